@@ -1,0 +1,184 @@
+"""Rate equations in Brian2, run as written: all trials in one group, one BLAS product a projection and step, no compiler needed."""
+
+import brian2 as b2
+import numpy as np
+from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
+from brian2.core.base import BrianObjectException
+from brian2.core.functions import Function
+from brian2.core.namespace import DEFAULT_UNITS
+from brian2.core.network import Network
+from brian2.equations.equations import EquationError
+from brian2.stateupdaters.base import UnsupportedEquationsException
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.errors import CardError
+from cortex_sim.model import Model
+from cortex_sim.progress import track
+from cortex_sim.schedule import Schedule
+
+REFUSALS = (BrianObjectException, EquationError, UnsupportedEquationsException, ValueError, TypeError, KeyError, SyntaxError, NotImplementedError)
+
+b2.BrianLogger.suppress_hierarchy("brian2.codegen")
+b2.prefs.logging.file_log = False
+
+
+def run(schedule: Schedule) -> Float[ndarray, "trial time unit"]:
+    """Integrate the model's equations and return its rates at every bin.
+
+    Args:
+        schedule: the model, its weights and the task.
+
+    Raises:
+        CardError: Brian2 refuses the equations; its own sentence is passed on.
+        KeyboardInterrupt: the run was interrupted.
+    """
+    group = _group(schedule)
+    recorder = _Recorder(group, schedule)
+    network = Network(group, recorder)
+    duration = (schedule.steps - 0.5) * schedule.dt
+    with track(f"{schedule.model.name} in Brian2, {schedule.task.trials} trials") as report:
+        _sentence_of(schedule.model, lambda: network.run(
+            duration * b2.second, namespace={}, report=lambda elapsed, done, start, total: report(float(done), "simulated"), report_period=0.5 * b2.second,
+        ))  # fmt: skip
+    if recorder.step < schedule.steps:
+        raise KeyboardInterrupt
+    return recorder.rates
+
+
+def check(model: Model) -> None:
+    """Hand the equations to Brian2, which checks every unit, and take one step.
+
+    Raises:
+        CardError: Brian2's own sentence, with the card's name in front.
+    """
+    from cortex_sim.task import free_run
+
+    small = model.with_arrays({}, dt=model.dt)
+    blank = {name: np.zeros((small.size(p.rows), small.size(p.columns))) for name, p in small.projections.items()}
+    blank |= {name: np.full(small.size(p.over), p.si) for name, p in small.parameters.items() if p.over}
+    run(Schedule(small, blank, free_run(np.zeros((1, model.size("observed"))), 0.02)))
+
+
+def _group(schedule: Schedule) -> b2.NeuronGroup:
+    model, task = schedule.model, schedule.task
+
+    namespace = _namespace(schedule)
+
+    def build() -> b2.NeuronGroup:
+        group = b2.NeuronGroup(
+            task.trials * model.units, model.equations, method=model.integrator, dt=schedule.dt * b2.second,
+            namespace=namespace, codeobj_class=NumpyCodeObject,
+        )  # fmt: skip
+        for name in model.parsed.parameters:
+            group.variables[name].get_value()[:] = np.tile(schedule.arrays[name], task.trials)
+        group.variables[model.parsed.state].get_value()[:] = schedule.initial().ravel()
+        return group
+
+    return _sentence_of(model, build)
+
+
+def _namespace(schedule: Schedule) -> dict[str, object]:
+    """Everything the equations name: parameters with their units, projections and inputs as functions."""
+    model, task = schedule.model, schedule.task
+    known: dict[str, object] = {name: p.value * _unit(p.unit) for name, p in model.parameters.items() if p.over is None}
+    for name in model.projections:
+        known[name] = _product(schedule.arrays[name], task.trials)
+    for name, item in model.inputs.items():
+        unit = b2.get_dimensions(_unit(item.unit))
+        source = _NoiseSource(schedule) if item.noise else _InputSource(schedule, name)
+        known[name] = _function(source, arg_units=[b2.second, 1], arg_types=["float", "integer"], return_unit=b2.Unit(1, dim=unit))
+    return known
+
+
+def _function(call: object, **keywords: object) -> Function:
+    """Give Brian2 a function that sees whole arrays and no units."""
+    function = Function(call, return_type="float", stateless=False, auto_vectorise=False, **keywords)
+    function.implementations.add_implementation("numpy", code=call)
+    return function
+
+
+def _product(W: Float[ndarray, "row column"], trials: int) -> Function:
+    """A projection: one matrix product for all trials, in the unit of what it is given."""
+    transposed = np.ascontiguousarray(W.T)
+    result = np.empty((trials, len(W)))
+    flat = result.ravel()
+
+    def product(rate: Float[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
+        np.matmul(rate.reshape(trials, -1), transposed, out=result)
+        return flat
+
+    return _function(product, arg_units=[None], arg_types=["float"], return_unit=lambda unit: unit)
+
+
+class _InputSource:
+    """An input of the equations at the present step: the task's drives, or its channels through their weights."""
+
+    def __init__(self, schedule: Schedule, name: str) -> None:
+        self._dt, self._patterns, self._rows = schedule.dt, [], None
+        shape = (schedule.task.trials, schedule.model.units)
+        self._now = np.zeros(shape[0] * shape[1])
+        weights = schedule.model.inputs[name].weights
+        if weights is None:
+            self._patterns = [(pattern.ravel(), course) for pattern, course in schedule.patterns]
+        elif name in schedule.stimuli:
+            self._rows = np.moveaxis(schedule.stimuli[name] @ schedule.arrays[weights].T, 1, 0).reshape(schedule.steps, -1)
+
+    def __call__(self, t: float, i: Float[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
+        step = round(float(t) / self._dt)
+        if self._rows is not None:
+            return self._rows[step]
+        active = [(pattern, course[step]) for pattern, course in self._patterns if course[step]]
+        if not active:
+            self._now.fill(0.0)
+        for number, (pattern, factor) in enumerate(active):
+            if number:
+                self._now += factor * pattern
+            else:
+                np.multiply(pattern, factor, out=self._now)
+        return self._now
+
+
+class _NoiseSource:
+    """White noise from the schedule's own NumPy stream, one draw a step."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._draws = schedule.noise()
+
+    def __call__(self, t: float, i: Float[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
+        return next(self._draws).ravel()
+
+
+class _Recorder(b2.BrianObject):
+    """Holds clamped units and keeps the rates at the start of every bin, between Brian2's rates and its state update."""
+
+    def __init__(self, group: b2.NeuronGroup, schedule: Schedule) -> None:
+        model, task = schedule.model, schedule.task
+        is_state = model.rate == model.parsed.state
+        super().__init__(clock=group.clock, when="before_start" if is_state else "start", order=-1, name="recorder*")
+        self.step, self._every, self._clamps = 0, schedule.every, schedule.clamps
+        self.rates = np.empty((task.trials, task.bins, model.units))
+        self._rate = group.variables[model.rate].get_value().reshape(task.trials, model.units)
+
+    def run(self) -> None:
+        for gain, rows, wanted, course in self._clamps:
+            if course[self.step]:
+                self._rate += (wanted - self._rate @ rows.T) @ gain.T
+        if self.step % self._every == 0:
+            self.rates[:, self.step // self._every] = self._rate
+        self.step += 1
+
+
+def _unit(name: str) -> b2.Unit:
+    return eval(name, {"__builtins__": {}}, dict(DEFAULT_UNITS))  # noqa: S307 - a card's unit has passed units.scale
+
+
+def _sentence_of(model: Model, action: object) -> object:
+    """Run something of Brian2's and re-raise the innermost sentence of what it refuses."""
+    try:
+        return action()  # type: ignore[operator]
+    except REFUSALS as problem:
+        inner: BaseException = problem
+        while inner.__cause__ is not None:
+            inner = inner.__cause__
+        raise CardError(f"{model.name}: {' '.join(str(inner).split())}") from problem

@@ -1,0 +1,167 @@
+"""A model's equation text as a differentiable torch module."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from cortex_sim.equations import MATHEMATICS, unit_values
+from cortex_sim.model import Model
+from cortex_sim.schedule import Schedule
+
+State = Float[Tensor, "trial unit"]
+
+
+class SignedColumns(nn.Module):
+    """Dale's law as a parametrisation: |V| times a fixed sign for each column, so that no optimiser can break it."""
+
+    def __init__(self, signs: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("signs", signs)
+
+    def forward(self, raw: Tensor) -> Tensor:
+        """Give the weights for the raw values."""
+        return raw.abs() * self.signs
+
+    def right_inverse(self, weights: Tensor) -> Tensor:
+        """Give raw values for weights that obey the law."""
+        return weights.abs()
+
+
+class Twin(nn.Module):
+    """A model that computes in torch what it computes in Brian2, step for step.
+
+    Arrays the card marks ``learn`` are parameters, the others are buffers. Constraints are parametrisations.
+
+    Args:
+        model: its equation text is evaluated as it stands.
+        arrays: weights and per-unit parameters, by name.
+        dtype: float64 for the twin of a circuit, float32 to train.
+    """
+
+    def __init__(self, model: Model, arrays: Mapping[str, ndarray], *, dtype: torch.dtype = torch.float64) -> None:
+        super().__init__()
+        self.model, self.equations, self.dtype = model, model.parsed, dtype
+        for name, array in arrays.items():
+            part = model.projections.get(name) or model.parameters[name]
+            value = torch.tensor(array, dtype=dtype)
+            if part.learn:
+                self.register_parameter(name, nn.Parameter(value))
+            else:
+                self.register_buffer(name, value)
+            if name in model.projections and model.projections[name].excitatory is not None:
+                signs = torch.tensor(model.signs(name), dtype=dtype)
+                nn.utils.parametrize.register_parametrization(self, name, SignedColumns(signs))
+        self.constants = _mathematics() | unit_values(self.equations.names) | model.scalars | {"dt": model.dt.si, "N": model.units}
+
+    def arrays(self) -> dict[str, ndarray]:
+        """The present weights, by name, in float64."""
+        names = [*self.model.projections, *(n for n, p in self.model.parameters.items() if p.over)]
+        return {name: getattr(self, name).detach().cpu().double().numpy() for name in names}
+
+    def start(self, schedule: Schedule) -> State:
+        """State at the start of a schedule; through the encoder, where there is one, so that it can be learned."""
+        encoder = self.model.initial
+        if encoder is None or schedule.task.initial is None:
+            return torch.tensor(schedule.initial(), dtype=self.dtype)
+        observed = torch.tensor(schedule.task.initial, dtype=self.dtype)
+        return linear(observed, getattr(self, encoder.weights), getattr(self, encoder.offset))
+
+    def forward(self, schedule: Schedule) -> Float[Tensor, "trial time unit"]:
+        """Run a schedule and return the rates of the model's units at every bin."""
+        return self.unroll(self.start(schedule), _Inputs(self, schedule), schedule)
+
+    def unroll(self, state: State, inputs: "_Inputs", schedule: Schedule) -> Float[Tensor, "trial time unit"]:
+        """Step a state through a schedule's inputs and keep the rates at the start of every bin."""
+        fixed = self.constants | {name: getattr(self, name) for name in self.equations.parameters}
+        fixed |= {name: _product(getattr(self, name)) for name in self.equations.called() & self.model.projections.keys()}
+        kept = []
+        for step in range(schedule.steps):
+            values = fixed | inputs.at(step) | {"t": step * schedule.dt, "i": None}
+            state, rate = self._step(state, values, lambda rate, now=step: _clamped(rate, schedule, now))
+            if step % schedule.every == 0:
+                kept.append(rate)
+        return torch.stack(kept, dim=1)
+
+    def observe(self, rates: Float[Tensor, "trial time unit"]) -> Float[Tensor, "trial time observed"]:
+        """Bring rates of the model's units to observed rates."""
+        if (readout := self.model.readout) is None:
+            return rates
+        return linear(rates, getattr(self, readout.weights), getattr(self, readout.offset))
+
+    def jacobian(self, state: Float[Tensor, " unit"]) -> Float[Tensor, "unit unit"]:
+        """Derivative of one undriven step by the state."""
+        fixed = self.constants | {name: getattr(self, name) for name in self.equations.parameters}
+        fixed |= {name: _product(getattr(self, name)) for name in self.equations.called() & self.model.projections.keys()}
+        fixed |= {name: lambda t, i: 0.0 for name in self.model.inputs} | {"t": 0.0, "i": None}
+        return torch.func.jacfwd(lambda x: self._step(x[None], fixed, lambda rate: rate)[0][0])(state)
+
+    def _step(self, state: State, values: Mapping[str, Any], clamp: Callable[[Tensor], Tensor]) -> tuple[State, Tensor]:
+        """One step of the model's integrator, and the rate it started from."""
+        name = self.equations.state
+        if self.model.rate == name:
+            state = clamp(state)
+        known = self.equations.subexpressions({**values, name: state})
+        if self.model.rate != name:
+            known[self.model.rate] = clamp(known[self.model.rate])
+        return self._integrate(state, known), known[self.model.rate]
+
+    def _integrate(self, state: State, known: dict[str, Any]) -> State:
+        dt = self.model.dt.si
+
+        def flow(x: State) -> Tensor:
+            return self.equations.derivative({**known, self.equations.state: x})
+
+        if self.model.integrator == "euler":
+            return state + dt * flow(state)
+        velocity, slope = torch.func.jvp(flow, (state,), (torch.ones_like(state),))
+        exact = torch.expm1(slope * dt) / torch.where(slope == 0, 1.0, slope)
+        return state + velocity * torch.where(slope == 0, dt, exact)
+
+
+class _Inputs:
+    """The inputs of the equations as functions of the step, prepared once for all steps."""
+
+    def __init__(self, twin: Twin, schedule: Schedule) -> None:
+        def tensor(array: ndarray) -> Tensor:
+            return torch.tensor(array, dtype=twin.dtype)
+
+        self._patterns = [(tensor(pattern), course) for pattern, course in schedule.patterns]
+        inputs = schedule.model.inputs
+        self._stimuli = {n: linear(tensor(u), getattr(twin, str(inputs[n].weights))) for n, u in schedule.stimuli.items()}
+        self._noise = {name: schedule.noise() for name, item in inputs.items() if item.noise}
+        self._silent = [n for n, item in inputs.items() if item.weights and n not in self._stimuli]
+        self._driven = [n for n, item in inputs.items() if not item.weights and not item.noise]
+        self._dtype = twin.dtype
+
+    def at(self, step: int) -> dict[str, Callable[[Any, Any], Any]]:
+        """Every input's value at a step, as the function of t and i that the equations call."""
+        drive: Any = 0.0
+        for pattern, course in self._patterns:
+            if course[step]:
+                drive = drive + float(course[step]) * pattern
+        values: dict[str, Any] = {name: drive for name in self._driven} | dict.fromkeys(self._silent, 0.0)
+        values |= {name: u[:, step] for name, u in self._stimuli.items()}
+        values |= {name: torch.tensor(next(draws), dtype=self._dtype) for name, draws in self._noise.items()}
+        return {name: lambda t, i, now=value: now for name, value in values.items()}
+
+
+def _clamped(rate: State, schedule: Schedule, step: int) -> State:
+    for gain, rows, wanted, course in schedule.clamps:
+        if course[step]:
+            G, C, z = (torch.tensor(array, dtype=rate.dtype) for array in (gain, rows, wanted))
+            rate = rate + (z - rate @ C.T) @ G.T
+    return rate
+
+
+def _product(weights: Tensor) -> Callable[[Tensor], Tensor]:
+    return lambda rate: linear(rate, weights)
+
+
+def _mathematics() -> dict[str, Any]:
+    plain = {name: getattr(torch, name) for name in MATHEMATICS if name != "int"}
+    return plain | {"int": lambda condition: condition.float()}

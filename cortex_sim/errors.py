@@ -1,0 +1,52 @@
+"""What can go wrong, each also the builtin exception that a caller would expect."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class CortexSimError(Exception):
+    """Anything this package refuses; its message says where, what was found and what would be right."""
+
+    def __str__(self) -> str:
+        return " ".join(str(part) for part in self.args)
+
+
+class CardError(CortexSimError, ValueError):
+    """A card, or a model built in Python, that is not well formed."""
+
+
+class TrialsError(CortexSimError, ValueError):
+    """Arrays that are not well-formed trials, or a recording that cannot become them."""
+
+
+class TaskError(CortexSimError, ValueError):
+    """A task that cannot be, or that does not fit the model it is given to."""
+
+
+class ComparisonError(CortexSimError, ValueError):
+    """Two sides that cannot be compared, or a score without what makes it a score."""
+
+
+class Undetermined(CortexSimError, ValueError):
+    """The data leave the answer open: many answers fit equally well."""
+
+
+class NotFound(CortexSimError, LookupError):
+    """A name that nothing answers to."""
+
+
+class OptionError(CortexSimError, ValueError):
+    """An argument or option that is out of range or does not apply here."""
+
+
+class FileProblem(CortexSimError, OSError):
+    """A file or folder that exists already, cannot be written, or is damaged."""
+
+
+def suggestion(found: str, options: Iterable[str]) -> str:
+    """Say which of the options was probably meant, else list them all."""
+    names = sorted(options)
+    close = get_close_matches(found, names, n=1, cutoff=0.6)
+    if close:
+        return f"Did you mean {close[0]!r}?"
+    return "Choose from " + ", ".join(names) + "." if names else "There is nothing to choose from."

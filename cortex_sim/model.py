@@ -1,0 +1,275 @@
+"""Model: a circuit or a network as data, and the card it is read from."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from numpy import ndarray
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+
+from cortex_sim import connectivity
+from cortex_sim.errors import CardError, FileProblem, suggestion
+from cortex_sim.equations import Equations, missing
+from cortex_sim.storage import content_key, load_arrays, save_arrays, write_text
+from cortex_sim.units import scale
+
+Axis = Literal["units", "observed", "channels"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Parameter(_Part):
+    """One number of a card: its value, its unit, what it means and where it stands in the paper."""
+
+    value: float
+    unit: str = "1"
+    meaning: str
+    source: str = ""
+    over: Axis | None = None
+    learn: bool = False
+
+    @property
+    def si(self) -> float:
+        """Value in SI units."""
+        return self.value * scale(self.unit)
+
+
+class Input(_Part):
+    """A time-dependent term of the equations, called as ``name(t, i)``.
+
+    Without ``weights`` it is what the task drives each unit with; with ``weights`` it is the task's channels through that projection;
+    ``noise`` is white noise of unit intensity (unit ``second**-0.5``).
+    """
+
+    unit: str
+    meaning: str
+    weights: str | None = None
+    noise: bool = False
+
+
+class Projection(_Part):
+    """A weight matrix: the rule that makes it, its two axes, and what constrains it while it is learned."""
+
+    rule: str
+    rows: Axis = "units"
+    columns: Axis = "units"
+    arguments: dict[str, Parameter] = {}
+    excitatory: Annotated[float, Field(ge=0, le=1)] | None = None
+    learn: bool = False
+
+
+class Readout(_Part):
+    """The observed rates are ``weights @ rate + offset``, in Hz."""
+
+    weights: str
+    offset: str
+
+
+class Encoder(_Part):
+    """The initial state is ``weights @ observed + offset``."""
+
+    weights: str
+    offset: str
+
+
+class Model(_Part):
+    """A circuit or a network: equations, parameters, projections, and weights once it has been trained.
+
+    Attributes:
+        units: number of state variables.
+        observed: number of rates it is compared on; equals ``units`` unless there is a readout.
+        channels: number of task channels it listens to.
+        dt: integration step.
+        rate: name of the equation variable that is the rate.
+        silent: rate of a unit that does not fire; 0 where the rate is not a deviation from a baseline.
+        seed: of the random parts of its connectivity.
+    """
+
+    name: str = "unnamed"
+    kind: Literal["rate", "rnn"]
+    title: str
+    paper: str
+    notes: str = ""
+    units: Annotated[int, Field(ge=1)]
+    observed: Annotated[int, Field(ge=1)] | None = None
+    channels: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0)] = 0
+    dt: Parameter
+    integrator: Literal["euler", "exponential_euler"] = "euler"
+    rate: str
+    silent: Parameter | None = None
+    equations: str
+    parameters: dict[str, Parameter] = {}
+    inputs: dict[str, Input] = {}
+    projections: dict[str, Projection] = {}
+    readout: Readout | None = None
+    initial: Encoder | None = None
+    weights: str | None = None
+
+    _arrays: dict[str, ndarray] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        parsed = Equations(self.equations)
+        for label, parameter in self._numbers().items():
+            _inside(label, lambda unit=parameter.unit: scale(unit))
+        given = self.parameters.keys() | self.inputs.keys() | self.projections.keys()
+        if problem := missing(parsed, set(given)):
+            raise CardError(problem)
+        for name in sorted(parsed.parameters):
+            if name not in self.parameters or self.parameters[name].over != "units":
+                raise CardError(f"[parameters.{name}] is missing or lacks over = 'units'; the equations declare it for every unit.")
+        self._check_references(parsed)
+        return self
+
+    def _check_references(self, parsed: Equations) -> None:
+        if self.rate not in parsed.equations:
+            raise CardError(f"rate {self.rate!r} is no variable of the equations. {suggestion(self.rate, parsed.equations)}")
+        for label, projection in self.projections.items():
+            _inside(f"projections.{label}", lambda p=projection: connectivity.check(p.rule, set(p.arguments)))
+        for name in sorted(parsed.called() - self.projections.keys() - self.inputs.keys()):
+            raise CardError(f"equations call {name!r}, which is no projection or input. {suggestion(name, {*self.projections, *self.inputs})}")
+        for label, wanted in self._needed_projections().items():
+            if wanted not in self.projections:
+                raise CardError(f"[{label}] names the projection {wanted!r}, which is absent. {suggestion(wanted, self.projections)}")
+        for part in filter(None, (self.readout, self.initial)):
+            if part.offset not in self.parameters:
+                raise CardError(f"offset {part.offset!r} is no parameter. {suggestion(part.offset, self.parameters)}")
+
+    def _numbers(self) -> dict[str, Parameter]:
+        arguments = {f"projections.{p}.arguments.{a}": v for p, q in self.projections.items() for a, v in q.arguments.items()}
+        return {"dt": self.dt} | {f"parameters.{name}": p for name, p in self.parameters.items()} | arguments
+
+    def _needed_projections(self) -> dict[str, str]:
+        wanted = {f"inputs.{name}": item.weights for name, item in self.inputs.items() if item.weights}
+        parts = {"readout": self.readout, "initial": self.initial}
+        return wanted | {label: part.weights for label, part in parts.items() if part}
+
+    @property
+    def parsed(self) -> Equations:
+        """The equation text, ready to be evaluated."""
+        return Equations(self.equations)
+
+    @property
+    def scalars(self) -> dict[str, float]:
+        """Parameters that are one number for all units, in SI."""
+        return {name: p.si for name, p in self.parameters.items() if p.over is None}
+
+    def size(self, axis: Axis) -> int:
+        """Length of an axis that a projection or parameter runs over."""
+        return {"units": self.units, "observed": self.observed or self.units, "channels": self.channels}[axis]
+
+    def arrays(self) -> dict[str, ndarray]:
+        """Every weight matrix and per-unit parameter, in SI: the trained one if there is one, else what the card's rule builds."""
+        built = dict(self._arrays)
+        for number, (name, projection) in enumerate(self.projections.items()):
+            if name not in built:
+                shape = (self.size(projection.rows), self.size(projection.columns))
+                arguments = {key: p.si for key, p in projection.arguments.items()}
+                made = connectivity.weights(projection.rule, shape, arguments, (self.seed, number))
+                built[name] = made if projection.excitatory is None else np.abs(made) * self.signs(name)
+        for name, parameter in self.parameters.items():
+            if parameter.over and name not in built:
+                built[name] = np.full(self.size(parameter.over), parameter.si)
+        return built
+
+    def signs(self, projection: str) -> ndarray:
+        """Sign of each column under Dale's law: excitatory first."""
+        columns = self.size(self.projections[projection].columns)
+        return np.where(np.arange(columns) < round((self.projections[projection].excitatory or 0) * columns), 1.0, -1.0)
+
+    def with_arrays(self, arrays: Mapping[str, ndarray], **changes: Any) -> "Model":
+        """Return this model with these weights (merged over its own) and any fields changed.
+
+        Raises:
+            CardError: a name is no projection or per-unit parameter, or a shape does not fit.
+        """
+        changed = Model.model_validate(self.model_dump() | changes)
+        expected = {n: (changed.size(p.rows), changed.size(p.columns)) for n, p in changed.projections.items()}
+        expected |= {n: (changed.size(p.over),) for n, p in changed.parameters.items() if p.over}
+        merged = {n: a for n, a in self._arrays.items() if a.shape == expected.get(n)} | dict(arrays)
+        for name, array in merged.items():
+            if name not in expected:
+                raise CardError(f"weights {name!r} belong to no projection or parameter. {suggestion(name, expected)}")
+            if array.shape != expected[name]:
+                raise CardError(f"weights {name!r} have shape {array.shape}; the card asks for {expected[name]}.")
+        changed._arrays.update({name: np.asarray(array, dtype=float) for name, array in merged.items()})
+        return changed
+
+    @property
+    def key(self) -> str:
+        """Hash of everything that decides what the model does."""
+        return content_key(self.model_dump(exclude={"name", "notes", "weights"}), self._arrays)
+
+    def save(self, path: str | Path) -> None:
+        """Write the card, and beside it the trained weights as safetensors.
+
+        Raises:
+            FileProblem: the folder cannot be written.
+        """
+        import tomli_w
+
+        path = Path(path)
+        named = self.weights
+        if self._arrays:
+            named = f"{path.stem}.safetensors"
+            save_arrays(path.with_name(named), self._arrays)
+        card = self.model_dump(exclude_defaults=True, exclude={"name"}) | ({"weights": named} if named else {})
+        write_text(path, tomli_w.dumps(card, multiline_strings=True))
+
+
+def read_card(path: str | Path) -> Model:
+    """Read and check a card, without importing a simulator.
+
+    Raises:
+        FileProblem: the file, or the weights it names, cannot be read.
+        CardError: what is wrong, where, and what would be right.
+    """
+    path = Path(path)
+    try:
+        card = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise FileProblem(f"{path}: cannot be read ({problem.strerror}).") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise CardError(f"{path}: is no TOML: {problem}.") from None
+    try:
+        model = Model.model_validate(card | {"name": path.stem})
+        return model.with_arrays(load_arrays(path.with_name(model.weights))) if model.weights else model
+    except ValidationError as problem:
+        raise CardError(f"{path}: {_first(problem)}") from None
+    except CardError as problem:
+        raise CardError(f"{path}: {problem}") from None
+
+
+def _first(problem: ValidationError) -> str:
+    """Say the first thing pydantic found, in the card's own words."""
+    error = problem.errors()[0]
+    place = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        known = _fields_at(error["loc"][:-1])
+        return f"[{place}] is no key of a card. {suggestion(str(error['loc'][-1]), known)}"
+    if error["type"] == "missing":
+        return f"[{place}] is missing."
+    if inner := error.get("ctx", {}).get("error"):
+        return str(inner)
+    return f"[{place}] {error['msg'][0].lower() + error['msg'][1:]} (found {error['input']!r})."
+
+
+def _fields_at(location: tuple[int | str, ...]) -> tuple[str, ...]:
+    parts: dict[str, type[BaseModel]] = {
+        "parameters": Parameter, "arguments": Parameter, "dt": Parameter, "silent": Parameter, "inputs": Input,
+        "projections": Projection, "readout": Readout, "initial": Encoder,
+    }  # fmt: skip
+    found = [parts[str(step)] for step in location if str(step) in parts]
+    return tuple((found[-1] if found else Model).model_fields)
+
+
+def _inside(label: str, check: Any) -> None:
+    try:
+        check()
+    except CardError as problem:
+        raise CardError(f"[{label}] {problem}") from None

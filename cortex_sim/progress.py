@@ -1,0 +1,65 @@
+"""Progress on standard error for anything that takes more than two seconds."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+QUIET = 2.0  # s before anything is shown
+LINES = 10.0  # s between lines where standard error is no terminal
+
+Report = Callable[[float, str], None]
+
+
+@contextmanager
+def track(label: str) -> Iterator[Report]:
+    """Show how far a task is: a bar with the time left on a terminal, a line every ten seconds elsewhere.
+
+    Args:
+        label: what is being done.
+
+    Yields:
+        A function of the fraction done (0 to 1) and a line of text.
+    """
+    show = _bar(label) if sys.stderr.isatty() else _line(label)
+    started = time.monotonic()
+
+    def report(done: float, text: str) -> None:
+        if time.monotonic() - started > QUIET:
+            show((done, text))
+
+    try:
+        yield report
+    finally:
+        show(None)
+
+
+def _line(label: str) -> Callable[[tuple[float, str] | None], None]:
+    started = last = time.monotonic()
+
+    def show(frame: tuple[float, str] | None) -> None:
+        nonlocal last
+        if frame and (now := time.monotonic()) - last > LINES:
+            last = now
+            left = (now - started) * (1 - frame[0]) / max(frame[0], 1e-3)
+            print(f"{label}: {frame[0]:.0%}, {frame[1]}, about {left:.0f} s left", file=sys.stderr, flush=True)
+
+    return show
+
+
+def _bar(label: str) -> Callable[[tuple[float, str] | None], None]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bar.add_task(label, total=1.0, text="")
+
+    def show(frame: tuple[float, str] | None) -> None:
+        if frame is None:
+            bar.stop()
+            return
+        bar.start()
+        bar.update(task, completed=frame[0], text=frame[1])
+
+    return show

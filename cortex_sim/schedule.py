@@ -1,0 +1,174 @@
+"""What one run of a model on a task comes down to: arrays on the model's own steps, the same for every backend."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.equations import numpy_mathematics, unit_values
+from cortex_sim.errors import TaskError
+from cortex_sim.model import Model
+from cortex_sim.task import BIN, DT, Clamp, Task
+from cortex_sim.trials import Trials
+
+NOISE, BISECTIONS = 1, 200
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A model, its weights and a task, brought to the model's units, its step and its own variables.
+
+    Inputs, pushes and clamps are given in the space of the observed rates. Where a model has a readout C they are carried to its state
+    by the pseudo-inverse of C: the smallest change of state that changes the observed rates as asked. With one unit per neuron that is the
+    unit itself, so that one description of a push serves every circuit and network.
+
+    Attributes:
+        model: what is run.
+        arrays: its weights, by name.
+        task: what it is run on.
+        seed: of the noise.
+    """
+
+    model: Model
+    arrays: dict[str, ndarray]
+    task: Task
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for value, label in ((DT / self.dt, "the task's 1 ms grid"), (self.dt / DT, "the task's 1 ms grid")):
+            if value >= 1 and abs(value - round(value)) > 1e-6:
+                raise TaskError(f"{self.model.name}: dt {self.dt * 1e3:g} ms should divide {label}, or be a multiple of it.")
+        if abs(BIN / self.dt - round(BIN / self.dt)) > 1e-6:
+            raise TaskError(f"{self.model.name}: dt {self.dt * 1e3:g} ms should divide the {BIN * 1e3:g} ms bin.")
+        observed = self.model.size("observed")
+        given = {drive.name: drive.pattern.shape[1] for drive in self.task.drives}
+        if self.task.initial is not None:
+            given["initial"] = self.task.initial.shape[1]
+        for name, size in given.items():
+            if size != observed:
+                raise TaskError(f"task {self.task.name!r}: {name} is for {size} units; {self.model.name} has {observed} observed units.")
+
+    @property
+    def dt(self) -> float:
+        """Integration step, s."""
+        return self.model.dt.si
+
+    @property
+    def every(self) -> int:
+        """Steps per recorded bin."""
+        return round(BIN / self.dt)
+
+    @property
+    def steps(self) -> int:
+        """Number of integration steps; the last bin is recorded at its start."""
+        return (self.task.bins - 1) * self.every + 1
+
+    @cached_property
+    def carrier(self) -> Float[ndarray, "unit observed"] | None:
+        """Pseudo-inverse of the readout; None where the units are observed themselves."""
+        return np.linalg.pinv(self.arrays[self.model.readout.weights]) if self.model.readout else None
+
+    @cached_property
+    def patterns(self) -> list[tuple[Float[ndarray, "trial unit"], Float[ndarray, " step"]]]:
+        """Each drive's pattern over the model's units and its course over the model's steps."""
+        carried = [(d.pattern if self.carrier is None else d.pattern @ self.carrier.T, self.resample(d.course)) for d in self.task.drives]
+        return [(pattern, course) for pattern, course in carried if course.any()]
+
+    @cached_property
+    def stimuli(self) -> dict[str, Float[ndarray, "trial step channel"]]:
+        """For each input that carries the task's channels: those channels on the model's steps."""
+        listening = [name for name, item in self.model.inputs.items() if item.weights and self.model.channels]
+        if not listening:
+            return {}
+        if self.task.channels is None or self.task.channels.shape[2] != self.model.channels:
+            found = 0 if self.task.channels is None else self.task.channels.shape[2]
+            raise TaskError(f"{self.model.name} listens to {self.model.channels} channels; task {self.task.name!r} has {found}.")
+        values = np.moveaxis(self.resample(np.moveaxis(self.task.channels.values, 1, 0)), 0, 1)
+        return dict.fromkeys(listening, values)
+
+    @cached_property
+    def clamps(self) -> list[tuple[Float[ndarray, "unit clamped"], Float[ndarray, "clamped unit"], Float[ndarray, " clamped"], ndarray]]:
+        """For each clamp: gain, readout rows, wanted value and course, so that rate += gain (wanted - rows @ rate) holds the units."""
+        return [self._clamp(clamp) for clamp in self.task.clamps]
+
+    def _clamp(self, clamp: Clamp) -> tuple[ndarray, ndarray, ndarray, ndarray]:
+        if self.model.readout is None:
+            rows, offset = np.eye(self.model.units)[clamp.units], 0.0
+        else:
+            rows = self.arrays[self.model.readout.weights][clamp.units]
+            offset = self.arrays[self.model.readout.offset][clamp.units]
+        held = self.resample(clamp.course.astype(float)) > 0.5
+        return np.linalg.pinv(rows), rows, np.full(len(clamp.units), clamp.rate) - offset, held
+
+    def resample(self, course: Float[ndarray, "step ..."]) -> Float[ndarray, "step ..."]:
+        """Bring a course from the task's fine grid to the model's steps: repeated where finer, averaged where coarser."""
+        if self.dt <= DT:
+            return np.repeat(course, round(DT / self.dt), axis=0)[: self.steps]
+        ratio = round(self.dt / DT)
+        return course.reshape(-1, ratio, *course.shape[1:]).mean(axis=1)[: self.steps]
+
+    def noise(self) -> Iterator[Float[ndarray, "trial unit"]]:
+        """Yield white noise of unit intensity (1/sqrt(s)), a step at a time, from a stream of its own."""
+        stream = np.random.default_rng(np.random.SeedSequence((self.seed, NOISE)))
+        while True:
+            yield stream.standard_normal((self.task.trials, self.model.units)) / np.sqrt(self.dt)
+
+    def initial(self) -> Float[ndarray, "trial unit"]:
+        """State at the start: rest, or the one whose observed rates are the task's."""
+        if self.task.initial is None:
+            return np.zeros((self.task.trials, self.model.units))
+        if self.model.initial:
+            encoder = self.model.initial
+            return self.task.initial @ self.arrays[encoder.weights].T + self.arrays[encoder.offset]
+        rates = self.task.initial
+        if self.model.readout and self.carrier is not None:
+            rates = (rates - self.arrays[self.model.readout.offset]) @ self.carrier.T
+        return state_of(self.model, self.arrays, rates)
+
+    def observe(self, rates: Float[ndarray, "trial time unit"]) -> Trials:
+        """Turn recorded rates of the model's units into trials of observed rates."""
+        if readout := self.model.readout:
+            rates = rates @ self.arrays[readout.weights].T + self.arrays[readout.offset]
+        units = self.model.parsed.equations[self.model.rate].unit if not self.model.readout else "Hz"
+        provenance = {"model": self.model.name, "model_key": self.model.key, "task": self.task.name, "seed": self.seed, "dt_s": self.dt}
+        return Trials.from_arrays(rates, self.task.time, condition=self.task.condition, units=units, provenance=provenance)
+
+
+def state_of(model: Model, arrays: dict[str, ndarray], rates: Float[ndarray, "trial unit"]) -> Float[ndarray, "trial unit"]:
+    """Find the state whose rate is given, by bisection of the model's own gain function.
+
+    Rates beyond what the gain can reach are moved to within a thousandth of its range.
+
+    Raises:
+        TaskError: the rate depends on more than the unit's own state, or does not rise with it.
+    """
+    equations = model.parsed
+    if model.rate == equations.state:
+        return rates.copy()
+    values = numpy_mathematics() | unit_values(equations.names) | model.scalars | {n: arrays[n] for n in equations.parameters}
+
+    def gain(state: ndarray) -> ndarray:
+        try:
+            return equations.subexpressions(values | {equations.state: state})[model.rate]
+        except NameError as problem:
+            raise TaskError(f"{model.name}: the state cannot be found from rates, since {model.rate!r} needs {problem.name!r} too.") from None
+
+    edge = 1.0
+    while (gain(np.full_like(rates, edge)) < rates).any() and gain(np.array([2 * edge]))[0] > gain(np.array([edge]))[0]:
+        edge *= 2.0
+    while (gain(np.full_like(rates, -edge)) > rates).any() and gain(np.array([-2 * edge]))[0] < gain(np.array([-edge]))[0]:
+        edge *= 2.0
+    low, high = np.full_like(rates, -edge), np.full_like(rates, edge)
+    bottom, top = gain(low), gain(high)
+    if (bottom >= top).any():
+        raise TaskError(f"{model.name}: {model.rate!r} does not rise with {equations.state!r}, so rates do not determine the state.")
+    reach = np.where((rates >= top) | (rates <= bottom), 1e-3 * (top - bottom), 0.0)
+    wanted = np.clip(rates, bottom + reach, top - reach)
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        below = gain(middle) < wanted
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return (low + high) / 2

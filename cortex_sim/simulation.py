@@ -1,0 +1,42 @@
+"""simulate(model, task) -> Trials, whichever backend runs it."""
+
+from typing import Literal
+
+from cortex_sim.errors import OptionError
+from cortex_sim.model import Model
+from cortex_sim.schedule import Schedule
+from cortex_sim.task import Task
+from cortex_sim.trials import Trials
+
+Backend = Literal["brian", "torch"]
+
+
+def simulate(model: Model, task: Task, *, seed: int = 0, backend: Backend | None = None) -> Trials:
+    """Run a circuit or a network on a task.
+
+    Args:
+        model: circuit or network, trained or not.
+        task: what it is run on; its drives and initial rates are in the space of the observed rates.
+        seed: of the noise, where the model has any; its weights follow ``model.seed``.
+        backend: ``"brian"`` or ``"torch"``; by default circuits (``rate``) run in Brian2 and networks (``rnn``) in torch. Both run the same
+            equation text and agree to round-off.
+
+    Returns:
+        Observed rates, (trial, time, unit), at the start of every 10 ms bin.
+
+    Raises:
+        TaskError: the task does not fit the model.
+        OptionError: the backend is unknown.
+    """
+    schedule = Schedule(model, model.arrays(), task, seed)
+    match backend or {"rate": "brian", "rnn": "torch"}[model.kind]:
+        case "brian":
+            from cortex_sim.backends import brian
+
+            return schedule.observe(brian.run(schedule))
+        case "torch":
+            from cortex_sim.backends import pytorch
+
+            return schedule.observe(pytorch.run(schedule))
+        case other:
+            raise OptionError(f"backend {other!r} is unknown. Choose from 'brian', 'torch'.")

@@ -1,0 +1,121 @@
+"""Files that are written whole or not at all, and arrays kept by the content of what made them."""
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from cortex_sim.errors import FileProblem
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside the path; it takes the path's place only if the block ends well.
+
+    Raises:
+        FileProblem: the folder cannot be written, or the disk is full; nothing is left behind.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+    except OSError as problem:
+        raise FileProblem(f"{path}: cannot be written ({problem.strerror}); choose another folder.") from None
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as problem:
+        if isinstance(problem, FileProblem):
+            raise
+        raise FileProblem(f"{path}: cannot be written ({problem.strerror or problem}); nothing was kept.") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def cache_folder() -> Path:
+    """Give the folder that caches live in: ``CORTEX_SIM_CACHE``, else the user's cache folder."""
+    from platformdirs import user_cache_dir
+
+    return Path(os.environ.get("CORTEX_SIM_CACHE") or user_cache_dir("cortex-sim"))
+
+
+def content_key(*parts: Any) -> str:
+    """Hash what made something: numbers, strings, arrays and containers of them."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(_bytes(part))
+        digest.update(b"\0")
+    return digest.hexdigest()
+
+
+def save_arrays(path: Path, arrays: Mapping[str, ndarray]) -> None:
+    """Write named arrays as safetensors with a checksum of their content inside."""
+    from safetensors.numpy import save_file
+
+    plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    with whole_file(path) as temporary:
+        save_file(plain, temporary, metadata={"sha256": content_key(plain)})
+
+
+def load_arrays(path: Path) -> dict[str, ndarray]:
+    """Read what :func:`save_arrays` wrote.
+
+    Raises:
+        FileProblem: the file is missing, damaged, or not what was written.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            stated = (file.metadata() or {}).get("sha256")
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    except (SafetensorError, OSError) as problem:
+        raise FileProblem(f"{path}: cannot be read as safetensors ({problem}).") from None
+    if stated != content_key(arrays):
+        raise FileProblem(f"{path}: its content does not match its own checksum, so it is damaged; write or fetch it again.")
+    return arrays
+
+
+def cached_arrays(name: str, build: Callable[[], dict[str, ndarray]]) -> dict[str, ndarray]:
+    """Return arrays kept under a name that holds their content key; build and keep them if absent or damaged.
+
+    A cache that cannot be written is no reason to lose the result: it is said on standard error and the arrays are returned.
+    """
+    path = cache_folder() / f"{name}.safetensors"
+    if path.exists():
+        try:
+            return load_arrays(path)
+        except FileProblem as problem:
+            print(f"cache entry rebuilt: {problem}", file=sys.stderr)
+    arrays = build()
+    try:
+        save_arrays(path, arrays)
+    except FileProblem as problem:
+        print(f"not cached: {problem}", file=sys.stderr)
+    return arrays
+
+
+def _bytes(part: Any) -> bytes:
+    if isinstance(part, ndarray):
+        return f"{part.dtype}{part.shape}".encode() + np.ascontiguousarray(part).tobytes()
+    if isinstance(part, Mapping):
+        return b"".join(str(key).encode() + b"=" + _bytes(part[key]) + b";" for key in sorted(part))
+    if isinstance(part, (tuple, list)):
+        return b"".join(_bytes(item) + b"," for item in part)
+    return json.dumps(part).encode()

@@ -1,0 +1,163 @@
+"""Tasks: what a circuit or a network is asked to do, as labelled arrays over time; one file per task."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray
+
+from cortex_sim.errors import TaskError
+
+DT = 1e-3  # s, grid that the courses of drives and channels are given on
+BIN = 10e-3  # s, grid that rates are recorded on
+
+
+@dataclass(frozen=True)
+class Drive:
+    """An input current to every observed unit: a spatial pattern that follows one time course.
+
+    Attributes:
+        pattern: current per trial and unit, in the unit of the observed rates.
+        course: factor at every step of the task's fine grid; dimensionless.
+        name: what it is.
+    """
+
+    pattern: Float[ndarray, "trial unit"]
+    course: Float[ndarray, " step"]
+    name: str = "drive"
+
+
+@dataclass(frozen=True)
+class Clamp:
+    """Units held at one rate for a while, for example at zero firing.
+
+    Attributes:
+        units: positions of the observed units.
+        rate: what they are held at, in the unit of the observed rates.
+        course: True at every step of the task's fine grid at which they are held.
+        name: what it is.
+    """
+
+    units: Int[ndarray, " clamped"]
+    rate: float
+    course: Bool[ndarray, " step"]
+    name: str = "silencing"
+
+
+@dataclass(frozen=True)
+class Task:
+    """Inputs, targets, conditions and epochs over time; what is not given is absent.
+
+    Attributes:
+        name: of the task.
+        start: first moment, s from the go cue.
+        stop: last moment, s; a whole number of bins later.
+        condition: a label a trial.
+        epochs: name to (start, stop) in s.
+        channels: input channels, (trial, step, channel) on the fine grid.
+        targets: what the movement should be, (trial, time, axis) on the bins.
+        initial: observed rates at the start, (trial, unit); rest if None.
+        drives: currents into the units.
+        clamps: units held at a rate.
+        notes: how the task was made, for the record.
+    """
+
+    name: str
+    start: float
+    stop: float
+    condition: ndarray
+    epochs: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    channels: xr.DataArray | None = None
+    targets: xr.DataArray | None = None
+    initial: Float[ndarray, "trial unit"] | None = None
+    drives: tuple[Drive, ...] = ()
+    clamps: tuple[Clamp, ...] = ()
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        bins = (self.stop - self.start) / BIN
+        if bins < 2 or abs(bins - round(bins)) > 1e-6:
+            raise TaskError(f"task {self.name!r}: {self.start:g} to {self.stop:g} s should be a whole number (2 or more) of {BIN * 1e3:g} ms bins.")
+        for item in (*self.drives, *self.clamps):
+            if item.course.shape != (self.steps,):
+                raise TaskError(f"task {self.name!r}: {item.name} has {item.course.size} steps of {DT * 1e3:g} ms; the task has {self.steps}.")
+        for item in self.drives:
+            if len(item.pattern) != self.trials:
+                raise TaskError(f"task {self.name!r}: {item.name} has {len(item.pattern)} trials; the task has {self.trials}.")
+        if self.initial is not None and len(self.initial) != self.trials:
+            raise TaskError(f"task {self.name!r}: initial has {len(self.initial)} trials; the task has {self.trials}.")
+
+    @property
+    def trials(self) -> int:
+        """Number of trials."""
+        return len(self.condition)
+
+    @property
+    def steps(self) -> int:
+        """Number of steps of the fine grid."""
+        return round((self.stop - self.start) / DT)
+
+    @property
+    def bins(self) -> int:
+        """Number of recorded bins."""
+        return round((self.stop - self.start) / BIN)
+
+    @property
+    def time(self) -> Float[ndarray, " time"]:
+        """Left edges of the bins, s."""
+        return np.round(self.start + BIN * np.arange(self.bins), 9)
+
+    @property
+    def fine_time(self) -> Float[ndarray, " step"]:
+        """Every step of the fine grid, s."""
+        return np.round(self.start + DT * np.arange(self.steps), 9)
+
+    @property
+    def epoch(self) -> list[str]:
+        """Name of the epoch each bin belongs to; empty where it belongs to none."""
+        inside = [[name for name, (a, b) in self.epochs.items() if a <= t < b] for t in self.time]
+        return [names[0] if names else "" for names in inside]
+
+    def window(self, start: float, stop: float, *, initial: Float[ndarray, "trial unit"] | None = None) -> "Task":
+        """Cut the task to [start, stop) and begin it from these observed rates.
+
+        Raises:
+            TaskError: the window leaves the task.
+        """
+        if start < self.start - 1e-9 or stop > self.stop + 1e-9:
+            raise TaskError(f"task {self.name!r}: window {start:g} to {stop:g} s leaves {self.start:g} to {self.stop:g} s.")
+        first, last = round((start - self.start) / DT), round((stop - self.start) / DT)
+        fine = slice(first, last)
+        bins = slice(round((start - self.start) / BIN), round((stop - self.start) / BIN))
+        return replace(
+            self, start=start, stop=stop, initial=initial,
+            channels=None if self.channels is None else self.channels.isel(step=fine),
+            targets=None if self.targets is None else self.targets.isel(time=bins),
+            drives=tuple(replace(drive, course=drive.course[fine]) for drive in self.drives),
+            clamps=tuple(replace(clamp, course=clamp.course[fine]) for clamp in self.clamps),
+        )
+
+    def select(self, trials: Sequence[int] | ndarray) -> "Task":
+        """Keep these trials, by position and in this order."""
+        chosen = np.asarray(trials, dtype=int)
+        return replace(
+            self, condition=self.condition[chosen],
+            channels=None if self.channels is None else self.channels.isel(trial=chosen),
+            targets=None if self.targets is None else self.targets.isel(trial=chosen),
+            initial=None if self.initial is None else self.initial[chosen],
+            drives=tuple(replace(drive, pattern=drive.pattern[chosen]) for drive in self.drives),
+        )
+
+
+def free_run(initial: Float[ndarray, "trial unit"], duration: float) -> Task:
+    """Leave a circuit alone from given initial rates.
+
+    Args:
+        initial: observed rates at the start.
+        duration: s.
+    """
+    initial = np.atleast_2d(np.asarray(initial, dtype=float))
+    return Task("free run", 0.0, duration, np.arange(len(initial)), epochs={"movement": (0.0, duration)}, initial=initial)

@@ -1,0 +1,74 @@
+"""Delayed centre-out reaching: a target appears, the movement is prepared, a go cue releases it."""
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.errors import TaskError
+from cortex_sim.task import DT, Drive, Task
+
+PREPARATION = 0.5  # s before the go cue
+MOVEMENT = 0.6  # s after it
+RISE = 0.4  # s, preparatory input ramps as exp(t / 400 ms): code of Hennequin et al. (noisy_socs_with_ramp.py)
+FALL = 2e-3  # s, and is withdrawn within 2 ms
+DISTANCE = 8.0  # cm, a common reach length for monkeys
+REACH = (0.1, 0.5)  # s, when the hand moves
+
+
+def centre_out(
+    conditions: int = 8, *, holding: Float[ndarray, "condition unit"] | None = None, preparation: float = PREPARATION, movement: float = MOVEMENT,
+) -> Task:
+    """Make delayed reaches to targets on a circle.
+
+    Args:
+        conditions: number of directions, one trial each; 8 to 27 in the experiments this follows, more to train a network.
+        holding: current that each condition's preparation ramps up to, in the unit of the rates; it ramps as exp(t / 400 ms) and is
+            withdrawn within 2 ms at the go cue. None for a network that listens to the task's channels instead.
+        preparation: s before the go cue.
+        movement: s after it.
+
+    Returns:
+        A task with the channels target x, target y and hold (1 until the go cue), and minimum-jerk hand positions as targets.
+
+    Raises:
+        TaskError: no condition, or holding has another number of them.
+    """
+    if conditions < 1:
+        raise TaskError(f"centre_out: conditions {conditions} should be at least 1.")
+    angle = 2 * np.pi * np.arange(conditions) / conditions
+    bare = Task(
+        "delayed centre-out reaching", -preparation, movement, np.round(np.degrees(angle), 3),
+        epochs={"preparation": (-preparation, 0.0), "movement": (0.0, movement)},
+    )  # fmt: skip
+    drives = () if holding is None else (Drive(holding, _ramp(bare.fine_time), "preparatory input"),)
+    notes = {"conditions": conditions, "rise_s": RISE, "fall_s": FALL, "distance_cm": DISTANCE}
+    return Task(
+        bare.name, bare.start, bare.stop, bare.condition, epochs=bare.epochs, channels=_channels(bare, angle), targets=_targets(bare, angle),
+        drives=drives, notes=notes,
+    )  # fmt: skip
+
+
+def minimum_jerk(fraction: Float[ndarray, " time"]) -> Float[ndarray, " time"]:
+    """Position along a reach after a fraction of its duration: 10 s^3 - 15 s^4 + 6 s^5 (Flash & Hogan 1985)."""
+    s = np.clip(fraction, 0.0, 1.0)
+    return 10 * s**3 - 15 * s**4 + 6 * s**5
+
+
+def _ramp(time: Float[ndarray, " step"]) -> Float[ndarray, " step"]:
+    return np.where(time < -DT / 2, np.exp(np.minimum(time, 0.0) / RISE), np.exp(-np.maximum(time, 0.0) / FALL))
+
+
+def _channels(task: Task, angle: Float[ndarray, " condition"]) -> xr.DataArray:
+    steps = np.ones(task.steps)
+    hold = np.broadcast_to((task.fine_time < -DT / 2).astype(float), (task.trials, task.steps))
+    values = np.stack([np.outer(np.cos(angle), steps), np.outer(np.sin(angle), steps), hold], axis=2)
+    coordinates = {"step": ("step", task.fine_time, {"units": "s"}), "channel": ["target x", "target y", "hold"]}
+    return xr.DataArray(values, dims=("trial", "step", "channel"), coords=coordinates, attrs={"units": "1"})
+
+
+def _targets(task: Task, angle: Float[ndarray, " condition"]) -> xr.DataArray:
+    along = DISTANCE * minimum_jerk((task.time - REACH[0]) / (REACH[1] - REACH[0]))
+    values = np.stack([np.outer(np.cos(angle), along), np.outer(np.sin(angle), along)], axis=2)
+    coordinates = {"time": ("time", task.time, {"units": "s"}), "axis": ["x", "y"]}
+    return xr.DataArray(values, dims=("trial", "time", "axis"), coords=coordinates, attrs={"units": "cm", "long_name": "hand position"})
