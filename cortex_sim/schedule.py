@@ -8,13 +8,14 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.equations import numpy_mathematics, unit_values
+from cortex_sim.dynamics import state_of
 from cortex_sim.errors import TaskError
 from cortex_sim.model import Model
 from cortex_sim.task import BIN, DT, Clamp, Task
 from cortex_sim.trials import Trials
 
-NOISE, BISECTIONS = 1, 200
+NOISE = 1  # names the random stream
+USED = 0.05  # directions that the readout uses less than this, relative to the strongest, are not pushed
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Schedule:
     @cached_property
     def carrier(self) -> Float[ndarray, "unit observed"] | None:
         """Pseudo-inverse of the readout; None where the units are observed themselves."""
-        return np.linalg.pinv(self.arrays[self.model.readout.weights]) if self.model.readout else None
+        return np.linalg.pinv(self.arrays[self.model.readout.weights], rcond=USED) if self.model.readout else None
 
     @cached_property
     def patterns(self) -> list[tuple[Float[ndarray, "trial unit"], Float[ndarray, " step"]]]:
@@ -126,7 +127,7 @@ class Schedule:
         rates = self.task.initial
         if self.model.readout and self.carrier is not None:
             rates = (rates - self.arrays[self.model.readout.offset]) @ self.carrier.T
-        return state_of(self.model, self.arrays, rates)
+        return state_of(self.model, rates)
 
     def observe(self, rates: Float[ndarray, "trial time unit"]) -> Trials:
         """Turn recorded rates of the model's units into trials of observed rates."""
@@ -135,40 +136,3 @@ class Schedule:
         units = self.model.parsed.equations[self.model.rate].unit if not self.model.readout else "Hz"
         provenance = {"model": self.model.name, "model_key": self.model.key, "task": self.task.name, "seed": self.seed, "dt_s": self.dt}
         return Trials.from_arrays(rates, self.task.time, condition=self.task.condition, units=units, provenance=provenance)
-
-
-def state_of(model: Model, arrays: dict[str, ndarray], rates: Float[ndarray, "trial unit"]) -> Float[ndarray, "trial unit"]:
-    """Find the state whose rate is given, by bisection of the model's own gain function.
-
-    Rates beyond what the gain can reach are moved to within a thousandth of its range.
-
-    Raises:
-        TaskError: the rate depends on more than the unit's own state, or does not rise with it.
-    """
-    equations = model.parsed
-    if model.rate == equations.state:
-        return rates.copy()
-    values = numpy_mathematics() | unit_values(equations.names) | model.scalars | {n: arrays[n] for n in equations.parameters}
-
-    def gain(state: ndarray) -> ndarray:
-        try:
-            return equations.subexpressions(values | {equations.state: state})[model.rate]
-        except NameError as problem:
-            raise TaskError(f"{model.name}: the state cannot be found from rates, since {model.rate!r} needs {problem.name!r} too.") from None
-
-    edge = 1.0
-    while (gain(np.full_like(rates, edge)) < rates).any() and gain(np.array([2 * edge]))[0] > gain(np.array([edge]))[0]:
-        edge *= 2.0
-    while (gain(np.full_like(rates, -edge)) > rates).any() and gain(np.array([-2 * edge]))[0] < gain(np.array([-edge]))[0]:
-        edge *= 2.0
-    low, high = np.full_like(rates, -edge), np.full_like(rates, edge)
-    bottom, top = gain(low), gain(high)
-    if (bottom >= top).any():
-        raise TaskError(f"{model.name}: {model.rate!r} does not rise with {equations.state!r}, so rates do not determine the state.")
-    reach = np.where((rates >= top) | (rates <= bottom), 1e-3 * (top - bottom), 0.0)
-    wanted = np.clip(rates, bottom + reach, top - reach)
-    for _ in range(BISECTIONS):
-        middle = (low + high) / 2
-        below = gain(middle) < wanted
-        low, high = np.where(below, middle, low), np.where(below, high, middle)
-    return (low + high) / 2

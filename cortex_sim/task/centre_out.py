@@ -12,6 +12,7 @@ PREPARATION = 0.5  # s before the go cue
 MOVEMENT = 0.6  # s after it
 RISE = 0.4  # s, preparatory input ramps as exp(t / 400 ms): code of Hennequin et al. (noisy_socs_with_ramp.py)
 FALL = 2e-3  # s, and is withdrawn within 2 ms
+GONE = 15  # time constants after which a withdrawn input is exactly zero
 DISTANCE = 8.0  # cm, a common reach length for monkeys
 REACH = (0.1, 0.5)  # s, when the hand moves
 
@@ -56,7 +57,8 @@ def minimum_jerk(fraction: Float[ndarray, " time"]) -> Float[ndarray, " time"]:
 
 
 def _ramp(time: Float[ndarray, " step"]) -> Float[ndarray, " step"]:
-    return np.where(time < -DT / 2, np.exp(np.minimum(time, 0.0) / RISE), np.exp(-np.maximum(time, 0.0) / FALL))
+    falling = np.where(time < GONE * FALL, np.exp(-np.maximum(time, 0.0) / FALL), 0.0)
+    return np.where(time < -DT / 2, np.exp(np.minimum(time, 0.0) / RISE), falling)
 
 
 def _channels(task: Task, angle: Float[ndarray, " condition"]) -> xr.DataArray:

@@ -115,7 +115,7 @@ class _InputSource:
     """An input of the equations at the present step: the task's drives, or its channels through their weights."""
 
     def __init__(self, schedule: Schedule, name: str) -> None:
-        self._dt, self._patterns, self._rows = schedule.dt, [], None
+        self._dt, self._patterns, self._rows, self._active = schedule.dt, [], None, False
         shape = (schedule.task.trials, schedule.model.units)
         self._now = np.zeros(shape[0] * shape[1])
         weights = schedule.model.inputs[name].weights
@@ -129,8 +129,9 @@ class _InputSource:
         if self._rows is not None:
             return self._rows[step]
         active = [(pattern, course[step]) for pattern, course in self._patterns if course[step]]
-        if not active:
+        if not active and self._active:
             self._now.fill(0.0)
+        self._active = bool(active)
         for number, (pattern, factor) in enumerate(active):
             if number:
                 self._now += factor * pattern

@@ -1,15 +1,25 @@
 """The torch twin: the same equation text as Brian2 runs, as a differentiable step."""
 
+from collections.abc import Mapping
+
 import torch
+from jaxtyping import Float
+from numpy import ndarray
 
 from cortex_sim.backends.pytorch.twin import Twin
+from cortex_sim.model import Model
 from cortex_sim.schedule import Schedule
 
-__all__ = ["Twin", "run"]
 
-
-def run(schedule: Schedule):  # type: ignore[no-untyped-def] # noqa: ANN201
-    """Integrate the model's equations in float64 and return the rates of its units at every bin, (trial, time, unit)."""
+def run(schedule: Schedule) -> Float[ndarray, "trial time unit"]:
+    """Integrate the model's equations in float64 and return the rates of its units at every bin."""
     twin = Twin(schedule.model, schedule.arrays, dtype=torch.float64)
     with torch.no_grad():
         return twin(schedule).numpy()
+
+
+def linearise(model: Model, arrays: Mapping[str, ndarray], state: Float[ndarray, " unit"]) -> Float[ndarray, "unit unit"]:
+    """Derivative by the state of one undriven step of the model's own integrator, in float64; dimensionless."""
+    twin = Twin(model, arrays, dtype=torch.float64)
+    with torch.no_grad():
+        return twin.jacobian(torch.tensor(state, dtype=torch.float64)).numpy()

@@ -65,17 +65,20 @@ class Twin(nn.Module):
 
     def start(self, schedule: Schedule) -> State:
         """State at the start of a schedule; through the encoder, where there is one, so that it can be learned."""
-        encoder = self.model.initial
-        if encoder is None or schedule.task.initial is None:
+        if self.model.initial is None or schedule.task.initial is None:
             return torch.tensor(schedule.initial(), dtype=self.dtype)
-        observed = torch.tensor(schedule.task.initial, dtype=self.dtype)
-        return linear(observed, getattr(self, encoder.weights), getattr(self, encoder.offset))
+        return self.encode(torch.tensor(schedule.task.initial, dtype=self.dtype))
+
+    def encode(self, observed: Float[Tensor, "trial observed"]) -> State:
+        """Bring observed rates to the state, through the learned encoder."""
+        assert self.model.initial is not None
+        return linear(observed, getattr(self, self.model.initial.weights), getattr(self, self.model.initial.offset))
 
     def forward(self, schedule: Schedule) -> Float[Tensor, "trial time unit"]:
         """Run a schedule and return the rates of the model's units at every bin."""
-        return self.unroll(self.start(schedule), _Inputs(self, schedule), schedule)
+        return self.unroll(self.start(schedule), Inputs(self, schedule), schedule)
 
-    def unroll(self, state: State, inputs: "_Inputs", schedule: Schedule) -> Float[Tensor, "trial time unit"]:
+    def unroll(self, state: State, inputs: "Inputs", schedule: Schedule) -> Float[Tensor, "trial time unit"]:
         """Step a state through a schedule's inputs and keep the rates at the start of every bin."""
         fixed = self.constants | {name: getattr(self, name) for name in self.equations.parameters}
         fixed |= {name: _product(getattr(self, name)) for name in self.equations.called() & self.model.projections.keys()}
@@ -123,16 +126,22 @@ class Twin(nn.Module):
         return state + velocity * torch.where(slope == 0, dt, exact)
 
 
-class _Inputs:
-    """The inputs of the equations as functions of the step, prepared once for all steps."""
+class Inputs:
+    """The inputs of the equations as functions of the step, prepared once for all steps.
 
-    def __init__(self, twin: Twin, schedule: Schedule) -> None:
+    Args:
+        twin: its present weights carry the task's channels.
+        schedule: its drives, channels and noise.
+        chosen: trials to keep, by position; all if None.
+    """
+
+    def __init__(self, twin: Twin, schedule: Schedule, chosen: ndarray | None = None) -> None:
         def tensor(array: ndarray) -> Tensor:
-            return torch.tensor(array, dtype=twin.dtype)
+            return torch.tensor(array if chosen is None else array[chosen], dtype=twin.dtype)
 
         self._patterns = [(tensor(pattern), course) for pattern, course in schedule.patterns]
         inputs = schedule.model.inputs
-        self._stimuli = {n: linear(tensor(u), getattr(twin, str(inputs[n].weights))) for n, u in schedule.stimuli.items()}
+        self._stimuli = {n: linear(tensor(u), getattr(twin, str(inputs[n].weights))).unbind(1) for n, u in schedule.stimuli.items()}
         self._noise = {name: schedule.noise() for name, item in inputs.items() if item.noise}
         self._silent = [n for n, item in inputs.items() if item.weights and n not in self._stimuli]
         self._driven = [n for n, item in inputs.items() if not item.weights and not item.noise]
@@ -145,7 +154,7 @@ class _Inputs:
             if course[step]:
                 drive = drive + float(course[step]) * pattern
         values: dict[str, Any] = {name: drive for name in self._driven} | dict.fromkeys(self._silent, 0.0)
-        values |= {name: u[:, step] for name, u in self._stimuli.items()}
+        values |= {name: u[step] for name, u in self._stimuli.items()}
         values |= {name: torch.tensor(next(draws), dtype=self._dtype) for name, draws in self._noise.items()}
         return {name: lambda t, i, now=value: now for name, value in values.items()}
 

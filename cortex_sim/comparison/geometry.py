@@ -1,0 +1,86 @@
+"""Geometry of activity: how alike two sets of matched samples are up to rotation, shift and scale."""
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.errors import ComparisonError
+
+LOST = 1e-6  # of the variance, when samples are reduced to principal components
+
+
+def procrustes_angle(a: Float[ndarray, "sample unit"], b: Float[ndarray, "sample other"]) -> float:
+    r"""Angle between two centred and scaled sets of samples after the best rotation: a metric (Williams et al. 2021).
+
+    :math:`\theta = \arccos\left(\lVert A^\top B\rVert_* / (\lVert A\rVert_F \lVert B\rVert_F)\right)`: 0 for a rotated, shifted or scaled copy,
+    at most :math:`\pi/2`.
+
+    Args:
+        a: samples in rows; any unit.
+        b: the same samples of the other system; its number of units may differ.
+
+    Raises:
+        ComparisonError: the numbers of samples differ, or a side does not vary.
+    """
+    a, b = _centred(a), _centred(b)
+    _same_samples(a, b)
+    nuclear = np.linalg.svd(a.T @ b, compute_uv=False).sum()
+    return float(np.arccos(np.clip(nuclear / (np.linalg.norm(a) * np.linalg.norm(b)), -1.0, 1.0)))
+
+
+def linear_cka(a: Float[ndarray, "sample unit"], b: Float[ndarray, "sample other"], *, debiased: bool = True) -> float:
+    r"""Linear centred kernel alignment; debiased by the unbiased estimator of HSIC (Song et al. 2012), which has mean 0 under independence.
+
+    Args:
+        a: samples in rows.
+        b: the same samples of the other system.
+        debiased: False gives the textbook estimator, which for n samples of d independent Gaussian units is far above 0 unless n >> d.
+
+    Raises:
+        ComparisonError: the numbers of samples differ, there are fewer than four, or a side does not vary.
+    """
+    a, b = _centred(a), _centred(b)
+    _same_samples(a, b)
+    if not debiased:
+        return float(np.linalg.norm(a.T @ b) ** 2 / (np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b)))
+    if len(a) < 4:
+        raise ComparisonError(f"linear_cka: {len(a)} samples; the unbiased estimator needs at least 4.")
+    return float(_unbiased_hsic(a, b) / np.sqrt(_unbiased_hsic(a, a) * _unbiased_hsic(b, b)))
+
+
+def reduced(samples: Float[ndarray, "... unit"]) -> Float[ndarray, "... axis"]:
+    """Rotate samples to the principal components that hold all but a millionth of their variance.
+
+    Measures that rotation does not change are changed by less than the square root of that, and become much cheaper.
+    """
+    flat = samples.reshape(-1, samples.shape[-1])
+    values, axes = np.linalg.eigh(np.cov(flat, rowvar=False, bias=True).reshape(flat.shape[1], -1))
+    kept = np.cumsum(np.maximum(values, 0.0)) > LOST * max(values.sum(), np.finfo(float).tiny)
+    return (samples - flat.mean(axis=0)) @ axes[:, kept]
+
+
+def participation_ratio(samples: Float[ndarray, "... unit"]) -> float:
+    """Effective number of dimensions, (sum of eigenvalues)^2 / sum of squares, of the covariance."""
+    values = np.linalg.eigvalsh(np.cov(samples.reshape(-1, samples.shape[-1]), rowvar=False))
+    return float(values.sum() ** 2 / (values**2).sum())
+
+
+def _unbiased_hsic(a: ndarray, b: ndarray) -> float:
+    """HSIC_1 of Song et al. (2012) for linear kernels, from features: no sample-by-sample matrix is made."""
+    n = len(a)
+    ka, kb = (a**2).sum(axis=1), (b**2).sum(axis=1)
+    rows_a, rows_b = a @ a.sum(axis=0) - ka, b @ b.sum(axis=0) - kb
+    trace = (np.linalg.norm(a.T @ b) ** 2) - ka @ kb
+    return (trace + rows_a.sum() * rows_b.sum() / ((n - 1) * (n - 2)) - 2 * rows_a @ rows_b / (n - 2)) / (n * (n - 3))
+
+
+def _centred(samples: ndarray) -> ndarray:
+    centred = samples - samples.mean(axis=0)
+    if not np.linalg.norm(centred) > 0:
+        raise ComparisonError("geometry: one side does not vary over samples; there is no shape to compare.")
+    return centred
+
+
+def _same_samples(a: ndarray, b: ndarray) -> None:
+    if len(a) != len(b):
+        raise ComparisonError(f"geometry: {len(a)} samples on one side, {len(b)} on the other; give the same conditions and times.")

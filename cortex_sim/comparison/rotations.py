@@ -1,0 +1,130 @@
+"""jPCA: do neural states rotate, and how much of their flow is rotation?
+
+Source:
+    Churchland, Cunningham et al. (2012) Nature 487:51; the closed form below replaces the gradient descent of published codes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.linalg import solve_sylvester
+
+from cortex_sim.errors import Undetermined
+
+SOFT = 5.0  # Hz, added to the range of a unit when normalising, so that quiet units do not dominate
+AXES = 6  # principal components analysed
+
+
+@dataclass(frozen=True)
+class Rotations:
+    """What jPCA finds.
+
+    Attributes:
+        r2_skew: variance of the velocities that the best purely rotational flow explains.
+        r2: variance that the best linear flow explains.
+        frequency: of each plane, Hz, fastest first.
+        variance: fraction of the analysed variance in each plane.
+        projection: states in the planes' axes, (condition, time, axis).
+        M_skew: the rotational flow, 1/s.
+    """
+
+    r2_skew: float
+    r2: float
+    frequency: Float[ndarray, " plane"]
+    variance: Float[ndarray, " plane"]
+    projection: Float[ndarray, "condition time axis"]
+    M_skew: Float[ndarray, "axis axis"]
+
+    @property
+    def ratio(self) -> float:
+        """Rotational share of the linear flow; worthless alone, since smooth noise scores 0.5 to 0.8."""
+        return self.r2_skew / self.r2 if self.r2 > 0 else float("nan")
+
+
+def normalised(rates: Float[ndarray, "condition time unit"], spread: Float[ndarray, " unit"]) -> Float[ndarray, "condition time unit"]:
+    """Divide each unit by its range over the whole recording plus 5 Hz and remove the mean over conditions at each time."""
+    scaled = rates / (spread + SOFT)
+    return scaled - scaled.mean(axis=0)
+
+
+def principal(states: Float[ndarray, "condition time unit"], axes: int = AXES) -> Float[ndarray, "condition time axis"]:
+    """Project on the leading principal components of these states.
+
+    Raises:
+        Undetermined: there are fewer units than axes, or the states span fewer.
+    """
+    flat = states.reshape(-1, states.shape[2])
+    centred = flat - flat.mean(axis=0)
+    _, strengths, directions = np.linalg.svd(centred, full_matrices=False)
+    span = int((strengths > 1e-10 * strengths[0]).sum()) if strengths[0] > 0 else 0
+    if span < axes:
+        raise Undetermined(f"the states span {span} of {axes} axes, which leaves the flow undetermined; analyse at most {span} axes.")
+    return (states - flat.mean(axis=0)) @ directions[:axes].T
+
+
+def jpca(states: Float[ndarray, "condition time axis"], dt: float) -> Rotations:
+    """Fit linear and purely rotational flows to trajectories, velocities being forward differences.
+
+    Args:
+        states: mean over conditions removed, few axes (see :func:`normalised` and :func:`principal`).
+        dt: bin, s.
+
+    Raises:
+        Undetermined: the states do not span every axis.
+    """
+    x = states[:, :-1].reshape(-1, states.shape[2])
+    velocity = (np.diff(states, axis=1) / dt).reshape(x.shape)
+    M_skew, M = skew_flow(x, velocity), np.linalg.lstsq(x, velocity, rcond=None)[0].T
+    total = (velocity**2).sum()
+    values, vectors = np.linalg.eigh(1j * M_skew)
+    order = [int(k) for k in np.argsort(-values) if values[k] > 0][: states.shape[2] // 2]
+    planes = [_plane(vectors[:, k], states) for k in order]
+    projection = np.concatenate([states @ plane for plane in planes], axis=2)
+    power = (states**2).sum()
+    return Rotations(
+        r2_skew=float(1 - ((velocity - x @ M_skew.T) ** 2).sum() / total),
+        r2=float(1 - ((velocity - x @ M.T) ** 2).sum() / total),
+        frequency=values[order] / (2 * np.pi),
+        variance=np.array([((states @ plane) ** 2).sum() / power for plane in planes]),
+        projection=projection,
+        M_skew=M_skew,
+    )
+
+
+def skew_flow(states: Float[ndarray, "sample axis"], velocities: Float[ndarray, "sample axis"]) -> Float[ndarray, "axis axis"]:
+    r"""Fit the skew-symmetric flow that best predicts velocity from state.
+
+    Minimises :math:`\sum_s |\dot{x}_s - M x_s|^2` over :math:`M = -M^\top`. Setting the gradient to zero gives the Sylvester equation
+    :math:`MC + CM = P - P^\top` with :math:`C = \sum x x^\top` and :math:`P = \sum \dot{x} x^\top`, solved exactly.
+
+    Args:
+        states: mean removed, in any one unit.
+        velocities: their derivatives, in that unit per second.
+
+    Returns:
+        The flow, in 1/s.
+
+    Raises:
+        Undetermined: the states do not span every axis, so many flows fit equally well.
+    """
+    C, P = states.T @ states, velocities.T @ states
+    rank = int(np.linalg.matrix_rank(C, tol=1e-12 * np.linalg.norm(C)))
+    if rank < len(C):
+        raise Undetermined(f"the states span {rank} of {len(C)} axes, which leaves the flow undetermined; first reduce them with principal(states, {rank}).")
+    M = solve_sylvester(C, C, P - P.T)
+    return (M - M.T) / 2
+
+
+def shuffled(states: Float[ndarray, "condition time axis"], rng: np.random.Generator) -> Float[ndarray, "condition time axis"]:
+    """Permute the condition labels of every axis on its own: the usual surrogate, which keeps each axis's time courses."""
+    return np.stack([states[rng.permutation(len(states)), :, axis] for axis in range(states.shape[2])], axis=2)
+
+
+def _plane(vector: ndarray, states: ndarray) -> Float[ndarray, "axis 2"]:
+    """Real orthonormal basis of a conjugate pair's plane, turned so that the first state varies most along the first axis."""
+    basis = np.stack([vector.real, vector.imag], axis=1) * np.sqrt(2)
+    _, _, turn = np.linalg.svd(states[:, 0] @ basis, full_matrices=False)
+    turned = basis @ turn.T
+    return turned if np.linalg.det(turn) > 0 else turned * np.array([1.0, -1.0])

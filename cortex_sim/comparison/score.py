@@ -1,0 +1,104 @@
+"""Score: a number that never comes without its null, its ceiling and its interval, or the reason why one is absent."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.errors import ComparisonError
+
+Better = Literal["higher", "lower", "closer"]
+NULL, BOOTSTRAP = 3, 4  # name the random streams
+PERMUTATION = "conditions of the student permuted"
+Rates = Float[ndarray, "condition time unit"]
+Measure = Callable[[Rates, Rates], float]
+
+
+@dataclass(frozen=True)
+class Score:
+    """One comparison of a student with its teacher.
+
+    Attributes:
+        measure: what was measured, with its unit.
+        student: which student.
+        split: which conditions it was computed on.
+        estimate: the value.
+        better: whether higher, lower or closer to ``identical`` is more alike.
+        identical: value for two identical systems.
+        null: values under the surrogate; None with a reason in ``surrogate``.
+        surrogate: how the null was made, or why there is none.
+        ceiling: the best a perfect model could reach on these data; None with a reason in ``ceiling_reason``.
+        interval: 95 % bootstrap interval; None with a reason in ``interval_over``.
+        interval_over: the unit of inference that was resampled, or why there is no interval.
+        settings: anything else that decides the number.
+
+    Raises:
+        ComparisonError: a null, a ceiling or an interval is absent without a reason.
+    """
+
+    measure: str
+    student: str
+    split: str
+    estimate: float
+    better: Better
+    identical: float
+    null: Float[ndarray, " surrogate"] | None
+    surrogate: str
+    interval: tuple[float, float] | None
+    interval_over: str
+    ceiling: float | None = None
+    ceiling_reason: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.surrogate:
+            raise ComparisonError(f"{self.measure}: a score has a null with its surrogate named, or a reason for having none.")
+        if self.ceiling is None and not self.ceiling_reason:
+            raise ComparisonError(f"{self.measure}: a score has a ceiling or a reason for having none.")
+        if not self.interval_over:
+            raise ComparisonError(f"{self.measure}: a score has an interval over a named unit, or a reason for having none.")
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the score as ``scores.json`` holds it; ``reasons`` says why anything is null."""
+        reasons = {"ceiling": self.ceiling_reason} if self.ceiling is None else {}
+        reasons |= {"null": self.surrogate} if self.null is None else {}
+        reasons |= {"interval": self.interval_over} if self.interval is None else {}
+        return {
+            "measure": self.measure, "student": self.student, "split": self.split, "estimate": self.estimate,
+            "null_mean": None if self.null is None else float(self.null.mean()),
+            "null_sd": None if self.null is None else float(self.null.std(ddof=1)),
+            "null": None if self.null is None else self.surrogate,
+            "ceiling": self.ceiling, "interval": None if self.interval is None else list(self.interval), "better": self.better,
+            "identical": self.identical, "interval_over": self.interval_over, "reasons": reasons, "settings": dict(self.settings),
+        }  # fmt: skip
+
+    def __str__(self) -> str:
+        null = self.surrogate if self.null is None else f"null {self.null.mean():.3f} ± {self.null.std(ddof=1):.3f}"
+        interval = "" if self.interval is None else f" [{self.interval[0]:.3f}, {self.interval[1]:.3f}]"
+        return f"{self.measure}, {self.student}: {self.estimate:.3f}{interval} ({null})"
+
+
+def permuted(measure: Measure, teacher: Rates, student: Rates, *, seed: int, count: int) -> Float[ndarray, " surrogate"]:
+    """Evaluate a measure with the student's conditions in random order, no condition at its own place where that is possible."""
+    rng = np.random.default_rng(np.random.SeedSequence((seed, NULL)))
+    return np.array([measure(teacher, student[_derangement(len(student), rng)]) for _ in range(count)])
+
+
+def resampled(measure: Measure, teacher: Rates, student: Rates, *, seed: int, count: int) -> tuple[float, float]:
+    """Give the 95 % percentile interval of a measure over conditions drawn with replacement, the same on both sides."""
+    rng = np.random.default_rng(np.random.SeedSequence((seed, BOOTSTRAP)))
+    draws = [rng.integers(len(teacher), size=len(teacher)) for _ in range(count)]
+    values = [measure(teacher[draw], student[draw]) for draw in draws if len(np.unique(draw)) > 1]
+    return tuple(float(v) for v in np.percentile(values, [2.5, 97.5]))  # type: ignore[return-value]
+
+
+def _derangement(count: int, rng: np.random.Generator) -> ndarray:
+    order = rng.permutation(count)
+    fixed = np.flatnonzero(order == np.arange(count))
+    if fixed.size and count > 1:
+        chosen = fixed if fixed.size > 1 else np.append(fixed, (fixed + 1) % count)
+        order[chosen] = np.roll(order[chosen], 1)
+    return order

@@ -1,0 +1,204 @@
+"""fit(model, trials, task) -> Model: a student learns to reproduce rates, free running from their first bin."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from cortex_sim.dynamics import flow, state_of
+from cortex_sim.errors import TaskError, TrialsError
+from cortex_sim.model import Model
+from cortex_sim.schedule import Schedule
+from cortex_sim.task import BIN, Task
+from cortex_sim.trials import Trials
+
+SPLIT = 2  # names the random stream that draws the validation conditions
+RIDGE = 1e-6  # of the mean squared rate, in the closed-form start
+HEADROOM = 1.05  # of the largest training rate, where a bounded unit saturates
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a student is taught.
+
+    Attributes:
+        epochs: at most; 0 keeps the closed-form start.
+        batch: conditions per step.
+        rate: learning rate at the start.
+        patience: epochs without improvement on the validation conditions before stopping.
+        validation: fraction of the conditions kept for early stopping.
+        closed_form: start from the regression of the student's own equation, where its state can be read off the rates.
+    """
+
+    epochs: int = 80
+    batch: int = 64
+    rate: float = 2e-3
+    patience: int = 20
+    validation: float = 0.1
+    closed_form: bool = True
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained model and how it came about.
+
+    Attributes:
+        model: with the weights that did best on the validation conditions.
+        start: the same model before any gradient step.
+        train: loss by epoch on the training conditions; 1 is the error of predicting each unit's mean.
+        validation: loss by epoch on the validation conditions.
+        conditions: number of training and of validation conditions.
+        seconds: wall time.
+        interrupted: Ctrl-C ended training early.
+    """
+
+    model: Model
+    start: Model
+    train: list[float]
+    validation: list[float]
+    conditions: tuple[int, int]
+    seconds: float
+    interrupted: bool = False
+
+
+def fit(model: Model, trials: Trials, task: Task, *, seed: int = 0, options: Options = Options()) -> Model:  # noqa: B008 - frozen
+    """Teach a student to reproduce rates and return it with its weights.
+
+    See :func:`train`, which also tells how training went.
+    """
+    return train(model, trials, task, seed=seed, options=options).model
+
+
+def train(
+    model: Model, trials: Trials, task: Task, *, seed: int = 0, options: Options = Options(), checkpoint: Path | None = None,  # noqa: B008 - frozen
+    report: Callable[[float, str], None] = lambda done, text: None,
+) -> Fitted:
+    """Teach a student to reproduce rates from the inputs and the first bin, free running.
+
+    Conditions are split before anything is computed from the data; each unit's scale and mean come from the training part only. Where
+    the student's state can be read off its rates, training starts from the linear regression of its own equation under teacher forcing.
+
+    Args:
+        model: the student; its size is adapted to the trials.
+        trials: rates to reproduce, one trial a condition.
+        task: what produced them; its drives and channels are the student's inputs.
+        seed: of the split, the untrained weights and the order of conditions.
+        options: of the optimiser.
+        checkpoint: file to resume from and to write to while training.
+        report: called with the fraction done and a line of text.
+
+    Raises:
+        TaskError: the task's bins are not those of the trials.
+        TrialsError: fewer than two conditions.
+    """
+    if task.bins != trials.rate.shape[1] or task.trials != len(trials.rate):
+        raise TaskError(f"task has {task.trials} trials of {task.bins} bins; the trials have {trials.rate.shape[:2]}. Cut both to one window.")
+    from cortex_sim.backends.pytorch.training import Lesson, Settings
+    from cortex_sim.backends.pytorch.training import train as descend
+
+    began = time.monotonic()
+    taught, checked = split(trials, options.validation, seed)
+    scale = unit_scale(trials.select(taught))
+    student = adapt(model, trials.select(taught), task, seed)
+    if options.closed_form and one_unit_each(student):
+        student = regress(student, trials.select(taught), task.select(taught))
+    lessons = [Lesson(replace(task.select(c), initial=trials.rate[c, 0]), trials.rate[c], scale) for c in (taught, checked)]
+    settings = Settings(epochs=options.epochs, batch=options.batch, rate=options.rate, patience=options.patience)
+    course = descend(student, lessons[0], lessons[1], settings=settings, seed=seed, checkpoint=checkpoint, report=report)
+    trained = student.with_arrays(course.arrays)
+    sizes = (len(taught), len(checked))
+    return Fitted(trained, student, course.train, course.validation, sizes, time.monotonic() - began, course.interrupted)
+
+
+def split(trials: Trials, fraction: float, seed: int) -> tuple[Int[ndarray, " taught"], Int[ndarray, " checked"]]:
+    """Set conditions aside: all trials of a condition fall on one side.
+
+    Raises:
+        TrialsError: there are fewer than two conditions.
+    """
+    conditions = np.unique(trials.condition)
+    if len(conditions) < 2:
+        raise TrialsError(f"trials have {len(conditions)} condition; at least 2 are needed to keep one for validation.")
+    order = np.random.default_rng(np.random.SeedSequence((seed, SPLIT))).permutation(conditions)
+    checked = np.isin(trials.condition, order[: max(1, round(fraction * len(order)))])
+    return np.flatnonzero(~checked), np.flatnonzero(checked)
+
+
+def unit_scale(trials: Trials) -> Float[ndarray, " unit"]:
+    """Standard deviation of each unit over conditions and time, at least a tenth of the median one."""
+    sd = trials.rate.std(axis=(0, 1))
+    return np.maximum(sd, max(0.1 * float(np.median(sd)), np.finfo(float).tiny))
+
+
+def one_unit_each(model: Model) -> bool:
+    """Say whether each observed rate is one unit's, so that the state can be read off the rates."""
+    diagonal = model.readout is None or model.projections[model.readout.weights].rule == "diagonal"
+    return diagonal and model.initial is None and model.rate != model.parsed.state
+
+
+def adapt(model: Model, trials: Trials, task: Task, seed: int) -> Model:
+    """Bring a student to the size of the data, its untrained weights to the seed, and its readout to the range of each unit."""
+    observed = trials.rate.shape[2]
+    sizes = {"observed": observed} | ({"units": observed} if one_unit_each(model) else {})
+    channels = 0 if task.channels is None or not any(item.weights for item in model.inputs.values()) else task.channels.shape[2]
+    sized = model.with_arrays({}, **sizes, channels=channels, seed=seed)
+    if sized.readout is None:
+        return sized
+    rest = trials.rate.mean(axis=(0, 1))
+    scale = unit_scale(trials)
+    if one_unit_each(sized):
+        low, high = trials.rate.min(axis=(0, 1)), trials.rate.max(axis=(0, 1))
+        middle, half = (low + high) / 2, np.maximum(HEADROOM * (high - low) / 2, scale)
+        return sized.with_arrays({sized.readout.weights: np.diag(half), sized.readout.offset: middle})
+    arrays = sized.arrays()
+    ready = {sized.readout.weights: arrays[sized.readout.weights] * scale[:, None], sized.readout.offset: rest}
+    if sized.initial:
+        encoder = arrays[sized.initial.weights] / scale
+        ready |= {sized.initial.weights: encoder, sized.initial.offset: -encoder @ rest}
+    return sized.with_arrays(ready)
+
+
+def regress(model: Model, trials: Trials, task: Task) -> Model:
+    r"""Solve for the recurrent weights in closed form, under teacher forcing.
+
+    With the state x read off the rates, one Euler step gives :math:`(x_{t+1} - x_t)/\Delta t = f(x_t, 0) + a\,W r_t`, which is linear in W;
+    f and a are evaluated from the model's own equation text. Bias terms that enter like W r are fitted with it.
+
+    Args:
+        model: with one unit for each observed rate, a step of one bin, and one recurrent projection.
+        trials: rates to reproduce.
+        task: its drives are the inputs.
+    """
+    arrays, equations = model.arrays(), model.parsed
+    recurrent = [name for name in equations.called() & model.projections.keys() if model.projections[name].learn]
+    if len(recurrent) != 1 or model.projections[recurrent[0]].excitatory is not None or abs(model.dt.si - BIN) > 1e-9:
+        return model
+    rates = trials.rate
+    if model.readout:
+        rates = (rates - arrays[model.readout.offset]) / np.diag(arrays[model.readout.weights])
+    state = state_of(model, rates)
+    unbiased = arrays | {name: 0.0 * arrays[name] for name in equations.parameters}
+    still, gain = (flow(model, unbiased, state, {recurrent[0]: coupling}) for coupling in (0.0, 1.0))
+    gain = gain - still
+    still = still + gain * _driven(Schedule(model, arrays, task), state.shape)
+    wanted = (np.diff(state, axis=1) / model.dt.si - still[:, :-1]) / gain[:, :-1]
+    biased = "b" in equations.parameters and model.parameters["b"].learn
+    regressors = rates[:, :-1].reshape(-1, rates.shape[2])
+    design = np.hstack([regressors, np.ones((len(regressors), int(biased)))])
+    ridge = RIDGE * (regressors**2).mean() * len(design)
+    gram = design.T @ design + ridge * np.eye(design.shape[1])
+    solution = np.linalg.solve(gram, design.T @ wanted.reshape(len(design), -1)).T
+    found = {recurrent[0]: solution[:, : rates.shape[2]]} | ({"b": solution[:, -1]} if biased else {})
+    return model.with_arrays(found)
+
+
+def _driven(schedule: Schedule, shape: tuple[int, ...]) -> Float[ndarray, "trial time unit"]:
+    """Input to each unit at each bin."""
+    total = np.zeros(shape)
+    for pattern, course in schedule.patterns:
+        total += pattern[:, None, :] * course[None, :, None]
+    return total

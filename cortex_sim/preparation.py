@@ -1,0 +1,79 @@
+"""Preparatory states of a circuit, and the currents that lead it there before the go cue."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.backends.pytorch import linearise
+from cortex_sim.connectivity.stability_optimised import evoked_energy
+from cortex_sim.dynamics import flow
+from cortex_sim.errors import OptionError, Undetermined
+from cortex_sim.model import Model
+from cortex_sim.task.centre_out import RISE
+
+MIXTURE = 7  # names the random stream
+
+
+@dataclass(frozen=True)
+class Preferred:
+    """Directions of state space a circuit amplifies, strongest first.
+
+    Attributes:
+        directions: unit vectors in columns.
+        energy: evoked by each; 1 is what an unconnected unit gives. None where the circuit is not stable at rest.
+        how: how the directions were chosen, for the record.
+    """
+
+    directions: Float[ndarray, "unit direction"]
+    energy: Float[ndarray, " direction"] | None
+    how: str
+
+
+def preferred_states(model: Model) -> Preferred:
+    """Find the initial states that a circuit's linearised flow amplifies most.
+
+    A circuit that is unstable at rest has no evoked energy; for it the unit axes are returned and ``how`` says so.
+    """
+    arrays = model.arrays()
+    step = linearise(model, arrays, np.zeros(model.units))
+    tau = model.scalars.get("tau", model.dt.si)
+    try:
+        energy, directions = evoked_energy(np.eye(model.units) + tau * (step - np.eye(model.units)) / model.dt.si)
+    except Undetermined:
+        return Preferred(np.eye(model.units), None, "the rest is unstable, so random states take the place of preferred ones")
+    return Preferred(directions, energy, "eigenvectors of the observability Gramian of the flow linearised at rest")
+
+
+def mixtures(preferred: Preferred, conditions: int, *, k: int | None, seed: int, sd: float) -> Float[ndarray, "condition unit"]:
+    """Draw states as random mixtures of the k leading directions.
+
+    Args:
+        preferred: what to mix.
+        conditions: number of states.
+        k: number of directions mixed; None mixes all, so that the states span the state space.
+        seed: of the draw.
+        sd: standard deviation over units of every state, in the unit of the state.
+
+    Raises:
+        OptionError: k exceeds the number of directions.
+    """
+    available = preferred.directions.shape[1]
+    if k is not None and not 1 <= k <= available:
+        raise OptionError(f"mixtures: k {k} should lie between 1 and {available}, the number of units.")
+    used = available if k is None or preferred.energy is None else k
+    rng = np.random.default_rng(np.random.SeedSequence((seed, MIXTURE)))
+    states = rng.standard_normal((conditions, used)) @ preferred.directions[:, :used].T
+    return sd * states / np.sqrt((states**2).mean(axis=1, keepdims=True))
+
+
+def holding_currents(model: Model, states: Float[ndarray, "condition unit"]) -> Float[ndarray, "condition unit"]:
+    """Find the currents that, ramped as exp(t / 400 ms), carry a circuit along that ramp to the given states at the go cue.
+
+    Exact where the circuit is linear; a nonlinear one arrives close by, and what it reached is what is recorded.
+    """
+    arrays = model.arrays()
+    still = flow(model, arrays, states)
+    gain = flow(model, arrays, states, {"drive": 1.0}) - still
+    return (states / RISE - still) / gain
