@@ -35,6 +35,19 @@ def flow(
     return model.parsed.derivative(model.parsed.subexpressions(values)) * np.ones_like(state)
 
 
+def rate_of(model: Model, state: Float[ndarray, "... unit"]) -> Float[ndarray, "... unit"]:
+    """Rates of units in a given state, where the rate depends on the unit's own state alone.
+
+    Raises:
+        TaskError: it depends on more.
+    """
+    equations = model.parsed
+    try:
+        return equations.subexpressions(_values(model) | {equations.state: state})[model.rate]
+    except NameError as problem:
+        raise TaskError(f"{model.name}: rates do not follow from the state alone, since {model.rate!r} needs {problem.name!r} too.") from None
+
+
 def state_of(model: Model, rates: Float[ndarray, "... unit"]) -> Float[ndarray, "... unit"]:
     """Find the state whose rate is given, by inverting the model's own gain function.
 
@@ -48,13 +61,7 @@ def state_of(model: Model, rates: Float[ndarray, "... unit"]) -> Float[ndarray, 
     if model.rate == equations.state:
         return rates.copy()
 
-    def gain(state: ndarray) -> ndarray:
-        try:
-            return equations.subexpressions(_values(model) | {equations.state: state})[model.rate]
-        except NameError as problem:
-            raise TaskError(f"{model.name}: the state cannot be found from rates, since {model.rate!r} needs {problem.name!r} too.") from None
-
-    states, table = _table(gain, (float(rates.min()), float(rates.max())))
+    states, table = _table(lambda state: rate_of(model, state), (float(rates.min()), float(rates.max())))
     if (np.diff(table) < 0).any() or table[0] >= table[-1]:
         raise TaskError(f"{model.name}: {model.rate!r} does not rise with {equations.state!r}, so rates do not determine the state.")
     reach = 1e-3 * (table[-1] - table[0])
@@ -65,7 +72,7 @@ def state_of(model: Model, rates: Float[ndarray, "... unit"]) -> Float[ndarray, 
     for _ in range(POLISH):
         slope = np.where(x == previous, 1.0, (error - earlier) / np.where(x == previous, 1.0, x - previous))
         x, previous = x - np.where(slope > 0, error / np.where(slope > 0, slope, 1.0), 0.0), x
-        error, earlier = gain(x) - wanted, error
+        error, earlier = rate_of(model, x) - wanted, error
     return x
 
 

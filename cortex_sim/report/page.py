@@ -1,0 +1,46 @@
+"""The report as one self-contained page."""
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from cortex_sim.comparison.score import Score
+
+if TYPE_CHECKING:
+    from cortex_sim.report import Report
+
+ARROWS = {"higher": "↑", "lower": "↓", "closer": "→"}
+
+
+def render(report: "Report", run: Mapping[str, Any], figures: Path) -> str:
+    """Fill the template; figures become data so that the page stands alone."""
+    environment = Environment(loader=PackageLoader("cortex_sim.report", "."), autoescape=True, undefined=StrictUndefined)
+    environment.filters["number"] = number
+    pictures = [(name, picture, _data(figures / f"{name}.svg")) for name, picture in report.pictures.items()]
+    tables = {measure: [_row(s) for s in report.scores if s.measure == measure] for measure in dict.fromkeys(s.measure for s in report.scores)}
+    return environment.get_template("report.html.j2").render(report=report, run=run, pictures=pictures, tables=tables)
+
+
+def number(value: float | None) -> str:
+    """Give a number with three significant digits, at most four decimals, and a proper minus sign."""
+    if value is None or value != value:
+        return "–"
+    if value in (float("inf"), float("-inf")):
+        return "∞" if value > 0 else "−∞"
+    digits = f"{value:.4f}" if 0.99 <= abs(value) < 1 else f"{value:.3f}" if abs(value) < 100 else f"{value:.0f}"
+    return digits.replace("-", "−")
+
+
+def _row(score: Score) -> dict[str, Any]:
+    row = score.as_json()
+    row["arrow"] = ARROWS[score.better] + (f" {number(score.identical)}" if score.better == "closer" else "")
+    low = None if score.null is None else float((score.null >= score.estimate).mean() if score.better == "higher" else (score.null <= score.estimate).mean())
+    row["beats"] = "" if low is None or score.better == "closer" else f"{1 - low:.0%}"
+    return row
+
+
+def _data(path: Path) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode()
