@@ -34,6 +34,16 @@ def track(label: str) -> Iterator[Report]:
         show(None)
 
 
+@contextmanager
+def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    """Add the wall time of the block to the stage's entry."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        seconds[stage] = seconds.get(stage, 0.0) + time.monotonic() - began
+
+
 def _line(label: str) -> Callable[[tuple[float, str] | None], None]:
     started = last = time.monotonic()
 

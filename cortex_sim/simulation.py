@@ -2,6 +2,10 @@
 
 from typing import Literal
 
+from jaxtyping import Float
+from numpy import ndarray
+from threadpoolctl import threadpool_limits
+
 from cortex_sim.errors import OptionError
 from cortex_sim.model import Model
 from cortex_sim.schedule import Schedule
@@ -9,6 +13,8 @@ from cortex_sim.task import Task
 from cortex_sim.trials import Trials
 
 Backend = Literal["brian", "torch"]
+CUSTOMARY: dict[str, Backend] = {"rate": "brian", "rnn": "torch"}
+THREADED = 500  # units below which a second thread brings nothing
 
 
 def simulate(model: Model, task: Task, *, seed: int = 0, backend: Backend | None = None) -> Trials:
@@ -29,14 +35,19 @@ def simulate(model: Model, task: Task, *, seed: int = 0, backend: Backend | None
         OptionError: the backend is unknown.
     """
     schedule = Schedule(model, model.arrays(), task, seed)
-    match backend or {"rate": "brian", "rnn": "torch"}[model.kind]:
+    with threadpool_limits(1 if model.units < THREADED else None):
+        return schedule.observe(_run(schedule, backend or CUSTOMARY[model.kind]))
+
+
+def _run(schedule: Schedule, backend: Backend) -> Float[ndarray, "trial time unit"]:
+    match backend:
         case "brian":
             from cortex_sim.backends import brian
 
-            return schedule.observe(brian.run(schedule))
+            return brian.run(schedule)
         case "torch":
             from cortex_sim.backends import pytorch
 
-            return schedule.observe(pytorch.run(schedule))
+            return pytorch.run(schedule)
         case other:
             raise OptionError(f"backend {other!r} is unknown. Choose from 'brian', 'torch'.")

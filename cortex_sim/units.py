@@ -21,7 +21,7 @@ def scale(unit: str) -> float:
     """Give the factor that turns a number in this unit into SI.
 
     Args:
-        unit: a unit name, ``"1"``, or a product, quotient or integer power of them such as ``"mV*ms"``.
+        unit: a unit name, ``"1"``, or a product, quotient or power of them such as ``"mV*ms"``.
 
     Raises:
         CardError: the unit is unknown; a close name is suggested.
@@ -45,8 +45,8 @@ def _evaluate(node: ast.expr, unit: str) -> float:
             return _evaluate(left, unit) * _evaluate(right, unit)
         case ast.BinOp(left=left, op=ast.Div(), right=right):
             return _evaluate(left, unit) / _evaluate(right, unit)
-        case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=int(power))):
+        case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=int(power) | float(power))):
             return _evaluate(left, unit) ** power
-        case ast.BinOp(left=left, op=ast.Pow(), right=ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(power)))):
+        case ast.BinOp(left=left, op=ast.Pow(), right=ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(power) | float(power)))):
             return _evaluate(left, unit) ** -power
     raise CardError(f"unit {unit!r} is no product of units; write for example 'mV', 'mV*ms' or 'ms**-1'.")

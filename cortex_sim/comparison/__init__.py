@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from cortex_sim.comparison import geometry, prediction, rotations
 from cortex_sim.comparison.response import response_r2
-from cortex_sim.comparison.score import PERMUTATION, Measure, Rates, Score, permuted, resampled
+from cortex_sim.comparison.score import PERMUTATION, Measure, Rates, Score, jackknifed, permuted
 from cortex_sim.comparison.spectrum import Spectrum, shuffled_weights, spectral_distance, spectrum
 from cortex_sim.errors import ComparisonError
 from cortex_sim.model import Model
 from cortex_sim.trials import Trials
 
-NULLS, RESAMPLES, WEIGHT_SHUFFLES = 200, 200, 20
+NULLS, WEIGHT_SHUFFLES = 100, 20
 NO_TRIALS = "none: one noiseless or averaged trial per condition, so there is no trial noise to bound a model by"
 
 
@@ -53,7 +54,6 @@ class Setting:
         window: start and stop in s of the window in which rotations are looked for.
         spread: range of each unit over the whole recording, for the normalisation of jPCA.
         nulls: number of surrogates.
-        resamples: number of bootstrap draws.
     """
 
     student: str
@@ -62,16 +62,17 @@ class Setting:
     window: tuple[float, float]
     spread: Any
     nulls: int = NULLS
-    resamples: int = RESAMPLES
 
 
-def compare(teacher: Trials, student: Trials, *, training: Trials, setting: Setting) -> Comparison:
+@threadpool_limits.wrap(limits=1)  # many small matrices, for which threads cost more than they bring
+def compare(teacher: Trials, student: Trials, *, training: Trials | Sequence[Trials], setting: Setting) -> Comparison:
     """Score how alike two sets of matched trials are: prediction, geometry and rotations.
 
     Args:
         teacher: one trial a condition, conditions not used to train the student.
         student: the same conditions, bins and units.
-        training: trials of the teacher that the student was trained on; means and scales come from here alone.
+        training: trials of the teacher that the student was trained on, or one such part for each condition that was held out by itself;
+            means and scales come from here alone.
         setting: names, seed, windows.
 
     Raises:
@@ -79,13 +80,13 @@ def compare(teacher: Trials, student: Trials, *, training: Trials, setting: Sett
     """
     prediction.check_matched(teacher, student)
     mean, scale = prediction.reference(training)
-    a, b = (trials.rate - mean for trials in (teacher, student))
+    a, b = ((trials.rate - mean) / scale for trials in (teacher, student))
 
     def r2(x: Rates, y: Rates) -> float:
-        return prediction.explained(x, y, mean=np.zeros_like(mean), scale=scale)
+        return prediction.explained(x, y, mean=np.zeros(1), scale=np.ones(1))
 
     scores = [_matched("R² of rates", r2, a, b, setting, "higher", 1.0)]
-    a, b = (geometry.reduced(rates / scale) for rates in (a, b))
+    a, b = geometry.reduced(a), geometry.reduced(b)
     scores.append(_matched("Procrustes angle (rad)", _flat(geometry.procrustes_angle), a, b, setting, "lower", 0.0))
     scores.append(_matched("linear CKA, debiased", _flat(geometry.linear_cka), a, b, setting, "higher", 1.0))
     return Comparison((*scores, *compare_rotations(teacher, student, setting=setting)))
@@ -95,15 +96,14 @@ def compare_rotations(teacher: Trials, student: Trials, *, setting: Setting) -> 
     """Score the rotations of a student, with those of its teacher as the value to be close to; empty if the states span too few axes."""
     window = (trials.window(*setting.window) for trials in (teacher, student))
     prepared = [rotations.normalised(trials.rate, setting.spread) for trials in window]
-    axes = min(rotations.AXES, *(_span(states) for states in prepared)) // 2 * 2
+    axes = min(rotations.AXES, *(rotations.span(states) for states in prepared)) // 2 * 2
     if axes < 2:
         return ()
     states = [rotations.principal(rates, axes) for rates in prepared]
     wanted, found = (rotations.jpca(x, teacher.bin) for x in states)
     rng = np.random.default_rng(np.random.SeedSequence((setting.seed, 8)))
     surrogates = [rotations.jpca(rotations.shuffled(states[1], rng), teacher.bin) for _ in range(setting.nulls)]
-    draws = [rng.integers(len(states[1]), size=len(states[1])) for _ in range(setting.resamples)]
-    spread = [rotations.jpca(states[1][draw], teacher.bin) for draw in draws if _span(states[1][draw]) >= axes]
+    without = _remembered(lambda kept: rotations.jpca(states[1][kept], teacher.bin))
     readings: dict[str, Callable[[rotations.Rotations], float]] = {
         "jPCA R²(M_skew)": lambda r: r.r2_skew, "jPCA R²(M)": lambda r: r.r2, "jPCA R²(M_skew)/R²(M)": lambda r: r.ratio,
         "jPCA frequency (Hz)": lambda r: float(r.frequency[0]),
@@ -111,13 +111,14 @@ def compare_rotations(teacher: Trials, student: Trials, *, setting: Setting) -> 
     return tuple(
         Score(
             name, setting.student, setting.split, read(found), "closer", read(wanted), np.array([read(r) for r in surrogates]),
-            "conditions permuted on each axis", _percentiles([read(r) for r in spread]), "conditions", ceiling_reason=NO_TRIALS,
+            "conditions permuted on each axis", jackknifed(lambda kept, read=read: read(without(kept)), len(states[1])), "conditions", ceiling_reason=NO_TRIALS,
             settings={"axes": axes, "window_s": list(setting.window)},
         )
         for name, read in readings.items()
     )  # fmt: skip
 
 
+@threadpool_limits.wrap(limits=1)
 def compare_responses(name: str, teacher: Sequence[Rates], student: Sequence[Rates], *, setting: Setting) -> Score:
     """Score how a student changes under a perturbation.
 
@@ -131,6 +132,7 @@ def compare_responses(name: str, teacher: Sequence[Rates], student: Sequence[Rat
     return _matched(f"response to {name}, R²", response_r2, a, b, setting, "higher", 1.0, draws=len(teacher))
 
 
+@threadpool_limits.wrap(limits=1)
 def compare_spectra(teacher: Spectrum, student: Model, *, setting: Setting, shuffles: int = WEIGHT_SHUFFLES) -> Score:
     """Score how close the slowest modes of a student are to those of its teacher."""
     found = spectrum(student)
@@ -146,7 +148,7 @@ def compare_spectra(teacher: Spectrum, student: Model, *, setting: Setting, shuf
 
 def _matched(name: str, measure: Measure, a: Rates, b: Rates, setting: Setting, better: Any, identical: float, **settings: Any) -> Score:
     null = permuted(measure, a, b, seed=setting.seed, count=setting.nulls)
-    interval = resampled(measure, a, b, seed=setting.seed, count=setting.resamples)
+    interval = jackknifed(lambda kept: measure(a[kept], b[kept]), len(a))
     return Score(
         name, setting.student, setting.split, measure(a, b), better, identical, null, PERMUTATION, interval, "conditions",
         ceiling_reason=NO_TRIALS, settings=settings,
@@ -157,10 +159,13 @@ def _flat(measure: Callable[[Any, Any], float]) -> Measure:
     return lambda a, b: measure(a.reshape(-1, a.shape[2]), b.reshape(-1, b.shape[2]))
 
 
-def _span(states: Rates) -> int:
-    return int(np.linalg.matrix_rank(states.reshape(-1, states.shape[2]) - states.mean(axis=(0, 1)), tol=1e-8))
+def _remembered(analyse: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Analyse each selection of conditions once, however many numbers are read off it."""
+    known: dict[bytes, Any] = {}
 
+    def remembered(kept: Any) -> Any:
+        if kept.tobytes() not in known:
+            known[kept.tobytes()] = analyse(kept)
+        return known[kept.tobytes()]
 
-def _percentiles(values: list[float]) -> tuple[float, float]:
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)
+    return remembered

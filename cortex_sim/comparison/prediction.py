@@ -1,5 +1,7 @@
 """How well a student predicts rates: explained variance on held-out conditions, each unit counting the same."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
@@ -25,8 +27,16 @@ def explained(
     return float(1 - ((((wanted - found) / scale) ** 2).sum() / (((wanted - mean) / scale) ** 2).sum()))
 
 
-def reference(training: Trials) -> tuple[Float[ndarray, " unit"], Float[ndarray, " unit"]]:
-    """Mean and standard deviation of each unit over training conditions and time; the latter at least a tenth of the median one."""
+def reference(training: Trials | Sequence[Trials]) -> tuple[Float[ndarray, "*condition unit"], Float[ndarray, "*condition unit"]]:
+    """Mean and standard deviation of each unit over training conditions and time; the latter at least a tenth of the median one.
+
+    Args:
+        training: the training part, or one for each compared condition where each was held out by itself; means and deviations then have
+            the shape (condition, 1, unit).
+    """
+    if not isinstance(training, Trials):
+        means, deviations = zip(*map(reference, training), strict=True)
+        return np.stack(means)[:, None], np.stack(deviations)[:, None]
     sd = training.rate.std(axis=(0, 1))
     return training.rate.mean(axis=(0, 1)), np.maximum(sd, max(FLOOR * float(np.median(sd)), np.finfo(float).tiny))
 

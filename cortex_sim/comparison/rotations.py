@@ -12,6 +12,7 @@ from numpy import ndarray
 from scipy.linalg import solve_sylvester
 
 from cortex_sim.errors import Undetermined
+from cortex_sim.trials import Trials
 
 SOFT = 5.0  # Hz, added to the range of a unit when normalising, so that quiet units do not dominate
 AXES = 6  # principal components analysed
@@ -62,6 +63,28 @@ def principal(states: Float[ndarray, "condition time unit"], axes: int = AXES) -
     if span < axes:
         raise Undetermined(f"the states span {span} of {axes} axes, which leaves the flow undetermined; analyse at most {span} axes.")
     return (states - flat.mean(axis=0)) @ directions[:axes].T
+
+
+def rotations_of(trials: Trials, *, spread: Float[ndarray, " unit"], window: tuple[float, float], axes: int = AXES) -> Rotations:
+    """Find the rotations of trials, one a condition: normalise, cut to the window, reduce to principal components, fit.
+
+    Args:
+        trials: rates, Hz.
+        spread: range of each unit over the whole recording, Hz.
+        window: s.
+        axes: principal components; fewer, but always an even number, where the states span fewer.
+
+    Raises:
+        Undetermined: the states span fewer than two axes.
+    """
+    states = normalised(trials.window(*window).rate, spread)
+    return jpca(principal(states, max(2, min(axes, span(states)) // 2 * 2)), trials.bin)
+
+
+def span(states: Float[ndarray, "condition time unit"]) -> int:
+    """Number of axes that states span."""
+    flat = states.reshape(-1, states.shape[2])
+    return int(np.linalg.matrix_rank(flat - flat.mean(axis=0), tol=1e-8))
 
 
 def jpca(states: Float[ndarray, "condition time axis"], dt: float) -> Rotations:

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
+from scipy.stats import t as student_t
 
 from cortex_sim.errors import ComparisonError
 
 Better = Literal["higher", "lower", "closer"]
-NULL, BOOTSTRAP = 3, 4  # name the random streams
+NULL = 3  # names the random stream
 PERMUTATION = "conditions of the student permuted"
 Rates = Float[ndarray, "condition time unit"]
 Measure = Callable[[Rates, Rates], float]
@@ -31,8 +32,8 @@ class Score:
         null: values under the surrogate; None with a reason in ``surrogate``.
         surrogate: how the null was made, or why there is none.
         ceiling: the best a perfect model could reach on these data; None with a reason in ``ceiling_reason``.
-        interval: 95 % bootstrap interval; None with a reason in ``interval_over``.
-        interval_over: the unit of inference that was resampled, or why there is no interval.
+        interval: 95 % jackknife interval; None with a reason in ``interval_over``.
+        interval_over: the unit of inference that was left out in turn, or why there is no interval.
         settings: anything else that decides the number.
 
     Raises:
@@ -84,18 +85,34 @@ class Score:
 def permuted(measure: Measure, teacher: Rates, student: Rates, *, seed: int, count: int) -> Float[ndarray, " surrogate"]:
     """Evaluate a measure with the student's conditions in random order, no condition at its own place where that is possible."""
     rng = np.random.default_rng(np.random.SeedSequence((seed, NULL)))
-    return np.array([measure(teacher, student[_derangement(len(student), rng)]) for _ in range(count)])
+    return np.array([measure(teacher, student[derangement(len(student), rng)]) for _ in range(count)])
 
 
-def resampled(measure: Measure, teacher: Rates, student: Rates, *, seed: int, count: int) -> tuple[float, float]:
-    """Give the 95 % percentile interval of a measure over conditions drawn with replacement, the same on both sides."""
-    rng = np.random.default_rng(np.random.SeedSequence((seed, BOOTSTRAP)))
-    draws = [rng.integers(len(teacher), size=len(teacher)) for _ in range(count)]
-    values = [measure(teacher[draw], student[draw]) for draw in draws if len(np.unique(draw)) > 1]
-    return tuple(float(v) for v in np.percentile(values, [2.5, 97.5]))  # type: ignore[return-value]
+def jackknifed(evaluate: Callable[[Int[ndarray, " kept"]], float], count: int) -> tuple[float, float]:
+    r"""Give the 95 % jackknife interval of a measure over conditions.
+
+    With :math:`\theta_{-i}` the measure without condition i, the squared standard error is :math:`\tfrac{n-1}{n}\sum_i(\theta_{-i}-\bar\theta)^2`
+    (Efron & Tibshirani 1993); the interval is the estimate plus or minus that error times Student's t. A bootstrap would draw conditions
+    twice, which makes shapes look more alike than they are.
+
+    Args:
+        evaluate: the measure on the conditions at these positions.
+        count: number of conditions, at least 3.
+
+    Raises:
+        ComparisonError: there are fewer than 3.
+    """
+    if count < 3:
+        raise ComparisonError(f"jackknife: {count} conditions; at least 3 are needed for an interval.")
+    everyone = np.arange(count)
+    without = np.array([evaluate(np.delete(everyone, left)) for left in everyone])
+    error = np.sqrt((count - 1) / count * ((without - without.mean()) ** 2).sum())
+    estimate, reach = evaluate(everyone), float(student_t.ppf(0.975, count - 1) * error)
+    return estimate - reach, estimate + reach
 
 
-def _derangement(count: int, rng: np.random.Generator) -> ndarray:
+def derangement(count: int, rng: np.random.Generator) -> Int[ndarray, " place"]:
+    """Draw an order in which nothing stays at its own place, where there is more than one place."""
     order = rng.permutation(count)
     fixed = np.flatnonzero(order == np.arange(count))
     if fixed.size and count > 1:

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Complex, Float
 from numpy import ndarray
 from scipy.optimize import linear_sum_assignment
+from threadpoolctl import threadpool_limits
 
 from cortex_sim.backends.pytorch import linearise
 from cortex_sim.dynamics import flow
@@ -36,6 +37,7 @@ class Spectrum:
         return self.speed < MOVING
 
 
+@threadpool_limits.wrap(limits=1)
 def spectrum(model: Model, arrays: dict[str, ndarray] | None = None) -> Spectrum:
     """Linearise a model about the state it settles to when left alone from zero.
 

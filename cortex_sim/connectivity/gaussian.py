@@ -17,4 +17,4 @@ def build(shape: tuple[int, int], rng: np.random.Generator, *, gain: float) -> F
         rng: draws the weights.
         gain: g, dimensionless; above 1 a tanh network at rest is chaotic.
     """
-    return rng.standard_normal(shape) * (gain / np.sqrt(shape[1]))
+    return rng.standard_normal(shape) * (gain / np.sqrt(max(1, shape[1])))

@@ -19,7 +19,8 @@ CACHED = True
 STEP = 10.0  # learning rate on the unit-trace gradient
 SHIFT = (1.5, 0.2)  # the gradient is taken at max(1.5 SA, SA + 0.2)
 DENSITY = 0.4  # of inhibitory entries kept
-REFRESH = 5  # iterations that share one gradient; one each (4x slower) gives the same table, 8 overshoots and never settles
+SHARED = 5  # iterations that share one gradient in a large circuit; one each (4x slower) gives the same table, 8 overshoots and never settles
+LARGE = 200  # units; below, the gradient turns too fast to be shared (at 100 units, sharing among 5 takes 9 times the iterations)
 LEAF = 50  # below this size LAPACK's unblocked Sylvester solver is faster than recursion
 MARGIN = 5e-4  # single-precision error of the abscissa, below which it is computed again in double
 LIMIT = 20_000  # iterations
@@ -55,8 +56,9 @@ def build(
     W = unstable(shape, rng, density=density, radius=radius, inhibition=inhibition)
     means = _excitatory_means(W, inhibition)
     start = spectral_abscissa(W)
+    shared = SHARED if len(W) >= LARGE else 1
     for iteration in range(LIMIT):
-        if iteration % REFRESH == 0:
+        if iteration % shared == 0:
             gradient, found = _gradient(W)
             if found <= abscissa + MARGIN and spectral_abscissa(W) <= abscissa:
                 report(1.0, f"spectral abscissa {found:.3f} after {iteration} iterations")

@@ -26,6 +26,18 @@ def one_unit_each(model: Model) -> bool:
     return diagonal and model.initial is None and model.rate != model.parsed.state
 
 
+def own_class(circuit: Model) -> Model:
+    """Make a student of a circuit's own equations and constants, with a step of one bin and recurrent weights to be learned."""
+    recurrent = circuit.parsed.called() & circuit.projections.keys()
+    untrained = {"rule": "gaussian", "arguments": {"gain": {"value": 0.9, "meaning": "spectral radius before training"}}, "learn": True}
+    changes = {
+        "name": "own_class", "kind": "rnn", "title": f"Network with the equations of {circuit.name}, its weights to be learned", "weights": None,
+        "dt": {"value": 10, "unit": "ms", "meaning": "integration step, one bin", "source": "chosen"},
+        "projections": {name: part.model_dump() | (untrained if name in recurrent else {}) for name, part in circuit.projections.items()},
+    }  # fmt: skip
+    return Model.model_validate(circuit.model_dump() | changes)
+
+
 def adapt(model: Model, trials: Trials, task: Task, seed: int) -> Model:
     """Bring a student to the size of the data, its untrained weights to the seed, and its readout to the range of each unit."""
     observed = trials.rate.shape[2]

@@ -11,6 +11,7 @@ from cortex_sim.task import BIN
 from cortex_sim.trials import Trials
 
 MIN_CONDITIONS, MIN_UNITS = 4, 6
+DIRECTION = "direction of the reach (degrees)"
 EXPECTED = "'firing_rate' (unit, time, condition) in Hz, 'time_ms' (time) and, if there are directions, 'direction_deg' (condition)"
 
 
@@ -50,7 +51,8 @@ def _assemble(rate: ndarray, time: ndarray, direction: ndarray | None, path: Pat
         raise TrialsError(f"firing_rate has shape {rate.shape} and time_ms {time.shape}; they should be (unit, time, condition) and (time,).")
     if direction is not None and direction.shape != (rate.shape[2],):
         raise TrialsError(f"direction_deg has shape {direction.shape}; firing_rate has {rate.shape[2]} conditions.")
-    return Trials.from_arrays(np.moveaxis(rate, (2, 1, 0), (0, 1, 2)), time / 1e3, condition=direction, provenance={"recording": path.name})
+    made = {"recording": path.name, "condition": "number" if direction is None else DIRECTION}
+    return Trials.from_arrays(np.moveaxis(rate, (2, 1, 0), (0, 1, 2)), time / 1e3, condition=direction, provenance=made)
 
 
 def _check(trials: Trials) -> None:

@@ -16,7 +16,7 @@ from cortex_sim.comparison.spectrum import Spectrum
 
 STYLE = {
     "font.family": "sans-serif", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 9.5,
-    "axes.titleweight": "semibold", "legend.frameon": False, "svg.fonttype": "path", "svg.hashsalt": "cortex-sim", "figure.constrained_layout.use": True,
+    "axes.titleweight": "bold", "legend.frameon": False, "svg.fonttype": "path", "svg.hashsalt": "cortex-sim", "figure.constrained_layout.use": True,
 }  # fmt: skip
 COLOURS = ("#2457a6", "#d1702a", "#1d8a66", "#8c4fb0", "#b8324f", "#7a6a3a", "#4b8fb8")
 TEACHER, GREY = "#1c2430", "#9aa5b1"
@@ -37,7 +37,7 @@ def colours(students: Sequence[str]) -> dict[str, str]:
 
 def example_units(
     teacher: Float[ndarray, "condition time unit"], students: Mapping[str, Float[ndarray, "condition time unit"]],
-    time: Float[ndarray, " time"], units: Sequence[int], conditions: Sequence[int], *, ylabel: str, events: Mapping[str, float],
+    time: Float[ndarray, " time"], units: Sequence[int], conditions: Sequence[int], *, ylabel: str, event: str,
 ) -> Figure:
     """Draw rates of a few units in a few held-out conditions: the teacher thick and pale, students thin.
 
@@ -48,7 +48,7 @@ def example_units(
         units: columns of panels.
         conditions: rows of panels.
         ylabel: quantity and unit.
-        events: name to time in s.
+        event: what happens at time 0.
     """
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 1.55 * len(conditions) + 0.6))
@@ -60,14 +60,13 @@ def example_units(
                 ax.plot(time * 1e3, teacher[condition, :, unit], color=TEACHER, lw=4, alpha=0.25, label="teacher")
                 for name, rates in students.items():
                     ax.plot(time * 1e3, rates[condition, :, unit], color=ink[name], lw=1.2, label=name)
-                for moment in events.values():
-                    ax.axvline(moment * 1e3, color=GREY, lw=0.6, ls=":")
+                ax.axvline(0, color=GREY, lw=0.6, ls=":")
                 if row == 0:
                     ax.set_title(f"unit {unit}")
                 if column == 0:
                     ax.set_ylabel(f"condition {condition + 1}\n{ylabel}")
                 if row == len(conditions) - 1:
-                    ax.set_xlabel("time (ms)")
+                    ax.set_xlabel(f"time from {event} (ms)")
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(students) + 1)
     return figure
 

@@ -1,5 +1,7 @@
 """Delayed centre-out reaching: a target appears, the movement is prepared, a go cue releases it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
@@ -18,12 +20,14 @@ REACH = (0.1, 0.5)  # s, when the hand moves
 
 
 def centre_out(
-    conditions: int = 8, *, holding: Float[ndarray, "condition unit"] | None = None, preparation: float = PREPARATION, movement: float = MOVEMENT,
+    conditions: int | Sequence[float] | Float[ndarray, " condition"] = 8, *, holding: Float[ndarray, "condition unit"] | None = None,
+    preparation: float = PREPARATION, movement: float = MOVEMENT,
 ) -> Task:
     """Make delayed reaches to targets on a circle.
 
     Args:
-        conditions: number of directions, one trial each; 8 to 27 in the experiments this follows, more to train a network.
+        conditions: number of evenly spaced directions, one trial each (8 to 27 in the experiments this follows, more to train a network), or
+            the directions themselves in degrees.
         holding: current that each condition's preparation ramps up to, in the unit of the rates; it ramps as exp(t / 400 ms) and is
             withdrawn within 2 ms at the go cue. None for a network that listens to the task's channels instead.
         preparation: s before the go cue.
@@ -35,15 +39,16 @@ def centre_out(
     Raises:
         TaskError: no condition, or holding has another number of them.
     """
-    if conditions < 1:
+    degrees = 360.0 * np.arange(conditions) / max(conditions, 1) if isinstance(conditions, int) else np.asarray(conditions, dtype=float)
+    if not len(degrees):
         raise TaskError(f"centre_out: conditions {conditions} should be at least 1.")
-    angle = 2 * np.pi * np.arange(conditions) / conditions
+    angle = np.radians(degrees)
     bare = Task(
-        "delayed centre-out reaching", -preparation, movement, np.round(np.degrees(angle), 3),
+        "delayed centre-out reaching", -preparation, movement, np.round(degrees, 3),
         epochs={"preparation": (-preparation, 0.0), "movement": (0.0, movement)},
     )  # fmt: skip
     drives = () if holding is None else (Drive(holding, _ramp(bare.fine_time), "preparatory input"),)
-    notes = {"conditions": conditions, "rise_s": RISE, "fall_s": FALL, "distance_cm": DISTANCE}
+    notes = {"conditions": len(degrees), "rise_s": RISE, "fall_s": FALL, "distance_cm": DISTANCE}
     return Task(
         bare.name, bare.start, bare.stop, bare.condition, epochs=bare.epochs, channels=_channels(bare, angle), targets=_targets(bare, angle),
         drives=drives, notes=notes,

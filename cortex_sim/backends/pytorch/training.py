@@ -69,7 +69,8 @@ def train(
         report: called with the fraction done and a line of text.
 
     Returns:
-        The course; ``interrupted`` is set if Ctrl-C ended it, and the best weights so far are kept.
+        The course; ``interrupted`` is set if Ctrl-C ended it, and the best weights so far are kept. A loss that is no longer finite ends
+        training too.
     """
     twin = Twin(model, model.arrays(), dtype=torch.float32)
     parameters = [p for p in twin.parameters() if p.requires_grad]
@@ -83,6 +84,8 @@ def train(
             _set_rate(optimiser, settings, course.epoch)
             loss = _epoch(twin, optimiser, lesson, settings, np.random.SeedSequence((seed, course.epoch)))
             _keep(course, twin, loss, _loss(twin, check))
+            if not np.isfinite(loss):
+                break
             report(course.epoch / settings.epochs, f"loss {course.train[-1]:.4f}, validation {course.validation[-1]:.4f}")
             if checkpoint and time.monotonic() - saved > SAVE_EVERY:
                 _save(checkpoint, twin, optimiser, course)

@@ -1,0 +1,390 @@
+"""Does a network that matches the activity of motor cortex also work like it?
+
+Reproduces  preparatory states released into movement, Hennequin, Vogels & Gerstner (2014) Neuron 82:1394, as delayed centre-out reaches of
+            the simulated circuit; rotations, Churchland et al. (2012) Nature 487:51, by jPCA.
+Claim       the best student explains at least 95 % of held-out rates, and the student of the circuit's own class, taught from states that
+            span the state space, also explains unseen pushes (R2 > 0.97) and silencing (R2 > 0.9).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
+from cortex_sim.comparison import NULLS, Comparison, Setting, compare, compare_responses, compare_spectra
+from cortex_sim.comparison.rotations import rotations_of
+from cortex_sim.comparison.score import derangement
+from cortex_sim.comparison.spectrum import spectrum
+from cortex_sim.connectivity.stability_optimised import spectral_abscissa
+from cortex_sim.dynamics import rate_of
+from cortex_sim.errors import OptionError, suggestion
+from cortex_sim.fitting import Fitted, Options
+from cortex_sim.fitting.side_by_side import Job, train_many
+from cortex_sim.fitting.start import own_class
+from cortex_sim.perturbation import push, silence
+from cortex_sim.preparation import Preferred, holding_currents, mixtures, preferred_states
+from cortex_sim.progress import timed
+from cortex_sim.recordings import DIRECTION, read
+from cortex_sim.report import panels
+from cortex_sim.task import free_run
+from cortex_sim.task.centre_out import centre_out
+
+MODEL = "hennequin_2014"
+ASKED, PRACTICE = 27, 330  # conditions that students are compared on, and taught
+MIXED = 6  # k, preferred states mixed into each preparatory state
+SD = 1.5  # Hz over units, of a preparatory state: code of Stroud et al. (2018)
+WINDOW, TURNING = (0.0, 0.6), (0.0, 0.2)  # s after the go cue: what students reproduce, and where rotations are looked for
+GAP = 0.1  # of R², between rates and push, that is worth saying
+JUMP = 4.0  # Hz that a push moves a unit by, in PUSHED["duration"] s
+PUSHED = {"fraction": 0.1, "start": 0.1, "duration": 0.02}  # of the units; s after the go cue
+SILENCED = {"fraction": 0.2, "start": 0.1, "duration": 0.1}
+ORDER = 10  # names the random stream that shuffles conditions
+SMALL = 60  # practice conditions of a smoke run
+SPANS = {kind: (how["start"], how["start"] + how["duration"]) for kind, how in (("push", PUSHED), ("silencing", SILENCED))}
+DRAWS = 3  # of the pushed and of the silenced units
+HIDDEN = 150  # units of a student of a recording
+RECORDED, RECORDED_TURNING = (-0.3, 0.4), (-0.05, 0.15)  # s from movement onset
+
+OWN, CONTROL = "own gain", "positive control"
+TAUGHT = {
+    "leaky tanh": ("leaky_tanh", Options(epochs=25, rate=5e-3)),
+    "Dale": ("leaky_dale", Options(epochs=40, rate=5e-3)),
+    "hidden units": ("leaky_readout", Options(epochs=60, rate=5e-3)),
+    "GRU": ("gru", Options(epochs=60, rate=5e-3)),
+}
+CHEAP = ("leaky tanh",)
+CHEAP_RECORDED = ("hidden units",)
+UNTRAINED, SHUFFLED = Options(epochs=0, closed_form=False), Options(epochs=15, rate=5e-3, closed_form=False)
+CONTROLS = ("untrained", "shuffled", CONTROL)
+ABSENT = (
+    "Responses to a push or to silencing, and spectra: nobody pushed this cortex while it was recorded, so there is nothing to compare with. "
+    "Run the same protocol on a circuit (without --recording) to see whether students like these respond as their teacher does.",
+    "A noise ceiling: the recording holds condition averages, not single trials.",
+)
+PUSHES = ("response to push, R²", "response to silencing, R²")
+ACTIVITY = ("R² of rates", "Procrustes angle (rad)", "linear CKA, debiased")
+
+
+def run(model: Model, *, seed: int = 0, smoke: bool = False, recording: str | Path | None = None, students: str = "default") -> Report:
+    """Teach networks the activity of a circuit, or of a recording, and compare what they do and how they do it.
+
+    Args:
+        model: circuit to be matched.
+        seed: of every random choice; the circuit's own weights follow ``model.seed``.
+        smoke: few units, conditions and epochs: shows that everything runs, its numbers mean nothing.
+        recording: condition averages to match instead of the circuit.
+        students: ``"default"``, the cheapest that answer the question, or ``"all"``.
+
+    Raises:
+        OptionError: students is neither.
+    """
+    if students not in ("default", "all"):
+        raise OptionError(f"students {students!r} is unknown. {suggestion(students, ('default', 'all'))}")
+    if recording is not None:
+        return match_recording(Path(recording), TAUGHT if students == "all" else CHEAP_RECORDED, seed, smoke)
+    return match_circuit(model, TAUGHT if students == "all" else CHEAP, seed, smoke)
+
+
+@dataclass(frozen=True)
+class Side:
+    """A task and what was done on it."""
+
+    task: Task
+    trials: Trials
+
+
+@dataclass(frozen=True)
+class Exam:
+    """What students are taught, what they are asked, and how the circuit answers pushes that nobody was taught."""
+
+    split: str
+    practice: Side
+    asked: Side
+    pushes: Mapping[str, list[Task]]
+    responses: Mapping[str, list[np.ndarray]]
+
+
+def match_circuit(model: Model, names: Iterable[str], seed: int, smoke: bool) -> Report:
+    """Match a circuit that is simulated here, then push both sides."""
+    seconds: dict[str, float] = {}
+    model = model.with_arrays({}, units=min(model.units, 50)) if smoke and not model.weights else model
+    with timed(seconds, "circuit"):
+        preferred = preferred_states(model)
+    with timed(seconds, "simulation"):
+        practised = SMALL if smoke else PRACTICE
+        reaching = _exam(model, f"{ASKED} held-out reaches", _reaches(model, preferred, practised, seed), seed)
+        spanning = _exam(model, f"{ASKED} held-out states that span state space", _free_runs(model, preferred, practised, seed), seed)
+    with timed(seconds, "training"):
+        jobs = {OWN: Job(own_class(model), reaching.practice.trials, reaching.practice.task, seed, Options(epochs=0))}
+        jobs |= _jobs(reaching.practice, {name: _paced(load(TAUGHT[name][0]), model) for name in names}, seed, smoke)
+        jobs[CONTROL] = Job(own_class(model), spanning.practice.trials, spanning.practice.task, seed, Options(epochs=0))
+        fitted = train_many(jobs)
+    exams = {name: spanning if name == CONTROL else reaching for name in fitted}
+    with timed(seconds, "comparison"):
+        copies = {name: simulate(one.model, exams[name].asked.task, seed=seed) for name, one in fitted.items()}
+        found = {name: _responses(one.model, exams[name].asked.task, exams[name].pushes, seed) for name, one in fitted.items()}
+        flows = {"teacher": spectrum(model)} | {name: spectrum(one.model) for name, one in fitted.items()}
+        scores = Comparison(())
+        for name, exam in exams.items():
+            spread = np.ptp(exam.practice.trials.rate, axis=(0, 1))
+            setting = Setting(name, exam.split, seed, TURNING, spread, 20 if smoke else NULLS)
+            scores += compare(exam.asked.trials, copies[name], training=exam.practice.trials, setting=setting)
+            scores += Comparison(tuple(compare_responses(kind, exam.responses[kind], found[name][kind], setting=setting) for kind in exam.pushes))
+            scores += Comparison((compare_spectra(flows["teacher"], fitted[name].model, setting=setting),))
+    shown = {name: copy for name, copy in copies.items() if name != CONTROL}
+    spread, time = np.ptp(reaching.practice.trials.rate, axis=(0, 1)), reaching.asked.trials.time
+    pictures = panels.activity(
+        tuple(scores), reaching.asked.trials, shown, measures=(*ACTIVITY, *PUSHES), spread=spread, window=TURNING, event="go cue"
+    )
+    pictures |= panels.mechanism(reaching.responses, {name: found[name] for name in shown}, flows, time, SPANS) | panels.learning(fitted)
+    return Report(
+        title=f"Does a network that matches {model.name} also work like it?",
+        question=__doc__.split("\n")[0], answer=_answer(scores), claims=_claims(scores, fitted, smoke) + _circuit_claims(model, preferred),
+        scores=tuple(scores), pictures=pictures, trials={"teacher": reaching.asked.trials, "practice": reaching.practice.trials} | _filed(copies),
+        models={"teacher": model} | {_file(name): one.model for name, one in fitted.items()}, methods=_methods(model, preferred, fitted),
+        facts={"teacher": f"{model.name}, {model.units} units, in Brian2"} | _facts(fitted, f"{ASKED} held-out reaches", smoke),
+        seed=seed, seconds=seconds,
+    )  # fmt: skip
+
+
+def match_recording(path: Path, names: Iterable[str], seed: int, smoke: bool) -> Report:
+    """Match condition averages of a recording; every condition is held out once."""
+    seconds: dict[str, float] = {}
+    whole = read(path)
+    cortex = whole.window(*RECORDED)
+    task = _recorded_task(cortex)
+    everyone = np.arange(task.trials)
+    with timed(seconds, "training"):
+        jobs = {}
+        for fold in everyone:
+            rest = np.delete(everyone, fold)
+            side = Side(task.select(rest), cortex.select(rest))
+            jobs |= {f"{name}, fold {fold + 1}": job for name, job in _jobs(side, {n: _recorded_student(n) for n in names}, seed, smoke, False).items()}
+        fitted = train_many(jobs)
+    with timed(seconds, "comparison"):
+        copies = {}
+        for name in dict.fromkeys(label.split(", fold")[0] for label in jobs):
+            folds = [simulate(fitted[f"{name}, fold {fold + 1}"].model, task.select([fold]), seed=seed).rate for fold in everyone]
+            copies[name] = Trials.from_arrays(np.concatenate(folds), cortex.time, condition=cortex.condition)
+        copies |= _references(cortex, task)
+        training = [cortex.select(np.delete(everyone, fold)) for fold in everyone]
+        spread, scores = np.ptp(whole.rate, axis=(0, 1)), Comparison(())
+        for name, copy in copies.items():
+            setting = Setting(name, "each condition held out once", seed, RECORDED_TURNING, spread, 20 if smoke else NULLS)
+            scores += compare(cortex, copy, training=training, setting=setting)
+    first = {name: fitted[f"{name}, fold 1"] for name in copies if f"{name}, fold 1" in fitted}
+    pictures = panels.activity(tuple(scores), cortex, copies, measures=ACTIVITY, spread=spread, window=RECORDED_TURNING, event="movement onset")
+    pictures |= panels.learning(first)
+    return Report(
+        title=f"Do networks predict {path.stem}?",
+        question="Does a network that is taught the activity of motor cortex predict a reach it has never seen?",
+        answer=_recorded_answer(scores), scores=tuple(scores),
+        pictures=pictures,
+        trials={"teacher": cortex} | _filed(copies), models={_file(name): one.model for name, one in first.items()}, methods=_recorded_methods(cortex, first),
+        facts={"teacher": f"{path.name}, {cortex.rate.shape[2]} units", **_facts(first, f"{task.trials} conditions, each once", smoke)},
+        absent=ABSENT, seed=seed, seconds=seconds,
+    )  # fmt: skip
+
+
+def _reaches(model: Model, preferred: Preferred, practised: int, seed: int) -> list[Side]:
+    """Delayed reaches of the circuit from random mixtures of preferred states: to practise, and to be asked."""
+    states = mixtures(preferred, practised + ASKED, k=min(MIXED, model.units), seed=seed, sd=SD)
+    sides = []
+    for holding in np.split(holding_currents(model, states), [practised]):
+        task = replace(centre_out(len(holding), holding=holding), channels=None)
+        trials = simulate(model, task, seed=seed + len(sides)).window(*WINDOW)
+        sides.append(Side(task.window(*WINDOW, initial=trials.rate[:, 0]), trials))
+    return sides
+
+
+def _free_runs(model: Model, preferred: Preferred, practised: int, seed: int) -> list[Side]:
+    """The circuit left alone from states that span its state space: to practise, and to be asked."""
+    states = mixtures(preferred, practised + ASKED, k=None, seed=seed + 1, sd=SD)
+    tasks = [free_run(rate_of(model, part), WINDOW[1]) for part in np.split(states, [practised])]
+    return [Side(task, simulate(model, task, seed=seed)) for task in tasks]
+
+
+def _exam(model: Model, split: str, sides: Sequence[Side], seed: int) -> Exam:
+    practice, asked = sides
+    pushes = _perturbed(model, asked.task, seed)
+    return Exam(split, practice, asked, pushes, _responses(model, asked.task, pushes, seed))
+
+
+def _perturbed(model: Model, task: Task, seed: int) -> dict[str, list[Task]]:
+    """Several draws of a push and of a silencing; nobody is trained on them."""
+    amplitude = JUMP * model.scalars.get("tau", PUSHED["duration"]) / PUSHED["duration"]
+    units, silent = model.size("observed"), model.silent.si if model.silent else 0.0
+    return {
+        "push": [push(task, units, seed=seed + draw, amplitude=amplitude, **PUSHED) for draw in range(DRAWS)],
+        "silencing": [silence(task, units, seed=seed + draw, rate=silent, **SILENCED) for draw in range(DRAWS)],
+    }
+
+
+def _responses(model: Model, task: Task, pushes: Mapping[str, list[Task]], seed: int) -> dict[str, list[np.ndarray]]:
+    """Rates under each perturbation minus those without, both from the same start."""
+    still = simulate(model, task, seed=seed).rate
+    return {kind: [simulate(model, pushed, seed=seed).rate - still for pushed in tasks] for kind, tasks in pushes.items()}
+
+
+def _paced(student: Model, circuit: Model) -> Model:
+    """Give a student the circuit's time constant where its card says that it is the circuit's."""
+    name = next((name for name in ("tau_push", "tau") if name in student.parameters), None)
+    if name is None or "tau" not in circuit.scalars:
+        return student
+    tau = {"value": circuit.scalars["tau"], "unit": "second"}
+    return student.with_arrays({}, parameters={key: p.model_dump() | (tau if key == name else {}) for key, p in student.parameters.items()})
+
+
+def _jobs(practice: Side, students: Mapping[str, Model], seed: int, smoke: bool, closed_form: bool = True) -> dict[str, Job]:
+    """Students to teach, and the two that every table needs: one untrained, one taught with its conditions shuffled."""
+    taught = {name: TAUGHT[name][1] for name in students}
+    basic = next(iter(students.values()))
+    trials = practice.trials
+    order = derangement(len(trials.rate), np.random.default_rng(np.random.SeedSequence((seed, ORDER))))
+    wrong = np.concatenate([trials.rate[:, :1], trials.rate[order][:, 1:]], axis=1)
+    mixed = Trials.from_arrays(wrong, trials.time, condition=trials.condition)
+    jobs = {name: Job(model, trials, practice.task, seed, replace(taught[name], closed_form=closed_form)) for name, model in students.items()}
+    jobs |= {"untrained": Job(basic, trials, practice.task, seed, UNTRAINED), "shuffled": Job(basic, mixed, practice.task, seed, SHUFFLED)}
+    return {name: replace(job, options=replace(job.options, epochs=min(job.options.epochs, 2 if smoke else 10_000))) for name, job in jobs.items()}
+
+
+def _recorded_task(cortex: Trials) -> Task:
+    """The task of a recording: target and hold channels where its conditions are directions, else nothing but the first bin."""
+    start, stop = float(cortex.time[0]), float(cortex.time[-1] + cortex.bin)
+    if cortex.provenance.get("condition") != DIRECTION:
+        return Task("recorded conditions", start, stop, cortex.condition)
+    return centre_out(cortex.condition, preparation=-start, movement=stop)
+
+
+def _recorded_student(name: str) -> Model:
+    student = load(TAUGHT[name][0])
+    return student.with_arrays({}, units=HIDDEN) if name in ("hidden units", "GRU") else student
+
+
+def _references(cortex: Trials, task: Task) -> dict[str, Trials]:
+    """What needs no network: the mean of the other conditions and, given directions, cosine tuning of every unit in every bin."""
+    angles = None if task.channels is None else np.radians(np.asarray(cortex.condition, dtype=float))
+    designs = {"mean of the others": np.ones((task.trials, 1))}
+    if angles is not None:
+        designs["cosine tuning"] = np.stack([np.ones(task.trials), np.cos(angles), np.sin(angles)], axis=1)
+    flat, found = cortex.rate.reshape(task.trials, -1), {}
+    for name, design in designs.items():
+        rest = [np.delete(np.arange(task.trials), fold) for fold in range(task.trials)]
+        rates = [design[fold] @ np.linalg.lstsq(design[kept], flat[kept], rcond=None)[0] for fold, kept in enumerate(rest)]
+        found[name] = Trials.from_arrays(np.reshape(rates, cortex.rate.shape), cortex.time, condition=cortex.condition)
+    return found
+
+
+def _answer(scores: Comparison) -> str:
+    names = [name for name in dict.fromkeys(score.student for score in scores) if name not in CONTROLS]
+    rates, pushed, silenced = ({name: scores.of(measure, name).estimate for name in (*names, *CONTROLS)} for measure in ("R² of rates", *PUSHES))
+    best, loose = max(names, key=lambda name: rates[name]), max(names, key=lambda name: rates[name] - pushed[name])
+    interval = scores.of("R² of rates", best).interval or (np.nan, np.nan)
+    first = (
+        f"The student {best!r} reproduces held-out reaches with R² {rates[best]:.3f} (95 % interval {interval[0]:.3f} to {interval[1]:.3f}; untrained "
+        f"{rates['untrained']:.2f}, shuffled {rates['shuffled']:.2f}) and the response to a push it never saw with R² {pushed[best]:.2f}."
+    )
+    if rates[loose] - pushed[loose] < GAP:
+        return f"{first} No trained student matches the rates without matching the push: the largest gap is {rates[loose] - pushed[loose]:.2f}."
+    return (
+        f"{first} Matching activity does not by itself match the mechanism: {loose!r} reaches R² {rates[loose]:.2f} on the rates but "
+        f"{pushed[loose]:.2f} on the push and {silenced[loose]:.2f} on silencing."
+    )
+
+
+def _claims(scores: Comparison, fitted: Mapping[str, Fitted], smoke: bool) -> list[Claim]:
+    r2 = {name: scores.of("R² of rates", name).estimate for name in fitted}
+    trained = [name for name in fitted if name not in CONTROLS]
+    beaten = np.mean([r2[name] > max(r2["untrained"], r2["shuffled"]) for name in trained])
+    chain = [
+        Claim("R² of held-out rates, best student", max(r2[name] for name in trained), 0.95, 1.0, "bound of this protocol"),
+        Claim("share of trained students that beat the untrained and the shuffled one", float(beaten), 1.0, 1.0, "bound of this protocol"),
+    ]
+    tried = "bound of this protocol; an independent implementation reached {}"
+    full = [
+        Claim("R² of held-out rates, positive control", r2[CONTROL], 0.999, 1.0, tried.format("0.9993 to 0.9997")),
+        Claim("R² of the response to a push, positive control", scores.of(PUSHES[0], CONTROL).estimate, 0.97, 1.0, tried.format("0.99 to 1.00")),
+        Claim("R² of the response to silencing, positive control", scores.of(PUSHES[1], CONTROL).estimate, 0.9, 1.0, tried.format("0.91 to 0.94")),
+    ]
+    return chain if smoke else chain + full
+
+
+def _circuit_claims(model: Model, preferred: Preferred) -> list[Claim]:
+    """Published properties of the stability-optimised circuit, where it is the one of the paper's size."""
+    rule = model.projections["W"].rule if "W" in model.projections else ""
+    if rule != "stability_optimised" or model.units != 200 or preferred.energy is None:
+        return []
+    source = "authors' matrix (data.mat of Stroud et al. 2018): {}; band over seeds"
+    return [
+        Claim("circuit: spectral abscissa", spectral_abscissa(model.arrays()["W"]), 0.14, 0.15, source.format("0.14999")),
+        Claim("circuit: largest evoked energy", float(preferred.energy[0]), 10.5, 13.0, source.format("12.08")),
+        Claim("circuit: directions that evoke more than an unconnected circuit", float((preferred.energy > 1).sum()), 122, 136, source.format("129")),
+        Claim("circuit: mean evoked energy", float(preferred.energy.mean()), 2.2, 2.5, source.format("2.378")),
+    ]
+
+
+def _recorded_answer(scores: Comparison) -> str:
+    r2 = {score.student: score for score in scores if score.measure == "R² of rates"}
+    references = [name for name in ("cosine tuning", "mean of the others") if name in r2]
+    best = max((name for name in r2 if name not in (*CONTROLS, *references)), key=lambda name: r2[name].estimate)
+    interval, reference = r2[best].interval or (np.nan, np.nan), r2[references[-1] if len(references) == 1 else "cosine tuning"]
+    verdict = "better than" if interval[0] > reference.estimate else "worse than" if interval[1] < reference.estimate else "no better than"
+    return (
+        f"The student {best!r} predicts the rates of a condition it has never seen with R² {r2[best].estimate:.2f} (95 % interval {interval[0]:.2f} to "
+        f"{interval[1]:.2f}; untrained {r2['untrained'].estimate:.2f}, shuffled {r2['shuffled'].estimate:.2f}). That is {verdict} "
+        f"{reference.student} (R² {reference.estimate:.2f}), which has no dynamics."
+    )
+
+
+def _facts(fitted: Mapping[str, Fitted], compared: str, smoke: bool) -> dict[str, str]:
+    taught, checked = next(iter(fitted.values())).conditions
+    facts = {"taught on": f"{taught} conditions, {checked} more for early stopping", "compared on": compared, "students": ", ".join(fitted)}
+    return facts | ({"smoke run": "shows that everything runs; its numbers mean nothing"} if smoke else {})
+
+
+def _taught(fitted: Mapping[str, Fitted]) -> str:
+    parts = [
+        f"{name}: {one.model.name}, {one.model.units} units, {len(one.train)} epochs, {one.conditions[0]} conditions, {one.seconds:.1f} s"
+        for name, one in fitted.items()
+    ]
+    return "Students: " + "; ".join(parts) + ". Zero epochs: the closed-form regression of the student's own equation, or untrained weights."
+
+
+def _methods(model: Model, preferred: Preferred, fitted: Mapping[str, Fitted]) -> list[str]:
+    return [
+        f"The circuit was run in Brian2 (step {model.dt.value:g} {model.dt.unit}) on delayed reaches. Each preparatory state is a random mixture of the top "
+        f"k = {min(MIXED, model.units)} preferred states ({preferred.how}), scaled to a standard deviation of {SD} over units; a current that grows as "
+        "exp(t/400 ms) leads there and is withdrawn within 2 ms at the go cue. What the circuit did from then on is the teacher.",
+        f"Students start from the circuit's rates at the go cue, receive the same input, and run freely for {WINDOW[1] * 1e3:g} ms; their error is the squared "
+        "difference of rates over the variance of each unit. Conditions were split before anything was computed from the data; means and scales come "
+        "from the conditions taught on.",
+        _taught(fitted),
+        f"The untrained student has its random weights; the shuffled one was taught from each condition's first bin to follow another condition. The "
+        f"positive control has the circuit's own equations, learned in closed form from {fitted[CONTROL].conditions[0]} free runs whose starts span all of "
+        "state space, and is asked such runs: if it fell short, the chain from simulation to score would be broken.",
+        f"Push: {PUSHED['fraction']:.0%} of the units, random signs, a current that moves a unit by {JUMP:g} within {PUSHED['duration'] * 1e3:g} ms. Silencing: "
+        f"{SILENCED['fraction']:.0%} of the units held at zero firing for {SILENCED['duration'] * 1e3:g} ms. Both {PUSHED['start'] * 1e3:g} ms after the go cue, "
+        f"{DRAWS} random draws of the units each, the same on both sides. Where a student's units are no neurons, the least change of its state that "
+        "changes the observed rates as asked takes their place.",
+    ]
+
+
+def _recorded_methods(cortex: Trials, fitted: Mapping[str, Fitted]) -> list[str]:
+    return [
+        f"{len(cortex.rate)} condition averages of {cortex.rate.shape[2]} units, {cortex.time[0] * 1e3:g} to {(cortex.time[-1] + cortex.bin) * 1e3:g} ms. Every "
+        "condition was held out once: students were taught on the others, one more of which decided when to stop, then started from the held-out "
+        "condition's first bin and ran freely. Means and scales come from the conditions taught on; the range that jPCA divides by, from the whole recording.",
+        _taught(fitted) + " Numbers are those of the first of the folds.",
+        "Where the conditions are directions, students receive the target's x and y and a hold signal that ends at movement onset. Cosine tuning is a "
+        "regression of every unit in every bin on the cosine and sine of the direction, and knows no dynamics; it does not see the first bin.",
+    ]
+
+
+def _file(name: str) -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in name.lower())
+
+
+def _filed(copies: Mapping[str, Trials]) -> dict[str, Trials]:
+    return {_file(name): trials for name, trials in copies.items()}
