@@ -5,9 +5,12 @@ import importlib.util
 import tomllib
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from cortex_sim.errors import CardError, NotFound, OptionError, suggestion
-from cortex_sim.model import Model, read_card
+
+if TYPE_CHECKING:
+    from cortex_sim.model import Model
 
 PACKAGE = Path(__file__).parent
 
@@ -31,13 +34,28 @@ def protocols() -> dict[str, Path]:
     return {path.stem: path for path in sorted(shipped("protocols").glob("*.py")) if not path.stem.startswith("_")}
 
 
-def load(name: str) -> Model:
+def find(name: str) -> Path:
+    """Give the file of a shipped model or protocol, or of a path that ends in ``.toml`` or ``.py``.
+
+    Raises:
+        NotFound: no such name or file; a close name is suggested.
+    """
+    suffix = ".py" if name.endswith(".py") or name in protocols() else ".toml"
+    known = protocols() if suffix == ".py" else models()
+    if name not in known and not name.endswith(suffix):
+        known = models() | protocols()
+    return _find(name, known, suffix, "model or protocol")
+
+
+def load(name: str) -> "Model":
     """Read a card by its shipped name (``hennequin_2014`` or ``rate/hennequin_2014``) or by a path that ends in ``.toml``.
 
     Raises:
         NotFound: no such name; a close one is suggested.
         CardError: the card is not well formed.
     """
+    from cortex_sim.model import read_card
+
     return read_card(_find(name, models(), ".toml", "model"))
 
 
@@ -46,13 +64,17 @@ def protocol(name: str) -> ModuleType:
 
     Raises:
         NotFound: no such name; a close one is suggested.
-        OptionError: the file has no function ``run``.
+        OptionError: the file cannot be imported, or has no function ``run``.
     """
     path = _find(name, protocols(), ".py", "protocol")
     spec = importlib.util.spec_from_file_location(f"cortex_sim_protocol_{path.stem}", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as problem:
+        raise OptionError(f"{path}: cannot be imported: {type(problem).__name__}: {problem}.") from problem
     if not callable(getattr(module, "run", None)):
         raise OptionError(f"{path}: has no function run(model, *, seed, smoke); see protocols/README.md.")
     return module

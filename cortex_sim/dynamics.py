@@ -43,7 +43,7 @@ def rate_of(model: Model, state: Float[ndarray, "... unit"]) -> Float[ndarray, "
     """
     equations = model.parsed
     try:
-        return equations.subexpressions(_values(model) | {equations.state: state})[model.rate]
+        return equations.subexpressions(_values(model) | {equations.state: state}, wanted=model.rate)[model.rate]
     except NameError as problem:
         raise TaskError(f"{model.name}: rates do not follow from the state alone, since {model.rate!r} needs {problem.name!r} too.") from None
 
@@ -80,7 +80,7 @@ def _table(gain: Callable[[ndarray], ndarray], extremes: tuple[float, float]) ->
     """Tabulate a gain, finely near rest, as far as the rates reach or as going further still helps."""
     edge = 1.0
     for side, extreme in zip((-1.0, 1.0), extremes, strict=True):
-        while side * gain(np.array([side * edge]))[0] < side * extreme and side * np.diff(gain(side * edge * np.array([1.0, 2.0])))[0] > 0:
+        while side * gain(np.array([side * edge]))[0] <= side * extreme and side * np.diff(gain(side * edge * np.array([1.0, 2.0])))[0] > 0:
             edge *= 2.0
     states = edge * np.sinh(np.linspace(-STRETCH, STRETCH, ENTRIES)) / np.sinh(STRETCH)
     return states, gain(states)

@@ -57,7 +57,11 @@ class Equations:
 
     def __init__(self, text: str) -> None:
         lines = [line.split("#")[0].strip() for line in text.splitlines()]
-        self.equations = {equation.name: equation for equation in map(_parse, filter(None, lines))}
+        self.equations: dict[str, Equation] = {}
+        for equation in map(_parse, filter(None, lines)):
+            if equation.name in self.equations:
+                raise CardError(f"equations define {equation.name!r} twice; each name has one line.")
+            self.equations[equation.name] = equation
         states = [e.name for e in self.equations.values() if e.kind == "derivative"]
         if len(states) != 1:
             raise CardError(f"equations define {len(states)} state variables ({', '.join(states)}); a rate card has exactly one.")
@@ -74,12 +78,18 @@ class Equations:
             raise CardError(f"equations depend on themselves: {' -> '.join(cycle.args[1])}.") from None
         return tuple(self.equations[name] for name in order if self.equations[name].kind == "subexpression")
 
-    def subexpressions(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Evaluate every subexpression; values holds the state, the parameters, the functions and the mathematics."""
+    def subexpressions(self, values: Mapping[str, Any], *, wanted: str | None = None) -> dict[str, Any]:
+        """Evaluate the subexpressions, or those that the wanted one needs; values holds all else that they name."""
+        needed = set(self.equations) if wanted is None else self._needed(wanted)
         known = dict(values)
         for equation in self._order:
-            known[equation.name] = _evaluate(equation, known)
+            if equation.name in needed:
+                known[equation.name] = _evaluate(equation, known)
         return known
+
+    def _needed(self, wanted: str) -> set[str]:
+        inner = self.equations[wanted].names & self.equations.keys() if self.equations[wanted].kind == "subexpression" else ()
+        return {wanted}.union(*map(self._needed, inner))
 
     def derivative(self, values: Mapping[str, Any]) -> Any:
         """Evaluate the state's time derivative, given all that it names; in SI units per second."""

@@ -46,7 +46,8 @@ class FileProblem(CortexSimError, OSError):
 def suggestion(found: str, options: Iterable[str]) -> str:
     """Say which of the options was probably meant, else list them all."""
     names = sorted(options)
-    close = get_close_matches(found, names, n=1, cutoff=0.6)
+    cased = [name for name in names if name.lower() == found.lower()]
+    close = cased or get_close_matches(found, names, n=1, cutoff=0.6)
     if close:
         return f"Did you mean {close[0]!r}?"
     return "Choose from " + ", ".join(names) + "." if names else "There is nothing to choose from."

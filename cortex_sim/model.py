@@ -10,8 +10,8 @@ from numpy import ndarray
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from cortex_sim import connectivity
-from cortex_sim.errors import CardError, FileProblem, suggestion
 from cortex_sim.equations import Equations, missing, parsed
+from cortex_sim.errors import CardError, FileProblem, suggestion
 from cortex_sim.storage import content_key, load_arrays, save_arrays, write_text
 from cortex_sim.units import scale
 
@@ -25,7 +25,7 @@ class _Part(BaseModel):
 class Parameter(_Part):
     """One number of a card: its value, its unit, what it means and where it stands in the paper."""
 
-    value: float
+    value: Annotated[float, Field(allow_inf_nan=False)]
     unit: str = "1"
     meaning: str
     source: str = ""
@@ -115,8 +115,10 @@ class Model(_Part):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         text = parsed(self.equations)
-        for label, parameter in self._numbers().items():
-            _inside(label, lambda unit=parameter.unit: scale(unit))
+        for label, unit in self._units().items():
+            _inside(label, lambda unit=unit: scale(unit))
+        if self.dt.si <= 0:
+            raise CardError(f"[dt] value {self.dt.value:g} should be positive.")
         given = self.parameters.keys() | self.inputs.keys() | self.projections.keys()
         if problem := missing(text, set(given)):
             raise CardError(problem)
@@ -129,27 +131,32 @@ class Model(_Part):
     def _check_references(self, text: Equations) -> None:
         if self.rate not in text.equations:
             raise CardError(f"rate {self.rate!r} is no variable of the equations. {suggestion(self.rate, text.equations)}")
+        rate = text.equations[self.rate]
+        if rate.kind == "subexpression" and "constant over dt" not in rate.flags:
+            raise CardError(f"rate {self.rate!r} is computed anew at every use; write '(constant over dt)' at the end of its line.")
         for label, projection in self.projections.items():
             _inside(f"projections.{label}", lambda p=projection: connectivity.check(p.rule, set(p.arguments)))
         for name in sorted(text.called() - self.projections.keys() - self.inputs.keys()):
             raise CardError(f"equations call {name!r}, which is no projection or input. {suggestion(name, {*self.projections, *self.inputs})}")
-        if self.integrator == "exponential_euler" and (name := text.state_in_call()):
-            raise CardError(f"exponential_euler needs a derivative linear in {text.state!r}; name what {name!r} is called with '(constant over dt)'.")
-        for label, wanted in self._needed_projections().items():
-            if wanted not in self.projections:
-                raise CardError(f"[{label}] names the projection {wanted!r}, which is absent. {suggestion(wanted, self.projections)}")
-        for part in filter(None, (self.readout, self.initial)):
-            if part.offset not in self.parameters:
+        if self.integrator == "exponential_euler" and (call := text.state_in_call()):
+            raise CardError(f"exponential_euler needs a derivative linear in {text.state!r}; name what {call!r} is called with '(constant over dt)'.")
+        for label, needed in self._needed_projections().items():
+            if needed not in self.projections:
+                raise CardError(f"[{label}] names the projection {needed!r}, which is absent. {suggestion(needed, self.projections)}")
+        for part in (self.readout, self.initial):
+            if part and part.offset not in self.parameters:
                 raise CardError(f"offset {part.offset!r} is no parameter. {suggestion(part.offset, self.parameters)}")
 
-    def _numbers(self) -> dict[str, Parameter]:
-        arguments = {f"projections.{p}.arguments.{a}": v for p, q in self.projections.items() for a, v in q.arguments.items()}
-        return {"dt": self.dt} | {f"parameters.{name}": p for name, p in self.parameters.items()} | arguments
+    def _units(self) -> dict[str, str]:
+        found = {"dt": self.dt.unit} | ({"silent": self.silent.unit} if self.silent else {})
+        found |= {f"parameters.{name}": p.unit for name, p in self.parameters.items()} | {f"inputs.{name}": i.unit for name, i in self.inputs.items()}
+        return found | {f"projections.{p}.arguments.{a}": v.unit for p, q in self.projections.items() for a, v in q.arguments.items()}
 
     def _needed_projections(self) -> dict[str, str]:
-        wanted = {f"inputs.{name}": item.weights for name, item in self.inputs.items() if item.weights}
-        parts = {"readout": self.readout, "initial": self.initial}
-        return wanted | {label: part.weights for label, part in parts.items() if part}
+        wanted = {f"inputs.{name}": item.weights for name, item in self.inputs.items()}
+        for label, part in (("readout", self.readout), ("initial", self.initial)):
+            wanted[label] = part.weights if part else None
+        return {label: name for label, name in wanted.items() if name}
 
     @property
     def parsed(self) -> Equations:
@@ -190,7 +197,10 @@ class Model(_Part):
         Raises:
             CardError: a name is no projection or per-unit parameter, or a shape does not fit.
         """
-        changed = Model.model_validate(self.model_dump() | changes)
+        try:
+            changed = Model.model_validate(self.model_dump() | changes)
+        except ValidationError as problem:
+            raise CardError(f"{self.name}: {_first(problem)}") from None
         expected = {n: (changed.size(p.rows), changed.size(p.columns)) for n, p in changed.projections.items()}
         expected |= {n: (changed.size(p.over),) for n, p in changed.parameters.items() if p.over}
         merged = {n: a for n, a in self._arrays.items() if a.shape == expected.get(n)} | dict(arrays)
@@ -263,11 +273,11 @@ def _first(problem: ValidationError) -> str:
 
 def _fields_at(location: tuple[int | str, ...]) -> tuple[str, ...]:
     parts: dict[str, type[BaseModel]] = {
-        "parameters": Parameter, "arguments": Parameter, "dt": Parameter, "silent": Parameter, "inputs": Input,
-        "projections": Projection, "readout": Readout, "initial": Encoder,
+        "parameters": Parameter, "dt": Parameter, "silent": Parameter, "inputs": Input, "projections": Projection,
+        "readout": Readout, "initial": Encoder,
     }  # fmt: skip
-    found = [parts[str(step)] for step in location if str(step) in parts]
-    return tuple((found[-1] if found else Model).model_fields)
+    part = parts.get(str(location[0]), Model) if location else Model
+    return tuple((Parameter if part is Projection and "arguments" in location[2:3] else part).model_fields)
 
 
 def _inside(label: str, check: Any) -> None:

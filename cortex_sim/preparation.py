@@ -54,7 +54,7 @@ def mixtures(preferred: Preferred, conditions: int, *, k: int | None, seed: int,
         conditions: number of states.
         k: number of directions mixed; None mixes all, so that the states span the state space.
         seed: of the draw.
-        sd: standard deviation over units of every state, in the unit of the state.
+        sd: standard deviation about rest, over units, of every state, in the unit of the state.
 
     Raises:
         OptionError: k exceeds the number of directions.
@@ -72,8 +72,14 @@ def holding_currents(model: Model, states: Float[ndarray, "condition unit"]) -> 
     """Find the currents that, ramped as exp(t / 400 ms), carry a circuit along that ramp to the given states at the go cue.
 
     Exact where the circuit is linear; a nonlinear one arrives close by, and what it reached is what is recorded.
+
+    Raises:
+        OptionError: the circuit has no input that drives its units.
     """
+    driven = [name for name, item in model.inputs.items() if not item.weights and not item.noise]
+    if not driven:
+        raise OptionError(f"{model.name}: no input drives its units, so nothing can lead it to a state; give the card one without weights.")
     arrays = model.arrays()
     still = flow(model, arrays, states)
-    gain = flow(model, arrays, states, {"drive": 1.0}) - still
+    gain = flow(model, arrays, states, dict.fromkeys(driven, 1.0)) - still
     return (states / RISE - still) / gain

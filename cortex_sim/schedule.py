@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 
 import numpy as np
 from jaxtyping import Float
@@ -15,6 +16,7 @@ from cortex_sim.task import BIN, DT, Clamp, Task
 from cortex_sim.trials import Trials
 
 NOISE = 1  # names the random stream
+PART = 0.5  # of a step longer than 1 ms that a clamp must cover
 USED = 0.05  # directions that the readout uses less than this, relative to the strongest, are not pushed
 
 
@@ -48,6 +50,10 @@ class Schedule:
         given = {drive.name: drive.pattern.shape[1] for drive in self.task.drives}
         if self.task.initial is not None:
             given["initial"] = self.task.initial.shape[1]
+        for clamp in self.task.clamps:
+            if len(clamp.units) and not 0 <= clamp.units.min() <= clamp.units.max() < observed:
+                found = f"{clamp.name} holds units {clamp.units.min()} to {clamp.units.max()}"
+                raise TaskError(f"task {self.task.name!r}: {found}; {self.model.name} has 0 to {observed - 1}.")
         for name, size in given.items():
             if size != observed:
                 raise TaskError(f"task {self.task.name!r}: {name} is for {size} units; {self.model.name} has {observed} observed units.")
@@ -92,17 +98,23 @@ class Schedule:
 
     @cached_property
     def clamps(self) -> list[tuple[Float[ndarray, "unit clamped"], Float[ndarray, "clamped unit"], Float[ndarray, " clamped"], ndarray]]:
-        """For each clamp: gain, readout rows, wanted value and course, so that rate += gain (wanted - rows @ rate) holds the units."""
-        return [self._clamp(clamp) for clamp in self.task.clamps]
+        """Gain, readout rows, wanted value and course, so that rate += gain (wanted - rows @ rate) holds the units.
 
-    def _clamp(self, clamp: Clamp) -> tuple[ndarray, ndarray, ndarray, ndarray]:
+        Clamps that act together are held together: there is one entry for every set of clamps that acts at some step.
+        """
+        held = np.array([self.resample(clamp.course.astype(float)) > PART for clamp in self.task.clamps]).reshape(-1, self.steps)
+        sets = [column for column in np.unique(held.T, axis=0) if column.any()]
+        return [self._clamp(list(compress(self.task.clamps, chosen)), ~(held ^ chosen[:, None]).any(axis=0)) for chosen in sets]
+
+    def _clamp(self, clamps: list[Clamp], course: ndarray) -> tuple[ndarray, ndarray, ndarray, ndarray]:
+        wanted = {unit: clamp.rate for clamp in clamps for unit in clamp.units.tolist()}
+        units, rates = list(wanted), np.array(list(wanted.values()), dtype=float)
         if self.model.readout is None:
-            rows, offset = np.eye(self.model.units)[clamp.units], 0.0
+            rows = np.eye(self.model.units)[units]
         else:
-            rows = self.arrays[self.model.readout.weights][clamp.units]
-            offset = self.arrays[self.model.readout.offset][clamp.units]
-        held = self.resample(clamp.course.astype(float)) > 0.5
-        return np.linalg.pinv(rows), rows, np.full(len(clamp.units), clamp.rate) - offset, held
+            rows = self.arrays[self.model.readout.weights][units]
+            rates = rates - self.arrays[self.model.readout.offset][units]
+        return np.linalg.pinv(rows), rows, rates, course
 
     def resample(self, course: Float[ndarray, "step ..."]) -> Float[ndarray, "step ..."]:
         """Bring a course from the task's fine grid to the model's steps: repeated where finer, averaged where coarser."""
@@ -111,9 +123,9 @@ class Schedule:
         ratio = round(self.dt / DT)
         return course.reshape(-1, ratio, *course.shape[1:]).mean(axis=1)[: self.steps]
 
-    def noise(self) -> Iterator[Float[ndarray, "trial unit"]]:
-        """Yield white noise of unit intensity (1/sqrt(s)), a step at a time, from a stream of its own."""
-        stream = np.random.default_rng(np.random.SeedSequence((self.seed, NOISE)))
+    def noise(self, name: str) -> Iterator[Float[ndarray, "trial unit"]]:
+        """Yield white noise of unit intensity (1/sqrt(s)) for an input, a step at a time, from a stream of its own."""
+        stream = np.random.default_rng(np.random.SeedSequence((self.seed, NOISE, list(self.model.inputs).index(name))))
         while True:
             yield stream.standard_normal((self.task.trials, self.model.units)) / np.sqrt(self.dt)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from cortex_sim.errors import FileProblem, TrialsError
@@ -140,6 +140,8 @@ class Trials:
             FileProblem: there is no such file, or it is no netCDF.
             TrialsError: it does not hold well-formed trials.
         """
+        if not Path(path).is_file():
+            raise FileProblem(f"{path}: there is no such file.")
         try:
             with xr.open_dataset(Path(path), engine="h5netcdf") as dataset:
                 return cls(dataset.load())
@@ -150,6 +152,16 @@ class Trials:
         trials, bins, units = self.rate.shape
         span = f"{self.time[0]:g} to {self.time[-1] + self.bin:g} s"
         return f"<Trials: {trials} trials, {len(set(self.condition.tolist()))} conditions, {bins} bins ({span}), {units} units>"
+
+
+def derangement(count: int, rng: np.random.Generator) -> Int[ndarray, " place"]:
+    """Draw an order in which nothing stays at its own place, where there is more than one place."""
+    order = rng.permutation(count)
+    fixed = np.flatnonzero(order == np.arange(count))
+    if fixed.size and count > 1:
+        chosen = fixed if fixed.size > 1 else np.append(fixed, (fixed + 1) % count)
+        order[chosen] = np.roll(order[chosen], 1)
+    return order
 
 
 def _check_numbers(rate: ndarray, time: ndarray) -> None:

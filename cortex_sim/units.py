@@ -4,17 +4,19 @@ import ast
 
 from cortex_sim.errors import CardError, suggestion
 
-_PREFIXES = {"": 1.0, "G": 1e9, "M": 1e6, "k": 1e3, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12}
-_SYMBOLS = ("V", "A", "s", "S", "F", "ohm", "Hz", "N", "W", "m")
-_NAMES = {
-    "volt": 1.0, "amp": 1.0, "second": 1.0, "siemens": 1.0, "farad": 1.0, "hertz": 1.0, "newton": 1.0,
-    "metre": 1.0, "meter": 1.0, "cm": 1e-2, "kg": 1.0, "gram": 1e-3, "radian": 1.0, "Hz": 1.0, "ohm": 1.0,
+_PREFIXES = {"G": 1e9, "M": 1e6, "k": 1e3, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12}
+_WHOLE = ("volt", "amp", "second", "siemens", "farad", "hertz", "ohm", "newton", "watt", "metre", "meter", "gram")
+_SYMBOLS = {
+    "mV": 1e-3, "mA": 1e-3, "uA": 1e-6, "nA": 1e-9, "pA": 1e-12, "uF": 1e-6, "nF": 1e-9, "pF": 1e-12, "uS": 1e-6, "nS": 1e-9,
+    "ms": 1e-3, "us": 1e-6, "Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "cm": 1e-2, "mm": 1e-3, "um": 1e-6, "radian": 1.0,
 }  # fmt: skip
 
-SCALES: dict[str, float] = {
-    prefix + symbol: factor for symbol in _SYMBOLS for prefix, factor in _PREFIXES.items() if prefix
-} | _NAMES
-"""Factor to SI of every unit a card may name; single letters are left out, as in Brian2, because they name variables."""
+SCALES: dict[str, float] = (
+    _SYMBOLS
+    | {name: 1e-3 if name == "gram" else 1.0 for name in _WHOLE}
+    | {prefix + name: factor * (1e-3 if name == "gram" else 1.0) for name in _WHOLE for prefix, factor in _PREFIXES.items()}
+)
+"""Factor to SI of every unit a card may name: those that Brian2 equations know, without squares and cubes."""
 
 
 def scale(unit: str) -> float:

@@ -14,14 +14,13 @@ import numpy as np
 
 from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
 from cortex_sim.comparison import NULLS, Comparison, Setting, compare, compare_responses, compare_spectra
-from cortex_sim.comparison.rotations import rotations_of
-from cortex_sim.comparison.score import derangement
+from cortex_sim.comparison.reference import cosine_tuning, mean_of_others
 from cortex_sim.comparison.spectrum import spectrum
 from cortex_sim.connectivity.stability_optimised import spectral_abscissa
 from cortex_sim.dynamics import rate_of
 from cortex_sim.errors import OptionError, suggestion
 from cortex_sim.fitting import Fitted, Options
-from cortex_sim.fitting.side_by_side import Job, train_many
+from cortex_sim.fitting.side_by_side import Job, train_many, with_controls
 from cortex_sim.fitting.start import own_class
 from cortex_sim.perturbation import push, silence
 from cortex_sim.preparation import Preferred, holding_currents, mixtures, preferred_states
@@ -31,6 +30,7 @@ from cortex_sim.report import panels
 from cortex_sim.task import free_run
 from cortex_sim.task.centre_out import centre_out
 
+QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
 ASKED, PRACTICE = 27, 330  # conditions that students are compared on, and taught
 MIXED = 6  # k, preferred states mixed into each preparatory state
@@ -40,7 +40,6 @@ GAP = 0.1  # of R², between rates and push, that is worth saying
 JUMP = 4.0  # Hz that a push moves a unit by, in PUSHED["duration"] s
 PUSHED = {"fraction": 0.1, "start": 0.1, "duration": 0.02}  # of the units; s after the go cue
 SILENCED = {"fraction": 0.2, "start": 0.1, "duration": 0.1}
-ORDER = 10  # names the random stream that shuffles conditions
 SMALL = 60  # practice conditions of a smoke run
 SPANS = {kind: (how["start"], how["start"] + how["duration"]) for kind, how in (("push", PUSHED), ("silencing", SILENCED))}
 DRAWS = 3  # of the pushed and of the silenced units
@@ -55,8 +54,16 @@ TAUGHT = {
     "GRU": ("gru", Options(epochs=60, rate=5e-3)),
 }
 CHEAP = ("leaky tanh",)
-CHEAP_RECORDED = ("hidden units",)
-UNTRAINED, SHUFFLED = Options(epochs=0, closed_form=False), Options(epochs=15, rate=5e-3, closed_form=False)
+TAUGHT_RECORDED = {  # few conditions make one step an epoch; chosen on hatsopoulos2007, three rates tried each
+    "leaky tanh": ("leaky_tanh", Options(epochs=300, rate=5e-3, patience=100, closed_form=False)),
+    "Dale": ("leaky_dale", Options(epochs=300, rate=5e-3, patience=100, closed_form=False)),
+    "hidden units": ("leaky_readout", Options(epochs=150, rate=1e-2, patience=100, closed_form=False)),
+    "GRU": ("gru", Options(epochs=150, rate=1e-2, patience=100, closed_form=False)),
+}
+CHEAP_RECORDED = ("leaky tanh", "hidden units")
+SHUFFLED, SHUFFLED_RECORDED = Options(epochs=15, rate=5e-3, closed_form=False), Options(epochs=60, rate=5e-3, closed_form=False)
+REFERENCES = ("cosine tuning", "mean of the others")
+BOUND = "bound of this protocol"
 CONTROLS = ("untrained", "shuffled", CONTROL)
 ABSENT = (
     "Responses to a push or to silencing, and spectra: nobody pushed this cortex while it was recorded, so there is nothing to compare with. "
@@ -118,9 +125,10 @@ def match_circuit(model: Model, names: Iterable[str], seed: int, smoke: bool) ->
         spanning = _exam(model, f"{ASKED} held-out states that span state space", _free_runs(model, preferred, practised, seed), seed)
     with timed(seconds, "training"):
         jobs = {OWN: Job(own_class(model), reaching.practice.trials, reaching.practice.task, seed, Options(epochs=0))}
-        jobs |= _jobs(reaching.practice, {name: _paced(load(TAUGHT[name][0]), model) for name in names}, seed, smoke)
+        students = {name: (_paced(load(TAUGHT[name][0]), model), TAUGHT[name][1]) for name in names}
+        jobs |= with_controls(students, reaching.practice.trials, reaching.practice.task, shuffled=SHUFFLED, seed=seed)
         jobs[CONTROL] = Job(own_class(model), spanning.practice.trials, spanning.practice.task, seed, Options(epochs=0))
-        fitted = train_many(jobs)
+        fitted = train_many(_shortened(jobs, 2) if smoke else jobs)
     exams = {name: spanning if name == CONTROL else reaching for name in fitted}
     with timed(seconds, "comparison"):
         copies = {name: simulate(one.model, exams[name].asked.task, seed=seed) for name, one in fitted.items()}
@@ -140,10 +148,10 @@ def match_circuit(model: Model, names: Iterable[str], seed: int, smoke: bool) ->
     )
     pictures |= panels.mechanism(reaching.responses, {name: found[name] for name in shown}, flows, time, SPANS) | panels.learning(fitted)
     return Report(
-        title=f"Does a network that matches {model.name} also work like it?",
-        question=__doc__.split("\n")[0], answer=_answer(scores), claims=_claims(scores, fitted, smoke) + _circuit_claims(model, preferred),
-        scores=tuple(scores), pictures=pictures, trials={"teacher": reaching.asked.trials, "practice": reaching.practice.trials} | _filed(copies),
-        models={"teacher": model} | {_file(name): one.model for name, one in fitted.items()}, methods=_methods(model, preferred, fitted),
+        title=QUESTION, question=f"Teacher: {model.title} ({model.paper}).", answer=_answer(scores),
+        claims=_claims(scores) + ([] if smoke else _full_claims(scores, preferred, model)),
+        scores=tuple(scores), pictures=pictures, trials={"teacher": reaching.asked.trials, "practice": reaching.practice.trials} | copies,
+        models={"teacher": model} | {name: one.model for name, one in fitted.items()}, methods=_methods(model, preferred, fitted),
         facts={"teacher": f"{model.name}, {model.units} units, in Brian2"} | _facts(fitted, f"{ASKED} held-out reaches", smoke),
         seed=seed, seconds=seconds,
     )  # fmt: skip
@@ -154,21 +162,22 @@ def match_recording(path: Path, names: Iterable[str], seed: int, smoke: bool) ->
     seconds: dict[str, float] = {}
     whole = read(path)
     cortex = whole.window(*RECORDED)
-    task = _recorded_task(cortex)
+    task = replace(_recorded_task(cortex), initial=cortex.rate[:, 0])
     everyone = np.arange(task.trials)
     with timed(seconds, "training"):
-        jobs = {}
+        jobs, students = {}, {name: (_recorded_student(name), TAUGHT_RECORDED[name][1]) for name in names}
         for fold in everyone:
             rest = np.delete(everyone, fold)
-            side = Side(task.select(rest), cortex.select(rest))
-            jobs |= {f"{name}, fold {fold + 1}": job for name, job in _jobs(side, {n: _recorded_student(n) for n in names}, seed, smoke, False).items()}
-        fitted = train_many(jobs)
+            taught = with_controls(students, cortex.select(rest), task.select(rest), shuffled=SHUFFLED_RECORDED, seed=seed)
+            jobs |= {f"{name}, fold {fold + 1}": job for name, job in taught.items()}
+        fitted = train_many(_shortened(jobs, 2) if smoke else jobs)
     with timed(seconds, "comparison"):
         copies = {}
         for name in dict.fromkeys(label.split(", fold")[0] for label in jobs):
             folds = [simulate(fitted[f"{name}, fold {fold + 1}"].model, task.select([fold]), seed=seed).rate for fold in everyone]
             copies[name] = Trials.from_arrays(np.concatenate(folds), cortex.time, condition=cortex.condition)
-        copies |= _references(cortex, task)
+        copies |= {} if task.channels is None else {REFERENCES[0]: cosine_tuning(cortex, np.radians(cortex.condition))}
+        copies[REFERENCES[1]] = mean_of_others(cortex)
         training = [cortex.select(np.delete(everyone, fold)) for fold in everyone]
         spread, scores = np.ptp(whole.rate, axis=(0, 1)), Comparison(())
         for name, copy in copies.items():
@@ -178,11 +187,11 @@ def match_recording(path: Path, names: Iterable[str], seed: int, smoke: bool) ->
     pictures = panels.activity(tuple(scores), cortex, copies, measures=ACTIVITY, spread=spread, window=RECORDED_TURNING, event="movement onset")
     pictures |= panels.learning(first)
     return Report(
-        title=f"Do networks predict {path.stem}?",
-        question="Does a network that is taught the activity of motor cortex predict a reach it has never seen?",
-        answer=_recorded_answer(scores), scores=tuple(scores),
+        title="Does a network that is taught the activity of motor cortex predict a reach it has never seen?",
+        question=f"Teacher: the recording {path.name}.", answer=_recorded_answer(scores), claims=_claims(scores), scores=tuple(scores),
         pictures=pictures,
-        trials={"teacher": cortex} | _filed(copies), models={_file(name): one.model for name, one in first.items()}, methods=_recorded_methods(cortex, first),
+        trials={"teacher": cortex} | copies, models={name: one.model for name, one in first.items()},
+        methods=_recorded_methods(cortex, first),
         facts={"teacher": f"{path.name}, {cortex.rate.shape[2]} units", **_facts(first, f"{task.trials} conditions, each once", smoke)},
         absent=ABSENT, seed=seed, seconds=seconds,
     )  # fmt: skip
@@ -237,17 +246,8 @@ def _paced(student: Model, circuit: Model) -> Model:
     return student.with_arrays({}, parameters={key: p.model_dump() | (tau if key == name else {}) for key, p in student.parameters.items()})
 
 
-def _jobs(practice: Side, students: Mapping[str, Model], seed: int, smoke: bool, closed_form: bool = True) -> dict[str, Job]:
-    """Students to teach, and the two that every table needs: one untrained, one taught with its conditions shuffled."""
-    taught = {name: TAUGHT[name][1] for name in students}
-    basic = next(iter(students.values()))
-    trials = practice.trials
-    order = derangement(len(trials.rate), np.random.default_rng(np.random.SeedSequence((seed, ORDER))))
-    wrong = np.concatenate([trials.rate[:, :1], trials.rate[order][:, 1:]], axis=1)
-    mixed = Trials.from_arrays(wrong, trials.time, condition=trials.condition)
-    jobs = {name: Job(model, trials, practice.task, seed, replace(taught[name], closed_form=closed_form)) for name, model in students.items()}
-    jobs |= {"untrained": Job(basic, trials, practice.task, seed, UNTRAINED), "shuffled": Job(basic, mixed, practice.task, seed, SHUFFLED)}
-    return {name: replace(job, options=replace(job.options, epochs=min(job.options.epochs, 2 if smoke else 10_000))) for name, job in jobs.items()}
+def _shortened(jobs: Mapping[str, Job], epochs: int) -> dict[str, Job]:
+    return {name: replace(job, options=replace(job.options, epochs=min(job.options.epochs, epochs))) for name, job in jobs.items()}
 
 
 def _recorded_task(cortex: Trials) -> Task:
@@ -259,22 +259,8 @@ def _recorded_task(cortex: Trials) -> Task:
 
 
 def _recorded_student(name: str) -> Model:
-    student = load(TAUGHT[name][0])
+    student = load(TAUGHT_RECORDED[name][0])
     return student.with_arrays({}, units=HIDDEN) if name in ("hidden units", "GRU") else student
-
-
-def _references(cortex: Trials, task: Task) -> dict[str, Trials]:
-    """What needs no network: the mean of the other conditions and, given directions, cosine tuning of every unit in every bin."""
-    angles = None if task.channels is None else np.radians(np.asarray(cortex.condition, dtype=float))
-    designs = {"mean of the others": np.ones((task.trials, 1))}
-    if angles is not None:
-        designs["cosine tuning"] = np.stack([np.ones(task.trials), np.cos(angles), np.sin(angles)], axis=1)
-    flat, found = cortex.rate.reshape(task.trials, -1), {}
-    for name, design in designs.items():
-        rest = [np.delete(np.arange(task.trials), fold) for fold in range(task.trials)]
-        rates = [design[fold] @ np.linalg.lstsq(design[kept], flat[kept], rcond=None)[0] for fold, kept in enumerate(rest)]
-        found[name] = Trials.from_arrays(np.reshape(rates, cortex.rate.shape), cortex.time, condition=cortex.condition)
-    return found
 
 
 def _answer(scores: Comparison) -> str:
@@ -283,8 +269,8 @@ def _answer(scores: Comparison) -> str:
     best, loose = max(names, key=lambda name: rates[name]), max(names, key=lambda name: rates[name] - pushed[name])
     interval = scores.of("R² of rates", best).interval or (np.nan, np.nan)
     first = (
-        f"The student {best!r} reproduces held-out reaches with R² {rates[best]:.3f} (95 % interval {interval[0]:.3f} to {interval[1]:.3f}; untrained "
-        f"{rates['untrained']:.2f}, shuffled {rates['shuffled']:.2f}) and the response to a push it never saw with R² {pushed[best]:.2f}."
+        f"The student {best!r} reproduces held-out reaches with R² {rates[best]:.3f} (95 % interval {interval[0]:.3f} to {interval[1]:.3f}; "
+        f"untrained {rates['untrained']:.2f}, shuffled {rates['shuffled']:.2f}) and the response to a push it never saw with R² {pushed[best]:.2f}."
     )
     if rates[loose] - pushed[loose] < GAP:
         return f"{first} No trained student matches the rates without matching the push: the largest gap is {rates[loose] - pushed[loose]:.2f}."
@@ -294,21 +280,26 @@ def _answer(scores: Comparison) -> str:
     )
 
 
-def _claims(scores: Comparison, fitted: Mapping[str, Fitted], smoke: bool) -> list[Claim]:
-    r2 = {name: scores.of("R² of rates", name).estimate for name in fitted}
-    trained = [name for name in fitted if name not in CONTROLS]
+def _claims(scores: Comparison) -> list[Claim]:
+    """What every run should show, however small."""
+    r2 = {score.student: score.estimate for score in scores if score.measure == "R² of rates"}
+    trained = [name for name in r2 if name not in (*CONTROLS, *REFERENCES)]
     beaten = np.mean([r2[name] > max(r2["untrained"], r2["shuffled"]) for name in trained])
-    chain = [
-        Claim("R² of held-out rates, best student", max(r2[name] for name in trained), 0.95, 1.0, "bound of this protocol"),
-        Claim("share of trained students that beat the untrained and the shuffled one", float(beaten), 1.0, 1.0, "bound of this protocol"),
+    return [Claim("share of trained students that beat the untrained and the shuffled one", float(beaten), 1.0, 1.0, BOUND)]
+
+
+def _full_claims(scores: Comparison, preferred: Preferred, model: Model) -> list[Claim]:
+    """What a run of full size should show, of the students and of the circuit."""
+    trained = [score.estimate for score in scores if score.measure == "R² of rates" and score.student not in CONTROLS]
+    rates, pushed, silenced = (scores.of(measure, CONTROL).estimate for measure in ("R² of rates", *PUSHES))
+    tried = BOUND + "; an independent implementation reached {}"
+    return [
+        Claim("R² of held-out rates, best student", max(trained), 0.95, 1.0, BOUND),
+        Claim("R² of held-out rates, positive control", rates, 0.999, 1.0, tried.format("0.9993 to 0.9997")),
+        Claim("R² of the response to a push, positive control", pushed, 0.97, 1.0, tried.format("0.99 to 1.00")),
+        Claim("R² of the response to silencing, positive control", silenced, 0.9, 1.0, tried.format("0.91 to 0.94")),
+        *_circuit_claims(model, preferred),
     ]
-    tried = "bound of this protocol; an independent implementation reached {}"
-    full = [
-        Claim("R² of held-out rates, positive control", r2[CONTROL], 0.999, 1.0, tried.format("0.9993 to 0.9997")),
-        Claim("R² of the response to a push, positive control", scores.of(PUSHES[0], CONTROL).estimate, 0.97, 1.0, tried.format("0.99 to 1.00")),
-        Claim("R² of the response to silencing, positive control", scores.of(PUSHES[1], CONTROL).estimate, 0.9, 1.0, tried.format("0.91 to 0.94")),
-    ]
-    return chain if smoke else chain + full
 
 
 def _circuit_claims(model: Model, preferred: Preferred) -> list[Claim]:
@@ -327,9 +318,9 @@ def _circuit_claims(model: Model, preferred: Preferred) -> list[Claim]:
 
 def _recorded_answer(scores: Comparison) -> str:
     r2 = {score.student: score for score in scores if score.measure == "R² of rates"}
-    references = [name for name in ("cosine tuning", "mean of the others") if name in r2]
+    references = [name for name in REFERENCES if name in r2]
     best = max((name for name in r2 if name not in (*CONTROLS, *references)), key=lambda name: r2[name].estimate)
-    interval, reference = r2[best].interval or (np.nan, np.nan), r2[references[-1] if len(references) == 1 else "cosine tuning"]
+    interval, reference = r2[best].interval or (np.nan, np.nan), r2[references[0]]
     verdict = "better than" if interval[0] > reference.estimate else "worse than" if interval[1] < reference.estimate else "no better than"
     return (
         f"The student {best!r} predicts the rates of a condition it has never seen with R² {r2[best].estimate:.2f} (95 % interval {interval[0]:.2f} to "
@@ -345,46 +336,50 @@ def _facts(fitted: Mapping[str, Fitted], compared: str, smoke: bool) -> dict[str
 
 
 def _taught(fitted: Mapping[str, Fitted]) -> str:
-    parts = [
-        f"{name}: {one.model.name}, {one.model.units} units, {len(one.train)} epochs, {one.conditions[0]} conditions, {one.seconds:.1f} s"
-        for name, one in fitted.items()
-    ]
-    return "Students: " + "; ".join(parts) + ". Zero epochs: the closed-form regression of the student's own equation, or untrained weights."
+    parts = "; ".join(f"{name}: {one}" for name, one in fitted.items())
+    return f"Students: {parts}. Zero epochs: the closed-form regression of the student's own equation, or untrained weights."
 
 
 def _methods(model: Model, preferred: Preferred, fitted: Mapping[str, Fitted]) -> list[str]:
-    return [
-        f"The circuit was run in Brian2 (step {model.dt.value:g} {model.dt.unit}) on delayed reaches. Each preparatory state is a random mixture of the top "
-        f"k = {min(MIXED, model.units)} preferred states ({preferred.how}), scaled to a standard deviation of {SD} over units; a current that grows as "
-        "exp(t/400 ms) leads there and is withdrawn within 2 ms at the go cue. What the circuit did from then on is the teacher.",
-        f"Students start from the circuit's rates at the go cue, receive the same input, and run freely for {WINDOW[1] * 1e3:g} ms; their error is the squared "
-        "difference of rates over the variance of each unit. Conditions were split before anything was computed from the data; means and scales come "
-        "from the conditions taught on.",
-        _taught(fitted),
-        f"The untrained student has its random weights; the shuffled one was taught from each condition's first bin to follow another condition. The "
-        f"positive control has the circuit's own equations, learned in closed form from {fitted[CONTROL].conditions[0]} free runs whose starts span all of "
-        "state space, and is asked such runs: if it fell short, the chain from simulation to score would be broken.",
-        f"Push: {PUSHED['fraction']:.0%} of the units, random signs, a current that moves a unit by {JUMP:g} within {PUSHED['duration'] * 1e3:g} ms. Silencing: "
-        f"{SILENCED['fraction']:.0%} of the units held at zero firing for {SILENCED['duration'] * 1e3:g} ms. Both {PUSHED['start'] * 1e3:g} ms after the go cue, "
-        f"{DRAWS} random draws of the units each, the same on both sides. Where a student's units are no neurons, the least change of its state that "
-        "changes the observed rates as asked takes their place.",
-    ]
+    step, k, runs = f"{model.dt.value:g} {model.dt.unit}", min(MIXED, model.units), fitted[CONTROL].conditions[0]
+    text = f"""
+    The circuit was run in Brian2 (step {step}) on delayed reaches. Each preparatory state is a random mixture of the top k = {k} preferred states
+    ({preferred.how}), scaled to a standard deviation over units of {SD:g}, in the unit of the state; a current that grows as exp(t/400 ms) leads there
+    and is withdrawn within 2 ms at the go cue. What the circuit did from then on is the teacher.
+
+    Students start from the circuit's rates at the go cue, receive the same input, and run freely for {WINDOW[1] * 1e3:g} ms; their error is the squared
+    difference of rates over the variance of each unit. Conditions were split before anything was computed from the data; means and scales come
+    from the conditions taught on.
+
+    {_taught(fitted)}
+
+    The untrained student has its random weights; the shuffled one was taught to go on from each condition's first bin as another condition does.
+    The positive control has the circuit's own equations, learned in closed form from {runs} free runs whose starts span all of state space, and is
+    asked such runs: if it fell short, the chain from simulation to score would be broken.
+
+    Push: {PUSHED["fraction"]:.0%} of the units, random signs, a current that moves a unit by {JUMP:g} within {PUSHED["duration"] * 1e3:g} ms. Silencing:
+    {SILENCED["fraction"]:.0%} of the units held at zero firing for {SILENCED["duration"] * 1e3:g} ms. Both {PUSHED["start"] * 1e3:g} ms after the go cue,
+    {DRAWS} random draws of the units each, the same on both sides. Where a student's units are no neurons, the least change of its state that changes
+    the observed rates as asked takes their place.
+    """
+    return _paragraphs(text)
 
 
 def _recorded_methods(cortex: Trials, fitted: Mapping[str, Fitted]) -> list[str]:
-    return [
-        f"{len(cortex.rate)} condition averages of {cortex.rate.shape[2]} units, {cortex.time[0] * 1e3:g} to {(cortex.time[-1] + cortex.bin) * 1e3:g} ms. Every "
-        "condition was held out once: students were taught on the others, one more of which decided when to stop, then started from the held-out "
-        "condition's first bin and ran freely. Means and scales come from the conditions taught on; the range that jPCA divides by, from the whole recording.",
-        _taught(fitted) + " Numbers are those of the first of the folds.",
-        "Where the conditions are directions, students receive the target's x and y and a hold signal that ends at movement onset. Cosine tuning is a "
-        "regression of every unit in every bin on the cosine and sine of the direction, and knows no dynamics; it does not see the first bin.",
-    ]
+    start, stop = cortex.time[0] * 1e3, (cortex.time[-1] + cortex.bin) * 1e3
+    text = f"""
+    {len(cortex.rate)} condition averages of {cortex.rate.shape[2]} units, {start:g} to {stop:g} ms. Every condition was held out once: students were
+    taught on the others, one more of which decided when to stop, then started from the held-out condition's first bin and ran freely. Learning
+    rates were chosen on hatsopoulos2007 itself, which favours the networks a little there. Means and scales come from the conditions taught on; the
+    range that jPCA divides by, from the whole recording.
+
+    {_taught(fitted)} Numbers are those of the first of the folds.
+
+    Where the conditions are directions, students receive the target's x and y and a hold signal that ends at movement onset. Cosine tuning is a
+    regression of every unit in every bin on the cosine and sine of the direction, and knows no dynamics; it does not see the first bin.
+    """
+    return _paragraphs(text)
 
 
-def _file(name: str) -> str:
-    return "".join(letter if letter.isalnum() else "_" for letter in name.lower())
-
-
-def _filed(copies: Mapping[str, Trials]) -> dict[str, Trials]:
-    return {_file(name): trials for name, trials in copies.items()}
+def _paragraphs(text: str) -> list[str]:
+    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]

@@ -16,7 +16,7 @@ from cortex_sim.model import Model
 from cortex_sim.trials import Trials
 
 NULLS, WEIGHT_SHUFFLES = 100, 20
-NO_TRIALS = "none: one noiseless or averaged trial per condition, so there is no trial noise to bound a model by"
+NO_TRIALS = "one noiseless or averaged trial per condition, so there is no trial noise to bound a model by"
 
 
 @dataclass(frozen=True)
@@ -106,13 +106,13 @@ def compare_rotations(teacher: Trials, student: Trials, *, setting: Setting) -> 
     without = _remembered(lambda kept: rotations.jpca(states[1][kept], teacher.bin))
     readings: dict[str, Callable[[rotations.Rotations], float]] = {
         "jPCA R²(M_skew)": lambda r: r.r2_skew, "jPCA R²(M)": lambda r: r.r2, "jPCA R²(M_skew)/R²(M)": lambda r: r.ratio,
-        "jPCA frequency (Hz)": lambda r: float(r.frequency[0]),
+        "jPCA frequency (Hz)": lambda r: r.fastest,
     }  # fmt: skip
     return tuple(
         Score(
             name, setting.student, setting.split, read(found), "closer", read(wanted), np.array([read(r) for r in surrogates]),
-            "conditions permuted on each axis", jackknifed(lambda kept, read=read: read(without(kept)), len(states[1])), "conditions", ceiling_reason=NO_TRIALS,
-            settings={"axes": axes, "window_s": list(setting.window)},
+            "conditions permuted on each axis", jackknifed(lambda kept, read=read: read(without(kept)), len(states[1])), "conditions",
+            ceiling_reason=NO_TRIALS, settings={"axes": axes, "window_s": list(setting.window)},
         )
         for name, read in readings.items()
     )  # fmt: skip
@@ -141,7 +141,7 @@ def compare_spectra(teacher: Spectrum, student: Model, *, setting: Setting, shuf
     return Score(
         "spectrum, distance of the slowest modes (1/s)", setting.student, "no data: linearised at rest", spectral_distance(teacher, found),
         "lower", 0.0, np.array([value for value in null if np.isfinite(value)]), "entries of the recurrent weights in random places",
-        None, "none: one network per student; run other seeds", ceiling_reason="none: nothing is measured with noise",
+        None, "one network per student; run other seeds", ceiling_reason="nothing is measured with noise",
         settings={"at_rest": found.at_rest},
     )  # fmt: skip
 

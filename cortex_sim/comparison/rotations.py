@@ -39,6 +39,11 @@ class Rotations:
     M_skew: Float[ndarray, "axis axis"]
 
     @property
+    def fastest(self) -> float:
+        """Frequency of the fastest plane, Hz; 0 if nothing turns."""
+        return float(self.frequency[0]) if self.frequency.size else 0.0
+
+    @property
     def ratio(self) -> float:
         """Rotational share of the linear flow; worthless alone, since smooth noise scores 0.5 to 0.8."""
         return self.r2_skew / self.r2 if self.r2 > 0 else float("nan")
@@ -104,7 +109,7 @@ def jpca(states: Float[ndarray, "condition time axis"], dt: float) -> Rotations:
     values, vectors = np.linalg.eigh(1j * M_skew)
     order = [int(k) for k in np.argsort(-values) if values[k] > 0][: states.shape[2] // 2]
     planes = [_plane(vectors[:, k], states) for k in order]
-    projection = np.concatenate([states @ plane for plane in planes], axis=2)
+    projection = np.concatenate([states @ plane for plane in planes] or [states[..., :0]], axis=2)
     power = (states**2).sum()
     return Rotations(
         r2_skew=float(1 - ((velocity - x @ M_skew.T) ** 2).sum() / total),
@@ -135,7 +140,8 @@ def skew_flow(states: Float[ndarray, "sample axis"], velocities: Float[ndarray, 
     C, P = states.T @ states, velocities.T @ states
     rank = int(np.linalg.matrix_rank(C, tol=1e-12 * np.linalg.norm(C)))
     if rank < len(C):
-        raise Undetermined(f"the states span {rank} of {len(C)} axes, which leaves the flow undetermined; first reduce them with principal(states, {rank}).")
+        found = f"the states span {rank} of {len(C)} axes, which leaves the flow undetermined"
+        raise Undetermined(f"{found}; first reduce them with principal(states, {rank}).")
     M = solve_sylvester(C, C, P - P.T)
     return (M - M.T) / 2
 

@@ -10,6 +10,7 @@ from numpy import ndarray
 from scipy.stats import t as student_t
 
 from cortex_sim.errors import ComparisonError
+from cortex_sim.trials import derangement
 
 Better = Literal["higher", "lower", "closer"]
 NULL = 3  # names the random stream
@@ -109,13 +110,3 @@ def jackknifed(evaluate: Callable[[Int[ndarray, " kept"]], float], count: int) -
     error = np.sqrt((count - 1) / count * ((without - without.mean()) ** 2).sum())
     estimate, reach = evaluate(everyone), float(student_t.ppf(0.975, count - 1) * error)
     return estimate - reach, estimate + reach
-
-
-def derangement(count: int, rng: np.random.Generator) -> Int[ndarray, " place"]:
-    """Draw an order in which nothing stays at its own place, where there is more than one place."""
-    order = rng.permutation(count)
-    fixed = np.flatnonzero(order == np.arange(count))
-    if fixed.size and count > 1:
-        chosen = fixed if fixed.size > 1 else np.append(fixed, (fixed + 1) % count)
-        order[chosen] = np.roll(order[chosen], 1)
-    return order

@@ -56,6 +56,8 @@ def build(
     W = unstable(shape, rng, density=density, radius=radius, inhibition=inhibition)
     means = _excitatory_means(W, inhibition)
     start = spectral_abscissa(W)
+    if not 0 < abscissa < start:
+        raise OptionError(f"stability_optimised: abscissa {abscissa:g} should lie between 0 and {start:.3g}, that of the random circuit.")
     shared = SHARED if len(W) >= LARGE else 1
     for iteration in range(LIMIT):
         if iteration % shared == 0:
@@ -76,9 +78,11 @@ def unstable(
     Excitatory weights are w0/sqrt(N), inhibitory ones -gamma w0/sqrt(N), w0 = sqrt(2) R / sqrt(p (1-p) (1+gamma^2)).
 
     Raises:
-        OptionError: the shape is not square with an even number of at least ten units.
+        OptionError: the shape is not square with an even number of at least ten units, or the density is no fraction.
     """
     rows, columns = shape
+    if not 0 < density < 1:
+        raise OptionError(f"stability_optimised: density {density:g} should lie between 0 and 1.")
     if rows != columns or rows % 2 or rows < 10:
         raise OptionError(f"stability_optimised: shape {shape} should be (N, N) with N even and at least 10.")
     w0 = np.sqrt(2) * radius / np.sqrt(density * (1 - density) * (1 + inhibition**2))
@@ -176,8 +180,8 @@ def _project(W: Float[ndarray, "unit inhibitory"], means: tuple[float, float]) -
     W = np.minimum(W, 0.0)
     W[:half] *= means[0] / W[:half].mean()
     W[half:] *= means[1] / W[half:].mean()
-    kept = int(DENSITY * W.size)
-    W[np.partition(W.ravel(), kept)[kept] < W] = 0.0
+    last = int(DENSITY * W.size) - 1
+    W[np.partition(W.ravel(), last)[last] < W] = 0.0
     W[half + np.arange(half), np.arange(half)] = 0.0
     return W
 

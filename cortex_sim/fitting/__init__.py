@@ -61,8 +61,12 @@ class Fitted:
     seconds: float
     interrupted: bool = False
 
+    def __str__(self) -> str:
+        model, taught = self.model, f"{self.conditions[0]} conditions, {self.seconds:.1f} s"
+        return f"{model.name}, {model.units} units, {len(self.train)} epochs, {taught}"
 
-def fit(model: Model, trials: Trials, task: Task, *, seed: int = 0, options: Options = Options()) -> Model:  # noqa: B008 - frozen
+
+def fit(model: Model, trials: Trials, task: Task, *, seed: int = 0, options: Options = Options()) -> Model:
     """Teach a student to reproduce rates and return it with its weights.
 
     See :func:`train`, which also tells how training went.
@@ -71,7 +75,7 @@ def fit(model: Model, trials: Trials, task: Task, *, seed: int = 0, options: Opt
 
 
 def train(
-    model: Model, trials: Trials, task: Task, *, seed: int = 0, options: Options = Options(), checkpoint: Path | None = None,  # noqa: B008 - frozen
+    model: Model, trials: Trials, task: Task, *, seed: int = 0, options: Options = Options(), checkpoint: Path | None = None,
     report: Callable[[float, str], None] = lambda done, text: None,
 ) -> Fitted:
     """Teach a student to reproduce rates from the inputs and the first bin, free running.

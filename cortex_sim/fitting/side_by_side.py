@@ -5,9 +5,11 @@ import json
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from cortex_sim.fitting import Fitted, Options, train
@@ -15,7 +17,9 @@ from cortex_sim.model import Model
 from cortex_sim.progress import track
 from cortex_sim.storage import cache_folder, content_key, write_text
 from cortex_sim.task import Task
-from cortex_sim.trials import Trials
+from cortex_sim.trials import Trials, derangement
+
+ORDER = 10  # names the random stream that shuffles conditions
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,28 @@ class Job:
     trials: Trials
     task: Task
     seed: int = 0
-    options: Options = Options()
+    options: Options = field(default_factory=Options)
+
+
+def with_controls(students: Mapping[str, tuple[Model, Options]], trials: Trials, task: Task, *, shuffled: Options, seed: int) -> dict[str, Job]:
+    """Put beside the students to teach the two that every table needs: one untrained, one taught with its conditions shuffled.
+
+    Both have the first student's architecture. The shuffled one learns to go on from each condition's first bin as another condition does.
+
+    Args:
+        students: what to teach, and how, by name.
+        trials: rates to reproduce.
+        task: what produced them.
+        shuffled: how the shuffled one is taught.
+        seed: of every student, and of the shuffle.
+    """
+    basic, _ = next(iter(students.values()))
+    order = derangement(len(trials.rate), np.random.default_rng(np.random.SeedSequence((seed, ORDER))))
+    wrong = np.concatenate([trials.rate[:, :1], trials.rate[order][:, 1:]], axis=1)
+    mixed = Trials.from_arrays(wrong, trials.time, condition=trials.condition)
+    jobs = {name: Job(model, trials, task, seed, options) for name, (model, options) in students.items()}
+    jobs["untrained"] = Job(basic, trials, task, seed, Options(epochs=0, closed_form=False))
+    return jobs | {"shuffled": Job(basic, mixed, task, seed, shuffled)}
 
 
 def train_many(jobs: Mapping[str, Job]) -> dict[str, Fitted]:
@@ -55,9 +80,9 @@ def train_many(jobs: Mapping[str, Job]) -> dict[str, Fitted]:
 
 
 def _train_alone(job: Job, checkpoint: Path, board: Path) -> Fitted:
-    import torch
+    from cortex_sim.backends.pytorch import use_one_thread
 
-    torch.set_num_threads(1)
+    use_one_thread()
 
     def report(done: float, text: str) -> None:
         write_text(board, json.dumps([done, text]))
@@ -67,8 +92,8 @@ def _train_alone(job: Job, checkpoint: Path, board: Path) -> Fitted:
 
 
 def _checkpoint(job: Job) -> Path:
-    task = [job.task.condition.tolist(), [[d.pattern, d.course] for d in job.task.drives]]
-    channels = [] if job.task.channels is None else job.task.channels.values
+    task = [job.task.condition.tolist(), [[d.pattern, d.course] for d in job.task.drives], [[c.units, c.rate, c.course] for c in job.task.clamps]]
+    channels: Any = [] if job.task.channels is None else job.task.channels.values
     code = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(Path(__file__).parents[1].rglob("*.py"))]
     key = content_key(job.model.key, job.trials.rate, task, channels, job.seed, asdict(job.options), code)
     return cache_folder() / "fits" / f"{key[:24]}.pt"

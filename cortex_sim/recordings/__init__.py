@@ -38,11 +38,14 @@ def _from_npz(path: Path) -> Trials:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in ("firing_rate", "time_ms", "direction_deg") if name in file.files}
             found = ", ".join(f"{name} {file[name].shape}" for name in file.files)
-    except (zipfile.BadZipFile, ValueError, OSError) as problem:
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError, TypeError, AttributeError) as problem:
         raise FileProblem(f"{path}: cannot be read as .npz without executing anything in it ({problem}).") from None
     for name in ("firing_rate", "time_ms"):
         if name not in arrays:
             raise TrialsError(f"array {name!r} is missing (found {found}); a recording holds {EXPECTED}.")
+    for name, array in arrays.items():
+        if array.dtype.kind not in "iuf":
+            raise TrialsError(f"array {name!r} holds {array.dtype}; it should hold real numbers.")
     return _assemble(arrays["firing_rate"], arrays["time_ms"], arrays.get("direction_deg"), path)
 
 
@@ -51,12 +54,14 @@ def _assemble(rate: ndarray, time: ndarray, direction: ndarray | None, path: Pat
         raise TrialsError(f"firing_rate has shape {rate.shape} and time_ms {time.shape}; they should be (unit, time, condition) and (time,).")
     if direction is not None and direction.shape != (rate.shape[2],):
         raise TrialsError(f"direction_deg has shape {direction.shape}; firing_rate has {rate.shape[2]} conditions.")
+    if direction is not None and len(np.unique(direction)) < len(direction):
+        raise TrialsError(f"direction_deg {direction.tolist()} names a direction more than once; give one average a condition.")
     made = {"recording": path.name, "condition": "number" if direction is None else DIRECTION}
     return Trials.from_arrays(np.moveaxis(rate, (2, 1, 0), (0, 1, 2)), time / 1e3, condition=direction, provenance=made)
 
 
 def _check(trials: Trials) -> None:
-    conditions, bins, units = trials.rate.shape
+    conditions, _, units = trials.rate.shape
     if conditions < MIN_CONDITIONS:
         raise TrialsError(f"{conditions} conditions; at least {MIN_CONDITIONS} are needed to hold some out.")
     if units < MIN_UNITS:

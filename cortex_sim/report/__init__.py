@@ -5,6 +5,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -68,8 +69,8 @@ class Report:
         claims: numbers with intervals.
         scores: comparisons with nulls and intervals.
         pictures: by file name.
-        trials: by file name.
-        models: circuits and networks, whose cards and weights are written too.
+        trials: by name.
+        models: circuits and networks by name, whose cards and weights are written too.
         methods: how it was done, a paragraph each.
         facts: a label and a value each: sizes, times, counts.
         absent: what the reader may miss, and why it is not there.
@@ -136,9 +137,9 @@ class Report:
         for name, picture in self.pictures.items():
             save_svg(picture.figure, folder / "figures" / f"{name}.svg")
         for name, trials in self.trials.items():
-            trials.save(folder / f"{name}.nc")
+            trials.save(folder / f"{_file_name(name)}.nc")
         for name, model in self.models.items():
-            model.save(folder / "models" / f"{name}.toml")
+            model.save(folder / "models" / f"{_file_name(name)}.toml")
         run = self.run_record(command)
         _write_json(folder / "claims.json", [claim.as_json() for claim in self.claims])
         _write_json(folder / "scores.json", [_plain(score.as_json()) for score in self.scores])
@@ -167,6 +168,10 @@ def check_new(folder: Path) -> None:
     """
     if folder.exists():
         raise FileProblem(f"{folder}: exists already, and a finished run is never overwritten. Choose another --out or remove it.")
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r"\W+", "_", name.lower())
 
 
 def _write_json(path: Path, content: Any) -> None:

@@ -20,6 +20,7 @@ STYLE = {
 }  # fmt: skip
 COLOURS = ("#2457a6", "#d1702a", "#1d8a66", "#8c4fb0", "#b8324f", "#7a6a3a", "#4b8fb8")
 TEACHER, GREY = "#1c2430", "#9aa5b1"
+FIXED = {"untrained": "#a9b2bd", "shuffled": "#6b7684"}
 WIDTH = 10.0  # inches
 
 
@@ -30,9 +31,9 @@ def save_svg(figure: Figure, path: Path) -> None:
 
 
 def colours(students: Sequence[str]) -> dict[str, str]:
-    """Give each student its colour; untrained and shuffled ones are grey."""
+    """Give each student its colour; untrained and shuffled ones are light and dark grey."""
     free = iter(COLOURS * 3)
-    return {name: GREY if name in ("untrained", "shuffled") else next(free) for name in students}
+    return {name: FIXED.get(name) or next(free) for name in students}
 
 
 def example_units(
@@ -92,11 +93,12 @@ def components(
 def rotation_planes(found: Mapping[str, Rotations]) -> Figure:
     """Draw the fastest jPCA plane of each system with its numbers."""
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, WIDTH / max(3, len(found)) + 0.55))
+        figure = Figure(figsize=(WIDTH, WIDTH / max(3, len(found)) + 0.7))
         row = figure.subplots(1, len(found), squeeze=False)[0]
         for ax, (name, rotation) in zip(row, found.items(), strict=True):
             _trajectories(ax, rotation.projection[..., :2])
-            ax.set_title(f"{name}\nR²(M_skew) {rotation.r2_skew:.2f}, R²(M) {rotation.r2:.2f}\n{rotation.frequency[0]:.2f} Hz, {rotation.variance[0]:.0%} of variance", fontsize=8)
+            share = f"{rotation.frequency[0]:.2f} Hz, {rotation.variance[0]:.0%} var."
+            ax.set_title(f"{name}\nR²(M_skew) {rotation.r2_skew:.2f}\nR²(M) {rotation.r2:.2f}\n{share}", fontsize=8)
             ax.set_aspect("equal", adjustable="datalim")
             ax.set_xlabel("jPC 1 (normalised)")
         row[0].set_ylabel("jPC 2 (normalised)")
@@ -118,7 +120,7 @@ def spectra(teacher: Spectrum | None, students: Mapping[str, Spectrum]) -> Figur
             ax.set_title(name + ("" if spectrum.at_rest else "\n(found no rest)"))
             ax.set_xlabel("real part (1/s)")
         if shown:
-            row[0].set_xlim(max(min(float(e.real.min()) for e in shown), -40.0) - 1, max(5.0, *(float(e.real.max()) for e in shown)) + 1)
+            row[0].set_xlim(min(float(np.percentile(e.real, 5)) for e in shown) - 2, max(5.0, *(float(e.real.max()) for e in shown)) + 1)
         row[0].set_ylabel("frequency (Hz)")
     return figure
 
@@ -167,6 +169,8 @@ def score_panels(scores: Sequence[Score], measures: Sequence[str], *, floor: flo
             for place, name in enumerate(names):
                 for score in (s for s in scores if s.measure == measure and s.student == name):
                     _score(ax, score, place, ink[name], floor)
+            for value in {score.identical for score in scores if score.measure == measure}:
+                ax.axvline(value, color=TEACHER, lw=0.6, ls="--")
             ax.set_title(measure, fontsize=8.5)
             ax.margins(y=0.12)
         row[0].set_yticks(range(len(names)), names)
@@ -175,12 +179,12 @@ def score_panels(scores: Sequence[Score], measures: Sequence[str], *, floor: flo
 
 
 def learning_curves(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Figure:
-    """Draw loss by epoch, training dashed and validation solid."""
+    """Draw loss by epoch, training dashed and validation solid; a student without epochs keeps its colour for itself and has no curve."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 2.6))
         ax = figure.subplots()
         ink = colours(list(curves))
-        for name, (train, validation) in curves.items():
+        for name, (train, validation) in ((name, curve) for name, curve in curves.items() if curve[0]):
             ax.semilogy(np.arange(1, len(train) + 1), train, color=ink[name], lw=1, ls="--")
             ax.semilogy(np.arange(1, len(validation) + 1), validation, color=ink[name], lw=1.5, label=name)
         ax.set(xlabel="epoch", ylabel="squared error / variance")
@@ -199,8 +203,6 @@ def _score(ax: Axes, score: Score, place: int, colour: str, floor: float) -> Non
     ax.plot(shown, place, "<" if shown > score.estimate else "o", color=colour, ms=5)
     if shown > score.estimate:
         ax.annotate(f"{score.estimate:.1f}", (shown, place), (6, 4), textcoords="offset points", fontsize=7, color=colour)
-    ax.axvline(score.identical, color=TEACHER, lw=0.6, ls="--")
-
 
 def _trajectories(ax: Axes, states: Float[ndarray, "condition time 2"]) -> None:
     shades = matplotlib.colormaps["twilight"](np.linspace(0.1, 0.9, len(states)))

@@ -1,6 +1,8 @@
 """The report as one self-contained page."""
 
 import base64
+import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ from cortex_sim.comparison.score import Score
 if TYPE_CHECKING:
     from cortex_sim.report import Report
 
+MINUS = re.compile(r"(?<![\w)])-(?=\d)")
 ARROWS = {"higher": "↑", "lower": "↓", "closer": "→"}
 
 
@@ -19,6 +22,7 @@ def render(report: "Report", run: Mapping[str, Any], figures: Path) -> str:
     """Fill the template; figures become data so that the page stands alone."""
     environment = Environment(loader=PackageLoader("cortex_sim.report", "."), autoescape=True, undefined=StrictUndefined)
     environment.filters["number"] = number
+    environment.filters["minus"] = lambda text: MINUS.sub("−", text)
     pictures = [(name, picture, _data(figures / f"{name}.svg")) for name, picture in report.pictures.items()]
     tables = {measure: [_row(s) for s in report.scores if s.measure == measure] for measure in dict.fromkeys(s.measure for s in report.scores)}
     return environment.get_template("report.html.j2").render(report=report, run=run, pictures=pictures, tables=tables)
@@ -26,7 +30,7 @@ def render(report: "Report", run: Mapping[str, Any], figures: Path) -> str:
 
 def number(value: float | None) -> str:
     """Give a number with three significant digits, at most four decimals, and a proper minus sign."""
-    if value is None or value != value:
+    if value is None or math.isnan(value):
         return "–"
     if value in (float("inf"), float("-inf")):
         return "∞" if value > 0 else "−∞"
@@ -37,8 +41,10 @@ def number(value: float | None) -> str:
 def _row(score: Score) -> dict[str, Any]:
     row = score.as_json()
     row["arrow"] = ARROWS[score.better] + (f" {number(score.identical)}" if score.better == "closer" else "")
-    low = None if score.null is None else float((score.null >= score.estimate).mean() if score.better == "higher" else (score.null <= score.estimate).mean())
-    row["beats"] = "" if low is None or score.better == "closer" else f"{1 - low:.0%}"
+    row["beats"] = ""
+    if score.null is not None and score.better != "closer":
+        worse = score.null < score.estimate if score.better == "higher" else score.null > score.estimate
+        row["beats"] = f"{float(worse.mean()):.0%}"
     return row
 
 

@@ -86,15 +86,16 @@ def mechanism(
         ),
         "spectra": Picture(
             figures.spectra(flows["teacher"], others), "Modes of the flow at rest",
-            "Eigenvalues of the flow linearised at the state each system settles to; rings: teacher. Right of the dotted line modes grow.",
+            "Eigenvalues of the flow linearised at the state each system settles to; rings: teacher. Right of the dotted line modes grow; the "
+            "fastest twentieth of the decaying ones lies left of the axis.",
         ),
     }  # fmt: skip
 
 
 def learning(fitted: Mapping[str, Fitted]) -> dict[str, Picture]:
     """Draw the learning curves of the students that were trained by gradient; nothing if none was."""
-    curves = {name: (one.train, one.validation) for name, one in fitted.items() if one.train}
-    if not curves:
+    curves = {name: (one.train, one.validation) for name, one in fitted.items()}
+    if not any(train for train, _ in curves.values()):
         return {}
     caption = "Loss of the free-running rates, relative to the variance of each unit; dashed: conditions trained on, solid: validation conditions."
     return {"learning": Picture(figures.learning_curves(curves), "Learning curves", caption)}
@@ -107,4 +108,4 @@ def _rotations(systems: Mapping[str, Trials], spread: Float[ndarray, " unit"], w
             found[name] = rotations_of(trials, spread=spread, window=window)
         except Undetermined:
             continue
-    return found
+    return {name: rotations for name, rotations in found.items() if rotations.frequency.size}

@@ -81,12 +81,16 @@ class Task:
         bins = (self.stop - self.start) / BIN
         if bins < 2 or abs(bins - round(bins)) > 1e-6:
             raise TaskError(f"task {self.name!r}: {self.start:g} to {self.stop:g} s should be a whole number (2 or more) of {BIN * 1e3:g} ms bins.")
-        for item in (*self.drives, *self.clamps):
+        acting: tuple[Drive | Clamp, ...] = (*self.drives, *self.clamps)
+        for item in acting:
             if item.course.shape != (self.steps,):
                 raise TaskError(f"task {self.name!r}: {item.name} has {item.course.size} steps of {DT * 1e3:g} ms; the task has {self.steps}.")
-        for item in self.drives:
-            if len(item.pattern) != self.trials:
-                raise TaskError(f"task {self.name!r}: {item.name} has {len(item.pattern)} trials; the task has {self.trials}.")
+        for drive in self.drives:
+            if len(drive.pattern) != self.trials:
+                raise TaskError(f"task {self.name!r}: {drive.name} has {len(drive.pattern)} trials; the task has {self.trials}.")
+        if self.channels is not None and self.channels.shape[:2] != (self.trials, self.steps):
+            found = self.channels.shape[:2]
+            raise TaskError(f"task {self.name!r}: channels are for {found} trials and steps; the task has {(self.trials, self.steps)}.")
         if self.initial is not None and len(self.initial) != self.trials:
             raise TaskError(f"task {self.name!r}: initial has {len(self.initial)} trials; the task has {self.trials}.")
 
@@ -129,6 +133,9 @@ class Task:
         """
         if start < self.start - 1e-9 or stop > self.stop + 1e-9:
             raise TaskError(f"task {self.name!r}: window {start:g} to {stop:g} s leaves {self.start:g} to {self.stop:g} s.")
+        for edge in (start, stop):
+            if abs((edge - self.start) / BIN - round((edge - self.start) / BIN)) > 1e-6:
+                raise TaskError(f"task {self.name!r}: window {start:g} to {stop:g} s should lie on bins of {BIN * 1e3:g} ms from {self.start:g} s.")
         first, last = round((start - self.start) / DT), round((stop - self.start) / DT)
         fine = slice(first, last)
         bins = slice(round((start - self.start) / BIN), round((stop - self.start) / BIN))

@@ -39,7 +39,7 @@ def centre_out(
     Raises:
         TaskError: no condition, or holding has another number of them.
     """
-    degrees = 360.0 * np.arange(conditions) / max(conditions, 1) if isinstance(conditions, int) else np.asarray(conditions, dtype=float)
+    degrees = _evenly(int(conditions)) if isinstance(conditions, (int, np.integer)) else np.asarray(conditions, dtype=float)
     if not len(degrees):
         raise TaskError(f"centre_out: conditions {conditions} should be at least 1.")
     angle = np.radians(degrees)
@@ -53,6 +53,10 @@ def centre_out(
         bare.name, bare.start, bare.stop, bare.condition, epochs=bare.epochs, channels=_channels(bare, angle), targets=_targets(bare, angle),
         drives=drives, notes=notes,
     )  # fmt: skip
+
+
+def _evenly(count: int) -> Float[ndarray, " condition"]:
+    return 360.0 * np.arange(count) / max(count, 1)
 
 
 def minimum_jerk(fraction: Float[ndarray, " time"]) -> Float[ndarray, " time"]:

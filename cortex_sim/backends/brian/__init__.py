@@ -12,7 +12,7 @@ from brian2.stateupdaters.base import UnsupportedEquationsException
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.errors import CardError
+from cortex_sim.errors import CardError, CortexSimError
 from cortex_sim.model import Model
 from cortex_sim.progress import track
 from cortex_sim.schedule import Schedule
@@ -38,9 +38,12 @@ def run(schedule: Schedule) -> Float[ndarray, "trial time unit"]:
     network = Network(group, recorder)
     duration = (schedule.steps - 0.5) * schedule.dt
     with track(f"{schedule.model.name} in Brian2, {schedule.task.trials} trials") as report:
-        _sentence_of(schedule.model, lambda: network.run(
-            duration * b2.second, namespace={}, report=lambda elapsed, done, start, total: report(float(done), "simulated"), report_period=0.5 * b2.second,
-        ))  # fmt: skip
+
+        def show(elapsed: object, done: float, start: object, total: object) -> None:  # noqa: ARG001 - Brian2's signature
+            report(float(done), "simulated")
+
+        how = {"namespace": {}, "report": show, "report_period": 0.5 * b2.second}
+        _sentence_of(schedule.model, lambda: network.run(duration * b2.second, **how))
     if recorder.step < schedule.steps:
         raise KeyboardInterrupt
     return recorder.rates
@@ -57,7 +60,7 @@ def check(model: Model) -> None:
     small = model.with_arrays({}, dt=model.dt)
     blank = {name: np.zeros((small.size(p.rows), small.size(p.columns))) for name, p in small.projections.items()}
     blank |= {name: np.full(small.size(p.over), p.si) for name, p in small.parameters.items() if p.over}
-    run(Schedule(small, blank, free_run(np.zeros((1, model.size("observed"))), 0.02)))
+    run(Schedule(small.with_arrays({}, channels=0), blank, free_run(np.zeros((1, model.size("observed"))), 0.02)))
 
 
 def _group(schedule: Schedule) -> b2.NeuronGroup:
@@ -86,7 +89,7 @@ def _namespace(schedule: Schedule) -> dict[str, object]:
         known[name] = _product(schedule.arrays[name], task.trials)
     for name, item in model.inputs.items():
         unit = b2.get_dimensions(_unit(item.unit))
-        source = _NoiseSource(schedule) if item.noise else _InputSource(schedule, name)
+        source = _NoiseSource(schedule, name) if item.noise else _InputSource(schedule, name)
         known[name] = _function(source, arg_units=[b2.second, 1], arg_types=["float", "integer"], return_unit=b2.Unit(1, dim=unit))
     return known
 
@@ -143,8 +146,8 @@ class _InputSource:
 class _NoiseSource:
     """White noise from the schedule's own NumPy stream, one draw a step."""
 
-    def __init__(self, schedule: Schedule) -> None:
-        self._draws = schedule.noise()
+    def __init__(self, schedule: Schedule, name: str) -> None:
+        self._draws = schedule.noise(name)
 
     def __call__(self, t: float, i: Float[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
         return next(self._draws).ravel()
@@ -178,6 +181,8 @@ def _sentence_of(model: Model, action: object) -> object:
     """Run something of Brian2's and re-raise the innermost sentence of what it refuses."""
     try:
         return action()  # type: ignore[operator]
+    except CortexSimError:
+        raise
     except REFUSALS as problem:
         inner: BaseException = problem
         while inner.__cause__ is not None:

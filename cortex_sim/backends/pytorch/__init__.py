@@ -23,3 +23,8 @@ def linearise(model: Model, arrays: Mapping[str, ndarray], state: Float[ndarray,
     twin = Twin(model, arrays, dtype=torch.float64)
     with torch.no_grad():
         return twin.jacobian(torch.tensor(state, dtype=torch.float64)).numpy()
+
+
+def use_one_thread() -> None:
+    """Keep this process to one thread: for workers that train side by side."""
+    torch.set_num_threads(1)

@@ -78,6 +78,8 @@ def train(
     course = Course(twin.arrays())
     if checkpoint and checkpoint.exists():
         _resume(checkpoint, twin, optimiser, course)
+    elif settings.epochs:
+        course.best = _finite(_loss(twin, check))
     saved = time.monotonic()
     try:
         while course.epoch < settings.epochs and course.stale <= settings.patience:
@@ -136,6 +138,10 @@ def _epoch(twin: Twin, optimiser: torch.optim.Optimizer, lesson: Lesson, setting
     return float(np.mean(losses))
 
 
+def _finite(loss: float) -> float:
+    return loss if np.isfinite(loss) else float("inf")
+
+
 def _loss(twin: Twin, lesson: Lesson) -> float:
     with torch.no_grad():
         rates = twin.observe(twin(Schedule(twin.model, twin.arrays(), lesson.task)))
@@ -149,7 +155,7 @@ def _error(rates: Tensor, targets: Tensor, scale: Tensor) -> Tensor:
 def _set_rate(optimiser: torch.optim.Optimizer, settings: Settings, epoch: int) -> None:
     falling = (1 + np.cos(np.pi * epoch / settings.epochs)) / 2
     for group in optimiser.param_groups:
-        group["lr"] = settings.rate * (FLOOR + (1 - FLOOR) * falling)
+        group["lr"] = float(settings.rate * (FLOOR + (1 - FLOOR) * falling))
 
 
 def _keep(course: Course, twin: Twin, loss: float, validation: float) -> None:

@@ -19,6 +19,8 @@ State = Float[Tensor, "trial unit"]
 class SignedColumns(nn.Module):
     """Dale's law as a parametrisation: |V| times a fixed sign for each column, so that no optimiser can break it."""
 
+    signs: Tensor
+
     def __init__(self, signs: Tensor) -> None:
         super().__init__()
         self.register_buffer("signs", signs)
@@ -56,7 +58,7 @@ class Twin(nn.Module):
             if name in model.projections and model.projections[name].excitatory is not None:
                 signs = torch.tensor(model.signs(name), dtype=dtype)
                 nn.utils.parametrize.register_parametrization(self, name, SignedColumns(signs))
-        self.constants = _mathematics() | unit_values(self.equations.names) | model.scalars | {"dt": model.dt.si, "N": model.units}
+        self.constants = _mathematics(dtype) | unit_values(self.equations.names) | model.scalars | {"dt": model.dt.si, "N": model.units}
 
     def arrays(self) -> dict[str, ndarray]:
         """The present weights, by name, in float64."""
@@ -142,10 +144,10 @@ class Inputs:
         self._patterns = [(tensor(pattern), course) for pattern, course in schedule.patterns]
         inputs = schedule.model.inputs
         self._stimuli = {n: linear(tensor(u), getattr(twin, str(inputs[n].weights))).unbind(1) for n, u in schedule.stimuli.items()}
-        self._noise = {name: schedule.noise() for name, item in inputs.items() if item.noise}
+        self._noise = {name: schedule.noise(name) for name, item in inputs.items() if item.noise}
         self._silent = [n for n, item in inputs.items() if item.weights and n not in self._stimuli]
         self._driven = [n for n, item in inputs.items() if not item.weights and not item.noise]
-        self._dtype = twin.dtype
+        self._dtype, self._chosen = twin.dtype, slice(None) if chosen is None else chosen
 
     def at(self, step: int) -> dict[str, Callable[[Any, Any], Any]]:
         """Every input's value at a step, as the function of t and i that the equations call."""
@@ -153,9 +155,9 @@ class Inputs:
         for pattern, course in self._patterns:
             if course[step]:
                 drive = drive + float(course[step]) * pattern
-        values: dict[str, Any] = {name: drive for name in self._driven} | dict.fromkeys(self._silent, 0.0)
+        values: dict[str, Any] = dict.fromkeys(self._driven, drive) | dict.fromkeys(self._silent, 0.0)
         values |= {name: u[step] for name, u in self._stimuli.items()}
-        values |= {name: torch.tensor(next(draws), dtype=self._dtype) for name, draws in self._noise.items()}
+        values |= {name: torch.tensor(next(draws)[self._chosen], dtype=self._dtype) for name, draws in self._noise.items()}
         return {name: lambda t, i, now=value: now for name, value in values.items()}
 
 
@@ -171,6 +173,9 @@ def _product(weights: Tensor) -> Callable[[Tensor], Tensor]:
     return lambda rate: linear(rate, weights)
 
 
-def _mathematics() -> dict[str, Any]:
-    plain = {name: getattr(torch, name) for name in MATHEMATICS if name != "int"}
-    return plain | {"int": lambda condition: condition.float()}
+def _mathematics(dtype: torch.dtype) -> dict[str, Any]:
+    def lifted(call: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        return lambda x, *bounds: call(x if isinstance(x, Tensor) else torch.tensor(x, dtype=dtype), *bounds)
+
+    plain = {name: lifted(getattr(torch, name)) for name in MATHEMATICS if name != "int"}
+    return plain | {"int": lambda condition: torch.as_tensor(condition).to(dtype)}

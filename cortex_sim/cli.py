@@ -1,0 +1,156 @@
+"""cortex-sim: list, show, check and run models and protocols."""
+
+import contextlib
+import datetime
+import inspect
+import shlex
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cortex_sim import catalog
+from cortex_sim.errors import CortexSimError, OptionError
+
+if TYPE_CHECKING:
+    from cortex_sim.report import Report
+
+BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+WIDTH = 22  # characters of a name
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="Does an artificial recurrent network that matches motor cortex also work like it?\n\nExample: cortex-sim run match",
+)  # fmt: skip
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    models = "models"
+    protocols = "protocols"
+
+
+class Students(StrEnum):
+    """Which students a protocol teaches."""
+
+    default = "default"
+    all = "all"
+
+
+@app.command("list")
+def list_(kind: Annotated[Kind | None, typer.Argument(help="models or protocols; both if left out")] = None) -> None:
+    """List shipped models and protocols.
+
+    Example: cortex-sim list models
+    """
+    for title, entries in ((Kind.models, catalog.models()), (Kind.protocols, catalog.protocols())):
+        if kind in (None, title):
+            print(title)
+            for name, path in entries.items():
+                label = f"{path.parent.name}/{name}" if title is Kind.models else name
+                print(f"  {label:<{WIDTH + 6}} {catalog.describe(path)}")
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(help="a shipped name, or a path that ends in .toml or .py")]) -> None:
+    """Show a card or a protocol as it is written.
+
+    Example: cortex-sim show hennequin_2014
+    """
+    print(catalog.find(name).read_text(encoding="utf-8").rstrip())
+
+
+@app.command()
+def check(
+    name: Annotated[str | None, typer.Argument(help="a shipped model, or a path that ends in .toml")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="check every shipped model")] = False,
+) -> None:
+    """Check cards: keys, names, units, and that Brian2 accepts and runs the equations.
+
+    Example: cortex-sim check my_circuit.toml
+    """
+    if (name is None) is not everything:
+        raise OptionError("check: give either a name or --all.")
+    names = list(catalog.models()) if name is None else [name]
+    models = [catalog.load(each) for each in names]
+    from cortex_sim.backends import brian
+
+    for model in models:
+        brian.check(model)
+        print(f"{model.name}: well formed; Brian2 accepts its equations and units.")
+
+
+@app.command()
+def run(
+    protocol: Annotated[str, typer.Argument(help="a shipped protocol, or a path that ends in .py")],
+    model: Annotated[str | None, typer.Option(help="a shipped model or a path that ends in .toml; the protocol's own if left out")] = None,
+    recording: Annotated[str | None, typer.Option(help="condition averages (.npz or .nc) to take the place of the model")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="of every random choice")] = 0,
+    students: Annotated[Students, typer.Option(help="the cheapest that answer the question, or all")] = Students.default,
+    smoke: Annotated[bool, typer.Option("--smoke", help="small and short: shows that everything runs, numbers mean nothing")] = False,
+    check: Annotated[bool, typer.Option("--check", help="exit 1 if a claim of the report fails")] = False,
+    out: Annotated[Path | None, typer.Option(help="folder of the report; must not exist. Default: runs/PROTOCOL-TIME")] = None,
+) -> None:
+    """Run a protocol and write its report.
+
+    Example: cortex-sim run match --model hennequin_2014 --seed 1 --out my_run
+    """
+    from cortex_sim.report import check_new
+
+    folder = out or Path("runs") / f"{Path(protocol).stem}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+    check_new(folder)
+    module = catalog.protocol(protocol)
+    options = _accepted(module, {"recording": recording, "students": None if students is Students.default else students.value})
+    if (name := model or getattr(module, "MODEL", None)) is None:
+        raise OptionError(f"protocol {protocol!r} names no MODEL of its own; give one with --model.")
+    report = module.run(catalog.load(name), seed=seed, smoke=smoke, **options)
+    page = report.write(folder, command=shlex.join(["cortex-sim", *sys.argv[1:]]))
+    _say(report, page)
+    if check and not report.holds:
+        raise typer.Exit(FAILED)
+
+
+def main() -> None:
+    """Run the command line: every refusal is one message on standard error and exit code 2, never a traceback."""
+    with _messages():
+        app()
+
+
+@contextlib.contextmanager
+def _messages() -> Iterator[None]:
+    try:
+        yield
+    except CortexSimError as problem:
+        print(f"cortex-sim: {problem}", file=sys.stderr)
+        sys.exit(BAD_INPUT)
+    except KeyboardInterrupt:
+        print("cortex-sim: interrupted; no report was written. The same command continues from the last checkpoints.", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+    except OSError as problem:
+        print(f"cortex-sim: {problem.filename or 'file'}: {problem.strerror or problem}.", file=sys.stderr)
+        sys.exit(BAD_INPUT)
+
+
+def _accepted(module: Any, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Keep the options that were given; refuse those that the protocol does not take."""
+    takes = inspect.signature(module.run).parameters
+    given = {name: value for name, value in wanted.items() if value is not None}
+    for name in given:
+        if name not in takes:
+            raise OptionError(f"--{name} does not apply to this protocol; it takes {', '.join(takes)}.")
+    return given
+
+
+def _say(report: "Report", page: Path) -> None:
+    print(f"\n{report.answer}\n")
+    for claim in report.claims:
+        print(f"  {'holds' if claim.holds else 'FAILS':<6} {claim.text}: {claim.found:.4g}, should lie in {claim.low:g} to {claim.high:g}")
+    print(f"\nreport: {page}")
+
+

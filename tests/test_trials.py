@@ -1,0 +1,114 @@
+"""Trials are well formed, and stay what they are through a file."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from cortex_sim.errors import FileProblem, TrialsError
+from cortex_sim.trials import Trials
+
+
+def counting(trials: int = 4, bins: int = 6, units: int = 3, **more: Any) -> Trials:
+    """Rates that say where they stand: 100 trial + 10 bin + unit, every 10 ms from -20 ms."""
+    rate = 100.0 * np.arange(trials)[:, None, None] + 10.0 * np.arange(bins)[:, None] + np.arange(units)
+    return Trials.from_arrays(rate, np.round(-0.02 + 0.01 * np.arange(bins), 9), **more)
+
+
+@pytest.mark.parametrize("condition", [None, ["left", "rechts \u2192"], [45.0, 1 / 3], [7, -1], np.array(["a", "b"], dtype=object)])
+def test_a_file_keeps_every_bit_label_unit_and_origin(tmp_path: Path, condition: Any) -> None:
+    rate = np.random.default_rng(0).standard_normal((2, 3, 4)) * 1e3
+    rate[0, 0] = [-0.0, 5e-324, 1e308, 1 / 3]
+    origin = {"model": "m", "seeds": [1, 2], "deep": {"é": None, "x": 0.1 + 0.2}}
+    trials = Trials.from_arrays(rate, [-0.01, 0.0, 0.01], condition=condition, units="1", provenance=origin)
+    trials.save(tmp_path / "t.nc")
+    found = Trials.load(tmp_path / "t.nc")
+    assert (found.rate.tobytes(), found.time.tobytes()) == (rate.tobytes(), np.array([-0.01, 0.0, 0.01]).tobytes())
+    assert found.condition.tolist() == ([0, 1] if condition is None else list(condition))
+    assert found.dataset["rate"].attrs["units"] == "1" and found.dataset["time"].attrs["units"] == "s"
+    assert found.provenance == origin
+    assert found.dataset.identical(trials.dataset)
+    assert [path.name for path in tmp_path.iterdir()] == ["t.nc"]
+
+
+def nan_at(trial: int, sample: int, unit: int) -> np.ndarray:
+    rate = np.zeros((2, 3, 4))
+    rate[trial, sample, unit] = np.nan
+    rate[-1, -1, -1] = np.inf
+    return rate
+
+
+TIME = [0.0, 0.01, 0.02]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((np.zeros((3, 4)), TIME), r"rates have shape \(3, 4\); they should be \(trial, time, unit\)"),
+        ((np.zeros((2, 4, 3)), TIME), r"rates has 4 samples per trial but time has 3; rates is \(trial, time, unit\)"),
+        ((np.zeros((2, 3, 4)), TIME, [1, 2, 3]), r"condition has shape \(3,\) but there are 2 trials; give one label a trial"),
+        ((nan_at(1, 2, 0), TIME), "rate is not finite at 2 places, first at trial 1, bin 2, unit 0; remove or fill them"),
+        ((np.zeros((2, 3, 4)), [0, 0.01, 0.03]), r"time steps lie between 0.01 and 0.02 s; bins should be even and rising"),
+        ((np.zeros((2, 3, 4)), [0.02, 0.01, 0]), r"time steps lie between -0.01 and -0.01 s; bins should be even and rising"),
+        ((np.zeros((2, 3, 4)), [0.5, 0.5, 0.5]), "time steps lie between 0 and 0 s"),
+        ((np.zeros((2, 3, 4)), [0, 0.01, np.nan]), "bins should be even and rising"),
+        ((np.zeros((2, 1, 4)), [0]), r"rate has shape \(2, 1, 4\); there should be at least one trial, two bins and one unit"),
+        ((np.zeros((0, 3, 4)), TIME), r"rate has shape \(0, 3, 4\)"),
+        ((np.zeros((2, 3, 0)), TIME), r"rate has shape \(2, 3, 0\)"),
+    ],
+)
+def test_arrays_that_are_no_trials_are_refused(arguments: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(TrialsError, match=message):
+        Trials.from_arrays(*arguments[:2], condition=arguments[2] if len(arguments) > 2 else None)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda d: d.rename(rate="spikes"), r"variables are \['spikes'\]; one of them should be 'rate'"),
+        (lambda d: d.transpose("time", "trial", "unit"), r"rate has dimensions \('time', 'trial', 'unit'\); it should have \('trial', 'time', 'unit"),
+        (lambda d: d.drop_vars("time"), "coordinate 'time' along 'time' is missing"),
+        (lambda d: d.drop_vars("condition"), "coordinate 'condition' along 'trial' is missing"),
+    ],
+)
+def test_a_dataset_or_a_file_without_what_trials_need_is_refused(tmp_path: Path, damage: Any, message: str) -> None:
+    damaged: xr.Dataset = damage(counting().dataset)
+    with pytest.raises(TrialsError, match=message):
+        Trials(damaged)
+    damaged.to_netcdf(tmp_path / "t.nc", engine="h5netcdf")
+    with pytest.raises(TrialsError, match=message):
+        Trials.load(tmp_path / "t.nc")
+
+
+def test_files_that_cannot_be_read_or_written_are_reported_with_their_path(tmp_path: Path) -> None:
+    (tmp_path / "t.nc").write_text("no netCDF")
+    with pytest.raises(FileProblem, match=r"t\.nc: cannot be read as netCDF"):
+        Trials.load(tmp_path / "t.nc")
+    with pytest.raises(FileProblem, match=r"absent\.nc: there is no such file"):
+        Trials.load(tmp_path / "absent.nc")
+    with pytest.raises(FileProblem, match=r"u\.nc: cannot be written"):
+        counting().save(tmp_path / "t.nc" / "u.nc")
+    assert [path.name for path in tmp_path.iterdir()] == ["t.nc"]
+
+
+def test_a_window_holds_the_bins_that_start_in_it_and_neighbouring_windows_share_none() -> None:
+    trials = counting(bins=60)
+    assert trials.bin == pytest.approx(0.01)
+    assert np.round(trials.window(0.0, 0.03).time, 9).tolist() == [0.0, 0.01, 0.02]
+    assert np.round(trials.window(0.1 * 3, 0.1 * 3 + 0.03).time, 9).tolist() == [0.3, 0.31, 0.32]  # 0.1 * 3 lies above 0.3 by round-off
+    for cut in np.arange(0.02, 0.5, 0.01):
+        parts = trials.window(-0.02, cut), trials.window(cut, 1.0)
+        assert np.concatenate([part.time for part in parts]).tolist() == trials.time.tolist()
+    with pytest.raises(TrialsError, match="window 0.1 to 0.11 s holds 1 bins; time runs from -0.02 to 0.57 s"):
+        trials.window(0.1, 0.11)
+
+
+def test_trials_and_units_are_kept_by_position_in_the_order_asked_for() -> None:
+    trials = counting(condition=["a", "b", "c", "d"])
+    chosen = trials.select([2, 0, 2]).units([1, 0])
+    assert chosen.condition.tolist() == ["c", "a", "c"]
+    assert chosen.rate[:, 3].tolist() == [[231, 230], [31, 30], [231, 230]]
+    assert repr(chosen) == "<Trials: 3 trials, 2 conditions, 6 bins (-0.02 to 0.04 s), 2 units>"
+    assert counting(provenance={"seed": 3}).select([1]).provenance == {"seed": 3}
