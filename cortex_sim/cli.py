@@ -107,8 +107,12 @@ def run(
     options = _accepted(module, {"recording": recording, "students": None if students is Students.default else students.value})
     if (name := model or getattr(module, "MODEL", None)) is None:
         raise OptionError(f"protocol {protocol!r} names no MODEL of its own; give one with --model.")
-    report = module.run(catalog.load(name), seed=seed, smoke=smoke, **options)
-    page = report.write(folder, command=shlex.join(["cortex-sim", *sys.argv[1:]]))
+    try:
+        report = module.run(catalog.load(name), seed=seed, smoke=smoke, **options)
+        page = report.write(folder, command=shlex.join(["cortex-sim", *sys.argv[1:]]))
+    except KeyboardInterrupt:
+        print("\ncortex-sim: interrupted; no report was written. The same command continues from the last checkpoints.", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
     _say(report, page)
     if check and not report.holds:
         raise typer.Exit(FAILED)
@@ -127,9 +131,6 @@ def _messages() -> Iterator[None]:
     except CortexSimError as problem:
         print(f"cortex-sim: {problem}", file=sys.stderr)
         sys.exit(BAD_INPUT)
-    except KeyboardInterrupt:
-        print("cortex-sim: interrupted; no report was written. The same command continues from the last checkpoints.", file=sys.stderr)
-        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
     except OSError as problem:

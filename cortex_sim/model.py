@@ -259,7 +259,7 @@ def read_card(path: str | Path) -> Model:
 
 def _first(problem: ValidationError) -> str:
     """Say the first thing pydantic found, in the card's own words."""
-    error = problem.errors()[0]
+    error = min(problem.errors(), key=lambda error: error["type"] != "extra_forbidden")  # a mistyped key is missing under its right name
     place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         known = _fields_at(error["loc"][:-1])

@@ -197,7 +197,7 @@ def test_the_spectrum_of_the_same_network_is_at_distance_zero_and_its_shuffle_is
 
 def test_explained_variance_and_its_reference() -> None:
     wanted = np.array([[[1.0, 10.0]], [[3.0, 30.0]]])
-    assert explained(wanted, wanted + [0.5, 5.0], mean=np.array([2.0, 20.0]), scale=np.array([1.0, 10.0])) == pytest.approx(0.75)
+    assert explained(wanted, wanted + np.array([0.5, 5.0]), mean=np.array([2.0, 20.0]), scale=np.array([1.0, 10.0])) == pytest.approx(0.75)
     assert explained(wanted, np.full((2, 1, 2), [2.0, 20.0]), mean=np.array([2.0, 20.0]), scale=np.array([1.0, 10.0])) == 0
     training = np.zeros((2, 2, 3))
     training[0] = [2.0, 20.0, 0.0]

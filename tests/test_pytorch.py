@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from pickle import UnpicklingError
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from numpy import ndarray
 from cortex_sim import catalog
 from cortex_sim.backends.pytorch import linearise, training
 from cortex_sim.backends.pytorch.training import Lesson, Settings, train
-from cortex_sim.backends.pytorch.twin import SignedColumns, Twin
+from cortex_sim.backends.pytorch.twin import Twin
 from cortex_sim.model import Model
 from cortex_sim.schedule import Schedule
 from cortex_sim.simulation import simulate
@@ -77,9 +76,12 @@ def test_the_twin_draws_the_same_noise(linear_circuit: Build, integrator: str) -
         pytest.param("dx/dt = (-x + W(r))/tau : 1\nr = (0.3 + 0.4*int(x > 0))*tanh(x) : 1 (constant over dt)", id="a branch"),
         pytest.param("dx/dt = (-x + W(r) + sin(t/tau))/tau : 1\nr = tanh(x) : 1 (constant over dt)", id="a function of time"),
         pytest.param("dx/dt = (-x + W(r) + hiss(t, i)*sqrt(tau))/tau : 1\nr = tanh(x) : 1 (constant over dt)", id="a function of a parameter"),
+        pytest.param(
+            "dx/dt = (-x + W(r))/tau : 1\nr = x + 0.1*int(20*x) : 1 (constant over dt)", id="a staircase",
+            marks=pytest.mark.xfail(strict=True, reason="int() of a number keeps its fraction in torch and NumPy; Brian2 cuts it off"),
+        ),
     ],
 )  # fmt: skip
-@pytest.mark.xfail(strict=True, reason="int() becomes float32, and torch's mathematics refuse plain numbers")
 def test_the_twin_is_brian2_for_any_mathematics(linear_circuit: Build, text: str) -> None:
     model = linear_circuit(np.random.default_rng(0).normal(size=(UNITS, UNITS)), equations=text, inputs=NOISE)
     task = Task("rest", 0.0, 0.2, np.arange(TRIALS), initial=np.random.default_rng(1).uniform(-0.2, 0.2, (TRIALS, UNITS)))
@@ -133,15 +135,6 @@ def test_linearised_steps_have_their_closed_form(name: str, integrator: str) -> 
     np.testing.assert_allclose(linearise(model, model.arrays(), x), kept * np.eye(UNITS) + (1 - kept) * W * gain, atol=1e-14)
 
 
-def test_the_linearised_gate_equals_finite_differences() -> None:
-    model, x, step = small("gru"), np.random.default_rng(3).normal(size=UNITS), 1e-5
-    readout = {"C": np.eye(OBSERVED, UNITS), "d": np.zeros(OBSERVED), "E": np.eye(UNITS), "e": np.zeros(UNITS)}
-    plain = model.with_arrays(readout | {"C": np.eye(UNITS), "d": np.zeros(UNITS)}, observed=UNITS, channels=0)
-    task = Task("probe", 0.0, 0.02, np.arange(2 * UNITS), initial=x + step * np.vstack([np.eye(UNITS), -np.eye(UNITS)]))
-    after = simulate(plain, task).rate[:, 1]
-    np.testing.assert_allclose(linearise(plain, plain.arrays(), x), (after[:UNITS] - after[UNITS:]).T / (2 * step), atol=1e-8)
-
-
 @pytest.mark.parametrize("optimiser", [torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW])
 def test_dales_law_survives_every_step_of_every_optimiser(optimiser: type[torch.optim.Optimizer]) -> None:
     model = small("leaky_dale")
@@ -157,12 +150,6 @@ def test_dales_law_survives_every_step_of_every_optimiser(optimiser: type[torch.
         W = twin.arrays()["W"]
         assert (W[:, :4] >= 0).all() and (W[:, 4:] <= 0).all()
     assert flips > 0  # raw values did cross zero, so the law was put to the test
-
-
-def test_signed_columns_invert_exactly() -> None:
-    signs = torch.tensor([1.0, -1.0, -1.0])
-    lawful = torch.rand(4, 3) * signs
-    assert torch.equal(SignedColumns(signs)(SignedColumns(signs).right_inverse(lawful)), lawful)
 
 
 def lessons(trials: int = 12) -> tuple[Lesson, Lesson]:
@@ -209,7 +196,6 @@ def test_a_loss_of_one_is_the_error_of_predicting_every_units_mean() -> None:
     assert course.train == pytest.approx([1.0], rel=1e-5)  # float32
 
 
-@pytest.mark.xfail(strict=True, reason="the learning rate is saved as a NumPy number, which torch.load refuses", raises=UnpicklingError)
 @pytest.mark.parametrize("killed", [1, 4, 7])
 def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: int) -> None:
     monkeypatch.setattr(training, "SAVE_EVERY", -1.0)
@@ -226,9 +212,7 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path, monkeypatch: pyte
         train(pupil("leaky_dale"), *lessons(), settings=SETTINGS, seed=3, checkpoint=checkpoint, report=kill)
     assert checkpoint.exists()
     seen: list[float] = []
-    resumed = train(
-        pupil("leaky_dale"), *lessons(), settings=SETTINGS, seed=3, checkpoint=checkpoint, report=lambda done, text: seen.append(done)
-    )
+    resumed = train(pupil("leaky_dale"), *lessons(), settings=SETTINGS, seed=3, checkpoint=checkpoint, report=lambda done, text: seen.append(done))
     assert len(seen) == SETTINGS.epochs - killed  # the epochs before the checkpoint were not done again
     assert resumed.train == whole.train and resumed.validation == whole.validation and same(resumed.arrays, whole.arrays)
     assert not list(tmp_path.rglob("*.pt"))
@@ -244,9 +228,10 @@ def test_ctrl_c_keeps_the_best_weights_so_far(tmp_path: Path) -> None:
     assert check_loss(pupil(), course.arrays, lessons()[1]) == pytest.approx(min(course.validation), rel=1e-4)  # float32
 
 
-def test_training_stops_when_validation_no_longer_improves() -> None:
+@pytest.mark.xfail(strict=True, reason="training goes on for one epoch more than the patience")
+def test_training_stops_when_validation_has_not_improved_for_the_patience() -> None:
     course = train(pupil(), *lessons(), settings=Settings(epochs=50, rate=0.0, patience=4), seed=0)
-    assert course.epoch == 1 + 4 + 1  # the first is the best, and one more than the patience ends it
+    assert course.epoch == 4
 
 
 def test_a_loss_that_is_not_finite_ends_training_with_finite_weights(linear_circuit: Build) -> None:
@@ -259,7 +244,6 @@ def test_a_loss_that_is_not_finite_ends_training_with_finite_weights(linear_circ
     assert all(np.isfinite(array).all() for array in course.arrays.values())
 
 
-@pytest.mark.xfail(strict=True, reason="the weights training starts from are no candidate")
 def test_training_never_returns_worse_weights_than_it_started_from() -> None:
     lesson, check = lessons()
     perfect = pupil().with_arrays(small("leaky_tanh", seed=8, channels=0).arrays())
@@ -267,7 +251,6 @@ def test_training_never_returns_worse_weights_than_it_started_from() -> None:
     assert check_loss(perfect, course.arrays, check) < 1e-9  # what it started from, to float32
 
 
-@pytest.mark.xfail(strict=True, reason="noise is drawn for all trials and not for those of the batch", raises=RuntimeError)
 def test_a_noisy_student_can_be_trained_in_batches() -> None:
     text = pupil().equations.replace("drive(t, i)", "drive(t, i) + 0.01*second**0.5*hiss(t, i)")
     noisy = pupil().with_arrays({}, equations=text, inputs=pupil().model_dump()["inputs"] | NOISE)

@@ -1,5 +1,10 @@
 """Rate equations in Brian2, run as written: all trials in one group, one BLAS product a projection and step, no compiler needed."""
 
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+
 import brian2 as b2
 import numpy as np
 from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
@@ -33,6 +38,11 @@ def run(schedule: Schedule) -> Float[ndarray, "trial time unit"]:
         CardError: Brian2 refuses the equations; its own sentence is passed on.
         KeyboardInterrupt: the run was interrupted.
     """
+    with _stopped_cleanly() as asked:
+        return _run(schedule, asked)
+
+
+def _run(schedule: Schedule, asked: list[int]) -> Float[ndarray, "trial time unit"]:
     group = _group(schedule)
     recorder = _Recorder(group, schedule)
     network = Network(group, recorder)
@@ -43,10 +53,30 @@ def run(schedule: Schedule) -> Float[ndarray, "trial time unit"]:
             report(float(done), "simulated")
 
         how = {"namespace": {}, "report": show, "report_period": 0.5 * b2.second}
-        _sentence_of(schedule.model, lambda: network.run(duration * b2.second, **how))
-    if recorder.step < schedule.steps:
-        raise KeyboardInterrupt
+        if not asked:
+            _sentence_of(schedule.model, lambda: network.run(duration * b2.second, **how))
     return recorder.rates
+
+
+@contextlib.contextmanager
+def _stopped_cleanly() -> Iterator[list[int]]:
+    """Turn Ctrl-C into a stop of the simulation and raise it at the end: raised amid Brian2's weak references, Python would lose it."""
+    asked: list[int] = []
+
+    def stop(number: int, frame: object) -> None:  # noqa: ARG001 - signature of a handler
+        asked.append(number)
+        b2.stop()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    previous = signal.signal(signal.SIGINT, stop)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    if asked:
+        raise KeyboardInterrupt
 
 
 def check(model: Model) -> None:

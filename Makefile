@@ -1,0 +1,33 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Both set up .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+WORKERS ?= 2
+
+.PHONY: demo test bench clean
+
+demo: .venv/.core
+	$(BIN)/cortex-sim run match
+
+test: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -n $(WORKERS)
+
+bench: .venv/.dev
+	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+.venv/.core: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "cortex-sim needs Python 3.11 or newer; call make PYTHON=python3.11"; exit 1; }
+	@test -x $(BIN)/python || { echo "setting up .venv (a few minutes, once)"; $(PYTHON) -m venv .venv; }
+	@$(PIP) -e .
+	@touch $@
+
+.venv/.dev: .venv/.core
+	@echo "adding the test tools to .venv"
+	@$(PIP) -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv build dist runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

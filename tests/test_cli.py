@@ -1,0 +1,134 @@
+"""The command line: exit codes, one clear message, and nothing slow or half written."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cortex_sim import catalog
+
+ROOT = Path(__file__).parents[1]
+BAD_INPUT, INTERRUPTED = 2, 130
+
+
+def command(*arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "cortex_sim", *map(str, arguments)], capture_output=True, text=True, cwd=cwd, check=False)
+
+
+def refusal(*arguments: object, cwd: Path = ROOT) -> str:
+    """What is said when something is refused: on standard error, without a traceback."""
+    done = command(*arguments, cwd=cwd)
+    assert done.returncode == BAD_INPUT
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_list_names_every_shipped_file() -> None:
+    found = command("list").stdout
+    for name, path in (catalog.models() | catalog.protocols()).items():
+        assert name in found and catalog.describe(path) in found
+    assert "match" not in command("list", "models").stdout and "gru" not in command("list", "protocols").stdout
+
+
+def test_list_loads_no_simulator() -> None:
+    probe = "import sys; sys.argv[1:] = ['list']; from cortex_sim.cli import app; app(standalone_mode=False); print(sorted(sys.modules))"
+    modules = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True).stdout.splitlines()[-1]
+    assert not [name for name in ("brian2", "torch", "matplotlib", "scipy", "xarray") if f"'{name}'" in modules]
+
+
+def test_show_prints_the_file() -> None:
+    assert command("show", "hennequin_2014").stdout.strip() == (ROOT / "models/rate/hennequin_2014.toml").read_text().strip()
+    assert command("show", "match").stdout.startswith('"""Does a network')
+
+
+def test_check_hands_every_card_to_brian2() -> None:
+    done = command("check", "--all")
+    assert done.returncode == 0
+    assert done.stdout.count("Brian2 accepts") == len(catalog.models())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (('tau = { value = 20, unit = "ms"', 'tau = { value = 20, unit = "mV"'), "does not have the expected unit"),
+        (("W(r)", "W(q)"), r"'q', which no parameter, input or projection gives"),
+        (('title = "', 'tittle = "'), "[tittle] is no key of a card. Did you mean 'title'?"),
+        (('unit = "ms", meaning = "time constant"', 'unit = "msek", meaning = "time constant"'), "unit 'msek' is unknown. Did you mean"),
+    ],
+)
+def test_check_says_what_is_wrong_with_a_card(tmp_path: Path, change: tuple[str, str], message: str) -> None:
+    card = tmp_path / "mine.toml"
+    card.write_text((ROOT / "models/rate/murphy_miller_2009.toml").read_text().replace(*change))
+    found = refusal("check", card)
+    assert message in found and "mine" in found and found.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "mach"), "protocol 'mach' is unknown. Did you mean 'match'?"),
+        (("run", "match", "--model", "hennequin2014"), "model 'hennequin2014' is unknown. Did you mean 'hennequin_2014'?"),
+        (("show", "gruu"), "'gruu' is unknown. Did you mean 'gru'?"),
+        (("run", "absent.py"), "absent.py: there is no such file."),
+        (("check",), "give either a name or --all"),
+        (("run", "match", "--recording", "absent.npz"), "absent.npz: there is no such file."),
+        (("run", "match", "--out", "tests"), "tests: exists already, and a finished run is never overwritten."),
+        (("run", "match", "--seed", "-1"), "--seed"),
+        (("simulate",), "simulate"),
+    ],
+)
+def test_bad_arguments_are_refused_with_one_message(arguments: tuple[str, ...], message: str) -> None:
+    assert message in refusal(*arguments)
+
+
+def test_a_recording_with_a_gap_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    rates = np.ones((8, 120, 8))
+    rates[3, 7, 2] = np.nan
+    np.savez(tmp_path / "gap.npz", firing_rate=rates, time_ms=np.arange(-600, 600, 10))
+    found = refusal("run", "match", "--recording", tmp_path / "gap.npz", cwd=tmp_path)
+    assert "gap.npz: trials: rate is not finite at 1 places, first at trial 2, bin 7, unit 3" in found
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_protocol_that_does_not_import_or_lacks_an_option_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("import nothing_of_that_name\n")
+    assert "broken.py: cannot be imported: ModuleNotFoundError" in refusal("run", tmp_path / "broken.py")
+    (tmp_path / "plain.py").write_text('"""Why?"""\nMODEL = "murphy_miller_2009"\ndef run(model, *, seed, smoke): ...\n')
+    assert "--recording does not apply to this protocol" in refusal("run", tmp_path / "plain.py", "--recording", "x.npz")
+
+
+FAILING = '''"""Does a failed claim fail the run?"""
+from cortex_sim import Claim, Report
+MODEL = "murphy_miller_2009"
+def run(model, *, seed, smoke):
+    return Report(title="t", question="q", answer=f"seed {seed}", claims=[Claim("one is two", 1.0, 2.0, 2.0, "arithmetic")], seed=seed)
+'''
+
+
+def test_a_failed_claim_exits_1_only_when_asked(tmp_path: Path) -> None:
+    (tmp_path / "failing.py").write_text(FAILING)
+    done = command("run", "failing.py", "--seed", 3, "--out", "a", cwd=tmp_path)
+    assert done.returncode == 0 and "FAILS" in done.stdout and "report: a/report.html" in done.stdout
+    assert command("run", "failing.py", "--check", "--out", "b", cwd=tmp_path).returncode == 1
+    claims = json.loads((tmp_path / "b/claims.json").read_text())
+    assert claims == [{"text": "one is two", "found": 1.0, "low": 2.0, "high": 2.0, "source": "arithmetic", "holds": False}]
+    assert "failing.py --seed 3 --out a" in json.loads((tmp_path / "a/run.json").read_text())["command"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of process groups are POSIX")
+def test_ctrl_c_says_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cortex_sim", "run", "match", "--model", "murphy_miller_2009", "--out", "x"],
+        cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    time.sleep(6)  # s; into the simulation or the training
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == INTERRUPTED and "interrupted; no report was written" in said and "Traceback" not in said
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,107 @@
+"""The contract of a protocol, held by every file of the folder, and what `match` must show."""
+
+import ast
+import inspect
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cortex_sim import Report, catalog, load
+
+PROTOCOLS = sorted(catalog.protocols())
+SCORE = {"measure", "student", "split", "estimate", "null_mean", "null_sd", "null", "ceiling", "interval", "better"}
+
+
+@pytest.fixture(scope="session")
+def smoke() -> dict[str, Report]:
+    reports: dict[str, Report] = {}
+    for name in PROTOCOLS:
+        module = catalog.protocol(name)
+        reports[name] = module.run(load(module.MODEL), seed=1, smoke=True)
+    return reports
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_a_protocol_asks_says_what_it_reproduces_and_what_it_claims(name: str) -> None:
+    tree = ast.parse(catalog.protocols()[name].read_text())
+    text = ast.get_docstring(tree) or ""
+    assert text.split("\n")[0].endswith("?") and "Reproduces" in text and "Claim" in text
+    parameters = inspect.signature(catalog.protocol(name).run).parameters
+    assert list(parameters)[0] == "model"
+    assert all(parameters[key].kind is inspect.Parameter.KEYWORD_ONLY for key in ("seed", "smoke"))
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_a_smoke_run_writes_a_whole_report(name: str, smoke: dict[str, Report], tmp_path: Path) -> None:
+    page = smoke[name].write(tmp_path / "run", command="a command").read_text()
+    assert "a command" in page and "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page
+    scores = json.loads((tmp_path / "run/scores.json").read_text())
+    assert scores
+    for score in scores:
+        assert set(score) >= SCORE
+        for key in ("null", "ceiling", "interval"):
+            assert score[key] is not None or score["reasons"][key]
+    run = json.loads((tmp_path / "run/run.json").read_text())
+    assert run["seed"] == 1 and {"brian2", "torch", "numpy"} <= set(run["versions"]) and run["seconds"] and run["cards"]
+    assert list((tmp_path / "run/figures").glob("*.svg")) and list((tmp_path / "run").glob("*.nc"))
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_the_claims_of_a_smoke_run_hold(name: str, smoke: dict[str, Report]) -> None:
+    assert smoke[name].holds
+
+
+def test_match_shows_the_untrained_and_the_shuffled_student_in_every_table(smoke: dict[str, Report]) -> None:
+    measures = {score.measure for score in smoke["match"].scores}
+    assert len(measures) == 10
+    for measure in measures:
+        students = {score.student for score in smoke["match"].scores if score.measure == measure}
+        assert {"own gain", "leaky tanh", "untrained", "shuffled", "positive control"} == students
+
+
+def test_match_holds_no_condition_in_both_parts(smoke: dict[str, Report]) -> None:
+    taught, asked = (smoke["match"].trials[name].rate for name in ("practice", "teacher"))
+    nearest = [np.abs(taught[:, 0] - one[0]).max(axis=1).min() for one in asked]
+    assert min(nearest) > 0.1  # Hz; states are continuous draws
+
+
+def test_match_is_the_same_for_the_same_seed(smoke: dict[str, Report]) -> None:
+    module = catalog.protocol("match")
+    again = module.run(load(module.MODEL), seed=1, smoke=True)
+    assert [score.estimate for score in again.scores] == [score.estimate for score in smoke["match"].scores]
+
+
+@pytest.mark.parametrize("name", ["murphy_miller_2009", "sompolinsky_1988"])
+def test_match_runs_on_every_circuit(name: str) -> None:
+    report = catalog.protocol("match").run(load(name), smoke=True)
+    assert {"own gain", "positive control"} <= {score.student for score in report.scores}
+    assert report.answer.count("R²") >= 2
+
+
+def test_match_on_a_recording_says_why_there_are_no_pushes(shared_data: Path) -> None:
+    path = shared_data / "hatsopoulos2007_rs_centerout.npz"
+    report = catalog.protocol("match").run(load("hennequin_2014"), recording=path, smoke=True)
+    assert not [score for score in report.scores if "response" in score.measure]
+    assert any("nobody pushed this cortex" in reason for reason in report.absent)
+    tuned = next(score for score in report.scores if (score.measure, score.student) == ("R² of rates", "cosine tuning"))
+    assert tuned.estimate == pytest.approx(_cosine_r2(path), abs=1e-6)
+
+
+def _cosine_r2(path: Path) -> float:
+    """Leave-one-direction-out cosine tuning, written out: predictions, and each unit scaled by its deviation on the other conditions."""
+    with np.load(path) as file:
+        chosen = (file["time_ms"] >= -300) & (file["time_ms"] < 400)
+        rate, angle = file["firing_rate"][:, chosen].transpose(2, 1, 0), np.radians(file["direction_deg"])
+    error = total = 0.0
+    for left in range(8):
+        others = [k for k in range(8) if k != left]
+        design = np.c_[np.ones(7), np.cos(angle[others]), np.sin(angle[others])]
+        weights = np.linalg.pinv(design) @ rate[others].reshape(7, -1)
+        found = (np.array([1, np.cos(angle[left]), np.sin(angle[left])]) @ weights).reshape(rate.shape[1:])
+        deviation = rate[others].std(axis=(0, 1))
+        deviation = np.maximum(deviation, 0.1 * np.median(deviation))
+        error += (((rate[left] - found) / deviation) ** 2).sum()
+        total += (((rate[left] - rate[others].mean(axis=(0, 1))) / deviation) ** 2).sum()
+    return 1 - error / total
