@@ -87,4 +87,4 @@ def _table(gain: Callable[[ndarray], ndarray], extremes: tuple[float, float]) ->
 
 
 def _values(model: Model) -> dict[str, Any]:
-    return numpy_mathematics() | unit_values(model.parsed.names) | model.scalars | {"dt": model.dt.si, "N": model.units}
+    return numpy_mathematics() | unit_values(model.parsed.names) | model.scalars | {"dt": model.dt.si}

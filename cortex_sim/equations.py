@@ -18,8 +18,8 @@ from cortex_sim.units import SCALES, scale
 
 MATHEMATICS = ("abs", "clip", "cos", "cosh", "exp", "expm1", "int", "log", "log1p", "sin", "sinh", "sqrt", "tanh")
 """The functions an equation may call; all of them mean in torch and NumPy what they mean in Brian2."""
-GIVEN = ("t", "dt", "i", "N")
-"""The names Brian2 gives every equation: time, step, index and number of neurons."""
+GIVEN = ("t", "dt", "i")
+"""The names every equation may use: time, step, and, as what an input is called with, the index of a neuron."""
 
 _LINE = re.compile(r"(?P<left>d(?P<state>\w+)/dt|\w+)\s*(?:=\s*(?P<right>.+?))?\s*:\s*(?P<unit>[^()#]+?)\s*(?:\((?P<flags>[^)]*)\))?$")
 _ALLOWED = (
@@ -146,7 +146,10 @@ def _compile(expression: str, line: str) -> tuple[CodeType, frozenset[str]]:
     for node in ast.walk(tree):
         if not isinstance(node, _ALLOWED):
             raise CardError(f"equations: {line!r} uses {type(node).__name__}, which a rate equation may not; write arithmetic and calls.")
+    called_with = {id(argument) for node in ast.walk(tree) if isinstance(node, ast.Call) for argument in node.args}
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    if any(isinstance(node, ast.Name) and node.id == "i" and id(node) not in called_with for node in ast.walk(tree)):
+        raise CardError(f"equations: {line!r} uses 'i', which only an input may be called with; use a parameter with over = 'units'.")
     return compile(tree, line, "eval"), frozenset(names - set(MATHEMATICS))
 
 
@@ -168,4 +171,4 @@ def numpy_mathematics() -> dict[str, Callable[..., Any]]:
     import numpy as np
 
     plain = {name: getattr(np, name) for name in MATHEMATICS if name != "int"}
-    return plain | {"int": lambda condition: np.asarray(condition).astype(float)}
+    return plain | {"int": lambda number: np.trunc(np.asarray(number, dtype=float))}

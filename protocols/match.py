@@ -323,8 +323,8 @@ def _recorded_answer(scores: Comparison) -> str:
     interval, reference = r2[best].interval or (np.nan, np.nan), r2[references[0]]
     verdict = "better than" if interval[0] > reference.estimate else "worse than" if interval[1] < reference.estimate else "no better than"
     return (
-        f"The student {best!r} predicts the rates of a condition it has never seen with R² {r2[best].estimate:.2f} (95 % interval {interval[0]:.2f} to "
-        f"{interval[1]:.2f}; untrained {r2['untrained'].estimate:.2f}, shuffled {r2['shuffled'].estimate:.2f}). That is {verdict} "
+        f"The student {best!r} predicts the rates of a condition it has never seen with R² {r2[best].estimate:.2f} (95 % interval "
+        f"{interval[0]:.2f} to {interval[1]:.2f}; untrained {r2['untrained'].estimate:.2f}, shuffled {r2['shuffled'].estimate:.2f}). That is {verdict} "
         f"{reference.student} (R² {reference.estimate:.2f}), which has no dynamics."
     )
 
@@ -344,11 +344,11 @@ def _methods(model: Model, preferred: Preferred, fitted: Mapping[str, Fitted]) -
     step, k, runs = f"{model.dt.value:g} {model.dt.unit}", min(MIXED, model.units), fitted[CONTROL].conditions[0]
     text = f"""
     The circuit was run in Brian2 (step {step}) on delayed reaches. Each preparatory state is a random mixture of the top k = {k} preferred states
-    ({preferred.how}), scaled to a standard deviation over units of {SD:g}, in the unit of the state; a current that grows as exp(t/400 ms) leads there
-    and is withdrawn within 2 ms at the go cue. What the circuit did from then on is the teacher.
+    ({preferred.how}), scaled to a standard deviation over units of {SD:g}, in the unit of the state; a current that grows as exp(t/400 ms) leads
+    there and is withdrawn within 2 ms at the go cue. What the circuit did from then on is the teacher.
 
-    Students start from the circuit's rates at the go cue, receive the same input, and run freely for {WINDOW[1] * 1e3:g} ms; their error is the squared
-    difference of rates over the variance of each unit. Conditions were split before anything was computed from the data; means and scales come
+    Students start from the circuit's rates at the go cue, receive the same input, and run freely for {WINDOW[1] * 1e3:g} ms; their error is the
+    squared difference of rates over the variance of each unit. Conditions were split before anything was computed from the data; means and scales come
     from the conditions taught on.
 
     {_taught(fitted)}
@@ -357,9 +357,9 @@ def _methods(model: Model, preferred: Preferred, fitted: Mapping[str, Fitted]) -
     The positive control has the circuit's own equations, learned in closed form from {runs} free runs whose starts span all of state space, and is
     asked such runs: if it fell short, the chain from simulation to score would be broken.
 
-    Push: {PUSHED["fraction"]:.0%} of the units, random signs, a current that moves a unit by {JUMP:g} within {PUSHED["duration"] * 1e3:g} ms. Silencing:
-    {SILENCED["fraction"]:.0%} of the units held at zero firing for {SILENCED["duration"] * 1e3:g} ms. Both {PUSHED["start"] * 1e3:g} ms after the go cue,
-    {DRAWS} random draws of the units each, the same on both sides. Where a student's units are no neurons, the least change of its state that changes
+    Push: {PUSHED["fraction"]:.0%} of the units, random signs, a current that moves a unit by {JUMP:g} within {PUSHED["duration"] * 1e3:g} ms.
+    Silencing: {SILENCED["fraction"]:.0%} of the units held at zero firing for {SILENCED["duration"] * 1e3:g} ms. Both start
+    {PUSHED["start"] * 1e3:g} ms after the go cue, with {DRAWS} random draws of the units each, the same on both sides. Where a student's units are no neurons, the least change of its state that changes
     the observed rates as asked takes their place.
     """
     return _paragraphs(text)

@@ -73,8 +73,14 @@ def test_a_name_defined_twice_is_refused(line: str) -> None:
         Equations(f"dx/dt = -r : 1\nr = 2*x : 1\n{line}")
 
 
+def test_the_index_of_a_neuron_only_goes_into_an_input() -> None:
+    assert "i" in Equations("dx/dt = (-x + drive(t, i))/tau : 1").names
+    with pytest.raises(CardError, match="uses 'i', which only an input may be called with"):
+        Equations("dx/dt = (-x + drive(t, i) + i)/tau : 1")
+
+
 def test_a_name_that_nothing_gives_is_reported_and_those_brian2_gives_are_not() -> None:
-    equations = Equations("dx/dt = (-x + exp(t/ms) + dt/tua + N + i)/tau : 1")
+    equations = Equations("dx/dt = (-x + exp(t/ms) + dt/tua)/tau : 1")
     assert missing(equations, {"tau", "tua"}) is None
     assert missing(equations, {"tau"}) == "equations use 'tua', which no parameter, input or projection gives. Did you mean 'tau'?"
 

@@ -90,7 +90,8 @@ def read(text: str, folder: Path) -> Model:
     [
         ('integrator = "euler"', 'integratr = "euler"', r"\[integratr\] is no key of a card. Did you mean 'integrator'\?"),
         ('tau = { value = 20, unit =', 'tau = { value = 20, unti =', r"\[parameters.tau.unti\] is no key of a card. Did you mean 'unit'\?"),
-        ('gain = { value = 0.9, meaning =', 'gain = { value = 0.9, over = "units", meanin =', r"\[projections.W.arguments.gain.meaning\] is missing"),
+        ('gain = { value = 0.9, meaning =', 'gain = { value = 0.9, meanin =', r"gain.meanin\] is no key of a card. Did you mean 'meaning'\?"),
+        ("gain = { value = 0.9, meaning =", "gain = { value = 0.9, source =", r"\[projections.W.arguments.gain.meaning\] is missing"),
         ('rule = "diagonal", rows', 'rule = "diagonal", row', r"\[projections.C.row\] is no key of a card. Did you mean 'rows'\?"),
         ('offset = "d" }', 'offset = "d", ofset = "d" }', r"\[readout.ofset\] is no key of a card. Did you mean 'offset'\?"),
         ('unit = "ms", meaning = "time', 'unit = "msec", meaning = "time', r"\[parameters.tau\] unit 'msec' is unknown. Did you mean 'msecond'\?"),

@@ -29,7 +29,7 @@ def test_a_protocol_asks_says_what_it_reproduces_and_what_it_claims(name: str) -
     text = ast.get_docstring(tree) or ""
     assert text.split("\n")[0].endswith("?") and "Reproduces" in text and "Claim" in text
     parameters = inspect.signature(catalog.protocol(name).run).parameters
-    assert list(parameters)[0] == "model"
+    assert next(iter(parameters)) == "model"
     assert all(parameters[key].kind is inspect.Parameter.KEYWORD_ONLY for key in ("seed", "smoke"))
 
 

@@ -76,10 +76,7 @@ def test_the_twin_draws_the_same_noise(linear_circuit: Build, integrator: str) -
         pytest.param("dx/dt = (-x + W(r))/tau : 1\nr = (0.3 + 0.4*int(x > 0))*tanh(x) : 1 (constant over dt)", id="a branch"),
         pytest.param("dx/dt = (-x + W(r) + sin(t/tau))/tau : 1\nr = tanh(x) : 1 (constant over dt)", id="a function of time"),
         pytest.param("dx/dt = (-x + W(r) + hiss(t, i)*sqrt(tau))/tau : 1\nr = tanh(x) : 1 (constant over dt)", id="a function of a parameter"),
-        pytest.param(
-            "dx/dt = (-x + W(r))/tau : 1\nr = x + 0.1*int(20*x) : 1 (constant over dt)", id="a staircase",
-            marks=pytest.mark.xfail(strict=True, reason="int() of a number keeps its fraction in torch and NumPy; Brian2 cuts it off"),
-        ),
+        pytest.param("dx/dt = (-x + W(r))/tau : 1\nr = x + 0.1*int(20*x) : 1 (constant over dt)", id="a staircase"),
     ],
 )  # fmt: skip
 def test_the_twin_is_brian2_for_any_mathematics(linear_circuit: Build, text: str) -> None:
@@ -228,7 +225,6 @@ def test_ctrl_c_keeps_the_best_weights_so_far(tmp_path: Path) -> None:
     assert check_loss(pupil(), course.arrays, lessons()[1]) == pytest.approx(min(course.validation), rel=1e-4)  # float32
 
 
-@pytest.mark.xfail(strict=True, reason="training goes on for one epoch more than the patience")
 def test_training_stops_when_validation_has_not_improved_for_the_patience() -> None:
     course = train(pupil(), *lessons(), settings=Settings(epochs=50, rate=0.0, patience=4), seed=0)
     assert course.epoch == 4

@@ -79,6 +79,8 @@ def compare(teacher: Trials, student: Trials, *, training: Trials | Sequence[Tri
         ComparisonError: the sides are not matched.
     """
     prediction.check_matched(teacher, student)
+    if not np.ptp(teacher.rate, axis=(0, 1)).any():
+        raise ComparisonError("teacher: no unit varies over conditions and time; there is nothing to match.")
     mean, scale = prediction.reference(training)
     a, b = ((trials.rate - mean) / scale for trials in (teacher, student))
 
@@ -87,8 +89,8 @@ def compare(teacher: Trials, student: Trials, *, training: Trials | Sequence[Tri
 
     scores = [_matched("R² of rates", r2, a, b, setting, "higher", 1.0)]
     a, b = geometry.reduced(a), geometry.reduced(b)
-    scores.append(_matched("Procrustes angle (rad)", _flat(geometry.procrustes_angle), a, b, setting, "lower", 0.0))
-    scores.append(_matched("linear CKA, debiased", _flat(geometry.linear_cka), a, b, setting, "higher", 1.0))
+    scores.append(_matched("Procrustes angle (rad)", _flat(geometry.procrustes_angle, np.pi / 2), a, b, setting, "lower", 0.0))
+    scores.append(_matched("linear CKA, debiased", _flat(geometry.linear_cka, 0.0), a, b, setting, "higher", 1.0))
     return Comparison((*scores, *compare_rotations(teacher, student, setting=setting)))
 
 
@@ -102,7 +104,8 @@ def compare_rotations(teacher: Trials, student: Trials, *, setting: Setting) -> 
     states = [rotations.principal(rates, axes) for rates in prepared]
     wanted, found = (rotations.jpca(x, teacher.bin) for x in states)
     rng = np.random.default_rng(np.random.SeedSequence((setting.seed, 8)))
-    surrogates = [rotations.jpca(rotations.shuffled(states[1], rng), teacher.bin) for _ in range(setting.nulls)]
+    mixed = [rotations.shuffled(prepared[1], rng) for _ in range(setting.nulls)]
+    surrogates = [rotations.jpca(rotations.principal(rates, max(2, min(axes, rotations.span(rates) // 2 * 2))), teacher.bin) for rates in mixed]
     without = _remembered(lambda kept: rotations.jpca(states[1][kept], teacher.bin))
     readings: dict[str, Callable[[rotations.Rotations], float]] = {
         "jPCA R²(M_skew)": lambda r: r.r2_skew, "jPCA R²(M)": lambda r: r.r2, "jPCA R²(M_skew)/R²(M)": lambda r: r.ratio,
@@ -111,7 +114,7 @@ def compare_rotations(teacher: Trials, student: Trials, *, setting: Setting) -> 
     return tuple(
         Score(
             name, setting.student, setting.split, read(found), "closer", read(wanted), np.array([read(r) for r in surrogates]),
-            "conditions permuted on each axis", jackknifed(lambda kept, read=read: read(without(kept)), len(states[1])), "conditions",
+            "conditions of each unit permuted", jackknifed(lambda kept, read=read: read(without(kept)), len(states[1])), "conditions",
             ceiling_reason=NO_TRIALS, settings={"axes": axes, "window_s": list(setting.window)},
         )
         for name, read in readings.items()
@@ -155,8 +158,9 @@ def _matched(name: str, measure: Measure, a: Rates, b: Rates, setting: Setting, 
     )  # fmt: skip
 
 
-def _flat(measure: Callable[[Any, Any], float]) -> Measure:
-    return lambda a, b: measure(a.reshape(-1, a.shape[2]), b.reshape(-1, b.shape[2]))
+def _flat(measure: Callable[[Any, Any], float], unlike: float) -> Measure:
+    """Apply a measure to samples of all conditions and times; a student that does not vary is as unlike as can be."""
+    return lambda a, b: measure(a.reshape(-1, a.shape[2]), b.reshape(-1, b.shape[2])) if np.ptp(b, axis=(0, 1)).any() else unlike
 
 
 def _remembered(analyse: Callable[[Any], Any]) -> Callable[[Any], Any]:

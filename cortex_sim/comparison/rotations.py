@@ -146,8 +146,8 @@ def skew_flow(states: Float[ndarray, "sample axis"], velocities: Float[ndarray, 
     return (M - M.T) / 2
 
 
-def shuffled(states: Float[ndarray, "condition time axis"], rng: np.random.Generator) -> Float[ndarray, "condition time axis"]:
-    """Permute the condition labels of every axis on its own: the usual surrogate, which keeps each axis's time courses."""
+def shuffled(states: Float[ndarray, "condition time unit"], rng: np.random.Generator) -> Float[ndarray, "condition time unit"]:
+    """Permute the condition labels of every unit (or axis) on its own: the usual surrogate, which keeps each unit's time courses."""
     return np.stack([states[rng.permutation(len(states)), :, axis] for axis in range(states.shape[2])], axis=2)
 
 

@@ -54,6 +54,8 @@ def _assemble(rate: ndarray, time: ndarray, direction: ndarray | None, path: Pat
         raise TrialsError(f"firing_rate has shape {rate.shape} and time_ms {time.shape}; they should be (unit, time, condition) and (time,).")
     if direction is not None and direction.shape != (rate.shape[2],):
         raise TrialsError(f"direction_deg has shape {direction.shape}; firing_rate has {rate.shape[2]} conditions.")
+    if direction is not None and not np.isfinite(direction).all():
+        raise TrialsError(f"direction_deg {direction.tolist()} is not finite; leave it out if conditions are no directions.")
     if direction is not None and len(np.unique(direction)) < len(direction):
         raise TrialsError(f"direction_deg {direction.tolist()} names a direction more than once; give one average a condition.")
     made = {"recording": path.name, "condition": "number" if direction is None else DIRECTION}

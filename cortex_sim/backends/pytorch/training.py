@@ -1,5 +1,7 @@
 """Back-propagation through time: a twin learns to reproduce given rates, free running."""
 
+import pickle
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -82,7 +84,7 @@ def train(
         course.best = _finite(_loss(twin, check))
     saved = time.monotonic()
     try:
-        while course.epoch < settings.epochs and course.stale <= settings.patience:
+        while course.epoch < settings.epochs and course.stale < settings.patience:
             _set_rate(optimiser, settings, course.epoch)
             loss = _epoch(twin, optimiser, lesson, settings, np.random.SeedSequence((seed, course.epoch)))
             _keep(course, twin, loss, _loss(twin, check))
@@ -174,7 +176,11 @@ def _save(path: Path, twin: Twin, optimiser: torch.optim.Optimizer, course: Cour
 
 
 def _resume(path: Path, twin: Twin, optimiser: torch.optim.Optimizer, course: Course) -> None:
-    stored = torch.load(path, weights_only=True)
+    try:
+        stored = torch.load(path, weights_only=True)
+    except (RuntimeError, OSError, EOFError, KeyError, pickle.UnpicklingError):
+        print(f"checkpoint {path} is damaged; training starts anew", file=sys.stderr)
+        return
     twin.load_state_dict(stored["twin"])
     optimiser.load_state_dict(stored["optimiser"])
     course.arrays = {name: tensor.numpy() for name, tensor in stored["arrays"].items()}

@@ -58,7 +58,7 @@ class Twin(nn.Module):
             if name in model.projections and model.projections[name].excitatory is not None:
                 signs = torch.tensor(model.signs(name), dtype=dtype)
                 nn.utils.parametrize.register_parametrization(self, name, SignedColumns(signs))
-        self.constants = _mathematics(dtype) | unit_values(self.equations.names) | model.scalars | {"dt": model.dt.si, "N": model.units}
+        self.constants = _mathematics(dtype) | unit_values(self.equations.names) | model.scalars | {"dt": model.dt.si}
 
     def arrays(self) -> dict[str, ndarray]:
         """The present weights, by name, in float64."""
@@ -178,4 +178,4 @@ def _mathematics(dtype: torch.dtype) -> dict[str, Any]:
         return lambda x, *bounds: call(x if isinstance(x, Tensor) else torch.tensor(x, dtype=dtype), *bounds)
 
     plain = {name: lifted(getattr(torch, name)) for name in MATHEMATICS if name != "int"}
-    return plain | {"int": lambda condition: torch.as_tensor(condition).to(dtype)}
+    return plain | {"int": lambda number: torch.trunc(torch.as_tensor(number).to(dtype))}
