@@ -323,9 +323,9 @@ def _recorded_answer(scores: Comparison) -> str:
     interval, reference = r2[best].interval or (np.nan, np.nan), r2[references[0]]
     verdict = "better than" if interval[0] > reference.estimate else "worse than" if interval[1] < reference.estimate else "no better than"
     return (
-        f"The student {best!r} predicts the rates of a condition it has never seen with R² {r2[best].estimate:.2f} (95 % interval "
-        f"{interval[0]:.2f} to {interval[1]:.2f}; untrained {r2['untrained'].estimate:.2f}, shuffled {r2['shuffled'].estimate:.2f}). That is {verdict} "
-        f"{reference.student} (R² {reference.estimate:.2f}), which has no dynamics."
+        f"The student {best!r} predicts the rates of a condition it has never seen with R² {r2[best].estimate:.2f} (95 % "
+        f"interval {interval[0]:.2f} to {interval[1]:.2f}; untrained {r2['untrained'].estimate:.2f}, shuffled {r2['shuffled'].estimate:.2f}). "
+        f"That is {verdict} {reference.student} (R² {reference.estimate:.2f}), which has no dynamics."
     )
 
 
@@ -347,9 +347,9 @@ def _methods(model: Model, preferred: Preferred, fitted: Mapping[str, Fitted]) -
     ({preferred.how}), scaled to a standard deviation over units of {SD:g}, in the unit of the state; a current that grows as exp(t/400 ms) leads
     there and is withdrawn within 2 ms at the go cue. What the circuit did from then on is the teacher.
 
-    Students start from the circuit's rates at the go cue, receive the same input, and run freely for {WINDOW[1] * 1e3:g} ms; their error is the
-    squared difference of rates over the variance of each unit. Conditions were split before anything was computed from the data; means and scales come
-    from the conditions taught on.
+    Students start from the circuit's rates at the go cue, receive the same input, and run freely for {WINDOW[1] * 1e3:g} ms; their error
+    is the squared difference of rates over the variance of each unit. Conditions were split before anything was computed from the data; means
+    and scales come from the conditions taught on.
 
     {_taught(fitted)}
 
@@ -359,8 +359,8 @@ def _methods(model: Model, preferred: Preferred, fitted: Mapping[str, Fitted]) -
 
     Push: {PUSHED["fraction"]:.0%} of the units, random signs, a current that moves a unit by {JUMP:g} within {PUSHED["duration"] * 1e3:g} ms.
     Silencing: {SILENCED["fraction"]:.0%} of the units held at zero firing for {SILENCED["duration"] * 1e3:g} ms. Both start
-    {PUSHED["start"] * 1e3:g} ms after the go cue, with {DRAWS} random draws of the units each, the same on both sides. Where a student's units are no neurons, the least change of its state that changes
-    the observed rates as asked takes their place.
+    {PUSHED["start"] * 1e3:g} ms after the go cue, with {DRAWS} random draws of the units each, the same on both sides. Where a student's units are
+    no neurons, the least change of its state that changes the observed rates as asked takes their place.
     """
     return _paragraphs(text)
 
