@@ -15,6 +15,7 @@ from cortex_sim.errors import CardError, FileProblem, suggestion
 from cortex_sim.storage import content_key, load_arrays, save_arrays, write_text
 from cortex_sim.units import scale
 
+WEIGHTS = 11  # names the random streams of projections; last, since a seed sequence cannot tell (s, 0) from s
 Axis = Literal["units", "observed", "channels"]
 
 
@@ -179,7 +180,7 @@ class Model(_Part):
             if name not in built:
                 shape = (self.size(projection.rows), self.size(projection.columns))
                 arguments = {key: p.si for key, p in projection.arguments.items()}
-                made = connectivity.weights(projection.rule, shape, arguments, (self.seed, number))
+                made = connectivity.weights(projection.rule, shape, arguments, (self.seed, number, WEIGHTS))
                 built[name] = made if projection.excitatory is None else np.abs(made) * self.signs(name)
         for name, parameter in self.parameters.items():
             if parameter.over and name not in built:

@@ -125,7 +125,7 @@ class Schedule:
 
     def noise(self, name: str) -> Iterator[Float[ndarray, "trial unit"]]:
         """Yield white noise of unit intensity (1/sqrt(s)) for an input, a step at a time, from a stream of its own."""
-        stream = np.random.default_rng(np.random.SeedSequence((self.seed, NOISE, list(self.model.inputs).index(name))))
+        stream = np.random.default_rng(np.random.SeedSequence((self.seed, list(self.model.inputs).index(name), NOISE)))
         while True:
             yield stream.standard_normal((self.task.trials, self.model.units)) / np.sqrt(self.dt)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
-from cortex_sim.comparison import NULLS, Comparison, Setting, compare, compare_responses, compare_spectra
+from cortex_sim.comparison import NULLS, Comparison, Setting, compare, compare_responses, compare_spectra, prediction
 from cortex_sim.comparison.reference import cosine_tuning, mean_of_others
 from cortex_sim.comparison.spectrum import spectrum
 from cortex_sim.connectivity.stability_optimised import spectral_abscissa
@@ -152,7 +152,8 @@ def match_circuit(model: Model, names: Iterable[str], seed: int, smoke: bool) ->
         claims=_claims(scores) + ([] if smoke else _full_claims(scores, preferred, model)),
         scores=tuple(scores), pictures=pictures, trials={"teacher": reaching.asked.trials, "practice": reaching.practice.trials} | copies,
         models={"teacher": model} | {name: one.model for name, one in fitted.items()}, methods=_methods(model, preferred, fitted),
-        facts={"teacher": f"{model.name}, {model.units} units, in Brian2"} | _facts(fitted, f"{ASKED} held-out reaches", smoke),
+        facts={"teacher": f"{model.name}, {model.units} units, in Brian2"} | _facts(fitted, f"{ASKED} held-out reaches", smoke)
+        | {"units that vary": _active({"teacher": reaching.asked.trials} | shown, reaching.practice.trials)},
         seed=seed, seconds=seconds,
     )  # fmt: skip
 
@@ -192,7 +193,8 @@ def match_recording(path: Path, names: Iterable[str], seed: int, smoke: bool) ->
         pictures=pictures,
         trials={"teacher": cortex} | copies, models={name: one.model for name, one in first.items()},
         methods=_recorded_methods(cortex, first),
-        facts={"teacher": f"{path.name}, {cortex.rate.shape[2]} units", **_facts(first, f"{task.trials} conditions, each once", smoke)},
+        facts={"teacher": f"{path.name}, {cortex.rate.shape[2]} units"} | _facts(first, f"{task.trials} conditions, each once", smoke)
+        | {"units that vary": _active({"teacher": cortex} | copies, cortex)},
         absent=ABSENT, seed=seed, seconds=seconds,
     )  # fmt: skip
 
@@ -307,7 +309,7 @@ def _circuit_claims(model: Model, preferred: Preferred) -> list[Claim]:
     rule = model.projections["W"].rule if "W" in model.projections else ""
     if rule != "stability_optimised" or model.units != 200 or preferred.energy is None:
         return []
-    source = "authors' matrix (data.mat of Stroud et al. 2018): {}; band over seeds"
+    source = "authors' matrix (data.mat of Stroud et al. 2018): {}; band of independent draws"
     return [
         Claim("circuit: spectral abscissa", spectral_abscissa(model.arrays()["W"]), 0.14, 0.15, source.format("0.14999")),
         Claim("circuit: largest evoked energy", float(preferred.energy[0]), 10.5, 13.0, source.format("12.08")),
@@ -333,6 +335,10 @@ def _facts(fitted: Mapping[str, Fitted], compared: str, smoke: bool) -> dict[str
     taught, checked = next(iter(fitted.values())).conditions
     facts = {"taught on": f"{taught} conditions, {checked} more for early stopping", "compared on": compared, "students": ", ".join(fitted)}
     return facts | ({"smoke run": "shows that everything runs; its numbers mean nothing"} if smoke else {})
+
+
+def _active(systems: Mapping[str, Trials], training: Trials) -> str:
+    return ", ".join(f"{name} {prediction.active(trials, training):.0%}" for name, trials in systems.items())
 
 
 def _taught(fitted: Mapping[str, Fitted]) -> str:

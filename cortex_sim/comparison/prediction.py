@@ -41,6 +41,11 @@ def reference(training: Trials | Sequence[Trials]) -> tuple[Float[ndarray, "*con
     return training.rate.mean(axis=(0, 1)), np.maximum(sd, max(FLOOR * float(np.median(sd)), np.finfo(float).tiny))
 
 
+def active(trials: Trials, training: Trials) -> float:
+    """Fraction of units that vary: by at least a tenth of what the median unit of the training part does."""
+    return float((trials.rate.std(axis=(0, 1)) >= FLOOR * np.median(training.rate.std(axis=(0, 1)))).mean())
+
+
 def check_matched(teacher: Trials, student: Trials) -> None:
     """Refuse two sides that are not the same conditions, bins and units.
 

@@ -12,6 +12,7 @@ from numpy import ndarray
 from cortex_sim.errors import TaskError, TrialsError
 from cortex_sim.fitting.start import adapt, one_unit_each, regress, unit_scale
 from cortex_sim.model import Model
+from cortex_sim.progress import track
 from cortex_sim.task import Task
 from cortex_sim.trials import Trials
 
@@ -76,7 +77,7 @@ def fit(model: Model, trials: Trials, task: Task, *, seed: int = 0, options: Opt
 
 def train(
     model: Model, trials: Trials, task: Task, *, seed: int = 0, options: Options = Options(), checkpoint: Path | None = None,
-    report: Callable[[float, str], None] = lambda done, text: None,
+    report: Callable[[float, str], None] | None = None,
 ) -> Fitted:
     """Teach a student to reproduce rates from the inputs and the first bin, free running.
 
@@ -90,7 +91,7 @@ def train(
         seed: of the split, the untrained weights and the order of conditions.
         options: of the optimiser.
         checkpoint: file to resume from and to write to while training.
-        report: called with the fraction done and a line of text.
+        report: called with the fraction done and a line of text; if left out, progress goes to standard error.
 
     Raises:
         TaskError: the task's bins are not those of the trials.
@@ -109,7 +110,8 @@ def train(
         student = regress(student, trials.select(taught), task.select(taught))
     lessons = [Lesson(replace(task.select(c), initial=trials.rate[c, 0]), trials.rate[c], scale) for c in (taught, checked)]
     settings = Settings(epochs=options.epochs, batch=options.batch, rate=options.rate, patience=options.patience)
-    course = descend(student, lessons[0], lessons[1], settings=settings, seed=seed, checkpoint=checkpoint, report=report)
+    with track(f"training {model.name}") as shown:
+        course = descend(student, lessons[0], lessons[1], settings=settings, seed=seed, checkpoint=checkpoint, report=report or shown)
     trained = student.with_arrays(course.arrays)
     sizes = (len(taught), len(checked))
     return Fitted(trained, student, course.train, course.validation, sizes, time.monotonic() - began, course.interrupted)

@@ -20,6 +20,7 @@ from cortex_sim.storage import whole_file
 from cortex_sim.task import Task
 
 SAVE_EVERY = 2.0  # s between checkpoints
+EPOCH = 12  # names the random streams that order conditions
 FLOOR = 0.02  # of the learning rate, at the end of the cosine
 
 
@@ -86,7 +87,7 @@ def train(
     try:
         while course.epoch < settings.epochs and course.stale < settings.patience:
             _set_rate(optimiser, settings, course.epoch)
-            loss = _epoch(twin, optimiser, lesson, settings, np.random.SeedSequence((seed, course.epoch)))
+            loss = _epoch(twin, optimiser, lesson, settings, np.random.SeedSequence((seed, course.epoch, EPOCH)))
             _keep(course, twin, loss, _loss(twin, check))
             if not np.isfinite(loss):
                 break
