@@ -105,7 +105,7 @@ def compare_rotations(teacher: Trials, student: Trials, *, setting: Setting) -> 
     wanted, found = (rotations.jpca(x, teacher.bin) for x in states)
     rng = np.random.default_rng(np.random.SeedSequence((setting.seed, 8)))
     mixed = [rotations.shuffled(prepared[1], rng) for _ in range(setting.nulls)]
-    surrogates = [rotations.jpca(rotations.principal(rates, max(2, min(axes, rotations.span(rates) // 2 * 2))), teacher.bin) for rates in mixed]
+    surrogates = [rotations.jpca(rotations.principal(rates, axes), teacher.bin) for rates in mixed]
     without = _remembered(lambda kept: rotations.jpca(states[1][kept], teacher.bin))
     readings: dict[str, Callable[[rotations.Rotations], float]] = {
         "jPCA R²(M_skew)": lambda r: r.r2_skew, "jPCA R²(M)": lambda r: r.r2, "jPCA R²(M_skew)/R²(M)": lambda r: r.ratio,

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from scipy.linalg import solve_sylvester
+from scipy.linalg import eigh, solve_sylvester
 
 from cortex_sim.errors import Undetermined
 from cortex_sim.trials import Trials
 
 SOFT = 5.0  # Hz, added to the range of a unit when normalising, so that quiet units do not dominate
+DEGENERATE = 1e-13  # of the largest variance: no more than round-off
 AXES = 6  # principal components analysed
 
 
@@ -62,12 +63,12 @@ def principal(states: Float[ndarray, "condition time unit"], axes: int = AXES) -
         Undetermined: there are fewer units than axes, or the states span fewer.
     """
     flat = states.reshape(-1, states.shape[2])
-    centred = flat - flat.mean(axis=0)
-    _, strengths, directions = np.linalg.svd(centred, full_matrices=False)
-    span = int((strengths > 1e-10 * strengths[0]).sum()) if strengths[0] > 0 else 0
-    if span < axes:
-        raise Undetermined(f"the states span {span} of {axes} axes, which leaves the flow undetermined; analyse at most {span} axes.")
-    return (states - flat.mean(axis=0)) @ directions[:axes].T
+    units, centred = states.shape[2], flat - flat.mean(axis=0)
+    variance, directions = eigh(centred.T @ centred, subset_by_index=[max(0, units - axes), units - 1])
+    if len(variance) < axes or variance[0] <= DEGENERATE * variance[-1]:
+        found = span(states)
+        raise Undetermined(f"the states span {found} of {axes} axes, which leaves the flow undetermined; analyse at most {found} axes.")
+    return (states - flat.mean(axis=0)) @ directions[:, ::-1]
 
 
 def rotations_of(trials: Trials, *, spread: Float[ndarray, " unit"], window: tuple[float, float], axes: int = AXES) -> Rotations:
