@@ -120,9 +120,9 @@ def match_circuit(model: Model, names: Iterable[str], seed: int, smoke: bool) ->
     with timed(seconds, "circuit"):
         preferred = preferred_states(model)
     with timed(seconds, "simulation"):
-        practised = SMALL if smoke else PRACTICE
-        reaching = _exam(model, f"{ASKED} held-out reaches", _reaches(model, preferred, practised, seed), seed)
-        spanning = _exam(model, f"{ASKED} held-out states that span state space", _free_runs(model, preferred, practised, seed), seed)
+        practised, draws = (SMALL, 1) if smoke else (PRACTICE, DRAWS)
+        reaching = _exam(model, f"{ASKED} held-out reaches", _reaches(model, preferred, practised, seed), draws, seed)
+        spanning = _exam(model, f"{ASKED} held-out states that span state space", _free_runs(model, preferred, practised, seed), draws, seed)
     with timed(seconds, "training"):
         jobs = {OWN: Job(own_class(model), reaching.practice.trials, reaching.practice.task, seed, Options(epochs=0))}
         students = {name: (_paced(load(TAUGHT[name][0]), model), TAUGHT[name][1]) for name in names}
@@ -217,19 +217,19 @@ def _free_runs(model: Model, preferred: Preferred, practised: int, seed: int) ->
     return [Side(task, simulate(model, task, seed=seed)) for task in tasks]
 
 
-def _exam(model: Model, split: str, sides: Sequence[Side], seed: int) -> Exam:
+def _exam(model: Model, split: str, sides: Sequence[Side], draws: int, seed: int) -> Exam:
     practice, asked = sides
-    pushes = _perturbed(model, asked.task, seed)
+    pushes = _perturbed(model, asked.task, draws, seed)
     return Exam(split, practice, asked, pushes, _responses(model, asked.task, pushes, seed))
 
 
-def _perturbed(model: Model, task: Task, seed: int) -> dict[str, list[Task]]:
+def _perturbed(model: Model, task: Task, draws: int, seed: int) -> dict[str, list[Task]]:
     """Several draws of a push and of a silencing; nobody is trained on them."""
     amplitude = JUMP * model.scalars.get("tau", PUSHED["duration"]) / PUSHED["duration"]
     units, silent = model.size("observed"), model.silent.si if model.silent else 0.0
     return {
-        "push": [push(task, units, seed=seed + draw, amplitude=amplitude, **PUSHED) for draw in range(DRAWS)],
-        "silencing": [silence(task, units, seed=seed + draw, rate=silent, **SILENCED) for draw in range(DRAWS)],
+        "push": [push(task, units, seed=seed + draw, amplitude=amplitude, **PUSHED) for draw in range(draws)],
+        "silencing": [silence(task, units, seed=seed + draw, rate=silent, **SILENCED) for draw in range(draws)],
     }
 
 
@@ -338,7 +338,8 @@ def _facts(fitted: Mapping[str, Fitted], compared: str, smoke: bool) -> dict[str
 
 
 def _active(systems: Mapping[str, Trials], training: Trials) -> str:
-    return ", ".join(f"{name} {prediction.active(trials, training):.0%}" for name, trials in systems.items())
+    shares = {name: prediction.active(trials, training) for name, trials in systems.items()}
+    return ", ".join(f"{name} {share:.0%}" for name, share in shares.items() if share < 1) or "all, on every side"
 
 
 def _taught(fitted: Mapping[str, Fitted]) -> str:
