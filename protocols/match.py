@@ -44,7 +44,7 @@ SMALL = 60  # practice conditions of a smoke run
 SPANS = {kind: (how["start"], how["start"] + how["duration"]) for kind, how in (("push", PUSHED), ("silencing", SILENCED))}
 DRAWS = 3  # of the pushed and of the silenced units
 HIDDEN = 150  # units of a student of a recording
-RECORDED, RECORDED_TURNING = (-0.3, 0.4), (-0.05, 0.15)  # s from movement onset
+RECORDED, RECORDED_TURNING = (-0.3, 0.4), (-0.05, 0.16)  # s from movement onset; the latter includes the bin at 150 ms
 
 OWN, CONTROL = "own gain", "positive control"
 TAUGHT = {
