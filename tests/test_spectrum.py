@@ -1,5 +1,8 @@
 """Spectra: eigenvalues that are known in closed form, and a distance that is a metric."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from itertools import pairwise, permutations
 
@@ -109,3 +112,18 @@ def test_shuffled_weights_are_the_same_numbers_elsewhere(name: str) -> None:
     for label in before:
         assert np.array_equal(before[label], after[label]) == (label not in recurrent)
         np.testing.assert_array_equal(np.sort(before[label], axis=None), np.sort(after[label], axis=None))
+
+
+def test_shuffled_weights_do_not_depend_on_the_hash_seed_of_the_process() -> None:
+    probe = """
+import numpy as np
+from cortex_sim import load
+from cortex_sim.comparison.spectrum import shuffled_weights
+from cortex_sim.storage import content_key
+print(content_key(shuffled_weights(load("gru").with_arrays({}, units=6, observed=4), np.random.default_rng(0))))
+"""
+    keys = {
+        subprocess.run([sys.executable, "-c", probe], env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout
+        for seed in ("0", "1", "2", "3")
+    }
+    assert len(keys) == 1

@@ -71,6 +71,6 @@ def spectral_distance(a: Spectrum, b: Spectrum, modes: int = MODES) -> float:
 def shuffled_weights(model: Model, rng: np.random.Generator) -> dict[str, ndarray]:
     """Give a model's arrays with the entries of every recurrent matrix in random places: same weights, no structure."""
     arrays = model.arrays()
-    for name in model.parsed.called() & model.projections.keys():
+    for name in sorted(model.parsed.called() & model.projections.keys()):
         arrays[name] = rng.permutation(arrays[name].ravel()).reshape(arrays[name].shape)
     return arrays

@@ -82,9 +82,7 @@ class Twin(nn.Module):
 
     def unroll(self, state: State, inputs: "Inputs", schedule: Schedule) -> Float[Tensor, "trial time unit"]:
         """Step a state through a schedule's inputs and keep the rates at the start of every bin."""
-        fixed = self.constants | {name: getattr(self, name) for name in self.equations.parameters}
-        fixed |= {name: _product(getattr(self, name)) for name in self.equations.called() & self.model.projections.keys()}
-        kept = []
+        fixed, kept = self._fixed(), []
         for step in range(schedule.steps):
             values = fixed | inputs.at(step) | {"t": step * schedule.dt, "i": None}
             state, rate = self._step(state, values, lambda rate, now=step: _clamped(rate, schedule, now))
@@ -100,10 +98,13 @@ class Twin(nn.Module):
 
     def jacobian(self, state: Float[Tensor, " unit"]) -> Float[Tensor, "unit unit"]:
         """Derivative of one undriven step by the state."""
-        fixed = self.constants | {name: getattr(self, name) for name in self.equations.parameters}
-        fixed |= {name: _product(getattr(self, name)) for name in self.equations.called() & self.model.projections.keys()}
-        fixed |= {name: lambda t, i: 0.0 for name in self.model.inputs} | {"t": 0.0, "i": None}
+        fixed = self._fixed() | {name: lambda t, i: 0.0 for name in self.model.inputs} | {"t": 0.0, "i": None}
         return torch.func.jacfwd(lambda x: self._step(x[None], fixed, lambda rate: rate)[0][0])(state)
+
+    def _fixed(self) -> dict[str, Any]:
+        """All that the equations name and that does not change from step to step, at the present weights."""
+        fixed = self.constants | {name: getattr(self, name) for name in self.equations.parameters}
+        return fixed | {name: _product(getattr(self, name)) for name in self.equations.called() & self.model.projections.keys()}
 
     def _step(self, state: State, values: Mapping[str, Any], clamp: Callable[[Tensor], Tensor]) -> tuple[State, Tensor]:
         """One step of the model's integrator, and the rate it started from."""
