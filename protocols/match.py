@@ -18,7 +18,7 @@ from cortex_sim.comparison.reference import cosine_tuning, mean_of_others
 from cortex_sim.comparison.spectrum import spectrum
 from cortex_sim.connectivity.stability_optimised import spectral_abscissa
 from cortex_sim.dynamics import rate_of
-from cortex_sim.errors import OptionError, suggestion
+from cortex_sim.errors import OptionError, TrialsError, suggestion
 from cortex_sim.fitting import Fitted, Options
 from cortex_sim.fitting.side_by_side import Job, train_many, with_controls
 from cortex_sim.fitting.start import own_class
@@ -53,7 +53,7 @@ TAUGHT = {
     "hidden units": ("leaky_readout", Options(epochs=60, rate=5e-3)),
     "GRU": ("gru", Options(epochs=60, rate=5e-3)),
 }
-CHEAP = ("leaky tanh",)
+CHEAP = ("leaky tanh", "Dale")
 TAUGHT_RECORDED = {  # few conditions make one step an epoch; chosen on hatsopoulos2007, three rates tried each
     "leaky tanh": ("leaky_tanh", Options(epochs=300, rate=5e-3, patience=100, closed_form=False)),
     "Dale": ("leaky_dale", Options(epochs=300, rate=5e-3, patience=100, closed_form=False)),
@@ -116,6 +116,8 @@ class Exam:
 def match_circuit(model: Model, names: Iterable[str], seed: int, smoke: bool) -> Report:
     """Match a circuit that is simulated here, then push both sides."""
     seconds: dict[str, float] = {}
+    if model.initial or model.size("observed") != model.units:
+        raise OptionError(f"{model.name}: its units are hidden behind a readout; match needs a circuit whose units are the observed ones.")
     model = model.with_arrays({}, units=min(model.units, 50)) if smoke and not model.weights else model
     with timed(seconds, "circuit"):
         preferred = preferred_states(model)
@@ -162,7 +164,11 @@ def match_recording(path: Path, names: Iterable[str], seed: int, smoke: bool) ->
     """Match condition averages of a recording; every condition is held out once."""
     seconds: dict[str, float] = {}
     whole = read(path)
-    cortex = whole.window(*RECORDED)
+    try:
+        cortex = whole.window(*RECORDED)
+        cortex.window(*RECORDED_TURNING)
+    except TrialsError as problem:
+        raise TrialsError(f"{path}: {problem} This protocol needs the movement.") from None
     task = replace(_recorded_task(cortex), initial=cortex.rate[:, 0])
     everyone = np.arange(task.trials)
     with timed(seconds, "training"):

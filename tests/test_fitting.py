@@ -12,11 +12,11 @@ from cortex_sim import catalog
 from cortex_sim.errors import TaskError, TrialsError
 from cortex_sim.fitting import Options, fit, split, train
 from cortex_sim.fitting.side_by_side import Job, _checkpoint, train_many
-from cortex_sim.fitting.start import HEADROOM, RIDGE, adapt, unit_scale
+from cortex_sim.fitting.start import HEADROOM, RIDGE, _signed, adapt, regress, unit_scale
 from cortex_sim.model import Model, read_card
 from cortex_sim.simulation import simulate
 from cortex_sim.storage import cache_folder
-from cortex_sim.task import Clamp, Drive, Task
+from cortex_sim.task import Clamp, Drive, Task, free_run
 from cortex_sim.trials import Trials
 
 Build = Callable[..., Model]
@@ -167,7 +167,7 @@ def test_untrained_weights_follow_the_seed_and_only_a_solvable_student_leaves_th
     recurrent = "U_n" if name == "gru" else "W"
     W = [start.arrays()[recurrent] for start in starts]
     assert not np.array_equal(W[1], W[3])
-    assert np.array_equal(W[0], W[1]) == (name != "leaky_tanh")  # Dale's law, hidden units and gates have no regression
+    assert np.array_equal(W[0], W[1]) == (name not in ("leaky_tanh", "leaky_dale"))  # hidden units and gates have no regression
 
 
 def test_students_trained_side_by_side_are_those_trained_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -193,3 +193,24 @@ CHANGES: dict[str, dict[str, Any]] = {
 def test_whatever_decides_the_result_names_another_checkpoint(what: str) -> None:
     job = Job(student("gru"), recording(), lesson())
     assert _checkpoint(job) == _checkpoint(replace(job)) != _checkpoint(replace(job, **CHANGES[what]))
+
+
+def test_the_regression_under_dales_law_meets_the_conditions_of_its_optimum() -> None:
+    """Karush, Kuhn and Tucker: signs hold; the error's slope is zero where a weight is not, and points across the bound where it is."""
+    rng = np.random.default_rng(0)
+    design, signs = rng.standard_normal((60, 9)), np.where(np.arange(8) < 4, 1.0, -1.0)
+    gram, moments = design.T @ design, design.T @ rng.standard_normal((60, 5))
+    found = _signed(gram, moments, signs)
+    slope = gram @ found - moments
+    assert (found[:8] * signs[:, None] >= 0).all() and (found[:8] == 0).any() and (found[8] != 0).all()
+    np.testing.assert_allclose(np.where(found == 0, 0.0, slope), 0, atol=1e-10 * np.abs(moments).max())
+    assert (np.where(found[:8] == 0, slope[:8] * signs[:, None], 0.0) >= -1e-10).all()
+
+
+def test_a_student_under_dales_law_recovers_a_teacher_that_obeys_it() -> None:
+    teacher = catalog.load("leaky_dale").with_arrays({}, units=12, observed=12, seed=3)
+    task = free_run(np.random.default_rng(4).uniform(-0.8, 0.8, (80, 12)), 0.2)
+    cortex = simulate(teacher, task)
+    start = np.random.default_rng(5)
+    student = regress(teacher.with_arrays({"W": np.abs(start.standard_normal((12, 12))) * teacher.signs("W")}), cortex, task)
+    np.testing.assert_allclose(student.arrays()["W"], teacher.arrays()["W"], atol=1e-4)  # the ridge is 1e-6 of the mean squared rate

@@ -58,7 +58,7 @@ def test_match_shows_the_untrained_and_the_shuffled_student_in_every_table(smoke
     assert len(measures) == 10
     for measure in measures:
         students = {score.student for score in smoke["match"].scores if score.measure == measure}
-        assert {"own gain", "leaky tanh", "untrained", "shuffled", "positive control"} == students
+        assert {"own gain", "leaky tanh", "Dale", "untrained", "shuffled", "positive control"} == students
 
 
 def test_match_holds_no_condition_in_both_parts(smoke: dict[str, Report]) -> None:

@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
+from scipy.linalg import solve_triangular
+from scipy.optimize import nnls
 
 from cortex_sim.dynamics import flow, state_of
 from cortex_sim.model import Model
@@ -64,7 +66,8 @@ def regress(model: Model, trials: Trials, task: Task) -> Model:
     r"""Solve for the recurrent weights in closed form, under teacher forcing.
 
     With the state x read off the rates, one Euler step gives :math:`(x_{t+1} - x_t)/\Delta t = f(x_t, 0) + a\,W r_t`, which is linear in W;
-    f and a are evaluated from the model's own equation text. Bias terms that enter like W r are fitted with it.
+    f and a are evaluated from the model's own equation text. Bias terms that enter like W r are fitted with it. Under Dale's law the same
+    squared error is minimised over weights of the right signs, which is convex.
 
     Args:
         model: with one unit for each observed rate, a step of one bin, and one recurrent projection.
@@ -73,7 +76,7 @@ def regress(model: Model, trials: Trials, task: Task) -> Model:
     """
     arrays, equations = model.arrays(), model.parsed
     recurrent = [name for name in equations.called() & model.projections.keys() if model.projections[name].learn]
-    if len(recurrent) != 1 or model.projections[recurrent[0]].excitatory is not None or abs(model.dt.si - BIN) > 1e-9:
+    if len(recurrent) != 1 or abs(model.dt.si - BIN) > 1e-9:
         return model
     rates = trials.rate
     if model.readout:
@@ -89,9 +92,28 @@ def regress(model: Model, trials: Trials, task: Task) -> Model:
     design = np.hstack([regressors, np.ones((len(regressors), int(biased)))])
     ridge = RIDGE * (regressors**2).mean() * len(design)
     gram = design.T @ design + ridge * np.eye(design.shape[1])
-    solution = np.linalg.solve(gram, design.T @ wanted.reshape(len(design), -1)).T
+    moments = design.T @ wanted.reshape(len(design), -1)
+    signs = None if model.projections[recurrent[0]].excitatory is None else model.signs(recurrent[0])
+    solution = (np.linalg.solve(gram, moments) if signs is None else _signed(gram, moments, signs)).T
     found = {recurrent[0]: solution[:, : rates.shape[2]]} | ({"b": solution[:, -1]} if biased else {})
     return model.with_arrays(found)
+
+
+def _signed(
+    gram: Float[ndarray, "regressor regressor"], moments: Float[ndarray, "regressor unit"], signs: Float[ndarray, " source"]
+) -> Float[ndarray, "regressor unit"]:
+    """Solve the same least squares with every source's weights of one sign (Dale's law); regressors beyond the sources are free.
+
+    With gram = L L', the squared error is that of L' w against L^-1 moments, and weights of a sign are non-negative after the sign is
+    moved into the columns; a free regressor is the difference of two non-negative ones.
+    """
+    L = np.linalg.cholesky(gram)
+    targets = solve_triangular(L, moments, lower=True)
+    free = len(gram) - len(signs)
+    columns = np.hstack([L.T[:, : len(signs)] * signs, L.T[:, len(signs) :], -L.T[:, len(signs) :]])
+    found = np.array([nnls(columns, target)[0] for target in targets.T]).T
+    sources, plus, minus = np.split(found, [len(signs), len(signs) + free])
+    return np.vstack([sources * signs[:, None], plus - minus])
 
 
 def _driven(schedule: Schedule, shape: tuple[int, ...]) -> Float[ndarray, "trial time unit"]:

@@ -68,5 +68,7 @@ def _check(trials: Trials) -> None:
         raise TrialsError(f"{conditions} conditions; at least {MIN_CONDITIONS} are needed to hold some out.")
     if units < MIN_UNITS:
         raise TrialsError(f"{units} units; at least {MIN_UNITS} are needed for six principal components.")
+    if not np.ptp(trials.rate, axis=(0, 1)).any():
+        raise TrialsError("no unit varies over conditions and time; there is nothing to learn.")
     if abs(trials.bin - BIN) > 1e-6:
         raise TrialsError(f"bins are {trials.bin * 1e3:g} ms; they should be {BIN * 1e3:g} ms. Resample the rates first.")
