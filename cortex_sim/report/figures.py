@@ -121,6 +121,8 @@ def spectra(teacher: Spectrum | None, students: Mapping[str, Spectrum]) -> Figur
             ax.set_xlabel("real part (1/s)")
         if shown:
             row[0].set_xlim(min(float(np.percentile(e.real, 5)) for e in shown) - 2, max(5.0, *(float(e.real.max()) for e in shown)) + 1)
+            top = 1.5 * max(float(np.percentile(np.abs(e.imag), 90)) for e in shown) / (2 * np.pi)
+            row[0].set_ylim(-max(top, 0.1), max(top, 0.1))
         row[0].set_ylabel("frequency (Hz)")
     return figure
 

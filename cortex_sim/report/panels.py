@@ -87,7 +87,7 @@ def mechanism(
         "spectra": Picture(
             figures.spectra(flows["teacher"], others), "Modes of the flow at rest",
             "Eigenvalues of the flow linearised at the state each system settles to; rings: teacher. Right of the dotted line modes grow; the "
-            "fastest twentieth of the decaying ones lies left of the axis.",
+            "fastest twentieth of the decaying ones lies left of the axis, and a mode that alternates from step to step above it.",
         ),
     }  # fmt: skip
 
