@@ -64,6 +64,7 @@ def train_many(jobs: Mapping[str, Job]) -> dict[str, Fitted]:
         jobs: by name.
     """
     from joblib import Parallel, cpu_count, delayed
+    from joblib.externals.loky import get_reusable_executor
 
     cores = min(len(jobs), cpu_count())
     with tempfile.TemporaryDirectory(prefix="cortex-sim-") as folder, track(f"training {len(jobs)} students") as report:
@@ -77,6 +78,7 @@ def train_many(jobs: Mapping[str, Job]) -> dict[str, Fitted]:
         finally:
             watching.set()
             watcher.join()
+            get_reusable_executor().shutdown(wait=True)  # idle workers would keep half a gigabyte each
 
 
 def _train_alone(job: Job, checkpoint: Path, board: Path) -> Fitted:

@@ -12,6 +12,7 @@ from cortex_sim.schedule import Schedule
 from cortex_sim.task import BIN, Task
 from cortex_sim.trials import Trials
 
+PART = 64  # trials regressed at a time, to keep memory small
 RIDGE = 1e-6  # of the mean squared rate
 HEADROOM = 1.05  # of the largest training rate, where a bounded unit saturates
 
@@ -74,29 +75,37 @@ def regress(model: Model, trials: Trials, task: Task) -> Model:
         trials: rates to reproduce.
         task: its drives are the inputs.
     """
-    arrays, equations = model.arrays(), model.parsed
+    equations = model.parsed
     recurrent = [name for name in equations.called() & model.projections.keys() if model.projections[name].learn]
     if len(recurrent) != 1 or abs(model.dt.si - BIN) > 1e-9:
         return model
-    rates = trials.rate
+    biased = "b" in equations.parameters and model.parameters["b"].learn
+    parts = np.array_split(np.arange(task.trials), -(-task.trials // PART))
+    sums = [_normal_equations(model, recurrent[0], trials.select(part), task.select(part), biased) for part in parts]
+    gram, moments = (np.sum(each, axis=0) for each in zip(*sums, strict=True))
+    units = moments.shape[1]
+    gram += RIDGE * np.trace(gram[:units, :units]) / units * np.eye(len(gram))
+    signs = None if model.projections[recurrent[0]].excitatory is None else model.signs(recurrent[0])
+    solution = (np.linalg.solve(gram, moments) if signs is None else _signed(gram, moments, signs)).T
+    return model.with_arrays({recurrent[0]: solution[:, :units]} | ({"b": solution[:, -1]} if biased else {}))
+
+
+def _normal_equations(
+    model: Model, recurrent: str, trials: Trials, task: Task, biased: bool
+) -> tuple[Float[ndarray, "regressor regressor"], Float[ndarray, "regressor unit"]]:
+    """Sums of products of the regressors (rates, and 1 for a bias) with themselves and with what W r has to be."""
+    arrays, rates = model.arrays(), trials.rate
     if model.readout:
         rates = (rates - arrays[model.readout.offset]) / np.diag(arrays[model.readout.weights])
     state = state_of(model, rates)
-    unbiased = arrays | {name: 0.0 * arrays[name] for name in equations.parameters}
-    still, gain = (flow(model, unbiased, state, {recurrent[0]: coupling}) for coupling in (0.0, 1.0))
+    unbiased = arrays | {name: 0.0 * arrays[name] for name in model.parsed.parameters}
+    still, gain = (flow(model, unbiased, state, {recurrent: coupling}) for coupling in (0.0, 1.0))
     gain = gain - still
     still = still + gain * _driven(Schedule(model, arrays, task), state.shape)
     wanted = (np.diff(state, axis=1) / model.dt.si - still[:, :-1]) / gain[:, :-1]
-    biased = "b" in equations.parameters and model.parameters["b"].learn
     regressors = rates[:, :-1].reshape(-1, rates.shape[2])
     design = np.hstack([regressors, np.ones((len(regressors), int(biased)))])
-    ridge = RIDGE * (regressors**2).mean() * len(design)
-    gram = design.T @ design + ridge * np.eye(design.shape[1])
-    moments = design.T @ wanted.reshape(len(design), -1)
-    signs = None if model.projections[recurrent[0]].excitatory is None else model.signs(recurrent[0])
-    solution = (np.linalg.solve(gram, moments) if signs is None else _signed(gram, moments, signs)).T
-    found = {recurrent[0]: solution[:, : rates.shape[2]]} | ({"b": solution[:, -1]} if biased else {})
-    return model.with_arrays(found)
+    return design.T @ design, design.T @ wanted.reshape(len(design), -1)
 
 
 def _signed(
