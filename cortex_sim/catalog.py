@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import tomllib
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -26,7 +27,9 @@ def shipped(folder: str) -> Path:
 
 def models() -> dict[str, Path]:
     """Shipped cards: name, with its kind in front where the bare one is not unique, to file."""
-    return {path.stem: path for path in sorted(shipped("models").glob("*/*.toml"))}
+    paths = sorted(shipped("models").glob("*/*.toml"))
+    shared = Counter(path.stem for path in paths)
+    return {path.stem if shared[path.stem] == 1 else f"{path.parent.name}/{path.stem}": path for path in paths}
 
 
 def protocols() -> dict[str, Path]:
@@ -73,7 +76,7 @@ def protocol(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as problem:
+    except Exception as problem:  # a user's file may raise anything
         raise OptionError(f"{path}: cannot be imported: {type(problem).__name__}: {problem}.") from problem
     if not callable(getattr(module, "run", None)):
         raise OptionError(f"{path}: has no function run(model, *, seed, smoke); see protocols/README.md.")
@@ -100,7 +103,7 @@ def _find(name: str, known: dict[str, Path], suffix: str, what: str) -> Path:
         if not Path(name).is_file():
             raise NotFound(f"{name}: there is no such file.")
         return Path(name)
-    kinds = {f"{path.parent.name}/{stem}": path for stem, path in known.items()}
+    kinds = {f"{path.parent.name}/{path.stem}": path for path in known.values()}
     if found := known.get(name) or kinds.get(name):
         return found
     raise NotFound(f"{what} {name!r} is unknown. {suggestion(name, known)}")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cortex_sim.report import Report
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
-WIDTH = 22  # characters of a name
+WIDTH = 28  # characters of a name
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -51,8 +51,8 @@ def list_(kind: Annotated[Kind | None, typer.Argument(help="models or protocols;
         if kind in (None, title):
             print(title)
             for name, path in entries.items():
-                label = f"{path.parent.name}/{name}" if title is Kind.models else name
-                print(f"  {label:<{WIDTH + 6}} {catalog.describe(path)}")
+                label = f"{path.parent.name}/{path.stem}" if title is Kind.models else name
+                print(f"  {label:<{WIDTH}} {catalog.describe(path)}")
 
 
 @app.command()
@@ -109,7 +109,7 @@ def run(
         raise OptionError(f"protocol {protocol!r} names no MODEL of its own; give one with --model.")
     try:
         report = module.run(catalog.load(name), seed=seed, smoke=smoke, **options)
-        page = report.write(folder, command=shlex.join(["cortex-sim", *sys.argv[1:]]))
+        page = report.write(folder, command=shlex.join(["cortex-sim", *sys.argv[1:]]), protocol=catalog.find(protocol))
     except KeyboardInterrupt:
         print("\ncortex-sim: interrupted; no report was written. The same command continues from the last checkpoints.", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
@@ -153,5 +153,3 @@ def _say(report: "Report", page: Path) -> None:
     for claim in report.claims:
         print(f"  {'holds' if claim.holds else 'FAILS':<6} {claim.text}: {claim.found:.4g}, should lie in {claim.low:g} to {claim.high:g}")
     print(f"\nreport: {page}")
-
-

@@ -49,12 +49,12 @@ RECORDED, RECORDED_TURNING = (-0.3, 0.4), (-0.05, 0.16)  # s from movement onset
 OWN, CONTROL = "own gain", "positive control"
 TAUGHT = {
     "leaky tanh": ("leaky_tanh", Options(epochs=25, rate=5e-3)),
-    "Dale": ("leaky_dale", Options(epochs=40, rate=5e-3)),
+    "Dale": ("leaky_dale", Options(epochs=25, rate=5e-3)),
     "hidden units": ("leaky_readout", Options(epochs=60, rate=5e-3)),
     "GRU": ("gru", Options(epochs=60, rate=5e-3)),
 }
 CHEAP = ("leaky tanh", "Dale")
-TAUGHT_RECORDED = {  # few conditions make one step an epoch; chosen on hatsopoulos2007, three rates tried each
+TAUGHT_RECORDED = {  # few conditions make one step an epoch; rates tried out on hatsopoulos2007
     "leaky tanh": ("leaky_tanh", Options(epochs=300, rate=5e-3, patience=100, closed_form=False)),
     "Dale": ("leaky_dale", Options(epochs=300, rate=5e-3, patience=100, closed_form=False)),
     "hidden units": ("leaky_readout", Options(epochs=150, rate=1e-2, patience=100, closed_form=False)),
@@ -315,7 +315,7 @@ def _circuit_claims(model: Model, preferred: Preferred) -> list[Claim]:
     rule = model.projections["W"].rule if "W" in model.projections else ""
     if rule != "stability_optimised" or model.units != 200 or preferred.energy is None:
         return []
-    source = "authors' matrix (data.mat of Stroud et al. 2018): {}; band of independent draws"
+    source = "authors' matrix (data.mat of Stroud et al. 2018): {}; band about it, narrower than the spread over random draws"
     return [
         Claim("circuit: spectral abscissa", spectral_abscissa(model.arrays()["W"]), 0.14, 0.15, source.format("0.14999")),
         Claim("circuit: largest evoked energy", float(preferred.energy[0]), 10.5, 13.0, source.format("12.08")),
@@ -383,8 +383,8 @@ def _recorded_methods(cortex: Trials, fitted: Mapping[str, Fitted]) -> list[str]
     text = f"""
     {len(cortex.rate)} condition averages of {cortex.rate.shape[2]} units, {start:g} to {stop:g} ms. Every condition was held out once: students were
     taught on the others, one more of which decided when to stop, then started from the held-out condition's first bin and ran freely. Learning
-    rates were chosen on hatsopoulos2007 itself, which favours the networks a little there. Means and scales come from the conditions taught on; the
-    range that jPCA divides by, from the whole recording.
+    rates were tried out on hatsopoulos2007 itself, which favours the networks a little there. Means and scales come from the conditions taught on;
+    the range that jPCA divides by, from the whole recording.
 
     {_taught(fitted)} Numbers are those of the first of the folds.
 

@@ -44,6 +44,17 @@ def test_a_path_never_means_a_shipped_name_nor_the_reverse(tmp_path: Path, monke
     assert catalog.load("gru.toml").rate == "r" and catalog.load("gru").rate == "h"
 
 
+def test_names_that_two_kinds_share_carry_their_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("rate/twin", "spiking/twin", "rate/alone"):
+        (tmp_path / f"{name}.toml").parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.toml").touch()
+    monkeypatch.setattr(catalog, "shipped", lambda folder: tmp_path)
+    assert list(catalog.models()) == ["alone", "rate/twin", "spiking/twin"]
+    assert catalog.find("rate/twin") == tmp_path / "rate/twin.toml" and catalog.find("rate/alone") == tmp_path / "rate/alone.toml"
+    with pytest.raises(NotFound, match="'twin' is unknown"):
+        catalog.find("twin")
+
+
 def test_protocols_are_modules_with_a_function_run(tmp_path: Path) -> None:
     good, bad = tmp_path / "mine.py", tmp_path / "bad.py"
     good.write_text('"""Does it run?\n\nMore.\n"""\n\ndef run(model, *, seed=0, smoke=False):\n    return seed + 1\n')

@@ -1,5 +1,6 @@
 """The command line: exit codes, one clear message, and nothing slow or half written."""
 
+import hashlib
 import json
 import os
 import signal
@@ -125,7 +126,9 @@ def test_a_failed_claim_exits_1_only_when_asked(tmp_path: Path) -> None:
     assert command("run", "failing.py", "--check", "--out", "b", cwd=tmp_path).returncode == 1
     claims = json.loads((tmp_path / "b/claims.json").read_text())
     assert claims == [{"text": "one is two", "found": 1.0, "low": 2.0, "high": 2.0, "source": "arithmetic", "holds": False}]
-    assert "failing.py --seed 3 --out a" in json.loads((tmp_path / "a/run.json").read_text())["command"]
+    run = json.loads((tmp_path / "a/run.json").read_text())
+    assert "failing.py --seed 3 --out a" in run["command"]
+    assert run["protocol"] == {"name": "failing", "sha256": hashlib.sha256(FAILING.encode()).hexdigest()}
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of process groups are POSIX")

@@ -127,6 +127,18 @@ def test_recorded_reaches_of_churchland_2012_give_their_known_answer(shared_data
     assert np.std(null) == pytest.approx(0.019, rel=4 / np.sqrt(400))
 
 
+def test_churchland_2012_flows_predict_a_condition_left_out(shared_data: Path) -> None:
+    states = np.load(shared_data / "churchland2012_27cond_6pc.npz")["X"]
+    x, v = states[:, :-1], np.diff(states, axis=1) / 0.01
+    error = np.zeros(2)
+    for left in range(len(states)):
+        others = np.delete(np.arange(len(states)), left)
+        a, b = x[others].reshape(-1, 6), v[others].reshape(-1, 6)
+        for kind, M in enumerate((np.linalg.lstsq(a, b, rcond=None)[0].T, skew_flow(a, b))):
+            error[kind] += ((v[left] - x[left] @ M.T) ** 2).sum()
+    np.testing.assert_allclose(1 - error / (v**2).sum(), [0.663, 0.505], atol=6e-4)
+
+
 def test_recorded_reaches_of_hatsopoulos_2007_give_their_known_answer(shared_data: Path) -> None:
     trials = read(shared_data / "hatsopoulos2007_rs_centerout.npz")
     prepared = normalised(trials.window(-0.05, 0.16).rate, np.ptp(trials.rate, axis=(0, 1)))  # the bin at 150 ms belongs to the window

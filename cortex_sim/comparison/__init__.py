@@ -16,6 +16,7 @@ from cortex_sim.model import Model
 from cortex_sim.trials import Trials
 
 NULLS, WEIGHT_SHUFFLES = 100, 20
+ROTATION, WEIGHT = 8, 9  # name the random streams
 NO_TRIALS = "one noiseless or averaged trial per condition, so there is no trial noise to bound a model by"
 
 
@@ -50,7 +51,7 @@ class Setting:
     Attributes:
         student: name of the student.
         split: which conditions are compared.
-        seed: of nulls and intervals.
+        seed: of the surrogates.
         window: start and stop in s of the window in which rotations are looked for.
         spread: range of each unit over the whole recording, for the normalisation of jPCA.
         nulls: number of surrogates.
@@ -103,7 +104,7 @@ def compare_rotations(teacher: Trials, student: Trials, *, setting: Setting) -> 
         return ()
     states = [rotations.principal(rates, axes) for rates in prepared]
     wanted, found = (rotations.jpca(x, teacher.bin) for x in states)
-    rng = np.random.default_rng(np.random.SeedSequence((setting.seed, 8)))
+    rng = np.random.default_rng(np.random.SeedSequence((setting.seed, ROTATION)))
     mixed = [rotations.shuffled(prepared[1], rng) for _ in range(setting.nulls)]
     surrogates = [rotations.jpca(rotations.principal(rates, axes), teacher.bin) for rates in mixed]
     without = _remembered(lambda kept: rotations.jpca(states[1][kept], teacher.bin))
@@ -139,7 +140,7 @@ def compare_responses(name: str, teacher: Sequence[Rates], student: Sequence[Rat
 def compare_spectra(teacher: Spectrum, student: Model, *, setting: Setting, shuffles: int = WEIGHT_SHUFFLES) -> Score:
     """Score how close the slowest modes of a student are to those of its teacher."""
     found = spectrum(student)
-    rng = np.random.default_rng(np.random.SeedSequence((setting.seed, 9)))
+    rng = np.random.default_rng(np.random.SeedSequence((setting.seed, WEIGHT)))
     null = [spectral_distance(teacher, spectrum(student, shuffled_weights(student, rng))) for _ in range(shuffles)]
     return Score(
         "spectrum, distance of the slowest modes (1/s)", setting.student, "no data: linearised at rest", spectral_distance(teacher, found),

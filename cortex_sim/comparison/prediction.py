@@ -7,9 +7,8 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.errors import ComparisonError
+from cortex_sim.fitting.start import FLOOR, unit_scale
 from cortex_sim.trials import Trials
-
-FLOOR = 0.1  # of the median standard deviation of the units
 
 
 def explained(
@@ -37,8 +36,7 @@ def reference(training: Trials | Sequence[Trials]) -> tuple[Float[ndarray, "*con
     if not isinstance(training, Trials):
         means, deviations = zip(*map(reference, training), strict=True)
         return np.stack(means)[:, None], np.stack(deviations)[:, None]
-    sd = training.rate.std(axis=(0, 1))
-    return training.rate.mean(axis=(0, 1)), np.maximum(sd, max(FLOOR * float(np.median(sd)), np.finfo(float).tiny))
+    return training.rate.mean(axis=(0, 1)), unit_scale(training)
 
 
 def active(trials: Trials, training: Trials) -> float:

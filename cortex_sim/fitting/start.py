@@ -13,6 +13,7 @@ from cortex_sim.task import BIN, Task
 from cortex_sim.trials import Trials
 
 PART = 64  # trials regressed at a time, to keep memory small
+FLOOR = 0.1  # of the median standard deviation of the units: what a quiet unit counts as
 RIDGE = 1e-6  # of the mean squared rate
 HEADROOM = 1.05  # of the largest training rate, where a bounded unit saturates
 
@@ -20,7 +21,7 @@ HEADROOM = 1.05  # of the largest training rate, where a bounded unit saturates
 def unit_scale(trials: Trials) -> Float[ndarray, " unit"]:
     """Standard deviation of each unit over conditions and time, at least a tenth of the median one."""
     sd = trials.rate.std(axis=(0, 1))
-    return np.maximum(sd, max(0.1 * float(np.median(sd)), np.finfo(float).tiny))
+    return np.maximum(sd, max(FLOOR * float(np.median(sd)), np.finfo(float).tiny))
 
 
 def one_unit_each(model: Model) -> bool:

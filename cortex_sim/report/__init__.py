@@ -18,6 +18,7 @@ import numpy as np
 from cortex_sim.comparison.score import Score
 from cortex_sim.errors import FileProblem
 from cortex_sim.model import Model
+from cortex_sim.storage import content_key
 from cortex_sim.trials import Trials
 
 if TYPE_CHECKING:
@@ -97,12 +98,13 @@ class Report:
         """Every claim holds."""
         return all(claim.holds for claim in self.claims)
 
-    def write(self, folder: str | Path, *, command: str = "") -> Path:
+    def write(self, folder: str | Path, *, command: str = "", protocol: Path | None = None) -> Path:
         """Write the page and everything beside it into a new folder, whole or not at all.
 
         Args:
             folder: must not exist; its parents are made.
             command: what to type to repeat the run.
+            protocol: file that made the report; its hash is kept.
 
         Returns:
             The page, ``report.html``.
@@ -116,7 +118,7 @@ class Report:
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-            self._fill(temporary, command)
+            self._fill(temporary, command, protocol)
             temporary.chmod(0o755)
             temporary.rename(folder)
         except OSError as problem:
@@ -128,7 +130,7 @@ class Report:
                 shutil.rmtree(temporary)
         return folder / "report.html"
 
-    def _fill(self, folder: Path, command: str) -> None:
+    def _fill(self, folder: Path, command: str, protocol: Path | None) -> None:
         from cortex_sim.report.figures import save_svg
         from cortex_sim.report.page import render
 
@@ -140,22 +142,25 @@ class Report:
             trials.save(folder / f"{_file_name(name)}.nc")
         for name, model in self.models.items():
             model.save(folder / "models" / f"{_file_name(name)}.toml")
-        run = self.run_record(command)
+        run = self.run_record(command, protocol)
         _write_json(folder / "claims.json", [claim.as_json() for claim in self.claims])
         _write_json(folder / "scores.json", [_plain(score.as_json()) for score in self.scores])
         _write_json(folder / "run.json", run)
         (folder / "report.html").write_text(render(self, run, folder / "figures"), encoding="utf-8")
 
-    def run_record(self, command: str) -> dict[str, Any]:
-        """Say what made this report: seed, versions, hashes of cards and code, times."""
+    def run_record(self, command: str, protocol: Path | None = None) -> dict[str, Any]:
+        """Say what made this report: seed, versions, hashes of cards, trials and code, times."""
         from cortex_sim import __version__
 
         root = Path(__file__).parents[1]
+        made = protocol and {"name": protocol.stem, "sha256": hashlib.sha256(protocol.read_bytes()).hexdigest()}
         code = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(root.rglob("*.py")))).hexdigest()
         return {
             "command": command, "seed": self.seed, "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "versions": {"cortex-sim": __version__, "python": platform.python_version()} | {p: importlib.metadata.version(p) for p in PACKAGES},
-            "cards": {name: model.key for name, model in self.models.items()}, "code": code, "machine": platform.platform(),
+            "cards": {name: model.key for name, model in self.models.items()},
+            "trials": {name: content_key(trials.rate) for name, trials in self.trials.items()},
+            "protocol": made, "code": code, "machine": platform.platform(),
             "seconds": {stage: round(value, 2) for stage, value in self.seconds.items()}, "facts": dict(self.facts),
         }  # fmt: skip
 

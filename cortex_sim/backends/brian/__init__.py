@@ -80,17 +80,17 @@ def _stopped_cleanly() -> Iterator[list[int]]:
 
 
 def check(model: Model) -> None:
-    """Hand the equations to Brian2, which checks every unit, and take one step.
+    """Hand the equations to Brian2, which checks every unit, and run them for two bins without connections.
 
     Raises:
         CardError: Brian2's own sentence, with the card's name in front.
     """
     from cortex_sim.task import free_run
 
-    small = model.with_arrays({}, dt=model.dt)
-    blank = {name: np.zeros((small.size(p.rows), small.size(p.columns))) for name, p in small.projections.items()}
-    blank |= {name: np.full(small.size(p.over), p.si) for name, p in small.parameters.items() if p.over}
-    run(Schedule(small.with_arrays({}, channels=0), blank, free_run(np.zeros((1, model.size("observed"))), 0.02)))
+    deaf = model.with_arrays({}, channels=0)
+    blank = {name: np.zeros((deaf.size(p.rows), deaf.size(p.columns))) for name, p in deaf.projections.items()}
+    blank |= {name: np.full(deaf.size(p.over), p.si) for name, p in deaf.parameters.items() if p.over}
+    run(Schedule(deaf, blank, free_run(np.zeros((1, model.size("observed"))), 0.02)))
 
 
 def _group(schedule: Schedule) -> b2.NeuronGroup:

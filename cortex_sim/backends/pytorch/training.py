@@ -78,13 +78,10 @@ def train(
     twin = Twin(model, model.arrays(), dtype=torch.float32)
     parameters = [p for p in twin.parameters() if p.requires_grad]
     optimiser = torch.optim.Adam(parameters, lr=settings.rate)
-    course = Course(twin.arrays())
-    if checkpoint and checkpoint.exists():
-        _resume(checkpoint, twin, optimiser, course)
-    elif settings.epochs:
-        course.best = _finite(_loss(twin, check))
-    saved = time.monotonic()
+    course, saved = Course(twin.arrays()), time.monotonic()
     try:
+        if settings.epochs and not _resume(checkpoint, twin, optimiser, course):
+            course.best = _finite(_loss(twin, check))
         while course.epoch < settings.epochs and course.stale < settings.patience:
             _set_rate(optimiser, settings, course.epoch)
             loss = _epoch(twin, optimiser, lesson, settings, np.random.SeedSequence((seed, course.epoch, EPOCH)))
@@ -176,14 +173,18 @@ def _save(path: Path, twin: Twin, optimiser: torch.optim.Optimizer, course: Cour
         torch.save({"twin": twin.state_dict(), "optimiser": optimiser.state_dict(), "arrays": best, "progress": progress}, temporary)
 
 
-def _resume(path: Path, twin: Twin, optimiser: torch.optim.Optimizer, course: Course) -> None:
+def _resume(path: Path | None, twin: Twin, optimiser: torch.optim.Optimizer, course: Course) -> bool:
+    """Go on from a checkpoint and say so; there may be none, or a damaged one."""
+    if path is None or not path.exists():
+        return False
     try:
         stored = torch.load(path, weights_only=True)
     except (RuntimeError, OSError, EOFError, KeyError, pickle.UnpicklingError):
         print(f"checkpoint {path} is damaged; training starts anew", file=sys.stderr)
-        return
+        return False
     twin.load_state_dict(stored["twin"])
     optimiser.load_state_dict(stored["optimiser"])
     course.arrays = {name: tensor.numpy() for name, tensor in stored["arrays"].items()}
     for name, value in stored["progress"].items():
         setattr(course, name, value)
+    return True
