@@ -153,7 +153,7 @@ def match_circuit(model: Model, names: Iterable[str], seed: int, smoke: bool) ->
         title=QUESTION, question=f"Teacher: {model.title} ({model.paper}).", answer=_answer(scores),
         claims=_claims(scores) + ([] if smoke else _full_claims(scores, preferred, model)),
         scores=tuple(scores), pictures=pictures, trials={"teacher": reaching.asked.trials, "practice": reaching.practice.trials} | copies,
-        models={"teacher": model} | {name: one.model for name, one in fitted.items()}, methods=_methods(model, preferred, fitted),
+        models={"teacher": model} | {name: one.model for name, one in fitted.items()}, methods=_methods(model, preferred, fitted, draws),
         facts={"teacher": f"{model.name}, {model.units} units, in Brian2"} | _facts(fitted, f"{ASKED} held-out reaches", smoke)
         | {"units that vary": _active({"teacher": reaching.asked.trials} | shown, reaching.practice.trials)},
         seed=seed, seconds=seconds,
@@ -353,7 +353,7 @@ def _taught(fitted: Mapping[str, Fitted]) -> str:
     return f"Students: {parts}. Zero epochs: the closed-form regression of the student's own equation, or untrained weights."
 
 
-def _methods(model: Model, preferred: Preferred, fitted: Mapping[str, Fitted]) -> list[str]:
+def _methods(model: Model, preferred: Preferred, fitted: Mapping[str, Fitted], draws: int) -> list[str]:
     step, k, runs = f"{model.dt.value:g} {model.dt.unit}", min(MIXED, model.units), fitted[CONTROL].conditions[0]
     text = f"""
     The circuit was run in Brian2 (step {step}) on delayed reaches. Each preparatory state is a random mixture of the top k = {k} preferred states
@@ -372,7 +372,7 @@ def _methods(model: Model, preferred: Preferred, fitted: Mapping[str, Fitted]) -
 
     Push: {PUSHED["fraction"]:.0%} of the units, random signs, a current that moves a unit by {JUMP:g} within {PUSHED["duration"] * 1e3:g} ms.
     Silencing: {SILENCED["fraction"]:.0%} of the units held at zero firing for {SILENCED["duration"] * 1e3:g} ms. Both start
-    {PUSHED["start"] * 1e3:g} ms after the go cue, with {DRAWS} random draws of the units each, the same on both sides. Where a student's units are
+    {PUSHED["start"] * 1e3:g} ms after the go cue, random draws of the units: {draws} each, the same on both sides. Where a student's units are
     no neurons, the least change of its state that changes the observed rates as asked takes their place.
     """
     return _paragraphs(text)
