@@ -1,28 +1,17 @@
 """Rate equations in Brian2, run as written: all trials in one group, one BLAS product a projection and step, no compiler needed."""
 
-import contextlib
-import signal
-import threading
-from collections.abc import Iterator
-
 import brian2 as b2
 import numpy as np
 from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
-from brian2.core.base import BrianObjectException
 from brian2.core.functions import Function
-from brian2.core.namespace import DEFAULT_UNITS
 from brian2.core.network import Network
-from brian2.equations.equations import EquationError
-from brian2.stateupdaters.base import UnsupportedEquationsException
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.errors import CardError, CortexSimError
+from cortex_sim.backends.brian.calls import sentence_of, stopped_cleanly, unit_named
 from cortex_sim.model import Model
 from cortex_sim.progress import track
 from cortex_sim.schedule import Schedule
-
-REFUSALS = (BrianObjectException, EquationError, UnsupportedEquationsException, ValueError, TypeError, KeyError, SyntaxError, NotImplementedError)
 
 b2.BrianLogger.suppress_hierarchy("brian2.codegen")
 b2.prefs.logging.file_log = False
@@ -38,7 +27,7 @@ def run(schedule: Schedule) -> Float[ndarray, "trial time unit"]:
         CardError: Brian2 refuses the equations; its own sentence is passed on.
         KeyboardInterrupt: the run was interrupted.
     """
-    with _stopped_cleanly() as asked:
+    with stopped_cleanly() as asked:
         return _run(schedule, asked)
 
 
@@ -54,29 +43,8 @@ def _run(schedule: Schedule, asked: list[int]) -> Float[ndarray, "trial time uni
 
         how = {"namespace": {}, "report": show, "report_period": 0.5 * b2.second}
         if not asked:
-            _sentence_of(schedule.model, lambda: network.run(duration * b2.second, **how))
+            sentence_of(schedule.model.name, lambda: network.run(duration * b2.second, **how))
     return recorder.rates
-
-
-@contextlib.contextmanager
-def _stopped_cleanly() -> Iterator[list[int]]:
-    """Turn Ctrl-C into a stop of the simulation and raise it at the end: raised amid Brian2's weak references, Python would lose it."""
-    asked: list[int] = []
-
-    def stop(number: int, frame: object) -> None:  # noqa: ARG001 - signature of a handler
-        asked.append(number)
-        b2.stop()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    previous = signal.signal(signal.SIGINT, stop)
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGINT, previous)
-    if asked:
-        raise KeyboardInterrupt
 
 
 def check(model: Model) -> None:
@@ -108,17 +76,17 @@ def _group(schedule: Schedule) -> b2.NeuronGroup:
         group.variables[model.parsed.state].get_value()[:] = schedule.initial().ravel()
         return group
 
-    return _sentence_of(model, build)
+    return sentence_of(model.name, build)
 
 
 def _namespace(schedule: Schedule) -> dict[str, object]:
     """Everything the equations name: parameters with their units, projections and inputs as functions."""
     model, task = schedule.model, schedule.task
-    known: dict[str, object] = {name: p.value * _unit(p.unit) for name, p in model.parameters.items() if p.over is None}
+    known: dict[str, object] = {name: p.value * unit_named(p.unit) for name, p in model.parameters.items() if p.over is None}
     for name in model.projections:
         known[name] = _product(schedule.arrays[name], task.trials)
     for name, item in model.inputs.items():
-        unit = b2.get_dimensions(_unit(item.unit))
+        unit = b2.get_dimensions(unit_named(item.unit))
         source = _NoiseSource(schedule, name) if item.noise else _InputSource(schedule, name)
         known[name] = _function(source, arg_units=[b2.second, 1], arg_types=["float", "integer"], return_unit=b2.Unit(1, dim=unit))
     return known
@@ -201,20 +169,3 @@ class _Recorder(b2.BrianObject):
         if self.step % self._every == 0:
             self.rates[:, self.step // self._every] = self._rate
         self.step += 1
-
-
-def _unit(name: str) -> b2.Unit:
-    return eval(name, {"__builtins__": {}}, dict(DEFAULT_UNITS))  # noqa: S307 - a card's unit has passed units.scale
-
-
-def _sentence_of(model: Model, action: object) -> object:
-    """Run something of Brian2's and re-raise the innermost sentence of what it refuses."""
-    try:
-        return action()  # type: ignore[operator]
-    except CortexSimError:
-        raise
-    except REFUSALS as problem:
-        inner: BaseException = problem
-        while inner.__cause__ is not None:
-            inner = inner.__cause__
-        raise CardError(f"{model.name}: {' '.join(str(inner).split())}") from problem

@@ -1,0 +1,62 @@
+"""How Brian2 is called: interrupts that end cleanly, refusals in one sentence, units by name."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import brian2 as b2
+from brian2.core.base import BrianObjectException
+from brian2.core.namespace import DEFAULT_UNITS
+from brian2.equations.equations import EquationError
+from brian2.stateupdaters.base import UnsupportedEquationsException
+
+from cortex_sim.errors import CardError, CortexSimError
+
+REFUSALS = (BrianObjectException, EquationError, UnsupportedEquationsException, ValueError, TypeError, KeyError, SyntaxError, NotImplementedError)
+
+T = TypeVar("T")
+
+
+@contextlib.contextmanager
+def stopped_cleanly() -> Iterator[list[int]]:
+    """Turn Ctrl-C into a stop of the simulation and raise it at the end: raised amid Brian2's weak references, Python would lose it."""
+    asked: list[int] = []
+
+    def stop(number: int, frame: object) -> None:  # noqa: ARG001 - signature of a handler
+        asked.append(number)
+        b2.stop()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    previous = signal.signal(signal.SIGINT, stop)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    if asked:
+        raise KeyboardInterrupt
+
+
+def sentence_of(name: str, action: Callable[[], T]) -> T:
+    """Run something of Brian2's and re-raise the innermost sentence of what it refuses, with the card's name in front.
+
+    Raises:
+        CardError: Brian2 refused.
+    """
+    try:
+        return action()
+    except CortexSimError:
+        raise
+    except REFUSALS as problem:
+        inner: BaseException = problem
+        while inner.__cause__ is not None:
+            inner = inner.__cause__
+        raise CardError(f"{name}: {' '.join(str(inner).split())}") from problem
+
+
+def unit_named(name: str) -> b2.Unit:
+    """Give Brian2's unit of a name that has passed ``units.scale``."""
+    return eval(name, {"__builtins__": {}}, dict(DEFAULT_UNITS))  # noqa: S307 - only names of units and their products pass units.scale
