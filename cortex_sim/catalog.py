@@ -12,6 +12,7 @@ from cortex_sim.errors import CardError, NotFound, OptionError, suggestion
 
 if TYPE_CHECKING:
     from cortex_sim.model import Model
+    from cortex_sim.spiking import SpikingModel
 
 PACKAGE = Path(__file__).parent
 
@@ -50,16 +51,21 @@ def find(name: str) -> Path:
     return _find(name, known, suffix, "model or protocol")
 
 
-def load(name: str) -> "Model":
+def load(name: str) -> "Model | SpikingModel":
     """Read a card by its shipped name (``hennequin_2014`` or ``rate/hennequin_2014``) or by a path that ends in ``.toml``.
 
     Raises:
         NotFound: no such name; a close one is suggested.
         CardError: the card is not well formed.
     """
+    path = _find(name, models(), ".toml", "model")
+    if _kind(path) == "spiking":
+        from cortex_sim.spiking import read_spiking
+
+        return read_spiking(path)
     from cortex_sim.model import read_card
 
-    return read_card(_find(name, models(), ".toml", "model"))
+    return read_card(path)
 
 
 def protocol(name: str) -> ModuleType:
@@ -96,6 +102,14 @@ def describe(path: Path) -> str:
         return str(tomllib.loads(text).get("title", ""))
     except tomllib.TOMLDecodeError as problem:
         raise CardError(f"{path}: is no TOML: {problem}.") from None
+
+
+def _kind(path: Path) -> str:
+    """Kind that a card states; empty where it is not even TOML, which its reader will say."""
+    try:
+        return str(tomllib.loads(path.read_text(encoding="utf-8")).get("kind", ""))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return ""
 
 
 def _find(name: str, known: dict[str, Path], suffix: str, what: str) -> Path:

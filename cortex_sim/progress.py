@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 QUIET = 2.0  # s before anything is shown
 LINES = 10.0  # s between lines where standard error is no terminal
+EARLY = 0.02  # share done before which nothing is said about the time left
 
 Report = Callable[[float, str], None]
 
@@ -51,8 +52,8 @@ def _line(label: str) -> Callable[[tuple[float, str] | None], None]:
         nonlocal last
         if frame and (now := time.monotonic()) - last > LINES:
             last = now
-            left = (now - started) * (1 - frame[0]) / max(frame[0], 1e-3)
-            print(f"{label}: {frame[0]:.0%}, {frame[1]}, about {left:.0f} s left", file=sys.stderr, flush=True)
+            left = f", about {(now - started) * (1 - frame[0]) / frame[0]:.0f} s left" if frame[0] > EARLY else ""
+            print(f"{label}: {frame[0]:.0%}, {frame[1]}{left}", file=sys.stderr, flush=True)
 
     return show
 

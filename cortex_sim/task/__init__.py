@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from cortex_sim.errors import TaskError
+from cortex_sim.trials import Trials
 
 DT = 1e-3  # s, grid that the courses of drives and channels are given on
 BIN = 10e-3  # s, grid that rates are recorded on
@@ -23,11 +24,13 @@ class Drive:
         pattern: current per trial and unit, in the unit of the observed rates.
         course: factor at every step of the task's fine grid; dimensionless.
         name: what it is.
+        into: input of the model that it goes to, where the model has several; the pattern is then in that input's unit.
     """
 
     pattern: Float[ndarray, "trial unit"]
     course: Float[ndarray, " step"]
     name: str = "drive"
+    into: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class Task:
         initial: observed rates at the start, (trial, unit); rest if None.
         drives: currents into the units.
         clamps: units held at a rate.
+        recordings: spikes that recorded inputs of a spiking model play back, by the name of the input; one trial each.
         notes: how the task was made, for the record.
     """
 
@@ -75,6 +79,7 @@ class Task:
     initial: Float[ndarray, "trial unit"] | None = None
     drives: tuple[Drive, ...] = ()
     clamps: tuple[Clamp, ...] = ()
+    recordings: Mapping[str, Trials] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -168,3 +173,13 @@ def free_run(initial: Float[ndarray, "trial unit"], duration: float) -> Task:
     """
     initial = np.atleast_2d(np.asarray(initial, dtype=float))
     return Task("free run", 0.0, duration, np.arange(len(initial)), epochs={"movement": (0.0, duration)}, initial=initial)
+
+
+def spontaneous(duration: float, trials: int = 1) -> Task:
+    """Leave a spiking circuit to itself from its own initial states, a number of times.
+
+    Args:
+        duration: s.
+        trials: how many, all of one condition.
+    """
+    return Task("spontaneous activity", 0.0, duration, np.zeros(trials, dtype=int), epochs={"spontaneous": (0.0, duration)})

@@ -60,3 +60,9 @@ def sentence_of(name: str, action: Callable[[], T]) -> T:
 def unit_named(name: str) -> b2.Unit:
     """Give Brian2's unit of a name that has passed ``units.scale``."""
     return eval(name, {"__builtins__": {}}, dict(DEFAULT_UNITS))  # noqa: S307 - only names of units and their products pass units.scale
+
+
+def base_unit(name: str) -> str:
+    """Name the unprefixed unit of the same dimensions, as Brian2's equation text wants it: ``mV`` becomes ``volt``."""
+    dimensions = b2.get_dimensions(unit_named(name))
+    return "1" if dimensions.is_dimensionless else repr(b2.get_unit(dimensions))

@@ -1,0 +1,160 @@
+// The inputs of spiking neurons, as cortex_sim/spiking/inputs.py defines them, for C++ standalone programs; and the arrays of the circuit.
+#ifndef CORTEX_SIM_INPUTS_H
+#define CORTEX_SIM_INPUTS_H
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+namespace cortex_sim {
+
+inline std::FILE *opened(const std::string &name, const char *mode) {
+    std::FILE *file = std::fopen(name.c_str(), mode);
+    if (!file) {
+        std::fprintf(stderr, "cannot open %s\n", name.c_str());
+        std::exit(3);
+    }
+    return file;
+}
+
+template <class T> std::vector<T> read(const std::string &name) {
+    std::FILE *file = opened(name, "rb");
+    std::fseek(file, 0, SEEK_END);
+    std::vector<T> values(std::ftell(file) / sizeof(T));
+    std::rewind(file);
+    const size_t got = values.empty() ? 0 : std::fread(values.data(), sizeof(T), values.size(), file);
+    std::fclose(file);
+    if (got != values.size()) {
+        std::fprintf(stderr, "cannot read %s\n", name.c_str());
+        std::exit(3);
+    }
+    return values;
+}
+
+template <class T> void write(const std::string &name, const T *values, size_t count) {
+    std::FILE *file = opened(name, "wb");
+    const size_t put = count ? std::fwrite(values, sizeof(T), count, file) : 0;
+    if (std::fclose(file) || put != count) {
+        std::fprintf(stderr, "cannot write %s\n", name.c_str());
+        std::exit(3);
+    }
+}
+
+// Fill an array of the program from a file of as many numbers.
+template <class T> void fill(T *to, size_t count, const std::string &name) {
+    const std::vector<double> values = read<double>(name);
+    if (values.size() != count) {
+        std::fprintf(stderr, "%s holds %zu numbers; the program was built for %zu\n", name.c_str(), values.size(), count);
+        std::exit(3);
+    }
+    for (size_t k = 0; k < count; k++) to[k] = (T)values[k];
+}
+
+// Fill a growing array of the program from a file of numbers of another type, a piece at a time.
+template <class From, class T> size_t grow(std::vector<T> &to, const std::string &name) {
+    std::FILE *file = opened(name, "rb");
+    std::fseek(file, 0, SEEK_END);
+    const size_t count = std::ftell(file) / sizeof(From);
+    std::rewind(file);
+    to.resize(count);
+    std::vector<From> piece(1 << 16);
+    for (size_t done = 0; done < count;) {
+        const size_t got = std::fread(piece.data(), sizeof(From), piece.size(), file);
+        if (!got) {
+            std::fprintf(stderr, "cannot read %s\n", name.c_str());
+            std::exit(3);
+        }
+        for (size_t k = 0; k < got; k++) to[done + k] = (T)piece[k];
+        done += got;
+    }
+    std::fclose(file);
+    return count;
+}
+
+inline uint64_t mixed(uint64_t z) {
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+    return z ^ (z >> 31);
+}
+
+// One input of one kind of neurons: key of its random numbers, step, drives (patterns and courses) and recorded events.
+struct Source {
+    uint64_t stream = 0, start = 0;
+    int64_t neurons = 0, slots = 0, steps = 0, now = -1, base = -1;
+    double dt = 0, last = -1, zero = 0, scale = 0;
+    std::vector<double> patterns, courses;
+    std::vector<int32_t> counts;
+    std::vector<int64_t> starts, events;
+    std::vector<std::pair<const double *, double>> active;
+
+    explicit Source(const std::string &name) {
+        const std::vector<int64_t> head = read<int64_t>(name + ".head");
+        stream = (uint64_t)head[0], neurons = head[1], slots = head[2], steps = head[3];
+        dt = read<double>(name + ".dt")[0];
+        scale = 1.0 / std::sqrt(dt);
+        patterns = read<double>(name + ".patterns"), courses = read<double>(name + ".courses");
+        starts = read<int64_t>(name + ".starts"), events = read<int64_t>(name + ".events");
+        counts.assign(starts.empty() ? 0 : neurons, 0);
+    }
+
+    int64_t step(double t) const { return std::llround(t / dt); }
+
+    double uniform(int64_t number, int64_t i) {
+        if (number != base) start = mixed(stream + (uint64_t)number * 0xD1B54A32D192ED03ull), base = number;
+        return (mixed(start + (uint64_t)(i + 1) * 0x9E3779B97F4A7C15ull) >> 11) * 1.1102230246251565e-16;
+    }
+
+    double drive(double t, int64_t i) {
+        if (!slots) return 0.0;
+        const int64_t k = step(t);
+        if (k != now) {
+            now = k, active.clear();
+            const int64_t at = k < steps ? k : steps - 1;
+            for (int64_t s = 0; s < slots; s++)
+                if (courses[s * steps + at] != 0.0) active.push_back({&patterns[s * neurons], courses[s * steps + at]});
+        }
+        double sum = 0.0;
+        for (const auto &slot : active) sum += slot.first[i] * slot.second;
+        return sum;
+    }
+
+    double noise(double t, int64_t i) {
+        const int64_t k = 2 * step(t);
+        const uint64_t offset = (uint64_t)(i + 1) * 0x9E3779B97F4A7C15ull;
+        if (k != base) start = mixed(stream + (uint64_t)k * 0xD1B54A32D192ED03ull), zero = 0, base = k, second = mixed(stream + (uint64_t)(k + 1) * 0xD1B54A32D192ED03ull);
+        const double u = (mixed(start + offset) >> 11) * 1.1102230246251565e-16, v = (mixed(second + offset) >> 11) * 1.1102230246251565e-16;
+        return std::sqrt(-2.0 * std::log(1.0 - u)) * std::cos(6.283185307179586 * v) * scale;
+    }
+
+    double poisson(double rate, double t, int64_t i) {
+        const double mean = rate * dt;
+        if (mean != last) last = mean, zero = std::exp(-mean);
+        double left = uniform(step(t), i) - zero, term = zero;
+        int count = 0;
+        while (left >= 0 && count < 999) {
+            count++;
+            term *= mean / count;
+            left -= term;
+        }
+        return count;
+    }
+
+    double recorded(double t, int64_t i) {
+        const int64_t k = step(t);
+        if (k + 1 >= (int64_t)starts.size()) return 0.0;
+        if (k != now) {
+            if (now >= 0)
+                for (int64_t e = starts[now]; e < starts[now + 1]; e++) counts[events[e]] = 0;
+            now = k;
+            for (int64_t e = starts[k]; e < starts[k + 1]; e++) counts[events[e]]++;
+        }
+        return counts[i];
+    }
+
+    uint64_t second = 0;
+};
+
+} // namespace cortex_sim
+#endif

@@ -1,0 +1,92 @@
+"""The inputs of spiking neurons as functions of time and neuron, from counter-based random numbers that every code target computes alike.
+
+A random number is a hash of (stream, step, neuron): SplitMix64 (Steele, Lea & Flood 2014, OOPSLA) started for each step at a hash of stream
+and step. Nothing is drawn ahead or stored, any neuron's number can be had alone, and NumPy and C++ give the same ones.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int, UInt64
+from numpy import ndarray
+
+GOLDEN, STEP, FIRST, SECOND = (np.uint64(n) for n in (0x9E3779B97F4A7C15, 0xD1B54A32D192ED03, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+UNIT = 2.0**-53
+MOST = 1000  # events of one neuron in one step beyond which Poisson inputs are refused
+
+
+@dataclass(frozen=True)
+class Source:
+    """What one input of one kind of neurons does in one trial.
+
+    Attributes:
+        kind: ``drive``, ``noise``, ``poisson`` or ``recorded``.
+        stream: key of the random numbers.
+        dt: step, s.
+        patterns: of a drive, (slot, neuron) in SI units.
+        courses: of a drive, (slot, step), dimensionless.
+        starts: of a recording: where the events of each step start; one more at the end.
+        neurons: of a recording: the neuron of each event.
+    """
+
+    kind: str
+    stream: int
+    dt: float
+    patterns: Float[ndarray, "slot neuron"]
+    courses: Float[ndarray, "slot step"]
+    starts: Int[ndarray, " step"]
+    neurons: Int[ndarray, " event"]
+
+    def step(self, t: Any) -> int:
+        """Number of the step that starts at time t, s."""
+        return round(float(np.ravel(t)[0]) / self.dt)
+
+    def drive(self, t: Any, i: Int[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
+        """Sum of the drives at a time."""
+        now = self.courses[:, min(self.step(t), self.courses.shape[1] - 1)] if self.courses.size else np.zeros(0)
+        active = np.flatnonzero(now)
+        return now[active] @ self.patterns[active][:, np.asarray(i)] if active.size else np.zeros(np.shape(i))
+
+    def noise(self, t: Any, i: Int[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
+        """White noise of unit intensity, 1/sqrt(s): standard normal numbers (Box & Muller 1958) over sqrt(dt)."""
+        first, second = (self.uniform(2 * self.step(t) + k, i) for k in (0, 1))
+        return np.sqrt(-2.0 * np.log(1.0 - first)) * np.cos(2.0 * np.pi * second) / np.sqrt(self.dt)
+
+    def poisson(self, rate: Any, t: Any, i: Int[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
+        """Number of events in this step, by inversion of the distribution function."""
+        mean = np.broadcast_to(np.asarray(rate, dtype=float) * self.dt, np.shape(i))
+        left, term = self.uniform(self.step(t), i), np.exp(-mean)
+        count, going = np.zeros(np.shape(i)), np.ones(np.shape(i), dtype=bool)
+        for k in range(1, MOST):
+            left = left - term
+            going &= left >= 0
+            if not going.any():
+                break
+            count[going] = k
+            term = term * mean / k
+        return count
+
+    def recorded(self, t: Any, i: Int[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
+        """Number of recorded spikes of each neuron in this step."""
+        step = self.step(t)
+        if step + 1 >= len(self.starts):
+            return np.zeros(np.shape(i))
+        events = self.neurons[self.starts[step] : self.starts[step + 1]]
+        return np.bincount(events, minlength=int(np.max(i)) + 1)[np.asarray(i)].astype(float)
+
+    def uniform(self, step: int, i: Int[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
+        """Uniform numbers in [0, 1) of a step, one a neuron."""
+        with np.errstate(over="ignore"):
+            start = mixed(np.uint64(self.stream) + np.uint64(step) * STEP)
+            number = mixed(start + (np.asarray(i).astype(np.uint64) + np.uint64(1)) * GOLDEN)
+        return (number >> np.uint64(11)).astype(float) * UNIT
+
+
+def mixed(z: Any) -> UInt64[ndarray, "..."]:
+    """Mix the bits of 64-bit numbers: the finaliser of SplitMix64."""
+    with np.errstate(over="ignore"):
+        z = np.asarray(z, dtype=np.uint64)
+        z = (z ^ (z >> np.uint64(30))) * FIRST
+        z = (z ^ (z >> np.uint64(27))) * SECOND
+        return z ^ (z >> np.uint64(31))
