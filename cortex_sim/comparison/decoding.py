@@ -1,0 +1,39 @@
+"""Decoding: how well the condition of a trial can be told from its spike counts."""
+
+import numpy as np
+
+from cortex_sim.errors import ComparisonError
+from cortex_sim.trials import Trials
+
+FOLDS = 5
+
+
+def decoding(trials: Trials, *, window: tuple[float, float] | None = None, folds: int = FOLDS) -> float:
+    """Give the share of trials whose condition a linear discriminant tells from the counts of all units; chance is one in the conditions.
+
+    The covariance within conditions is shrunk as Ledoit and Wolf prescribe. Every trial is judged by a discriminant of the other folds, which
+    are stretches of trials in order, so that a slow drift does not help.
+
+    Args:
+        trials: spikes, one or more trials a condition and fold.
+        window: start and stop in s of the count; from the start until the first trial ends if left out.
+        folds: number of parts, each held out once.
+
+    Raises:
+        ComparisonError: there is one condition, or one has fewer trials than there are folds.
+
+    Source:
+        scikit-learn (Pedregosa et al. 2011); Ledoit & Wolf (2004) J Multivar Anal 88:365.
+    """
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+    labels, count = np.unique(trials.condition, return_inverse=True)[1], np.unique(trials.condition, return_counts=True)[1]
+    if len(count) < 2 or count.min() < folds:
+        raise ComparisonError(f"decoding: {len(count)} conditions of {count.min()} trials or more; there should be 2 of at least {folds} trials.")
+    trials = trials if window is None else trials.window(*window)
+    (number, _, units), (when, unit, trial) = trials.shape, trials.spikes
+    kept = when < trials.stop.min()
+    counts = np.bincount(trial[kept].astype(np.int64) * units + unit[kept], minlength=number * units).reshape(number, units)
+    discriminant = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+    return float((cross_val_predict(discriminant, counts, labels, cv=StratifiedKFold(folds)) == labels).mean())

@@ -1,0 +1,133 @@
+"""Noise ceilings: with planted signal and noise they are 1/(1 + s²/n), and what a model that knows the truth reaches."""
+
+import numpy as np
+import pytest
+
+from cortex_sim.comparison.prediction import explained, reference
+from cortex_sim.comparison.reliability import ceiling, noise_variance, reliability
+from cortex_sim.errors import ComparisonError
+from cortex_sim.trials import Trials
+
+CONDITIONS, BINS, UNITS = 20, 25, 24
+
+
+def planted(s2: float | np.ndarray, repeats: int, *, scale: float | np.ndarray = 1.0, seed: int = 0) -> tuple[np.ndarray, Trials]:
+    """True rates of variance 1 in every unit, times a scale, and single trials of them with noise of variance s2."""
+    rng = np.random.default_rng(seed)
+    truth = rng.standard_normal((CONDITIONS, BINS, UNITS))
+    truth = (truth - truth.mean(axis=(0, 1))) / truth.std(axis=(0, 1)) * scale
+    noise = rng.standard_normal((CONDITIONS, repeats, BINS, UNITS)) * np.sqrt(s2) * scale
+    rate = (truth[:, None] + noise).reshape(-1, BINS, UNITS)
+    return truth, Trials.from_arrays(rate, 0.01 * np.arange(BINS), condition=np.repeat(np.arange(CONDITIONS), repeats))
+
+
+def error(s2: float, repeats: int) -> float:
+    """Standard error of an estimate of the ceiling, to first order, from the noise's variance and its covariance with the signal."""
+    samples, e = CONDITIONS * BINS * UNITS, s2 / repeats
+    of_noise = np.sqrt(2 / (samples * (repeats - 1))) * e  # what all splits together know of it
+    of_total = np.sqrt(2 * e**2 + 4 * e) / np.sqrt(samples)
+    return float((of_noise + e / (1 + e) * of_total) / (1 + e))
+
+
+@pytest.mark.parametrize(("s2", "repeats", "expected"), [(1, 10, 0.909), (4, 10, 0.714), (4, 40, 0.909), (2, 9, 0.818), (1, 2, 0.667), (0, 5, 1.0)])
+def test_the_ceiling_is_the_closed_form_and_what_the_truth_reaches(s2: float, repeats: int, expected: float) -> None:
+    truth, trials = planted(s2, repeats)
+    found = ceiling(trials, splits=50)
+    tolerance = 5 * error(s2, repeats) + 5 * s2 / repeats / np.sqrt(50 * CONDITIONS * BINS * UNITS)  # and of 50 random splits
+    assert 1 / (1 + s2 / repeats) == pytest.approx(expected, abs=5e-4)
+    assert found == pytest.approx(expected, abs=tolerance + 5e-4)
+    average = trials.averaged()
+    mean, scale = reference(average)
+    reached = explained(average.rate, truth, mean=mean, scale=scale)
+    assert found == pytest.approx(reached, abs=tolerance + 5 * s2 / repeats * np.sqrt(2 / (CONDITIONS * BINS * UNITS)))
+
+
+def test_halves_estimate_the_variance_of_the_mean_whether_or_not_trials_divide_by_two() -> None:
+    """Over all splits the expectation of n1 n2/n² (A - B)² is the unbiased sample variance over n, exactly."""
+    for repeats in (2, 3, 6, 7):
+        _, trials = planted(1.0, repeats)
+        exact = trials.rate.reshape(CONDITIONS, repeats, BINS, UNITS).var(axis=1, ddof=1) / repeats
+        found = noise_variance(trials, splits=200)
+        spread = np.sqrt(2 / 200) * exact  # a split's value is at most chi-squared with one degree of freedom times the exact one
+        # samples of a condition share its splits, but a split says nothing about the sign of their deviations, which are independent
+        assert (found - exact).mean() == pytest.approx(0, abs=5 * np.sqrt((spread**2).mean() / exact.size))
+        if repeats == 2:  # there is but one split
+            np.testing.assert_allclose(found, exact, rtol=1e-9)
+
+
+def test_each_unit_counts_the_same_whatever_its_scale() -> None:
+    """Units ten thousand times larger, or with more noise: the ceiling is that of the pooled, scaled variances, as in R² of rates."""
+    s2 = np.where(np.arange(UNITS) % 2, 8.0, 0.5)
+    scale = 10.0 ** (np.arange(UNITS) % 4)
+    truth, trials = planted(s2, 10, scale=scale)
+    average = trials.averaged()
+    mean, spread = np.zeros(UNITS), np.maximum(np.sqrt(1 + s2 / 10) * scale, 0.1 * np.median(np.sqrt(1 + s2 / 10) * scale))
+    weight = (scale / spread) ** 2
+    expected = weight.sum() / (weight * (1 + s2 / 10)).sum()
+    found = ceiling(trials)
+    assert found == pytest.approx(expected, abs=5 * error(8.0, 10))
+    assert found == pytest.approx(explained(average.rate, truth, mean=mean, scale=spread), abs=10 * error(8.0, 10))
+    unscaled = (scale**2).sum() / (scale**2 * (1 + s2 / 10)).sum()
+    assert abs(unscaled - expected) > 0.1  # a ceiling that forgot the scale would be seen
+
+
+def test_mean_and_scale_come_from_the_training_part() -> None:
+    _, trials = planted(2.0, 8)
+    _, other = planted(2.0, 8, seed=1)
+    training = other.averaged()
+    shifted = Trials.from_arrays(training.rate + 3.0, training.time)
+    average, noise = trials.averaged().rate, noise_variance(trials)
+    mean, scale = reference(shifted)
+    by_hand = 1 - (noise / scale**2).sum() / (((average - mean) / scale) ** 2).sum()
+    assert ceiling(trials, training=shifted) == pytest.approx(by_hand, rel=1e-12)
+    assert ceiling(trials, training=shifted) > ceiling(trials, training=training) + 0.05  # total variance is about a mean that is far off
+    folds = [shifted] * CONDITIONS  # each condition held out by itself
+    assert ceiling(trials, training=folds) == pytest.approx(by_hand, rel=1e-12)
+
+
+def test_reliability_is_by_unit_and_in_the_order_of_units() -> None:
+    s2 = np.linspace(0, 20, UNITS)
+    _, trials = planted(s2, 10)
+    found = reliability(trials)
+    samples = CONDITIONS * BINS
+    np.testing.assert_allclose(found, 1 / (1 + s2 / 10), atol=5 * error(20, 10) * np.sqrt(UNITS))
+    halves = trials.rate.reshape(CONDITIONS, 10, BINS, UNITS)
+    r = [np.corrcoef(halves[:, :5, :, u].mean(1).ravel(), halves[:, 5:, :, u].mean(1).ravel())[0, 1] for u in range(UNITS)]
+    prophecy = 2 * np.array(r) / (1 + np.array(r))  # Pearson's r of one split, after Spearman and Brown
+    np.testing.assert_allclose(found, prophecy, atol=5 * 2 / np.sqrt(samples))
+
+
+def test_pure_noise_is_not_reliable_and_a_silent_unit_has_no_reliability() -> None:
+    rate = np.random.default_rng(0).standard_normal((200, BINS, 6))
+    rate[..., 2] = 4.0
+    trials = Trials.from_arrays(rate, 0.01 * np.arange(BINS), condition=np.arange(200) % 20)
+    found = reliability(trials)
+    assert np.isnan(found[2])
+    np.testing.assert_allclose(np.delete(found, 2), 0, atol=5 * (np.sqrt(2 / 500) + np.sqrt(2 / 4500)))
+    assert abs(ceiling(trials)) < 5 * (np.sqrt(2 / 2500) + np.sqrt(2 / 22500))
+
+
+def test_noise_that_lasts_over_bins_is_noise() -> None:
+    """A gain for each trial, the same in all bins, does not average out over time: s² counts bin by bin."""
+    rng = np.random.default_rng(0)
+    truth = rng.standard_normal((CONDITIONS, 1, BINS, UNITS))
+    offset = rng.standard_normal((CONDITIONS, 10, 1, UNITS)) * 2
+    trials = Trials.from_arrays((truth + offset).reshape(-1, BINS, UNITS), 0.01 * np.arange(BINS), condition=np.repeat(np.arange(CONDITIONS), 10))
+    independent = CONDITIONS * UNITS
+    assert ceiling(trials) == pytest.approx(1 / 1.4, abs=5 * 0.4 * np.sqrt(2 / independent))
+
+
+def test_splits_are_seeded_and_the_order_of_conditions_does_not_matter() -> None:
+    _, trials = planted(4.0, 6)
+    assert ceiling(trials, seed=1) == ceiling(trials, seed=1) != ceiling(trials, seed=2)
+    mixed = trials.select(np.random.default_rng(0).permutation(trials.shape[0]))
+    assert ceiling(mixed, splits=200) == pytest.approx(ceiling(trials, splits=200), abs=5 * 4 / 6 * np.sqrt(2 / (200 * CONDITIONS * BINS)))
+
+
+def test_single_repeats_and_flat_rates_are_refused() -> None:
+    once = Trials.from_arrays(np.random.default_rng(0).random((3, 5, 2)), 0.01 * np.arange(5), condition=["a", "a", "b"])
+    for measure in (ceiling, reliability):
+        with pytest.raises(ComparisonError, match="condition 'b' has one trial; a ceiling needs at least 2 of each, before they are averaged"):
+            measure(once)
+        with pytest.raises(ComparisonError, match="no unit varies over conditions and time, so there is nothing to be reliable"):
+            measure(Trials.from_arrays(np.ones((4, 5, 2)), 0.01 * np.arange(5), condition=[0, 0, 1, 1]))
