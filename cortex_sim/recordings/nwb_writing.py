@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,6 +12,7 @@ import xarray as xr
 from jaxtyping import Float
 from numpy import ndarray
 
+from cortex_sim import __version__
 from cortex_sim.errors import OptionError, TrialsError
 from cortex_sim.storage import content_key, whole_file
 from cortex_sim.trials import Trials
@@ -60,7 +60,7 @@ def write_nwb(
         session_description=session_description, session_start_time=session_start_time, notes=note,
         identifier=content_key(note, *spikes, labels.tolist(), trials.stop, trials.population.tolist(), session_description),
         experiment_description="Simulation of motor cortex.", keywords=["simulation", "motor cortex"],
-        was_generated_by=[["cortex-sim", version("cortex-sim")]], subject=pynwb.file.Subject(**SUBJECT),
+        was_generated_by=[["cortex-sim", __version__]], subject=pynwb.file.Subject(**SUBJECT),
     )  # fmt: skip
     session.trials = _trial_table(pynwb, trials, zero, labels)
     session.units = _unit_table(pynwb, trials, zero)
