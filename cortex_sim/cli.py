@@ -78,9 +78,14 @@ def check(
     names = list(catalog.models()) if name is None else [name]
     models = [catalog.load(each) for each in names]
     from cortex_sim.backends import brian
+    from cortex_sim.backends.brian import runtime
+    from cortex_sim.spiking import SpikingModel
 
     for model in models:
-        brian.check(model)
+        if isinstance(model, SpikingModel):
+            runtime.check(model)
+        else:
+            brian.check(model)
         print(f"{model.name}: well formed; Brian2 accepts its equations and units.")
 
 

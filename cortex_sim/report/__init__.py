@@ -18,6 +18,7 @@ import numpy as np
 from cortex_sim.comparison.score import Score
 from cortex_sim.errors import FileProblem
 from cortex_sim.model import Model
+from cortex_sim.spiking import SpikingModel
 from cortex_sim.storage import content_key
 from cortex_sim.trials import Trials
 
@@ -86,7 +87,7 @@ class Report:
     scores: Sequence[Score] = ()
     pictures: Mapping[str, Picture] = field(default_factory=dict)
     trials: Mapping[str, Trials] = field(default_factory=dict)
-    models: Mapping[str, Model] = field(default_factory=dict)
+    models: Mapping[str, Model | SpikingModel] = field(default_factory=dict)
     methods: Sequence[str] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     absent: Sequence[str] = ()
@@ -159,7 +160,7 @@ class Report:
             "command": command, "seed": self.seed, "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "versions": {"cortex-sim": __version__, "python": platform.python_version()} | {p: importlib.metadata.version(p) for p in PACKAGES},
             "cards": {name: model.key for name, model in self.models.items()},
-            "trials": {name: content_key(trials.rate) for name, trials in self.trials.items()},
+            "trials": {name: _content(trials) for name, trials in self.trials.items()},
             "protocol": made, "code": code, "machine": platform.platform(),
             "seconds": {stage: round(value, 2) for stage, value in self.seconds.items()}, "facts": dict(self.facts),
         }  # fmt: skip
@@ -173,6 +174,11 @@ def check_new(folder: Path) -> None:
     """
     if folder.exists():
         raise FileProblem(f"{folder}: exists already, and a finished run is never overwritten. Choose another --out or remove it.")
+
+
+def _content(trials: Trials) -> str:
+    """Hash of the rates, or of the spikes."""
+    return content_key(*trials.spikes) if "spike_time" in trials.dataset else content_key(trials.rate)
 
 
 def _file_name(name: str) -> str:

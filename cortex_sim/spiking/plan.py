@@ -20,6 +20,7 @@ from cortex_sim.trials import Spikes, Trials
 
 DRAWN, START, STREAM = 13, 14, 15  # name the random streams
 WINDOW = 0.02  # s, in which a population's rate is watched
+USUAL = "drive"  # input that drives go to unless they name another
 HELD = "silencing"  # name of the input that keeps neurons from firing
 ALIKE = np.zeros((0, 0))
 
@@ -65,11 +66,9 @@ class Plan:
 
     def _listener(self, into: str, label: str) -> tuple[str, int]:
         """Name the input a drive goes to, and the number of neurons that hear it."""
-        known = [name for name, part in self.model.inputs.items() if part.kind == "drive"]
-        if (into and into not in known) or not (into or len(known) == 1):
-            found = f"input {into!r}" if into else f"no input in particular, and {self.model.name} has {len(known)}"
-            raise TaskError(f"task {self.task.name!r}: {label} goes to {found}. {suggestion(into, known)}")
-        name = into or known[0]
+        known, name = [name for name, part in self.model.inputs.items() if part.kind == "drive"], into or USUAL
+        if name not in known:
+            raise TaskError(f"task {self.task.name!r}: {label} goes to the input {name!r}, which {self.model.name} lacks. {suggestion(name, known)}")
         return f"input {name!r}", max((self.size(kind) for kind in self.model.neurons if name in self.called(kind)), default=0)
 
     def _check_recording(self, name: str, recording: Trials) -> None:
@@ -186,7 +185,7 @@ class Plan:
         return Source(type_, stream, self.dt, patterns, courses, starts, neurons)
 
     def _driven(self, kind: str, name: str, trial: int) -> tuple[ndarray, ndarray]:
-        drives = [d for d in self.task.drives if (d.into or name) == name and d.course.any() and d.pattern[trial].any()]
+        drives = [d for d in self.task.drives if (d.into or USUAL) == name and d.course.any() and d.pattern[trial].any()]
         if not drives:
             return np.zeros((0, self.size(kind))), np.zeros((0, self.steps))
         return np.stack([drive.pattern[trial] for drive in drives]), np.stack([self.resample(drive.course) for drive in drives])

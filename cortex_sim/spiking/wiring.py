@@ -15,6 +15,7 @@ from numpy import ndarray
 
 from cortex_sim import connectivity
 from cortex_sim.errors import CardError, suggestion
+from cortex_sim.model import WEIGHTS
 
 if TYPE_CHECKING:
     from cortex_sim.spiking import Projection, SpikingModel
@@ -161,7 +162,8 @@ def _drawn(
     if rule in RULES:
         pair = Pair(*sizes, model.scale, source.size * target.size, source.each, source.first, np.random.default_rng(entropy))
         return *RULES[rule](pair, **arguments), 1.0
-    W = connectivity.weights(rule, sizes[::-1], arguments, tuple(entropy.entropy))  # type: ignore[arg-type]
+    matrices = [part.rule for part in model.projections.values() if part.rule not in RULES]
+    W = connectivity.weights(rule, sizes[::-1], arguments, (model.seed, matrices.index(rule), WEIGHTS))  # as the rate card draws it
     pre, post = (axis.astype(np.int32) for axis in np.nonzero(W.T))
     return pre, post, W[post, pre]
 

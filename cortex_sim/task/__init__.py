@@ -24,7 +24,7 @@ class Drive:
         pattern: current per trial and unit, in the unit of the observed rates.
         course: factor at every step of the task's fine grid; dimensionless.
         name: what it is.
-        into: input of the model that it goes to, where the model has several; the pattern is then in that input's unit.
+        into: input of a spiking model that it goes to, if not ``drive``; the pattern is in that input's unit and over the neurons that call it.
     """
 
     pattern: Float[ndarray, "trial unit"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import brian2 as b2
 import numpy as np
@@ -12,10 +13,14 @@ from cortex_sim.backends.brian.calls import sentence_of, stopped_cleanly
 from cortex_sim.backends.brian.circuit import Circuit, assemble, wired
 from cortex_sim.errors import CardError
 from cortex_sim.progress import Report
+from cortex_sim.spiking import SpikingModel
 from cortex_sim.spiking.plan import HELD, Plan
 from cortex_sim.storage import cache_folder
+from cortex_sim.task import BIN, spontaneous
+from cortex_sim.trials import Spikes, Trials
 
 CHECKED = 0.01  # s of biological time between looks for a circuit that runs away
+FEW = 8  # neurons of each population that a check runs
 Spiking = tuple[Float[ndarray, " spike"], Int[ndarray, " spike"]]
 
 
@@ -51,6 +56,25 @@ def run(plan: Plan, trials: Sequence[int], target: str, report: Report) -> list[
             network.remove(watch)
             found.append(watch.finished())
     return found
+
+
+def check(model: SpikingModel) -> None:
+    """Hand a spiking circuit to Brian2, which checks every unit, and run a few neurons of each population for two bins.
+
+    Raises:
+        CardError: Brian2's own sentence, with the card's name in front.
+    """
+    populations = {name: part.model_dump() | {"size": min(part.size, FEW)} if model.neurons[part.neurons].threshold else part.model_dump()
+                   for name, part in model.populations.items()}  # fmt: skip
+    few = model.changed(populations=populations, scale=1.0, limit=model.limit.model_dump() | {"value": 1e9})
+    recordings = {name: _silence(few, name) for name, part in few.inputs.items() if part.kind == "recorded"}
+    run(Plan(few, replace(spontaneous(2 * BIN), recordings=recordings)), [0], "numpy", lambda done, text: None)
+
+
+def _silence(model: SpikingModel, name: str) -> Trials:
+    plan = Plan(model, spontaneous(2 * BIN))
+    units = max(plan.size(kind) for kind in model.neurons if name in plan.called(kind))
+    return Trials.from_spikes(Spikes(np.empty(0), np.empty(0, int), np.empty(0, int)), plan.task.time, units=units, condition=[0])
 
 
 @contextmanager
