@@ -72,6 +72,25 @@ def example_units(
     return figure
 
 
+def curves(x: Float[ndarray, " sample"], lines: Mapping[str, Float[ndarray, " sample"]], *, xlabel: str, ylabel: str) -> Figure:
+    """Draw lines over one axis: the first, which is what the others should be, thick and pale.
+
+    Args:
+        x: shared by all.
+        lines: by name.
+        xlabel: quantity and unit.
+        ylabel: quantity and unit.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(0.7 * WIDTH, 3.0))
+        ax = figure.subplots()
+        for number, ((name, values), colour) in enumerate(zip(lines.items(), (TEACHER, *COLOURS), strict=False)):
+            ax.plot(x, values, color=colour, lw=1.3 if number else 4, alpha=1.0 if number else 0.25, label=name)
+        ax.set(xlabel=xlabel, ylabel=ylabel)
+        ax.legend(loc="best")
+    return figure
+
+
 def components(
     teacher: Float[ndarray, "condition time unit"], students: Mapping[str, Float[ndarray, "condition time unit"]], *, unit: str
 ) -> Figure:

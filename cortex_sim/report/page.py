@@ -22,6 +22,7 @@ def render(report: "Report", run: Mapping[str, Any], figures: Path) -> str:
     """Fill the template; figures become data so that the page stands alone."""
     environment = Environment(loader=PackageLoader("cortex_sim.report", "."), autoescape=True, undefined=StrictUndefined)
     environment.filters["number"] = number
+    environment.filters["listed"] = listed
     environment.filters["minus"] = lambda text: MINUS.sub("−", text)
     pictures = [(name, picture, _data(figures / f"{name}.svg")) for name, picture in report.pictures.items()]
     tables = {measure: [_row(s) for s in report.scores if s.measure == measure] for measure in dict.fromkeys(s.measure for s in report.scores)}
@@ -36,6 +37,15 @@ def number(value: float | None) -> str:
         return "∞" if value > 0 else "−∞"
     digits = f"{value:.4f}" if 0.99 <= abs(value) < 1 else f"{value:.3f}" if abs(value) < 100 else f"{value:.0f}"
     return digits.replace("-", "−")
+
+
+def listed(value: Any) -> str:
+    """Give a number of a card as it is, a row of them in full, and of a table its size."""
+    if not isinstance(value, list):
+        return f"{value:g}"
+    if isinstance(value[0], list):
+        return f"{len(value)} × {len(value[0])} table"
+    return ", ".join(f"{item:g}" for item in value)
 
 
 def _row(score: Score) -> dict[str, Any]:
