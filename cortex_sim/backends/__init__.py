@@ -1,1 +1,5 @@
-"""Executions of a model; each folder is the only one that imports its simulator."""
+"""Backends: where circuits and networks run."""
+
+import warnings
+
+warnings.filterwarnings("ignore", category=DeprecationWarning, module="brian2|pyparsing")  # Brian2 calls pyparsing by its old names
