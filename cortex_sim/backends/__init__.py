@@ -1,4 +1,4 @@
-"""Backends: where circuits and networks run."""
+"""Executions of a model; each folder is the only one that imports its simulator."""
 
 import warnings
 

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from numpy import ndarray
 
 from cortex_sim.errors import FileProblem
 from cortex_sim.spiking.plan import HELD, Plan
-from cortex_sim.spiking.wiring import blocks
+from cortex_sim.spiking.wiring import blocks, delays, same_delay
 from cortex_sim.storage import cache_folder, content_key, write_text
 
 WRITTEN = ("brian/standalone.py", "brian/circuit.py", "brian/inputs.h")  # files that decide what a program is
@@ -171,22 +171,15 @@ def write_circuit(plan: Plan, common: Path) -> None:
 
 
 def _write_wire(plan: Plan, projections: Sequence[str], stem: Path) -> None:
-    """Write synapses as they are drawn; delays are written alike for all only where all are."""
-    single = {float(t.value) * 1.0 if isinstance(t.value, float) and not t.sd else None for t in (plan.model.projections[n].delay for n in projections) if t}
-    alike = len(single) <= 1 and None not in single
-    with open(f"{stem}.pre", "wb") as pre, open(f"{stem}.post", "wb") as post, open(f"{stem}.weight", "wb") as weight, open(f"{stem}.delay", "wb") as delay:
-        last = np.zeros(1, np.float32)
-        for name in projections:
-            for block in blocks(plan.model, name):
-                block.pre.tofile(pre)
-                block.post.tofile(post)
-                block.weight.tofile(weight)
-                last = block.delay[:1] if block.delay.size else last
-                if not alike:
-                    wanted = block.delay if block.delay.size == block.pre.size else np.full(block.pre.size, block.delay[0] if block.delay.size else 0.0)
-                    wanted.astype(np.float32).tofile(delay)
-        if alike:
-            last.tofile(delay)
+    """Write synapses as they are drawn; a delay that all share is written once."""
+    same, names = same_delay(plan.model, projections), ("pre", "post", "weight", "delay")
+    with ExitStack() as stack:
+        files = {name: stack.enter_context(open(f"{stem}.{name}", "wb")) for name in names}
+        for block in (block for name in projections for block in blocks(plan.model, name)):
+            for name in names[:3]:
+                getattr(block, name).tofile(files[name])
+            if not same or not files["delay"].tell():
+                delays(block, same).tofile(files["delay"])
 
 
 def _run_one(

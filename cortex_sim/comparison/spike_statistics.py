@@ -3,10 +3,12 @@
 elephant takes a second to import, so the functions that need it do so.
 """
 
+import importlib
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -176,7 +178,7 @@ def power(trials: Trials, *, population: str = ALL, bin: float = SPECTRUM_BIN) -
     Returns:
         Frequencies in Hz, between 0 and the Nyquist frequency, and the power spectral density in Hz²/Hz.
     """
-    from elephant.spectral import welch_psd
+    welch_psd = _elephant("spectral").welch_psd
 
     first = _first_bins(trials, bin)
     bins = int(np.diff(first).min())
@@ -187,6 +189,12 @@ def power(trials: Trials, *, population: str = ALL, bin: float = SPECTRUM_BIN) -
     frequency, density = welch_psd(rate, len_segment=segment, fs=1 / bin)
     inner = slice(1, (segment + 1) // 2)  # a one-sided spectrum counts 0 and the Nyquist frequency once, all others twice
     return frequency[inner], density.mean(axis=0)[inner]
+
+
+def _elephant(part: str) -> ModuleType:
+    """Import a part of elephant without its filter, which would show everybody's warnings from then on."""
+    with warnings.catch_warnings():
+        return importlib.import_module(f"elephant.{part}")
 
 
 def _trains(trials: Trials, until: float = np.inf) -> list[list[ndarray]]:
@@ -200,7 +208,7 @@ def _trains(trials: Trials, until: float = np.inf) -> list[list[ndarray]]:
 
 
 def _rates(trials: Trials) -> Float[ndarray, " unit"]:
-    from elephant.statistics import mean_firing_rate
+    mean_firing_rate = _elephant("statistics").mean_firing_rate
 
     (count, _, units), start, stop, spikes = trials.shape, float(trials.time[0]), trials.stop, trials.spikes
     found = np.empty((count, units))
@@ -216,7 +224,9 @@ def _rates(trials: Trials) -> Float[ndarray, " unit"]:
 
 def _irregularity(trains: list[list[ndarray]]) -> tuple[Float[ndarray, " unit"], Float[ndarray, " unit"]]:
     """CV2 and CV of every unit, intervals pooled over trials."""
-    from elephant.statistics import cv, cv2, isi
+    cv = _elephant("statistics").cv
+    cv2 = _elephant("statistics").cv2
+    isi = _elephant("statistics").isi
 
     found = np.full((2, len(trains)), np.nan)
     for place, unit in enumerate(trains):
@@ -239,14 +249,14 @@ def _fano(trains: list[list[ndarray]], conditions: list[ndarray]) -> Float[ndarr
 
 
 def _fanofactor(groups: Sequence[ndarray]) -> float:
-    from elephant.statistics import fanofactor
+    fanofactor = _elephant("statistics").fanofactor
 
     return float(fanofactor(groups)) * len(groups) / (len(groups) - 1)
 
 
 def _correlation(trains: list[list[ndarray]], conditions: list[ndarray]) -> Float[ndarray, "paired paired"]:
-    from elephant.conversion import BinnedSpikeTrain
-    from elephant.spike_train_correlation import covariance
+    BinnedSpikeTrain = _elephant("conversion").BinnedSpikeTrain
+    covariance = _elephant("spike_train_correlation").covariance
     from quantities import s
 
     repeated = [kept for kept in conditions if len(kept) > 1]

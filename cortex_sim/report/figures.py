@@ -91,6 +91,26 @@ def curves(x: Float[ndarray, " sample"], lines: Mapping[str, Float[ndarray, " sa
     return figure
 
 
+def hand_paths(hand: Float[ndarray, "trial time 2"], wanted: Float[ndarray, "trial time 2"], condition: ndarray) -> Figure:
+    """Draw paths of the hand in cm, beside both coordinates over time, a colour a condition; dashed: what was asked for."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 3.6))
+        paths, *courses = figure.subplots(1, 3, width_ratios=(1, 1.1, 1.1))
+        labels = np.unique(condition)
+        shades = dict(zip(labels, matplotlib.colormaps["twilight"](np.linspace(0.1, 0.9, len(labels))), strict=True))
+        bins = np.arange(hand.shape[1])
+        for found, asked, label in zip(hand, wanted, condition, strict=True):
+            paths.plot(*found.T, color=shades[label], lw=1)
+            paths.plot(*asked.T, color=TEACHER, lw=0.8, ls="--", alpha=0.5)
+            for axis, ax in enumerate(courses):
+                ax.plot(10 * bins, found[:, axis], color=shades[label], lw=0.9)
+                ax.plot(10 * bins, asked[:, axis], color=TEACHER, lw=0.8, ls="--", alpha=0.5)
+        paths.set(xlabel="x (cm)", ylabel="y (cm)", aspect="equal")
+        for ax, name in zip(courses, "xy", strict=True):
+            ax.set(xlabel="time from the go cue (ms)", ylabel=f"{name} (cm)")
+    return figure
+
+
 def components(
     teacher: Float[ndarray, "condition time unit"], students: Mapping[str, Float[ndarray, "condition time unit"]], *, unit: str
 ) -> Figure:

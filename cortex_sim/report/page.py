@@ -3,7 +3,7 @@
 import base64
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,9 @@ def render(report: "Report", run: Mapping[str, Any], figures: Path) -> str:
     environment.filters["minus"] = lambda text: MINUS.sub("−", text)
     pictures = [(name, picture, _data(figures / f"{name}.svg")) for name, picture in report.pictures.items()]
     tables = {measure: [_row(s) for s in report.scores if s.measure == measure] for measure in dict.fromkeys(s.measure for s in report.scores)}
-    return environment.get_template("report.html.j2").render(report=report, run=run, pictures=pictures, tables=tables)
+    return environment.get_template("report.html.j2").render(
+        report=report, run=run, pictures=pictures, tables=tables, units_of_inference=_units_of_inference(report.scores)
+    )  # fmt: skip
 
 
 def number(value: float | None) -> str:
@@ -46,6 +48,11 @@ def listed(value: Any) -> str:
     if isinstance(value[0], list):
         return f"{len(value)} × {len(value[0])} table"
     return ", ".join(f"{item:g}" for item in value)
+
+
+def _units_of_inference(scores: Sequence[Score]) -> str:
+    """What was left out in turn for the intervals, each once."""
+    return ", ".join(dict.fromkeys(score.interval_over for score in scores if score.interval))
 
 
 def _row(score: Score) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from numpy import ndarray
 
 from cortex_sim.errors import CardError, TaskError, suggestion
 from cortex_sim.spiking import Neurons, SpikingModel
-from cortex_sim.spiking.inputs import MOST, Source
-from cortex_sim.spiking.text import declared
+from cortex_sim.spiking.inputs import Source
+from cortex_sim.spiking.text import declared, statement_names
 from cortex_sim.spiking.wiring import offset
 from cortex_sim.storage import content_key
 from cortex_sim.task import BIN, DT, Task
@@ -60,7 +60,8 @@ class Plan:
         for drive in self.task.drives:
             kind, size = self._listener(drive.into, drive.name)
             if drive.pattern.shape[1] != size:
-                raise TaskError(f"task {self.task.name!r}: {drive.name} is for {drive.pattern.shape[1]} units; {kind} of {self.model.name} has {size}.")
+                found = f"{drive.name} is for {drive.pattern.shape[1]} units"
+                raise TaskError(f"task {self.task.name!r}: {found}; {kind} of {self.model.name} is heard by {size}.")
         for name, recording in self.task.recordings.items():
             self._check_recording(name, recording)
 
@@ -102,8 +103,6 @@ class Plan:
 
     def called(self, kind: str) -> list[str]:
         """Inputs that a kind of neurons calls, in the order of the card."""
-        from cortex_sim.spiking.text import statement_names
-
         return [name for name in self.model.inputs if name in statement_names(self.model.neurons[kind].each_step, kind)]
 
     def wires(self) -> list[Wire]:
@@ -177,8 +176,9 @@ class Plan:
 
     def source(self, kind: str, name: str, trial: int) -> Source:
         """What an input does to a kind of neurons in a trial."""
-        number = (self.seed, trial, list(self.model.neurons).index(kind), list(self.model.inputs).index(name) if name != HELD else len(self.model.inputs))
-        stream = int(np.random.SeedSequence((*number, STREAM)).generate_state(1, np.uint64)[0])
+        place = (*self.model.inputs, HELD).index(name)
+        entropy = np.random.SeedSequence((self.seed, trial, list(self.model.neurons).index(kind), place, STREAM))
+        stream = int(entropy.generate_state(1, np.uint64)[0])
         type_ = "drive" if name == HELD else self.model.inputs[name].kind
         patterns, courses = self._held(kind) if name == HELD else self._driven(kind, name, trial) if type_ == "drive" else (ALIKE, ALIKE)
         starts, neurons = self._recorded(kind, name, trial) if type_ == "recorded" else (np.zeros(0, np.int64), np.zeros(0, np.int64))
@@ -223,7 +223,7 @@ class Plan:
     def structure(self) -> str:
         """Hash of all that a compiled program depends on: texts, sizes, step and names, but no parameter, synapse, input, seed or duration."""
         kinds = {name: part.model_dump(exclude={"parameters", "start"}) for name, part in self.model.neurons.items()}
-        layout = {name: [self.size(name), sorted(self.shared(name)), self.spread(name), sorted(part.start)] for name, part in self.model.neurons.items()}
+        layout = {name: [self.size(name), list(self.shared(name)), self.spread(name), list(part.start)] for name, part in self.model.neurons.items()}
         links = {name: [p.neurons, self.model.size(name), p.first, p.each] for name, p in self.model.populations.items()}
         inputs = {name: [part.kind, part.unit] for name, part in self.model.inputs.items()}
         units = {name: [[n, v.unit] for n, v in part.parameters.items()] for name, part in self.model.neurons.items()}
@@ -270,7 +270,8 @@ class Plan:
             names = self.model.members(kind)
             name = names[int(np.searchsorted([offset(self.model, n) for n in names], bad[0], side="right")) - 1]
             found = f"population {name!r}: {state} of neuron {bad[0] - offset(self.model, name)} is {values[bad[0]]} by {when:.3f} s"
-            raise CardError(f"{self.model.name}: {found} ({bad.size} neurons); shorten dt, weaken the weights, or check what the equations divide by.")
+            advice = "shorten dt, weaken the weights, or check what the equations divide by"
+            raise CardError(f"{self.model.name}: {found} ({bad.size} neurons); {advice}.")
 
 
 def indegree(model: SpikingModel, rule: str, ends: tuple[str, str], arguments: Mapping[str, float]) -> float:
@@ -294,5 +295,3 @@ def kind_text(part: Neurons, shared: Sequence[str], spread: Sequence[str], units
     lines = [f"{name} : {units[name]} (shared, constant)" for name in shared] + [f"{name} : {units[name]} (constant)" for name in spread]
     return "\n".join([part.equations.strip(), *lines])
 
-
-__all__ = ["HELD", "MOST", "Plan", "Wire", "indegree", "kind_text"]

@@ -58,7 +58,8 @@ class Table(Quantity):
         except CardError as problem:
             raise CardError(f"[{place}] {problem}") from None
         except ValueError:
-            raise CardError(f"[{place}] is {_shape(self.value)}; it should be one number, {shape[1]} (a source each) or {shape[0]} rows of them.") from None
+            wanted = f"one number, {shape[1]} (a source each) or {shape[0]} rows of them"
+            raise CardError(f"[{place}] is {_shape(self.value)}; it should be {wanted}.") from None
 
 
 class Distribution(Quantity):

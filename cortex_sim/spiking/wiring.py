@@ -5,7 +5,7 @@ same whichever target runs it, and a spike finds its synapses side by side. Weig
 same reason and to halve the memory.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from cortex_sim.errors import CardError, suggestion
 from cortex_sim.model import WEIGHTS
 
 if TYPE_CHECKING:
-    from cortex_sim.spiking import Projection, SpikingModel
+    from cortex_sim.spiking import SpikingModel
 
 WIRING = 12  # names the random streams
 
@@ -149,7 +149,8 @@ def blocks(model: "SpikingModel", name: str) -> Iterator[Block]:
             pre, post, entry = _drawn(model, projection.rule, (source, target), arguments, entropy)
             rng = np.random.default_rng(entropy.spawn(1)[0])
             w = _spread(weight[row, column] * entry, projection.weight.sd, len(pre), rng)
-            d = np.empty(0, np.float32) if delay is None else _delays(delay[row, column], projection.delay.sd, len(pre), model.dt.si, rng)
+            sd = projection.delay.sd if projection.delay else 0.0
+            d = np.empty(0, np.float32) if delay is None else _delays(delay[row, column], sd, len(pre), model.dt.si, rng)
             yield Block(pre + np.int32(offset(model, source)), post + np.int32(offset(model, target)), w, d)
 
 
@@ -191,6 +192,20 @@ def _delays(value: float, sd: float, count: int, dt: float, rng: np.random.Gener
         return np.full(min(count, 1), round(value / dt) * dt, np.float32)
     steps = np.maximum(np.rint(value / dt * (1 + sd * rng.standard_normal(count, dtype=np.float32))), 1)
     return (steps * dt).astype(np.float32)
+
+
+def same_delay(model: "SpikingModel", projections: Sequence[str]) -> bool:
+    """All synapses of these projections have one delay, or none, so that a single number stands for all."""
+    tables = [model.projections[name].delay for name in projections]
+    return len({None if t is None else (str(t.value), t.unit) for t in tables}) == 1 and all(t is None or (np.ndim(t.value) == 0 and not t.sd) for t in tables)
+
+
+def delays(block: Block, same: bool) -> Float32[ndarray, " synapse"]:
+    """Delays of a block as they are handed on, s: a single number where all of the wire are alike, else one a synapse; 0 where there is none."""
+    number = block.delay[:1] if block.delay.size else np.zeros(1, np.float32)
+    if same:
+        return number
+    return block.delay if block.delay.size == block.pre.size else np.full(block.pre.size, number[0])
 
 
 def offset(model: "SpikingModel", population: str) -> int:

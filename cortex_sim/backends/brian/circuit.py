@@ -12,7 +12,7 @@ from numpy import ndarray
 from cortex_sim.backends.brian.calls import base_unit, unit_named
 from cortex_sim.spiking.inputs import Source
 from cortex_sim.spiking.plan import HELD, Plan, Wire, kind_text
-from cortex_sim.spiking.wiring import blocks
+from cortex_sim.spiking.wiring import blocks, delays, same_delay
 
 CALLS = {"drive": [], "noise": [], "poisson": [b2.hertz], "recorded": []}  # units of what comes before t and i
 
@@ -69,6 +69,7 @@ def _group(plan: Plan, kind: str, made: Circuit, compiled: bool) -> b2.NeuronGro
     group = b2.NeuronGroup(
         plan.size(kind), text + ("\nheld : 1" if silenced else ""), threshold=threshold, reset=part.reset,
         refractory=part.refractory or False, method=part.integrator, dt=plan.dt * b2.second, name=f"kind_{kind}",
+        order=-1 if part.linked else 0,  # what is read from another kind is its value at the start of the step, as Euler wants
         namespace={name: _input(plan, kind, name, made, compiled) for name in called},
     )  # fmt: skip
     for name, link in part.linked.items():
@@ -124,17 +125,6 @@ def _input(plan: Plan, kind: str, name: str, made: Circuit, compiled: bool) -> F
 
 def wired(plan: Plan, wire: Wire) -> tuple[ndarray, ndarray, ndarray, ndarray]:
     """Sources, targets, weights and delays of a wire's synapses, side by side; one delay where all are alike."""
-    parts = [block for name in wire.projections for block in blocks(plan.model, name)]
-    delays = aligned([part.delay for part in parts], [len(part.pre) for part in parts])
-    return (*(np.concatenate([getattr(part, name) for part in parts]) for name in ("pre", "post", "weight")), delays)
-
-
-def aligned(delays: list[ndarray], counts: list[int]) -> ndarray:
-    """One delay a synapse, or a single one where all are alike; a projection without delays counts as 0."""
-    alike = {float(part[0]) if part.size else 0.0 for part, count in zip(delays, counts, strict=True) if part.size <= 1 and count}
-    if len(alike) <= 1 and all(part.size <= 1 for part in delays):
-        return np.array(sorted(alike) or [0.0], dtype=np.float32)
-    return np.concatenate([
-        part if part.size == count else np.full(count, part[0] if part.size else 0.0, np.float32)
-        for part, count in zip(delays, counts, strict=True)
-    ])  # fmt: skip
+    parts, same = [block for name in wire.projections for block in blocks(plan.model, name)], same_delay(plan.model, wire.projections)
+    delay = [delays(part, same) for part in parts]
+    return (*(np.concatenate([getattr(part, name) for part in parts]) for name in ("pre", "post", "weight")), np.concatenate(delay[:1] if same else delay))

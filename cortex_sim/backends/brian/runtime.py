@@ -105,8 +105,7 @@ def _connected(plan: Plan) -> Circuit:
         synapses.connect(i=pre, j=post)
         synapses.variables["w"].set_value(weight.astype(float))
         if delay.any() and plan.model.synapses[wire.synapse].on_pre:
-            pathway = synapses.pre
-            pathway.variables["delay"].set_value(np.broadcast_to(delay.astype(float), len(pre)) if delay.size == 1 else delay.astype(float))
+            synapses.pre.variables["delay"].set_value(np.broadcast_to(delay.astype(float), len(pre)))
     circuit.synapses = [synapses for synapses in circuit.synapses if synapses.active]
     return circuit
 

@@ -74,14 +74,15 @@ def _generate(plan: Plan, folder: Path) -> None:
 def _loading(plan: Plan, circuit: Circuit) -> list[str]:
     lines = []
     for kind, group in circuit.groups.items():
-        names = {name: "parameters" for name in (*plan.shared(kind), *plan.spread(kind))} | dict.fromkeys(plan.model.neurons[kind].start, "start")
+        names = dict.fromkeys((*plan.shared(kind), *plan.spread(kind)), "parameters") | dict.fromkeys(plan.model.neurons[kind].start, "start")
         for name, place in names.items():
             array = _name(group.variables[name])
             lines.append(f'cortex_sim::fill({array}, _num_{array}, "{place}/{kind}.{name}");')
     for number, (synapses, wire) in enumerate(zip(circuit.synapses, plan.wires(), strict=True)):
         arrays = {"pre": ("_synaptic_pre", "int32_t"), "post": ("_synaptic_post", "int32_t"), "weight": ("w", "float")}
         for file, (name, dtype) in arrays.items():
-            lines.append(f'{_name(synapses.variables["N"])}[0] = cortex_sim::grow<{dtype}>({_name(synapses.variables[name])}, "wires/{number}.{file}");')
+            grown = f'cortex_sim::grow<{dtype}>({_name(synapses.variables[name])}, "wires/{number}.{file}")'
+            lines.append(f"{_name(synapses.variables['N'])}[0] = {grown};")
         if plan.model.synapses[wire.synapse].on_pre:
             lines.append(f'cortex_sim::grow<float>({_name(synapses.pre.variables["delay"])}, "wires/{number}.delay");')
     return lines
@@ -107,7 +108,7 @@ def _name(variable: object) -> str:
 def _compile(folder: Path, name: str) -> None:
     from cortex_sim.errors import FileProblem
 
-    done = subprocess.run(["make", "-j2"], cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603, S607 - Brian2's own makefile
+    done = subprocess.run(["make", "-j2"], cwd=folder, capture_output=True, text=True, check=False)  # noqa: S607 - Brian2's own makefile
     if done.returncode:
         found = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr[-300:])
         raise FileProblem(f"{folder}: the compiler refused the program of {name}: {found.strip()}")

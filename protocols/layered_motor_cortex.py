@@ -1,0 +1,226 @@
+"""Do thalamic and premotor inputs to a layered motor cortex turn into a reach that its output layer can steer?
+
+Reproduces  cell counts, connection probabilities and long-range inputs of Dura-Bernal et al. (2023) Cell Reports 42:112574, as a network of
+            integrate-and-fire neurons whose gains are calibrated here; that movement-related input modulates layer 5B.
+Claim       the published structure is there exactly, rates and synchrony are in range, the input drives layer 5B, and the spikes of PT5B, read out
+            linearly, give the hand position of reaches that were not used to find the readout.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+from numpy import ndarray
+from sklearn.linear_model import RidgeCV
+
+from cortex_sim import Claim, Report, Task, Trials, simulate
+from cortex_sim.comparison import spike_statistics as stats
+from cortex_sim.comparison.score import Score, jackknifed
+from cortex_sim.errors import OptionError
+from cortex_sim.progress import timed
+from cortex_sim.report import Picture, figures
+from cortex_sim.report import spikes as draw
+from cortex_sim.spiking import SpikingModel
+from cortex_sim.spiking.wiring import blocks
+from cortex_sim.task import Drive, spontaneous
+from cortex_sim.task.centre_out import DISTANCE, REACH, RISE, centre_out, minimum_jerk
+
+QUESTION = __doc__.split("\n")[0]
+MODEL = "dura_bernal_2023_lif"
+SETTLING, RESTING = 0.3, 3.3  # s: left out at the start, and whole run at rest
+DIRECTIONS, REPEATS, HELD_OUT = 8, 8, 2  # reaches, trials of each, and those that the readout is tested on
+PREPARATION, MOVEMENT = 0.6, 0.6  # s
+THALAMUS, PREMOTOR = 1.0, 1.0  # largest relative change of the rates of thalamic and premotor afferents, averaged over preferred directions
+SD = 0.05  # s of the smoothing kernel
+PENALTIES = tuple(np.logspace(3, 7, 9))  # Hz^2, of the readout, chosen among by leaving one sample out of those taught on
+OUTPUT, DEEP = "PT5B", ("IT5B", "PT5B")
+CELLS = 10_073  # published number of neurons
+FACTOR, BURSTS = 2.0, 10.0  # from the calibrated rate; Fano factor of the network's count in 5 ms
+PREFERRED, SHUFFLE, NULLS = 33, 34, 100  # names of random streams; surrogates
+LIKELY = {  # source and target: published probability, averaged over depth
+    ("IT2", "IT5A"): 0.122, ("IT2", "PT5B"): 0.097, ("IT2", "SOM5A"): 0.117, ("IT2", "SOM5B"): 0.117, ("IT2", "PV5A"): 0.003, ("IT2", "PV5B"): 0.003,
+    ("IT5B", "PV5B"): 0.117, ("PT5B", "PV5B"): 0.117, ("IT5B", "SOM5B"): 0.003, ("PT5B", "SOM5B"): 0.003,
+}  # fmt: skip
+TABLES = "tables of the published model (conn.pkl), averaged over depth"
+
+
+def run(model: SpikingModel, *, seed: int = 0, smoke: bool = False) -> Report:
+    """Check the structure, run the circuit at rest and through reaches, and read the hand out of its output neurons.
+
+    Args:
+        model: layered motor cortex.
+        seed: of every random choice; connections follow ``model.seed``.
+        smoke: few and short trials: shows that everything runs, its numbers mean nothing.
+
+    Raises:
+        OptionError: the model lacks the populations of the published one.
+    """
+    if not {OUTPUT, *DEEP} <= set(getattr(model, "populations", ())):
+        raise OptionError(f"{model.name}: this protocol needs a layered motor cortex with the populations {', '.join((OUTPUT, *DEEP))}.")
+    seconds: dict[str, float] = {}
+    repeats = 3 if smoke else REPEATS
+    with timed(seconds, "structure"):
+        found = connected(model)
+    with timed(seconds, "rest"):
+        duration = 0.6 if smoke else RESTING
+        rest = simulate(model, spontaneous(duration), seed=seed).window(SETTLING, duration)
+    with timed(seconds, "reaches"):
+        task = reaches(model, 4 if smoke else DIRECTIONS, repeats, seed)
+        trials = simulate(model, task, seed=seed + 1)
+    with timed(seconds, "readout"):
+        output = trials.units(np.flatnonzero(trials.population == OUTPUT)).smoothed(SD)
+        hand, wanted, tested = read_out(output, task, repeats)
+        score = _readout_score(hand, wanted, task.condition[tested], seed)
+    summary, rates = stats.of(rest, seed=seed).summary(), _rates(trials)
+    error = float(np.linalg.norm(hand[:, -1] - wanted[:, -1], axis=1).mean())
+    moving = {name: rates[name][1] / rates[name][0] for name in DEEP}
+    return Report(
+        title=QUESTION, question=f"{model.title} ({model.paper}).",
+        answer=_answer(score, error, moving),
+        claims=_structure(model, found) + ([] if smoke else _range(model, summary) + _movement(moving[OUTPUT], score, error)), scores=[score],
+        pictures=_pictures(model, rest, trials, (hand, wanted, task.condition[tested]), summary), trials={"rest": rest, "output": output.averaged()},
+        models={"motor cortex": model}, methods=_methods(repeats),
+        facts={"neurons": str(model.units), "reaches": f"{task.trials} trials, {len(tested)} held out"}
+        | ({"smoke run": "its numbers mean nothing"} if smoke else {}), seed=seed, seconds=seconds,
+    )  # fmt: skip
+
+
+def _answer(score: Score, error: float, moving: dict[str, float]) -> str:
+    rates = " and ".join(f"{name} fires {ratio:.1f} times as fast as at rest" for name, ratio in moving.items())
+    return (
+        f"Read out linearly, {OUTPUT} gives the hand position of held-out reaches with R² {score.estimate:.2f} and ends {error:.1f} cm from the "
+        f"target, {DISTANCE:g} cm away. During the movement {rates}."
+    )
+
+
+def connected(model: SpikingModel) -> dict[tuple[str, str], float]:
+    """Share of the pairs of two populations that are connected in the network that is run, by source and target."""
+    edges = {name: (number, model.size(name)) for number, name in enumerate(model.populations)}
+    starts = np.cumsum([0] + [size for _, size in edges.values()])
+    names, counts = list(model.populations), np.zeros((len(edges), len(edges)))
+    for projection in model.projections:
+        for block in blocks(model, projection):
+            if block.pre.size:
+                row, column = (int(np.searchsorted(starts, ends[0], side="right")) - 1 for ends in (block.pre, block.post))
+                counts[row, column] += block.pre.size
+    return {(a, b): counts[i, j] / (edges[a][1] * edges[b][1]) for i, a in enumerate(names) for j, b in enumerate(names)}
+
+
+def reaches(model: SpikingModel, directions: int, repeats: int, seed: int) -> Task:
+    """Premotor input that ramps up until the go cue, and thalamic input that then follows the movement; neurons prefer directions."""
+    task = centre_out(np.repeat(np.arange(directions) * 360.0 / directions, repeats), preparation=PREPARATION, movement=MOVEMENT)
+    preferred = np.random.default_rng(np.random.SeedSequence((seed, PREFERRED))).uniform(0, 2 * np.pi, model.units)
+    tuning = 1 + np.cos(np.radians(task.condition)[:, None] - preferred)
+    time = task.fine_time
+    ramp = np.where(time < 0, np.exp(np.minimum(time, 0) / RISE), np.exp(-np.maximum(time, 0) / (RISE / 4)))
+    follow = minimum_jerk((time - REACH[0]) / (REACH[1] - REACH[0]))
+    return replace(task, channels=None, drives=(
+        Drive(PREMOTOR * tuning, ramp, "premotor ramp", into="premotor"), Drive(THALAMUS * tuning, follow, "thalamic ramp", into="thalamus"),
+    ))  # fmt: skip
+
+
+def read_out(output: Trials, task: Task, repeats: int) -> tuple[Float[ndarray, "trial time 2"], Float[ndarray, "trial time 2"], ndarray]:
+    """Fit hand position by ridge regression on the rates of most trials; give prediction and truth, in cm, of the others."""
+    number = np.arange(task.trials) % repeats
+    tested, taught = np.flatnonzero(number >= repeats - HELD_OUT), np.flatnonzero(number < repeats - HELD_OUT)
+    assert isinstance(task.targets, xr.DataArray)
+    moving, targets = output.time >= 0, task.targets.values
+    mean = output.rate[taught][:, moving].mean(axis=(0, 1))
+
+    def flat(which: ndarray) -> ndarray:
+        return (output.rate[which][:, moving] - mean).reshape(-1, output.shape[2])
+
+    readout = RidgeCV(alphas=PENALTIES).fit(flat(taught), targets[taught][:, moving].reshape(-1, 2))
+    shape = (len(tested), int(moving.sum()), 2)
+    return readout.predict(flat(tested)).reshape(shape), targets[tested][:, moving], tested
+
+
+def _readout_score(hand: ndarray, wanted: ndarray, condition: ndarray, seed: int) -> Score:
+    """R² of the hand position, with held-out trials assigned to wrong directions as the null."""
+    rng = np.random.default_rng(np.random.SeedSequence((seed, SHUFFLE)))
+
+    def explained(a: ndarray, b: ndarray) -> float:
+        return float(1 - ((a - b) ** 2).sum() / ((b - b.mean(axis=(0, 1))) ** 2).sum())
+
+    null = np.array([explained(hand[rng.permutation(len(hand))], wanted) for _ in range(NULLS)])
+    labels = np.unique(condition)
+    interval = jackknifed(lambda kept: explained(*(side[np.isin(condition, labels[kept])] for side in (hand, wanted))), len(labels))
+    return Score(
+        "R² of hand position", f"{OUTPUT}, linear readout", f"{len(hand)} held-out trials", explained(hand, wanted), "higher", 1.0, null,
+        "directions of held-out trials permuted", interval, "directions", ceiling_reason="hand positions are prescribed, without noise",
+        settings={"smoothing_s": SD},
+    )  # fmt: skip
+
+
+def _rates(trials: Trials) -> dict[str, tuple[float, float]]:
+    """Rates of the deep populations before the premotor ramp is high, and during the movement, Hz."""
+    when, unit, _ = trials.spikes
+    spans = ((-PREPARATION + 0.1, -PREPARATION + 0.3), (0.2, MOVEMENT))
+    found = {}
+    for name in DEEP:
+        inside = np.isin(unit, np.flatnonzero(trials.population == name))
+        counts = [((when >= a) & (when < b) & inside).sum() / (b - a) for a, b in spans]
+        found[name] = tuple(count / (trials.population == name).sum() / trials.shape[0] for count in counts)
+    return found  # type: ignore[return-value]
+
+
+def _structure(model: SpikingModel, found: dict[tuple[str, str], float]) -> list[Claim]:
+    """Counts and probabilities of the network that was run; four standard errors of the draw, plus the rounding of the table."""
+    claims = [Claim("number of neurons", model.units, CELLS, CELLS, "published; at scale 1")]
+    absent = sum(found["PT5B", target] for target in ("IT2", "IT4", "IT5A", "IT5B", "IT6"))
+    claims.append(Claim("connections from PT5B to IT populations", absent, 0, 0, TABLES))
+    claims.append(Claim("largest probability from layer 6 to IT2", max(found[a, "IT2"] for a in ("IT6", "CT6")), 0, 0.01, TABLES))
+    for (a, b), p in LIKELY.items():
+        reach = 4 * np.sqrt(p * (1 - p) / (model.size(a) * model.size(b))) + 0.0005
+        claims.append(Claim(f"connection probability from {a} to {b}", found[a, b], p - reach, p + reach, TABLES))
+    return claims
+
+
+def _range(model: SpikingModel, summary: dict[str, stats.Summary]) -> list[Claim]:
+    wanted = {name: part.rate.si for name, part in model.populations.items() if part.rate}
+    claims = [
+        Claim(f"rate of {name} over that of the calibration", summary[name].rate / rate, 1 / FACTOR, FACTOR, "calibration of the card, not published")
+        for name, rate in wanted.items()
+    ]
+    source = "2.4 in the calibration; with stronger excitation the same network bursts at 300 to 5000"
+    return [*claims, Claim("Fano factor of the network's spikes in 5 ms", summary["all"].synchrony, 0.5, BURSTS, source)]
+
+
+def _movement(ratio: float, score: Score, error: float) -> list[Claim]:
+    bound = "bound of this protocol"
+    return [
+        Claim(f"rate of {OUTPUT} during the movement over that at rest", ratio, 1.2, 10, bound),
+        Claim("R² of the hand position of held-out reaches", score.estimate, 0.8, 1.0, bound),
+        Claim("mean distance of the hand from the target at the end (cm)", error, 0, DISTANCE / 3, f"{bound}: a third of the reach"),
+    ]
+
+
+def _pictures(
+    model: SpikingModel, rest: Trials, trials: Trials, hands: tuple[ndarray, ndarray, ndarray], summary: dict[str, stats.Summary]
+) -> dict[str, Picture]:
+    wanted = {name: part.rate.si for name, part in model.populations.items() if part.rate}
+    rates = {name: summary[name].rate for name in wanted}
+    spectra = {name: stats.power(rest, population=name) for name in ("IT2", *DEEP)}
+    return {
+        "hands": Picture(figures.hand_paths(*hands), "Hand paths read out of PT5B", "Held-out trials, a colour a direction; dashed: as asked."),
+        "raster": Picture(draw.raster(trials), "One reach", "One trial: the premotor ramp peaks at the go cue, 0; the hand moves from 0.1 to 0.5 s."),
+        "rates": Picture(draw.rate_bars(rates, reference=wanted, source="calibration"), "Rates at rest", "Mean over neurons and time."),
+        "spectra": Picture(draw.power_spectrum(spectra), "Power of the population rates at rest", "Flat where neurons fire independently."),
+    }  # fmt: skip
+
+
+def _methods(repeats: int) -> list[str]:
+    text = f"""
+    Fifteen populations with the published numbers of cells and connection probabilities (averaged over depth), as current-based integrate-and-fire
+    neurons. Gains, threshold and a factor on each population's long-range input are calibrated by us, since the published strengths belong to
+    multi-compartment neurons.
+
+    Movement: {DIRECTIONS} directions, {repeats} trials each. Every neuron prefers a direction, drawn at random. The rate of its premotor afferents
+    ramps up as exp(t/400 ms) until the go cue and falls within 100 ms; the rate of its thalamic afferents then follows the course of the reach. Both
+    are modulated by 1 + cos of the angle between reach and preferred direction. How strongly, and that they do, is our choice.
+
+    Readout: hand position (minimum jerk, {DISTANCE:g} cm) by ridge regression on the rates of {OUTPUT}, smoothed with {SD * 1e3:g} ms,
+    fitted on {repeats - HELD_OUT} trials of each direction and tested on the other {HELD_OUT}.
+    """
+    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
