@@ -281,16 +281,10 @@ class Trials:
         Raises:
             TrialsError: as :meth:`binned`, or sd is not positive.
         """
-        from scipy.ndimage import gaussian_filter1d
-
         if not sd > 0:
             raise TrialsError(f"smoothing: sd {sd!r} s should be positive.")
         plain = self.binned(bin)
-
-        def filtered(values: ndarray) -> ndarray:
-            return gaussian_filter1d(values, sd / plain.bin, axis=1, mode="constant", truncate=TRUNCATE)
-
-        return self._rates(filtered(plain.rate) / filtered(np.ones((1, plain.time.size, 1))), plain.time)
+        return self._rates(smoothed_over_time(plain.rate, sd / plain.bin), plain.time)
 
     def averaged(self) -> "Trials":
         """Rates averaged over the trials of each condition, conditions in order of first appearance."""
@@ -334,6 +328,16 @@ class Trials:
         span = f"{self.time[0]:g} to {self.time[-1] + self.bin:g} s"
         spikes = f", {self.dataset.sizes['spike']} spikes" if "spike_time" in self.dataset else ""
         return f"<Trials: {trials} trials, {len(set(self.condition.tolist()))} conditions, {bins} bins ({span}), {units} units{spikes}>"
+
+
+def smoothed_over_time(rate: Float[ndarray, "trial time unit"], sd: float) -> Float[ndarray, "trial time unit"]:
+    """Smooth with a Gaussian of ``sd`` bins, which near the ends is cut and brought back to unit area."""
+    from scipy.ndimage import gaussian_filter1d
+
+    def filtered(values: ndarray) -> ndarray:
+        return gaussian_filter1d(values, sd, axis=1, mode="constant", truncate=TRUNCATE)
+
+    return filtered(rate) / filtered(np.ones((1, rate.shape[1], 1)))
 
 
 def derangement(count: int, rng: np.random.Generator) -> Int[ndarray, " place"]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
+from cortex_sim import Claim, Model, Report, Task, Trials, catalog, load, simulate
 from cortex_sim.comparison import NULLS, Comparison, Setting, compare, compare_responses, compare_spectra, prediction
 from cortex_sim.comparison.reference import cosine_tuning, mean_of_others
 from cortex_sim.comparison.spectrum import spectrum
@@ -27,6 +27,7 @@ from cortex_sim.preparation import Preferred, holding_currents, mixtures, prefer
 from cortex_sim.progress import timed
 from cortex_sim.recordings import DIRECTION, read
 from cortex_sim.report import panels
+from cortex_sim.spiking import SpikingModel
 from cortex_sim.task import free_run
 from cortex_sim.task.centre_out import centre_out
 
@@ -74,8 +75,10 @@ PUSHES = ("response to push, R²", "response to silencing, R²")
 ACTIVITY = ("R² of rates", "Procrustes angle (rad)", "linear CKA, debiased")
 
 
-def run(model: Model, *, seed: int = 0, smoke: bool = False, recording: str | Path | None = None, students: str = "default") -> Report:
+def run(model: Model | SpikingModel, *, seed: int = 0, smoke: bool = False, recording: str | Path | None = None, students: str = "default") -> Report:
     """Teach networks the activity of a circuit, or of a recording, and compare what they do and how they do it.
+
+    A spiking circuit is taught by the smoothed spikes of a few of its neurons, as the protocol match_spiking says.
 
     Args:
         model: circuit to be matched.
@@ -87,6 +90,11 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False, recording: str | Pa
     Raises:
         OptionError: students is neither.
     """
+    if isinstance(model, SpikingModel):
+        if recording is not None or students != "default":
+            raise OptionError(f"{model.name}: is a spiking circuit, which is matched without --recording and --students.")
+        report: Report = catalog.protocol("match_spiking").run(model, seed=seed, smoke=smoke)
+        return report
     if students not in ("default", "all"):
         raise OptionError(f"students {students!r} is unknown. {suggestion(students, ('default', 'all'))}")
     if recording is not None:
@@ -164,6 +172,9 @@ def match_recording(path: Path, names: Iterable[str], seed: int, smoke: bool) ->
     """Match condition averages of a recording; every condition is held out once."""
     seconds: dict[str, float] = {}
     whole = read(path)
+    if "rate" not in whole.dataset:
+        advice = "average it first: read(path).smoothed(0.025).averaged().save('averages.nc')"
+        raise OptionError(f"{path}: holds spikes of {whole.shape[0]} trials; match needs condition averages in 10 ms bins; {advice}.")
     try:
         cortex = whole.window(*RECORDED)
         cortex.window(*RECORDED_TURNING)

@@ -1,0 +1,258 @@
+"""Does a network that is taught the spikes of a few neurons reproduce what the circuit does, as well as the noise of its trials allows?
+
+Reproduces  the situation of an experiment: a few neurons of a large circuit, few trials, smoothed spikes; on a spiking circuit whose truth is known.
+Claim       measured alike, the best student explains more of the held-out condition averages than untrained and shuffled ones, and no more than the
+            circuit explains of itself when it is run again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cortex_sim import Claim, Report, Task, Trials, load, simulate
+from cortex_sim.comparison import NULLS, Comparison, Setting, compare
+from cortex_sim.comparison.reliability import ceiling
+from cortex_sim.comparison.score import Score
+from cortex_sim.connectivity.stability_optimised import evoked_energy
+from cortex_sim.errors import OptionError
+from cortex_sim.fitting import Fitted, Options
+from cortex_sim.fitting.side_by_side import Job, train_many, with_controls
+from cortex_sim.progress import timed
+from cortex_sim.report import panels
+from cortex_sim.spiking import SpikingModel
+from cortex_sim.spiking.wiring import blocks
+from cortex_sim.task import Drive
+from cortex_sim.task.centre_out import RISE, centre_out
+from cortex_sim.trials import smoothed_over_time
+
+QUESTION = __doc__.split("\n")[0]
+MODEL = "soc_lif"
+TAUGHT, ASKED = 60, 8  # conditions
+REPEATS, ASKED_REPEATS = 4, 12  # trials of each
+UNITS, SLOWEST = 80, 2.0  # neurons that are measured, drawn among those that fire at this rate in Hz or faster
+SMOOTHED = 0.04  # s, standard deviation of the kernel, on both sides
+HELD, MOVING = 0.3, 0.5  # s before and after the go cue
+WINDOW, TURNING = (0.0, 0.5), (0.0, 0.2)  # s after the go cue: what is matched, and where rotations are looked for
+MIXED, SD = 6, 4.0  # preferred states in a mixture; Hz over groups: strong enough to stand out from the noise of single neurons
+STUDENTS = {
+    "leaky tanh": ("leaky_tanh", Options(epochs=600, rate=5e-3, patience=150, closed_form=False)),
+    "hidden units": ("leaky_readout", Options(epochs=600, rate=5e-3, patience=150)),
+}
+SHUFFLED = Options(epochs=200, rate=5e-3, closed_form=False)
+AGAIN, CONTROLS = "the circuit again", ("untrained", "shuffled")
+MEASURES = ("R² of rates", "Procrustes angle (rad)", "linear CKA, debiased")
+CHOSEN, CONDITION, POISSON = 36, 37, 38  # names of the random streams
+BOUND = "bound of this protocol"
+
+
+def run(model: SpikingModel, *, seed: int = 0, smoke: bool = False) -> Report:
+    """Record a few neurons of a spiking circuit, teach networks their smoothed spikes, and measure both sides alike.
+
+    Args:
+        model: spiking circuit with inputs that prepare or drive movements.
+        seed: of every random choice.
+        smoke: few conditions, trials and epochs: shows that everything runs, its numbers mean nothing.
+    """
+    seconds: dict[str, float] = {}
+    counts = (6, 4, 2, 4) if smoke else (TAUGHT, ASKED, REPEATS, ASKED_REPEATS)
+    with timed(seconds, "simulation"):
+        lesson, exam = _tasks(model, counts, seed)
+        taught, asked, again = (_recorded(simulate(model, task, seed=s)) for task, s in ((lesson, seed), (exam, seed + 1), (exam, seed + 2)))
+    sides = _measured({"taught": taught, "asked": asked, AGAIN: again}, seed)
+    practice, teacher = sides["taught"].averaged(), sides["asked"].averaged()
+    with timed(seconds, "training"):
+        fitted = train_many(_jobs(practice, _task_of(lesson, practice, counts[2]), seed, smoke))
+    with timed(seconds, "comparison"):
+        task = replace(_task_of(exam, teacher, counts[3]), initial=teacher.rate[:, 0])
+        rates = {name: simulate(one.model, task, seed=seed) for name, one in fitted.items()}
+        copies = {name: _as_measured(one, counts[3], seed + place) for place, (name, one) in enumerate(rates.items())}
+        copies[AGAIN] = sides[AGAIN].averaged()
+        noiseless = ceiling(sides["asked"], training=practice, seed=seed)
+        scores = _with_ceilings(_compared(teacher, copies, practice, seed, 20 if smoke else NULLS), noiseless)
+    spread = np.ptp(practice.rate, axis=(0, 1))
+    pictures = panels.activity(tuple(scores), teacher, copies, measures=MEASURES, spread=spread, window=TURNING, event="go cue")
+    return Report(
+        title=QUESTION, question=f"Teacher: {teacher.shape[2]} neurons of {model.title} ({model.paper}).", answer=_answer(scores),
+        claims=_claims(scores, smoke), scores=tuple(scores), pictures=pictures | panels.learning(fitted),
+        trials={"teacher": teacher, "practice": practice} | copies, models={"circuit": model} | {name: one.model for name, one in fitted.items()},
+        methods=_methods(counts, fitted), absent=ABSENT, seed=seed, seconds=seconds,
+        facts={
+            "teacher": f"{teacher.shape[2]} of {model.units} neurons", "taught on": f"{counts[0]} conditions, {counts[2]} trials each",
+            "compared on": f"{counts[1]} other conditions, {counts[3]} trials each",
+        } | ({"smoke run": "its numbers mean nothing"} if smoke else {}),
+    )  # fmt: skip
+
+
+ABSENT = (
+    "Pushes: the neurons measured are a few of thousands, and a push on them hardly moves the circuit. Run match on the rate circuit for pushes that "
+    "both sides feel.",
+)
+
+
+def _tasks(model: SpikingModel, counts: tuple[int, int, int, int], seed: int) -> tuple[Task, Task]:
+    """Conditions to teach and conditions to ask, in repeated trials."""
+    inputs = {name for name, part in model.inputs.items() if part.kind == "drive"}
+    if {"hold", "drive"} <= inputs:
+        return _released(model, counts, seed)
+    if {"thalamus", "premotor"} <= inputs:
+        return _directed(model, counts, seed)
+    wanted = "'drive' and 'hold', or 'thalamus' and 'premotor'"
+    raise OptionError(f"{model.name}: match needs inputs that move the circuit, {wanted}; it has {', '.join(sorted(inputs)) or 'none'}.")
+
+
+def _released(model: SpikingModel, counts: tuple[int, int, int, int], seed: int) -> tuple[Task, Task]:
+    """Random mixtures of the states that the groups' weights amplify most, held and released."""
+    groups = next(kind for kind, part in model.neurons.items() if part.threshold is None)
+    W, tau = _coupling(model, groups), model.neurons[groups].parameters["tau_s"].si
+    directions = evoked_energy(W)[1][:, :MIXED]
+    rng = np.random.default_rng(np.random.SeedSequence((seed, CONDITION)))
+    states = rng.standard_normal((counts[0] + counts[1], MIXED)) @ directions.T
+    states *= SD / np.sqrt((states**2).mean(axis=1, keepdims=True))
+    tasks = []
+    for held, repeats in zip(np.split(states, [counts[0]]), counts[2:], strict=True):
+        task = replace(centre_out(len(held), preparation=HELD, movement=MOVING), channels=None, targets=None)
+        before = (task.fine_time < -1e-9).astype(float)
+        drives = (Drive(held / (1 - np.exp(-HELD / tau)), before), Drive(np.ones_like(held), before, "hold", into="hold"))
+        tasks.append(replace(task, drives=drives).select(np.repeat(np.arange(len(held)), repeats)))
+    return tasks[0], tasks[1]
+
+
+def _coupling(model: SpikingModel, kind: str) -> np.ndarray:
+    """Weights among the units of a kind that does not fire."""
+    size = sum(model.size(name) for name in model.members(kind))
+    W = np.zeros((size, size))
+    for name, part in model.projections.items():
+        if {model.populations[end].neurons for end in (*part.sources, *part.targets)} == {kind}:
+            for block in blocks(model, name):
+                W[block.post, block.pre] += block.weight
+    return W
+
+
+def _directed(model: SpikingModel, counts: tuple[int, int, int, int], seed: int) -> tuple[Task, Task]:
+    """Reaches: premotor input until the go cue, thalamic input after it, both tuned to a direction that each neuron prefers."""
+    preferred = np.random.default_rng(np.random.SeedSequence((seed, CONDITION))).uniform(0, 2 * np.pi, model.units)
+    turns = (np.arange(counts[0]) / counts[0], (np.arange(counts[1]) + 0.5) / counts[1] + 0.5 / counts[0])
+    tasks = []
+    for turn, repeats in zip(turns, counts[2:], strict=True):
+        task = centre_out(np.repeat(360.0 * (turn % 1.0), repeats), preparation=HELD, movement=MOVING)
+        tuning = 1 + np.cos(np.radians(task.condition)[:, None] - preferred)
+        before = np.exp(np.minimum(task.fine_time, 0) / RISE) * (task.fine_time < 0)
+        after = (task.fine_time >= 0) * np.exp(-np.maximum(task.fine_time, 0) / RISE)
+        tasks.append(replace(task, drives=(Drive(tuning, before, "premotor", into="premotor"), Drive(tuning, after, "thalamic", into="thalamus"))))
+    return tasks[0], tasks[1]
+
+
+def _recorded(trials: Trials) -> Trials:
+    return trials.window(WINDOW[0] - 4 * SMOOTHED, WINDOW[1])
+
+
+def _measured(sides: Mapping[str, Trials], seed: int) -> dict[str, Trials]:
+    """Smoothed spikes of neurons drawn among the faster ones of the taught trials, in the window that is matched."""
+    taught = sides["taught"]
+    rate = np.bincount(taught.spikes.unit, minlength=taught.shape[2]) / taught.shape[0] / (taught.stop[0] - taught.time[0])
+    fast = np.flatnonzero(rate >= SLOWEST)
+    chosen = np.sort(np.random.default_rng(np.random.SeedSequence((seed, CHOSEN))).choice(fast, min(UNITS, fast.size), replace=False))
+    return {name: trials.units(chosen).smoothed(SMOOTHED).window(*WINDOW) for name, trials in sides.items()}
+
+
+def _task_of(task: Task, averages: Trials, repeats: int) -> Task:
+    """The task as students see it: one trial a condition, and channels, but none of the currents into the circuit's neurons."""
+    bare = replace(task, drives=(), clamps=()).select(np.arange(0, task.trials, repeats))
+    return bare.window(*WINDOW, initial=averages.rate[:, 0])
+
+
+def _jobs(practice: Trials, task: Task, seed: int, smoke: bool) -> dict[str, Job]:
+    students = {name: (load(card), options) for name, (card, options) in STUDENTS.items()}
+    jobs = with_controls(students, practice, task, shuffled=SHUFFLED, seed=seed)
+    return {name: replace(job, options=replace(job.options, epochs=min(job.options.epochs, 2))) for name, job in jobs.items()} if smoke else jobs
+
+
+def _as_measured(rates: Trials, repeats: int, seed: int) -> Trials:
+    """A student measured as the circuit was: Poisson spikes of its rates in as many trials, smoothed alike, averaged."""
+    rng = np.random.default_rng(np.random.SeedSequence((seed, POISSON)))
+    lead = round(4 * SMOOTHED / rates.bin)
+    wanted = np.concatenate([np.repeat(rates.rate[:, :1], lead, axis=1), rates.rate], axis=1)
+    spikes = rng.poisson(np.maximum(wanted, 0) * rates.bin * repeats)  # of all trials together
+    time = rates.time[0] + rates.bin * (np.arange(spikes.shape[1]) - lead)
+    smooth = smoothed_over_time(spikes / repeats / rates.bin, SMOOTHED / rates.bin)
+    return Trials.from_arrays(smooth, time, condition=rates.condition).window(*WINDOW)
+
+
+def _compared(teacher: Trials, copies: Mapping[str, Trials], practice: Trials, seed: int, nulls: int) -> Comparison:
+    spread, found = np.ptp(practice.rate, axis=(0, 1)), Comparison(())
+    for name, copy in copies.items():
+        setting = Setting(name, f"{len(teacher.rate)} held-out conditions, measured alike", seed, TURNING, spread, nulls)
+        found += compare(teacher, copy, training=practice, setting=setting)
+    return found
+
+
+def _with_ceilings(scores: Comparison, noiseless: float) -> Comparison:
+    """Give every score the value that the circuit reaches when it is run again, which is as noisy as a student that is measured alike."""
+    found: list[Score] = []
+    for score in scores:
+        best = scores.of(score.measure, AGAIN).estimate
+        settings = dict(score.settings) | ({"ceiling_of_a_noiseless_model": noiseless} if score.measure == "R² of rates" else {})
+        found.append(replace(score, ceiling=best, ceiling_reason="", settings=settings))
+    return Comparison(tuple(found))
+
+
+@dataclass(frozen=True)
+class Best:
+    """The student that explains most."""
+
+    name: str
+    r2: dict[str, float]
+
+    @classmethod
+    def of(cls, scores: Comparison) -> "Best":
+        """Find it."""
+        r2 = {score.student: score.estimate for score in scores if score.measure == "R² of rates"}
+        return cls(max((name for name in r2 if name not in (*CONTROLS, AGAIN)), key=lambda name: r2[name]), r2)
+
+
+def _answer(scores: Comparison) -> str:
+    best = Best.of(scores)
+    score = scores.of("R² of rates", best.name)
+    interval, r2 = score.interval or (np.nan, np.nan), best.r2
+    return (
+        f"Measured alike, the student {best.name!r} explains held-out condition averages with R² {r2[best.name]:.2f} (95 % interval "
+        f"{interval[0]:.2f} to {interval[1]:.2f}; untrained {r2['untrained']:.2f}, shuffled {r2['shuffled']:.2f}). The circuit itself, run again, "
+        f"reaches {r2[AGAIN]:.2f}: that is what the noise of the trials allows."
+    )
+
+
+def _claims(scores: Comparison, smoke: bool) -> list[Claim]:
+    best = Best.of(scores)
+    trained = [name for name in best.r2 if name not in (*CONTROLS, AGAIN)]
+    above = max(best.r2["untrained"], best.r2["shuffled"])
+    text = "R² of the circuit run again minus that of the better of the untrained and the shuffled student"
+    claims = [Claim(text, best.r2[AGAIN] - above, 0, np.inf, BOUND)]
+    if smoke:
+        return claims
+    share = float(np.mean([best.r2[name] > above for name in trained]))
+    ratio = best.r2[best.name] / best.r2[AGAIN]
+    return [
+        *claims,
+        Claim("share of trained students that beat the untrained and the shuffled one", share, 1.0, 1.0, BOUND),
+        Claim("R² of the best student over that of the circuit run again", ratio, 0.2, 1.05, f"{BOUND}; 1 is the noise ceiling"),
+    ]
+
+
+def _methods(counts: tuple[int, int, int, int], fitted: Mapping[str, Fitted]) -> list[str]:
+    parts = "; ".join(f"{name}: {one}" for name, one in fitted.items())
+    text = f"""
+    {counts[0]} conditions of {counts[2]} trials each were taught, {counts[1]} others of {counts[3]} trials each were asked. {UNITS} neurons were
+    drawn among those that fire at {SLOWEST:g} Hz or faster in the taught trials. Their spikes were smoothed with a Gaussian of {SMOOTHED * 1e3:g} ms and
+    averaged over the trials of a condition.
+
+    Students start from the averages at the go cue and run freely. Before anything was compared, each student was measured as the circuit was:
+    Poisson spikes of its rates, in as many trials, smoothed and averaged in the same way. That blurs a student, whose teacher was smooth already, a
+    second time.
+
+    Ceiling: the circuit run again with other noise, as a student would be. A model that knew the rates without noise would reach the reliability of
+    the averages (in the settings of the scores), which is higher.
+
+    Students: {parts}.
+    """
+    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
