@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import inspect
+import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -39,6 +40,14 @@ class Students(StrEnum):
 
     default = "default"
     all = "all"
+
+
+class Target(StrEnum):
+    """What Brian2 makes of a spiking circuit."""
+
+    numpy = "numpy"
+    cython = "cython"
+    standalone = "standalone"
 
 
 @app.command("list")
@@ -95,6 +104,8 @@ def run(
     model: Annotated[str | None, typer.Option(help="a shipped model or a path that ends in .toml; the protocol's own if left out")] = None,
     recording: Annotated[str | None, typer.Option(help="condition averages (.npz or .nc) to take the place of the model")] = None,
     seed: Annotated[int, typer.Option(min=0, help="of every random choice")] = 0,
+    scale: Annotated[float | None, typer.Option(help="share of a spiking circuit's neurons, above 0 to 1; needs a card with [scaling]")] = None,
+    target: Annotated[Target | None, typer.Option(help="code that Brian2 makes of spiking circuits; the quickest if left out")] = None,
     students: Annotated[Students, typer.Option(help="the cheapest that answer the question, or all")] = Students.default,
     smoke: Annotated[bool, typer.Option("--smoke", help="small and short: shows that everything runs, numbers mean nothing")] = False,
     check: Annotated[bool, typer.Option("--check", help="exit 1 if a claim of the report fails")] = False,
@@ -112,8 +123,11 @@ def run(
     options = _accepted(module, {"recording": recording, "students": None if students is Students.default else students.value})
     if (name := model or getattr(module, "MODEL", None)) is None:
         raise OptionError(f"protocol {protocol!r} names no MODEL of its own; give one with --model.")
+    circuit = _sized(catalog.load(name), scale)
+    if target is not None:
+        os.environ["CORTEX_SIM_TARGET"] = target.value
     try:
-        report = module.run(catalog.load(name), seed=seed, smoke=smoke, **options)
+        report = module.run(circuit, seed=seed, smoke=smoke, **options)
         page = report.write(folder, command=shlex.join(["cortex-sim", *sys.argv[1:]]), protocol=catalog.find(protocol))
     except KeyboardInterrupt:
         print("\ncortex-sim: interrupted; no report was written. The same command continues from the last checkpoints.", file=sys.stderr)
@@ -121,6 +135,15 @@ def run(
     _say(report, page)
     if check and not report.holds:
         raise typer.Exit(FAILED)
+
+
+def _sized(model: Any, scale: float | None) -> Any:
+    """Change the scale of a spiking circuit, where one is given."""
+    if scale is None:
+        return model
+    if model.kind != "spiking":
+        raise OptionError(f"--scale applies to spiking circuits; {model.name} is of kind {model.kind!r}.")
+    return model.changed(scale=scale)
 
 
 def main() -> None:

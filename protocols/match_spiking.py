@@ -243,8 +243,8 @@ def _methods(counts: tuple[int, int, int, int], fitted: Mapping[str, Fitted]) ->
     parts = "; ".join(f"{name}: {one}" for name, one in fitted.items())
     text = f"""
     {counts[0]} conditions of {counts[2]} trials each were taught, {counts[1]} others of {counts[3]} trials each were asked. {UNITS} neurons were
-    drawn among those that fire at {SLOWEST:g} Hz or faster in the taught trials. Their spikes were smoothed with a Gaussian of {SMOOTHED * 1e3:g} ms and
-    averaged over the trials of a condition.
+    drawn among those that fire at {SLOWEST:g} Hz or faster in the taught trials. Their spikes were smoothed with a Gaussian of {SMOOTHED * 1e3:g} ms
+    and averaged over the trials of a condition.
 
     Students start from the averages at the go cue and run freely. Before anything was compared, each student was measured as the circuit was:
     Poisson spikes of its rates, in as many trials, smoothed and averaged in the same way. That blurs a student, whose teacher was smooth already, a

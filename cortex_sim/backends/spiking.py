@@ -47,13 +47,14 @@ def simulate(plan: Plan, target: str | None = None) -> Trials:
 
     Args:
         plan: circuit and task.
-        target: ``"numpy"``, ``"cython"`` or ``"standalone"``; the quickest if left out. All give the same network and the same noise.
+        target: ``"numpy"``, ``"cython"`` or ``"standalone"``; if left out, what the environment variable ``CORTEX_SIM_TARGET`` says, else the
+            quickest. All give the same network and the same noise.
 
     Raises:
         OptionError: the target is unknown, or needs a compiler that is absent.
         CardError: Brian2 refuses the circuit, or it ran away.
     """
-    choice = choose(plan, target)
+    choice = choose(plan, target or os.environ.get("CORTEX_SIM_TARGET") or None)
     if (plan.model.name, choice.target) not in _said:
         _said.add((plan.model.name, choice.target))
         print(f"{plan.model.name}: {choice}", file=sys.stderr)

@@ -197,7 +197,8 @@ def _delays(value: float, sd: float, count: int, dt: float, rng: np.random.Gener
 def same_delay(model: "SpikingModel", projections: Sequence[str]) -> bool:
     """All synapses of these projections have one delay, or none, so that a single number stands for all."""
     tables = [model.projections[name].delay for name in projections]
-    return len({None if t is None else (str(t.value), t.unit) for t in tables}) == 1 and all(t is None or (np.ndim(t.value) == 0 and not t.sd) for t in tables)
+    single = all(table is None or (isinstance(table.value, float) and not table.sd) for table in tables)
+    return single and len({None if table is None else table.si for table in tables}) == 1
 
 
 def delays(block: Block, same: bool) -> Float32[ndarray, " synapse"]:

@@ -127,4 +127,5 @@ def wired(plan: Plan, wire: Wire) -> tuple[ndarray, ndarray, ndarray, ndarray]:
     """Sources, targets, weights and delays of a wire's synapses, side by side; one delay where all are alike."""
     parts, same = [block for name in wire.projections for block in blocks(plan.model, name)], same_delay(plan.model, wire.projections)
     delay = [delays(part, same) for part in parts]
-    return (*(np.concatenate([getattr(part, name) for part in parts]) for name in ("pre", "post", "weight")), np.concatenate(delay[:1] if same else delay))
+    pre, post, weight = (np.concatenate([getattr(part, name) for part in parts]) for name in ("pre", "post", "weight"))
+    return pre, post, weight, np.concatenate(delay[:1] if same else delay)
