@@ -5,6 +5,7 @@ which is what makes a torch twin of a circuit exact: there is one text and no tr
 """
 
 import ast
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,9 +18,12 @@ from cortex_sim.errors import CardError, suggestion
 from cortex_sim.units import SCALES, scale
 
 MATHEMATICS = ("abs", "clip", "cos", "cosh", "exp", "expm1", "int", "log", "log1p", "sin", "sinh", "sqrt", "tanh")
-"""The functions an equation may call; all of them mean in torch and NumPy what they mean in Brian2."""
-GIVEN = ("t", "dt", "i")
-"""The names every equation may use: time, step, and, as what an input is called with, the index of a neuron."""
+"""The functions of one number an equation may call; all of them mean in torch and NumPy what they mean in Brian2."""
+FUNCTIONS = (*MATHEMATICS, "siegert")
+"""All functions an equation may call; siegert(mu, sigma, tau, refractory, threshold, reset) is `cortex_sim.siegert`."""
+CONSTANTS = {"pi": math.pi}
+GIVEN = ("t", "dt", "i", *CONSTANTS)
+"""The names every equation may use: time, step, constants and, as what an input is called with, the index of a neuron."""
 
 _LINE = re.compile(r"(?P<left>d(?P<state>\w+)/dt|\w+)\s*(?:=\s*(?P<right>.+?))?\s*:\s*(?P<unit>[^()#]+?)\s*(?:\((?P<flags>[^)]*)\))?$")
 _ALLOWED = (
@@ -51,7 +55,7 @@ class Equations:
         CardError: a line is no equation, calls something unknown, or depends on itself.
 
     Attributes:
-        state: name of the one state variable.
+        states: names of the state variables, in the order of their lines.
         names: every name the text uses but does not define.
     """
 
@@ -62,13 +66,23 @@ class Equations:
             if equation.name in self.equations:
                 raise CardError(f"equations define {equation.name!r} twice; each name has one line.")
             self.equations[equation.name] = equation
-        states = [e.name for e in self.equations.values() if e.kind == "derivative"]
-        if len(states) != 1:
-            raise CardError(f"equations define {len(states)} state variables ({', '.join(states)}); a rate card has exactly one.")
-        self.state = states[0]
+        self.states = tuple(e.name for e in self.equations.values() if e.kind == "derivative")
+        if not self.states:
+            raise CardError("equations define no state variable; write at least one line 'dx/dt = ... : unit'.")
         self.parameters = tuple(e.name for e in self.equations.values() if e.kind == "parameter")
         self.names = frozenset().union(*(e.names for e in self.equations.values())) - set(self.equations)
         self._order = self._sorted()
+
+    @property
+    def state(self) -> str:
+        """Name of the one state variable.
+
+        Raises:
+            CardError: there are several.
+        """
+        if len(self.states) > 1:
+            raise CardError(f"equations define {len(self.states)} state variables ({', '.join(self.states)}); what is asked needs exactly one.")
+        return self.states[0]
 
     def _sorted(self) -> tuple[Equation, ...]:
         inner = {e.name: e.names & self.equations.keys() for e in self.equations.values() if e.kind == "subexpression"}
@@ -91,22 +105,55 @@ class Equations:
         inner = self.equations[wanted].names & self.equations.keys() if self.equations[wanted].kind == "subexpression" else ()
         return {wanted}.union(*map(self._needed, inner))
 
-    def derivative(self, values: Mapping[str, Any]) -> Any:
-        """Evaluate the state's time derivative, given all that it names; in SI units per second."""
-        return _evaluate(self.equations[self.state], values)
+    def states_of(self, wanted: str) -> tuple[str, ...]:
+        """Names of the states that a variable is computed from, through other subexpressions too."""
+        reached = {wanted}.union(*(self.equations[name].names for name in self._needed(wanted) if self.equations[name].kind == "subexpression"))
+        return tuple(state for state in self.states if state in reached)
+
+    def derivative(self, values: Mapping[str, Any], state: str | None = None) -> Any:
+        """Evaluate the time derivative of a state (the only one if none is named), given all that it names; in SI units per second."""
+        return _evaluate(self.equations[state or self.state], values)
 
     def called(self) -> frozenset[str]:
         """Names that the text calls as functions and that are not mathematics."""
         trees = (ast.walk(ast.parse(e.expression, mode="eval")) for e in self.equations.values() if e.code)
         calls = {node.func.id for tree in trees for node in tree if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
-        return frozenset(calls - set(MATHEMATICS))
+        return frozenset(calls - set(FUNCTIONS))
 
-    def state_in_call(self) -> str | None:
-        """Name of a function that the derivative calls with the state itself, which makes it nonlinear in the state."""
-        for node in ast.walk(ast.parse(self.equations[self.state].expression, mode="eval")):
-            if isinstance(node, ast.Call) and any(isinstance(n, ast.Name) and n.id == self.state for a in node.args for n in ast.walk(a)):
-                return getattr(node.func, "id", None)
+    def state_in_call(self) -> tuple[str, str] | None:
+        """Find a state and a function that its own derivative calls with it, which makes it nonlinear in the state."""
+        for state in self.states:
+            for node in ast.walk(self._tree(state)):
+                if isinstance(node, ast.Call) and any(_is(n, state) for argument in node.args for n in ast.walk(argument)):
+                    return state, getattr(node.func, "id", "")
         return None
+
+    def state_in_product(self) -> str | None:
+        """Name of a state whose own derivative holds it in a power, in a denominator or times itself."""
+        return next((state for state in self.states if _degree(self._tree(state), state) > 1), None)
+
+    def _tree(self, name: str) -> ast.expr:
+        return ast.parse(self.equations[name].expression, mode="eval").body
+
+
+def _is(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
+
+
+def _degree(node: ast.expr, name: str) -> float:
+    """Degree of a polynomial in a name; calls and comparisons count as constants, and what is no polynomial as infinite."""
+    match node:
+        case ast.Name(id=found):
+            return float(found == name)
+        case ast.UnaryOp(operand=inner):
+            return _degree(inner, name)
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub(), right=right):
+            return max(_degree(left, name), _degree(right, name))
+        case ast.BinOp(left=left, op=ast.Mult(), right=right):
+            return _degree(left, name) + _degree(right, name)
+        case ast.BinOp(left=left, right=right):
+            return math.inf if _degree(right, name) or (isinstance(node.op, ast.Pow) and _degree(left, name)) else _degree(left, name)
+    return 0.0
 
 
 @lru_cache(maxsize=64)
@@ -116,8 +163,9 @@ def parsed(text: str) -> Equations:
 
 
 def unit_values(names: frozenset[str]) -> dict[str, float]:
-    """Give the SI factor of every name that is a unit."""
-    return {name: SCALES[name] for name in names if name in SCALES}
+    """Give the SI factor of every name that is a unit, and the value of every constant."""
+    known = SCALES | CONSTANTS
+    return {name: known[name] for name in names if name in known}
 
 
 def _parse(line: str) -> Equation:
@@ -150,7 +198,7 @@ def _compile(expression: str, line: str) -> tuple[CodeType, frozenset[str]]:
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     if any(isinstance(node, ast.Name) and node.id == "i" and id(node) not in called_with for node in ast.walk(tree)):
         raise CardError(f"equations: {line!r} uses 'i', which only an input may be called with; use a parameter with over = 'units'.")
-    return compile(tree, line, "eval"), frozenset(names - set(MATHEMATICS))
+    return compile(tree, line, "eval"), frozenset(names - set(FUNCTIONS))
 
 
 def _evaluate(equation: Equation, values: Mapping[str, Any]) -> Any:
@@ -160,15 +208,17 @@ def _evaluate(equation: Equation, values: Mapping[str, Any]) -> Any:
 
 def missing(equations: Equations, given: set[str]) -> str | None:
     """Say which name the text uses that nothing gives, with a suggestion; None if all are given."""
-    known = given | set(GIVEN) | set(SCALES) | set(MATHEMATICS)
+    known = given | set(GIVEN) | set(SCALES) | set(FUNCTIONS)
     for name in sorted(equations.names - known):
         return f"equations use {name!r}, which no parameter, input or projection gives. {suggestion(name, given)}"
     return None
 
 
 def numpy_mathematics() -> dict[str, Callable[..., Any]]:
-    """Give the mathematics of the text on NumPy arrays."""
+    """Give the functions of the text on NumPy arrays."""
     import numpy as np
 
+    from cortex_sim.siegert import first_passage
+
     plain = {name: getattr(np, name) for name in MATHEMATICS if name != "int"}
-    return plain | {"int": lambda number: np.trunc(np.asarray(number, dtype=float))}
+    return plain | {"int": lambda number: np.trunc(np.asarray(number, dtype=float)), "siegert": first_passage}

@@ -7,88 +7,33 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy import ndarray
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError, model_validator
 
 from cortex_sim import connectivity
 from cortex_sim.equations import Equations, missing, parsed
 from cortex_sim.errors import CardError, FileProblem, suggestion
+from cortex_sim.parts import Axis, Encoder, Input, Parameter, Part, Projection, Readout
 from cortex_sim.storage import content_key, load_arrays, save_arrays, write_text
 from cortex_sim.units import scale
 
 WEIGHTS = 11  # names the random streams of projections; last, since a seed sequence cannot tell (s, 0) from s
-Axis = Literal["units", "observed", "channels"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Parameter(_Part):
-    """One number of a card: its value, its unit, what it means and where it stands in the paper."""
-
-    value: Annotated[float, Field(allow_inf_nan=False)]
-    unit: str = "1"
-    meaning: str
-    source: str = ""
-    over: Axis | None = None
-    learn: bool = False
-
-    @property
-    def si(self) -> float:
-        """Value in SI units."""
-        return self.value * scale(self.unit)
-
-
-class Input(_Part):
-    """A time-dependent term of the equations, called as ``name(t, i)``.
-
-    Without ``weights`` it is what the task drives each unit with; with ``weights`` it is the task's channels through that projection;
-    ``noise`` is white noise of unit intensity (unit ``second**-0.5``).
-    """
-
-    unit: str
-    meaning: str
-    weights: str | None = None
-    noise: bool = False
-
-
-class Projection(_Part):
-    """A weight matrix: the rule that makes it, its two axes, and what constrains it while it is learned."""
-
-    rule: str
-    rows: Axis = "units"
-    columns: Axis = "units"
-    arguments: dict[str, Parameter] = {}
-    excitatory: Annotated[float, Field(ge=0, le=1)] | None = None
-    learn: bool = False
-
-
-class Readout(_Part):
-    """The observed rates are ``weights @ rate + offset``, in Hz."""
-
-    weights: str
-    offset: str
-
-
-class Encoder(_Part):
-    """The initial state is ``weights @ observed + offset``."""
-
-    weights: str
-    offset: str
-
-
-class Model(_Part):
+class Model(BaseModel):
     """A circuit or a network: equations, parameters, projections, and weights once it has been trained.
 
     Attributes:
-        units: number of state variables.
+        units: number of units; each has every state variable of the equations.
         observed: number of rates it is compared on; equals ``units`` unless there is a readout.
         channels: number of task channels it listens to.
         dt: integration step.
         rate: name of the equation variable that is the rate.
         silent: rate of a unit that does not fire; 0 where the rate is not a deviation from a baseline.
+        initial_values: of states, where the task's initial rates do not decide them; 0 otherwise.
         seed: of the random parts of its connectivity.
     """
+
+    model_config = Part.model_config
 
     name: str = "unnamed"
     kind: Literal["rate", "rnn"]
@@ -109,6 +54,7 @@ class Model(_Part):
     projections: dict[str, Projection] = {}
     readout: Readout | None = None
     initial: Encoder | None = None
+    initial_values: dict[str, Parameter] = {}
     weights: str | None = None
 
     _arrays: dict[str, ndarray] = PrivateAttr(default_factory=dict)
@@ -118,6 +64,7 @@ class Model(_Part):
         text = parsed(self.equations)
         for label, unit in self._units().items():
             _inside(label, lambda unit=unit: scale(unit))
+        self._check_sizes()
         if self.dt.si <= 0:
             raise CardError(f"[dt] value {self.dt.value:g} should be positive.")
         given = self.parameters.keys() | self.inputs.keys() | self.projections.keys()
@@ -136,11 +83,15 @@ class Model(_Part):
         if rate.kind == "subexpression" and "constant over dt" not in rate.flags:
             raise CardError(f"rate {self.rate!r} is computed anew at every use; write '(constant over dt)' at the end of its line.")
         for label, projection in self.projections.items():
-            _inside(f"projections.{label}", lambda p=projection: connectivity.check(p.rule, set(p.arguments)))
+            _inside(f"projections.{label}", lambda p=projection: self._check_rule(p))
         for name in sorted(text.called() - self.projections.keys() - self.inputs.keys()):
             raise CardError(f"equations call {name!r}, which is no projection or input. {suggestion(name, {*self.projections, *self.inputs})}")
-        if self.integrator == "exponential_euler" and (call := text.state_in_call()):
-            raise CardError(f"exponential_euler needs a derivative linear in {text.state!r}; name what {call!r} is called with '(constant over dt)'.")
+        if self.integrator == "exponential_euler" and (problem := _nonlinear(text)):
+            raise CardError(problem)
+        for name in self.initial_values.keys() - set(text.states):
+            raise CardError(f"[initial_values.{name}] is no state variable. {suggestion(name, text.states)}")
+        if self.initial and len(text.states) > 1:
+            raise CardError(f"[initial] leads to one state variable; the equations have {', '.join(text.states)}. Use [initial_values].")
         for label, needed in self._needed_projections().items():
             if needed not in self.projections:
                 raise CardError(f"[{label}] names the projection {needed!r}, which is absent. {suggestion(needed, self.projections)}")
@@ -148,9 +99,30 @@ class Model(_Part):
             if part and part.offset not in self.parameters:
                 raise CardError(f"offset {part.offset!r} is no parameter. {suggestion(part.offset, self.parameters)}")
 
+    def _check_sizes(self) -> None:
+        """One number where one is wanted, one a unit where there may be many; a table is as large as its two axes."""
+        wanted = {"dt": (self.dt, None), "silent": (self.silent, None)}
+        wanted |= {f"parameters.{n}": (p, p.over) for n, p in self.parameters.items()}
+        wanted |= {f"initial_values.{n}": (p, "units") for n, p in self.initial_values.items()}
+        for label, (number, axis) in wanted.items():
+            if number and number.shape not in ((), *([(self.size(axis),)] if axis else [])):
+                right = f"one, or one for each of {self.size(axis)} {axis}" if axis else "one; for one a unit say over = 'units'"
+                raise CardError(f"[{label}] holds {' x '.join(map(str, number.shape))} numbers; it should hold {right}.")
+
+    def _check_rule(self, projection: Projection) -> None:
+        connectivity.check(projection.rule, set(projection.arguments))
+        if projection.rule == "table":
+            if (unit := projection.arguments["values"].unit) != "1":
+                raise CardError(f"arguments.values has unit {unit!r}; the unit of weights is the projection's own: unit = {unit!r}.")
+            self._built(projection, 0)
+        elif many := [name for name, argument in projection.arguments.items() if argument.shape]:
+            raise CardError(f"arguments.{many[0]} should be one number; only rule 'table' takes many.")
+
     def _units(self) -> dict[str, str]:
         found = {"dt": self.dt.unit} | ({"silent": self.silent.unit} if self.silent else {})
         found |= {f"parameters.{name}": p.unit for name, p in self.parameters.items()} | {f"inputs.{name}": i.unit for name, i in self.inputs.items()}
+        found |= {f"initial_values.{name}": p.unit for name, p in self.initial_values.items()}
+        found |= {f"projections.{name}": p.unit for name, p in self.projections.items()}
         return found | {f"projections.{p}.arguments.{a}": v.unit for p, q in self.projections.items() for a, v in q.arguments.items()}
 
     def _needed_projections(self) -> dict[str, str]:
@@ -169,6 +141,11 @@ class Model(_Part):
         """Parameters that are one number for all units, in SI."""
         return {name: p.si for name, p in self.parameters.items() if p.over is None}
 
+    @property
+    def dimension(self) -> int:
+        """Length of a state: every variable of every unit, the units of the first variable first."""
+        return self.units * len(self.parsed.states)
+
     def size(self, axis: Axis) -> int:
         """Length of an axis that a projection or parameter runs over."""
         return {"units": self.units, "observed": self.observed or self.units, "channels": self.channels}[axis]
@@ -178,14 +155,18 @@ class Model(_Part):
         built = dict(self._arrays)
         for number, (name, projection) in enumerate(self.projections.items()):
             if name not in built:
-                shape = (self.size(projection.rows), self.size(projection.columns))
-                arguments = {key: p.si for key, p in projection.arguments.items()}
-                made = connectivity.weights(projection.rule, shape, arguments, (self.seed, number, WEIGHTS))
+                made = self._built(projection, number)
                 built[name] = made if projection.excitatory is None else np.abs(made) * self.signs(name)
         for name, parameter in self.parameters.items():
             if parameter.over and name not in built:
-                built[name] = np.full(self.size(parameter.over), parameter.si)
+                built[name] = parameter.spread(self.size(parameter.over))
         return built
+
+    def _built(self, projection: Projection, number: int) -> ndarray:
+        """The weights that a rule makes, in SI."""
+        shape = (self.size(projection.rows), self.size(projection.columns))
+        arguments = {key: p.si for key, p in projection.arguments.items()}
+        return connectivity.weights(projection.rule, shape, arguments, (self.seed, number, WEIGHTS)) * scale(projection.unit)
 
     def signs(self, projection: str) -> ndarray:
         """Sign of each column under Dale's law: excitatory first."""
@@ -275,10 +256,19 @@ def _first(problem: ValidationError) -> str:
 def _fields_at(location: tuple[int | str, ...]) -> tuple[str, ...]:
     parts: dict[str, type[BaseModel]] = {
         "parameters": Parameter, "dt": Parameter, "silent": Parameter, "inputs": Input, "projections": Projection,
-        "readout": Readout, "initial": Encoder,
+        "readout": Readout, "initial": Encoder, "initial_values": Parameter,
     }  # fmt: skip
     part = parts.get(str(location[0]), Model) if location else Model
     return tuple((Parameter if part is Projection and "arguments" in location[2:3] else part).model_fields)
+
+
+def _nonlinear(text: Equations) -> str | None:
+    """Say in which of its states a derivative is not linear, as exponential Euler needs it."""
+    if found := text.state_in_call():
+        return f"exponential_euler needs a derivative linear in {found[0]!r}; name what {found[1]!r} is called with '(constant over dt)'."
+    if state := text.state_in_product():
+        return f"exponential_euler needs a derivative linear in {state!r}; give its power or product a name '(constant over dt)', or use euler."
+    return None
 
 
 def _inside(label: str, check: Any) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.dynamics import state_of
+from cortex_sim.dynamics import beginning
 from cortex_sim.errors import TaskError
 from cortex_sim.model import Model
 from cortex_sim.task import BIN, DT, Clamp, Task
@@ -129,17 +129,15 @@ class Schedule:
         while True:
             yield stream.standard_normal((self.task.trials, self.model.units)) / np.sqrt(self.dt)
 
-    def initial(self) -> Float[ndarray, "trial unit"]:
+    def initial(self) -> Float[ndarray, "trial state"]:
         """State at the start: rest, or the one whose observed rates are the task's."""
-        if self.task.initial is None:
-            return np.zeros((self.task.trials, self.model.units))
-        if self.model.initial:
-            encoder = self.model.initial
-            return self.task.initial @ self.arrays[encoder.weights].T + self.arrays[encoder.offset]
         rates = self.task.initial
-        if self.model.readout and self.carrier is not None:
+        if rates is not None and self.model.initial:
+            encoder = self.model.initial
+            return rates @ self.arrays[encoder.weights].T + self.arrays[encoder.offset]
+        if rates is not None and self.model.readout and self.carrier is not None:
             rates = (rates - self.arrays[self.model.readout.offset]) @ self.carrier.T
-        return state_of(self.model, rates)
+        return beginning(self.model, self.task.trials, rates)
 
     def observe(self, rates: Float[ndarray, "trial time unit"]) -> Trials:
         """Turn recorded rates of the model's units into trials of observed rates."""

@@ -20,6 +20,7 @@ from cortex_sim import catalog
 from cortex_sim.backends import brian
 from cortex_sim.errors import CardError
 from cortex_sim.model import Model
+from cortex_sim.siegert import siegert
 from cortex_sim.simulation import simulate
 from cortex_sim.task import Clamp, Drive, Task, free_run
 
@@ -175,9 +176,98 @@ def test_inconsistent_units_are_refused_in_brian2s_own_words(linear_circuit: Bui
         brian.check(linear_circuit(np.zeros((2, 2)), equations=text.replace(old, new)))
 
 
-@pytest.mark.parametrize("name", catalog.models())
+@pytest.mark.parametrize("name", [name for name, path in catalog.models().items() if path.parent.name != "spiking"])
 def test_brian2_accepts_every_shipped_card(name: str) -> None:
     brian.check(catalog.load(name))
+
+
+ADAPTING = """
+dx/dt = (-x + W(r) - a + drive(t, i))/tau : volt
+da/dt = (-a + 2*x + b)/tau_a : volt
+r = tanh(x/(4*mV))/ms : Hz (constant over dt)
+tau_a : second (constant)
+b : volt (constant)
+"""
+MANY: dict[str, dict[str, object]] = {
+    "tau": {"value": 20, "unit": "ms", "meaning": "tau"},
+    "tau_a": {"value": [30, 70, 50], "unit": "ms", "meaning": "tau of adaptation", "over": "units"},
+    "b": {"value": 0.5, "unit": "mV", "meaning": "bias", "over": "units"},
+}
+
+
+def adapting(linear_circuit: Build, **changes: object) -> tuple[ndarray, Model]:
+    W = np.random.default_rng(1).normal(size=(3, 3))
+    table = {"values": {"value": W.tolist(), "meaning": "weights"}}
+    fields: dict[str, object] = {
+        "equations": ADAPTING, "parameters": MANY, "inputs": {"drive": {"unit": "mV", "meaning": "input"}},
+        "projections": {"W": {"rule": "table", "unit": "mV*ms", "arguments": table}},
+        "initial_values": {"a": {"value": [1, -2, 3], "unit": "mV", "meaning": "a"}},
+    }  # fmt: skip
+    return W, linear_circuit(W, **fields | changes).model_copy(deep=True)
+
+
+@pytest.mark.parametrize("integrator", ["euler", "exponential_euler"])
+def test_two_variables_with_units_tables_and_lists_are_a_bare_numpy_loop(linear_circuit: Build, integrator: str) -> None:
+    """In mV and ms by hand; a step uses the old values of both variables."""
+    W, model = adapting(linear_circuit, integrator=integrator)
+    model = Model.model_validate(model.model_dump())  # without the weights that linear_circuit gives
+    start, pattern = np.random.default_rng(2).uniform(-0.8, 0.8, (2, 4, 3))
+    task = replace(free_run(start * 1e3, 0.1), drives=(Drive(pattern, np.sin(np.arange(100) / 9)),))
+    x, a, kept = 4 * np.arctanh(start), np.tile([1.0, -2.0, 3.0], (4, 1)), []
+    tau_a = np.array([30, 70, 50])
+    keep = (1 - 1 / 20, 1 - 1 / tau_a) if integrator == "euler" else (np.exp(-1 / 20), np.exp(-1 / tau_a))
+    for step in range(91):
+        r = np.tanh(x / 4)
+        if step % 10 == 0:
+            kept.append(1e3 * r)
+        goal = np.einsum("ij,kj->ki", W, r) - a + pattern * np.sin(step / 9), 2 * x + 0.5
+        x, a = (keep_one * now + (1 - keep_one) * end for keep_one, now, end in zip(keep, (x, a), goal, strict=True))
+    np.testing.assert_allclose(simulate(model, task).rate, np.stack(kept, axis=1), rtol=0, atol=1e-9)  # 1e3 Hz, 91 steps, slope of atanh
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"parameters": MANY | {"b": MANY["b"] | {"unit": "ms"}}}, r"\[parameters.b\] has unit 'ms'; the equations say 'volt'"),
+        ({"initial_values": {"a": {"value": 1, "unit": "Hz", "meaning": "a"}}}, r"\[initial_values.a\] has unit 'Hz'; the equations say 'volt'"),
+        ({"projections": {"W": {"rule": "gaussian", "unit": "mV", "arguments": {"gain": {"value": 1, "meaning": "g"}}}}}, ".*inconsistent units.*'W"),
+        ({"inputs": {"drive": {"unit": "Hz", "meaning": "input"}}}, r".*inconsistent units.*'drive\(t, i\)' has unit Hz"),
+    ],
+)
+def test_units_of_lists_tables_and_initial_values_are_checked(linear_circuit: Build, changes: dict[str, object], sentence: str) -> None:
+    brian.check(adapting(linear_circuit)[1])
+    with pytest.raises(CardError, match=f"^linear: {sentence}"):
+        brian.check(adapting(linear_circuit, **changes)[1])
+
+
+NOISY_UNIT = """
+dr/dt = (-r + r_inf)/tau : Hz
+r_inf = siegert(mu, 5*mV, tau, 2*ms, 20*mV, 10*mV) : Hz (constant over dt)
+mu = W(r) + 15*mV + drive(t, i) : volt (constant over dt)
+"""
+
+
+def noisy_unit(linear_circuit: Build, text: str = NOISY_UNIT) -> Model:
+    table = {"rule": "table", "unit": "mV*second", "arguments": {"values": {"value": [[0, -0.2], [0.3, 0.1]], "meaning": "weights"}}}
+    made = linear_circuit(np.zeros((2, 2)), equations=text, rate="r", inputs={"drive": {"unit": "mV", "meaning": "input"}}, projections={"W": table})
+    return Model.model_validate(made.model_dump())
+
+
+def test_siegert_in_brian2_is_siegert(linear_circuit: Build) -> None:
+    pattern, r, kept = np.array([[3.0, -2.0], [40.0, 0.0]]), np.zeros((2, 2)), []
+    task = replace(free_run(r, 0.2), drives=(Drive(pattern, np.ones(200)),))
+    for _ in range(191):
+        kept.append(r)
+        mu = 1e-3 * (np.einsum("ij,kj->ki", [[0, -0.2], [0.3, 0.1]], r) + 15 + pattern)
+        r = r + (siegert(mu, 0.005, tau=0.2, refractory=0.002, threshold=0.02, reset=0.01) - r) * 1e-3 / 0.2
+    np.testing.assert_allclose(simulate(noisy_unit(linear_circuit), task).rate, np.stack(kept[::10], axis=1), rtol=1e-12)
+
+
+def test_the_units_of_siegert_are_checked(linear_circuit: Build) -> None:
+    with pytest.raises(CardError, match="Argument number 3 for function siegert does not have the correct units"):
+        brian.check(noisy_unit(linear_circuit, NOISY_UNIT.replace("5*mV, tau,", "5*mV, 20*mV,")))
+    with pytest.raises(CardError, match="does not have the expected unit"):
+        brian.check(noisy_unit(linear_circuit, NOISY_UNIT.replace("10*mV) : Hz", "10*mV) : 1")))
 
 
 def test_a_student_that_was_given_channels_is_accepted_too() -> None:

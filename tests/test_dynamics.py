@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from cortex_sim import catalog
-from cortex_sim.dynamics import flow, rate_of, state_of
+from cortex_sim.dynamics import beginning, flow, rate_of, state_of
 from cortex_sim.errors import TaskError
 from cortex_sim.model import Model
 
-SHIPPED = sorted(catalog.models())
-FROM_STATE = [name for name in SHIPPED if catalog.load(name).rate != catalog.load(name).parsed.state]  # rate is a function of the state
+CARDS = {name: catalog.load(name) for name, path in catalog.models().items() if path.parent.name != "spiking"}
+FROM_STATE = [name for name, card in CARDS.items() if card.rate not in card.parsed.states]  # rate is a function of the state
 EPS = np.finfo(float).eps
 
 
@@ -47,6 +47,59 @@ def test_a_constant_may_stand_in_for_a_projection() -> None:
     model = catalog.load("murphy_miller_2009")
     x = np.array([[1.0, -2.0]])
     assert np.allclose(flow(model, model.arrays(), x, {"W": 0.5, "drive": 1.0}), (-x + 1.5) / 0.02, rtol=1e-14)
+
+
+TWO = """
+dx/dt = (-x + W(r) - a + drive(t, i))/tau : Hz
+da/dt = (-a + x)/(3*tau) : Hz
+r = x*(1 + q)/2 : Hz (constant over dt)
+q = tanh(x/Hz)**2 : 1
+"""
+"""A unit with adaptation."""
+INITIAL = {"x": {"value": 2, "unit": "kHz", "meaning": "x"}, "a": {"value": [3, -4], "unit": "Hz", "meaning": "a"}}
+
+
+def test_the_flow_of_two_variables_is_written_by_hand_the_units_of_the_first_first(linear_circuit: Callable[..., Model]) -> None:
+    W, state = np.array([[0.3, -2.0], [1.1, 0.7]]), np.random.default_rng(4).standard_normal((3, 5, 4))
+    model = linear_circuit(W, equations=TWO)
+    x, a = state[..., :2], state[..., 2:]
+    r = x * (1 + np.tanh(x) ** 2) / 2
+    expected = np.concatenate([(-x + np.einsum("ij,abj->abi", W, r) - a + 0.5) / 0.2, (x - a) / 0.6], axis=-1)
+    assert model.dimension == 4 and model.parsed.states == ("x", "a")
+    assert np.allclose(flow(model, model.arrays(), state, {"drive": 0.5}), expected, rtol=0, atol=1e-13)
+    assert np.allclose(rate_of(model, state), r, rtol=1e-15)
+
+
+def test_an_input_is_in_the_unit_that_its_card_gives(linear_circuit: Callable[..., Model]) -> None:
+    model = linear_circuit(np.zeros((2, 2)), inputs={"drive": {"unit": "kHz", "meaning": "input"}})
+    assert np.allclose(flow(model, model.arrays(), np.zeros(2), {"drive": 1.5}), 1500 / 0.2)
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 8])
+def test_a_state_of_another_size_is_refused(size: int, linear_circuit: Callable[..., Model]) -> None:
+    model = linear_circuit(np.eye(2), equations=TWO)
+    for call in (lambda state: flow(model, model.arrays(), state), lambda state: rate_of(model, state)):
+        with pytest.raises(TaskError, match=rf"^linear: the state has {size} numbers; 2 units of 2 variables \(x, a\) have 4\.$"):
+            call(np.zeros((3, size)))
+
+
+def test_a_run_begins_where_the_rates_say_and_else_at_the_initial_values(linear_circuit: Callable[..., Model]) -> None:
+    model = linear_circuit(np.eye(2), equations=TWO, initial_values=INITIAL)
+    assert np.array_equal(beginning(model, 3), [[2000, 2000, 3, -4]] * 3)
+    assert np.array_equal(beginning(linear_circuit(np.eye(2), equations=TWO), 2), np.zeros((2, 4)))
+    x = np.array([[0.4, -1.5]])
+    found = beginning(model, 1, x * (1 + np.tanh(x) ** 2) / 2)
+    assert np.allclose(found, [[*x[0], 3, -4]], rtol=1e-14, atol=0)
+
+
+def test_rates_that_leave_the_state_open_are_refused(linear_circuit: Callable[..., Model]) -> None:
+    model = linear_circuit(np.eye(2), equations=TWO)
+    with pytest.raises(TaskError, match=r"^linear: rates do not determine the state, which has 2 variables \(x, a\)\.$"):
+        state_of(model, np.ones((1, 2)))
+    for rate, found in (("x + a", "x, a"), ("3*Hz", "no state variable")):
+        open_ended = linear_circuit(np.eye(2), equations=TWO.replace("x*(1 + q)/2", rate))
+        with pytest.raises(TaskError, match=f"^linear: 'r' follows from {found}, so initial rates do not say where to start; give the task none"):
+            beginning(open_ended, 1, np.ones((1, 2)))
 
 
 @pytest.mark.parametrize("scale", [1e-9, 0.3, 2.0])

@@ -7,6 +7,7 @@ import pytest
 
 from cortex_sim.equations import MATHEMATICS, Equations, missing, numpy_mathematics, unit_values
 from cortex_sim.errors import CardError
+from cortex_sim.siegert import siegert
 
 TEXT = """
 dv/dt = (a*v**2 + W(r) - exp(-abs(u)) + drive(t, i))/tau : volt  # the comment = is : dropped
@@ -58,8 +59,7 @@ def test_each_function_is_the_one_of_its_name(name: str) -> None:
         ("dx/dt = x and 1 : 1", "uses BoolOp"),
         ("dx/dt = clip(x, min=0, max=1) : 1", "uses keyword"),
         ("dx/dt = a : 1\na = b + x : 1\nb = 2*a : 1", "depend on themselves: (a -> b -> a|b -> a -> b)"),
-        ("dx/dt = -x : 1\ndy/dt = -y : 1", r"define 2 state variables \(x, y\); a rate card has exactly one"),
-        ("r = 1 : 1", "define 0 state variables"),
+        ("r = 1 : 1", "define no state variable; write at least one line 'dx/dt = ... : unit'"),
     ],
 )
 def test_text_that_is_no_rate_equation_is_refused_with_the_line_in_question(text: str, message: str) -> None:
@@ -89,10 +89,59 @@ def test_a_name_that_nothing_gives_is_reported_and_those_brian2_gives_are_not() 
     ("text", "function"),
     [
         ("dx/dt = -x + W(r) : 1\nr = 2*x : 1", None),
-        ("dx/dt = -x + W(2*x) : 1", "W"),
-        ("dx/dt = tanh(x) - x : 1", "tanh"),
+        ("dx/dt = -x + W(2*x) : 1", ("x", "W")),
+        ("dx/dt = tanh(x) - x : 1", ("x", "tanh")),
         ("dx/dt = -tanh(y)*x : 1", None),
+        ("dx/dt = tanh(y) : 1\ndy/dt = -x : 1", None),
+        ("dx/dt = tanh(y) : 1\ndy/dt = -x*exp(1 - y) : 1", ("y", "exp")),
     ],
 )
-def test_a_call_with_the_state_inside_is_found(text: str, function: str | None) -> None:
+def test_a_call_with_the_state_inside_is_found(text: str, function: tuple[str, str] | None) -> None:
     assert Equations(text).state_in_call() == function
+
+
+@pytest.mark.parametrize(
+    ("right", "found"),
+    [
+        ("a*x + y**2 - x/b", None), ("-(x - 3)*2*a*y", None), ("+x*(1 + y/(2 + y))", None), ("a**2*x + 2**b", None), ("tanh(y)*x", None),
+        ("x**2", "x"), ("-x*(1 + x)", "x"), ("a/x", "x"), ("a - (1 + x)*(a - y*x)", "x"), ("2**x", "x"), ("x**0.5", "x"),
+    ],
+)  # fmt: skip
+def test_a_power_or_product_of_a_state_in_its_own_derivative_is_found(right: str, found: str | None) -> None:
+    assert Equations(f"dx/dt = {right} : 1\ndy/dt = x**2 : 1").state_in_product() == found
+    assert Equations(f"dy/dt = x**2 : 1\ndx/dt = {right} : 1").state_in_product() == found
+
+
+TWO = """
+dv/dt = (v**2 - (pi*a)**2 + u)/tau : 1
+da/dt = (-a + f)/(3*tau) : 1
+f = g + 2*a : 1
+g = exp(v) : 1
+h = u*2 : 1
+"""
+
+
+def test_two_states_have_two_derivatives() -> None:
+    equations, rng = Equations(TWO), np.random.default_rng(3)
+    v, a = rng.standard_normal((2, 4, 5))
+    values = numpy_mathematics() | unit_values(equations.names) | {"tau": 0.1, "u": 0.7, "v": v, "a": a}
+    known = equations.subexpressions(values)
+    assert equations.states == ("v", "a") and missing(equations, {"tau", "u"}) is None
+    assert np.allclose(equations.derivative(known, "v"), (v**2 - (math.pi * a) ** 2 + 0.7) / 0.1, rtol=1e-13)
+    assert np.allclose(equations.derivative(known, "a"), (a + np.exp(v)) / 0.3, rtol=1e-13)
+    with pytest.raises(CardError, match=r"^equations define 2 state variables \(v, a\); what is asked needs exactly one\.$"):
+        equations.derivative(known)
+
+
+@pytest.mark.parametrize(("name", "states"), [("v", ("v",)), ("g", ("v",)), ("f", ("v", "a")), ("h", ())])
+def test_the_states_that_a_variable_follows_from_are_found_through_others(name: str, states: tuple[str, ...]) -> None:
+    assert Equations(TWO).states_of(name) == states
+
+
+def test_siegert_is_a_function_of_the_text() -> None:
+    equations = Equations("dr/dt = (-r + siegert(mu, sigma, tau, refractory, theta, reset))/tau : Hz")
+    assert equations.called() == frozenset() and "siegert" not in equations.names
+    mu, values = np.linspace(0, 0.03, 7), {"tau": 0.02, "refractory": 0.002, "theta": 0.02, "reset": 0.01}
+    found = equations.derivative(numpy_mathematics() | values | {"r": 3.0, "mu": mu, "sigma": 0.004})
+    rates = siegert(mu, 0.004, tau=0.02, refractory=0.002, threshold=0.02, reset=0.01)
+    assert np.allclose(found, (rates - 3.0) / 0.02, rtol=1e-14)

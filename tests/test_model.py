@@ -14,7 +14,7 @@ from cortex_sim.errors import CardError, FileProblem
 from cortex_sim.model import Model, read_card
 from cortex_sim.storage import save_arrays
 
-SHIPPED = sorted(catalog.models())
+SHIPPED = sorted(name for name, path in catalog.models().items() if path.parent.name != "spiking")
 GOOD = """
 kind = "rnn"
 title = "Test"
@@ -41,6 +41,16 @@ readout = { weights = "C", offset = "d" }
 """
 
 
+TABLE = '"table", arguments = { values = { value = [[1, 2, 3], [4, 5, 6]], meaning = "written" } }'
+NUMBER = TABLE.replace("[[1, 2, 3], [4, 5, 6]]", "3")
+SCALED = TABLE.replace("meaning", 'unit = "mV", meaning')
+
+
+def start(state: str, rest: str, value: str = "1") -> str:
+    """An initial value, written before the inputs of the card."""
+    return f"initial_values.{state} = {{ value = {value}, {rest} }}\ninputs.stim"
+
+
 def random_arrays(model: Model) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     shapes: dict[str, tuple[int, ...]] = {n: (model.size(p.rows), model.size(p.columns)) for n, p in model.projections.items()}
@@ -58,7 +68,7 @@ def test_a_saved_card_is_the_same_model(name: str, trained: bool, tmp_path: Path
     found = read_card(tmp_path / f"{name}.toml")
     assert found.key == model.key
     assert found.model_dump(exclude={"weights"}) == model.model_dump(exclude={"weights"})
-    assert found.weights == (f"{name}.safetensors" if trained else None)
+    assert found.weights == (f"{name}.safetensors" if trained and model.arrays() else None)
     if trained:
         assert {n: a.tobytes() for n, a in found.arrays().items()} == {n: a.tobytes() for n, a in random_arrays(model).items()}
 
@@ -67,7 +77,8 @@ def test_a_saved_card_is_the_same_model(name: str, trained: bool, tmp_path: Path
 def test_every_number_of_a_shipped_card_has_a_unit_a_meaning_and_in_a_circuit_a_source(name: str) -> None:
     card = tomllib.loads(catalog.models()[name].read_text())
     model = catalog.load(name)
-    numbers = [model.dt, *model.parameters.values(), *(a for p in model.projections.values() for a in p.arguments.values())]
+    arguments = [number for p in model.projections.values() for number in p.arguments.values()]
+    numbers = [model.dt, *model.parameters.values(), *model.initial_values.values(), *arguments]
     assert all(number.meaning for number in numbers)
     assert card["kind"] == catalog.models()[name].parent.name and model.title and model.paper and model.notes
     assert model.kind == "rnn" or all(number.source for number in numbers)
@@ -104,7 +115,21 @@ def read(text: str, folder: Path) -> Model:
         ("gain = { value = 0.9", "gian = { value = 0.9", r"\[projections.W\] arguments.gian is no argument of rule 'gaussian'. Did you mean 'gain'"),
         ('{ gain = { value = 0.9, meaning = "gain" } }', "{}", r"\[projections.W\] arguments.gain is missing; rule 'gaussian' takes gain"),
         ("(-x + W(r)", "(-x + + W(r", "does not parse"),
-        ("r = tanh(x)", "dr/dt = tanh(x)", "equations define 2 state variables"),
+        ("dx/dt = (-x", "x = (-x", "equations define no state variable"),
+        ("value = 0.5, meaning", "value = [1, 2, 3], meaning", r"\[parameters.b\] holds 3 numbers; it should hold one, or one for each of 6 units"),
+        ("value = 20", "value = [20, 21]", r"\[parameters.tau\] holds 2 numbers; it should hold one; for one a unit say over = 'units'"),
+        ("value = 20", "value = [[20], [21, 22]]", r"\[parameters.tau.value\] should be a finite number, or where there are many a list"),
+        ("value = 20", "value = '20'", r"\[parameters.tau.value\] should be a finite number.* \(found '20'\)"),
+        ("dt = { value = 1,", "dt = { value = [1, 2],", r"\[dt\] holds 2 numbers; it should hold one"),
+        ("gain = { value = 0.9", "gain = { value = [0.9, 1]", r"\[projections.W\] arguments.gain should be one number; only rule 'table' takes many"),
+        ('"gaussian", arg', '"gaussian", unit = "MV", arg', r"\[projections.W\] unit 'MV' is unknown. Did you mean 'mV'"),
+        ('"diagonal", rows', f'{TABLE}, rows', r"\[projections.C\] values are 2 x 3; the projection asks for 4 x 6, a row for each target"),
+        ('"diagonal", rows', f'{NUMBER}, rows', r"\[projections.C\] values are one number; the projection asks for 4 x 6, a row for each"),
+        ('"diagonal", rows', f'{SCALED}, rows', r"\[projections.C\] arguments.values has unit 'mV'; the unit of weights is the projection's own"),
+        ("inputs.stim", start("z", "meaning = 'z'"), r"\[initial_values.z\] is no state variable. Choose from x"),
+        ("inputs.stim", start("x", "meanin = 'x'"), r"\[initial_values.x.meanin\] is no key .* Did you mean 'meaning'"),
+        ("inputs.stim", start("x", "meaning = 'x'", "[1, 2]"), r"\[initial_values.x\] holds 2 numbers; .* each of 6 units"),
+        ("inputs.stim", start("x", "unit = 'mv', meaning = 'x'"), r"\[initial_values.x\] unit 'mv' is unknown"),
         ('title = "Test"', "", r"\[title\] is missing"),
         ("units = 6", 'units = "many"', r"\[units\] input should be a valid integer.* \(found 'many'\)"),
         ("units = 6", "units = 0", r"\[units\] input should be greater than or equal to 1 \(found 0\)"),
@@ -144,6 +169,42 @@ def test_an_equation_that_is_not_linear_in_its_state_cannot_use_exponential_eule
     assert read(exponential, tmp_path).integrator == "exponential_euler"
     with pytest.raises(CardError, match=r"needs a derivative linear in 'x'; name what 'tanh' is called with '\(constant over dt\)'"):
         read(exponential.replace("W(r)", "tanh(x)"), tmp_path)
+
+
+@pytest.mark.parametrize("right", ["x**2", "-x*(1 + x)", "b/x"])
+def test_neither_can_one_with_a_power_or_product_of_its_state(right: str, tmp_path: Path) -> None:
+    two = GOOD.replace("b : 1 (constant)", f"b : 1 (constant)\ndx/dt = {right} : 1").replace("dx/dt = (-x + W(r)", "dy/dt = (-y + W(r)", 1)
+    assert read(two, tmp_path).parsed.states == ("y", "x")
+    with pytest.raises(CardError, match=r"linear in 'x'; give its power or product a name '\(constant over dt\)', or use euler"):
+        read(two.replace('"euler"', '"exponential_euler"'), tmp_path)
+
+
+def test_an_encoder_leads_to_one_state_variable_and_is_refused_where_there_are_two(tmp_path: Path) -> None:
+    offset = 'parameters.e = { value = 0, meaning = "e", over = "units" }\ninitial = { weights = "C", offset = "e" }'
+    encoder = GOOD.replace("readout =", f"{offset}\nreadout =")
+    assert read(encoder, tmp_path).initial
+    with pytest.raises(CardError, match=r"\[initial\] leads to one state variable; the equations have x, y. Use \[initial_values\]"):
+        read(encoder.replace("b : 1 (con", "dy/dt = x/tau : 1\nb : 1 (con"), tmp_path)
+
+
+def test_a_card_may_write_a_matrix_and_one_number_for_each_unit(tmp_path: Path) -> None:
+    written = GOOD.replace("units = 6", "units = 2").replace("observed = 4", "observed = 3").replace("value = 2, unit", "value = [2, 3, 4], unit")
+    table = TABLE.replace('"table"', '"table", unit = "mV*ms"').replace("[[1, 2, 3], [4, 5, 6]]", "[[1, 2], [3, 4], [5, 6.5]]")
+    model = read(written.replace('"diagonal"', table).replace("value = 0.5, meaning", "value = [0.5, -1], meaning"), tmp_path)
+    assert np.allclose(model.arrays()["C"], [[1e-6, 2e-6], [3e-6, 4e-6], [5e-6, 6.5e-6]], rtol=1e-15, atol=0)
+    assert np.array_equal(model.arrays()["b"], [0.5, -1]) and np.array_equal(model.arrays()["d"], [2000, 3000, 4000])
+    model.save(tmp_path / "again.toml")
+    again = read_card(tmp_path / "again.toml")
+    assert again.key == model.key and again.arrays()["C"].tobytes() == model.arrays()["C"].tobytes()
+    with pytest.raises(CardError, match=r"mine: \[parameters.b\] holds 2 numbers; it should hold one, or one for each of 5 units"):
+        model.with_arrays({}, units=5)
+    changed = read(written.replace('"diagonal"', table.replace("6.5", "6.4")).replace("value = 0.5, meaning", "value = [0.5, -1], meaning"), tmp_path)
+    assert changed.key != model.key
+
+
+def test_the_unit_of_a_projection_scales_what_its_rule_makes(tmp_path: Path) -> None:
+    plain, scaled = (read(GOOD.replace('"gaussian", arg', f'"gaussian", {unit}arg'), tmp_path) for unit in ("", 'unit = "mV", '))
+    assert np.array_equal(plain.arrays()["W"] * 1e-3, scaled.arrays()["W"]) and plain.key != scaled.key
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 import torch
 from numpy import ndarray
+from scipy.special import erfcx
 
 from cortex_sim import catalog
 from cortex_sim.backends.pytorch import linearise, training
 from cortex_sim.backends.pytorch.training import Lesson, Settings, train
 from cortex_sim.backends.pytorch.twin import Twin
+from cortex_sim.errors import TaskError
 from cortex_sim.model import Model
 from cortex_sim.schedule import Schedule
+from cortex_sim.siegert import first_passage, siegert
 from cortex_sim.simulation import simulate
 from cortex_sim.task import Clamp, Drive, Task
 from cortex_sim.task.centre_out import centre_out
@@ -22,16 +25,22 @@ from cortex_sim.task.centre_out import centre_out
 Build = Callable[..., Model]
 UNITS, OBSERVED, TRIALS = 7, 5, 4
 STUDENTS = [name for name, path in catalog.models().items() if path.parent.name == "rnn"]
+CARDS = {name: catalog.load(name) for name, path in catalog.models().items() if path.parent.name != "spiking"}
+RUNS = [(name, "euler") for name in CARDS] + [(name, "exponential_euler") for name, card in CARDS.items() if not card.parsed.state_in_product()]
 NOISE = {"hiss": {"unit": "second**-0.5", "meaning": "noise", "noise": True}}
 
 
 def small(name: str, seed: int = 0, *, channels: int = 3, **changes: object) -> Model:
-    """A shipped card of a few units, with every array random and asymmetric within its constraints."""
+    """A shipped card of a few units, with every array random and asymmetric within its constraints; what a card writes unit by unit varies."""
     card = catalog.load(name)
-    observed = None if card.readout is None else OBSERVED if card.initial else UNITS
+    written = any(p.rule == "table" for p in card.projections.values())
+    units = card.units if written else UNITS
+    observed = None if card.readout is None else OBSERVED if card.initial else units
     dt = card.dt.model_copy(update={"value": max(card.dt.value, 0.2)})  # fewer steps
-    card = card.model_copy(update={"units": UNITS, "observed": observed, "channels": channels if card.kind == "rnn" else 0, "dt": dt})
+    card = card.model_copy(update={"units": units, "observed": observed, "channels": channels if card.kind == "rnn" else 0, "dt": dt})
     rng, arrays = np.random.default_rng(seed), {}
+    if written:
+        return card.with_arrays({label: array * rng.uniform(0.7, 1.3, array.shape) for label, array in card.arrays().items()}, **changes)
     for label, p in card.projections.items():
         made = rng.normal(size=(card.size(p.rows), card.size(p.columns))) / np.sqrt(card.size(p.columns))
         made = np.diag(rng.uniform(1, 3, len(made))) if p.rule == "diagonal" else made
@@ -51,8 +60,7 @@ def busy_task(model: Model, seed: int = 0) -> Task:
     return replace(task, initial=initial, clamps=clamps, drives=(*task.drives, replace(push, course=push.course.astype(float))))
 
 
-@pytest.mark.parametrize("integrator", ["euler", "exponential_euler"])
-@pytest.mark.parametrize("name", catalog.models())
+@pytest.mark.parametrize(("name", "integrator"), RUNS)
 def test_the_twin_of_every_card_is_brian2(name: str, integrator: str) -> None:
     model = small(name, integrator=integrator)
     brian, twin = (simulate(model, busy_task(model), backend=backend).rate for backend in ("brian", "torch"))
@@ -77,6 +85,12 @@ def test_the_twin_draws_the_same_noise(linear_circuit: Build, integrator: str) -
         pytest.param("dx/dt = (-x + W(r) + sin(t/tau))/tau : 1\nr = tanh(x) : 1 (constant over dt)", id="a function of time"),
         pytest.param("dx/dt = (-x + W(r) + hiss(t, i)*sqrt(tau))/tau : 1\nr = tanh(x) : 1 (constant over dt)", id="a function of a parameter"),
         pytest.param("dx/dt = (-x + W(r))/tau : 1\nr = x + 0.1*int(20*x) : 1 (constant over dt)", id="a staircase"),
+        pytest.param("dx/dt = (-x + W(r) - y)/tau : 1\ndy/dt = (x - y)/(pi*tau) : 1\nr = tanh(x) : 1 (constant over dt)", id="two variables"),
+        pytest.param("dx/dt = (y - x)/tau : 1\ndr/dt = (W(r)*x - r)/tau : 1\ndy/dt = (r**2 - y)/tau : 1", id="the second is the rate"),
+        pytest.param(
+            "dx/dt = (-x + W(r))/tau : 1\nr = 0.1*second*siegert((20 + x)*mV, (4 + x)*mV, tau, 2*ms, 20*mV, 10*mV) + x : 1 (constant over dt)",
+            id="siegert",
+        ),
     ],
 )  # fmt: skip
 def test_the_twin_is_brian2_for_any_mathematics(linear_circuit: Build, text: str) -> None:
@@ -130,6 +144,54 @@ def test_linearised_steps_have_their_closed_form(name: str, integrator: str) -> 
     kept = 1 - step if integrator == "euler" else np.exp(-step)
     W = next(iter(model.arrays().values()))
     np.testing.assert_allclose(linearise(model, model.arrays(), x), kept * np.eye(UNITS) + (1 - kept) * W * gain, atol=1e-14)
+
+
+@pytest.mark.parametrize("integrator", ["euler", "exponential_euler"])
+def test_a_linearised_step_of_two_variables_has_its_closed_form(linear_circuit: Build, integrator: str) -> None:
+    W, one = np.random.default_rng(0).normal(size=(3, 3)), np.eye(3)
+    text = "dx/dt = (-x + W(r) - a)/tau : Hz\nda/dt = (-a + 2*x)/(3*tau) : Hz\nr = x : Hz (constant over dt)"
+    model = linear_circuit(W, equations=text, integrator=integrator, dt=1e-2)
+    kept = (1 - 0.05, 1 - 0.05 / 3) if integrator == "euler" else (np.exp(-0.05), np.exp(-0.05 / 3))
+    goal = np.block([[W, -one], [2 * one, 0 * one]])
+    step = np.diag(np.repeat(kept, 3)) + np.diag(1 - np.repeat(kept, 3)) @ goal
+    np.testing.assert_allclose(linearise(model, model.arrays(), np.ones(6)), step, atol=1e-14)
+    with pytest.raises(TaskError, match=r"linear: the state has 3 numbers; 3 units of 2 variables \(x, a\) have 6"):
+        linearise(model, model.arrays(), np.ones(3))
+
+
+NEURON = (0.02, 0.002, 0.02, 0.01)  # tau, refractory (s), threshold, reset (V)
+
+
+def siegert_inputs() -> tuple[ndarray, ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.uniform(-0.02, 0.1, 2000), 10 ** rng.uniform(-3, -1.5, 2000)
+
+
+def test_siegert_is_the_same_number_in_torch_and_numpy() -> None:
+    mu, sigma = siegert_inputs()
+    function = Twin(CARDS["leaky_tanh"], {}).constants["siegert"]
+    found = function(torch.tensor(mu), torch.tensor(sigma), *NEURON)
+    exact = siegert(mu, sigma, tau=0.02, refractory=0.002, threshold=0.02, reset=0.01)
+    assert exact.min() < 1e-200 and exact.max() > 200
+    np.testing.assert_allclose(found.numpy(), exact, rtol=1e-12, atol=0)
+    single = Twin(CARDS["leaky_tanh"], {}, dtype=torch.float32).constants["siegert"](torch.tensor([0.02]), 0.005, *NEURON)
+    assert single.dtype == torch.float32
+    assert single.item() == pytest.approx(float(siegert(0.02, 0.005, tau=0.02, refractory=0.002, threshold=0.02, reset=0.01)), rel=1e-4)
+
+
+def test_the_slopes_of_siegert_are_those_of_its_integral() -> None:
+    """d(1/nu) of the integral of f(u) = erfcx(-u) between y_r and y_theta, y = (v - mu)/sigma, is f(y) dy at both ends."""
+    mu, sigma = siegert_inputs()
+    mu, sigma = mu[(0.02 - mu) / sigma < 12], sigma[(0.02 - mu) / sigma < 12]
+    inputs = [torch.tensor(array, requires_grad=True) for array in (mu, sigma)]
+    rates = first_passage(*inputs, *(torch.tensor(value, dtype=torch.float64) for value in NEURON), xp=torch, special=torch.special)
+    rates.sum().backward()
+    nu, high, low = rates.detach().numpy(), (0.02 - mu) / sigma, (0.01 - mu) / sigma
+    common = nu**2 * 0.02 * np.sqrt(np.pi) / sigma
+    slopes = common * (erfcx(-high) - erfcx(-low)), common * (high * erfcx(-high) - low * erfcx(-low))
+    for given, slope in zip(inputs, slopes, strict=True):
+        assert given.grad is not None
+        np.testing.assert_allclose(given.grad.numpy(), slope, rtol=1e-8, atol=1e-12 * np.abs(slope).max())
 
 
 @pytest.mark.parametrize("optimiser", [torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW])

@@ -142,7 +142,8 @@ def test_a_network_too_stiff_to_settle_is_reported_and_a_nearer_start_helps() ->
 
     def surplus(logarithm: float) -> float:
         rate = np.exp(logarithm)
-        return float(np.log(siegert(0.03 - 1e4 * rate, np.sqrt(0.005 * rate + 3e-14), tau=0.02, refractory=0.0, threshold=0.02, reset=0.01))) - logarithm
+        found = siegert(0.03 - 1e4 * rate, np.sqrt(0.005 * rate + 3e-14), **BRUNEL | {"refractory": 0.0})
+        return float(np.log(found)) - logarithm
 
     exact = np.exp(brentq(surplus, -16, np.log(3e-6), xtol=1e-14))
     assert stationary_rates(*network, start=exact * 1.0001) == pytest.approx([exact], rel=1e-9)

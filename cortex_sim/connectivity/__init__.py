@@ -38,13 +38,15 @@ def check(rule: str, arguments: set[str]) -> None:
         raise CardError(f"arguments.{absent[0]} is missing; rule {rule!r} takes {', '.join(sorted(takes))}.")
 
 
-def weights(rule: str, shape: tuple[int, int], arguments: Mapping[str, float], entropy: tuple[int, ...]) -> Float[ndarray, "row column"]:
+def weights(
+    rule: str, shape: tuple[int, int], arguments: Mapping[str, float | ndarray], entropy: tuple[int, ...]
+) -> Float[ndarray, "row column"]:
     """Build the matrix a rule describes; expensive ones are kept, by the content of what made them.
 
     Args:
         rule: name of a file in this folder.
         shape: (rows, columns); rows are targets.
-        arguments: what the rule takes, in SI units.
+        arguments: what the rule takes, in SI units: numbers, or for a table an array.
         entropy: seeds the rule's own random stream.
     """
     module = importlib.import_module(f"{__name__}.{rule}")

@@ -9,9 +9,14 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.backends.brian.calls import sentence_of, stopped_cleanly, unit_named
+from cortex_sim.errors import CardError
 from cortex_sim.model import Model
 from cortex_sim.progress import track
 from cortex_sim.schedule import Schedule
+from cortex_sim.siegert import first_passage
+from cortex_sim.units import scale
+
+SIEGERT = [b2.volt, b2.volt, b2.second, b2.second, b2.volt, b2.volt]  # mu, sigma, tau, refractory, threshold, reset
 
 b2.BrianLogger.suppress_hierarchy("brian2.codegen")
 b2.prefs.logging.file_log = False
@@ -57,7 +62,7 @@ def check(model: Model) -> None:
 
     deaf = model.with_arrays({}, channels=0)
     blank = {name: np.zeros((deaf.size(p.rows), deaf.size(p.columns))) for name, p in deaf.projections.items()}
-    blank |= {name: np.full(deaf.size(p.over), p.si) for name, p in deaf.parameters.items() if p.over}
+    blank |= {name: p.spread(deaf.size(p.over)) for name, p in deaf.parameters.items() if p.over}
     run(Schedule(deaf, blank, free_run(np.zeros((1, model.size("observed"))), 0.02)))
 
 
@@ -71,20 +76,33 @@ def _group(schedule: Schedule) -> b2.NeuronGroup:
             task.trials * model.units, model.equations, method=model.integrator, dt=schedule.dt * b2.second,
             namespace=namespace, codeobj_class=NumpyCodeObject,
         )  # fmt: skip
+        _check_units(model)
         for name in model.parsed.parameters:
             group.variables[name].get_value()[:] = np.tile(schedule.arrays[name], task.trials)
-        group.variables[model.parsed.state].get_value()[:] = schedule.initial().ravel()
+        for name, values in zip(model.parsed.states, np.split(schedule.initial(), len(model.parsed.states), axis=1), strict=True):
+            group.variables[name].get_value()[:] = values.ravel()
         return group
 
     return sentence_of(model.name, build)
+
+
+def _check_units(model: Model) -> None:
+    """Refuse numbers of the card whose unit is not that of the variable they are for; Brian2 never sees those units."""
+    numbers = {f"parameters.{name}": model.parameters[name] for name in model.parsed.parameters}
+    numbers |= {f"initial_values.{name}": number for name, number in model.initial_values.items()}
+    for label, number in numbers.items():
+        wanted = model.parsed.equations[label.split(".")[1]].unit
+        if not b2.have_same_dimensions(unit_named(number.unit), unit_named(wanted)):
+            raise CardError(f"{model.name}: [{label}] has unit {number.unit!r}; the equations say {wanted!r}.")
 
 
 def _namespace(schedule: Schedule) -> dict[str, object]:
     """Everything the equations name: parameters with their units, projections and inputs as functions."""
     model, task = schedule.model, schedule.task
     known: dict[str, object] = {name: p.value * unit_named(p.unit) for name, p in model.parameters.items() if p.over is None}
+    known["siegert"] = _function(first_passage, arg_units=SIEGERT, arg_types=["float"] * len(SIEGERT), return_unit=b2.Hz, stateless=True)
     for name in model.projections:
-        known[name] = _product(schedule.arrays[name], task.trials)
+        known[name] = _product(schedule.arrays[name], task.trials, unit_named(model.projections[name].unit))
     for name, item in model.inputs.items():
         unit = b2.get_dimensions(unit_named(item.unit))
         source = _NoiseSource(schedule, name) if item.noise else _InputSource(schedule, name)
@@ -94,13 +112,13 @@ def _namespace(schedule: Schedule) -> dict[str, object]:
 
 def _function(call: object, **keywords: object) -> Function:
     """Give Brian2 a function that sees whole arrays and no units."""
-    function = Function(call, return_type="float", stateless=False, auto_vectorise=False, **keywords)
+    function = Function(call, return_type="float", auto_vectorise=False, **{"stateless": False} | keywords)
     function.implementations.add_implementation("numpy", code=call)
     return function
 
 
-def _product(W: Float[ndarray, "row column"], trials: int) -> Function:
-    """A projection: one matrix product for all trials, in the unit of what it is given."""
+def _product(W: Float[ndarray, "row column"], trials: int, weight: b2.Unit) -> Function:
+    """A projection: one matrix product for all trials, in the unit of what it is given times that of the weights."""
     transposed = np.ascontiguousarray(W.T)
     result = np.empty((trials, len(W)))
     flat = result.ravel()
@@ -109,7 +127,7 @@ def _product(W: Float[ndarray, "row column"], trials: int) -> Function:
         np.matmul(rate.reshape(trials, -1), transposed, out=result)
         return flat
 
-    return _function(product, arg_units=[None], arg_types=["float"], return_unit=lambda unit: unit)
+    return _function(product, arg_units=[None], arg_types=["float"], return_unit=lambda unit: b2.Unit(1, dim=unit.dim * b2.get_dimensions(weight)))
 
 
 class _InputSource:
@@ -119,11 +137,11 @@ class _InputSource:
         self._dt, self._patterns, self._rows, self._active = schedule.dt, [], None, False
         shape = (schedule.task.trials, schedule.model.units)
         self._now = np.zeros(shape[0] * shape[1])
-        weights = schedule.model.inputs[name].weights
+        weights, factor = schedule.model.inputs[name].weights, scale(schedule.model.inputs[name].unit)
         if weights is None:
-            self._patterns = [(pattern.ravel(), course) for pattern, course in schedule.patterns]
+            self._patterns = [(factor * pattern.ravel(), course) for pattern, course in schedule.patterns]
         elif name in schedule.stimuli:
-            self._rows = np.moveaxis(schedule.stimuli[name] @ schedule.arrays[weights].T, 1, 0).reshape(schedule.steps, -1)
+            self._rows = factor * np.moveaxis(schedule.stimuli[name] @ schedule.arrays[weights].T, 1, 0).reshape(schedule.steps, -1)
 
     def __call__(self, t: float, i: Float[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
         step = round(float(t) / self._dt)
@@ -156,7 +174,7 @@ class _Recorder(b2.BrianObject):
 
     def __init__(self, group: b2.NeuronGroup, schedule: Schedule) -> None:
         model, task = schedule.model, schedule.task
-        is_state = model.rate == model.parsed.state
+        is_state = model.rate in model.parsed.states
         super().__init__(clock=group.clock, when="before_start" if is_state else "start", order=-1, name="recorder*")
         self.step, self._every, self._clamps = 0, schedule.every, schedule.clamps
         self.rates = np.empty((task.trials, task.bins, model.units))

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.backends.pytorch.twin import Twin
+from cortex_sim.dynamics import check_state
 from cortex_sim.model import Model
 from cortex_sim.schedule import Schedule
 
@@ -18,8 +19,15 @@ def run(schedule: Schedule) -> Float[ndarray, "trial time unit"]:
         return twin(schedule).numpy()
 
 
-def linearise(model: Model, arrays: Mapping[str, ndarray], state: Float[ndarray, " unit"]) -> Float[ndarray, "unit unit"]:
-    """Derivative by the state of one undriven step of the model's own integrator, in float64; dimensionless."""
+def linearise(model: Model, arrays: Mapping[str, ndarray], state: Float[ndarray, " state"]) -> Float[ndarray, "state state"]:
+    """Derivative by the state of one undriven step of the model's own integrator, in float64; dimensionless.
+
+    Of several variables, all units of the first come first; entries between variables have the ratio of their SI units.
+
+    Raises:
+        TaskError: the state does not have as many numbers as the model.
+    """
+    check_state(model, state)
     twin = Twin(model, arrays, dtype=torch.float64)
     with torch.no_grad():
         return twin.jacobian(torch.tensor(state, dtype=torch.float64)).numpy()

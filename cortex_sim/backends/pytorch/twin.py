@@ -12,8 +12,10 @@ from torch.nn.functional import linear
 from cortex_sim.equations import MATHEMATICS, unit_values
 from cortex_sim.model import Model
 from cortex_sim.schedule import Schedule
+from cortex_sim.siegert import first_passage
+from cortex_sim.units import scale
 
-State = Float[Tensor, "trial unit"]
+State = Float[Tensor, "trial state"]
 
 
 class SignedColumns(nn.Module):
@@ -96,7 +98,7 @@ class Twin(nn.Module):
             return rates
         return linear(rates, getattr(self, readout.weights), getattr(self, readout.offset))
 
-    def jacobian(self, state: Float[Tensor, " unit"]) -> Float[Tensor, "unit unit"]:
+    def jacobian(self, state: Float[Tensor, " state"]) -> Float[Tensor, "state state"]:
         """Derivative of one undriven step by the state."""
         fixed = self._fixed() | {name: lambda t, i: 0.0 for name in self.model.inputs} | {"t": 0.0, "i": None}
         return torch.func.jacfwd(lambda x: self._step(x[None], fixed, lambda rate: rate)[0][0])(state)
@@ -108,25 +110,27 @@ class Twin(nn.Module):
 
     def _step(self, state: State, values: Mapping[str, Any], clamp: Callable[[Tensor], Tensor]) -> tuple[State, Tensor]:
         """One step of the model's integrator, and the rate it started from."""
-        name = self.equations.state
-        if self.model.rate == name:
-            state = clamp(state)
-        known = self.equations.subexpressions({**values, name: state})
-        if self.model.rate != name:
+        variables = dict(zip(self.equations.states, state.split(self.model.units, dim=-1), strict=True))
+        is_state = self.model.rate in variables
+        if is_state:
+            variables[self.model.rate] = clamp(variables[self.model.rate])
+        known = self.equations.subexpressions({**values, **variables})
+        if not is_state:
             known[self.model.rate] = clamp(known[self.model.rate])
-        return self._integrate(state, known), known[self.model.rate]
+        return torch.cat([self._integrate(name, known) for name in variables], dim=-1), known[self.model.rate]
 
-    def _integrate(self, state: State, known: dict[str, Any]) -> State:
-        dt = self.model.dt.si
+    def _integrate(self, name: str, known: dict[str, Any]) -> Float[Tensor, "trial unit"]:
+        """One variable a step later, the others held."""
+        dt, now = self.model.dt.si, known[name]
 
-        def flow(x: State) -> Tensor:
-            return self.equations.derivative({**known, self.equations.state: x})
+        def flow(x: Tensor) -> Tensor:
+            return self.equations.derivative({**known, name: x}, name)
 
         if self.model.integrator == "euler":
-            return state + dt * flow(state)
-        velocity, slope = torch.func.jvp(flow, (state,), (torch.ones_like(state),))
+            return now + dt * flow(now)
+        velocity, slope = torch.func.jvp(flow, (now,), (torch.ones_like(now),))
         exact = torch.expm1(slope * dt) / torch.where(slope == 0, 1.0, slope)
-        return state + velocity * torch.where(slope == 0, dt, exact)
+        return now + velocity * torch.where(slope == 0, dt, exact)
 
 
 class Inputs:
@@ -144,6 +148,7 @@ class Inputs:
 
         self._patterns = [(tensor(pattern), course) for pattern, course in schedule.patterns]
         inputs = schedule.model.inputs
+        self._factors = {name: scale(item.unit) for name, item in inputs.items()}
         self._stimuli = {n: linear(tensor(u), getattr(twin, str(inputs[n].weights))).unbind(1) for n, u in schedule.stimuli.items()}
         self._noise = {name: schedule.noise(name) for name, item in inputs.items() if item.noise}
         self._silent = [n for n, item in inputs.items() if item.weights and n not in self._stimuli]
@@ -156,8 +161,8 @@ class Inputs:
         for pattern, course in self._patterns:
             if course[step]:
                 drive = drive + float(course[step]) * pattern
-        values: dict[str, Any] = dict.fromkeys(self._driven, drive) | dict.fromkeys(self._silent, 0.0)
-        values |= {name: u[step] for name, u in self._stimuli.items()}
+        values: dict[str, Any] = {name: self._factors[name] * drive for name in self._driven} | dict.fromkeys(self._silent, 0.0)
+        values |= {name: self._factors[name] * u[step] for name, u in self._stimuli.items()}
         values |= {name: torch.tensor(next(draws)[self._chosen], dtype=self._dtype) for name, draws in self._noise.items()}
         return {name: lambda t, i, now=value: now for name, value in values.items()}
 
@@ -179,4 +184,8 @@ def _mathematics(dtype: torch.dtype) -> dict[str, Any]:
         return lambda x, *bounds: call(x if isinstance(x, Tensor) else torch.tensor(x, dtype=dtype), *bounds)
 
     plain = {name: lifted(getattr(torch, name)) for name in MATHEMATICS if name != "int"}
-    return plain | {"int": lambda number: torch.trunc(torch.as_tensor(number).to(dtype))}
+    return plain | {"int": lambda number: torch.trunc(torch.as_tensor(number).to(dtype)), "siegert": lambda *given: _siegert(given, dtype)}
+
+
+def _siegert(given: tuple[Any, ...], dtype: torch.dtype) -> Tensor:
+    return first_passage(*(torch.as_tensor(value, dtype=dtype) for value in given), xp=torch, special=torch.special)

@@ -1,0 +1,19 @@
+"""A matrix that the card itself writes: one row for each target, in it one weight for each source."""
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.errors import CardError
+
+
+def build(shape: tuple[int, int], rng: np.random.Generator, *, values: Float[ndarray, "row column"]) -> Float[ndarray, "row column"]:
+    """Give the table as it is written.
+
+    Raises:
+        CardError: it does not have one row a target and one column a source.
+    """
+    if np.shape(values) != shape:
+        found = " x ".join(map(str, np.shape(values))) or "one number"
+        raise CardError(f"values are {found}; the projection asks for {shape[0]} x {shape[1]}, a row for each target.")
+    return np.array(values)
