@@ -66,8 +66,8 @@ def check_state(model: Model, state: Float[ndarray, "... state"]) -> None:
     """
     if state.shape[-1] != model.dimension:
         names = model.parsed.states
-        found = f"{model.units} units of {len(names)} variable{'s' * (len(names) > 1)} ({', '.join(names)})"
-        raise TaskError(f"{model.name}: the state has {state.shape[-1]} numbers; {found} have {model.dimension}.")
+        wanted = f"{len(names)} ({', '.join(names)}) for each of {model.units} units"
+        raise TaskError(f"{model.name}: the state has {state.shape[-1]} numbers; it should have {model.dimension}, {wanted}.")
 
 
 def _split(model: Model, state: Float[ndarray, "... state"]) -> dict[str, Float[ndarray, "... unit"]]:

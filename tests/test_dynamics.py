@@ -79,7 +79,7 @@ def test_an_input_is_in_the_unit_that_its_card_gives(linear_circuit: Callable[..
 def test_a_state_of_another_size_is_refused(size: int, linear_circuit: Callable[..., Model]) -> None:
     model = linear_circuit(np.eye(2), equations=TWO)
     for call in (lambda state: flow(model, model.arrays(), state), lambda state: rate_of(model, state)):
-        with pytest.raises(TaskError, match=rf"^linear: the state has {size} numbers; 2 units of 2 variables \(x, a\) have 4\.$"):
+        with pytest.raises(TaskError, match=rf"^linear: the state has {size} numbers; it should have 4, 2 \(x, a\) for each of 2 units\.$"):
             call(np.zeros((3, size)))
 
 

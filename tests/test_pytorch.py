@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from numpy import ndarray
-from scipy.special import erfcx
 
 from cortex_sim import catalog
 from cortex_sim.backends.pytorch import linearise, training
@@ -17,7 +16,6 @@ from cortex_sim.backends.pytorch.twin import Twin
 from cortex_sim.errors import TaskError
 from cortex_sim.model import Model
 from cortex_sim.schedule import Schedule
-from cortex_sim.siegert import first_passage, siegert
 from cortex_sim.simulation import simulate
 from cortex_sim.task import Clamp, Drive, Task
 from cortex_sim.task.centre_out import centre_out
@@ -155,43 +153,8 @@ def test_a_linearised_step_of_two_variables_has_its_closed_form(linear_circuit: 
     goal = np.block([[W, -one], [2 * one, 0 * one]])
     step = np.diag(np.repeat(kept, 3)) + np.diag(1 - np.repeat(kept, 3)) @ goal
     np.testing.assert_allclose(linearise(model, model.arrays(), np.ones(6)), step, atol=1e-14)
-    with pytest.raises(TaskError, match=r"linear: the state has 3 numbers; 3 units of 2 variables \(x, a\) have 6"):
+    with pytest.raises(TaskError, match=r"linear: the state has 3 numbers; it should have 6, 2 \(x, a\) for each of 3 units"):
         linearise(model, model.arrays(), np.ones(3))
-
-
-NEURON = (0.02, 0.002, 0.02, 0.01)  # tau, refractory (s), threshold, reset (V)
-
-
-def siegert_inputs() -> tuple[ndarray, ndarray]:
-    rng = np.random.default_rng(0)
-    return rng.uniform(-0.02, 0.1, 2000), 10 ** rng.uniform(-3, -1.5, 2000)
-
-
-def test_siegert_is_the_same_number_in_torch_and_numpy() -> None:
-    mu, sigma = siegert_inputs()
-    function = Twin(CARDS["leaky_tanh"], {}).constants["siegert"]
-    found = function(torch.tensor(mu), torch.tensor(sigma), *NEURON)
-    exact = siegert(mu, sigma, tau=0.02, refractory=0.002, threshold=0.02, reset=0.01)
-    assert exact.min() < 1e-200 and exact.max() > 200
-    np.testing.assert_allclose(found.numpy(), exact, rtol=1e-12, atol=0)
-    single = Twin(CARDS["leaky_tanh"], {}, dtype=torch.float32).constants["siegert"](torch.tensor([0.02]), 0.005, *NEURON)
-    assert single.dtype == torch.float32
-    assert single.item() == pytest.approx(float(siegert(0.02, 0.005, tau=0.02, refractory=0.002, threshold=0.02, reset=0.01)), rel=1e-4)
-
-
-def test_the_slopes_of_siegert_are_those_of_its_integral() -> None:
-    """d(1/nu) of the integral of f(u) = erfcx(-u) between y_r and y_theta, y = (v - mu)/sigma, is f(y) dy at both ends."""
-    mu, sigma = siegert_inputs()
-    mu, sigma = mu[(0.02 - mu) / sigma < 12], sigma[(0.02 - mu) / sigma < 12]
-    inputs = [torch.tensor(array, requires_grad=True) for array in (mu, sigma)]
-    rates = first_passage(*inputs, *(torch.tensor(value, dtype=torch.float64) for value in NEURON), xp=torch, special=torch.special)
-    rates.sum().backward()
-    nu, high, low = rates.detach().numpy(), (0.02 - mu) / sigma, (0.01 - mu) / sigma
-    common = nu**2 * 0.02 * np.sqrt(np.pi) / sigma
-    slopes = common * (erfcx(-high) - erfcx(-low)), common * (high * erfcx(-high) - low * erfcx(-low))
-    for given, slope in zip(inputs, slopes, strict=True):
-        assert given.grad is not None
-        np.testing.assert_allclose(given.grad.numpy(), slope, rtol=1e-8, atol=1e-12 * np.abs(slope).max())
 
 
 @pytest.mark.parametrize("optimiser", [torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW])

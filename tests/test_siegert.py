@@ -3,11 +3,16 @@
 import mpmath
 import numpy as np
 import pytest
+import torch
+from numpy import ndarray
 from scipy.linalg import solve_banded
 from scipy.optimize import brentq
+from scipy.special import erfcx
 
+from cortex_sim import catalog
+from cortex_sim.backends.pytorch.twin import Twin
 from cortex_sim.errors import OptionError, Undetermined
-from cortex_sim.siegert import Background, Neuron, siegert, stationary_rates
+from cortex_sim.siegert import Background, Neuron, first_passage, siegert, stationary_rates
 
 BRUNEL = {"tau": 0.02, "refractory": 0.002, "threshold": 0.02, "reset": 0.01}  # s, V: Brunel (2000)
 NEURON = Neuron(**BRUNEL)
@@ -101,6 +106,38 @@ def test_constants_out_of_range_are_refused(changed: dict[str, float], message: 
     given = {"sigma": 0.005} | BRUNEL | changed
     with pytest.raises(OptionError, match=f"^{message}"):
         siegert(0.01, given.pop("sigma"), **given)
+
+
+def siegert_inputs() -> tuple[ndarray, ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.uniform(-0.02, 0.1, 2000), 10 ** rng.uniform(-3, -1.5, 2000)
+
+
+def test_siegert_is_the_same_number_in_torch_and_numpy() -> None:
+    mu, sigma = siegert_inputs()
+    function = Twin(catalog.load("leaky_tanh"), {}).constants["siegert"]
+    found = function(torch.tensor(mu), torch.tensor(sigma), *BRUNEL.values())
+    exact = siegert(mu, sigma, **BRUNEL)
+    assert exact.min() < 1e-200 and exact.max() > 200
+    np.testing.assert_allclose(found.numpy(), exact, rtol=1e-12, atol=0)
+    single = Twin(catalog.load("leaky_tanh"), {}, dtype=torch.float32).constants["siegert"](torch.tensor([0.02]), 0.005, *BRUNEL.values())
+    assert single.dtype == torch.float32
+    assert single.item() == pytest.approx(float(siegert(0.02, 0.005, **BRUNEL)), rel=1e-4)
+
+
+def test_the_slopes_of_siegert_are_those_of_its_integral() -> None:
+    """d(1/nu) of the integral of f(u) = erfcx(-u) between y_r and y_theta, y = (v - mu)/sigma, is f(y) dy at both ends."""
+    mu, sigma = siegert_inputs()
+    mu, sigma = mu[(0.02 - mu) / sigma < 12], sigma[(0.02 - mu) / sigma < 12]
+    inputs = [torch.tensor(array, requires_grad=True) for array in (mu, sigma)]
+    rates = first_passage(*inputs, *(torch.tensor(value, dtype=torch.float64) for value in BRUNEL.values()), xp=torch, special=torch.special)
+    rates.sum().backward()
+    nu, high, low = rates.detach().numpy(), (0.02 - mu) / sigma, (0.01 - mu) / sigma
+    common = nu**2 * 0.02 * np.sqrt(np.pi) / sigma
+    slopes = common * (erfcx(-high) - erfcx(-low)), common * (high * erfcx(-high) - low * erfcx(-low))
+    for given, slope in zip(inputs, slopes, strict=True):
+        assert given.grad is not None
+        np.testing.assert_allclose(given.grad.numpy(), slope, rtol=1e-8, atol=1e-12 * np.abs(slope).max())
 
 
 @pytest.mark.parametrize(("g", "eta", "rate"), [(3, 2, 327.0), (6, 4, 55.84), (5, 2, 37.95), (4.5, 0.9, 6.52)], ids="ABCD")
