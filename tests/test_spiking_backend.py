@@ -120,7 +120,8 @@ def relayed() -> SpikingModel:
         "populations": {"sources": {"neurons": "source", "size": 3}, "relay": {"neurons": "lif", "size": 1}},
         "synapses": {"jump": {"weight": "mV", "meaning": "a jump", "on_pre": "v_post += w"}},
         "projections": {"out": {
-            "synapse": "jump", "rule": "all_to_all", "sources": ["sources"], "targets": ["relay"], "weight": table(12, "mV"), "delay": table(1.5, "ms"),
+            "synapse": "jump", "rule": "all_to_all", "sources": ["sources"], "targets": ["relay"], "weight": table(12, "mV"),
+            "delay": table(1.5, "ms"),
         }},
     })  # fmt: skip
 
@@ -148,8 +149,9 @@ from cortex_sim import simulate
 from cortex_sim.task import Drive, spontaneous
 from tests.test_spiking import table
 from tests.test_spiking_backend import NET, net
-kinds = {{"lif": NET["neurons"]["lif"] | {{"parameters": NET["neurons"]["lif"]["parameters"] | {{"tau": table(15, "ms"), "nu_ext": table(2300, "Hz")}}}}}}
-wires = {{"all": NET["projections"]["all"] | {{"arguments": {{"probability": table(0.3)}}, "weight": table([0.2, -1.0], "mV"), "delay": table(2, "ms")}}}}
+lif, wire = NET["neurons"]["lif"], NET["projections"]["all"]
+kinds = {{"lif": lif | {{"parameters": lif["parameters"] | {{"tau": table(15, "ms"), "nu_ext": table(2300, "Hz")}}}}}}
+wires = {{"all": wire | {{"arguments": {{"probability": table(0.3)}}, "weight": table([0.2, -1.0], "mV"), "delay": table(2, "ms")}}}}
 task = spontaneous(0.25, 2)
 task = replace(task, drives=(Drive(np.full((2, 100), 1e-3), np.ones(task.steps)),))
 trials = simulate(net(neurons=kinds, projections=wires, seed=5), task, seed=9, target="standalone")

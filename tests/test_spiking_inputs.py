@@ -28,7 +28,7 @@ def test_the_mixer_is_splitmix64() -> None:
 def test_uniform_numbers_are_uniform_and_independent_over_neurons_steps_and_streams() -> None:
     one = np.array([source("noise").uniform(k, EVERYONE) for k in range(STEPS)])
     other = np.array([source("noise", 8).uniform(k, EVERYONE) for k in range(STEPS)])
-    assert 0 <= one.min() and one.max() < 1
+    assert one.min() >= 0 and one.max() < 1
     count = np.histogram(one, 20, (0, 1))[0]
     assert ((count - one.size / 20) ** 2).sum() / (one.size / 20) < 19 + 5 * np.sqrt(38)
     for a, b in ((one[:, 1:], one[:, :-1]), (one[1:], one[:-1]), (one, other)):

@@ -76,7 +76,8 @@ def test_weights_and_delays_are_drawn_as_the_card_says() -> None:
     assert [(b.pre.min() >= 200, b.post.min() >= 200) for b in found] == [(False, False), (True, False), (False, True), (True, True)]
     for block, wanted in zip(found, (2e-3, -3e-3, 2e-3, -3e-3), strict=True):
         count = len(block.pre)
-        assert abs(block.weight.mean() / wanted - 1) < 5 * 0.1 / np.sqrt(count) and abs(block.weight.std() / abs(wanted) / 0.1 - 1) < 5 / np.sqrt(2 * count)
+        assert abs(block.weight.mean() / wanted - 1) < 5 * 0.1 / np.sqrt(count)
+        assert abs(block.weight.std() / abs(wanted) / 0.1 - 1) < 5 / np.sqrt(2 * count)
         assert (np.sign(block.weight) == np.sign(wanted)).all()
         steps = block.delay / 1e-4
         np.testing.assert_allclose(steps, np.rint(steps), atol=1e-3)
