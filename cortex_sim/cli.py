@@ -1,4 +1,4 @@
-"""cortex-sim: list, show, check and run models and protocols."""
+"""cortex-sim: list, show, check and run models and protocols, and convert recordings."""
 
 import contextlib
 import datetime
@@ -135,6 +135,32 @@ def run(
     _say(report, page)
     if check and not report.holds:
         raise typer.Exit(FAILED)
+
+
+@app.command()
+def convert(
+    recording: Annotated[Path, typer.Argument(help="spikes or rates: .nwb, .npz, or .nc as reports hold them")],
+    out: Annotated[Path, typer.Argument(help="file to write: .nwb (spikes) or .nc; must not exist")],
+    align: Annotated[str | None, typer.Option(help="column of an NWB file's trials that time 0 is")] = None,
+    condition: Annotated[str | None, typer.Option(help="column of an NWB file's trials that labels conditions")] = None,
+) -> None:
+    """Turn a recording or simulated trials into NWB, or into netCDF.
+
+    Example: cortex-sim convert my_run/simulated.nc session.nwb
+    """
+    from cortex_sim.recordings import read, write_nwb
+    from cortex_sim.report import check_new
+
+    check_new(out)
+    trials = read(recording, **{key: value for key, value in (("align", align), ("condition", condition)) if value is not None})
+    match out.suffix:
+        case ".nwb":
+            write_nwb(trials, out)
+        case ".nc":
+            trials.save(out)
+        case suffix:
+            raise OptionError(f"{out}: suffix {suffix!r} is unknown; write .nwb or .nc.")
+    print(f"{out}: {trials!r}")
 
 
 def _sized(model: Any, scale: float | None) -> Any:

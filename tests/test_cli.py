@@ -142,3 +142,24 @@ def test_ctrl_c_says_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     _, said = process.communicate(timeout=60)
     assert process.returncode == INTERRUPTED and "interrupted; no report was written" in said and "Traceback" not in said
     assert not list(tmp_path.iterdir())
+
+
+def test_simulated_spikes_become_nwb_and_come_back(tmp_path: Path) -> None:
+    from cortex_sim import load, simulate
+    from cortex_sim.task import spontaneous
+    from cortex_sim.trials import Trials
+
+    simulate(load("lif"), spontaneous(0.1), target="numpy").save(tmp_path / "a.nc")
+    for given, made in (("a.nc", "b.nwb"), ("b.nwb", "c.nc")):
+        done = command("convert", str(tmp_path / given), str(tmp_path / made))
+        assert done.returncode == 0 and "41 units" in done.stdout
+    first, last = (Trials.load(tmp_path / name).spikes for name in ("a.nc", "c.nc"))
+    assert (first.unit == last.unit).all() and abs(first.time - last.time).max() < 1e-12
+    refused = command("convert", str(tmp_path / "a.nc"), str(tmp_path / "a.csv"))
+    assert refused.returncode == 2 and "suffix '.csv' is unknown; write .nwb or .nc." in refused.stderr
+    assert "exists already" in command("convert", str(tmp_path / "a.nc"), str(tmp_path / "b.nwb")).stderr
+
+
+def test_scale_and_target_belong_to_spiking_circuits() -> None:
+    assert "--scale applies to spiking circuits" in command("run", "match", "--scale", "0.5").stderr
+    assert "[scale] is below 1" in command("run", "layered_motor_cortex", "--scale", "0.5").stderr

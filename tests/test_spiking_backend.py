@@ -126,6 +126,50 @@ def relayed() -> SpikingModel:
     })  # fmt: skip
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_rate_that_one_spike_a_step_cannot_carry_is_refused(target: str) -> None:
+    """A population that only passes Poisson events on would lose those that share a step; it runs at rates where hardly any do."""
+    kinds = {"source": {"equations": "now : 1", "threshold": "now > 0", "reset": "now = 0", "each_step": "now = events(rate, t, i)",
+                        "parameters": {"rate": table(500, "Hz")}}}  # fmt: skip
+    card = {"name": "poisson", "kind": "spiking", "title": "Poisson", "paper": "none", "dt": table(0.1, "ms"), "neurons": kinds,
+            "inputs": {"events": {"kind": "poisson", "meaning": "events"}}, "populations": {"all": {"neurons": "source", "size": 1000}}}  # fmt: skip
+    model = SpikingModel.model_validate(card | {"limit": table(20, "kHz")})
+    count = simulate(model, spontaneous(0.1), target=target).spikes.time.size
+    wanted = 1000 * 1000 * (1 - np.exp(-0.05))  # steps x neurons x P(at least one event)
+    assert abs(count - wanted) < 5 * np.sqrt(wanted)
+    kinds["source"]["parameters"] = {"rate": table(2, "kHz")}
+    with pytest.raises(CardError, match="poisson: a Poisson input expects 0.2 events of a neuron in one step, where at most 0.1"):
+        simulate(SpikingModel.model_validate(card | {"neurons": kinds}), spontaneous(0.1), target=target)
+
+
+def test_two_recorded_spikes_in_one_step_are_refused() -> None:
+    times = np.array([0.02, 0.02003])
+    spikes = Trials.from_spikes(Spikes(times, np.array([1, 1]), np.array([0, 0])), spontaneous(0.1).time, units=3, condition=[0])
+    message = r"recording 'played': unit 1 has two spikes within the step at 0\.0200 s of trial 0; one of them would be lost"
+    with pytest.raises(TaskError, match=message):
+        simulate(relayed(), replace(spontaneous(0.1), recordings={"played": spikes}), target="numpy")
+
+
+@COMPILED
+def test_two_processes_that_build_the_same_program_at_once_do_not_collide() -> None:
+    code = """
+import sys
+sys.path.insert(0, {root!r})
+from cortex_sim.backends import program
+from cortex_sim.spiking.plan import Plan
+from cortex_sim.task import spontaneous
+from tests.test_spiking_backend import net
+print(program.build(Plan(net(name="at_once"), spontaneous(0.05))))
+"""
+    command = [sys.executable, "-c", code.format(root=str(Path(__file__).parents[1]))]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate() for process in running]
+    assert [process.returncode for process in running] == [0, 0], said
+    assert said[0][0] == said[1][0]
+    assert program.cached(Plan(net(name="at_once"), spontaneous(0.05))) == Path(said[0][0].strip())
+    assert not [path for path in Path(said[0][0].strip()).parent.iterdir() if path.name.startswith(".at_once")]
+
+
 def test_a_recorded_input_without_its_recording_is_refused() -> None:
     with pytest.raises(TaskError, match=r"relay plays the recording 'played'; give it in recordings"):
         simulate(relayed(), spontaneous(0.1), target="numpy")

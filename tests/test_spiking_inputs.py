@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cortex_sim.errors import CardError
 from cortex_sim.spiking.inputs import Source, mixed
 
 NEURONS, STEPS, DT = 400, 250, 1e-4
@@ -13,7 +14,7 @@ NONE = np.zeros(0, np.int64)
 
 def source(kind: str, stream: int = 7, **arrays: np.ndarray) -> Source:
     given = {"patterns": EMPTY, "courses": EMPTY, "starts": NONE, "neurons": NONE} | arrays
-    return Source(kind, stream, DT, **given)
+    return Source(kind, stream, DT, 500.0, **given)
 
 
 def test_the_mixer_is_splitmix64() -> None:
@@ -50,6 +51,13 @@ def test_poisson_counts_have_the_mean_and_variance_of_their_rate(rate: float) ->
         shares = np.bincount(counts.astype(int).ravel(), minlength=3)[:3] / counts.size
         wanted = np.exp(-mean) * mean ** np.arange(3) / np.array([1, 1, 2])
         assert (np.abs(shares - wanted) < 5 * np.sqrt(wanted / counts.size) + 1e-9).all()
+
+
+def test_a_poisson_input_that_asks_for_too_much_is_refused() -> None:
+    with pytest.raises(CardError, match="a Poisson input expects 501 events of a neuron in one step, where at most 500 can be told apart"):
+        source("poisson").poisson(5.01e6, 0.0, EVERYONE)
+    large = np.array([source("poisson").poisson(4.9e6, k * DT, EVERYONE) for k in range(20)])
+    assert abs(large.mean() - 490) < 5 * np.sqrt(490 / large.size)
 
 
 def test_white_noise_is_standard_normal_over_the_root_of_the_step() -> None:

@@ -5,7 +5,6 @@ import json
 import os
 import platform
 import shutil
-import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -18,12 +17,13 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from cortex_sim.errors import FileProblem
+from cortex_sim.errors import CardError, FileProblem
 from cortex_sim.spiking.plan import HELD, Plan
 from cortex_sim.spiking.wiring import blocks, delays, same_delay
 from cortex_sim.storage import cache_folder, content_key, write_text
 
 WRITTEN = ("brian/standalone.py", "brian/circuit.py", "brian/inputs.h")  # files that decide what a program is
+REFUSED = 4  # exit status of a program whose card asks for what cannot be, as inputs.h has it
 SYNAPSE = 44  # bytes of a running program for each synapse: ends, weight, delay in seconds and in steps, place in the queue
 Spiking = tuple[Float[ndarray, " spike"], Int[ndarray, " spike"]]
 
@@ -122,7 +122,7 @@ def run(plan: Plan, trials: Sequence[int], folder: Path, report: Callable[[float
         workers: runs at a time.
 
     Raises:
-        CardError: the circuit ran away.
+        CardError: the circuit ran away, or a Poisson input asks for too much.
         FileProblem: the program failed.
         KeyboardInterrupt: the runs were interrupted; they are ended and leave nothing behind.
     """
@@ -195,7 +195,9 @@ def _run_one(
             show(trial, float(line.split()[0]))
         if process.wait():
             errors.seek(0)
-            said = errors.read().strip() or signal.strsignal(-process.returncode) or "no message"
+            said = errors.read().strip() or f"no message ({process.returncode})"
+            if process.returncode == REFUSED:
+                raise CardError(f"{plan.model.name}: {said}")
             raise FileProblem(f"{folder / 'main'}: the program of {plan.model.name} ended with {process.returncode}: {said}")
     found = _read_trial(plan, trial, place / "results")
     shutil.rmtree(place)
@@ -214,7 +216,7 @@ def _write_trial(plan: Plan, trial: int, place: Path, folder: Path, common: Path
         for name in plan.called(kind) + ([HELD] if part.threshold else []):
             source, stem = plan.source(kind, name, trial), place / "inputs" / f"{kind}.{name}"
             head = np.array([source.stream, plan.size(kind), len(source.patterns), plan.steps], dtype=np.uint64)
-            parts = {"head": head, "dt": np.array([source.dt]), "patterns": source.patterns, "courses": source.courses}
+            parts = {"head": head, "dt": np.array([source.dt, source.most]), "patterns": source.patterns, "courses": source.courses}
             parts |= {"starts": source.starts.astype(np.int64), "events": source.neurons.astype(np.int64)}
             for suffix, array in parts.items():
                 array.tofile(f"{stem}.{suffix}")

@@ -11,9 +11,13 @@ import numpy as np
 from jaxtyping import Float, Int, UInt64
 from numpy import ndarray
 
+from cortex_sim.errors import CardError
+
 GOLDEN, STEP, FIRST, SECOND = (np.uint64(n) for n in (0x9E3779B97F4A7C15, 0xD1B54A32D192ED03, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 UNIT = 2.0**-53
-MOST = 1000  # events of one neuron in one step beyond which Poisson inputs are refused
+MANY = 500.0  # mean events of a neuron in a step above which a Poisson input is refused: exp(-mean) would lose its digits
+LAST = 1000  # events at which counting ends; with a mean of MANY the chance of more is below 1e-80
+SPARSE = 0.1  # the same where every step can hold one spike at most: above it more than a twentieth of the events would be lost
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,7 @@ class Source:
         kind: ``drive``, ``noise``, ``poisson`` or ``recorded``.
         stream: key of the random numbers.
         dt: step, s.
+        most: mean number of events in a step that a Poisson input may have.
         patterns: of a drive, (slot, neuron) in SI units.
         courses: of a drive, (slot, step), dimensionless.
         starts: of a recording: where the events of each step start; one more at the end.
@@ -33,6 +38,7 @@ class Source:
     kind: str
     stream: int
     dt: float
+    most: float
     patterns: Float[ndarray, "slot neuron"]
     courses: Float[ndarray, "slot step"]
     starts: Int[ndarray, " step"]
@@ -54,11 +60,17 @@ class Source:
         return np.sqrt(-2.0 * np.log(1.0 - first)) * np.cos(2.0 * np.pi * second) / np.sqrt(self.dt)
 
     def poisson(self, rate: Any, t: Any, i: Int[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
-        """Number of events in this step, by inversion of the distribution function."""
+        """Number of events in this step, by inversion of the distribution function.
+
+        Raises:
+            CardError: more events are expected in a step than could be counted, or than a spike a step could carry.
+        """
         mean = np.broadcast_to(np.asarray(rate, dtype=float) * self.dt, np.shape(i))
+        if not mean.max(initial=0.0) <= self.most:
+            raise CardError(too_many(mean.max(), self.most))
         left, term = self.uniform(self.step(t), i), np.exp(-mean)
         count, going = np.zeros(np.shape(i)), np.ones(np.shape(i), dtype=bool)
-        for k in range(1, MOST):
+        for k in range(1, LAST):
             left = left - term
             going &= left >= 0
             if not going.any():
@@ -81,6 +93,11 @@ class Source:
             start = mixed(np.uint64(self.stream) + np.uint64(step) * STEP)
             number = mixed(start + (np.asarray(i).astype(np.uint64) + np.uint64(1)) * GOLDEN)
         return (number >> np.uint64(11)).astype(float) * UNIT
+
+
+def too_many(mean: float, most: float) -> str:
+    """Say that a Poisson input asks for too much; the C++ programs say the same."""
+    return f"a Poisson input expects {mean:g} events of a neuron in one step, where at most {most:g} can be told apart; shorten dt or lower the rate."
 
 
 def mixed(z: Any) -> UInt64[ndarray, "..."]:

@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from cortex_sim.errors import CardError, TaskError, suggestion
 from cortex_sim.spiking import Neurons, SpikingModel
-from cortex_sim.spiking.inputs import Source
+from cortex_sim.spiking.inputs import MANY, SPARSE, Source
 from cortex_sim.spiking.text import declared, statement_names
 from cortex_sim.spiking.wiring import offset
 from cortex_sim.storage import content_key
@@ -182,7 +182,8 @@ class Plan:
         type_ = "drive" if name == HELD else self.model.inputs[name].kind
         patterns, courses = self._held(kind) if name == HELD else self._driven(kind, name, trial) if type_ == "drive" else (ALIKE, ALIKE)
         starts, neurons = self._recorded(kind, name, trial) if type_ == "recorded" else (np.zeros(0, np.int64), np.zeros(0, np.int64))
-        return Source(type_, stream, self.dt, patterns, courses, starts, neurons)
+        most = MANY if self.states(kind) else SPARSE  # neurons without a state of their own only pass events on, one spike a step
+        return Source(type_, stream, self.dt, most, patterns, courses, starts, neurons)
 
     def _driven(self, kind: str, name: str, trial: int) -> tuple[ndarray, ndarray]:
         drives = [d for d in self.task.drives if (d.into or USUAL) == name and d.course.any() and d.pattern[trial].any()]
@@ -207,8 +208,13 @@ class Plan:
         chosen = of == trial
         step = np.floor((when[chosen] - self.task.start) / self.dt + 1e-6).astype(np.int64)
         inside = (step >= 0) & (step < self.steps)
-        order = np.argsort(step[inside], kind="stable")
-        return np.searchsorted(step[inside][order], np.arange(self.steps + 1)), unit[chosen][inside][order].astype(np.int64)
+        step, unit = step[inside], unit[chosen][inside].astype(np.int64)
+        order = np.lexsort((unit, step))
+        step, unit = step[order], unit[order]
+        if (twice := np.flatnonzero((np.diff(step) == 0) & (np.diff(unit) == 0))).size:
+            found = f"unit {unit[twice[0]]} has two spikes within the step at {step[twice[0]] * self.dt + self.task.start:.4f} s of trial {trial}"
+            raise TaskError(f"task {self.task.name!r}: recording {name!r}: {found}; one of them would be lost. Shorten dt ({self.dt * 1e3:g} ms).")
+        return np.searchsorted(step, np.arange(self.steps + 1)), unit
 
     def resample(self, course: Float[ndarray, " step"]) -> Float[ndarray, " step"]:
         """Bring a course from the task's fine grid to the circuit's steps."""

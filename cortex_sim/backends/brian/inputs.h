@@ -10,6 +10,8 @@
 
 namespace cortex_sim {
 
+const int REFUSED = 4; // exit status where the card asks for what cannot be
+
 inline std::FILE *opened(const std::string &name, const char *mode) {
     std::FILE *file = std::fopen(name.c_str(), mode);
     if (!file) {
@@ -83,7 +85,7 @@ inline uint64_t mixed(uint64_t z) {
 struct Source {
     uint64_t stream = 0, start = 0;
     int64_t neurons = 0, slots = 0, steps = 0, now = -1, base = -1;
-    double dt = 0, last = -1, zero = 0, scale = 0;
+    double dt = 0, most = 0, last = -1, zero = 0, scale = 0;
     std::vector<double> patterns, courses;
     std::vector<int32_t> counts;
     std::vector<int64_t> starts, events;
@@ -92,7 +94,7 @@ struct Source {
     explicit Source(const std::string &name) {
         const std::vector<int64_t> head = read<int64_t>(name + ".head");
         stream = (uint64_t)head[0], neurons = head[1], slots = head[2], steps = head[3];
-        dt = read<double>(name + ".dt")[0];
+        dt = read<double>(name + ".dt")[0], most = read<double>(name + ".dt")[1];
         scale = 1.0 / std::sqrt(dt);
         patterns = read<double>(name + ".patterns"), courses = read<double>(name + ".courses");
         starts = read<int64_t>(name + ".starts"), events = read<int64_t>(name + ".events");
@@ -130,7 +132,14 @@ struct Source {
 
     double poisson(double rate, double t, int64_t i) {
         const double mean = rate * dt;
-        if (mean != last) last = mean, zero = std::exp(-mean);
+        if (mean != last) {
+            if (!(mean <= most)) {
+                std::fprintf(stderr, "a Poisson input expects %g events of a neuron in one step, where at most %g can be told apart; "
+                                     "shorten dt or lower the rate.\n", mean, most);
+                std::exit(REFUSED);
+            }
+            last = mean, zero = std::exp(-mean);
+        }
         double left = uniform(step(t), i) - zero, term = zero;
         int count = 0;
         while (left >= 0 && count < 999) {
