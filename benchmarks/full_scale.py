@@ -83,6 +83,8 @@ def rates(model: object, file: Path) -> list[dict[str, object]]:
     for name, low, high in zip(model.firing, edges, edges[1:], strict=False):
         own = when[(unit >= low) & (unit < high) & (when >= SETTLED)]
         count = np.histogram(own, np.linspace(SETTLED, SETTLED + DURATION, 21))[0] / (high - low) / DURATION * 20
+        if not count.all():
+            raise SystemExit(f"{name} falls silent: {count} Hz in windows of {DURATION / 20:g} s")
         stated = model.populations[name].rate
         row = {"population": name, "neurons": int(high - low), "rate Hz": float(count.mean()), "error Hz": float(count.std(ddof=1) / np.sqrt(20))}
         rows.append(row | {"reference (NEST, full scale) Hz": stated.si if stated else float("nan")})
