@@ -16,7 +16,8 @@ test: .venv/.dev
 	$(BIN)/python -m pytest -q -n $(WORKERS)
 
 bench: .venv/.dev
-	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+	@$(PIP) -e '.[bench]'
+	for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
 
 .venv/.core: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "cortex-sim needs Python 3.11 or newer; call make PYTHON=python3.11"; exit 1; }

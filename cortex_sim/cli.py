@@ -152,7 +152,7 @@ def convert(
     from cortex_sim.report import check_new
 
     check_new(out)
-    trials = read(recording, **{key: value for key, value in (("align", align), ("condition", condition)) if value is not None})
+    trials = read(recording, align=align, condition=condition)
     match out.suffix:
         case ".nwb":
             write_nwb(trials, out)

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -23,14 +24,17 @@ from cortex_sim.spiking.wiring import blocks, delays, same_delay
 from cortex_sim.storage import cache_folder, content_key, write_text
 
 WRITTEN = ("brian/standalone.py", "brian/circuit.py", "brian/inputs.h")  # files that decide what a program is
+COMPILER = "clang++" if platform.system() == "Darwin" else "g++"
+PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}  # large pages: loading millions of synapses is mostly page faults
+WATCHED = 0.02  # s of biological time between looks at how much the circuit fires
 REFUSED = 4  # exit status of a program whose card asks for what cannot be, as inputs.h has it
 SYNAPSE = 44  # bytes of a running program for each synapse: ends, weight, delay in seconds and in steps, place in the queue
 Spiking = tuple[Float[ndarray, " spike"], Int[ndarray, " spike"]]
 
 
 def has_compiler() -> bool:
-    """A C++ compiler and make are at hand."""
-    return shutil.which("make") is not None and shutil.which("g++" if platform.system() != "Darwin" else "clang++") is not None
+    """A C++ compiler is at hand."""
+    return shutil.which(COMPILER) is not None
 
 
 def cached(plan: Plan) -> Path | None:
@@ -188,11 +192,14 @@ def _run_one(
     place = common.parent / f"trial-{trial}"
     _write_trial(plan, trial, place, folder, common)
     with open(place / "errors", "w+") as errors:
-        process = subprocess.Popen([str(folder / "main")], cwd=place, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True)  # noqa: S603
+        how: dict[str, Any] = {"cwd": place, "env": os.environ | PAGES, "text": True, "start_new_session": True}
+        process = subprocess.Popen([str(folder / "main")], stdout=subprocess.PIPE, stderr=errors, **how)  # noqa: S603
         running.append(process)
         assert process.stdout is not None
+        share = 0.0
         for line in process.stdout:
-            show(trial, float(line.split()[0]))
+            share = float(line.split()[0])
+            show(trial, share)
         if process.wait():
             errors.seek(0)
             said = errors.read().strip() or f"no message ({process.returncode})"
@@ -200,6 +207,9 @@ def _run_one(
                 raise CardError(f"{plan.model.name}: {said}")
             raise FileProblem(f"{folder / 'main'}: the program of {plan.model.name} ended with {process.returncode}: {said}")
     found = _read_trial(plan, trial, place / "results")
+    if share < 1:
+        stopped = f"trial {trial} was stopped at {share * plan.duration:.3f} of {plan.duration:g} s, since all neurons together"
+        raise CardError(f"{plan.model.name}: {stopped} fired above the limit of {plan.model.limit.si:g} Hz. Weaken excitation, or raise the limit.")
     shutil.rmtree(place)
     show(trial, 1.0)
     return found

@@ -79,7 +79,7 @@ def choose(plan: Plan, target: str | None = None) -> Choice:
         raise OptionError(f"target {target!r} is unknown. Choose from {', '.join(map(repr, NAMES))}.")
     if not program.has_compiler():
         if target not in (None, "numpy"):
-            raise OptionError(f"target {target!r} needs a C++ compiler and make, which are absent; install them, or take 'numpy'.")
+            raise OptionError(f"target {target!r} needs a C++ compiler, which is absent; install one, or take 'numpy'.")
         return Choice("numpy", {"numpy": predicted(plan, "numpy")}, "no C++ compiler found; with one it would be faster")
     seconds = {name: predicted(plan, name) for name in NAMES}
     chosen = target or min(seconds, key=lambda name: seconds[name])

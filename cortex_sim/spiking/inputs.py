@@ -68,15 +68,16 @@ class Source:
         mean = np.broadcast_to(np.asarray(rate, dtype=float) * self.dt, np.shape(i))
         if not mean.max(initial=0.0) <= self.most:
             raise CardError(too_many(mean.max(), self.most))
-        left, term = self.uniform(self.step(t), i), np.exp(-mean)
+        drawn, term = self.uniform(self.step(t), i), np.exp(-mean)
+        below = term
         count, going = np.zeros(np.shape(i)), np.ones(np.shape(i), dtype=bool)
         for k in range(1, LAST):
-            left = left - term
-            going &= left >= 0
+            going &= drawn >= below
             if not going.any():
                 break
             count[going] = k
             term = term * mean / k
+            below = below + term
         return count
 
     def recorded(self, t: Any, i: Int[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:

@@ -55,6 +55,7 @@ def assemble(plan: Plan, *, compiled: bool) -> Circuit:
         made.synapses.append(b2.Synapses(
             made.groups[wire.pre], made.groups[wire.post], f"w : {base_unit(synapse.weight)}\n{synapse.equations}", on_pre=synapse.on_pre,
             dt=plan.dt * b2.second, namespace={}, name=f"wire_{number}", method="euler",
+            dtype={"w": np.float32},  # as they were drawn
         ))  # fmt: skip
     return made
 
@@ -64,19 +65,19 @@ def _group(plan: Plan, kind: str, made: Circuit, compiled: bool) -> b2.NeuronGro
     text = kind_text(part, list(plan.shared(kind)), plan.spread(kind), units)
     text += "".join(f"\n{name} : {_unit_of(plan, link.neurons, link.variable)} (linked)" for name, link in part.linked.items())
     silenced = bool(part.threshold) and (compiled or any(clamp.units.size for clamp in plan.task.clamps))
-    threshold = f"({part.threshold}) and not held > 0" if silenced else part.threshold
+    threshold = f"({part.threshold}) and not held" if silenced else part.threshold
     called = plan.called(kind) + ([HELD] if silenced else [])
     group = b2.NeuronGroup(
-        plan.size(kind), text + ("\nheld : 1" if silenced else ""), threshold=threshold, reset=part.reset,
+        plan.size(kind), text + ("\nheld : boolean" if silenced else ""), threshold=threshold, reset=part.reset,
         refractory=part.refractory or False, method=part.integrator, dt=plan.dt * b2.second, name=f"kind_{kind}",
         order=-1 if part.linked else 0,  # what is read from another kind is its value at the start of the step, as Euler wants
         namespace={name: _input(plan, kind, name, made, compiled) for name in called},
     )  # fmt: skip
     for name, link in part.linked.items():
         setattr(group, name, b2.linked_var(made.groups[link.neurons], link.variable, index=_reads(plan, kind)))
-    steps = part.each_step.strip() + (f"\nheld = {HELD}(t, i)" if silenced else "")
-    if steps:
-        group.run_regularly(steps, when="start", name=f"steps_{kind}", codeobj_class=None if compiled else NumpyCodeObject)
+    for name, steps in (("steps", part.each_step.strip()), ("hold", f"held = {HELD}(t, i) > 0" if silenced else "")):
+        if steps:
+            group.run_regularly(steps, when="start", name=f"{name}_{kind}", codeobj_class=None if compiled else NumpyCodeObject)
     if part.threshold:
         made.monitors[kind] = b2.SpikeMonitor(group, name=f"spikes_{kind}")
     return group

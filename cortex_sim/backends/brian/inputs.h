@@ -84,8 +84,8 @@ inline uint64_t mixed(uint64_t z) {
 // One input of one kind of neurons: key of its random numbers, step, drives (patterns and courses) and recorded events.
 struct Source {
     uint64_t stream = 0, start = 0;
-    int64_t neurons = 0, slots = 0, steps = 0, now = -1, base = -1;
-    double dt = 0, most = 0, last = -1, zero = 0, scale = 0;
+    int64_t neurons = 0, slots = 0, steps = 0, now = -1, base = -1, number = 0;
+    double dt = 0, most = 0, moment = -1, last = -1, zero = 0, scale = 0;
     std::vector<double> patterns, courses;
     std::vector<int32_t> counts;
     std::vector<int64_t> starts, events;
@@ -98,13 +98,17 @@ struct Source {
         scale = 1.0 / std::sqrt(dt);
         patterns = read<double>(name + ".patterns"), courses = read<double>(name + ".courses");
         starts = read<int64_t>(name + ".starts"), events = read<int64_t>(name + ".events");
+        tables.resize(32), of.assign(neurons, 0);
         counts.assign(starts.empty() ? 0 : neurons, 0);
     }
 
-    int64_t step(double t) const { return std::llround(t / dt); }
+    int64_t step(double t) {
+        if (t != moment) moment = t, number = std::llround(t / dt);
+        return number;
+    }
 
-    double uniform(int64_t number, int64_t i) {
-        if (number != base) start = mixed(stream + (uint64_t)number * 0xD1B54A32D192ED03ull), base = number;
+    double uniform(int64_t k, int64_t i) {
+        if (k != base) start = mixed(stream + (uint64_t)k * 0xD1B54A32D192ED03ull), base = k;
         return (mixed(start + (uint64_t)(i + 1) * 0x9E3779B97F4A7C15ull) >> 11) * 1.1102230246251565e-16;
     }
 
@@ -130,8 +134,25 @@ struct Source {
         return std::sqrt(-2.0 * std::log(1.0 - u)) * std::cos(6.283185307179586 * v) * scale;
     }
 
+    // Poisson distribution functions of the latest means, each with a guide (Chen & Asau 1974): where to start for u in [k, k + 1)/256.
+    struct Table {
+        double mean = -1, below[1001];
+        int16_t guide[256];
+    };
+    std::vector<Table> tables;
+    std::vector<uint8_t> of;
+    size_t oldest = 0;
+
     double poisson(double rate, double t, int64_t i) {
-        const double mean = rate * dt;
+        const double mean = rate * dt, u = uniform(step(t), i);
+        if (tables[of[i]].mean != mean && !tabulated(mean, i)) return counted(mean, u);
+        const Table &table = tables[of[i]];
+        int count = table.guide[(int)(u * 256)];
+        while (u >= table.below[count]) count++;
+        return count;
+    }
+
+    double counted(double mean, double u) {
         if (mean != last) {
             if (!(mean <= most)) {
                 std::fprintf(stderr, "a Poisson input expects %g events of a neuron in one step, where at most %g can be told apart; "
@@ -140,14 +161,27 @@ struct Source {
             }
             last = mean, zero = std::exp(-mean);
         }
-        double left = uniform(step(t), i) - zero, term = zero;
+        double below = zero, term = zero;
         int count = 0;
-        while (left >= 0 && count < 999) {
-            count++;
-            term *= mean / count;
-            left -= term;
-        }
+        while (u >= below && count < 999) count++, term *= mean / count, below += term;
         return count;
+    }
+
+    // Find or make the table of a mean; a mean that the neuron before does not share gets none.
+    bool tabulated(double mean, int64_t i) {
+        for (size_t k = 0; k < tables.size(); k++)
+            if (tables[k].mean == mean) return of[i] = k, true;
+        if (mean != last) return false;
+        Table &table = tables[oldest];
+        of[i] = oldest, oldest = (oldest + 1) % tables.size();
+        double term = std::exp(-mean), below = term;
+        table.mean = mean, table.below[0] = below;
+        for (int k = 1; k < 1000; k++) term *= mean / k, below += term, table.below[k] = k < 999 ? below : 2.0;
+        for (int k = 0, count = 0; k < 256; k++) {
+            while (table.below[count] <= k / 256.0) count++;
+            table.guide[k] = count;
+        }
+        return true;
     }
 
     double recorded(double t, int64_t i) {

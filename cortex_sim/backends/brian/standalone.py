@@ -14,12 +14,16 @@ from brian2.codegen.cpp_prefs import get_compiler_and_args
 
 from cortex_sim.backends.brian.calls import sentence_of
 from cortex_sim.backends.brian.circuit import Circuit, assemble
+from cortex_sim.backends.program import COMPILER, WATCHED
 from cortex_sim.errors import CardError
 from cortex_sim.spiking.plan import Plan
 
 HEADER = Path(__file__).with_name("inputs.h")
 REPORTED = 0.2  # s of processor time between lines of progress
 RUN = re.compile(r"(\bcircuit\.run\()[^,]+,")
+HOLD = re.compile(r"(circuit\.add\(&\w+, _run_hold_(\w+)_codeobject\);)")  # where nothing is silenced, the step is left out
+SUPPORT = re.compile(r"^namespace \{", re.MULTILINE)
+REST = ("main", "network", "objects", "run", "synapses_classes")
 REPORT = """
     static size_t before = 0;
     static double last = 0;
@@ -28,7 +32,8 @@ REPORT = """
     const double since = (completed - last) * duration;
     std::printf("%.6f %zu\\n", completed, spikes);
     std::fflush(stdout);
-    if (since > 0 && (spikes - before) / since > cortex_sim::read<double>("parameters/ceiling")[0]) Network::_globally_stopped = true;
+    if (since < {watched}) return;
+    if ((spikes - before) / since > cortex_sim::read<double>("parameters/ceiling")[0]) Network::_globally_stopped = true;
     before = spikes, last = completed;
 """
 
@@ -57,7 +62,8 @@ def _generate(plan: Plan, folder: Path) -> None:
         synapses._connect_called = True  # they come from files; Brian2 would compile an object that makes them
     for line in _loading(plan, circuit):
         b2.device.insert_code("main", line)
-    report = REPORT.replace("{counts}", " ".join(f"spikes += brian::{_name(m.variables['i'])}.size();" for m in circuit.monitors.values()))
+    report = REPORT.replace("{watched}", f"{WATCHED:g}")
+    report = report.replace("{counts}", " ".join(f"spikes += brian::{_name(m.variables['i'])}.size();" for m in circuit.monitors.values()))
     circuit.network.run(plan.duration * b2.second, report=report, report_period=REPORTED * b2.second, namespace={})
     for line in _saving(plan, circuit):
         b2.device.insert_code("before_end", line)
@@ -68,7 +74,19 @@ def _generate(plan: Plan, folder: Path) -> None:
     text = text.replace('#include "objects.h"', '#include "objects.h"\n#include "inputs.h"', 1)
     if count != 1:
         raise CardError(f"Brian2 {b2.__version__} wrote {count} runs into its program where 1 was expected; choose another target.")
-    (folder / "main.cpp").write_text(text)
+    (folder / "main.cpp").write_text(HOLD.sub(r'if (cortex_sim::read<int64_t>("inputs/\2.silencing.head")[2]) \1', text))
+    _unite(folder)
+
+
+def _unite(folder: Path) -> None:
+    """Put Brian2's files into two, which spares the compiler to read the same headers in each."""
+    for name, paths in (("objects", sorted((folder / "code_objects").glob("*.cpp"))), ("rest", [folder / f"{n}.cpp" for n in REST])):
+        texts = []
+        for number, path in enumerate(paths):
+            text, count = SUPPORT.subn(f"namespace support_{number} {{", path.read_text(), count=1)
+            used = f"using namespace brian; using namespace support_{number};"
+            texts.append(text.replace("using namespace brian;", used) if count else text)
+        (folder / f"united_{name}.cpp").write_text("\n".join(texts))
 
 
 def _loading(plan: Plan, circuit: Circuit) -> list[str]:
@@ -108,12 +126,11 @@ def _name(variable: object) -> str:
 def _compile(folder: Path, name: str) -> None:
     from cortex_sim.errors import FileProblem
 
-    done = subprocess.run(["make", "-j2"], cwd=folder, capture_output=True, text=True, check=False)  # noqa: S607 - Brian2's own makefile
-    if done.returncode:
-        found = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr[-300:])
-        raise FileProblem(f"{folder}: the compiler refused the program of {name}: {found.strip()}")
-
-
-def compiler() -> str:
-    """Name of the compiler and the flags Brian2 gives it."""
-    return " ".join([get_compiler_and_args()[0], *get_compiler_and_args()[1]])
+    command = [COMPILER, *get_compiler_and_args()[1], "-I.", "-c"]
+    parts = [[*command, "united_objects.cpp"], [*command, "-O1", "united_rest.cpp"]]
+    for step in (parts, [[COMPILER, "united_objects.o", "united_rest.o", "-o", "main"]]):
+        running = [subprocess.Popen(part, cwd=folder, stderr=subprocess.PIPE, text=True) for part in step]  # noqa: S603
+        said = "".join(one.communicate()[1] for one in running)
+        if any(one.returncode for one in running):
+            found = next((line for line in said.splitlines() if "error" in line), said[-300:])
+            raise FileProblem(f"{folder}: the compiler refused the program of {name}: {found.strip()}")
