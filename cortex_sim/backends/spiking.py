@@ -22,7 +22,7 @@ COSTS = {
     "cython": (2.0, 0.25e-6, 150e-6, 60e-9),
     "standalone": (0.1, 0.12e-6, 2e-6, 20e-9),
 }
-COMPILING = {"numpy": 0.0, "cython": 40.0, "standalone": 9.0}
+COMPILING = {"numpy": 0.0, "cython": 40.0, "standalone": 4.0}
 MEMORY = 0.7  # of what is free that simulations may take together
 WORTH = 8.0  # s of predicted time from which runs in this process are shared among processes
 
