@@ -14,7 +14,7 @@ from _fresh import Workplace
 from _lif_networks import DURATION, NETS, Activity, Net, activity, alike, build_loop, card, spread, write_for_loop
 from _measure import write
 
-ROUNDS, CLAIMED = 5, 10_000  # rounds; neurons from which the claims are made
+ROUNDS, CLAIMED = 1, 10_000  # rounds; neurons from which the claims are made
 OTHER = 20.2  # mV, threshold in the second process: another parameter, another seed, the same program
 Parts = dict[str, float]
 
