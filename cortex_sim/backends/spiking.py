@@ -16,7 +16,7 @@ from cortex_sim.storage import cache_folder
 from cortex_sim.trials import Trials
 
 NAMES = {"numpy": "NumPy", "cython": "cython", "standalone": "C++ standalone"}
-# Waiting times in seconds, measured on two cores of a server by benchmarks/spiking_backend.py: start, a synapse, a step, a step and neuron
+# Rough waiting times in seconds, from runs on two cores of a server: start, a synapse, a step, a step and neuron
 COSTS = {
     "numpy": (1.5, 0.25e-6, 250e-6, 90e-9),
     "cython": (2.0, 0.25e-6, 150e-6, 60e-9),
