@@ -16,7 +16,7 @@ ENTRIES, STRETCH, POLISH = 20_001, 6.0, 4  # of the table that inverts a gain
 
 
 def flow(
-    model: Model, arrays: Mapping[str, ndarray], state: Float[ndarray, "... state"], constants: Mapping[str, float] | None = None
+    model: Model, arrays: Mapping[str, ndarray], state: Float[ndarray, "... state"], constants: Mapping[str, Any] | None = None
 ) -> Float[ndarray, "... state"]:
     """Time derivative of the state.
 
@@ -36,7 +36,7 @@ def flow(
     factors = {name: scale(item.unit) for name, item in model.inputs.items()}
     constants = {name: value * factors.get(name, 1.0) for name, value in (dict.fromkeys(model.inputs, 0.0) | dict(constants or {})).items()}
     values = _values(model) | {name: arrays[name] for name in model.parsed.parameters} | _split(model, state) | {"t": 0.0, "i": None}
-    values |= {name: (lambda rate, W=arrays[name]: rate @ W.T) for name in model.projections}
+    values |= {name: (lambda rate, W=arrays[name]: rate @ W.T) for name in model.projections if name in arrays}
     values |= {name: (lambda *_, now=value: now) for name, value in constants.items()}
     known = model.parsed.subexpressions(values)
     return np.concatenate([model.parsed.derivative(known, name) * np.ones_like(known[name]) for name in model.parsed.states], axis=-1)

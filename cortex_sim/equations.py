@@ -19,8 +19,9 @@ from cortex_sim.units import SCALES, scale
 
 MATHEMATICS = ("abs", "clip", "cos", "cosh", "exp", "expm1", "int", "log", "log1p", "sin", "sinh", "sqrt", "tanh")
 """The functions of one number an equation may call; all of them mean in torch and NumPy what they mean in Brian2."""
-FUNCTIONS = (*MATHEMATICS, "siegert")
-"""All functions an equation may call; siegert(mu, sigma, tau, refractory, threshold, reset) is `cortex_sim.siegert`."""
+FUNCTIONS = (*MATHEMATICS, "siegert", "spike")
+"""All functions an equation may call; siegert(mu, sigma, tau, refractory, threshold, reset) is `cortex_sim.siegert`; spike(x) is 1 where x > 0,
+else 0, and has a surrogate derivative in torch."""
 CONSTANTS = {"pi": math.pi}
 GIVEN = ("t", "dt", "i", *CONSTANTS)
 """The names every equation may use: time, step, constants and, as what an input is called with, the index of a neuron."""
@@ -221,4 +222,5 @@ def numpy_mathematics() -> dict[str, Callable[..., Any]]:
     from cortex_sim.siegert import first_passage
 
     plain = {name: getattr(np, name) for name in MATHEMATICS if name != "int"}
-    return plain | {"int": lambda number: np.trunc(np.asarray(number, dtype=float)), "siegert": first_passage}
+    whole = lambda number: np.trunc(np.asarray(number, dtype=float))  # noqa: E731
+    return plain | {"int": whole, "siegert": first_passage, "spike": lambda x: (x > 0).astype(float)}

@@ -26,6 +26,8 @@ class Model(BaseModel):
         units: number of units; each has every state variable of the equations.
         observed: number of rates it is compared on; equals ``units`` unless there is a readout.
         channels: number of task channels it listens to.
+        taps: moments at which a projection with ``columns = "history"`` sees the channels: now, and earlier in steps of ``spacing``.
+        spacing: time between taps; one integration step if left out.
         dt: integration step.
         rate: name of the equation variable that is the rate.
         silent: rate of a unit that does not fire; 0 where the rate is not a deviation from a baseline.
@@ -43,6 +45,8 @@ class Model(BaseModel):
     units: Annotated[int, Field(ge=1)]
     observed: Annotated[int, Field(ge=1)] | None = None
     channels: Annotated[int, Field(ge=0)] = 0
+    taps: Annotated[int, Field(ge=1)] = 1
+    spacing: Parameter | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     dt: Parameter
     integrator: Literal["euler", "exponential_euler"] = "euler"
@@ -101,7 +105,7 @@ class Model(BaseModel):
 
     def _check_sizes(self) -> None:
         """One number where one is wanted, one a unit where there may be many; a table is as large as its two axes."""
-        wanted = {"dt": (self.dt, None), "silent": (self.silent, None)}
+        wanted = {"dt": (self.dt, None), "silent": (self.silent, None), "spacing": (self.spacing, None)}
         wanted |= {f"parameters.{n}": (p, p.over) for n, p in self.parameters.items()}
         wanted |= {f"initial_values.{n}": (p, "units") for n, p in self.initial_values.items()}
         for label, (number, axis) in wanted.items():
@@ -111,6 +115,10 @@ class Model(BaseModel):
 
     def _check_rule(self, projection: Projection) -> None:
         connectivity.check(projection.rule, set(projection.arguments))
+        if projection.rank and (projection.excitatory is not None or projection.keep_zeros or not projection.self_connections):
+            raise CardError("rank goes with no other constraint: a product of two factors has no signs or zeros of its own.")
+        if not projection.self_connections and projection.rows != projection.columns:
+            raise CardError(f"self_connections = false needs rows and columns alike; they are {projection.rows!r} and {projection.columns!r}.")
         if projection.rule == "table":
             if (unit := projection.arguments["values"].unit) != "1":
                 raise CardError(f"arguments.values has unit {unit!r}; the unit of weights is the projection's own: unit = {unit!r}.")
@@ -119,7 +127,7 @@ class Model(BaseModel):
             raise CardError(f"arguments.{many[0]} should be one number; only rule 'table' takes many.")
 
     def _units(self) -> dict[str, str]:
-        found = {"dt": self.dt.unit} | ({"silent": self.silent.unit} if self.silent else {})
+        found = {"dt": self.dt.unit} | {name: part.unit for name in ("silent", "spacing") if (part := getattr(self, name))}
         found |= {f"parameters.{name}": p.unit for name, p in self.parameters.items()} | {f"inputs.{name}": i.unit for name, i in self.inputs.items()}
         found |= {f"initial_values.{name}": p.unit for name, p in self.initial_values.items()}
         found |= {f"projections.{name}": p.unit for name, p in self.projections.items()}
@@ -148,7 +156,8 @@ class Model(BaseModel):
 
     def size(self, axis: Axis) -> int:
         """Length of an axis that a projection or parameter runs over."""
-        return {"units": self.units, "observed": self.observed or self.units, "channels": self.channels}[axis]
+        sizes = {"units": self.units, "observed": self.observed or self.units, "channels": self.channels, "history": self.channels * self.taps}
+        return sizes[axis]
 
     def arrays(self) -> dict[str, ndarray]:
         """Every weight matrix and per-unit parameter, in SI: the trained one if there is one, else what the card's rule builds."""
@@ -156,6 +165,7 @@ class Model(BaseModel):
         for number, (name, projection) in enumerate(self.projections.items()):
             if name not in built:
                 made = self._built(projection, number)
+                made = made if projection.self_connections else made * (1 - np.eye(len(made)))
                 built[name] = made if projection.excitatory is None else np.abs(made) * self.signs(name)
         for name, parameter in self.parameters.items():
             if parameter.over and name not in built:
@@ -255,7 +265,7 @@ def _first(problem: ValidationError) -> str:
 
 def _fields_at(location: tuple[int | str, ...]) -> tuple[str, ...]:
     parts: dict[str, type[BaseModel]] = {
-        "parameters": Parameter, "dt": Parameter, "silent": Parameter, "inputs": Input, "projections": Projection,
+        "parameters": Parameter, "dt": Parameter, "silent": Parameter, "spacing": Parameter, "inputs": Input, "projections": Projection,
         "readout": Readout, "initial": Encoder, "initial_values": Parameter,
     }  # fmt: skip
     part = parts.get(str(location[0]), Model) if location else Model

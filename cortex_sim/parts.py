@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from cortex_sim.units import scale
 
-Axis = Literal["units", "observed", "channels"]
+Axis = Literal["units", "observed", "channels", "history"]
 
 
 def _numbers(value: Any) -> float | list[Any]:
@@ -62,7 +62,8 @@ class Input(Part):
     """A time-dependent term of the equations, called as ``name(t, i)``.
 
     Without ``weights`` it is what the task drives each unit with, in ``unit``; with ``weights`` it is the task's channels through that
-    projection; ``noise`` is white noise of unit intensity (unit ``second**-0.5``).
+    projection; ``noise`` is white noise of unit intensity (unit ``second**-0.5``), with ``weights`` as many independent sources as that
+    projection has columns, mixed by it.
     """
 
     unit: str
@@ -70,9 +71,21 @@ class Input(Part):
     weights: str | None = None
     noise: bool = False
 
+    @property
+    def listens(self) -> bool:
+        """It carries the task's channels."""
+        return self.weights is not None and not self.noise
+
 
 class Projection(Part):
-    """A weight matrix: the rule that makes it, the unit of its weights, its two axes, and what constrains it while it is learned."""
+    """A weight matrix: the rule that makes it, the unit of its weights, its two axes, and what constrains it while it is learned.
+
+    Attributes:
+        excitatory: Dale's law; this share of the columns is positive, the rest negative.
+        keep_zeros: entries that the rule makes 0 stay 0.
+        self_connections: if false the diagonal is 0.
+        rank: the matrix is a product of two factors of this rank.
+    """
 
     rule: str
     unit: str = "1"
@@ -80,6 +93,9 @@ class Projection(Part):
     columns: Axis = "units"
     arguments: dict[str, Parameter] = {}
     excitatory: Annotated[float, Field(ge=0, le=1)] | None = None
+    keep_zeros: bool = False
+    self_connections: bool = True
+    rank: Annotated[int, Field(ge=1)] | None = None
     learn: bool = False
 
 

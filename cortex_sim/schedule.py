@@ -12,6 +12,7 @@ from numpy import ndarray
 from cortex_sim.dynamics import beginning
 from cortex_sim.errors import TaskError
 from cortex_sim.model import Model
+from cortex_sim.parts import Projection
 from cortex_sim.task import BIN, DT, Clamp, Task
 from cortex_sim.trials import Trials
 
@@ -41,6 +42,9 @@ class Schedule:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        apart = self.model.spacing.si / self.dt if self.model.spacing else 1.0
+        if apart < 0.5 or abs(apart - round(apart)) > 1e-6:
+            raise TaskError(f"{self.model.name}: spacing {apart * self.dt * 1e3:g} ms should be a multiple of dt {self.dt * 1e3:g} ms.")
         for value, label in ((DT / self.dt, "the task's 1 ms grid"), (self.dt / DT, "the task's 1 ms grid")):
             if value >= 1 and abs(value - round(value)) > 1e-6:
                 raise TaskError(f"{self.model.name}: dt {self.dt * 1e3:g} ms should divide {label}, or be a multiple of it.")
@@ -87,14 +91,23 @@ class Schedule:
     @cached_property
     def stimuli(self) -> dict[str, Float[ndarray, "trial step channel"]]:
         """For each input that carries the task's channels: those channels on the model's steps."""
-        listening = [name for name, item in self.model.inputs.items() if item.weights and self.model.channels]
+        listening = {name: str(item.weights) for name, item in self.model.inputs.items() if item.listens and self.model.channels}
         if not listening:
             return {}
         if self.task.channels is None or self.task.channels.shape[2] != self.model.channels:
             found = 0 if self.task.channels is None else self.task.channels.shape[2]
             raise TaskError(f"{self.model.name} listens to {self.model.channels} channels; task {self.task.name!r} has {found}.")
         values = np.moveaxis(self.resample(np.moveaxis(self.task.channels.values, 1, 0)), 0, 1)
-        return dict.fromkeys(listening, values)
+        return {name: self._history(values) if self._projection(weights).columns == "history" else values for name, weights in listening.items()}
+
+    def _projection(self, name: str) -> Projection:
+        return self.model.projections[name]
+
+    def _history(self, values: Float[ndarray, "trial step channel"]) -> Float[ndarray, "trial step history"]:
+        """The channels now and at every earlier tap, side by side; 0 before the task began."""
+        lag = round((self.model.spacing.si if self.model.spacing else self.dt) / self.dt)
+        padded = np.pad(values, ((0, 0), (lag * (self.model.taps - 1), 0), (0, 0)))
+        return np.concatenate([padded[:, lag * tap :][:, : values.shape[1]] for tap in reversed(range(self.model.taps))], axis=2)
 
     @cached_property
     def clamps(self) -> list[tuple[Float[ndarray, "unit clamped"], Float[ndarray, "clamped unit"], Float[ndarray, " clamped"], ndarray]]:
@@ -126,8 +139,13 @@ class Schedule:
     def noise(self, name: str) -> Iterator[Float[ndarray, "trial unit"]]:
         """Yield white noise of unit intensity (1/sqrt(s)) for an input, a step at a time, from a stream of its own."""
         stream = np.random.default_rng(np.random.SeedSequence((self.seed, list(self.model.inputs).index(name), NOISE)))
+        mixing = self.model.inputs[name].weights
         while True:
-            yield stream.standard_normal((self.task.trials, self.model.units)) / np.sqrt(self.dt)
+            if mixing is None:
+                yield stream.standard_normal((self.task.trials, self.model.units)) / np.sqrt(self.dt)
+            else:
+                sources = stream.standard_normal((self.task.trials, self.arrays[mixing].shape[1])) / np.sqrt(self.dt)
+                yield sources @ self.arrays[mixing].T
 
     def initial(self) -> Float[ndarray, "trial state"]:
         """State at the start: rest, or the one whose observed rates are the task's."""

@@ -11,9 +11,10 @@ from numpy import ndarray
 
 from cortex_sim import catalog
 from cortex_sim.backends.pytorch import linearise, training
-from cortex_sim.backends.pytorch.training import Lesson, Settings, train
+from cortex_sim.backends.pytorch.training import train
 from cortex_sim.backends.pytorch.twin import Twin
 from cortex_sim.errors import TaskError
+from cortex_sim.learning import Lesson, Options
 from cortex_sim.model import Model
 from cortex_sim.schedule import Schedule
 from cortex_sim.simulation import simulate
@@ -190,7 +191,7 @@ def pupil(name: str = "leaky_tanh") -> Model:
     return small(name, channels=0).with_arrays({part: small("leaky_tanh", seed=8).arrays()[part] for part in ("C", "d")})
 
 
-SETTINGS = Settings(epochs=8, batch=5, rate=2e-2)
+SETTINGS = Options(epochs=8, batch=5, rate=2e-2)
 
 
 def same(a: dict[str, ndarray], b: dict[str, ndarray]) -> bool:
@@ -204,7 +205,7 @@ def check_loss(student: Model, arrays: dict[str, ndarray], lesson: Lesson) -> fl
 
 
 def test_training_lowers_the_loss_and_follows_its_seed() -> None:
-    first, again, other = (train(pupil(), *lessons(), settings=SETTINGS, seed=seed) for seed in (1, 1, 2))
+    first, again, other = (train(pupil(), *lessons(), options=SETTINGS, seed=seed) for seed in (1, 1, 2))
     assert first.train == again.train and same(first.arrays, again.arrays)
     assert first.train != other.train and not same(first.arrays, other.arrays)
     assert first.train[-1] < 0.5 * first.train[0]
@@ -214,14 +215,14 @@ def test_training_lowers_the_loss_and_follows_its_seed() -> None:
 def test_a_loss_of_one_is_the_error_of_predicting_every_units_mean() -> None:
     lesson, check = lessons()
     ignorant = pupil().with_arrays({"C": np.zeros((UNITS, UNITS)), "d": lesson.rates.mean(axis=(0, 1))})
-    course = train(ignorant, lesson, check, settings=Settings(epochs=1, batch=12), seed=0)
+    course = train(ignorant, lesson, check, options=Options(epochs=1, batch=12), seed=0)
     assert course.train == pytest.approx([1.0], rel=1e-5)  # float32
 
 
 @pytest.mark.parametrize("killed", [1, 4, 7])
 def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: int) -> None:
     monkeypatch.setattr(training, "SAVE_EVERY", -1.0)
-    whole = train(pupil("leaky_dale"), *lessons(), settings=SETTINGS, seed=3)
+    whole = train(pupil("leaky_dale"), *lessons(), options=SETTINGS, seed=3)
     calls = []
 
     def kill(done: float, text: str) -> None:
@@ -231,10 +232,10 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path, monkeypatch: pyte
 
     checkpoint = tmp_path / "fits" / "student.pt"
     with pytest.raises(MemoryError, match="killed"):
-        train(pupil("leaky_dale"), *lessons(), settings=SETTINGS, seed=3, checkpoint=checkpoint, report=kill)
+        train(pupil("leaky_dale"), *lessons(), options=SETTINGS, seed=3, checkpoint=checkpoint, report=kill)
     assert checkpoint.exists()
     seen: list[float] = []
-    resumed = train(pupil("leaky_dale"), *lessons(), settings=SETTINGS, seed=3, checkpoint=checkpoint, report=lambda done, text: seen.append(done))
+    resumed = train(pupil("leaky_dale"), *lessons(), options=SETTINGS, seed=3, checkpoint=checkpoint, report=lambda done, text: seen.append(done))
     assert len(seen) == SETTINGS.epochs - killed  # the epochs before the checkpoint were not done again
     assert resumed.train == whole.train and resumed.validation == whole.validation and same(resumed.arrays, whole.arrays)
     assert not list(tmp_path.rglob("*.pt"))
@@ -245,13 +246,13 @@ def test_ctrl_c_keeps_the_best_weights_so_far(tmp_path: Path) -> None:
         if done >= 0.5:
             raise KeyboardInterrupt
 
-    course = train(pupil(), *lessons(), settings=SETTINGS, seed=0, report=interrupt)
+    course = train(pupil(), *lessons(), options=SETTINGS, seed=0, report=interrupt)
     assert course.interrupted and course.epoch == SETTINGS.epochs / 2
     assert check_loss(pupil(), course.arrays, lessons()[1]) == pytest.approx(min(course.validation), rel=1e-4)  # float32
 
 
 def test_training_stops_when_validation_has_not_improved_for_the_patience() -> None:
-    course = train(pupil(), *lessons(), settings=Settings(epochs=50, rate=0.0, patience=4), seed=0)
+    course = train(pupil(), *lessons(), options=Options(epochs=50, rate=0.0, patience=4), seed=0)
     assert course.epoch == 4
 
 
@@ -260,7 +261,7 @@ def test_a_loss_that_is_not_finite_ends_training_with_finite_weights(linear_circ
     student = linear_circuit(np.eye(3) * 0.5, dt=0.01, kind="rnn", projections={"W": W.model_dump()})
     task = Task("fall", 0.0, 0.3, np.arange(6), initial=np.random.default_rng(0).normal(size=(6, 3)))
     lesson = Lesson(task, np.ones((6, 30, 3)), np.ones(3))
-    course = train(student, lesson, lesson, settings=Settings(epochs=20, rate=1e6), seed=0)
+    course = train(student, lesson, lesson, options=Options(epochs=20, rate=1e6), seed=0)
     assert course.epoch == 2 and not np.isfinite(course.train[-1])
     assert all(np.isfinite(array).all() for array in course.arrays.values())
 
@@ -268,11 +269,11 @@ def test_a_loss_that_is_not_finite_ends_training_with_finite_weights(linear_circ
 def test_training_never_returns_worse_weights_than_it_started_from() -> None:
     lesson, check = lessons()
     perfect = pupil().with_arrays(small("leaky_tanh", seed=8, channels=0).arrays())
-    course = train(perfect, lesson, check, settings=Settings(epochs=1, rate=0.1), seed=0)
+    course = train(perfect, lesson, check, options=Options(epochs=1, rate=0.1), seed=0)
     assert check_loss(perfect, course.arrays, check) < 1e-9  # what it started from, to float32
 
 
 def test_a_noisy_student_can_be_trained_in_batches() -> None:
     text = pupil().equations.replace("drive(t, i)", "drive(t, i) + 0.01*second**0.5*hiss(t, i)")
     noisy = pupil().with_arrays({}, equations=text, inputs=pupil().model_dump()["inputs"] | NOISE)
-    assert np.isfinite(train(noisy, *lessons(), settings=SETTINGS, seed=0).train).all()
+    assert np.isfinite(train(noisy, *lessons(), options=SETTINGS, seed=0).train).all()

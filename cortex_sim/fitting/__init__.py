@@ -1,7 +1,7 @@
-"""fit(model, trials, task) -> Model: a student learns to reproduce rates, free running from their first bin."""
+"""fit(model, trials, task) -> Model: a student learns to put out what is wanted, by one of many rules."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,34 +10,15 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from cortex_sim.errors import TaskError, TrialsError
+from cortex_sim.fitting import rules
 from cortex_sim.fitting.start import adapt, one_unit_each, regress, unit_scale
+from cortex_sim.learning import CUSTOMARY, Lesson, Options
 from cortex_sim.model import Model
 from cortex_sim.progress import track
 from cortex_sim.task import Task
 from cortex_sim.trials import Trials
 
 SPLIT = 2  # names the random stream that draws the validation conditions
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a student is taught.
-
-    Attributes:
-        epochs: at most; 0 keeps the closed-form start.
-        batch: conditions per step.
-        rate: learning rate at the start.
-        patience: epochs without improvement on the validation conditions before stopping.
-        validation: fraction of the conditions kept for early stopping.
-        closed_form: start from the regression of the student's own equation, where its state can be read off the rates.
-    """
-
-    epochs: int = 80
-    batch: int = 64
-    rate: float = 2e-3
-    patience: int = 20
-    validation: float = 0.1
-    closed_form: bool = True
 
 
 @dataclass(frozen=True)
@@ -67,51 +48,56 @@ class Fitted:
         return f"{model.name}, {model.units} units, {len(self.train)} epochs, {taught}"
 
 
-def fit(model: Model, trials: Trials, task: Task, *, seed: int = 0, options: Options = Options()) -> Model:
-    """Teach a student to reproduce rates and return it with its weights.
+def fit(
+    model: Model, trials: Trials, task: Task, *, seed: int = 0, options: Options = CUSTOMARY, rule: str = "bptt",
+    how: Mapping[str, float] | None = None,
+) -> Model:
+    """Teach a student to put out what is wanted and return it with its weights.
 
     See :func:`train`, which also tells how training went.
     """
-    return train(model, trials, task, seed=seed, options=options).model
+    return train(model, trials, task, seed=seed, options=options, rule=rule, how=how).model
 
 
 def train(
-    model: Model, trials: Trials, task: Task, *, seed: int = 0, options: Options = Options(), checkpoint: Path | None = None,
-    report: Callable[[float, str], None] | None = None,
+    model: Model, trials: Trials, task: Task, *, seed: int = 0, options: Options = CUSTOMARY, rule: str = "bptt",
+    how: Mapping[str, float] | None = None, checkpoint: Path | None = None, report: Callable[[float, str], None] | None = None,
 ) -> Fitted:
-    """Teach a student to reproduce rates from the inputs and the first bin, free running.
+    """Teach a student to put out what is wanted, free running: the rates of a circuit or a recording, or a task's own targets.
 
     Conditions are split before anything is computed from the data; each unit's scale and mean come from the training part only. Where
     the student's state can be read off its rates, training starts from the linear regression of its own equation under teacher forcing.
 
     Args:
         model: the student; its size is adapted to the trials.
-        trials: rates to reproduce, one trial a condition.
-        task: what produced them; its drives and channels are the student's inputs.
+        trials: outputs to reproduce, one trial a condition; ``task.wanted`` of a task with targets.
+        task: what produced them; its drives and channels are the student's inputs, its mask says which bins count.
         seed: of the split, the untrained weights and the order of conditions.
         options: of the optimiser.
+        rule: how the student learns, one file of ``cortex_sim/fitting/rules/``.
+        how: numbers that the rule takes, by name.
         checkpoint: file to resume from and to write to while training.
         report: called with the fraction done and a line of text; if left out, progress goes to standard error.
 
     Raises:
-        TaskError: the task's bins are not those of the trials.
+        TaskError: the task's bins are not those of the trials, or the rule cannot teach such a student.
         TrialsError: fewer than two conditions.
+        OptionError: the rule, or a number that it takes, is unknown.
     """
     if task.bins != trials.rate.shape[1] or task.trials != len(trials.rate):
         raise TaskError(f"task has {task.trials} trials of {task.bins} bins; the trials have {trials.rate.shape[:2]}. Cut both to one window.")
-    from cortex_sim.backends.pytorch.training import Lesson, Settings
-    from cortex_sim.backends.pytorch.training import train as descend
-
+    learn = rules.find(rule, how or {})
     began = time.monotonic()
     taught, checked = split(trials, options.validation, seed)
     scale = unit_scale(trials.select(taught))
     student = adapt(model, trials.select(taught), task, seed)
     if options.closed_form and one_unit_each(student):
         student = regress(student, trials.select(taught), task.select(taught))
-    lessons = [Lesson(replace(task.select(c), initial=trials.rate[c, 0]), trials.rate[c], scale) for c in (taught, checked)]
-    settings = Settings(epochs=options.epochs, batch=options.batch, rate=options.rate, patience=options.patience)
+    initial = trials.rate[:, 0] if options.start == "first bin" else None
+    started = replace(task, initial=initial)
+    lessons = [Lesson(started.select(c), trials.rate[c], scale) for c in (taught, checked)]
     with track(f"training {model.name}") as shown:
-        course = descend(student, lessons[0], lessons[1], settings=settings, seed=seed, checkpoint=checkpoint, report=report or shown)
+        course = learn(student, lessons[0], lessons[1], options=options, seed=seed, checkpoint=checkpoint, report=report or shown)
     trained = student.with_arrays(course.arrays)
     sizes = (len(taught), len(checked))
     return Fitted(trained, student, course.train, course.validation, sizes, time.monotonic() - began, course.interrupted)

@@ -31,6 +31,8 @@ class Job:
     task: Task
     seed: int = 0
     options: Options = field(default_factory=Options)
+    rule: str = "bptt"
+    how: Mapping[str, float] = field(default_factory=dict)
 
 
 def with_controls(students: Mapping[str, tuple[Model, Options]], trials: Trials, task: Task, *, shuffled: Options, seed: int) -> dict[str, Job]:
@@ -90,14 +92,17 @@ def _train_alone(job: Job, checkpoint: Path, board: Path) -> Fitted:
         write_text(board, json.dumps([done, text]))
 
     with threadpool_limits(1):
-        return train(job.model, job.trials, job.task, seed=job.seed, options=job.options, checkpoint=checkpoint, report=report)
+        return train(
+            job.model, job.trials, job.task, seed=job.seed, options=job.options, rule=job.rule, how=job.how, checkpoint=checkpoint, report=report
+        )
 
 
 def _checkpoint(job: Job) -> Path:
     task = [job.task.condition.tolist(), [[d.pattern, d.course] for d in job.task.drives], [[c.units, c.rate, c.course] for c in job.task.clamps]]
     channels: Any = [] if job.task.channels is None else job.task.channels.values
+    mask: Any = [] if job.task.mask is None else job.task.mask
     code = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(Path(__file__).parents[1].rglob("*.py"))]
-    key = content_key(job.model.key, job.trials.rate, task, channels, job.seed, asdict(job.options), code)
+    key = content_key(job.model.key, job.trials.rate, task, channels, mask, job.seed, asdict(job.options), job.rule, dict(job.how), code)
     return cache_folder() / "fits" / f"{key[:24]}.pt"
 
 

@@ -46,7 +46,7 @@ def adapt(model: Model, trials: Trials, task: Task, seed: int) -> Model:
     """Bring a student to the size of the data, its untrained weights to the seed, and its readout to the range of each unit."""
     observed = trials.rate.shape[2]
     sizes = {"observed": observed} | ({"units": observed} if one_unit_each(model) else {})
-    channels = 0 if task.channels is None or not any(item.weights for item in model.inputs.values()) else task.channels.shape[2]
+    channels = 0 if task.channels is None or not any(item.listens for item in model.inputs.values()) else task.channels.shape[2]
     sized = model.with_arrays({}, **sizes, channels=channels, seed=seed)
     if sized.readout is None:
         return sized

@@ -62,6 +62,7 @@ class Task:
         epochs: name to (start, stop) in s.
         channels: input channels, (trial, step, channel) on the fine grid.
         targets: what the movement should be, (trial, time, axis) on the bins.
+        mask: how much an error at each bin counts, (trial, time); 1 everywhere if None.
         initial: observed rates at the start, (trial, unit); rest if None.
         drives: currents into the units.
         clamps: units held at a rate.
@@ -76,6 +77,7 @@ class Task:
     epochs: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     channels: xr.DataArray | None = None
     targets: xr.DataArray | None = None
+    mask: Float[ndarray, "trial time"] | None = None
     initial: Float[ndarray, "trial unit"] | None = None
     drives: tuple[Drive, ...] = ()
     clamps: tuple[Clamp, ...] = ()
@@ -96,6 +98,9 @@ class Task:
         if self.channels is not None and self.channels.shape[:2] != (self.trials, self.steps):
             found = self.channels.shape[:2]
             raise TaskError(f"task {self.name!r}: channels are for {found} trials and steps; the task has {(self.trials, self.steps)}.")
+        if self.mask is not None and (self.mask.shape != (self.trials, self.bins) or (self.mask < 0).any() or not self.mask.any()):
+            wanted = f"numbers from 0 up, not all 0, for {(self.trials, self.bins)} trials and bins"
+            raise TaskError(f"task {self.name!r}: mask should hold {wanted}; it has shape {self.mask.shape}.")
         if self.initial is not None and len(self.initial) != self.trials:
             raise TaskError(f"task {self.name!r}: initial has {len(self.initial)} trials; the task has {self.trials}.")
 
@@ -148,9 +153,21 @@ class Task:
             self, start=start, stop=stop, initial=initial,
             channels=None if self.channels is None else self.channels.isel(step=fine),
             targets=None if self.targets is None else self.targets.isel(time=bins),
+            mask=None if self.mask is None else self.mask[:, bins],
             drives=tuple(replace(drive, course=drive.course[fine]) for drive in self.drives),
             clamps=tuple(replace(clamp, course=clamp.course[fine]) for clamp in self.clamps),
         )
+
+    @property
+    def wanted(self) -> Trials:
+        """The targets as trials: what a network that is taught this task should put out.
+
+        Raises:
+            TaskError: the task has no targets.
+        """
+        if self.targets is None:
+            raise TaskError(f"task {self.name!r}: has no targets, so there is nothing to be taught.")
+        return Trials.from_arrays(self.targets.values, self.time, condition=self.condition, units=self.targets.attrs.get("units", "1"))
 
     def select(self, trials: Sequence[int] | ndarray) -> "Task":
         """Keep these trials, by position and in this order."""
@@ -159,6 +176,7 @@ class Task:
             self, condition=self.condition[chosen],
             channels=None if self.channels is None else self.channels.isel(trial=chosen),
             targets=None if self.targets is None else self.targets.isel(trial=chosen),
+            mask=None if self.mask is None else self.mask[chosen],
             initial=None if self.initial is None else self.initial[chosen],
             drives=tuple(replace(drive, pattern=drive.pattern[chosen]) for drive in self.drives),
         )

@@ -14,6 +14,7 @@ from cortex_sim.model import Model
 from cortex_sim.progress import track
 from cortex_sim.schedule import Schedule
 from cortex_sim.siegert import first_passage
+from cortex_sim.task import Task
 from cortex_sim.units import scale
 
 SIEGERT = [b2.volt, b2.volt, b2.second, b2.second, b2.volt, b2.volt]  # mu, sigma, tau, refractory, threshold, reset
@@ -58,12 +59,10 @@ def check(model: Model) -> None:
     Raises:
         CardError: Brian2's own sentence, with the card's name in front.
     """
-    from cortex_sim.task import free_run
-
     deaf = model.with_arrays({}, channels=0)
     blank = {name: np.zeros((deaf.size(p.rows), deaf.size(p.columns))) for name, p in deaf.projections.items()}
     blank |= {name: p.spread(deaf.size(p.over)) for name, p in deaf.parameters.items() if p.over}
-    run(Schedule(deaf, blank, free_run(np.zeros((1, model.size("observed"))), 0.02)))
+    run(Schedule(deaf, blank, Task("check", 0.0, 0.02, np.zeros(1))))
 
 
 def _group(schedule: Schedule) -> b2.NeuronGroup:
@@ -100,6 +99,7 @@ def _namespace(schedule: Schedule) -> dict[str, object]:
     """Everything the equations name: parameters with their units, projections and inputs as functions."""
     model, task = schedule.model, schedule.task
     known: dict[str, object] = {name: p.value * unit_named(p.unit) for name, p in model.parameters.items() if p.over is None}
+    known["spike"] = _function(lambda x: (x > 0).astype(float), arg_units=[1], arg_types=["float"], return_unit=1, stateless=True)
     known["siegert"] = _function(first_passage, arg_units=SIEGERT, arg_types=["float"] * len(SIEGERT), return_unit=b2.Hz, stateless=True)
     for name in model.projections:
         known[name] = _product(schedule.arrays[name], task.trials, unit_named(model.projections[name].unit))

@@ -1,72 +1,39 @@
-"""Back-propagation through time: a twin learns to reproduce given rates, free running."""
+"""Back-propagation through time: a twin learns to put out what is wanted, free running."""
 
 import pickle
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from numpy import ndarray
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
 
-from cortex_sim.backends.pytorch.twin import Inputs, Twin
+from cortex_sim.backends.pytorch.twin import Inputs, Run, Twin
+from cortex_sim.leaky import Leaky
+from cortex_sim.learning import Course, Lesson, Loss, Options
 from cortex_sim.model import Model
 from cortex_sim.schedule import Schedule
 from cortex_sim.storage import whole_file
-from cortex_sim.task import Task
 
 SAVE_EVERY = 2.0  # s between checkpoints
 EPOCH = 12  # names the random streams that order conditions
 FLOOR = 0.02  # of the learning rate, at the end of the cosine
 
 
-@dataclass(frozen=True)
-class Lesson:
-    """What is to be learned: a task, the rates wanted on it, and what their errors are divided by.
-
-    Attributes:
-        task: with the observed initial rates.
-        rates: wanted, (trial, time, observed).
-        scale: of each observed unit; an error of this size counts as 1.
-    """
-
-    task: Task
-    rates: Float[ndarray, "trial time observed"]
-    scale: Float[ndarray, " observed"]
-
-
-@dataclass
-class Course:
-    """How training went: losses by epoch, the best weights, and whether it was interrupted."""
-
-    arrays: dict[str, ndarray]
-    train: list[float] = field(default_factory=list)
-    validation: list[float] = field(default_factory=list)
-    best: float = float("inf")
-    stale: int = 0
-    interrupted: bool = False
-
-    @property
-    def epoch(self) -> int:
-        """Epochs done."""
-        return len(self.train)
-
-
 def train(
-    model: Model, lesson: Lesson, check: Lesson, *, settings: "Settings", seed: int, checkpoint: Path | None = None,
+    model: Model, lesson: Lesson, check: Lesson, *, options: Options, seed: int, checkpoint: Path | None = None,
     report: Callable[[float, str], None] = lambda done, text: None,
 ) -> Course:
-    """Descend the squared error of the free-running rates with Adam; keep the weights that do best on the check lesson.
+    """Descend the error of the free-running outputs; keep the weights that do best on the check lesson.
 
     Args:
         model: with the weights to start from; arrays its card marks ``learn`` change.
         lesson: trained on.
         check: never trained on; decides when to stop and which weights to keep.
-        settings: of the optimiser.
+        options: of the optimiser: its rate falls along a cosine, gradients are clipped, and training stops early.
         seed: of the order of conditions; epoch e of one seed is the same whether or not the run was interrupted before.
         checkpoint: file to continue from and to write to every two seconds; removed at the end.
         report: called with the fraction done and a line of text.
@@ -76,19 +43,18 @@ def train(
         training too.
     """
     twin = Twin(model, model.arrays(), dtype=torch.float32)
-    parameters = [p for p in twin.parameters() if p.requires_grad]
-    optimiser = torch.optim.Adam(parameters, lr=settings.rate)
+    optimiser = _optimiser(twin, options)
     course, saved = Course(twin.arrays()), time.monotonic()
     try:
-        if settings.epochs and not _resume(checkpoint, twin, optimiser, course):
-            course.best = _finite(_loss(twin, check))
-        while course.epoch < settings.epochs and course.stale < settings.patience:
-            _set_rate(optimiser, settings, course.epoch)
-            loss = _epoch(twin, optimiser, lesson, settings, np.random.SeedSequence((seed, course.epoch, EPOCH)))
-            _keep(course, twin, loss, _loss(twin, check))
+        if options.epochs and not _resume(checkpoint, twin, optimiser, course):
+            course.best = _finite(_loss(twin, check, options))
+        while course.epoch < options.epochs and course.stale < options.patience:
+            _set_rate(optimiser, options, course.epoch)
+            loss = _epoch(twin, optimiser, lesson, options, np.random.SeedSequence((seed, course.epoch, EPOCH)))
+            course.keep(loss, _loss(twin, check, options), twin.arrays())
             if not np.isfinite(loss):
                 break
-            report(course.epoch / settings.epochs, f"loss {course.train[-1]:.4f}, validation {course.validation[-1]:.4f}")
+            report(course.epoch / options.epochs, f"loss {course.train[-1]:.4f}, validation {course.validation[-1]:.4f}")
             if checkpoint and time.monotonic() - saved > SAVE_EVERY:
                 _save(checkpoint, twin, optimiser, course)
                 saved = time.monotonic()
@@ -100,39 +66,30 @@ def train(
     return course
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Of the optimiser: Adam with a cosine-falling rate, clipped gradients and early stopping.
-
-    Attributes:
-        epochs: at most.
-        batch: conditions per step.
-        rate: learning rate at the start.
-        clip: largest gradient norm.
-        patience: epochs without a better validation loss before stopping.
-    """
-
-    epochs: int = 80
-    batch: int = 64
-    rate: float = 2e-3
-    clip: float = 1.0
-    patience: int = 20
+def _optimiser(twin: Twin, options: Options) -> torch.optim.Optimizer:
+    learned = [parameter for parameter in twin.parameters() if parameter.requires_grad]
+    match options.optimiser:
+        case "sgd":
+            return torch.optim.SGD(learned, lr=options.rate, momentum=options.momentum, weight_decay=options.weight_decay)
+        case "adamw":
+            return torch.optim.AdamW(learned, lr=options.rate, weight_decay=options.weight_decay)
+    return torch.optim.Adam(learned, lr=options.rate, weight_decay=options.weight_decay)
 
 
-def _epoch(twin: Twin, optimiser: torch.optim.Optimizer, lesson: Lesson, settings: Settings, entropy: np.random.SeedSequence) -> float:
-    schedule = Schedule(twin.model, twin.arrays(), lesson.task)
-    targets, scale = torch.tensor(lesson.rates, dtype=twin.dtype), torch.tensor(lesson.scale, dtype=twin.dtype)
-    states = None if twin.model.initial else torch.tensor(schedule.initial(), dtype=twin.dtype)
-    observed = torch.tensor(lesson.task.initial, dtype=twin.dtype)
+def _epoch(twin: Twin, optimiser: torch.optim.Optimizer, lesson: Lesson, options: Options, entropy: np.random.SeedSequence) -> float:
+    schedule = Schedule(twin.model, twin.arrays(), lesson.task, seed=int(entropy.generate_state(1)[0]))
+    targets, scale, weights = (torch.tensor(array, dtype=twin.dtype) for array in (lesson.rates, lesson.scale, lesson.weights))
+    encoded = twin.model.initial is not None and lesson.task.initial is not None
+    states = torch.tensor(lesson.task.initial if encoded else schedule.initial(), dtype=twin.dtype)
     order = np.random.default_rng(entropy).permutation(len(targets))
     losses = []
-    for chosen in np.array_split(order, max(1, round(len(order) / settings.batch))):
-        start = twin.encode(observed[chosen]) if states is None else states[chosen]
-        rates = twin.observe(twin.unroll(start, Inputs(twin, schedule, chosen), schedule))
-        loss = _error(rates, targets[chosen], scale)
+    for chosen in np.array_split(order, max(1, round(len(order) / options.batch))):
+        start = twin.encode(states[chosen]) if encoded else states[chosen]
+        run = twin.unroll(start, Inputs(twin, schedule, chosen), schedule)
+        loss = error(twin.observe(run.rates), targets[chosen], scale, weights[chosen], options.loss)
         optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(twin.parameters(), settings.clip)
+        (loss + penalty(twin, run, options)).backward()
+        torch.nn.utils.clip_grad_norm_(twin.parameters(), options.clip)
         optimiser.step()
         losses.append(loss.item())
     return float(np.mean(losses))
@@ -142,28 +99,54 @@ def _finite(loss: float) -> float:
     return loss if np.isfinite(loss) else float("inf")
 
 
-def _loss(twin: Twin, lesson: Lesson) -> float:
+def _loss(twin: Twin, lesson: Lesson, options: Options) -> float:
     with torch.no_grad():
         rates = twin.observe(twin(Schedule(twin.model, twin.arrays(), lesson.task)))
-        return _error(rates, torch.tensor(lesson.rates, dtype=twin.dtype), torch.tensor(lesson.scale, dtype=twin.dtype)).item()
+        wanted, scale, weights = (torch.tensor(array, dtype=twin.dtype) for array in (lesson.rates, lesson.scale, lesson.weights))
+        return error(rates, wanted, scale, weights, options.loss).item()
 
 
-def _error(rates: Tensor, targets: Tensor, scale: Tensor) -> Tensor:
-    return (((rates - targets) / scale) ** 2).mean()
+def error(outputs: Tensor, wanted: Tensor, scale: Tensor, weights: Tensor, loss: Loss) -> Tensor:
+    """Mean error over trials, bins and outputs.
+
+    Args:
+        outputs: (trial, time, output).
+        wanted: the same; for the cross-entropies, probabilities.
+        scale: of each output, for the squared error.
+        weights: of each bin, (trial, time, 1), 1 in the mean.
+        loss: squared; or the cross-entropy in nats of the probabilities of which the outputs are the logits: of one class against none
+            (``"binary cross-entropy"``), or of as many classes as outputs.
+    """
+    match loss:
+        case "binary cross-entropy":
+            return (weights * binary_cross_entropy_with_logits(outputs, wanted, reduction="none")).mean()
+        case "cross-entropy":
+            return -(weights * wanted * outputs.log_softmax(dim=-1)).sum(dim=-1).mean()
+    return (weights * ((outputs - wanted) / scale) ** 2).mean()
 
 
-def _set_rate(optimiser: torch.optim.Optimizer, settings: Settings, epoch: int) -> None:
-    falling = (1 + np.cos(np.pi * epoch / settings.epochs)) / 2
+def penalty(twin: Twin, run: Run, options: Options) -> Tensor | float:
+    """What the regularisers add to the error."""
+    total: Tensor | float = 0.0
+    if options.penalty_rates:
+        total = total + options.penalty_rates * (run.rates**2).mean()
+    if options.penalty_smoothness:
+        total = total + options.penalty_smoothness * (run.rates.diff(dim=1) ** 2).mean()
+    if options.penalty_weights:
+        learned = [getattr(twin, name) for name, part in twin.model.projections.items() if part.learn]
+        total = total + options.penalty_weights * sum((W**2).mean() for W in learned)
+    if options.penalty_jacobian:
+        recurrent = Leaky.of(twin.model, asked_by="penalty_jacobian").recurrent
+        slope = torch.func.jvp(twin.rate, (run.states,), (torch.ones_like(run.states),))[1]
+        columns = (getattr(twin, recurrent) ** 2).sum(dim=0)
+        total = total + options.penalty_jacobian * (slope**2 @ columns).mean() / twin.model.units
+    return total
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, options: Options, epoch: int) -> None:
+    falling = (1 + np.cos(np.pi * epoch / options.epochs)) / 2
     for group in optimiser.param_groups:
-        group["lr"] = float(settings.rate * (FLOOR + (1 - FLOOR) * falling))
-
-
-def _keep(course: Course, twin: Twin, loss: float, validation: float) -> None:
-    course.train.append(loss)
-    course.validation.append(validation)
-    course.stale += 1
-    if validation < course.best:
-        course.best, course.stale, course.arrays = validation, 0, twin.arrays()
+        group["lr"] = float(options.rate * (FLOOR + (1 - FLOOR) * falling))
 
 
 def _save(path: Path, twin: Twin, optimiser: torch.optim.Optimizer, course: Course) -> None:

@@ -1,7 +1,7 @@
 """A model's equation text as a differentiable torch module."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -9,6 +9,7 @@ from numpy import ndarray
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from cortex_sim.backends.pytorch.constraints import constraint_of
 from cortex_sim.equations import MATHEMATICS, unit_values
 from cortex_sim.model import Model
 from cortex_sim.schedule import Schedule
@@ -16,24 +17,15 @@ from cortex_sim.siegert import first_passage
 from cortex_sim.units import scale
 
 State = Float[Tensor, "trial state"]
+STEEPNESS = 10.0  # beta of the surrogate derivative, per unit of what spike() is called with
 
 
-class SignedColumns(nn.Module):
-    """Dale's law as a parametrisation: |V| times a fixed sign for each column, so that no optimiser can break it."""
+class Run(NamedTuple):
+    """What a twin did: rates and states at the start of every bin, and the state after the last step."""
 
-    signs: Tensor
-
-    def __init__(self, signs: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("signs", signs)
-
-    def forward(self, raw: Tensor) -> Tensor:
-        """Give the weights for the raw values."""
-        return raw.abs() * self.signs
-
-    def right_inverse(self, weights: Tensor) -> Tensor:
-        """Give raw values for weights that obey the law."""
-        return weights.abs()
+    rates: Float[Tensor, "trial time unit"]
+    states: Float[Tensor, "trial time state"]
+    last: State
 
 
 class Twin(nn.Module):
@@ -57,9 +49,8 @@ class Twin(nn.Module):
                 self.register_parameter(name, nn.Parameter(value))
             else:
                 self.register_buffer(name, value)
-            if name in model.projections and model.projections[name].excitatory is not None:
-                signs = torch.tensor(model.signs(name), dtype=dtype)
-                nn.utils.parametrize.register_parametrization(self, name, SignedColumns(signs))
+            if part.learn and name in model.projections and (constraint := constraint_of(model, name, value)):
+                nn.utils.parametrize.register_parametrization(self, name, constraint)
         self.constants = _mathematics(dtype) | unit_values(self.equations.names) | model.scalars | {"dt": model.dt.si}
 
     def arrays(self) -> dict[str, ndarray]:
@@ -80,23 +71,31 @@ class Twin(nn.Module):
 
     def forward(self, schedule: Schedule) -> Float[Tensor, "trial time unit"]:
         """Run a schedule and return the rates of the model's units at every bin."""
-        return self.unroll(self.start(schedule), Inputs(self, schedule), schedule)
+        return self.unroll(self.start(schedule), Inputs(self, schedule), schedule).rates
 
-    def unroll(self, state: State, inputs: "Inputs", schedule: Schedule) -> Float[Tensor, "trial time unit"]:
-        """Step a state through a schedule's inputs and keep the rates at the start of every bin."""
-        fixed, kept = self._fixed(), []
-        for step in range(schedule.steps):
+    def unroll(self, state: State, inputs: "Inputs", schedule: Schedule, first: int = 0, stop: int | None = None) -> Run:
+        """Step a state through a schedule's inputs from one step to before another, and keep what is at the start of every bin."""
+        fixed, rates, states = self._fixed(), [], []
+        for step in range(first, schedule.steps if stop is None else stop):
             values = fixed | inputs.at(step) | {"t": step * schedule.dt, "i": None}
+            if step % schedule.every == 0:
+                states.append(state)
             state, rate = self._step(state, values, lambda rate, now=step: _clamped(rate, schedule, now))
             if step % schedule.every == 0:
-                kept.append(rate)
-        return torch.stack(kept, dim=1)
+                rates.append(rate)
+        return Run(torch.stack(rates, dim=1), torch.stack(states, dim=1), state)
 
     def observe(self, rates: Float[Tensor, "trial time unit"]) -> Float[Tensor, "trial time observed"]:
         """Bring rates of the model's units to observed rates."""
         if (readout := self.model.readout) is None:
             return rates
         return linear(rates, getattr(self, readout.weights), getattr(self, readout.offset))
+
+    def rate(self, state: Float[Tensor, "... state"]) -> Float[Tensor, "... unit"]:
+        """Rates of units in a given state, where the rate depends on the unit's own state alone."""
+        variables = dict(zip(self.equations.states, state.split(self.model.units, dim=-1), strict=True))
+        fixed = self.constants | {name: getattr(self, name) for name in self.equations.parameters}
+        return self.equations.subexpressions({**fixed, **variables}, wanted=self.model.rate)[self.model.rate]
 
     def jacobian(self, state: Float[Tensor, " state"]) -> Float[Tensor, "state state"]:
         """Derivative of one undriven step by the state."""
@@ -184,7 +183,14 @@ def _mathematics(dtype: torch.dtype) -> dict[str, Any]:
         return lambda x, *bounds: call(x if isinstance(x, Tensor) else torch.tensor(x, dtype=dtype), *bounds)
 
     plain = {name: lifted(getattr(torch, name)) for name in MATHEMATICS if name != "int"}
-    return plain | {"int": lambda number: torch.trunc(torch.as_tensor(number).to(dtype)), "siegert": lambda *given: _siegert(given, dtype)}
+    whole = lambda number: torch.trunc(torch.as_tensor(number).to(dtype))  # noqa: E731
+    return plain | {"int": whole, "siegert": lambda *given: _siegert(given, dtype), "spike": spike}
+
+
+def spike(x: Tensor) -> Tensor:
+    """1 where x > 0, else 0; its derivative is that of a fast sigmoid, 1/(1 + beta |x|)^2 (Zenke & Ganguli 2018, Neural Comput 30:1514)."""
+    soft = x / (1 + STEEPNESS * x.abs())
+    return (x > 0).to(x.dtype) + soft - soft.detach()
 
 
 def _siegert(given: tuple[Any, ...], dtype: torch.dtype) -> Tensor:

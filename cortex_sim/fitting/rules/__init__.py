@@ -1,0 +1,35 @@
+"""Learning rules, one file each: from a student, a lesson and a check to a course."""
+
+import functools
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from cortex_sim.errors import OptionError, suggestion
+from cortex_sim.learning import Course
+
+COMMON = {"options", "seed", "checkpoint", "report"}
+
+
+def names() -> tuple[str, ...]:
+    """Names of the rules."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])))
+
+
+def find(rule: str, how: Mapping[str, float]) -> Callable[..., Course]:
+    """A rule's ``learn(model, lesson, check, *, options, seed, checkpoint, report)``, with its own numbers set.
+
+    Raises:
+        OptionError: there is no such rule, or it takes no such number.
+    """
+    if rule not in names():
+        raise OptionError(f"rule {rule!r} is unknown. {suggestion(rule, names())}")
+    learn = importlib.import_module(f"{__name__}.{rule}").learn
+    takes = {p.name for p in inspect.signature(learn).parameters.values() if p.kind is p.KEYWORD_ONLY} - COMMON
+    for name in how:
+        if name not in takes:
+            what = f"it takes {', '.join(sorted(takes))}" if takes else "it takes none"
+            raise OptionError(f"rule {rule!r} takes no number {name!r}; {what}.")
+    return functools.partial(learn, **how)

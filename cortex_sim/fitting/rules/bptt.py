@@ -1,0 +1,20 @@
+"""Back-propagation through time: the gradient of the error by all weights, descended by the optimiser that the options name.
+
+Source:
+    Werbos (1990) Proc IEEE 78:1550.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from cortex_sim.learning import Course, Lesson, Options
+from cortex_sim.model import Model
+
+
+def learn(
+    model: Model, lesson: Lesson, check: Lesson, *, options: Options, seed: int, checkpoint: Path | None, report: Callable[[float, str], None]
+) -> Course:
+    """Descend in torch; see :func:`cortex_sim.backends.pytorch.training.train`."""
+    from cortex_sim.backends.pytorch import training
+
+    return training.train(model, lesson, check, options=options, seed=seed, checkpoint=checkpoint, report=report)
