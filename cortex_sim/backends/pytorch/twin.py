@@ -190,7 +190,7 @@ def _mathematics(dtype: torch.dtype) -> dict[str, Any]:
 def spike(x: Tensor) -> Tensor:
     """1 where x > 0, else 0; its derivative is that of a fast sigmoid, 1/(1 + beta |x|)^2 (Zenke & Ganguli 2018, Neural Comput 30:1514)."""
     soft = x / (1 + STEEPNESS * x.abs())
-    return (x > 0).to(x.dtype) + soft - soft.detach()
+    return (x > 0).to(x.dtype) + (soft - soft.detach())
 
 
 def _siegert(given: tuple[Any, ...], dtype: torch.dtype) -> Tensor:
