@@ -1,6 +1,7 @@
-"""Preparatory states of a circuit, and the currents that lead it there before the go cue."""
+"""Preparatory states of a circuit, the currents that lead it there before the go cue, and the movements that it is released into."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -11,9 +12,22 @@ from cortex_sim.connectivity.stability_optimised import evoked_energy
 from cortex_sim.dynamics import flow
 from cortex_sim.errors import OptionError, Undetermined
 from cortex_sim.model import Model
-from cortex_sim.task.centre_out import RISE
+from cortex_sim.simulation import simulate
+from cortex_sim.task import Task
+from cortex_sim.task.centre_out import RISE, centre_out
+from cortex_sim.trials import Trials
 
 MIXTURE = 7  # names the random stream
+MIXED, SD = 6, 1.5  # k, preferred states mixed into a preparatory state, and its s.d. over units in Hz: code of Stroud et al. (2018)
+RELEASED = (0.0, 0.6)  # s after the go cue
+
+
+@dataclass(frozen=True)
+class Side:
+    """A task and what was done on it."""
+
+    task: Task
+    trials: Trials
 
 
 @dataclass(frozen=True)
@@ -83,3 +97,24 @@ def holding_currents(model: Model, states: Float[ndarray, "condition unit"]) -> 
     still = flow(model, arrays, states)
     gain = flow(model, arrays, states, dict.fromkeys(driven, 1.0)) - still
     return (states / RISE - still) / gain
+
+
+def reaches(model: Model, counts: Sequence[int], *, seed: int, preferred: Preferred | None = None) -> list[Side]:
+    """Run delayed reaches of a circuit from random mixtures of its preferred states, and keep what follows the go cue.
+
+    Args:
+        model: its units are the observed ones.
+        counts: number of reaches of each part: to practise, to be asked.
+        seed: of the mixtures, and of the circuit's noise where it has any.
+        preferred: of the circuit; found if left out.
+
+    Returns:
+        For each part the task from the go cue on, starting from the circuit's rates there, and what the circuit did.
+    """
+    states = mixtures(preferred or preferred_states(model), sum(counts), k=min(MIXED, model.units), seed=seed, sd=SD)
+    sides: list[Side] = []
+    for holding in np.split(holding_currents(model, states), np.cumsum(counts)[:-1]):
+        task = replace(centre_out(len(holding), holding=holding), channels=None)
+        trials = simulate(model, task, seed=seed + len(sides)).window(*RELEASED)
+        sides.append(Side(task.window(*RELEASED, initial=trials.rate[:, 0]), trials))
+    return sides
