@@ -104,7 +104,10 @@ class Lesson:
 
 @dataclass
 class Course:
-    """How training went: losses by epoch, the best weights, and whether it was interrupted."""
+    """How training went: losses by epoch, the best weights, and whether it was interrupted.
+
+    Rules that correct the student while it runs note what it put out in the last epoch, (trial, time, observed).
+    """
 
     arrays: dict[str, ndarray]
     train: list[float] = field(default_factory=list)
@@ -112,6 +115,7 @@ class Course:
     best: float = float("inf")
     stale: int = 0
     interrupted: bool = False
+    outputs: Float[ndarray, "trial time observed"] | None = None
 
     @property
     def epoch(self) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from cortex_sim.errors import TaskError, TrialsError
@@ -33,6 +33,7 @@ class Fitted:
         conditions: number of training and of validation conditions.
         seconds: wall time.
         interrupted: Ctrl-C ended training early.
+        outputs: of the training trials in the last epoch, (trial, time, observed), of rules that correct the student while it runs.
     """
 
     model: Model
@@ -42,6 +43,7 @@ class Fitted:
     conditions: tuple[int, int]
     seconds: float
     interrupted: bool = False
+    outputs: Float[ndarray, "trial time observed"] | None = None
 
     def __str__(self) -> str:
         model, taught = self.model, f"{self.conditions[0]} conditions, {self.seconds:.1f} s"
@@ -100,7 +102,8 @@ def train(
         course = learn(student, lessons[0], lessons[1], options=options, seed=seed, checkpoint=checkpoint, report=report or shown)
     trained = student.with_arrays(course.arrays)
     sizes = (len(taught), len(checked))
-    return Fitted(trained, student, course.train, course.validation, sizes, time.monotonic() - began, course.interrupted)
+    seconds = time.monotonic() - began
+    return Fitted(trained, student, course.train, course.validation, sizes, seconds, course.interrupted, course.outputs)
 
 
 def split(trials: Trials, fraction: float, seed: int) -> tuple[Int[ndarray, " taught"], Int[ndarray, " checked"]]:
