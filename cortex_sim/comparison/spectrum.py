@@ -39,11 +39,7 @@ class Spectrum:
 
 @threadpool_limits.wrap(limits=1)
 def spectrum(model: Model, arrays: dict[str, ndarray] | None = None) -> Spectrum:
-    """Linearise a model about the state it settles to when left alone from zero.
-
-    The eigenvalues are log(mu)/dt of one step of the model's own integrator, so that models with different steps compare; modes that a
-    step kills outright (mu = 0) are left out.
-    """
+    """Linearise a model about the state it settles to when left alone from zero."""
     arrays = model.arrays() if arrays is None else arrays
     state = np.zeros(model.units)
     for _ in range(round(SETTLING / model.dt.si)):
@@ -54,17 +50,31 @@ def spectrum(model: Model, arrays: dict[str, ndarray] | None = None) -> Spectrum
         if not np.isfinite(state).all():
             return Spectrum(np.array([]), state, float("inf"))
     moving = np.linalg.norm(flow(model, arrays, state)) / (np.linalg.norm(state) + np.sqrt(model.units))
+    return Spectrum(modes(model, arrays, state), state, float(moving))
+
+
+def modes(model: Model, arrays: dict[str, ndarray], state: Float[ndarray, " state"]) -> Complex[ndarray, " mode"]:
+    """Eigenvalues of the flow about a state, at rest or on the way, in 1/s; slowest decay first.
+
+    They are log(mu)/dt of one step of the model's own integrator, so that models with different steps compare; modes that a step kills
+    outright (mu = 0) are left out.
+    """
     multipliers = np.linalg.eigvals(linearise(model, arrays, state))
     values = np.log(multipliers[np.abs(multipliers) > 1e-9].astype(complex)) / model.dt.si
-    return Spectrum(values[np.argsort(-values.real)], state, float(moving))
+    return values[np.argsort(-values.real)]
 
 
-def spectral_distance(a: Spectrum, b: Spectrum, modes: int = MODES) -> float:
+def spectral_distance(a: Spectrum, b: Spectrum, count: int = MODES) -> float:
     """Wasserstein distance between the slowest modes of two spectra: mean distance in 1/s under the best pairing."""
-    count = min(modes, len(a.eigenvalues), len(b.eigenvalues))
+    return modal_distance(a.eigenvalues, b.eigenvalues, count)
+
+
+def modal_distance(a: Complex[ndarray, " mode"], b: Complex[ndarray, " mode"], count: int = MODES) -> float:
+    """The same of eigenvalues, slowest first."""
+    count = min(count, len(a), len(b))
     if count == 0:
         return float("nan")
-    cost = np.abs(a.eigenvalues[:count, None] - b.eigenvalues[None, :count])
+    cost = np.abs(a[:count, None] - b[None, :count])
     return float(cost[linear_sum_assignment(cost)].mean())
 
 

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.backends.pytorch.twin import Twin
+from cortex_sim.backends.pytorch.twin import Inputs, Twin
 from cortex_sim.dynamics import check_state
 from cortex_sim.model import Model
 from cortex_sim.schedule import Schedule
@@ -17,6 +17,13 @@ def run(schedule: Schedule) -> Float[ndarray, "trial time unit"]:
     twin = Twin(schedule.model, schedule.arrays, dtype=torch.float64)
     with torch.no_grad():
         return twin(schedule).numpy()
+
+
+def trajectory(schedule: Schedule) -> Float[ndarray, "trial time state"]:
+    """Integrate the model's equations in float64 and return its states at every bin, in SI."""
+    twin = Twin(schedule.model, schedule.arrays, dtype=torch.float64)
+    with torch.no_grad():
+        return twin.unroll(twin.start(schedule), Inputs(twin, schedule), schedule).states.numpy()
 
 
 def linearise(model: Model, arrays: Mapping[str, ndarray], state: Float[ndarray, " state"]) -> Float[ndarray, "state state"]:
