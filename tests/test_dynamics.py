@@ -11,8 +11,20 @@ from cortex_sim.errors import TaskError
 from cortex_sim.model import Model
 
 CARDS = {name: catalog.load(name) for name, path in catalog.models().items() if path.parent.name != "spiking"}
-FROM_STATE = [name for name, card in CARDS.items() if card.rate not in card.parsed.states]  # rate is a function of the state
 EPS = np.finfo(float).eps
+
+
+def rises(card: Model) -> bool:
+    """The rate is a function of the unit's own one state, and rises with it everywhere."""
+    if card.rate in card.parsed.states or len(card.parsed.states) > 1:
+        return False
+    try:
+        return bool((np.diff(rate_of(card, np.repeat(np.linspace(-5, 5, 50)[:, None], card.units, axis=1)), axis=0) > 0).all())
+    except TaskError:
+        return False
+
+
+FROM_STATE = [name for name, card in CARDS.items() if rises(card)]
 
 
 def gain(x: np.ndarray, r_0: float = 5.0, r_max: float = 100.0) -> np.ndarray:
