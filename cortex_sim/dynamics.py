@@ -42,13 +42,18 @@ def flow(
     return np.concatenate([model.parsed.derivative(known, name) * np.ones_like(known[name]) for name in model.parsed.states], axis=-1)
 
 
-def rate_of(model: Model, state: Float[ndarray, "... state"]) -> Float[ndarray, "... unit"]:
-    """Rates of units in a given state, where the rate depends on the unit's own state alone.
+def rate_of(model: Model, state: Float[ndarray, "... state"], arrays: Mapping[str, ndarray] | None = None) -> Float[ndarray, "... unit"]:
+    """Rates of units in a given state, where the rate depends on the unit's own state, and parameters of its own, alone.
+
+    Args:
+        model: its equation text is evaluated as it stands.
+        state: one or many, in SI.
+        arrays: per-unit parameters that the rate depends on, by name; without them such a rate is refused.
 
     Raises:
         TaskError: it depends on more, or the state does not have as many numbers as the model.
     """
-    return _rate(model, _split(model, state))
+    return _rate(model, _split(model, state) | {name: arrays[name] for name in model.parsed.parameters if arrays})
 
 
 def _rate(model: Model, variables: Mapping[str, ndarray]) -> Float[ndarray, "... unit"]:

@@ -6,6 +6,7 @@ The coefficients are read off the equations by evaluating them, so whatever the 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ def recurrent_of(model: Model) -> str | None:
     """Name of the one recurrent projection of a leaky network; None if the model is no leaky network.
 
     A leaky network has one state variable, Euler steps, one projection that is called, with the rate and nothing else, a rate that follows
-    from the state of its own unit, and a derivative that is linear in the state, in the recurrent input and in every other input.
+    from the state (and parameters) of its own unit, and a derivative that is linear in the state, in the recurrent input and in every other input.
     """
     text = model.parsed
     called = sorted(text.called() & model.projections.keys())
@@ -49,7 +50,7 @@ def recurrent_of(model: Model) -> str | None:
     inputs = {name: rng.normal(size=(PROBES, model.units)) for name in model.inputs}
     arrays = {name: 1 + rng.random(model.units) for name in text.parameters}
     try:
-        rate_of(model, x)
+        rate_of(model, x, arrays)
     except TaskError:
         return None
     derivative = _evaluated(model, arrays, called[0])
@@ -110,10 +111,15 @@ class Leaky:
         """Coefficients of one step at the present weights, each a number a unit."""
         return coefficients(_evaluated(self.model, arrays, self.recurrent), self.model.dt.si, tuple(self.model.inputs))
 
-    def rate(self, x: Float[ndarray, "... unit"]) -> Float[ndarray, "... unit"]:
-        """R = phi(x)."""
-        return rate_of(self.model, x)
+    @cached_property
+    def _own(self) -> dict[str, ndarray]:
+        arrays = self.model.arrays()
+        return {name: arrays[name] for name in self.model.parsed.parameters}
 
-    def slope(self, x: Float[ndarray, "... unit"]) -> Float[ndarray, "... unit"]:
+    def rate(self, x: Float[ndarray, "... unit"], arrays: Mapping[str, ndarray] | None = None) -> Float[ndarray, "... unit"]:
+        """R = phi(x), at these per-unit parameters or the model's own."""
+        return rate_of(self.model, x, self._own if arrays is None else arrays)
+
+    def slope(self, x: Float[ndarray, "... unit"], arrays: Mapping[str, ndarray] | None = None) -> Float[ndarray, "... unit"]:
         """phi'(x), by central differences: right to 1e-9 of a smooth gain's range."""
-        return (self.rate(x + SLOPE) - self.rate(x - SLOPE)) / (2 * SLOPE)
+        return (self.rate(x + SLOPE, arrays) - self.rate(x - SLOPE, arrays)) / (2 * SLOPE)
