@@ -1,9 +1,10 @@
 """What one run of a model on a task comes down to: arrays on the model's own steps, the same for every backend."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import copy
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import compress
+from typing import Self
 
 import numpy as np
 from jaxtyping import Float
@@ -19,6 +20,37 @@ from cortex_sim.trials import Trials
 NOISE = 1  # names the random stream
 PART = 0.5  # of a step longer than 1 ms that a clamp must cover
 USED = 0.05  # directions that the readout uses less than this, relative to the strongest, are not pushed
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Endless white noise, (trial, unit) a step; a copy goes on from where this one is.
+
+    Attributes:
+        stream: of the draws.
+        trials: number of trials.
+        units: number of units.
+        dt: step, s.
+        mixing: brings independent sources to the units; each unit has a source of its own if None.
+    """
+
+    stream: np.random.Generator
+    trials: int
+    units: int
+    dt: float
+    mixing: Float[ndarray, "unit source"] | None = None
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Float[ndarray, "trial unit"]:
+        sources = self.units if self.mixing is None else self.mixing.shape[1]
+        drawn = self.stream.standard_normal((self.trials, sources)) / np.sqrt(self.dt)
+        return drawn if self.mixing is None else drawn @ self.mixing.T
+
+    def copy(self) -> Self:
+        """Noise that will draw what this one will draw."""
+        return replace(self, stream=copy.deepcopy(self.stream))
 
 
 @dataclass(frozen=True)
@@ -91,23 +123,37 @@ class Schedule:
     @cached_property
     def stimuli(self) -> dict[str, Float[ndarray, "trial step channel"]]:
         """For each input that carries the task's channels: those channels on the model's steps."""
+        return self.heard(0, self.steps)
+
+    def heard(self, first: int, stop: int) -> dict[str, Float[ndarray, "trial step channel"]]:
+        """The same from one step to before another, made from that piece of the task alone."""
         listening = {name: str(item.weights) for name, item in self.model.inputs.items() if item.listens and self.model.channels}
         if not listening:
             return {}
         if self.task.channels is None or self.task.channels.shape[2] != self.model.channels:
             found = 0 if self.task.channels is None else self.task.channels.shape[2]
             raise TaskError(f"{self.model.name} listens to {self.model.channels} channels; task {self.task.name!r} has {found}.")
-        values = np.moveaxis(self.resample(np.moveaxis(self.task.channels.values, 1, 0)), 0, 1)
-        return {name: self._history(values) if self._projection(weights).columns == "history" else values for name, weights in listening.items()}
+        past = {name: self._projection(weights).columns == "history" for name, weights in listening.items()}
+        return {name: self._history(first, stop) if taps else self._channels(first, stop) for name, taps in past.items()}
 
     def _projection(self, name: str) -> Projection:
         return self.model.projections[name]
 
-    def _history(self, values: Float[ndarray, "trial step channel"]) -> Float[ndarray, "trial step history"]:
-        """The channels now and at every earlier tap, side by side; 0 before the task began."""
+    def _channels(self, first: int, stop: int) -> Float[ndarray, "trial step channel"]:
+        """The task's channels on the model's steps; 0 before the task began."""
+        assert self.task.channels is not None
+        finer, coarser = round(DT / self.dt), round(self.dt / DT)
+        begin = max(first, 0)
+        piece = slice(begin // finer, -(-stop // finer)) if finer else slice(begin * coarser, stop * coarser)
+        values = np.moveaxis(self._resampled(np.moveaxis(self.task.channels.values[:, piece], 1, 0)), 0, 1)
+        values = values[:, begin % (finer or 1) :][:, : stop - begin]
+        return np.pad(values, ((0, 0), (begin - first, 0), (0, 0))) if first < 0 else values
+
+    def _history(self, first: int, stop: int) -> Float[ndarray, "trial step history"]:
+        """The channels now and at every earlier tap, side by side."""
         lag = round((self.model.spacing.si if self.model.spacing else self.dt) / self.dt)
-        padded = np.pad(values, ((0, 0), (lag * (self.model.taps - 1), 0), (0, 0)))
-        return np.concatenate([padded[:, lag * tap :][:, : values.shape[1]] for tap in reversed(range(self.model.taps))], axis=2)
+        values = self._channels(first - lag * (self.model.taps - 1), stop)
+        return np.concatenate([values[:, lag * tap :][:, : stop - first] for tap in reversed(range(self.model.taps))], axis=2)
 
     @cached_property
     def clamps(self) -> list[tuple[Float[ndarray, "unit clamped"], Float[ndarray, "clamped unit"], Float[ndarray, " clamped"], ndarray]]:
@@ -131,21 +177,19 @@ class Schedule:
 
     def resample(self, course: Float[ndarray, "step ..."]) -> Float[ndarray, "step ..."]:
         """Bring a course from the task's fine grid to the model's steps: repeated where finer, averaged where coarser."""
-        if self.dt <= DT:
-            return np.repeat(course, round(DT / self.dt), axis=0)[: self.steps]
-        ratio = round(self.dt / DT)
-        return course.reshape(-1, ratio, *course.shape[1:]).mean(axis=1)[: self.steps]
+        return self._resampled(course)[: self.steps]
 
-    def noise(self, name: str) -> Iterator[Float[ndarray, "trial unit"]]:
-        """Yield white noise of unit intensity (1/sqrt(s)) for an input, a step at a time, from a stream of its own."""
+    def _resampled(self, course: Float[ndarray, "step ..."]) -> Float[ndarray, "step ..."]:
+        if self.dt <= DT:
+            return np.repeat(course, round(DT / self.dt), axis=0)
+        ratio = round(self.dt / DT)
+        return course.reshape(-1, ratio, *course.shape[1:]).mean(axis=1)
+
+    def noise(self, name: str) -> "Noise":
+        """White noise of unit intensity (1/sqrt(s)) for an input, a step at a time, from a stream of its own."""
         stream = np.random.default_rng(np.random.SeedSequence((self.seed, list(self.model.inputs).index(name), NOISE)))
-        mixing = self.model.inputs[name].weights
-        while True:
-            if mixing is None:
-                yield stream.standard_normal((self.task.trials, self.model.units)) / np.sqrt(self.dt)
-            else:
-                sources = stream.standard_normal((self.task.trials, self.arrays[mixing].shape[1])) / np.sqrt(self.dt)
-                yield sources @ self.arrays[mixing].T
+        weights = self.model.inputs[name].weights
+        return Noise(stream, self.task.trials, self.model.units, self.dt, None if weights is None else self.arrays[weights])
 
     def initial(self) -> Float[ndarray, "trial state"]:
         """State at the start: rest, or the one whose observed rates are the task's."""

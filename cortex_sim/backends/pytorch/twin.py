@@ -12,7 +12,7 @@ from torch.nn.functional import linear
 from cortex_sim.backends.pytorch.constraints import constraint_of
 from cortex_sim.equations import MATHEMATICS, unit_values
 from cortex_sim.model import Model
-from cortex_sim.schedule import Schedule
+from cortex_sim.schedule import Noise, Schedule
 from cortex_sim.siegert import first_passage
 from cortex_sim.units import scale
 
@@ -133,23 +133,30 @@ class Twin(nn.Module):
 
 
 class Inputs:
-    """The inputs of the equations as functions of the step, prepared once for all steps.
+    """The inputs of the equations as functions of the step, prepared once for all steps, or for a piece of them.
 
     Args:
         twin: its present weights carry the task's channels.
         schedule: its drives, channels and noise.
         chosen: trials to keep, by position; all if None.
+        first: step that the piece begins with.
+        stop: step before which it ends; the schedule's last if None.
+        noise: where the draws of each noisy input go on from; from the start if None.
     """
 
-    def __init__(self, twin: Twin, schedule: Schedule, chosen: ndarray | None = None) -> None:
+    def __init__(
+        self, twin: Twin, schedule: Schedule, chosen: ndarray | None = None, *, first: int = 0, stop: int | None = None,
+        noise: Mapping[str, Noise] | None = None,
+    ) -> None:
         def tensor(array: ndarray) -> Tensor:
             return torch.tensor(array if chosen is None else array[chosen], dtype=twin.dtype)
 
         self._patterns = [(tensor(pattern), course) for pattern, course in schedule.patterns]
         inputs = schedule.model.inputs
         self._factors = {name: scale(item.unit) for name, item in inputs.items()}
-        self._stimuli = {n: linear(tensor(u), getattr(twin, str(inputs[n].weights))).unbind(1) for n, u in schedule.stimuli.items()}
-        self._noise = {name: schedule.noise(name) for name, item in inputs.items() if item.noise}
+        heard = schedule.heard(first, schedule.steps if stop is None else stop)
+        self._stimuli = {n: linear(tensor(u), getattr(twin, str(inputs[n].weights))).unbind(1) for n, u in heard.items()}
+        self.first, self.noise = first, noise or {name: schedule.noise(name) for name, item in inputs.items() if item.noise}
         self._silent = [n for n, item in inputs.items() if item.weights and n not in self._stimuli]
         self._driven = [n for n, item in inputs.items() if not item.weights and not item.noise]
         self._dtype, self._chosen = twin.dtype, slice(None) if chosen is None else chosen
@@ -161,8 +168,8 @@ class Inputs:
             if course[step]:
                 drive = drive + float(course[step]) * pattern
         values: dict[str, Any] = {name: self._factors[name] * drive for name in self._driven} | dict.fromkeys(self._silent, 0.0)
-        values |= {name: self._factors[name] * u[step] for name, u in self._stimuli.items()}
-        values |= {name: torch.tensor(next(draws)[self._chosen], dtype=self._dtype) for name, draws in self._noise.items()}
+        values |= {name: self._factors[name] * u[step - self.first] for name, u in self._stimuli.items()}
+        values |= {name: torch.tensor(next(draws)[self._chosen], dtype=self._dtype) for name, draws in self.noise.items()}
         return {name: lambda t, i, now=value: now for name, value in values.items()}
 
 
