@@ -1,0 +1,37 @@
+"""A connectivity of low rank: a sum of outer products of Gaussian vectors.
+
+Source:
+    Mastrogiuseppe & Ostojic (2018) Neuron 99:609.
+"""
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.errors import OptionError
+
+
+def build(
+    shape: tuple[int, int], rng: np.random.Generator, *, rank: float, mean_m: float, sd_m: float, mean_n: float, sd_n: float
+) -> Float[ndarray, "row column"]:
+    r"""Give :math:`\sum_k m_k n_k^\top / N` with N sources, the entries of every m and n independent and Gaussian.
+
+    The one eigenvalue of rank one that is not 0 is n·m/N: ``mean_m * mean_n`` up to 1/sqrt(N).
+
+    Args:
+        shape: (rows, columns); a row is a target, a column a source.
+        rng: draws the vectors.
+        rank: number of outer products, at most the length of the shorter axis.
+        mean_m: of the directions that activity is sent along; M_m of the paper.
+        sd_m: of the same; Sigma_m.
+        mean_n: of the directions that activity is read along; M_n.
+        sd_n: of the same; Sigma_n.
+
+    Raises:
+        OptionError: the rank is no whole number from 1 up.
+    """
+    if rank < 1 or rank != round(rank):
+        raise OptionError(f"low_rank: rank {rank:g} should be a whole number, 1 or more.")
+    m = rng.normal(mean_m, sd_m, (shape[0], round(rank)))
+    n = rng.normal(mean_n, sd_n, (shape[1], round(rank)))
+    return m @ n.T / max(1, shape[1])
