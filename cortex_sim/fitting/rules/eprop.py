@@ -1,0 +1,216 @@
+r"""E-prop: weights learn from what each synapse remembers and from an error that is broadcast, step by step and never back in time.
+
+The gradient of the error E by a weight from unit i to unit j is taken to be :math:`\sum_t L_j^t\,\phi'(x_j^t)\,\epsilon_{ji}^t`. The eligibility
+vector runs forward through the unit's own memory alone, :math:`\epsilon_{ji}^{t+1} = \alpha_j \epsilon_{ji}^t + k_j r_i^t`; the learning signal is
+the present error through feedback weights, :math:`L_j^t = \sum_o B_{jo}\,\partial E/\partial y_o^t`, with :math:`B = C^\top` (symmetric) or fixed and
+random. What a weight does by way of other units, or of the unit's connection to itself, is left out, so the gradient is exact where no such
+path leads to an output, and otherwise a part of it. Since all synapses of a presynaptic unit share their memory, one trace a unit is
+kept. The readout learns by its exact gradient; parameters of single units (biases, gains) by the same truncation.
+
+Source:
+    Bellec, Scherr, Subramoney, Hajek, Salaj, Legenstein & Maass (2020) Nat Commun 11:3625; for rates, Murray (2019) eLife 8:e43299.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.special import expit, logsumexp, softmax
+
+from cortex_sim.errors import TaskError
+from cortex_sim.fitting import free_running
+from cortex_sim.fitting.descent import Descent
+from cortex_sim.leaky import Coefficients, Leaky
+from cortex_sim.learning import Course, Lesson, Loss, Options
+from cortex_sim.model import Model
+from cortex_sim.schedule import Schedule
+from cortex_sim.units import scale
+
+EPOCH, FEEDBACK = 44, 45  # name the random streams
+NUDGE = 1e-6  # half width of the differences that give the effect of a unit's parameters
+LOSSES = ("squared", "binary cross-entropy", "cross-entropy")
+
+
+def learn(
+    model: Model,
+    lesson: Lesson,
+    check: Lesson,
+    *,
+    options: Options,
+    seed: int,
+    checkpoint: Path | None,
+    report: Callable[[float, str], None],
+    random_feedback: float = 0,
+) -> Course:
+    """Descend along the e-prop gradient; the weights that do best on the check lesson are kept.
+
+    Args:
+        model: a leaky network with a readout; what its card marks ``learn`` changes.
+        lesson: trained on.
+        check: decides when to stop and which weights to keep.
+        options: of the optimiser, which steps after each batch of trials.
+        seed: of the order of conditions and of random feedback.
+        checkpoint: not used; a run is short.
+        report: called with the fraction done and a line of text.
+        random_feedback: 1 for feedback weights that are drawn once, as large as an untrained readout, and never change.
+
+    Raises:
+        TaskError: the model is no leaky network or has no readout.
+    """
+    free_running.check_options("eprop", options, LOSSES)
+    leaky = Leaky.of(model, asked_by="rule 'eprop'")
+    if model.readout is None:
+        raise TaskError(f"{model.name}: rule 'eprop' sends errors back from a [readout]; there is none.")
+    arrays = model.arrays()
+    descent, feedback = Descent(model, arrays, options), _random(arrays[model.readout.weights].shape, seed) if random_feedback else None
+    course = Course(arrays, best=_checked(leaky, arrays, check, options.loss))
+    try:
+        while course.epoch < options.epochs and course.stale < options.patience:
+            entropy, losses = np.random.SeedSequence((seed, course.epoch, EPOCH)), []
+            order = np.random.default_rng(entropy).permutation(len(lesson.rates))
+            for chosen in np.array_split(order, max(1, round(len(order) / options.batch))):
+                schedule = Schedule(model, arrays, lesson.task.select(chosen), int(entropy.generate_state(1)[0]))
+                wanted = Wanted(lesson.rates[chosen], lesson.scale, lesson.weights[chosen], options.loss)
+                loss, gradients = gradient(leaky, schedule, wanted, feedback=feedback)
+                arrays = descent.step(arrays, gradients, course.epoch)
+                losses.append(loss)
+            course.keep(float(np.mean(losses)), _checked(leaky, arrays, check, options.loss), arrays)
+            report(course.epoch / options.epochs, f"loss {course.train[-1]:.4f}, validation {course.validation[-1]:.4f}")
+            if not np.isfinite(course.train[-1]):
+                break
+    except KeyboardInterrupt:
+        course.interrupted = True
+    return course
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Outputs to be learned, what their errors are divided by, how much each bin counts, and which error it is."""
+
+    outputs: Float[ndarray, "trial time output"]
+    scale: Float[ndarray, " output"]
+    weights: Float[ndarray, "trial time 1"]
+    loss: Loss = "squared"
+
+    def at(self, found: Float[ndarray, "trial output"], time: int) -> tuple[float, Float[ndarray, "trial output"]]:
+        """Part of the mean error that is made at a bin, and its derivative by the outputs found there."""
+        wanted, weights, count = self.outputs[:, time], self.weights[:, time], self.weights.size
+        match self.loss:
+            case "binary cross-entropy":
+                value, slope = (np.logaddexp(0.0, found) - wanted * found) / found.shape[1], (expit(found) - wanted) / found.shape[1]
+            case "cross-entropy":
+                share = wanted.sum(axis=1, keepdims=True)
+                value, slope = wanted * (logsumexp(found, axis=1, keepdims=True) - found), share * softmax(found, axis=1) - wanted
+            case _:
+                apart = (found - wanted) / self.scale
+                value, slope = apart**2 / found.shape[1], 2 * apart / self.scale / found.shape[1]
+        return float((weights * value).sum()) / count, weights * slope / count
+
+
+def gradient(
+    leaky: Leaky, schedule: Schedule, wanted: Wanted, *, feedback: Float[ndarray, "output unit"] | None = None
+) -> tuple[float, dict[str, ndarray]]:
+    """Run once, forward, and give the error and the e-prop gradient of every array that the card marks ``learn``.
+
+    Args:
+        leaky: a network with a readout.
+        schedule: its weights, and what it is run on.
+        wanted: what it should put out.
+        feedback: of errors to units; the readout itself if left out.
+    """
+    readout, arrays = leaky.model.readout, schedule.arrays
+    assert readout is not None
+    C, d, W, found = arrays[readout.weights], arrays[readout.offset], arrays[leaky.recurrent], leaky.coefficients(arrays)
+    steps, x, error = free_running.added(leaky, arrays, schedule, found), schedule.initial(), 0.0
+    synapses, own = _Synapses(leaky, schedule, found), _Own(leaky, schedule, found)
+    totals = {readout.weights: np.zeros_like(C), readout.offset: np.zeros_like(d)}
+    for step in range(schedule.steps):
+        r = leaky.rate(x, arrays)
+        if step % schedule.every == 0:
+            value, signal = wanted.at(r @ C.T + d, step // schedule.every)
+            error += value
+            totals[readout.weights] += signal.T @ r
+            totals[readout.offset] += signal.sum(axis=0)
+            credit, slope = signal @ (C if feedback is None else feedback), leaky.slope(x, arrays)
+            synapses.assign(credit * slope)
+            own.assign(credit, slope, x)
+        current = r @ W.T
+        synapses.advance(r, step)
+        own.advance(x, current, step)
+        x = found.decay * x + found.coupling * current + steps[step]
+    parts = leaky.model.projections | leaky.model.parameters
+    return error, {name: total for name, total in (totals | synapses.totals() | own.totals).items() if parts[name].learn}
+
+
+class _Synapses:
+    """One trace for each presynaptic unit and channel (and time constant), and the sums of credit times trace."""
+
+    def __init__(self, leaky: Leaky, schedule: Schedule, found: Coefficients) -> None:
+        model, trials = leaky.model, schedule.task.trials
+        self._recurrent, self._factors, self._heard = leaky.recurrent, {leaky.recurrent: found.coupling}, {}
+        for name, channels in schedule.stimuli.items():
+            weights = str(model.inputs[name].weights)
+            self._factors[weights], self._heard[weights] = found.inputs[name] * scale(model.inputs[name].unit), channels
+        decay = np.broadcast_to(found.decay, model.units)
+        self._groups = [(value, np.flatnonzero(decay == value)) for value in np.unique(decay)]
+        sizes = {leaky.recurrent: model.units} | {name: channels.shape[2] for name, channels in self._heard.items()}
+        self._traces = [{name: np.zeros((trials, size)) for name, size in sizes.items()} for _ in self._groups]
+        self._sums = {name: np.zeros((model.units, size)) for name, size in sizes.items()}
+
+    def assign(self, credit: Float[ndarray, "trial unit"]) -> None:
+        """Add what the present errors say about every synapse."""
+        for (_, rows), traces in zip(self._groups, self._traces, strict=True):
+            for name, trace in traces.items():
+                self._sums[name][rows] += credit[:, rows].T @ trace
+
+    def advance(self, r: Float[ndarray, "trial unit"], step: int) -> None:
+        """Remember the present presynaptic activity."""
+        for (decay, _), traces in zip(self._groups, self._traces, strict=True):
+            for name in traces:
+                traces[name] = decay * traces[name] + (r if name == self._recurrent else self._heard[name][:, step])
+
+    def totals(self) -> dict[str, ndarray]:
+        """Gradients by the weights."""
+        return {name: np.broadcast_to(self._factors[name], len(total))[:, None] * total for name, total in self._sums.items()}
+
+
+class _Own:
+    """Eligibility of each unit's own parameters: what they do to its rate at once, and to its state from step to step."""
+
+    def __init__(self, leaky: Leaky, schedule: Schedule, found: Coefficients) -> None:
+        model, arrays, self._leaky, self._decay = leaky.model, schedule.arrays, leaky, found.decay
+        names = [name for name in model.parsed.parameters if model.parameters[name].learn]
+        self._sides = {name: [arrays | {name: arrays[name] + nudge} for nudge in (NUDGE, -NUDGE)] for name in names}
+        self._steps: dict[str, list[tuple[Coefficients, ndarray]]] = {}
+        for name, sides in self._sides.items():
+            ways = [leaky.coefficients(side) for side in sides]
+            self._steps[name] = [(way, free_running.added(leaky, side, schedule, way)) for side, way in zip(sides, ways, strict=True)]
+        self._traces = {name: np.zeros((schedule.task.trials, model.units)) for name in names}
+        self.totals = {name: np.zeros(model.units) for name in names}
+
+    def assign(self, credit: Float[ndarray, "trial unit"], slope: Float[ndarray, "trial unit"], x: Float[ndarray, "trial unit"]) -> None:
+        """Add what the present errors say about every parameter."""
+        for name, (more, less) in self._sides.items():
+            at_once = (self._leaky.rate(x, more) - self._leaky.rate(x, less)) / (2 * NUDGE)
+            self.totals[name] += (credit * (at_once + slope * self._traces[name])).sum(axis=0)
+
+    def advance(self, x: Float[ndarray, "trial unit"], current: Float[ndarray, "trial unit"], step: int) -> None:
+        """Remember what each parameter has done to its unit's state."""
+        for name, sides in self._steps.items():
+            more, less = (way.decay * x + way.coupling * current + steps[step] for way, steps in sides)
+            self._traces[name] = self._decay * self._traces[name] + (more - less) / (2 * NUDGE)
+
+
+def _random(shape: tuple[int, ...], seed: int) -> Float[ndarray, "output unit"]:
+    return np.random.default_rng(np.random.SeedSequence((seed, FEEDBACK))).standard_normal(shape) / np.sqrt(shape[1])
+
+
+def _checked(leaky: Leaky, arrays: dict[str, ndarray], lesson: Lesson, loss: Loss) -> float:
+    """Error of the network on a lesson, running freely."""
+    schedule = Schedule(leaky.model, arrays, lesson.task)
+    found = free_running.outputs(leaky, arrays, schedule, free_running.run(leaky, arrays, schedule))
+    wanted = Wanted(lesson.rates, lesson.scale, lesson.weights, loss)
+    return sum(wanted.at(found[:, time], time)[0] for time in range(found.shape[1]))

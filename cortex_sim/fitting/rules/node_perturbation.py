@@ -1,0 +1,123 @@
+r"""Gains learned by trial and error: all weights stay, and one scalar, whether the last try was better than usual, teaches every gain.
+
+At each iteration :math:`g \leftarrow g + R\,(g - \bar g) + \xi`, with :math:`\xi` the same for all units of a group and drawn anew for each
+from :math:`N(0, \mathrm{sd}^2)`. Then the network runs, its error e over all trials is the squared error over the total sum of squares, and
+:math:`R = \mathrm{sign}(\bar e - e)`, :math:`\bar e \leftarrow 0.3\,\bar e + 0.7\,e`, :math:`\bar g \leftarrow 0.3\,\bar g + 0.7\,g`.
+
+Source:
+    Stroud, Porter, Hennequin & Vogels (2018) Nat Neurosci 21:1774, and their code, train_neuronal_gains.m.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from cortex_sim.errors import OptionError, TaskError
+from cortex_sim.fitting import free_running
+from cortex_sim.leaky import Leaky
+from cortex_sim.learning import Course, Lesson, Options
+from cortex_sim.model import Model
+from cortex_sim.schedule import Schedule
+
+MEMORY = 0.3  # of the running averages
+GROUPS, TRIES = 41, 42  # name the random streams
+
+
+def learn(
+    model: Model,
+    lesson: Lesson,
+    check: Lesson,
+    *,
+    options: Options,
+    seed: int,
+    checkpoint: Path | None,
+    report: Callable[[float, str], None],
+    sd: float = 1e-3,
+    groups: float = 0,
+) -> Course:
+    """Try other gains at every epoch, which is one run of all trials; the gains that do best on the check lesson are kept.
+
+    Args:
+        model: a leaky network, one learned per-unit parameter of which its rate depends on: the gain.
+        lesson: practised.
+        check: decides which gains are kept.
+        options: epochs is the number of tries, patience as everywhere; the optimiser plays no part.
+        seed: of the groups and the tries.
+        checkpoint: not used; a run is short.
+        report: called with the fraction done and a line of text.
+        sd: standard deviation of a try.
+        groups: number of random groups of equal size that share a gain's change; 0 gives each unit its own.
+
+    Raises:
+        TaskError: the model is no leaky network, or has no gain.
+        OptionError: there are more groups than units, or sd is not above 0.
+    """
+    free_running.check_options("node_perturbation", options)
+    leaky, gain = Leaky.of(model, asked_by="rule 'node_perturbation'"), gain_of(model)
+    if not 0 <= groups <= model.units or groups != int(groups):
+        raise OptionError(f"rule 'node_perturbation': groups {groups!r} should be a whole number from 0 to {model.units}, the number of units.")
+    if not sd > 0:
+        raise OptionError(f"rule 'node_perturbation': sd {sd!r} should be above 0.")
+    group = partition(model.units, int(groups) or model.units, seed)
+    arrays, sides = model.arrays(), [_Practice(leaky, part) for part in (lesson, check)]
+    draws = np.random.default_rng(np.random.SeedSequence((seed, TRIES)))
+    g, course = arrays[gain], Course(arrays)
+    error, course.best = (side.error(arrays) for side in sides)
+    usual_error, usual, better = error, g, 0.0
+    try:
+        while course.epoch < options.epochs and course.stale < options.patience:
+            g = g + better * (g - usual) + sd * draws.standard_normal(group.max() + 1)[group]
+            tried = arrays | {gain: g}
+            error, checked = (side.error(tried) for side in sides)
+            better = np.sign(usual_error - error)
+            usual_error, usual = MEMORY * usual_error + (1 - MEMORY) * error, MEMORY * usual + (1 - MEMORY) * g
+            course.keep(error, checked, tried)
+            if course.epoch % 50 == 0:
+                report(course.epoch / options.epochs, f"loss {error:.4f}, validation {checked:.4f}")
+    except KeyboardInterrupt:
+        course.interrupted = True
+    return course
+
+
+def gain_of(model: Model) -> str:
+    """Name of the learned per-unit parameter that the rate depends on.
+
+    Raises:
+        TaskError: there is none, or several.
+    """
+    used = model.parsed.equations[model.rate].names
+    found = [name for name in model.parsed.parameters if model.parameters[name].learn and name in used]
+    if len(found) != 1:
+        what = f"has {', '.join(found)}" if found else "has none"
+        raise TaskError(f"{model.name}: rule 'node_perturbation' needs one learned per-unit parameter in the rate, as in r = tanh(g*x); it {what}.")
+    return found[0]
+
+
+def partition(units: int, groups: int, seed: int) -> Int[ndarray, " unit"]:
+    """Group of each unit, at random; sizes differ by at most one. With a group for each unit, unit j is in group j."""
+    if groups == units:
+        return np.arange(units)
+    return np.random.default_rng(np.random.SeedSequence((seed, GROUPS))).permutation(np.arange(units) % groups)
+
+
+class _Practice:
+    """Trials whose inputs are prepared once, since no try changes them."""
+
+    def __init__(self, leaky: Leaky, lesson: Lesson) -> None:
+        arrays = leaky.model.arrays()
+        self._leaky, self._lesson, self._schedule = leaky, lesson, Schedule(leaky.model, arrays, lesson.task)
+        self._found = leaky.coefficients(arrays)
+        self._steps = free_running.added(leaky, arrays, self._schedule, self._found)
+        self._total = free_running.squared_error(_mean(lesson), lesson)
+
+    def error(self, arrays: dict[str, ndarray]) -> float:
+        """Squared error over the total sum of squares about each output's mean."""
+        rates = free_running.stepped(self._leaky, arrays, self._found, self._schedule.initial(), self._steps)
+        return free_running.squared_error(free_running.outputs(self._leaky, arrays, self._schedule, rates), self._lesson) / self._total
+
+
+def _mean(lesson: Lesson) -> Float[ndarray, "trial time observed"]:
+    return np.broadcast_to((lesson.weights * lesson.rates).mean(axis=(0, 1)), lesson.rates.shape)

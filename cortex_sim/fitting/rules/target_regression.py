@@ -1,0 +1,138 @@
+r"""Target-based learning in closed form: a driven network says what each unit should receive, and ridge regression makes it so.
+
+The driven network has the student's untrained weights :math:`W_0` and receives the wanted outputs too, through random feedback F:
+:math:`\hat x_{t+1} = \alpha \hat x_t + k\,(W_0 \hat r_t + F z_t) + \dots`. The student shall make the current :math:`h_t = W_0 \hat r_t + F z_t` by
+itself, so W minimises :math:`\sum_t |W r_t - h_t|^2 + \lambda |W|^2` and the readout :math:`\sum_t |C r_t + d - y_t|^2 + \lambda |C|^2`: first over
+the rates :math:`\hat r` of the driven network, then, round by round, over those that the student itself visited too, which teaches it the
+way back to them. Full-FORCE does the same online. Where each observed rate is one unit's, the rates are the hidden targets, and
+:func:`cortex_sim.fitting.start.regress` is all there is to do.
+
+Source:
+    DePasquale, Cueva, Rajan, Escola & Abbott (2018) PLoS ONE 13:e0191527 (the driven network); adding the states that the student visits:
+    Ross, Gordon & Bagnell (2011) AISTATS 15:627.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.errors import OptionError, TaskError
+from cortex_sim.fitting import free_running
+from cortex_sim.fitting.start import one_unit_each, regress
+from cortex_sim.leaky import Leaky
+from cortex_sim.learning import Course, Lesson, Options
+from cortex_sim.model import Model
+from cortex_sim.schedule import Schedule
+from cortex_sim.trials import Trials
+
+FEEDBACK = 43  # names the random stream
+Samples = Float[ndarray, "sample unit"]
+
+
+def learn(
+    model: Model,
+    lesson: Lesson,
+    check: Lesson,
+    *,
+    options: Options,
+    seed: int,
+    checkpoint: Path | None,
+    report: Callable[[float, str], None],
+    ridge: float = 1e-4,
+    feedback: float = 1.0,
+    rounds: float = 15,
+) -> Course:
+    """Regress, let the student run, and regress again with what it visited; the weights of the round that did best on the check lesson are kept.
+
+    Args:
+        model: a leaky network with a readout.
+        lesson: regressed on.
+        check: decides which round is kept.
+        options: the optimiser and its epochs play no part.
+        seed: of the feedback.
+        checkpoint: not used; a run takes seconds.
+        report: called with the fraction done and a line of text.
+        ridge: lambda, relative to the mean squared rate and the number of samples.
+        feedback: standard deviation of F for an output of one standard deviation.
+        rounds: number of regressions.
+
+    Raises:
+        TaskError: the model is no leaky network, has no readout to learn, or its recurrent weights are constrained.
+        OptionError: a number is out of range.
+    """
+    free_running.check_options("target_regression", options)
+    if rounds < 1 or not ridge > 0:
+        raise OptionError(f"rule 'target_regression': rounds {rounds!r} should be 1 or more, and ridge {ridge!r} above 0.")
+    leaky = Leaky.of(model, asked_by="rule 'target_regression'")
+    if one_unit_each(model):
+        arrays = regress(model, Trials.from_arrays(lesson.rates, lesson.task.time, condition=lesson.task.condition), lesson.task).arrays()
+        course = Course(arrays)
+        course.keep(free_running.check(leaky, arrays, lesson), free_running.check(leaky, arrays, check), arrays)
+        return course
+    _check_free(model, leaky)
+    arrays = model.arrays()
+    course, schedule = Course(arrays, best=free_running.check(leaky, arrays, check)), Schedule(model, arrays, lesson.task, seed)
+    rates, currents = driven(leaky, arrays, lesson, schedule, feedback=feedback, seed=seed)
+    visited = [rates]
+    try:
+        for number in range(int(rounds)):
+            arrays = arrays | regressed(leaky, visited, currents, lesson, schedule.every, ridge)
+            visited.append(free_running.run(leaky, arrays, schedule))
+            loss = free_running.squared_error(free_running.outputs(leaky, arrays, schedule, visited[-1]), lesson)
+            course.keep(loss, free_running.check(leaky, arrays, check), arrays)
+            report((number + 1) / rounds, f"round {number + 1}, loss {course.train[-1]:.4f}, validation {course.validation[-1]:.4f}")
+    except KeyboardInterrupt:
+        course.interrupted = True
+    return course
+
+
+def driven(
+    leaky: Leaky, arrays: dict[str, ndarray], lesson: Lesson, schedule: Schedule, *, feedback: float, seed: int
+) -> tuple[Float[ndarray, "step trial unit"], Float[ndarray, "step trial unit"]]:
+    """Run the driven network: its rates, and the recurrent currents that the student shall make by itself."""
+    units, count = leaky.model.units, lesson.rates.shape[2]
+    F = np.random.default_rng(np.random.SeedSequence((seed, FEEDBACK))).standard_normal((units, count)) * feedback / np.sqrt(count)
+    counts = lesson.weights > 0
+    mean = (lesson.rates * lesson.weights).mean(axis=(0, 1))
+    wanted = np.where(counts, (lesson.rates - mean) / lesson.scale, 0.0)
+    fed = np.repeat(np.moveaxis(wanted, 1, 0), schedule.every, axis=0)[: schedule.steps] @ F.T
+    rates = free_running.run(leaky, arrays, schedule, fed)
+    return rates, rates @ arrays[leaky.recurrent].T + fed
+
+
+def regressed(
+    leaky: Leaky,
+    visited: Sequence[Float[ndarray, "step trial unit"]],
+    currents: Float[ndarray, "step trial unit"],
+    lesson: Lesson,
+    every: int,
+    ridge: float,
+) -> dict[str, ndarray]:
+    """Recurrent weights and readout that make the currents and the wanted outputs from all the rates visited."""
+    readout = leaky.model.readout
+    assert readout is not None
+    flat = np.concatenate([rates.reshape(-1, rates.shape[2]) for rates in visited])
+    W = _ridge(flat, np.tile(currents.reshape(-1, currents.shape[2]), (len(visited), 1)), ridge)
+    weights, wanted = (np.moveaxis(array, 1, 0) for array in (np.sqrt(lesson.weights), lesson.rates))
+    bins = np.concatenate([np.insert(rates[::every], rates.shape[2], 1.0, axis=2) * weights for rates in visited])
+    C = _ridge(bins.reshape(-1, bins.shape[2]), np.tile((wanted * weights).reshape(-1, wanted.shape[2]), (len(visited), 1)), ridge, free=1)
+    return {leaky.recurrent: W, readout.weights: C[:, :-1], readout.offset: C[:, -1]}
+
+
+def _ridge(r: Samples, h: Float[ndarray, "sample output"], ridge: float, free: int = 0) -> Float[ndarray, "output regressor"]:
+    """Weights w of least |r w' - h|^2 + ridge n <r^2> |w|^2; the last ``free`` regressors are not penalised."""
+    gram = r.T @ r
+    held = np.arange(len(gram)) < len(gram) - free
+    gram += ridge * np.trace(gram[np.ix_(held, held)]) / held.sum() * np.diag(held.astype(float))
+    return np.linalg.solve(gram, r.T @ h).T
+
+
+def _check_free(model: Model, leaky: Leaky) -> None:
+    readout, part = model.readout, model.projections[leaky.recurrent]
+    if readout is None or not model.projections[readout.weights].learn or not part.learn:
+        raise TaskError(f"{model.name}: rule 'target_regression' needs a recurrent projection and a [readout], both with learn = true.")
+    if part.rank or part.keep_zeros or part.excitatory is not None or not part.self_connections:
+        raise TaskError(f"{model.name}: rule 'target_regression' solves for free weights; {leaky.recurrent!r} is constrained. Use rule 'bptt'.")
