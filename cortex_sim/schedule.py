@@ -205,6 +205,10 @@ class Schedule:
         """Turn recorded rates of the model's units into trials of observed rates."""
         if readout := self.model.readout:
             rates = rates @ self.arrays[readout.weights].T + self.arrays[readout.offset]
+        return self.trials(rates)
+
+    def trials(self, observed: Float[ndarray, "trial time observed"]) -> Trials:
+        """Turn observed rates into trials."""
         units = self.model.parsed.equations[self.model.rate].unit if not self.model.readout else "Hz"
         provenance = {"model": self.model.name, "model_key": self.model.key, "task": self.task.name, "seed": self.seed, "dt_s": self.dt}
-        return Trials.from_arrays(rates, self.task.time, condition=self.task.condition, units=units, provenance=provenance)
+        return Trials.from_arrays(observed, self.task.time, condition=self.task.condition, units=units, provenance=provenance)

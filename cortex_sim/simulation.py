@@ -2,8 +2,6 @@
 
 from typing import Literal
 
-from jaxtyping import Float
-from numpy import ndarray
 from threadpoolctl import threadpool_limits
 
 from cortex_sim.errors import OptionError
@@ -49,18 +47,18 @@ def simulate(model: Model | SpikingModel, task: Task, *, seed: int = 0, backend:
         raise OptionError(f"target {target!r} applies to spiking circuits; {model.name} is of kind {model.kind!r}.")
     schedule = Schedule(model, model.arrays(), task, seed)
     with threadpool_limits(1 if model.units < THREADED else None):
-        return schedule.observe(_run(schedule, backend or CUSTOMARY[model.kind]))
+        return _run(schedule, backend or CUSTOMARY[model.kind])
 
 
-def _run(schedule: Schedule, backend: Backend) -> Float[ndarray, "trial time unit"]:
+def _run(schedule: Schedule, backend: Backend) -> Trials:
     match backend:
         case "brian":
             from cortex_sim.backends import brian
 
-            return brian.run(schedule)
+            return schedule.observe(brian.run(schedule))
         case "torch":
             from cortex_sim.backends import pytorch
 
-            return pytorch.run(schedule)
+            return schedule.trials(pytorch.run(schedule))
         case other:
             raise OptionError(f"backend {other!r} is unknown. Choose from 'brian', 'torch'.")

@@ -2,21 +2,26 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from numpy import ndarray
 
+from cortex_sim.backends.pytorch.pieces import outputs
 from cortex_sim.backends.pytorch.twin import Inputs, Twin
 from cortex_sim.dynamics import check_state
 from cortex_sim.model import Model
 from cortex_sim.schedule import Schedule
 
 
-def run(schedule: Schedule) -> Float[ndarray, "trial time unit"]:
-    """Integrate the model's equations in float64 and return the rates of its units at every bin."""
+def run(schedule: Schedule) -> Float[ndarray, "trial time observed"]:
+    """Integrate the model's equations in float64 and return the observed rates at every bin; nothing else is kept for longer than a piece."""
     twin = Twin(schedule.model, schedule.arrays, dtype=torch.float64)
     with torch.no_grad():
-        return twin(schedule).numpy()
+        found = np.empty((schedule.task.trials, schedule.task.bins, schedule.model.size("observed")))
+        for span, rates in outputs(twin, schedule):
+            found[:, span] = rates.numpy()
+    return found
 
 
 def trajectory(schedule: Schedule) -> Float[ndarray, "trial time state"]:

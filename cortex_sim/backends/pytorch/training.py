@@ -3,19 +3,24 @@
 import pickle
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from numpy import ndarray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.utils.checkpoint import checkpoint as recomputed
 
-from cortex_sim.backends.pytorch.twin import Inputs, Run, Twin
+from cortex_sim.backends.pytorch.pieces import advance, outputs, spans
+from cortex_sim.backends.pytorch.twin import Run, Twin
 from cortex_sim.leaky import Leaky
 from cortex_sim.learning import Course, Lesson, Loss, Options
 from cortex_sim.model import Model
-from cortex_sim.schedule import Schedule
+from cortex_sim.schedule import Noise, Schedule
 from cortex_sim.storage import whole_file
 
 SAVE_EVERY = 2.0  # s between checkpoints
@@ -85,14 +90,85 @@ def _epoch(twin: Twin, optimiser: torch.optim.Optimizer, lesson: Lesson, options
     losses = []
     for chosen in np.array_split(order, max(1, round(len(order) / options.batch))):
         start = twin.encode(states[chosen]) if encoded else states[chosen]
-        run = twin.unroll(start, Inputs(twin, schedule, chosen), schedule)
-        loss = error(twin.observe(run.rates), targets[chosen], scale, weights[chosen], options.loss)
-        optimiser.zero_grad()
-        (loss + penalty(twin, run, options)).backward()
-        torch.nn.utils.clip_grad_norm_(twin.parameters(), options.clip)
-        optimiser.step()
-        losses.append(loss.item())
+        batch = Batch(schedule, chosen, start, targets[chosen], scale, weights[chosen])
+        losses.append(_truncated(twin, optimiser, batch, options) if options.through == "segment" else _descend(twin, optimiser, batch, options))
     return float(np.mean(losses))
+
+
+class Batch(NamedTuple):
+    """Trials that are taught at once: which, from where, what is wanted of them and how much each bin counts."""
+
+    schedule: Schedule
+    chosen: ndarray
+    start: Float[Tensor, "trial state"]
+    wanted: Float[Tensor, "trial time observed"]
+    scale: Float[Tensor, " observed"]
+    weights: Float[Tensor, "trial time 1"]
+
+
+class Piece(NamedTuple):
+    """What a span of bins adds to the error and to what is descended, and where it ends."""
+
+    error: Tensor
+    objective: Tensor
+    state: Float[Tensor, "trial state"]
+    rates: Float[Tensor, "trial 1 unit"]
+    noise: Mapping[str, Noise]
+
+
+def _descend(twin: Twin, optimiser: torch.optim.Optimizer, batch: Batch, options: Options) -> float:
+    """One step down the gradient through all of time."""
+    loss, objective = objective_of(twin, batch, options)
+    _step(twin, optimiser, objective, options)
+    return loss.item()
+
+
+def _truncated(twin: Twin, optimiser: torch.optim.Optimizer, batch: Batch, options: Options) -> float:
+    """One step down after each segment in which anything counts; the state goes on, its gradient does not (Williams & Peng 1990)."""
+    bins, loss, state, noise = batch.wanted.shape[1], 0.0, batch.start, None
+    for span in spans(bins, options.segment):
+        length = span.stop - span.start
+        piece = _piece(twin, batch, options, span, length, state, None, noise)
+        if batch.weights[:, span].any():
+            _step(twin, optimiser, piece.objective, options)
+        loss += length / bins * piece.error.item()
+        state, noise = piece.state.detach(), piece.noise
+    return loss
+
+
+def _step(twin: Twin, optimiser: torch.optim.Optimizer, objective: Tensor, options: Options) -> None:
+    optimiser.zero_grad()
+    objective.backward()
+    torch.nn.utils.clip_grad_norm_(twin.parameters(), options.clip)
+    optimiser.step()
+
+
+def objective_of(twin: Twin, batch: Batch, options: Options) -> tuple[Tensor, Tensor]:
+    """Error of a batch, and that with all penalties, through all of time.
+
+    With checkpoints only the states between segments are kept; each segment is computed again, with the same noise, when the gradient
+    arrives at it (Chen et al. 2016, arXiv:1604.06174), so that memory grows with the segment and with the number of segments, not with
+    their product.
+    """
+    bins, again = batch.wanted.shape[1], options.through == "checkpoints"
+    state, rates, noise, pieces = batch.start, None, None, []
+    for span in spans(bins, options.segment if again else bins):
+        given = (twin, batch, options, span, bins, state, rates, noise)
+        piece = recomputed(_piece, *given, use_reentrant=False, preserve_rng_state=False) if again else _piece(*given)
+        state, rates, noise = piece.state, piece.rates, piece.noise
+        pieces.append((piece.error.detach(), piece.objective))
+    errors, objectives = zip(*pieces, strict=True)
+    return torch.stack(errors).sum(), torch.stack(objectives).sum()
+
+
+def _piece(
+    twin: Twin, batch: Batch, options: Options, span: slice, of: int, state: Tensor, before: Tensor | None, noise: Mapping[str, Noise] | None
+) -> Piece:
+    """Run a span of bins; what it adds to means over ``of`` bins."""
+    run, after = advance(twin, batch.schedule, span, state, noise, batch.chosen)
+    found = error(twin.observe(run.rates), batch.wanted[:, span], batch.scale, batch.weights[:, span], options.loss)
+    found = found * ((span.stop - span.start) / of)
+    return Piece(found, found + penalty(twin, run, options, of=of, before=before), run.last, run.rates[:, -1:], after)
 
 
 def _finite(loss: float) -> float:
@@ -100,10 +176,11 @@ def _finite(loss: float) -> float:
 
 
 def _loss(twin: Twin, lesson: Lesson, options: Options) -> float:
+    wanted, scale, weights = (torch.tensor(array, dtype=twin.dtype) for array in (lesson.rates, lesson.scale, lesson.weights))
     with torch.no_grad():
-        rates = twin.observe(twin(Schedule(twin.model, twin.arrays(), lesson.task)))
-        wanted, scale, weights = (torch.tensor(array, dtype=twin.dtype) for array in (lesson.rates, lesson.scale, lesson.weights))
-        return error(rates, wanted, scale, weights, options.loss).item()
+        found = outputs(twin, Schedule(twin.model, twin.arrays(), lesson.task))
+        parts = [rates.shape[1] * error(rates, wanted[:, span], scale, weights[:, span], options.loss).item() for span, rates in found]
+    return sum(parts) / wanted.shape[1]
 
 
 def error(outputs: Tensor, wanted: Tensor, scale: Tensor, weights: Tensor, loss: Loss) -> Tensor:
@@ -125,13 +202,20 @@ def error(outputs: Tensor, wanted: Tensor, scale: Tensor, weights: Tensor, loss:
     return (weights * ((outputs - wanted) / scale) ** 2).mean()
 
 
-def penalty(twin: Twin, run: Run, options: Options) -> Tensor | float:
-    """What the regularisers add to the error."""
+def penalty(twin: Twin, run: Run, options: Options, *, of: int | None = None, before: Float[Tensor, "trial 1 unit"] | None = None) -> Tensor | float:
+    """What the regularisers add to the error.
+
+    Args:
+        twin: its weights are regularised.
+        run: what it did.
+        options: strengths.
+        of: bins that means are over, where the run is a piece of them.
+        before: rates at the bin before the run.
+    """
     total: Tensor | float = 0.0
+    of = of or run.rates.shape[1]
     if options.penalty_rates:
         total = total + options.penalty_rates * (run.rates**2).mean()
-    if options.penalty_smoothness:
-        total = total + options.penalty_smoothness * (run.rates.diff(dim=1) ** 2).mean()
     if options.penalty_weights:
         learned = [getattr(twin, name) for name, part in twin.model.projections.items() if part.learn]
         total = total + options.penalty_weights * sum((W**2).mean() for W in learned)
@@ -140,6 +224,10 @@ def penalty(twin: Twin, run: Run, options: Options) -> Tensor | float:
         slope = torch.func.jvp(twin.rate, (run.states,), (torch.ones_like(run.states),))[1]
         columns = (getattr(twin, recurrent) ** 2).sum(dim=0)
         total = total + options.penalty_jacobian * (slope**2 @ columns).mean() / twin.model.units
+    total = total * (run.rates.shape[1] / of)
+    if options.penalty_smoothness:
+        changes = (run.rates if before is None else torch.cat([before, run.rates], dim=1)).diff(dim=1)
+        total = total + options.penalty_smoothness * (changes**2).sum(dim=1).mean() / max(1, of - 1)
     return total
 
 
