@@ -10,6 +10,7 @@ from numpy import ndarray
 
 from cortex_sim.errors import OptionError
 
+
 def build(shape: tuple[int, int], rng: np.random.Generator, *, gain: float, density: float) -> Float[ndarray, "row column"]:
     """Draw each weight from N(0, gain^2 / (density columns)) with probability ``density``, else 0: a spectral radius of about ``gain``.
 
