@@ -1,8 +1,10 @@
 """One description of a push, given in the space of the observed rates and applied to either side."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy import ndarray
 
 from cortex_sim.errors import OptionError
 from cortex_sim.task import DT, Clamp, Drive, Task
@@ -52,7 +54,22 @@ def silence(task: Task, units: int, *, seed: int, rate: float, fraction: float, 
     """
     rng = np.random.default_rng(np.random.SeedSequence((seed, SILENCE)))
     chosen = np.sort(rng.choice(units, _count(units, fraction), replace=False))
-    return replace(task, clamps=(*task.clamps, Clamp(chosen, rate, _course(task, start, duration))))
+    return silence_units(task, chosen, rate=rate, span=(start, start + duration))
+
+
+def silence_units(task: Task, units: Sequence[int] | ndarray, *, rate: float, span: tuple[float, float]) -> Task:
+    """Hold chosen units at one rate for a while, in every trial.
+
+    Args:
+        task: to be perturbed.
+        units: positions of the observed units.
+        rate: what they are held at, in the unit of the rates.
+        span: start and stop, s from the go cue.
+
+    Raises:
+        OptionError: the span lies outside the task.
+    """
+    return replace(task, clamps=(*task.clamps, Clamp(np.asarray(units, dtype=int), rate, _course(task, span[0], span[1] - span[0]))))
 
 
 def _count(units: int, fraction: float) -> int:

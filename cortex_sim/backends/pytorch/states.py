@@ -1,0 +1,15 @@
+"""The states that a run goes through, where rates are not enough."""
+
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.backends.pytorch.twin import Inputs, Twin
+from cortex_sim.schedule import Schedule
+
+
+def trajectory(schedule: Schedule) -> Float[ndarray, "trial time state"]:
+    """Integrate the model's equations in float64 and return its states at every bin, in SI."""
+    twin = Twin(schedule.model, schedule.arrays, dtype=torch.float64)
+    with torch.no_grad():
+        return twin.unroll(twin.start(schedule), Inputs(twin, schedule), schedule).states.numpy()
