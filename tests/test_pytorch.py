@@ -44,6 +44,8 @@ def small(name: str, seed: int = 0, *, channels: int = 3, **changes: object) -> 
     for label, p in card.projections.items():
         made = rng.normal(size=(card.size(p.rows), card.size(p.columns))) / np.sqrt(card.size(p.columns))
         made = np.diag(rng.uniform(1, 3, len(made))) if p.rule == "diagonal" else made
+        made = made if p.self_connections else made - np.diag(np.diag(made))
+        made = made if p.rank is None else np.outer(made[:, 0], made[0])
         arrays[label] = made if p.excitatory is None else np.abs(made) * np.where(np.arange(UNITS) < round(p.excitatory * UNITS), 1.0, -1.0)
     arrays |= {label: 0.3 * rng.normal(size=card.size(p.over)) for label, p in card.parameters.items() if p.over}
     return card.with_arrays(arrays, **changes)
@@ -122,7 +124,7 @@ def test_the_gated_card_is_torchs_own_gru() -> None:
     np.testing.assert_allclose(simulate(model, task).rate, (hidden @ arrays["C"].T + arrays["d"]).detach().numpy(), atol=1e-13)
 
 
-@pytest.mark.parametrize("name", STUDENTS)
+@pytest.mark.parametrize("name", [name for name in STUDENTS if "spike(" not in CARDS[name].equations])  # a step has another slope by design
 def test_gradients_equal_finite_differences(name: str) -> None:
     model = small(name)
     twin, schedule = Twin(model, model.arrays()), Schedule(model, model.arrays(), busy_task(model))
