@@ -65,6 +65,22 @@ def participation_ratio(samples: Float[ndarray, "... unit"]) -> float:
     return float(values.sum() ** 2 / (values**2).sum())
 
 
+def alignment(a: Float[ndarray, "... unit"], b: Float[ndarray, "... unit"], axes: int = 10) -> float:
+    r"""Alignment index: share of b's variance along the leading axes of a, relative to the most that as many axes can hold (Elsayed et al. 2016).
+
+    :math:`A = \operatorname{tr}(D_a^\top C_b D_a) / \sum_{i \le k} \sigma_i(C_b)`: 1 where both occupy one subspace, 0 where orthogonal ones.
+
+    Args:
+        a: activity in one epoch.
+        b: activity in another; the same units.
+        axes: k; fewer where there are fewer units.
+    """
+    C_a, C_b = (np.cov(one.reshape(-1, one.shape[-1]), rowvar=False) for one in (a, b))
+    k = min(axes, len(C_a))
+    D = np.linalg.eigh(C_a)[1][:, -k:]
+    return float(np.trace(D.T @ C_b @ D) / np.linalg.eigvalsh(C_b)[-k:].sum())
+
+
 def _unbiased_hsic(a: ndarray, b: ndarray) -> float:
     """HSIC_1 of Song et al. (2012) for linear kernels, from features: no sample-by-sample matrix is made."""
     n = len(a)
