@@ -34,8 +34,9 @@ def test_weights_of_low_rank_are_outer_products_with_the_means_they_were_given()
     three = low_rank.build((size, size), rng(), rank=3, **spread)
     singular = np.linalg.svd(three, compute_uv=False)
     assert singular[2] > 1e-3 and singular[3] < 1e-14
-    along_m = W[:, 0] / W[:, 0].mean() * 1.1  # the entries of m, up to the error of their mean
-    assert along_m.std() == pytest.approx(0.3, rel=5 / np.sqrt(2 * size) + 5 * 0.3 / 1.1 / np.sqrt(size))
+    for line, mean, spread_of in ((W[:, 0], 1.1, 0.3), (W[0], 2.0, 0.7)):  # the entries of m, and of n
+        entries = line / line.mean() * mean
+        assert entries.std() == pytest.approx(spread_of, rel=5 / np.sqrt(2 * size) + 5 * spread_of / mean / np.sqrt(size))
 
 
 def test_modules_are_dense_inside_sparse_between_neighbours_and_apart_from_others() -> None:
