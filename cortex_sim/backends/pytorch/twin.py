@@ -56,7 +56,14 @@ class Twin(nn.Module):
     def arrays(self) -> dict[str, ndarray]:
         """The present weights, by name, in float64."""
         names = [*self.model.projections, *(n for n, p in self.model.parameters.items() if p.over)]
-        return {name: getattr(self, name).detach().cpu().double().numpy() for name in names}
+        return {name: self._exact(name).detach().cpu().numpy() for name in names}
+
+    def _exact(self, name: str) -> Tensor:
+        """An array in float64: a product of factors is multiplied there, so that its rank survives."""
+        if not nn.utils.parametrize.is_parametrized(self, name):
+            return getattr(self, name).double()
+        constraint: Any = self.parametrizations[name]
+        return constraint[0](*(raw.double() for raw in constraint.parameters()))
 
     def start(self, schedule: Schedule) -> State:
         """State at the start of a schedule; through the encoder, where there is one, so that it can be learned."""
