@@ -62,8 +62,8 @@ class Twin(nn.Module):
         """An array in float64: a product of factors is multiplied there, so that its rank survives."""
         if not nn.utils.parametrize.is_parametrized(self, name):
             return getattr(self, name).double()
-        constraint: Any = self.parametrizations[name]
-        return constraint[0](*(raw.double() for raw in constraint.parameters()))
+        constraints: Any = self.parametrizations
+        return constraints[name][0](*(raw.double() for raw in constraints[name].parameters()))
 
     def start(self, schedule: Schedule) -> State:
         """State at the start of a schedule; through the encoder, where there is one, so that it can be learned."""
