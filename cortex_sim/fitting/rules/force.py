@@ -1,0 +1,94 @@
+r"""FORCE: the output is fed back into a chaotic network while recursive least squares keeps its error small from the first moments on.
+
+The student runs with :math:`W_0 r + U z`, where :math:`z = C r` is its own output, right or wrong, and U is random and fixed; only C learns.
+Since z is linear in r this is a network with the recurrent weights :math:`W = W_0 + U C`, and as such it is returned.
+
+Source:
+    Sussillo & Abbott (2009) Neuron 63:544.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.fitting.online import Network, Pace, check_lesson, teach
+from cortex_sim.fitting.recursive import Recursive
+from cortex_sim.learning import Course, Lesson, Options
+from cortex_sim.model import Model
+
+
+def learn(
+    model: Model,
+    lesson: Lesson,
+    check: Lesson,
+    *,
+    options: Options,
+    seed: int,
+    checkpoint: Path | None,
+    report: Callable[[float, str], None],
+    alpha: float = 1.0,
+    every: int = 2,
+    feedback: float = 1.0,
+    continued: bool = False, start: float = 0.5,
+) -> Course:
+    """Correct the readout while the student runs; see :func:`cortex_sim.fitting.online.teach`.
+
+    Args:
+        model: leaky, with a readout of many units; its readout and recurrent weights are learned.
+        lesson: trained on, trial after trial; outputs at bins between corrections, or of no weight, are not looked at.
+        check: never trained on.
+        options: ``epochs`` passes at most, ``patience`` without improvement.
+        seed: of the feedback weights and the noise.
+        checkpoint: not used: a pass takes seconds.
+        report: called with the fraction done and a line of text.
+        alpha: of the ridge towards the weights at the start; its inverse is the learning rate at first.
+        every: bins from one correction to the next.
+        feedback: largest weight of the feedback of an output, for an output one standard deviation from its mean.
+        continued: the first trial begins in a random state, each other where the one before it ended, and the network that is returned where the
+            last one ended: for one pattern that goes on and on.
+        start: standard deviation of that random state.
+
+    Raises:
+        TaskError: the student is no leaky network, or a constraint of its card forbids the weights.
+    """
+    check_lesson(model, lesson, options, continued=continued, asked_by="force")
+    network = Network.of(model, asked_by="force")
+    student = Student(network, network.feedback(lesson.scale, feedback, seed), alpha)
+    return teach(student, network, lesson, check, pace=Pace(every, continued, start), options=options, seed=seed, report=report)
+
+
+class Student:
+    """A network whose output is fed back and whose readout is being learned."""
+
+    def __init__(self, network: Network, U: Float[ndarray, "unit observed"], alpha: float) -> None:
+        """Begin with the weights of the card.
+
+        Args:
+            network: gives the weights at the start.
+            U: of the feedback.
+            alpha: of the ridge.
+        """
+        self.network, self.U = network, U
+        self.W, self.C = network.weights[network.leaky.recurrent], network.weights[network.readout].copy()
+        self.one = network.leaky.coefficients(network.weights)
+        self.recursion = Recursive(len(self.W), alpha)
+
+    def begin(self, state: Float[ndarray, " unit"]) -> None:
+        """Start from this state."""
+        self.state = state
+
+    def step(self, current: Float[ndarray, " unit"], wanted: Float[ndarray, " observed"], weight: float, *, correct: bool) -> ndarray:
+        """Go one step on, correct the readout after its output has been fed back, and give that output."""
+        r = self.network.leaky.rate(self.state)
+        z = self.C @ r
+        output = z + self.network.offset
+        self.state = self.one.decay * self.state + self.one.coupling * (self.W @ r + self.U @ z) + current
+        if correct and weight > 0:
+            self.recursion.learn(self.C, r * weight**0.5, (output - wanted) * weight**0.5)
+        return output
+
+    def arrays(self) -> dict[str, ndarray]:
+        """The same network with its feedback written into its recurrent weights."""
+        return self.network.weights | {self.network.leaky.recurrent: self.W + self.U @ self.C, self.network.readout: self.C.copy()}

@@ -1,0 +1,100 @@
+r"""full-FORCE: another random network, driven by the wanted output, shows every unit what input it should make for itself.
+
+The teacher has the weights J that the card draws and gets the wanted output as an input, :math:`F = J r_D + U f`. The student, which gets no
+such input, learns to make :math:`W r = F` and :math:`C r = f` of its own rates r, by recursive least squares; what it makes is what it runs on.
+
+Source:
+    DePasquale, Cueva, Rajan, Escola & Abbott (2018) PLoS ONE 13:e0191527.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.fitting.online import Network, Pace, check_lesson, teach
+from cortex_sim.fitting.recursive import Recursive
+from cortex_sim.learning import Course, Lesson, Options
+from cortex_sim.model import Model
+
+
+def learn(
+    model: Model,
+    lesson: Lesson,
+    check: Lesson,
+    *,
+    options: Options,
+    seed: int,
+    checkpoint: Path | None,
+    report: Callable[[float, str], None],
+    alpha: float = 1.0,
+    every: int = 2,
+    feedback: float = 1.0,
+    continued: bool = False, start: float = 0.5,
+) -> Course:
+    """Correct recurrent weights and readout while the student runs; see :func:`cortex_sim.fitting.online.teach`.
+
+    Args:
+        model: leaky, with a readout of many units; the weights of its card are the teacher's, its own begin at 0.
+        lesson: trained on, trial after trial.
+        check: never trained on.
+        options: ``epochs`` passes at most, ``patience`` without improvement.
+        seed: of the teacher's weights for the wanted output, and of the noise.
+        checkpoint: not used: a pass takes seconds.
+        report: called with the fraction done and a line of text.
+        alpha: of the ridge; its inverse is the learning rate at first.
+        every: bins from one correction to the next.
+        feedback: largest weight of the teacher's input, for an output one standard deviation from its mean.
+        continued: the first trial begins in a random state, each other where the one before it ended, and the network that is returned where the
+            last one ended: for one pattern that goes on and on.
+        start: standard deviation of that random state.
+
+    Raises:
+        TaskError: the student is no leaky network, or a constraint of its card forbids the weights.
+    """
+    check_lesson(model, lesson, options, continued=continued, asked_by="full_force")
+    network = Network.of(model, asked_by="full_force")
+    student = Student(network, network.feedback(lesson.scale, feedback, seed), alpha)
+    return teach(student, network, lesson, check, pace=Pace(every, continued, start), options=options, seed=seed, report=report)
+
+
+class Student:
+    """A network that learns to make its own input, and the driven one that it learns from."""
+
+    def __init__(self, network: Network, U: Float[ndarray, "unit observed"], alpha: float) -> None:
+        """Begin without recurrent weights.
+
+        Args:
+            network: its recurrent weights are the teacher's.
+            U: weights with which the wanted output enters the teacher.
+            alpha: of the ridge.
+        """
+        self.network, self.U = network, U
+        self.J, self.C = network.weights[network.leaky.recurrent], network.weights[network.readout].copy()
+        self.W = np.zeros_like(self.J)
+        self.one = network.leaky.coefficients(network.weights)
+        self.inputs, self.outputs = Recursive(len(self.W), alpha), Recursive(len(self.W), alpha)
+
+    def begin(self, state: Float[ndarray, " unit"]) -> None:
+        """Start both from this state."""
+        self.state = self.driven = state
+
+    def step(self, current: Float[ndarray, " unit"], wanted: Float[ndarray, " observed"], weight: float, *, correct: bool) -> ndarray:
+        """Go one step on, correct the weights that made it, and give the output before it."""
+        r = self.network.leaky.rate(self.state)
+        shown = self.J @ self.network.leaky.rate(self.driven) + self.U @ (wanted - self.network.offset)
+        made, output = self.W @ r, self.C @ r + self.network.offset
+        self.state, self.driven = (
+            self.one.decay * x + self.one.coupling * total + current for x, total in ((self.state, made), (self.driven, shown))
+        )
+        if correct:
+            self.inputs.learn(self.W, r, made - shown)
+            if weight > 0:
+                self.outputs.learn(self.C, r * weight**0.5, (output - wanted) * weight**0.5)
+        return output
+
+    def arrays(self) -> dict[str, ndarray]:
+        """The student's weights."""
+        return self.network.weights | {self.network.leaky.recurrent: self.W.copy(), self.network.readout: self.C.copy()}
