@@ -25,7 +25,7 @@ class Options:
         batch: conditions per step.
         rate: learning rate at the start.
         patience: epochs without improvement on the validation conditions before stopping.
-        validation: fraction of the conditions kept for early stopping.
+        validation: fraction of the conditions kept for early stopping; 0 where all are taught and those decide.
         closed_form: start from the regression of the student's own equation, where its state can be read off the rates.
         start: from the rates of the first bin, or from rest (a network that is told by its channels what to do).
         loss: squared error in units of each output's standard deviation; or of probabilities, of which the outputs are the logits.
@@ -74,8 +74,8 @@ class Options:
         for name in ("batch", "patience", "clip", "segment"):
             if getattr(self, name) <= 0:
                 raise OptionError(f"{name} {getattr(self, name)!r} should be above 0.")
-        if not 0 < self.validation < 1:
-            raise OptionError(f"validation {self.validation!r} should lie between 0 and 1.")
+        if not 0 <= self.validation < 1:
+            raise OptionError(f"validation {self.validation!r} should be 0 or more and below 1.")
 
 
 CUSTOMARY = Options()

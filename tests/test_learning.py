@@ -166,6 +166,12 @@ def test_a_network_learns_the_targets_of_a_task_from_rest() -> None:
     assert fitted.model.channels == 2 and fitted.model.observed == 3
 
 
+def test_with_no_validation_every_condition_is_taught_and_decides() -> None:
+    fitted = teach(student(), task().wanted, task(), options=Options(epochs=3, batch=4, start="rest", validation=0))
+    assert fitted.conditions == (TRIALS, TRIALS)
+    assert fitted.validation[:-1] == pytest.approx(fitted.train[1:], rel=1e-5)  # after an epoch of one step, and before the next
+
+
 def test_a_task_without_targets_teaches_nothing() -> None:
     with pytest.raises(TaskError, match=r"^task 'random': has no targets, so there is nothing to be taught\.$"):
         _ = task(targets=None).wanted
@@ -190,7 +196,7 @@ def test_a_mask_is_cut_and_chosen_with_its_task() -> None:
         ({"optimiser": "adamm"}, r"^optimiser 'adamm' is unknown\. Did you mean 'adam'\?$"),
         ({"rate": -1.0}, r"^rate -1\.0 should be 0 or more\.$"),
         ({"batch": 0}, r"^batch 0 should be above 0\.$"),
-        ({"validation": 1.0}, r"^validation 1\.0 should lie between 0 and 1\.$"),
+        ({"validation": 1.0}, r"^validation 1\.0 should be 0 or more and below 1\.$"),
         ({"through": "time"}, r"^through 'time' is unknown\."),
     ],
 )

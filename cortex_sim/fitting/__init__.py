@@ -107,11 +107,13 @@ def train(
 
 
 def split(trials: Trials, fraction: float, seed: int) -> tuple[Int[ndarray, " taught"], Int[ndarray, " checked"]]:
-    """Set conditions aside: all trials of a condition fall on one side.
+    """Set conditions aside: all trials of a condition fall on one side; of fraction 0, every trial is on both.
 
     Raises:
         TrialsError: there are fewer than two conditions.
     """
+    if fraction == 0:
+        return np.arange(len(trials.condition)), np.arange(len(trials.condition))
     conditions = np.unique(trials.condition)
     if len(conditions) < 2:
         raise TrialsError(f"trials have {len(conditions)} condition; at least 2 are needed to keep one for validation.")

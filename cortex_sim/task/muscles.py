@@ -1,0 +1,67 @@
+"""Delayed movements of many conditions, each with its own course of muscle activity."""
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.errors import TaskError
+from cortex_sim.task import DT, Task
+
+PREPARATION, MOVEMENT = 0.4, 0.5  # s before and after the go cue
+BUMPS = 4  # Gaussian bumps that a muscle's activity is made of
+CENTRES, WIDTHS = (0.06, 0.40), (0.03, 0.08)  # s after the go cue; s, standard deviation
+CUES = 6  # channels that tell conditions apart: the number of components in Sussillo et al. (2015)
+ACTIVITY = 31  # names the random stream
+
+
+def muscle_activity(
+    conditions: int = 27, *, muscles: int = 8, cues: int = CUES, seed: int = 0, preparation: float = PREPARATION, movement: float = MOVEMENT
+) -> Task:
+    """Make delayed movements whose targets are synthetic muscle activity.
+
+    Each muscle has a few Gaussian bumps in time; how high each is in a condition is a random linear function of the condition's cues, with its
+    lowest condition at 0. Cues are there from the start; a hold cue drops at the go cue.
+
+    Args:
+        conditions: number of movements, one trial each.
+        muscles: number of them.
+        cues: number of channels that tell conditions apart.
+        seed: of cues and bumps.
+        preparation: s before the go cue.
+        movement: s after it.
+
+    Returns:
+        A task with the channels cue 1, ..., hold, and muscle activity as targets, each muscle with a peak of 1.
+
+    Raises:
+        TaskError: there are no conditions, muscles or cues.
+    """
+    if min(conditions, muscles, cues) < 1:
+        raise TaskError(f"muscle_activity: conditions {conditions}, muscles {muscles} and cues {cues} should each be at least 1.")
+    rng = np.random.default_rng(np.random.SeedSequence((seed, ACTIVITY)))
+    bare = Task(
+        "delayed movements with muscle activity", -preparation, movement, np.arange(conditions),
+        epochs={"preparation": (-preparation, 0.0), "movement": (0.0, movement)},
+    )  # fmt: skip
+    cue = rng.standard_normal((conditions, cues))
+    centre, width = rng.uniform(*CENTRES, (muscles, BUMPS)), rng.uniform(*WIDTHS, (muscles, BUMPS))
+    height = cue @ rng.standard_normal((cues, muscles * BUMPS))
+    height = (height - height.min(axis=0)).reshape(conditions, muscles, BUMPS)
+    bump = np.exp(-((bare.time[:, None, None] - centre) ** 2) / (2 * width**2)) * (bare.time[:, None, None] >= 0)
+    active = np.einsum("cmb,tmb->ctm", height, bump)
+    active /= active.max(axis=(0, 1))
+    targets = xr.DataArray(
+        active, dims=("trial", "time", "axis"), attrs={"units": "1", "long_name": "muscle activity"},
+        coords={"time": ("time", bare.time, {"units": "s"}), "axis": [f"muscle {k + 1}" for k in range(muscles)]},
+    )  # fmt: skip
+    notes = {"conditions": conditions, "muscles": muscles, "cues": cues, "bumps": BUMPS, "seed": seed}
+    return Task(bare.name, bare.start, bare.stop, bare.condition, epochs=bare.epochs, channels=_channels(bare, cue), targets=targets, notes=notes)
+
+
+def _channels(task: Task, cue: Float[ndarray, "condition cue"]) -> xr.DataArray:
+    shown = np.broadcast_to(cue[:, None, :], (task.trials, task.steps, cue.shape[1]))
+    hold = np.broadcast_to((task.fine_time < -DT / 2).astype(float)[None, :, None], (task.trials, task.steps, 1))
+    names = [*(f"cue {k + 1}" for k in range(cue.shape[1])), "hold"]
+    coordinates = {"step": ("step", task.fine_time, {"units": "s"}), "channel": names}
+    return xr.DataArray(np.concatenate([shown, hold], axis=2), dims=("trial", "step", "channel"), coords=coordinates, attrs={"units": "1"})

@@ -1,0 +1,246 @@
+"""Does a network that generates muscle activity rotate like motor cortex, and does it take a simple one?
+
+Reproduces  Sussillo, Churchland, Kaufman & Shenoy (2015) Nat Neurosci 18:1025 on synthetic muscles: a network trained to turn preparatory input into
+            muscle activity, with and without regularisers; tangling, Russo et al. (2018) Neuron 97:953; the modular network of Michaels et al.
+            (2020) PNAS 117:32124.
+Claim       every variant generates the muscles (normalised squared error at most 2 %), rotates (jPCA R² above 0.5) and is less tangled than the
+            muscles at more than 95 % of the times. That only the regularised one rotates is looked for and reported as found.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import t as student_t
+
+from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
+from cortex_sim.backends.pytorch.states import trajectory
+from cortex_sim.comparison.geometry import alignment
+from cortex_sim.comparison.rotations import AXES, Rotations, jpca, principal, shuffled
+from cortex_sim.comparison.score import Score
+from cortex_sim.comparison.tangling import tangling
+from cortex_sim.dynamics import rate_of
+from cortex_sim.fitting import Fitted, Options
+from cortex_sim.fitting.side_by_side import Job, train_many
+from cortex_sim.progress import timed
+from cortex_sim.report import Picture, figures, panels
+from cortex_sim.schedule import Schedule
+from cortex_sim.task import BIN
+from cortex_sim.task.muscles import muscle_activity
+from cortex_sim.trials import derangement
+
+QUESTION = __doc__.split("\n")[0]
+MODEL = "sussillo_2015"
+UNITS, SEEDS, EPOCHS, RATE = 100, 3, 900, 2e-3  # of the small version whose numbers are in the claims' sources
+STRONG = {"penalty_rates": 0.1, "penalty_weights": 0.01, "penalty_jacobian": 0.1}  # chosen: what leaves the error below 2 %
+VARIANTS: Mapping[str, tuple[float, float]] = {  # g before training, share of the regularisers
+    "no regulariser": (1.5, 0.0), "a tenth of them": (1.5, 0.1), "regularised": (1.5, 1.0), "no regulariser, g = 0.5": (0.5, 0.0),
+}  # fmt: skip
+TURNING = (0.05, 0.35)  # s after the go cue, where rotations are looked for: after the first muscles move
+EPOCHS_OF = {"preparation": (-0.4, 0.0), "movement": (0.05, 0.5)}  # s
+CUES, MUSCLES, MODULES, MODULAR_EPOCHS = 20, 50, 3, 500  # of the modular network: visual features and muscles of the authors' code
+NULLS = 50
+CUT, ORDER = 41, 42  # name the random streams
+BOUND = "bound of this protocol"
+SMALL = "independent small version of the network reached {}; bound of this protocol"
+MEASURES = ("normalised squared error of the muscles", "jPCA R²(M_skew)", "times at which tangling is below that of the muscles", "alignment")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is read off one network.
+
+    Attributes:
+        error: squared error of the muscles over their variance.
+        turning: jPCA of its hidden rates in movement.
+        null: the rotational R² with the conditions of each axis permuted.
+        tangled: share of the times of movement at which its tangling is below that of the muscles.
+        curve: tangling of network and muscles, 90th percentile over conditions, by time of movement (1/s²).
+        aligned: alignment index of preparation with movement.
+        muscles: what it puts out.
+    """
+
+    error: float
+    turning: Rotations
+    null: np.ndarray
+    tangled: float
+    curve: tuple[np.ndarray, np.ndarray]
+    aligned: float
+    muscles: Trials
+
+
+def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
+    """Train variants of a network to generate muscle activity and look at how they do it.
+
+    Args:
+        model: leaky network that hears channels.
+        seed: the first of three.
+        smoke: few epochs and seeds: shows that everything runs, its numbers mean nothing.
+    """
+    seconds: dict[str, float] = {}
+    task, modular = muscle_activity(seed=seed), muscle_activity(seed=seed, cues=CUES, muscles=MUSCLES)
+    seeds = range(seed, seed + (1 if smoke else SEEDS))
+    jobs = {(name, one): _job(model, task, name, one, 2 if smoke else EPOCHS) for name in VARIANTS for one in seeds}
+    whole = load("michaels_2020")
+    plain = Options(epochs=2 if smoke else MODULAR_EPOCHS, batch=task.trials, rate=RATE, patience=EPOCHS, start="rest", validation=0)
+    named = {f"{name}, seed {one}": job for (name, one), job in jobs.items()} | {"modular": Job(whole, modular.wanted, modular, seed, plain)}
+    with timed(seconds, "training"):
+        fitted = train_many(named)
+    with timed(seconds, "analysis"):
+        found = {name: [_read(fitted[f"{name}, seed {one}"].model, task, one) for one in seeds] for name in VARIANTS}
+        found["untrained"] = [_read(fitted[f"no regulariser, seed {one}"].start, task, one) for one in seeds]
+        cut = _cut(fitted["modular"].model, modular, seed, 2 if smoke else 20)
+    scores = [score for name, readings in found.items() for score in _scores(name, readings, found["untrained"])] + [_cut_score(cut)]
+    first = {name: fitted[f"{name}, seed {seed}"] for name in VARIANTS}
+    return Report(
+        title=QUESTION, question=f"{model.title} ({model.paper}), {UNITS} units, {task.trials} conditions, synthetic muscles.",
+        answer=_answer(found, cut), claims=[] if smoke else _claims(found, cut), scores=scores,
+        pictures=_pictures(scores, found, task, first | {"modular": fitted["modular"]}),
+        trials={name: one[0].muscles for name, one in found.items()},
+        models={name: one.model for name, one in first.items()} | {"modular": fitted["modular"].model},
+        methods=_methods(), facts={"seeds": str(len(seeds))} | ({"smoke run": "its numbers mean nothing"} if smoke else {}),
+        seed=seed, seconds=seconds,
+    )  # fmt: skip
+
+
+def _job(model: Model, task: Task, name: str, seed: int, epochs: int) -> Job:
+    gain, share = VARIANTS[name]
+    recurrent = next(iter(model.parsed.called() & model.projections.keys()))
+    projections = {key: part.model_dump() for key, part in model.projections.items()}
+    projections[recurrent]["arguments"]["gain"]["value"] = gain
+    student = model.with_arrays({}, units=UNITS, projections=projections)
+    penalties = {key: share * value for key, value in STRONG.items()}
+    options = Options(epochs=epochs, batch=task.trials, rate=RATE, patience=epochs, start="rest", validation=0, **penalties)
+    return Job(student, task.wanted, task, seed, options)
+
+
+def _read(model: Model, task: Task, seed: int) -> Reading:
+    wanted, out = task.wanted, simulate(model, task)
+    rates = rate_of(model, trajectory(Schedule(model, model.arrays(), task)))
+    hidden = Trials.from_arrays(rates, task.time, units="1")
+    turning = hidden.window(*TURNING).rate
+    states = principal(turning - turning.mean(axis=0), AXES)
+    rng = np.random.default_rng(np.random.SeedSequence((seed, ORDER)))
+    null = np.array([jpca(shuffled(states, rng), BIN).r2_skew for _ in range(NULLS)])
+    parts = {name: hidden.window(*span).rate for name, span in EPOCHS_OF.items()}
+    own, driven = (tangling(one, BIN) for one in (parts["movement"], wanted.window(*EPOCHS_OF["movement"]).rate))
+    curve = tuple(np.percentile(one, 90, axis=0) for one in (own, driven))
+    aligned = alignment(parts["movement"], parts["preparation"])
+    return Reading(_error(out, wanted), jpca(states, BIN), null, float((own < driven).mean()), (curve[0], curve[1]), aligned, out)
+
+
+def _error(out: Trials, wanted: Trials) -> float:
+    return float(((out.rate - wanted.rate) ** 2).sum() / ((wanted.rate - wanted.rate.mean(axis=(0, 1))) ** 2).sum())
+
+
+def _cut(model: Model, task: Task, seed: int, draws: int) -> dict[str, list[float]]:
+    """Error of the modular network whole, without the weights between modules, and without as many random weights within them."""
+    W, module = model.arrays()["W"], np.arange(model.units) * MODULES // model.units
+    between = (module[:, None] != module[None, :]) & (W != 0)
+    within = np.flatnonzero((module[:, None] == module[None, :]) & (W != 0))
+    rng = np.random.default_rng(np.random.SeedSequence((seed, CUT)))
+
+    def without(places: np.ndarray) -> float:
+        changed = W.copy()
+        changed.flat[places] = 0
+        return _error(simulate(model.with_arrays({"W": changed}), task), task.wanted)
+
+    removed = [without(rng.choice(within, between.sum(), replace=False)) for _ in range(draws)]
+    return {"whole": [without(np.array([], dtype=int))], "between": [without(np.flatnonzero(between))], "within": removed}
+
+
+def _scores(name: str, found: list[Reading], untrained: list[Reading]) -> list[Score]:
+    """The four measures of one variant, with intervals over seeds."""
+    noiseless, split = "the muscles are given without noise", "all conditions, all of which were taught"
+    rng = np.random.default_rng(np.random.SeedSequence((len(name), ORDER)))
+    out = found[0].muscles
+    mixed = [_error(out, Trials.from_arrays(out.rate[derangement(len(out.rate), rng)], out.time)) for _ in range(NULLS)]
+    turned = np.concatenate([one.null for one in found])
+    rows: list[tuple[str, Callable[[Reading], float], str, float, np.ndarray, str]] = [
+        (MEASURES[0], lambda one: one.error, "lower", 0.0, np.array(mixed), "conditions of the output permuted"),
+        (MEASURES[1], lambda one: one.turning.r2_skew, "higher", 1.0, turned, "conditions of each axis permuted"),
+        (MEASURES[2], lambda one: one.tangled, "higher", 1.0, np.array([one.tangled for one in untrained * 2]), "untrained networks"),
+        (MEASURES[3], lambda one: one.aligned, "lower", 0.0, np.array([one.aligned for one in untrained * 2]), "untrained networks"),
+    ]
+    return [
+        Score(measure, name, split, float(np.mean([read(one) for one in found])), better, identical, null, surrogate,  # type: ignore[arg-type]
+              _interval([read(one) for one in found]), "seeds" if len(found) > 1 else "one seed; run more", ceiling_reason=noiseless)
+        for measure, read, better, identical, null, surrogate in rows
+    ]  # fmt: skip
+
+
+def _interval(values: list[float]) -> tuple[float, float] | None:
+    """95 % interval of the mean over seeds, by Student's t."""
+    if len(values) < 2:
+        return None
+    reach = float(student_t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
+    return float(np.mean(values)) - reach, float(np.mean(values)) + reach
+
+
+def _cut_score(cut: Mapping[str, list[float]]) -> Score:
+    return Score(
+        "error without the weights between modules", "modular", "all conditions, all of which were taught", cut["between"][0], "lower",
+        cut["whole"][0], np.array(cut["within"]), "as many random weights within modules removed", None, "one network", ceiling_reason="no noise",
+    )  # fmt: skip
+
+
+def _claims(found: Mapping[str, list[Reading]], cut: Mapping[str, list[float]]) -> list[Claim]:
+    trained = [one for name in VARIANTS for one in found[name]]
+    return [
+        Claim("largest normalised squared error of a variant", max(one.error for one in trained), 0.0, 0.02, SMALL.format("0.005 to 0.011")),
+        Claim("smallest rotational R² of a variant", min(one.turning.r2_skew for one in trained), 0.5, 1.0, SMALL.format("0.72 to 0.83")),
+        Claim("smallest share of times less tangled than the muscles", min(one.tangled for one in trained), 0.95, 1.0, SMALL.format("1")),
+        Claim("modular network: error", cut["whole"][0], 0.0, 0.05, BOUND),
+        Claim("modular network: error without the weights between modules", cut["between"][0], 0.5, np.inf, BOUND),
+    ]
+
+
+def _answer(found: Mapping[str, list[Reading]], cut: Mapping[str, list[float]]) -> str:
+    mean = {name: np.mean([(one.error, one.turning.r2_skew) for one in readings], axis=0) for name, readings in found.items()}
+    told = "; ".join(f"{name}: error {error:.3f}, rotational R² {turning:.2f}" for name, (error, turning) in mean.items())
+    simple, free = ([one.turning.r2_skew for one in found[name]] for name in ("regularised", "no regulariser"))
+    clear, none = "Regularised networks rotate more at every seed.", "Regularised or not, they rotate: there is no clear contrast."
+    verdict = clear if min(simple) > max(free) else none
+    return (
+        f"{told}. {verdict} The modular network's error is {cut['whole'][0]:.3f}, {cut['between'][0]:.2f} without the weights between its modules "
+        f"and {np.mean(cut['within']):.2f} without as many within them."
+    )
+
+
+def _pictures(scores: list[Score], found: Mapping[str, list[Reading]], task: Task, fitted: Mapping[str, Fitted]) -> dict[str, Picture]:
+    muscles = {name: readings[0].muscles.rate for name, readings in found.items()}
+    time = task.wanted.window(*EPOCHS_OF["movement"]).time
+    curves = {"muscles": found["regularised"][0].curve[1]} | {name: readings[0].curve[0] for name, readings in found.items()}
+    assert task.targets is not None
+    return {
+        "scores": Picture(
+            figures.score_panels([s for s in scores if s.student != "modular"], MEASURES[:2]),
+            "How well the muscles are generated, and how much the network rotates",
+            "Dots: mean over seeds; lines: 95 % interval; grey bands: 95 % of the surrogates.",
+        ),
+        "muscles": Picture(
+            figures.example_units(task.targets.values, muscles, task.time, [0, 2, 4, 6], [0, 13], ylabel="activity", event="go cue"),
+            "Muscles", "Activity of four muscles (as a share of each one's peak) in two conditions; thick: asked for.",
+        ),
+        "rotations": Picture(
+            figures.rotation_planes({name: readings[0].turning for name, readings in found.items()}), "Rotations of the hidden rates (jPCA)",
+            f"The plane with the fastest rotation, {TURNING[0] * 1e3:g} to {TURNING[1] * 1e3:g} ms after the go cue; first seed.",
+        ),
+        "tangling": Picture(
+            figures.curves(time * 1e3, {name: np.log10(line) for name, line in curves.items()}, xlabel="time from go cue (ms)",
+                           ylabel="log10 of tangling (1/s²)"),
+            "Tangling", "90th percentile over conditions, first seed. A system that drives itself should be less tangled than what it drives.",
+        ),
+    } | panels.learning(fitted)  # fmt: skip
+
+
+def _methods() -> list[str]:
+    return [
+        f"Muscles are sums of four Gaussian bumps in time whose heights are random linear functions of six cues. Networks of {UNITS} "
+        "units start from rest, hear the cues and a hold signal that drops at the go cue, and were taught all conditions by back-propagation "
+        "through time; the paper used Hessian-free optimisation, recorded muscles and 300 units.",
+        f"Regularisers: {', '.join(f'{name} {value:g}' for name, value in STRONG.items())} (full), a tenth of them, or none.",
+        "Rotations: jPCA on six components of the hidden rates after removal of the mean over conditions, without soft normalisation. Tangling: "
+        "eight components. Alignment: of preparatory activity with the ten leading components of movement activity.",
+        "Untrained networks stand beside the trained ones: what they show as well has nothing to do with the muscles.",
+    ]
