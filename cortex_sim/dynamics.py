@@ -63,6 +63,18 @@ def _rate(model: Model, variables: Mapping[str, ndarray]) -> Float[ndarray, "...
         raise TaskError(f"{model.name}: rates do not follow from the state alone, since {model.rate!r} needs {problem.name!r} too.") from None
 
 
+def gain_of(model: Model) -> Callable[[Float[ndarray, "... unit"], Mapping[str, ndarray]], Float[ndarray, "... unit"]]:
+    """Give :func:`rate_of` of a model of one state variable as a function of the state and the per-unit parameters, made ready for many steps."""
+    text = model.parsed
+    used = {name for equation in text.equations.values() if equation.code for name in equation.code.co_names}
+    values = {name: value for name, value in _values(model).items() if name in used}
+
+    def gain(state: ndarray, arrays: Mapping[str, ndarray]) -> ndarray:
+        return text.subexpressions(values | {name: arrays[name] for name in text.parameters} | {text.state: state}, wanted=model.rate)[model.rate]
+
+    return gain
+
+
 def check_state(model: Model, state: Float[ndarray, "... state"]) -> None:
     """Refuse a state that does not have one number for each variable of each unit.
 

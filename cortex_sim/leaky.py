@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.dynamics import flow, rate_of
+from cortex_sim.dynamics import flow, gain_of, rate_of
 from cortex_sim.errors import TaskError
 from cortex_sim.model import Model
 from cortex_sim.units import scale
@@ -116,9 +116,13 @@ class Leaky:
         arrays = self.model.arrays()
         return {name: arrays[name] for name in self.model.parsed.parameters}
 
+    @cached_property
+    def _gain(self) -> Callable[[ndarray, Mapping[str, ndarray]], ndarray]:
+        return gain_of(self.model)
+
     def rate(self, x: Float[ndarray, "... unit"], arrays: Mapping[str, ndarray] | None = None) -> Float[ndarray, "... unit"]:
         """R = phi(x), at these per-unit parameters or the model's own."""
-        return rate_of(self.model, x, self._own if arrays is None else arrays)
+        return self._gain(x, self._own if arrays is None else arrays)
 
     def slope(self, x: Float[ndarray, "... unit"], arrays: Mapping[str, ndarray] | None = None) -> Float[ndarray, "... unit"]:
         """phi'(x), by central differences: right to 1e-9 of a smooth gain's range."""
