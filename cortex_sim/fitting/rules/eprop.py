@@ -14,6 +14,7 @@ Source:
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -146,19 +147,28 @@ def gradient(
 
 
 class _Synapses:
-    """One trace for each presynaptic unit and channel (and time constant), and the sums of credit times trace."""
+    """One trace for each presynaptic unit and channel (and time constant), and the sums of credit times trace.
+
+    What an encoder gives the first state is remembered likewise, and only ever fades.
+    """
 
     def __init__(self, leaky: Leaky, schedule: Schedule, found: Coefficients) -> None:
         model, trials = leaky.model, schedule.task.trials
-        self._recurrent, self._factors, self._heard = leaky.recurrent, {leaky.recurrent: found.coupling}, {}
+        self._recurrent, self._heard = leaky.recurrent, dict[str, ndarray]()
+        self._factors: dict[str, Any] = {leaky.recurrent: found.coupling}
         for name, channels in schedule.stimuli.items():
             weights = str(model.inputs[name].weights)
             self._factors[weights], self._heard[weights] = found.inputs[name] * scale(model.inputs[name].unit), channels
         decay = np.broadcast_to(found.decay, model.units)
         self._groups = [(value, np.flatnonzero(decay == value)) for value in np.unique(decay)]
-        sizes = {leaky.recurrent: model.units} | {name: channels.shape[2] for name, channels in self._heard.items()}
-        self._traces = [{name: np.zeros((trials, size)) for name, size in sizes.items()} for _ in self._groups]
-        self._sums = {name: np.zeros((model.units, size)) for name, size in sizes.items()}
+        first = {leaky.recurrent: np.zeros((trials, model.units))}
+        first |= {name: np.zeros((trials, channels.shape[2])) for name, channels in self._heard.items()}
+        if (encoder := model.initial) and schedule.task.initial is not None:
+            first |= {encoder.weights: schedule.task.initial, encoder.offset: np.ones((trials, 1))}
+        self._factors |= dict.fromkeys(first.keys() - self._factors.keys(), 1.0)
+        self._traces = [dict(first) for _ in self._groups]
+        self._sums = {name: np.zeros((model.units, trace.shape[1])) for name, trace in first.items()}
+        self._offset = encoder.offset if encoder else ""
 
     def assign(self, credit: Float[ndarray, "trial unit"]) -> None:
         """Add what the present errors say about every synapse."""
@@ -170,11 +180,13 @@ class _Synapses:
         """Remember the present presynaptic activity."""
         for (decay, _), traces in zip(self._groups, self._traces, strict=True):
             for name in traces:
-                traces[name] = decay * traces[name] + (r if name == self._recurrent else self._heard[name][:, step])
+                heard = r if name == self._recurrent else self._heard[name][:, step] if name in self._heard else 0.0
+                traces[name] = decay * traces[name] + heard
 
     def totals(self) -> dict[str, ndarray]:
         """Gradients by the weights."""
-        return {name: np.broadcast_to(self._factors[name], len(total))[:, None] * total for name, total in self._sums.items()}
+        found = {name: np.broadcast_to(self._factors[name], len(total))[:, None] * total for name, total in self._sums.items()}
+        return {name: total[:, 0] if name == self._offset else total for name, total in found.items()}
 
 
 class _Own:

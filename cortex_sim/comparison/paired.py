@@ -1,0 +1,92 @@
+"""Many networks, each taught by every rule: differences between rules within networks, corrected for their number."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.stats import binom, wilcoxon
+
+from cortex_sim.errors import ComparisonError
+
+LABELS = 46  # names the random stream
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of two rules over the same networks.
+
+    Attributes:
+        median: of the differences, first minus second.
+        p: Wilcoxon's signed-rank test, two-sided, corrected by Holm's method for all pairs tested together.
+    """
+
+    median: float
+    p: float
+
+
+def differences(values: Mapping[str, Float[ndarray, " network"]]) -> dict[tuple[str, str], Difference]:
+    """Compare every two rules, network by network.
+
+    Args:
+        values: of each rule, network by network in the same order.
+
+    Raises:
+        ComparisonError: rules have different numbers of networks.
+    """
+    sizes = {name: len(each) for name, each in values.items()}
+    if len(set(sizes.values())) > 1:
+        raise ComparisonError(f"paired differences need the same networks under every rule; there are {sizes}.")
+    pairs = list(combinations(values, 2))
+    apart = [np.asarray(values[a]) - np.asarray(values[b]) for a, b in pairs]
+    found = holm(np.array([wilcoxon(each).pvalue if np.any(each) else 1.0 for each in apart]))
+    return {pair: Difference(float(np.median(each)), float(p)) for pair, each, p in zip(pairs, apart, found, strict=True)}
+
+
+def holm(p: Float[ndarray, " test"]) -> Float[ndarray, " test"]:
+    """Correct p-values for their number: the k-th smallest of m times m - k + 1, none smaller than one before it, none above 1.
+
+    Source:
+        Holm (1979) Scand J Stat 6:65.
+    """
+    order = np.argsort(p)
+    corrected = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    return np.minimum(corrected, 1.0)[np.argsort(order)]
+
+
+def median_interval(values: Float[ndarray, " network"], level: float = 0.95) -> tuple[float, float] | None:
+    """Narrowest pair of order statistics, as far from either end, that holds the median with at least this probability, whatever the distribution.
+
+    From the k-th smallest to the k-th largest the probability is 1 - 2 P(Binomial(n, 1/2) < k). None where even the extremes reach less,
+    which is so for fewer than six values at 95 %.
+    """
+    ordered, n = np.sort(values), len(values)
+    held = [k for k in range(1, n // 2 + 1) if 1 - 2 * binom.cdf(k - 1, n, 0.5) >= level]
+    return (float(ordered[held[-1] - 1]), float(ordered[-held[-1]])) if held else None
+
+
+def separation(distance: Float[ndarray, "rule network rule network"], rule: int) -> float:
+    """How much farther networks of a rule are from networks of other rules than from each other; never twice the same network.
+
+    Args:
+        distance: between every two, symmetric; the entry (a, s, b, u) is that of network s under rule a from network u under rule b.
+        rule: which.
+    """
+    rules, count = distance.shape[:2]
+    different = ~np.eye(count, dtype=bool)
+    own, others = distance[rule, :, rule], np.delete(distance[rule], rule, axis=1)
+    return float(others[np.broadcast_to(different[:, None], (count, rules - 1, count))].mean() - own[different].mean())
+
+
+def relabelled(distance: Float[ndarray, "rule network rule network"], rule: int, *, seed: int, count: int) -> Float[ndarray, " surrogate"]:
+    """Separations where the rules of every network have changed names at random."""
+    rng = np.random.default_rng(np.random.SeedSequence((seed, LABELS)))
+    rules, networks = distance.shape[:2]
+    found = []
+    for _ in range(count):
+        order = np.array([rng.permutation(rules) for _ in range(networks)]).T
+        at = order, np.broadcast_to(np.arange(networks), order.shape)
+        found.append(separation(distance[at][:, :, at[0], at[1]], rule))
+    return np.array(found)
