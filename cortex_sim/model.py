@@ -117,6 +117,8 @@ class Model(BaseModel):
         connectivity.check(projection.rule, set(projection.arguments))
         if projection.rank and (projection.excitatory is not None or projection.keep_zeros or not projection.self_connections):
             raise CardError("rank goes with no other constraint: a product of two factors has no signs or zeros of its own.")
+        if projection.rank and projection.rule == "low_rank" and projection.arguments["rank"].si > projection.rank:
+            raise CardError(f"arguments.rank {projection.arguments['rank'].value:g} should be at most the rank it is held to, {projection.rank}.")
         if not projection.self_connections and projection.rows != projection.columns:
             raise CardError(f"self_connections = false needs rows and columns alike; they are {projection.rows!r} and {projection.columns!r}.")
         if projection.rule == "table":
@@ -166,6 +168,7 @@ class Model(BaseModel):
             if name not in built:
                 made = self._built(projection, number)
                 made = made if projection.self_connections else made * (1 - np.eye(len(made)))
+                made = connectivity.of_rank(made, projection.rank) if projection.rank and projection.rule != "low_rank" else made
                 built[name] = made if projection.excitatory is None else np.abs(made) * self.signs(name)
         for name, parameter in self.parameters.items():
             if parameter.over and name not in built:

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cortex_sim.connectivity import block, low_rank, modules, sparse_gaussian
-from cortex_sim.errors import OptionError
+from cortex_sim import catalog
+from cortex_sim.connectivity import block, low_rank, modules, of_rank, sparse_gaussian
+from cortex_sim.errors import CardError, OptionError
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -88,3 +89,19 @@ SPAN = {"gain": 1.0, "row_start": 0, "row_stop": 1, "column_start": 0, "column_s
 def test_numbers_that_describe_no_matrix_are_refused(rule: Any, given: dict[str, float], message: str) -> None:
     with pytest.raises(OptionError, match=message):
         rule.build((8, 8), rng(), **given)
+
+
+def test_the_nearest_matrix_of_a_rank_is_what_is_left_without_the_small_singular_values() -> None:
+    W = rng(3).normal(size=(7, 5))
+    near = of_rank(W, 2)
+    values = np.linalg.svd(W, compute_uv=False)
+    assert np.linalg.svd(near, compute_uv=False)[2] < 1e-14
+    assert np.linalg.norm(W - near) == pytest.approx(np.linalg.norm(values[2:]), rel=1e-12)  # Eckart & Young (1936)
+
+
+def test_a_card_whose_rule_exceeds_the_rank_it_is_held_to_is_refused() -> None:
+    card = catalog.load("mastrogiuseppe_2018")
+    projections = card.model_dump()["projections"]
+    projections["P"]["arguments"]["rank"]["value"] = 2
+    with pytest.raises(CardError, match=r"^mastrogiuseppe_2018: \[projections\.P\] arguments\.rank 2 should be at most the rank it is held to, 1\.$"):
+        card.with_arrays({}, projections=projections)

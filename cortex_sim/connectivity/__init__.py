@@ -65,5 +65,11 @@ def weights(
     return cached_arrays(f"connectivity/{rule}-{key[:20]}", build)["weights"]
 
 
+def of_rank(weights: Float[ndarray, "row column"], rank: int) -> Float[ndarray, "row column"]:
+    """The nearest matrix of a rank: its largest singular values and no others."""
+    U, s, Vt = np.linalg.svd(weights, full_matrices=False)
+    return (U[:, :rank] * s[:rank]) @ Vt[:rank]
+
+
 def _builder(rule: str) -> Callable[..., ndarray]:
     return importlib.import_module(f"{__name__}.{rule}").build
