@@ -1,5 +1,7 @@
 """A stack is its layers run one after the other, in Brian2, in torch and in NumPy."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -9,7 +11,7 @@ from cortex_sim import catalog
 from cortex_sim.backends.pytorch.training import train
 from cortex_sim.errors import CardError, OptionError
 from cortex_sim.learning import Lesson, Options
-from cortex_sim.model import Model
+from cortex_sim.model import Model, read_card
 from cortex_sim.simulation import simulate
 from cortex_sim.stacking import stacked
 from cortex_sim.task import BIN, Drive, Task
@@ -83,6 +85,13 @@ def test_a_stack_runs_in_brian2_as_in_torch(name: str, pushed: bool) -> None:
     brian, twin = (simulate(model, task(pushed=pushed), seed=3, backend=backend).rate for backend in ("brian", "torch"))
     np.testing.assert_allclose(twin, brian, rtol=0, atol=1e-12 * np.abs(brian).max())
     assert np.abs(np.diff(brian, axis=1)).max() > 0.05
+
+
+def test_a_stack_is_saved_and_read_as_a_card(tmp_path: Path) -> None:
+    model = stack("lstm", 3)
+    model.save(tmp_path / "deep.toml")
+    found = read_card(tmp_path / "deep.toml")
+    assert found.key == model.key and np.array_equal(simulate(found, task()).rate, simulate(model, task()).rate)
 
 
 def test_one_layer_is_the_model_itself() -> None:
