@@ -113,7 +113,10 @@ def beginning(model: Model, trials: int, rates: Float[ndarray, "trial unit"] | N
         if len(found) != 1:
             several = ", ".join(found) or "no state variable"
             raise TaskError(f"{model.name}: {model.rate!r} follows from {several}, so initial rates do not say where to start; give the task none.")
-        variables[found[0]] = _inverted(model, found[0], rates)
+        try:
+            variables[found[0]] = _inverted(model, found[0], rates)
+        except TaskError as problem:
+            raise TaskError(f"{problem} Give the task no initial rates; a network is taught so with start='rest'.") from None
     return np.concatenate([variables[name] for name in model.parsed.states], axis=-1)
 
 

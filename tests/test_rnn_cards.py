@@ -12,6 +12,7 @@ from numpy import ndarray
 from cortex_sim import catalog
 from cortex_sim.backends.pytorch.training import train
 from cortex_sim.dynamics import rate_of
+from cortex_sim.errors import TaskError
 from cortex_sim.leaky import recurrent_of
 from cortex_sim.learning import Course, Lesson, Options
 from cortex_sim.model import Model
@@ -297,6 +298,13 @@ def test_constraints_hold_after_every_step_of_every_optimiser(name: str, label: 
 
 
 # learning
+
+
+@pytest.mark.parametrize("name", ["elman_1990", "two_tap"])
+def test_a_network_that_rates_do_not_start_says_how_to_teach_it(name: str) -> None:
+    task = replace(asked(), initial=np.ones((TRIALS, OBSERVED)))
+    with pytest.raises(TaskError, match=rf"^{name}: rates do not follow from the state alone, .* Give the task no initial rates; .* start='rest'\.$"):
+        simulate(sized(name), task)
 
 
 def follow() -> Task:
