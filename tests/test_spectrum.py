@@ -101,7 +101,7 @@ def test_only_the_slowest_modes_count() -> None:
     slow, fast = -np.arange(1.0, 21.0), -np.arange(100.0, 300.0)
     assert spectral_distance(of(*slow, *fast), of(*slow)) == 0
     assert spectral_distance(of(*slow, *fast), of(*slow, *(fast - 50))) == 0
-    assert spectral_distance(of(*slow), of(*(slow - 2)), modes=1) == pytest.approx(2)
+    assert spectral_distance(of(*slow), of(*(slow - 2)), count=1) == pytest.approx(2)
 
 
 @pytest.mark.parametrize("name", STUDENTS)
