@@ -138,6 +138,44 @@ def run(
 
 
 @app.command()
+def tune(
+    protocol: Annotated[str, typer.Argument(help="a protocol with a lesson, or a path that ends in .py")],
+    space: Annotated[Path, typer.Option(help="TOML file: what is searched; see docs/tuning.md")],
+    model: Annotated[str | None, typer.Option(help="a shipped model or a path that ends in .toml; the protocol's own if left out")] = None,
+    trials: Annotated[int, typer.Option(help="settings to try, in all")] = 30,
+    folds: Annotated[int, typer.Option(help="of the cross-validation over conditions")] = 5,
+    nested: Annotated[int, typer.Option(help="outer folds that score the whole procedure")] = 0,
+    test: Annotated[float, typer.Option(help="fraction of the conditions set aside before anything")] = 0.2,
+    jobs: Annotated[int, typer.Option(help="processes")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="of every random choice")] = 0,
+    smoke: Annotated[bool, typer.Option("--smoke", help="small and short: numbers mean nothing")] = False,
+    study: Annotated[Path | None, typer.Option(help="folder of the journal, to share or go on with; in the cache if left out")] = None,
+    out: Annotated[Path | None, typer.Option(help="folder of the report; must not exist. Default: runs/PROTOCOL-tune-TIME")] = None,
+) -> None:
+    """Search how a protocol's student is best built and taught.
+
+    Example: cortex-sim tune match --space match.space.toml --trials 30 --folds 5
+    """
+    from cortex_sim import tuning
+    from cortex_sim.report import check_new
+
+    folder = out or Path("runs") / f"{Path(protocol).stem}-tune-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+    check_new(folder)
+    searched, module = tuning.read_space(space), catalog.protocol(protocol)
+    plan = tuning.Plan(trials, folds, nested, test, jobs, seed, smoke)
+    tuning.check_installed()
+    name = model or getattr(module, "MODEL", "")
+    material = tuning.lesson_of(module, protocol, catalog.load(name) if name else None, seed=seed, smoke=smoke)
+    kept = study or tuning.study_folder(material, searched, plan)
+    try:
+        report = tuning.report_of(tuning.tune(material, searched, plan, kept), Path(protocol).stem)
+    except KeyboardInterrupt:
+        print(f"\ncortex-sim: interrupted; the trials done are kept in {kept}. The same command goes on from there.", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    _say(report, report.write(folder, command=shlex.join(["cortex-sim", *sys.argv[1:]]), protocol=catalog.find(protocol)))
+
+
+@app.command()
 def convert(
     recording: Annotated[Path, typer.Argument(help="spikes or rates: .nwb, .npz, or .nc as reports hold them")],
     out: Annotated[Path, typer.Argument(help="file to write: .nwb (spikes) or .nc; must not exist")],

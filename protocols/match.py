@@ -102,6 +102,14 @@ def run(model: Model | SpikingModel, *, seed: int = 0, smoke: bool = False, reco
     return match_circuit(model, TAUGHT if students == "all" else CHEAP, seed, smoke)
 
 
+def lesson(model: Model, *, seed: int = 0, smoke: bool = False) -> tuple[Model, Trials, Task, Options]:
+    """A student, the reaches it practises, and the options, for searching better options."""
+    model = _small(model) if smoke else model
+    practice = _reaches(model, preferred_states(model), SMALL if smoke else PRACTICE, seed)[0]
+    card, options = TAUGHT["hidden units"]
+    return _paced(load(card), model), practice.trials, practice.task, options
+
+
 @dataclass(frozen=True)
 class Side:
     """A task and what was done on it."""
@@ -126,7 +134,7 @@ def match_circuit(model: Model, names: Iterable[str], seed: int, smoke: bool) ->
     seconds: dict[str, float] = {}
     if model.initial or model.size("observed") != model.units:
         raise OptionError(f"{model.name}: its units are hidden behind a readout; match needs a circuit whose units are the observed ones.")
-    model = model.with_arrays({}, units=min(model.units, 50)) if smoke and not model.weights else model
+    model = _small(model) if smoke else model
     with timed(seconds, "circuit"):
         preferred = preferred_states(model)
     with timed(seconds, "simulation"):
@@ -214,6 +222,10 @@ def match_recording(path: Path, names: Iterable[str], seed: int, smoke: bool) ->
         | {"units that vary": _active({"teacher": cortex} | copies, cortex)},
         absent=ABSENT, seed=seed, seconds=seconds,
     )  # fmt: skip
+
+
+def _small(model: Model) -> Model:
+    return model if model.weights else model.with_arrays({}, units=min(model.units, 50))
 
 
 def _reaches(model: Model, preferred: Preferred, practised: int, seed: int) -> list[Side]:

@@ -78,6 +78,7 @@ class Report:
         absent: what the reader may miss, and why it is not there.
         seed: of the run.
         seconds: time of each stage.
+        packages: whose versions are kept beside the usual ones.
     """
 
     title: str
@@ -93,6 +94,7 @@ class Report:
     absent: Sequence[str] = ()
     seed: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
+    packages: Sequence[str] = ()
 
     @property
     def holds(self) -> bool:
@@ -158,7 +160,8 @@ class Report:
         code = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(root.rglob("*.py")))).hexdigest()
         return {
             "command": command, "seed": self.seed, "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "versions": {"cortex-sim": __version__, "python": platform.python_version()} | {p: importlib.metadata.version(p) for p in PACKAGES},
+            "versions": {"cortex-sim": __version__, "python": platform.python_version()}
+            | {p: importlib.metadata.version(p) for p in (*PACKAGES, *self.packages)},
             "cards": {name: model.key for name, model in self.models.items()},
             "trials": {name: _content(trials) for name, trials in self.trials.items()},
             "protocol": made, "code": code, "machine": platform.platform(),
