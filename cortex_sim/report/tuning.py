@@ -19,6 +19,7 @@ def history(numbers: Sequence[int], scores: Sequence[float], lost: Sequence[int]
         for number in lost:
             ax.axvline(number, ymax=0.04, color=GREY)
         ax.set(xlabel="trial", ylabel=ylabel)
+        ax.locator_params(axis="x", integer=True)
     return figure
 
 
@@ -37,6 +38,7 @@ def slices(columns: Mapping[str, Sequence[object]], scores: Sequence[float], *, 
                 ax.scatter([plain[i] for i in chosen], [scores[i] for i in chosen], s=18, facecolors=fill, edgecolors=COLOURS[0])
             if name in log:
                 ax.set_xscale("log")
+                ax.tick_params(axis="x", which="minor", labelbottom=False)
             ax.set_xlabel(name)
         for row in axes:
             row[0].set_ylabel(ylabel)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cortex_sim.tuning import Tuned
 
 NULLS, ORDERS = 200, 74  # surrogates; the latter names the random stream
-CEILING = "ceiling: one run of a lesson tells no noise from signal"
+CEILING = "one run of a lesson tells no noise from signal"
 
 
 def written(tuned: "Tuned", protocol: str) -> Report:
@@ -53,8 +53,8 @@ def _test(answers: Answers, student: str, measure: str, seed: int) -> Score:
         interval = jackknifed(lambda kept: answers.score(np.flatnonzero(np.isin(condition, labels[kept]))), len(labels))
     return Score(
         measure, student, f"{len(labels)} test conditions", answers.score(), "higher", 1.0, null,
-        "trials of the student permuted" if null is not None else "null: a single trial cannot be permuted",
-        interval, "conditions" if interval else "interval: fewer than 3 test conditions", ceiling_reason=CEILING,
+        "trials of the student permuted" if null is not None else "a single trial cannot be permuted",
+        interval, "conditions" if interval else "fewer than 3 test conditions", ceiling_reason=CEILING,
     )  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def _over(values: "tuple[float, ...] | list[float]", student: str, split: str, m
     mean, count = float(np.mean(values)), len(values)
     reach = float(student_t.ppf(0.975, count - 1) * np.std(values, ddof=1) / np.sqrt(count))
     return Score(
-        measure, student, split, mean, "higher", 1.0, None, "null of scores over folds: see those on the test conditions",
+        measure, student, split, mean, "higher", 1.0, None, "scores over folds: see those on the test conditions",
         (mean - reach, mean + reach), "folds", ceiling_reason=CEILING,
     )  # fmt: skip
 

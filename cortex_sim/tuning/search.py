@@ -241,7 +241,7 @@ def _try(study: Any, trial: Any, objective: Objective, space: Mapping[str, Param
     for fold in range(folds):
         try:
             score = objective(setting, fold)
-        except (CortexSimError, ArithmeticError, np.linalg.LinAlgError) as problem:
+        except (CortexSimError, ArithmeticError, RuntimeError, np.linalg.LinAlgError) as problem:
             return _end(study, trial.number, "FAIL", str(problem))
         if not math.isfinite(score):
             return _end(study, trial.number, "FAIL", f"score of fold {fold + 1} is {score}")
