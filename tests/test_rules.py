@@ -389,3 +389,16 @@ def test_a_rule_that_makes_networks_of_its_own_kind_is_told_apart() -> None:
     null = paired.relabelled(distance, 0, seed=0, count=200)
     assert found[0] > null.max() and abs(null.mean()) < 4 * null.std() / np.sqrt(200) + 0.05
     assert paired.separation(np.ones((3, 4, 3, 4)), 1) == 0
+
+
+def test_distances_are_those_of_every_pair() -> None:
+    places = np.random.default_rng(0).normal(size=(2, 3))
+    found = paired.distances([list(row) for row in places], lambda a, b: float(abs(a - b)))
+    np.testing.assert_allclose(found, np.abs(places[:, :, None, None] - places[None, None]))
+
+
+def test_hidden_rates_are_those_the_readout_reads() -> None:
+    model, asked = gained(), task()
+    arrays = model.arrays()
+    read = free_running.hidden(model, asked).rate @ arrays["C"].T + arrays["d"]
+    np.testing.assert_allclose(read, simulate(model, asked).rate, rtol=1e-11, atol=1e-12)

@@ -1,6 +1,6 @@
 """Many networks, each taught by every rule: differences between rules within networks, corrected for their number."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -65,6 +65,19 @@ def median_interval(values: Float[ndarray, " network"], level: float = 0.95) -> 
     ordered, n = np.sort(values), len(values)
     held = [k for k in range(1, n // 2 + 1) if 1 - 2 * binom.cdf(k - 1, n, 0.5) >= level]
     return (float(ordered[held[-1] - 1]), float(ordered[-held[-1]])) if held else None
+
+
+def distances(samples: Sequence[Sequence[ndarray]], measure: Callable[[ndarray, ndarray], float]) -> Float[ndarray, "rule network rule network"]:
+    """Distances between all networks, by a symmetric measure.
+
+    Args:
+        samples: of each rule, of each network.
+        measure: of two samples.
+    """
+    flat = [each for networks in samples for each in networks]
+    upper = np.array([[measure(a, b) if i < j else 0.0 for j, b in enumerate(flat)] for i, a in enumerate(flat)])
+    shape = len(samples), len(samples[0])
+    return (upper + upper.T).reshape(*shape, *shape)
 
 
 def separation(distance: Float[ndarray, "rule network rule network"], rule: int) -> float:

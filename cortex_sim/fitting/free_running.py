@@ -9,7 +9,10 @@ from numpy import ndarray
 from cortex_sim.errors import OptionError, TaskError
 from cortex_sim.leaky import Coefficients, Leaky
 from cortex_sim.learning import Lesson, Options
+from cortex_sim.model import Model
 from cortex_sim.schedule import Schedule
+from cortex_sim.task import Task
+from cortex_sim.trials import Trials
 from cortex_sim.units import scale
 
 PENALTIES = ("penalty_rates", "penalty_weights", "penalty_jacobian", "penalty_smoothness")
@@ -95,3 +98,10 @@ def check(leaky: Leaky, arrays: Mapping[str, ndarray], lesson: Lesson) -> float:
     """Squared error of the network on a lesson, running freely."""
     schedule = Schedule(leaky.model, dict(arrays), lesson.task)
     return squared_error(outputs(leaky, arrays, schedule, run(leaky, arrays, schedule)), lesson)
+
+
+def hidden(model: Model, task: Task) -> Trials:
+    """Rates of a leaky network's own units, rather than the outputs that its readout makes of them."""
+    schedule = Schedule(model, model.arrays(), task)
+    rates = run(Leaky.of(model, asked_by="hidden"), schedule.arrays, schedule)[:: schedule.every]
+    return Trials.from_arrays(np.moveaxis(rates, 0, 1), task.time, condition=task.condition, units="1")

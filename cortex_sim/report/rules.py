@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from numpy import ndarray
 
 from cortex_sim.comparison.paired import Difference
@@ -33,6 +34,7 @@ def error_over_cost(errors: Mapping[str, Float[ndarray, " network"]], costs: Map
                 else:
                     ax.axhspan(error.min(), error.max(), color=ink[name], alpha=0.25, lw=0, label=name)
             ax.set_xlabel(label)
+            ax.xaxis.set_minor_formatter(NullFormatter())
         row[0].set_ylabel("squared error / variance")
         figure.legend(*row[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(errors))
     return figure
@@ -85,13 +87,14 @@ def pair_tables(
 
     Args:
         tests: title to the difference of every pair.
-        names: of the rules, in the order of rows and columns.
+        names: of the rules, in the order of rows and columns; distances are between the first of them.
         distances: title to distances between networks, (rule, network, rule, network); their means over different networks are drawn.
         sure: p below which a difference gets a star.
     """
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 2.0 + 0.12 * len(names)))
-        row = figure.subplots(1, len(tests) + len(distances), squeeze=False)[0]
+        rows = -(-(len(tests) + len(distances)) // 2)
+        figure = Figure(figsize=(WIDTH, rows * (1.3 + 0.28 * len(names))))
+        row = figure.subplots(rows, 2, squeeze=False).ravel()
         for ax, (title, each) in zip(row, tests.items(), strict=False):
             table, texts = np.zeros((len(names), len(names))), np.full((len(names), len(names)), "", dtype=object)
             for (a, b), test in each.items():
@@ -100,21 +103,20 @@ def pair_tables(
                 star = "*" if test.p < sure else ""
                 texts[i, j], texts[j, i] = f"{test.median:+.2f}{star}", f"{-test.median:+.2f}{star}"
             reach = max(float(np.abs(table).max()), np.finfo(float).tiny)
-            ax.imshow(table, cmap="RdBu_r", vmin=-reach, vmax=reach, alpha=0.75)
+            ax.imshow(table, aspect="auto", cmap="RdBu_r", vmin=-reach, vmax=reach, alpha=0.75)
             _table(ax, title, names, texts)
-        for ax, (title, distance) in zip(row[len(tests) :], distances.items(), strict=True):
+        for ax, (title, distance) in zip(row[len(tests) :], distances.items(), strict=False):
             different = ~np.eye(distance.shape[1], dtype=bool)
-            table = np.array([[block[:, other][different].mean() for other in range(len(names))] for block in distance])
-            ax.imshow(table, cmap="Blues", vmin=2 * table.min() - table.max(), vmax=table.max(), alpha=0.75)
-            _table(ax, title, names, np.vectorize("{:.2f}".format)(table))
-        row[0].set_yticks(range(len(names)), names, fontsize=7.5)
+            table = np.array([[block[:, other][different].mean() for other in range(len(distance))] for block in distance])
+            ax.imshow(table, aspect="auto", cmap="Blues", vmin=2 * table.min() - table.max(), vmax=table.max(), alpha=0.75)
+            _table(ax, title, names[: len(table)], np.vectorize("{:.2f}".format)(table))
     return figure
 
 
 def _table(ax: Axes, title: str, names: Sequence[str], texts: ndarray) -> None:
     for (i, j), text in np.ndenumerate(texts):
-        ax.text(j, i, text, ha="center", va="center", fontsize=6)
-    ax.set_title(title, fontsize=8)
-    ax.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=7.5)
-    ax.set_yticks([])
+        ax.text(j, i, text, ha="center", va="center", fontsize=7)
+    ax.set_title(title, fontsize=8.5)
+    ax.set_xticks(range(len(names)), names, rotation=35, ha="right", fontsize=7.5)
+    ax.set_yticks(range(len(names)), names, fontsize=7.5)
     ax.spines[:].set_visible(False)
