@@ -111,6 +111,21 @@ class Equations:
         reached = {wanted}.union(*(self.equations[name].names for name in self._needed(wanted) if self.equations[name].kind == "subexpression"))
         return tuple(state for state in self.states if state in reached)
 
+    def used_by(self, wanted: str) -> frozenset[str]:
+        """Every name that a variable is computed from, through other subexpressions too."""
+        inner = {name for name in self._needed(wanted) if self.equations[name].kind == "subexpression"}
+        return frozenset().union(*(_names_of(self.equations[name]) for name in inner))
+
+    def names_time(self) -> bool:
+        """The text uses the time itself, not only as what an input is called with."""
+        for equation in self.equations.values():
+            if equation.code:
+                tree = ast.parse(equation.expression, mode="eval")
+                inside = {id(argument) for node in ast.walk(tree) if isinstance(node, ast.Call) for argument in node.args}
+                if any(_is(node, "t") and id(node) not in inside for node in ast.walk(tree)):
+                    return True
+        return False
+
     def derivative(self, values: Mapping[str, Any], state: str | None = None) -> Any:
         """Evaluate the time derivative of a state (the only one if none is named), given all that it names; in SI units per second."""
         return _evaluate(self.equations[state or self.state], values)
@@ -135,6 +150,12 @@ class Equations:
 
     def _tree(self, name: str) -> ast.expr:
         return ast.parse(self.equations[name].expression, mode="eval").body
+
+
+def _names_of(equation: Equation) -> frozenset[str]:
+    """Names that an equation uses, functions of mathematics among them."""
+    tree = ast.parse(equation.expression, mode="eval")
+    return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
 
 
 def _is(node: ast.AST, name: str) -> bool:

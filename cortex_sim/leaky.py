@@ -40,7 +40,7 @@ def recurrent_of(model: Model) -> str | None:
     """
     text = model.parsed
     called = sorted(text.called() & model.projections.keys())
-    if len(text.states) != 1 or model.integrator != "euler" or len(called) != 1:
+    if len(text.states) != 1 or model.integrator != "euler" or len(called) != 1 or text.names_time():
         return None
     calls = [line for line in text.equations.values() if called[0] in line.names]
     if len(calls) != 1 or f"{called[0]}({model.rate})" not in calls[0].expression.replace(" ", ""):

@@ -26,7 +26,8 @@ def test_the_wheel_has_one_top_level_name_and_ships_cards_and_protocols(built: P
         names = wheel.namelist()
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"cortex_sim"}
     shipped = {name.removeprefix("cortex_sim/_shipped/") for name in names if "_shipped" in name and name.endswith((".toml", ".py"))}
-    assert shipped == {str(path.relative_to(ROOT)) for path in (catalog.models() | catalog.protocols()).values()}
+    spaces = {str(path.relative_to(ROOT)) for path in ROOT.glob("protocols/*.space.toml")}
+    assert spaces and shipped == spaces | {str(path.relative_to(ROOT)) for path in (catalog.models() | catalog.protocols()).values()}
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
 
 

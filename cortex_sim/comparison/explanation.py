@@ -8,8 +8,8 @@ from jaxtyping import Complex, Float, Int
 from numpy import ndarray
 from threadpoolctl import threadpool_limits
 
-from cortex_sim.backends.pytorch.states import trajectory
 from cortex_sim.backends.pytorch.attribution import integrated_gradients
+from cortex_sim.backends.pytorch.states import trajectory
 from cortex_sim.comparison.fixed_points import Portrait, fixed_points
 from cortex_sim.comparison.spectrum import modes
 from cortex_sim.model import Model

@@ -82,17 +82,11 @@ def _optimiser(twin: Twin, options: Options) -> torch.optim.Optimizer:
 
 
 def _epoch(twin: Twin, optimiser: torch.optim.Optimizer, lesson: Lesson, options: Options, entropy: np.random.SeedSequence) -> float:
-    schedule = Schedule(twin.model, twin.arrays(), lesson.task, seed=int(entropy.generate_state(1)[0]))
-    targets, scale, weights = (torch.tensor(array, dtype=twin.dtype) for array in (lesson.rates, lesson.scale, lesson.weights))
-    encoded = twin.model.initial is not None and lesson.task.initial is not None
-    states = torch.tensor(lesson.task.initial if encoded else schedule.initial(), dtype=twin.dtype)
-    order = np.random.default_rng(entropy).permutation(len(targets))
-    losses = []
-    for chosen in np.array_split(order, max(1, round(len(order) / options.batch))):
-        start = twin.encode(states[chosen]) if encoded else states[chosen]
-        batch = Batch(schedule, chosen, start, targets[chosen], scale, weights[chosen])
-        losses.append(_truncated(twin, optimiser, batch, options) if options.through == "segment" else _descend(twin, optimiser, batch, options))
-    return float(np.mean(losses))
+    everyone = whole(twin, lesson, int(entropy.generate_state(1)[0]))
+    order = np.random.default_rng(entropy).permutation(len(everyone.wanted))
+    learn = _truncated if options.through == "segment" else _descend
+    parts = np.array_split(order, max(1, round(len(order) / options.batch)))
+    return float(np.mean([learn(twin, optimiser, everyone.part(chosen), options) for chosen in parts]))
 
 
 class Batch(NamedTuple):
@@ -100,10 +94,28 @@ class Batch(NamedTuple):
 
     schedule: Schedule
     chosen: ndarray
-    start: Float[Tensor, "trial state"]
+    initial: Float[Tensor, "trial state"]
+    encoded: bool
     wanted: Float[Tensor, "trial time observed"]
     scale: Float[Tensor, " observed"]
     weights: Float[Tensor, "trial time 1"]
+
+    def part(self, chosen: ndarray) -> "Batch":
+        """Keep these trials."""
+        return self._replace(chosen=chosen, initial=self.initial[chosen], wanted=self.wanted[chosen], weights=self.weights[chosen])
+
+    def start(self, twin: Twin) -> Float[Tensor, "trial state"]:
+        """States at the start; through the encoder where it is learned."""
+        return twin.encode(self.initial) if self.encoded else self.initial
+
+
+def whole(twin: Twin, lesson: Lesson, seed: int) -> Batch:
+    """All trials of a lesson, with the twin's present weights and the noise of a seed."""
+    schedule = Schedule(twin.model, twin.arrays(), lesson.task, seed=seed)
+    encoded = twin.model.initial is not None and lesson.task.initial is not None
+    given = lesson.task.initial if encoded else schedule.initial()
+    initial, wanted, scale, weights = (torch.tensor(array, dtype=twin.dtype) for array in (given, lesson.rates, lesson.scale, lesson.weights))
+    return Batch(schedule, np.arange(len(wanted)), initial, encoded, wanted, scale, weights)
 
 
 class Piece(NamedTuple):
@@ -125,7 +137,7 @@ def _descend(twin: Twin, optimiser: torch.optim.Optimizer, batch: Batch, options
 
 def _truncated(twin: Twin, optimiser: torch.optim.Optimizer, batch: Batch, options: Options) -> float:
     """One step down after each segment in which anything counts; the state goes on, its gradient does not (Williams & Peng 1990)."""
-    bins, loss, state, noise = batch.wanted.shape[1], 0.0, batch.start, None
+    bins, loss, state, noise = batch.wanted.shape[1], 0.0, batch.start(twin), None
     for span in spans(bins, options.segment):
         length = span.stop - span.start
         piece = _piece(twin, batch, options, span, length, state, None, noise)
@@ -151,7 +163,7 @@ def objective_of(twin: Twin, batch: Batch, options: Options) -> tuple[Tensor, Te
     their product.
     """
     bins, again = batch.wanted.shape[1], options.through == "checkpoints"
-    state, rates, noise, pieces = batch.start, None, None, []
+    state, rates, noise, pieces = batch.start(twin), None, None, []
     for span in spans(bins, options.segment if again else bins):
         given = (twin, batch, options, span, bins, state, rates, noise)
         piece = recomputed(_piece, *given, use_reentrant=False, preserve_rng_state=False) if again else _piece(*given)

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from cortex_sim.backends.pytorch.constraints import constraint_of
+from cortex_sim.backends.pytorch.leaky_kernel import LeakySteps
 from cortex_sim.equations import MATHEMATICS, unit_values
+from cortex_sim.leaky import coefficients, recurrent_of
 from cortex_sim.model import Model
 from cortex_sim.schedule import Noise, Schedule
 from cortex_sim.siegert import first_passage
@@ -51,7 +53,12 @@ class Twin(nn.Module):
                 self.register_buffer(name, value)
             if part.learn and name in model.projections and (constraint := constraint_of(model, name, value)):
                 nn.utils.parametrize.register_parametrization(self, name, constraint)
+        self._recurrent = None if self._gain_learns() else recurrent_of(model)
         self.constants = _mathematics(dtype) | unit_values(self.equations.names) | model.scalars | {"dt": model.dt.si}
+
+    def _gain_learns(self) -> bool:
+        """The rate depends on parameters that are learned, whose derivatives the fast loops do not give."""
+        return any(self.model.parameters[name].learn for name in self.equations.used_by(self.model.rate) if name in self.model.parameters)
 
     def arrays(self) -> dict[str, ndarray]:
         """The present weights, by name, in float64."""
@@ -82,8 +89,11 @@ class Twin(nn.Module):
 
     def unroll(self, state: State, inputs: "Inputs", schedule: Schedule, first: int = 0, stop: int | None = None) -> Run:
         """Step a state through a schedule's inputs from one step to before another, and keep what is at the start of every bin."""
+        last = schedule.steps if stop is None else stop
+        if self._recurrent and not any(course[first:last].any() for *_, course in schedule.clamps):
+            return self._unroll_leaky(state, inputs, schedule, range(first, last))
         fixed, rates, states = self._fixed(), [], []
-        for step in range(first, schedule.steps if stop is None else stop):
+        for step in range(first, last):
             values = fixed | inputs.at(step) | {"t": step * schedule.dt, "i": None}
             if step % schedule.every == 0:
                 states.append(state)
@@ -91,6 +101,28 @@ class Twin(nn.Module):
             if step % schedule.every == 0:
                 rates.append(rate)
         return Run(torch.stack(rates, dim=1), torch.stack(states, dim=1), state)
+
+    def _unroll_leaky(self, state: State, inputs: "Inputs", schedule: Schedule, steps: range) -> Run:
+        """The same of a leaky network, whose steps are known in closed form."""
+        name, fixed = self.equations.state, self._fixed() | {"t": 0.0, "i": None}
+
+        def derivative(x: Any, coupling: Any, given: Mapping[str, Any]) -> Tensor:
+            known = {name: x + state.new_zeros(self.model.units), str(self._recurrent): lambda rate: coupling}
+            known |= {name: lambda t, i, now=value: now for name, value in given.items()}
+            return self.equations.derivative(self.equations.subexpressions({**fixed, **known}), name) + state.new_zeros(self.model.units)
+
+        found = coefficients(derivative, self.model.dt.si, tuple(self.model.inputs))
+        u = inputs.summed(found.inputs, steps)
+        u = (found.constant if u is None else found.constant + u).expand(len(steps), *state.shape)
+        base = {key: value for key, value in fixed.items() if key in self.equations.used_by(self.model.rate)}
+
+        def gain(x: Tensor) -> Tensor:
+            return self.equations.subexpressions({**base, name: x}, wanted=self.model.rate)[self.model.rate]
+
+        coupling = found.coupling[:, None] * getattr(self, str(self._recurrent))
+        states, rates, last = LeakySteps.apply(state, coupling, found.decay, u, gain)
+        kept = slice(-steps.start % schedule.every, None, schedule.every)
+        return Run(rates[kept].transpose(0, 1), states[kept].transpose(0, 1), last)
 
     def observe(self, rates: Float[Tensor, "trial time unit"]) -> Float[Tensor, "trial time observed"]:
         """Bring rates of the model's units to observed rates."""
@@ -178,6 +210,22 @@ class Inputs:
         values |= {name: self._factors[name] * u[step - self.first] for name, u in self._stimuli.items()}
         values |= {name: torch.tensor(next(draws)[self._chosen], dtype=self._dtype) for name, draws in self.noise.items()}
         return {name: lambda t, i, now=value: now for name, value in values.items()}
+
+
+    def summed(self, weights: Mapping[str, Tensor], steps: range) -> Float[Tensor, "step trial unit"] | None:
+        """All inputs at these steps, each times its weights and added up; None if every one is silent."""
+        parts: list[Tensor] = []
+        for name, u in self._stimuli.items():
+            heard = torch.stack(u[steps.start - self.first : steps.stop - self.first])
+            parts.append(self._factors[name] * weights[name] * heard)
+        drive = sum((self._factors[name] * weights[name] for name in self._driven), torch.zeros((), dtype=self._dtype))
+        for pattern, course in self._patterns:
+            if (now := course[steps.start : steps.stop]).any():
+                parts.append(torch.tensor(now, dtype=self._dtype)[:, None, None] * (drive * pattern))
+        for name, draws in self.noise.items():
+            noise = torch.stack([torch.tensor(next(draws)[self._chosen], dtype=self._dtype) for _ in steps])
+            parts.append(weights[name] * noise)
+        return sum(parts[1:], parts[0]) if parts else None
 
 
 def _clamped(rate: State, schedule: Schedule, step: int) -> State:
