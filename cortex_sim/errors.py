@@ -23,6 +23,10 @@ class TaskError(CortexSimError, ValueError):
     """A task that cannot be, or that does not fit the model it is given to."""
 
 
+class PlantError(CortexSimError, ValueError):
+    """An arm or muscle that cannot be, or that is asked for what it cannot do."""
+
+
 class ComparisonError(CortexSimError, ValueError):
     """Two sides that cannot be compared, or a score without what makes it a score."""
 

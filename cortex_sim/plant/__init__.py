@@ -1,0 +1,1 @@
+"""What a motor cortex moves: arms, muscles and the body that both make, on NumPy arrays and torch tensors alike."""

@@ -1,0 +1,165 @@
+"""Arms and muscles against closed forms, conservation laws and the limits of what can be asked of them."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from cortex_sim.errors import PlantError
+from cortex_sim.plant.arm import ARMS, HUMAN, MONKEY, MOTORNET
+from cortex_sim.plant.body import Body
+from cortex_sim.plant.muscles import LILLICRAP_SCOTT, Muscles, force_length, force_velocity
+
+RIGHT = np.array([0.3, np.pi / 2])
+FREE = ((0.0, 0.0), (0.0, 0.0))
+
+
+def random(count: int = 50, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    q = np.stack([rng.uniform(-0.5, 2.0, count), rng.uniform(0.2, 2.5, count)], axis=1)
+    return q, rng.normal(size=(count, 2)), rng.normal(size=(count, 2))
+
+
+def test_inertia_at_a_right_angle_is_the_closed_form_of_either_convention() -> None:
+    np.testing.assert_allclose(HUMAN.inertia_matrix(RIGHT), [[0.16, 0.045], [0.045, 0.045]], rtol=1e-12)
+    np.testing.assert_allclose(MOTORNET.inertia_matrix(RIGHT), [[0.3166, 0.0959], [0.0959, 0.0959]], atol=5e-5)
+
+
+def test_the_same_rods_have_the_same_inertia_in_both_conventions() -> None:
+    by_centre = replace(HUMAN, about="centre", inertia=tuple(np.array(HUMAN.inertia) - np.array(HUMAN.mass) * np.array(HUMAN.centre) ** 2))
+    np.testing.assert_allclose(by_centre.inertia_matrix(random()[0]), HUMAN.inertia_matrix(random()[0]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_without_friction_and_torque_the_energy_stays(name: str) -> None:
+    arm = replace(ARMS[name], damping=FREE)
+    q, speed, _ = random(20)
+    before = arm.energy(q, speed)
+    for _ in range(1000):
+        q, speed = arm.step(q, speed, np.zeros_like(q), 1e-3)
+    np.testing.assert_allclose(arm.energy(q, speed), before, rtol=1e-10)  # a fourth-order step of 1 ms
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_work_is_the_change_of_energy_and_friction_takes_some(name: str) -> None:
+    arm, (q, speed, torque) = ARMS[name], random()
+    power = (speed * (torque - speed @ np.array(arm.damping).T)).sum(axis=1)
+    dt = 1e-6
+    after = arm.step(q, speed, torque, dt)
+    np.testing.assert_allclose((arm.energy(*after) - arm.energy(q, speed)) / dt, power, atol=1e-3)
+
+
+def test_runge_kutta_converges_with_the_fourth_power_of_the_step() -> None:
+    q, speed, torque = random(5)
+
+    def after(steps: int) -> np.ndarray:
+        a, b = q, speed
+        for _ in range(steps):
+            a, b = HUMAN.step(a, b, torque, 0.2 / steps)
+        return a
+
+    exact = after(640)
+    errors = [np.abs(after(steps) - exact).max() for steps in (10, 20, 40)]
+    assert [round(np.log2(a / b)) for a, b in pairwise(errors)] == [4, 4]
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_inverse_dynamics_undo_the_dynamics(name: str) -> None:
+    q, speed, torque = random()
+    acceleration = ARMS[name].acceleration(q, speed, torque)
+    np.testing.assert_allclose(ARMS[name].torque(q, speed, acceleration), torque, rtol=1e-10, atol=1e-12)
+
+
+def test_the_hand_and_the_joints_are_inverse_and_the_jacobian_is_the_derivative() -> None:
+    q, speed, _ = random()
+    np.testing.assert_allclose(MONKEY.joints(MONKEY.hand(q)), q, atol=1e-9)
+    step = 1e-6
+    numeric = (MONKEY.hand(q + step * speed) - MONKEY.hand(q - step * speed)) / (2 * step)
+    np.testing.assert_allclose((MONKEY.jacobian(q) @ speed[..., None])[..., 0], numeric, atol=1e-9)
+    np.testing.assert_allclose(MONKEY.velocity(q, speed), numeric, atol=1e-9)
+
+
+def test_the_home_posture_of_the_human_arm_is_the_published_one() -> None:
+    q = np.radians([10.0, 143.54])  # Kao et al. (2021): the hand straight before the shoulder
+    np.testing.assert_allclose(HUMAN.hand(q), [0, 0.1991], atol=1e-4)
+
+
+def test_places_out_of_reach_are_refused_with_the_reach() -> None:
+    message = r"^human arm: place 1 at \(0\.5, 0\.5\) m is 0\.707 m from the shoulder; the arm reaches 0\.03 to 0\.63 m\.$"
+    with pytest.raises(PlantError, match=message):
+        HUMAN.joints(np.array([[0.2, 0.3], [0.5, 0.5]]))
+
+
+def test_angles_beyond_a_joint_or_no_numbers_are_told_with_trial_and_time() -> None:
+    q, time = np.full((2, 3, 2), 0.5), np.array([0.0, 0.01, 0.02])
+    HUMAN.check_limits(q, time)
+    q[1, 2, 1] = -0.2
+    with pytest.raises(PlantError, match=r"^human arm: elbow at -11\.5 deg in trial 1 at 0\.02 s; it bends from 0 to 180 deg\.$"):
+        HUMAN.check_limits(q, time)
+    q[0, 1, 0] = np.nan
+    with pytest.raises(PlantError, match=r"^human arm: trial 0 leaves all bounds at 0\.01 s; what drives the arm is too strong or unstable\.$"):
+        HUMAN.check_limits(q, time)
+
+
+def test_a_muscle_is_strongest_at_its_optimal_length_and_at_rest() -> None:
+    length = np.linspace(0.3, 1.8, 301)
+    assert force_length(1.0) == 1 and length[np.argmax(force_length(length))] == pytest.approx(1)
+    np.testing.assert_allclose(force_velocity(length, np.zeros(301)), 1)
+    assert force_velocity(1.0, -7.39) == 0 and force_velocity(1.0, -20.0) == 0
+    velocity = np.linspace(-7.3, 7.3, 201)
+    assert (np.diff(force_velocity(np.ones(201), velocity)) > 0).all()  # the faster it shortens, the weaker
+
+
+def test_at_its_optimal_angles_each_muscle_has_its_optimal_length() -> None:
+    for number, (shoulder, elbow) in enumerate(LILLICRAP_SCOTT.optimum):
+        length, _ = LILLICRAP_SCOTT.lengths(np.radians([shoulder, elbow]), np.zeros(2))
+        assert length[number] == pytest.approx(1)
+
+
+def test_torque_is_the_work_that_muscles_do_by_shortening() -> None:
+    q, speed, _ = random()
+    q = np.clip(q, [0.0, 0.8], [0.6, 2.0])  # lengths within their range
+    activation = np.random.default_rng(1).uniform(size=(50, 6))
+    force = LILLICRAP_SCOTT.forces(activation, q, speed)
+    assert (force >= 0).all()
+    metres = np.array(LILLICRAP_SCOTT.length) / 100
+    power = -(force * LILLICRAP_SCOTT.lengths(q, speed)[1] * metres).sum(axis=1)
+    np.testing.assert_allclose((LILLICRAP_SCOTT.torque(activation, q, speed) * speed).sum(axis=1), power, rtol=1e-10)
+
+
+def test_torch_and_numpy_give_the_same_body() -> None:
+    body = Body(MONKEY, LILLICRAP_SCOTT, (0.0, 0.25))
+    commands = np.random.default_rng(2).normal(size=(7, 6))
+    found, like = body.start(commands), body.start(torch.tensor(commands), torch)
+    for _ in range(20):
+        found, like = body.step(found, commands, 0.01), body.step(like, torch.tensor(commands), 0.01, torch)
+    for a, b in zip(found, like, strict=True):
+        np.testing.assert_allclose(b.numpy(), a, rtol=1e-11, atol=1e-13)
+    np.testing.assert_allclose(body.felt(like, torch).numpy(), body.felt(found), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("muscles", [None, LILLICRAP_SCOTT])
+def test_gradients_through_a_movement_are_those_of_differences(muscles: Muscles | None) -> None:
+    body = Body(MONKEY, muscles, (0.0, 0.25))
+
+    def hand(commands: torch.Tensor) -> torch.Tensor:
+        posture = body.start(0 * commands, torch)
+        for _ in range(5):
+            posture = body.step(posture, commands, 0.01, torch)
+        return body.arm.hand(posture.q, torch)
+
+    commands = (0.5 * torch.randn(2, body.commands, dtype=torch.float64, generator=torch.Generator().manual_seed(0))).requires_grad_()
+    assert torch.autograd.gradcheck(hand, commands)
+
+
+def test_bad_bodies_are_refused() -> None:
+    with pytest.raises(PlantError, match=r"^muscles: muscle 1 has moment arms \(0, 0\); it should turn at least one joint\.$"):
+        Muscles(((2.0, 0.0), (0.0, 0.0)), ((0.0, 0.0), (0.0, 0.0)), (5.0, 5.0), 100.0, 0.05)
+    with pytest.raises(PlantError, match=r"^muscles: length is given for 1 muscles; there are 2 moment arms\.$"):
+        Muscles(((2.0, 0.0), (0.0, 1.0)), ((0.0, 0.0), (0.0, 0.0)), (5.0,), 100.0, 0.05)
+    with pytest.raises(PlantError, match=r"^monkey arm: place 0 at \(0, 0\.9\) m is 0\.9 m from the shoulder"):
+        Body(MONKEY, None, (0.0, 0.9))
+    with pytest.raises(PlantError, match=r"^monkey arm: delay 25 ms should be a multiple of the step, 10 ms\.$"):
+        Body(MONKEY, None, (0.0, 0.25), delay=0.025).late(0.01)
