@@ -41,7 +41,6 @@ class Options:
         through: gradients through all of time; through one segment at a time, each step of the optimiser after a segment, the state carried on
             (truncated back-propagation); or through all of time while only the states between segments are kept and the rest is computed again.
         segment: length of a segment, in bins.
-        device: where torch computes, ``"cpu"`` or ``"cuda"``.
     """
 
     epochs: int = 80
@@ -62,7 +61,6 @@ class Options:
     penalty_smoothness: float = 0.0
     through: Through = "all"
     segment: int = 100
-    device: str = "cpu"
 
     def __post_init__(self) -> None:
         for name, kind in (("loss", Loss), ("optimiser", Optimiser), ("through", Through), ("start", Start)):

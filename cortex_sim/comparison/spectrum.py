@@ -41,7 +41,7 @@ class Spectrum:
 def spectrum(model: Model, arrays: dict[str, ndarray] | None = None) -> Spectrum:
     """Linearise a model about the state it settles to when left alone from zero."""
     arrays = model.arrays() if arrays is None else arrays
-    state = np.zeros(model.units)
+    state = np.zeros(model.dimension)
     for _ in range(round(SETTLING / model.dt.si)):
         velocity = flow(model, arrays, state)
         if not velocity.any():

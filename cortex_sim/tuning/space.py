@@ -13,7 +13,7 @@ from cortex_sim.learning import Options
 from cortex_sim.model import Model
 
 STUDENT = {"card": str, "units": int, "layers": int}
-FIXED = {"loss": "scores of different losses do not compare", "start": "the lesson says where students start", "device": "it changes no result"}
+FIXED = {"loss": "scores of different losses do not compare", "start": "the lesson says where students start"}
 TAUGHT = {f.name: type(f.default) for f in dataclasses.fields(Options) if f.name not in FIXED}
 KNOWN = STUDENT | TAUGHT
 RANGE, CHOICES = ("low", "high", "log", "step"), ("choices",)
