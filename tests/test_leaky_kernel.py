@@ -90,6 +90,15 @@ def test_gradients_of_the_loops_are_those_of_differences() -> None:
     assert torch.autograd.gradcheck(lambda *given: LeakySteps.apply(*given, torch.tanh), (draw(2, 4), draw(4, 4), draw(4), draw(5, 2, 4)))
 
 
+def test_a_gain_that_is_tanh_on_one_side_only_keeps_its_own_slope_from_rest() -> None:
+    """From rest every state is 0 at first, where clip(tanh(x), 0, 1) and tanh(x) are alike."""
+    start, coupling, decay = torch.zeros(2, 4), torch.eye(4), torch.ones(4)
+    inputs = (-torch.ones(5, 2, 4)).requires_grad_()
+    _, rates, _ = LeakySteps.apply(start, coupling, decay, inputs, lambda x: torch.clip(torch.tanh(x), 0, 1))
+    rates[1:].sum().backward()
+    assert not rates.any() and not inputs.grad[1:].any()  # below rest nothing is passed on
+
+
 def test_clamped_units_go_step_by_step_and_stay_clamped() -> None:
     model = card("leaky_tanh")
     course = np.arange(10 * BINS) >= 40
