@@ -23,7 +23,7 @@ from cortex_sim.comparison.spectrum import modal_distance, modes, shuffled_weigh
 from cortex_sim.dynamics import rate_of
 from cortex_sim.fitting import Options
 from cortex_sim.fitting.side_by_side import Job, train_many
-from cortex_sim.fitting.start import own_class
+from cortex_sim.fitting.start import own_class, paced
 from cortex_sim.preparation import Side, reaches
 from cortex_sim.progress import timed, track
 from cortex_sim.report import Picture, explained, panels
@@ -80,13 +80,13 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
     with timed(seconds, "circuit"):
         practice, asked = reaches(model, (SMALL if smoke else PRACTICE, ASKED), seed=seed)
     with timed(seconds, "training"):
-        students = {name: (load(card), options) for name, (card, options) in STUDENTS.items() if not smoke or name == "leaky tanh"}
+        students = {name: (paced(load(card), model), options) for name, (card, options) in STUDENTS.items() if not smoke or name == "leaky tanh"}
         jobs = {OWN: Job(own_class(model), practice.trials, practice.task, seed, Options(epochs=0))}
         jobs |= {name: Job(card, practice.trials, practice.task, seed, _short(options, smoke)) for name, (card, options) in students.items()}
-        jobs[UNTRAINED] = Job(load("leaky_tanh"), practice.trials, practice.task, seed, Options(epochs=0, closed_form=False))
+        jobs[UNTRAINED] = Job(paced(load("leaky_tanh"), model), practice.trials, practice.task, seed, Options(epochs=0, closed_form=False))
         bistable, runs = _bistable(seed)
-        jobs |= {BISTABLE + name: replace(job, model=own_class(bistable) if name == OWN else job.model, trials=runs.trials, task=runs.task)
-                 for name, job in jobs.items()}  # fmt: skip
+        pupil = {name: own_class(bistable) if name == OWN else paced(job.model, bistable) for name, job in jobs.items()}
+        jobs |= {BISTABLE + name: replace(job, model=pupil[name], trials=runs.trials, task=runs.task) for name, job in jobs.items()}
         everyone = train_many(jobs)
     fitted = {name: one for name, one in everyone.items() if not name.startswith(BISTABLE)}
     systems = {"teacher": model} | {name: one.model for name, one in fitted.items()}

@@ -17,7 +17,7 @@ from cortex_sim.comparison import geometry, paired, prediction, rotations
 from cortex_sim.comparison.score import PERMUTATION, Score, jackknifed, permuted
 from cortex_sim.fitting import Fitted, Options, free_running
 from cortex_sim.fitting.side_by_side import Job, train_many
-from cortex_sim.preparation import holding_currents, mixtures, preferred_states
+from cortex_sim.preparation import MIXED, SD, holding_currents, mixtures, preferred_states
 from cortex_sim.progress import timed
 from cortex_sim.report import Picture, figures
 from cortex_sim.report import rules as draw
@@ -30,7 +30,6 @@ NETWORKS = 10  # untrained networks, each taught by every rule
 TAUGHT, ASKED = 24, 8  # directions, and those between them that nobody is taught
 PREPARATION, MOVEMENT = 0.2, 0.6  # s before and after the go cue
 TURNING = (0.0, 0.2)  # s after the go cue, where rotations are looked for
-MIXED, SD = 6, 1.5  # preferred states mixed into a preparatory state of the circuit, and its standard deviation over units: as in match
 NULLS = 50
 REST = {"start": "rest", "closed_form": False, "validation": 0.125}
 LESSONS: dict[str, tuple[Options, dict[str, float]]] = {

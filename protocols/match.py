@@ -21,9 +21,9 @@ from cortex_sim.dynamics import rate_of
 from cortex_sim.errors import OptionError, TrialsError, suggestion
 from cortex_sim.fitting import Fitted, Options
 from cortex_sim.fitting.side_by_side import Job, train_many, with_controls
-from cortex_sim.fitting.start import own_class
+from cortex_sim.fitting.start import own_class, paced
 from cortex_sim.perturbation import push, silence
-from cortex_sim.preparation import Preferred, holding_currents, mixtures, preferred_states
+from cortex_sim.preparation import MIXED, RELEASED, SD, Preferred, Side, mixtures, preferred_states, reaches
 from cortex_sim.progress import timed
 from cortex_sim.recordings import DIRECTION, read
 from cortex_sim.report import panels
@@ -34,9 +34,7 @@ from cortex_sim.task.centre_out import centre_out
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
 ASKED, PRACTICE = 27, 330  # conditions that students are compared on, and taught
-MIXED = 6  # k, preferred states mixed into each preparatory state
-SD = 1.5  # Hz over units, of a preparatory state: code of Stroud et al. (2018)
-WINDOW, TURNING = (0.0, 0.6), (0.0, 0.2)  # s after the go cue: what students reproduce, and where rotations are looked for
+TURNING = (0.0, 0.2)  # s after the go cue, where rotations are looked for
 GAP = 0.1  # of R², between rates and push, that is worth saying
 JUMP = 4.0  # Hz that a push moves a unit by, in PUSHED["duration"] s
 PUSHED = {"fraction": 0.1, "start": 0.1, "duration": 0.02}  # of the units; s after the go cue
@@ -105,17 +103,9 @@ def run(model: Model | SpikingModel, *, seed: int = 0, smoke: bool = False, reco
 def lesson(model: Model, *, seed: int = 0, smoke: bool = False) -> tuple[Model, Trials, Task, Options]:
     """A student, the reaches it practises, and the options, for searching better options."""
     model = _small(model) if smoke else model
-    practice = _reaches(model, preferred_states(model), SMALL if smoke else PRACTICE, seed)[0]
+    practice, _ = reaches(model, (SMALL if smoke else PRACTICE, ASKED), seed=seed)
     card, options = TAUGHT["hidden units"]
-    return _paced(load(card), model), practice.trials, practice.task, options
-
-
-@dataclass(frozen=True)
-class Side:
-    """A task and what was done on it."""
-
-    task: Task
-    trials: Trials
+    return paced(load(card), model), practice.trials, practice.task, options
 
 
 @dataclass(frozen=True)
@@ -139,11 +129,11 @@ def match_circuit(model: Model, names: Iterable[str], seed: int, smoke: bool) ->
         preferred = preferred_states(model)
     with timed(seconds, "simulation"):
         practised, draws = (SMALL, 1) if smoke else (PRACTICE, DRAWS)
-        reaching = _exam(model, f"{ASKED} held-out reaches", _reaches(model, preferred, practised, seed), draws, seed)
+        reaching = _exam(model, f"{ASKED} held-out reaches", reaches(model, (practised, ASKED), seed=seed, preferred=preferred), draws, seed)
         spanning = _exam(model, f"{ASKED} held-out states that span state space", _free_runs(model, preferred, practised, seed), draws, seed)
     with timed(seconds, "training"):
         jobs = {OWN: Job(own_class(model), reaching.practice.trials, reaching.practice.task, seed, Options(epochs=0))}
-        students = {name: (_paced(load(TAUGHT[name][0]), model), TAUGHT[name][1]) for name in names}
+        students = {name: (paced(load(TAUGHT[name][0]), model), TAUGHT[name][1]) for name in names}
         jobs |= with_controls(students, reaching.practice.trials, reaching.practice.task, shuffled=SHUFFLED, seed=seed)
         jobs[CONTROL] = Job(own_class(model), spanning.practice.trials, spanning.practice.task, seed, Options(epochs=0))
         fitted = train_many(_shortened(jobs, 2) if smoke else jobs)
@@ -228,21 +218,10 @@ def _small(model: Model) -> Model:
     return model if model.weights else model.with_arrays({}, units=min(model.units, 50))
 
 
-def _reaches(model: Model, preferred: Preferred, practised: int, seed: int) -> list[Side]:
-    """Delayed reaches of the circuit from random mixtures of preferred states: to practise, and to be asked."""
-    states = mixtures(preferred, practised + ASKED, k=min(MIXED, model.units), seed=seed, sd=SD)
-    sides = []
-    for holding in np.split(holding_currents(model, states), [practised]):
-        task = replace(centre_out(len(holding), holding=holding), channels=None)
-        trials = simulate(model, task, seed=seed + len(sides)).window(*WINDOW)
-        sides.append(Side(task.window(*WINDOW, initial=trials.rate[:, 0]), trials))
-    return sides
-
-
 def _free_runs(model: Model, preferred: Preferred, practised: int, seed: int) -> list[Side]:
     """The circuit left alone from states that span its state space: to practise, and to be asked."""
     states = mixtures(preferred, practised + ASKED, k=None, seed=seed + 1, sd=SD)
-    tasks = [free_run(rate_of(model, part), WINDOW[1]) for part in np.split(states, [practised])]
+    tasks = [free_run(rate_of(model, part), RELEASED[1]) for part in np.split(states, [practised])]
     return [Side(task, simulate(model, task, seed=seed)) for task in tasks]
 
 
@@ -266,15 +245,6 @@ def _responses(model: Model, task: Task, pushes: Mapping[str, list[Task]], seed:
     """Rates under each perturbation minus those without, both from the same start."""
     still = simulate(model, task, seed=seed).rate
     return {kind: [simulate(model, pushed, seed=seed).rate - still for pushed in tasks] for kind, tasks in pushes.items()}
-
-
-def _paced(student: Model, circuit: Model) -> Model:
-    """Give a student the circuit's time constant where its card says that it is the circuit's."""
-    name = next((name for name in ("tau_push", "tau") if name in student.parameters), None)
-    if name is None or "tau" not in circuit.scalars:
-        return student
-    tau = {"value": circuit.scalars["tau"], "unit": "second"}
-    return student.with_arrays({}, parameters={key: p.model_dump() | (tau if key == name else {}) for key, p in student.parameters.items()})
 
 
 def _shortened(jobs: Mapping[str, Job], epochs: int) -> dict[str, Job]:
@@ -383,7 +353,7 @@ def _methods(model: Model, preferred: Preferred, fitted: Mapping[str, Fitted], d
     ({preferred.how}), scaled to a standard deviation over units of {SD:g}, in the unit of the state; a current that grows as exp(t/400 ms) leads
     there and is withdrawn within 2 ms at the go cue. What the circuit did from then on is the teacher.
 
-    Students start from the circuit's rates at the go cue, receive the same input, and run freely for {WINDOW[1] * 1e3:g} ms; their error
+    Students start from the circuit's rates at the go cue, receive the same input, and run freely for {RELEASED[1] * 1e3:g} ms; their error
     is the squared difference of rates over the variance of each unit. Conditions were split before anything was computed from the data; means
     and scales come from the conditions taught on.
 

@@ -15,10 +15,12 @@ def test_muscles_are_quiet_before_the_go_cue_and_peak_at_one() -> None:
     assert active.min() == 0 and active[:, task.time > 0].std(axis=0).max() > 0.05
 
 
-def test_cues_are_constant_and_hold_drops_at_the_go_cue() -> None:
-    task = muscle_activity(4, seed=1)
+@pytest.mark.parametrize("stay", [False, True])
+def test_cues_are_constant_until_the_go_cue_when_hold_drops(stay: bool) -> None:
+    task = muscle_activity(4, seed=1, stay=stay)
     channels = task.channels.values
-    assert channels.shape == (4, 900, CUES + 1) and (channels[:, :, :-1] == channels[:, :1, :-1]).all()
+    assert channels.shape == (4, 900, CUES + 1) and (channels[:, :400, :-1] == channels[:, :1, :-1]).all()
+    assert (channels[:, 400:, :-1] == stay * channels[:, :1, :-1]).all() and channels[:, 0, 0].any()
     assert (channels[:, :400, -1] == 1).all() and (channels[:, 400:, -1] == 0).all()
 
 

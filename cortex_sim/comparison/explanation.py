@@ -27,7 +27,7 @@ class Explanation:
         states: along its trajectories, (condition, time, state), in SI.
         points: fixed and slow points near them.
         modes: eigenvalues (1/s) of the flow, by condition and moment.
-        attribution: of each output at one moment to each unit's initial rate, in the unit of the output.
+        attribution: of each output at one moment to each unit's initial rate, relative to rates of 0, in the unit of the output.
         missed: most by which the attributions of a condition miss their sum, relative to the spread of that sum.
         ablation: change of the outputs when a unit is silenced; conditions and bins run on in one axis.
     """
@@ -52,7 +52,6 @@ class Questions:
         ablated: units silenced, one at a time, for the whole task.
         silent: rate of a silenced unit.
         seed: of the searches for fixed points.
-        baseline: rate of every unit that attributions are relative to.
     """
 
     task: Task
@@ -62,7 +61,6 @@ class Questions:
     ablated: Int[ndarray, " ablated"]
     silent: float = 0.0
     seed: int = 0
-    baseline: float = 0.0
 
     def bins(self) -> list[int]:
         """Bins of the moments."""
@@ -86,7 +84,7 @@ def explain(model: Model, asked: Questions, report: Callable[[float, str], None]
     flows = [[modes(model, arrays, path[moment]) for moment in asked.bins()] for path in states]
     report(0.3, "attributions")
     short = Schedule(model, arrays, task.window(task.start, asked.looked + BIN, initial=task.initial))
-    rest = np.full(len(asked.outputs), asked.baseline)
+    rest = np.zeros(len(asked.outputs))
     parts = [integrated_gradients(model, arrays, short, output, rest) for output in asked.outputs.T]
     attribution = np.stack([part for part, _ in parts], axis=2)
     missed = max(float(np.abs(error).max() / attribution[..., k].sum(axis=1).std()) for k, (_, error) in enumerate(parts))

@@ -42,6 +42,15 @@ def own_class(circuit: Model) -> Model:
     return Model.model_validate(circuit.model_dump() | changes)
 
 
+def paced(student: Model, circuit: Model) -> Model:
+    """Give a student the circuit's time constant where its card says that it is the circuit's."""
+    name = next((name for name in ("tau_push", "tau") if name in student.parameters), None)
+    if name is None or "tau" not in circuit.scalars:
+        return student
+    tau = {"value": circuit.scalars["tau"], "unit": "second"}
+    return student.with_arrays({}, parameters={key: p.model_dump() | (tau if key == name else {}) for key, p in student.parameters.items()})
+
+
 def adapt(model: Model, trials: Trials, task: Task, seed: int) -> Model:
     """Bring a student to the size of the data, its untrained weights to the seed, and its readout to the range of each unit."""
     observed = trials.rate.shape[2]

@@ -16,17 +16,19 @@ ACTIVITY = 31  # names the random stream
 
 
 def muscle_activity(
-    conditions: int = 27, *, muscles: int = 8, cues: int = CUES, seed: int = 0, preparation: float = PREPARATION, movement: float = MOVEMENT
+    conditions: int = 27, *, muscles: int = 8, cues: int = CUES, stay: bool = False, seed: int = 0, preparation: float = PREPARATION,
+    movement: float = MOVEMENT,
 ) -> Task:
     """Make delayed movements whose targets are synthetic muscle activity.
 
     Each muscle has a few Gaussian bumps in time; how high each is in a condition is a random linear function of the condition's cues, with its
-    lowest condition at 0. Cues are there from the start; a hold cue drops at the go cue.
+    lowest condition at 0. Cues are there from the start until the go cue, when a hold cue drops too.
 
     Args:
         conditions: number of movements, one trial each.
         muscles: number of them.
         cues: number of channels that tell conditions apart.
+        stay: cues stay on after the go cue, too.
         seed: of cues and bumps.
         preparation: s before the go cue.
         movement: s after it.
@@ -55,13 +57,15 @@ def muscle_activity(
         active, dims=("trial", "time", "axis"), attrs={"units": "1", "long_name": "muscle activity"},
         coords={"time": ("time", bare.time, {"units": "s"}), "axis": [f"muscle {k + 1}" for k in range(muscles)]},
     )  # fmt: skip
-    notes = {"conditions": conditions, "muscles": muscles, "cues": cues, "bumps": BUMPS, "seed": seed}
-    return Task(bare.name, bare.start, bare.stop, bare.condition, epochs=bare.epochs, channels=_channels(bare, cue), targets=targets, notes=notes)
+    notes = {"conditions": conditions, "muscles": muscles, "cues": cues, "stay": stay, "bumps": BUMPS, "seed": seed}
+    channels = _channels(bare, cue, stay)
+    return Task(bare.name, bare.start, bare.stop, bare.condition, epochs=bare.epochs, channels=channels, targets=targets, notes=notes)
 
 
-def _channels(task: Task, cue: Float[ndarray, "condition cue"]) -> xr.DataArray:
-    shown = np.broadcast_to(cue[:, None, :], (task.trials, task.steps, cue.shape[1]))
-    hold = np.broadcast_to((task.fine_time < -DT / 2).astype(float)[None, :, None], (task.trials, task.steps, 1))
+def _channels(task: Task, cue: Float[ndarray, "condition cue"], stay: bool) -> xr.DataArray:
+    before = (task.fine_time < -DT / 2).astype(float)[None, :, None]
+    shown = cue[:, None, :] * (np.ones_like(before) if stay else before)
+    hold = np.broadcast_to(before, (task.trials, task.steps, 1))
     names = [*(f"cue {k + 1}" for k in range(cue.shape[1])), "hold"]
     coordinates = {"step": ("step", task.fine_time, {"units": "s"}), "channel": names}
     return xr.DataArray(np.concatenate([shown, hold], axis=2), dims=("trial", "step", "channel"), coords=coordinates, attrs={"units": "1"})

@@ -211,7 +211,6 @@ class Inputs:
         values |= {name: torch.tensor(next(draws)[self._chosen], dtype=self._dtype) for name, draws in self.noise.items()}
         return {name: lambda t, i, now=value: now for name, value in values.items()}
 
-
     def summed(self, weights: Mapping[str, Tensor], steps: range) -> Float[Tensor, "step trial unit"] | None:
         """All inputs at these steps, each times its weights and added up; None if every one is silent."""
         parts: list[Tensor] = []
