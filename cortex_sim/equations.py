@@ -130,6 +130,24 @@ class Equations:
         """Evaluate the time derivative of a state (the only one if none is named), given all that it names; in SI units per second."""
         return _evaluate(self.equations[state or self.state], values)
 
+    def renaming(self, form: "Equations") -> dict[str, str] | None:
+        """Name for name, how this text says what another says; None if it says something else.
+
+        Order of states, of terms and of factors counts; that of lines, units and flags does not. Names with a meaning of their own stay.
+        """
+        names = {name: name for name in (*GIVEN, *FUNCTIONS)} | dict(zip(form.states, self.states, strict=False))
+        open_, done = list(form.states), set[str]()
+        while open_ and len(form.states) == len(self.states):
+            name = open_.pop()
+            if not _unified(form._tree(name), self._tree(names[name]), names):
+                return None
+            done.add(name)
+            met = [other for other in form.equations[name].names & form.equations.keys() if form.equations[other].kind == "subexpression"]
+            if any(self.equations.get(names[other]) is None or not self.equations[names[other]].code for other in met):
+                return None
+            open_ += [other for other in met if other not in done and other not in open_]
+        return names if done and len(set(names.values())) == len(names) else None
+
     def called(self) -> frozenset[str]:
         """Names that the text calls as functions and that are not mathematics."""
         trees = (ast.walk(ast.parse(e.expression, mode="eval")) for e in self.equations.values() if e.code)
@@ -160,6 +178,17 @@ def _names_of(equation: Equation) -> frozenset[str]:
 
 def _is(node: ast.AST, name: str) -> bool:
     return isinstance(node, ast.Name) and node.id == name
+
+
+def _unified(form: ast.AST, found: ast.AST, names: dict[str, str]) -> bool:
+    """Two expressions are the same if those of the first are called what ``names`` says; names met first are entered there."""
+    match form, found:
+        case ast.Name(id=one), ast.Name(id=other):
+            return names.setdefault(one, other) == other
+        case ast.Constant(value=one), ast.Constant(value=other):
+            return one == other
+    inner, outer = list(ast.iter_child_nodes(form)), list(ast.iter_child_nodes(found))
+    return type(form) is type(found) and len(inner) == len(outer) and all(_unified(a, b, names) for a, b in zip(inner, outer, strict=True))
 
 
 def _degree(node: ast.expr, name: str) -> float:

@@ -12,4 +12,6 @@ def trajectory(schedule: Schedule) -> Float[ndarray, "trial time state"]:
     """Integrate the model's equations in float64 and return its states at every bin, in SI."""
     twin = Twin(schedule.model, schedule.arrays, dtype=torch.float64)
     with torch.no_grad():
-        return twin.unroll(twin.start(schedule), Inputs(twin, schedule), schedule).states.numpy()
+        found = twin.step_through(twin.start(schedule), Inputs(twin, schedule), schedule, range(schedule.steps)).states
+        assert found is not None
+        return found.numpy()

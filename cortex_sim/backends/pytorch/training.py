@@ -233,6 +233,7 @@ def penalty(twin: Twin, run: Run, options: Options, *, of: int | None = None, be
         total = total + options.penalty_weights * sum((W**2).mean() for W in learned)
     if options.penalty_jacobian:
         recurrent = Leaky.of(twin.model, asked_by="penalty_jacobian").recurrent
+        assert run.states is not None
         slope = torch.func.jvp(twin.rate, (run.states,), (torch.ones_like(run.states),))[1]
         columns = (getattr(twin, recurrent) ** 2).sum(dim=0)
         total = total + options.penalty_jacobian * (slope**2 @ columns).mean() / twin.model.units

@@ -1,6 +1,7 @@
 """A model's equation text as a differentiable torch module."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -12,6 +13,7 @@ from torch.nn.functional import linear
 from cortex_sim.backends.pytorch.constraints import constraint_of
 from cortex_sim.backends.pytorch.leaky_kernel import LeakySteps
 from cortex_sim.equations import MATHEMATICS, unit_values
+from cortex_sim.gated import Gated, gated
 from cortex_sim.leaky import coefficients, recurrent_of
 from cortex_sim.model import Model
 from cortex_sim.schedule import Noise, Schedule
@@ -23,10 +25,10 @@ STEEPNESS = 10.0  # beta of the surrogate derivative, per unit of what spike() i
 
 
 class Run(NamedTuple):
-    """What a twin did: rates and states at the start of every bin, and the state after the last step."""
+    """What a twin did: rates and states at the start of every bin, and the state after the last step; torch's own kernels keep no states."""
 
     rates: Float[Tensor, "trial time unit"]
-    states: Float[Tensor, "trial time state"]
+    states: Float[Tensor, "trial time state"] | None
     last: State
 
 
@@ -54,6 +56,7 @@ class Twin(nn.Module):
             if part.learn and name in model.projections and (constraint := constraint_of(model, name, value)):
                 nn.utils.parametrize.register_parametrization(self, name, constraint)
         self._recurrent = None if self._gain_learns() else recurrent_of(model)
+        self._gated = gated(model)
         self.constants = _mathematics(dtype) | unit_values(self.equations.names) | model.scalars | {"dt": model.dt.si}
 
     def _gain_learns(self) -> bool:
@@ -89,11 +92,19 @@ class Twin(nn.Module):
 
     def unroll(self, state: State, inputs: "Inputs", schedule: Schedule, first: int = 0, stop: int | None = None) -> Run:
         """Step a state through a schedule's inputs from one step to before another, and keep what is at the start of every bin."""
-        last = schedule.steps if stop is None else stop
-        if self._recurrent and not any(course[first:last].any() for *_, course in schedule.clamps):
-            return self._unroll_leaky(state, inputs, schedule, range(first, last))
+        steps = range(first, schedule.steps if stop is None else stop)
+        if any(course[steps.start : steps.stop].any() for *_, course in schedule.clamps):
+            return self.step_through(state, inputs, schedule, steps)
+        if self._recurrent:
+            return self._unroll_leaky(state, inputs, schedule, steps)
+        if self._gated and not any(course[steps.start : steps.stop].any() for _, course in schedule.patterns):
+            return self._unroll_gated(self._gated, state, inputs, schedule, steps)
+        return self.step_through(state, inputs, schedule, steps)
+
+    def step_through(self, state: State, inputs: "Inputs", schedule: Schedule, steps: range) -> Run:
+        """The same by the equation text itself, one step after another."""
         fixed, rates, states = self._fixed(), [], []
-        for step in range(first, last):
+        for step in steps:
             values = fixed | inputs.at(step) | {"t": step * schedule.dt, "i": None}
             if step % schedule.every == 0:
                 states.append(state)
@@ -123,6 +134,30 @@ class Twin(nn.Module):
         states, rates, last = LeakySteps.apply(state, coupling, found.decay, u, gain)
         kept = slice(-steps.start % schedule.every, None, schedule.every)
         return Run(rates[kept].transpose(0, 1), states[kept].transpose(0, 1), last)
+
+    def _unroll_gated(self, form: Gated, state: State, inputs: "Inputs", schedule: Schedule, steps: range) -> Run:
+        """The same of a gated network, by torch's own kernel."""
+        u = inputs.channels(steps)
+        if u is None:
+            u, W_u = state.new_zeros(len(state), len(steps), 1), state.new_zeros(len(form.gates) * self.model.units, 1)
+        else:
+            W_u = torch.cat([getattr(self, gate.heard) for gate in form.gates])
+        W_h = torch.cat([getattr(self, gate.recurrent) for gate in form.gates])
+        weights = [W_u, W_h, self._by_gate([gate.bias for gate in form.gates]), self._by_gate([gate.inner for gate in form.gates])]
+        *cells, h = (part[None].contiguous() for part in state.split(self.model.units, dim=1))
+        if form.cells:
+            made, *ends = torch.lstm(u, (h, *cells), weights, True, 1, 0.0, False, False, True)
+            ends.reverse()
+        else:
+            made, *ends = torch.gru(u, h, weights, True, 1, 0.0, False, False, True)
+        rates = torch.cat([h.transpose(0, 1), made[:, :-1]], dim=1)
+        return Run(rates[:, -steps.start % schedule.every :: schedule.every], None, torch.cat([end[0] for end in ends], dim=1))
+
+    def _by_gate(self, names: Sequence[str | None]) -> Tensor:
+        """A parameter of every unit for each gate, one after the other; 0 where there is none."""
+        known = {None: 0.0} | self.constants
+        values = [known[name] if name in known else getattr(self, str(name)) for name in names]
+        return torch.cat([torch.as_tensor(value, dtype=self.dtype).expand(self.model.units) for value in values])
 
     def observe(self, rates: Float[Tensor, "trial time unit"]) -> Float[Tensor, "trial time observed"]:
         """Bring rates of the model's units to observed rates."""
@@ -194,11 +229,21 @@ class Inputs:
         inputs = schedule.model.inputs
         self._factors = {name: scale(item.unit) for name, item in inputs.items()}
         heard = schedule.heard(first, schedule.steps if stop is None else stop)
-        self._stimuli = {n: linear(tensor(u), getattr(twin, str(inputs[n].weights))).unbind(1) for n, u in heard.items()}
+        self._weights = {name: getattr(twin, str(inputs[name].weights)) for name in heard}
+        self._heard = {name: tensor(u) for name, u in heard.items()}
         self.first, self.noise = first, noise or {name: schedule.noise(name) for name, item in inputs.items() if item.noise}
-        self._silent = [n for n, item in inputs.items() if item.weights and n not in self._stimuli]
+        self._silent = [n for n, item in inputs.items() if item.weights and n not in heard]
         self._driven = [n for n, item in inputs.items() if not item.weights and not item.noise]
         self._dtype, self._chosen = twin.dtype, slice(None) if chosen is None else chosen
+
+    @cached_property
+    def _stimuli(self) -> dict[str, tuple[Tensor, ...]]:
+        return {name: linear(u, self._weights[name]).unbind(1) for name, u in self._heard.items()}
+
+    def channels(self, steps: range) -> Float[Tensor, "trial step channel"] | None:
+        """What all inputs hear that hear the channels as they are; None if they are silent."""
+        heard = next(iter(self._heard.values()), None)
+        return None if heard is None else heard[:, steps.start - self.first : steps.stop - self.first]
 
     def at(self, step: int) -> dict[str, Callable[[Any, Any], Any]]:
         """Every input's value at a step, as the function of t and i that the equations call."""
