@@ -18,7 +18,7 @@ from cortex_sim.errors import TaskError
 from cortex_sim.model import Model
 from cortex_sim.units import scale
 
-PROBES, SLOPE = 7, 1e-6  # random points at which linearity is checked; half width of the difference that gives the slope
+PROBES, PLACES, SLOPE = 7, 17, 1e-6  # points at which linearity and the gain are checked; half width of the difference that gives the slope
 Derivative = Callable[[Any, Any, Mapping[str, Any]], Any]
 
 
@@ -123,6 +123,11 @@ class Leaky:
     def rate(self, x: Float[ndarray, "... unit"], arrays: Mapping[str, ndarray] | None = None) -> Float[ndarray, "... unit"]:
         """R = phi(x), at these per-unit parameters or the model's own."""
         return self._gain(x, self._own if arrays is None else arrays)
+
+    def is_tanh(self, arrays: Mapping[str, ndarray]) -> bool:
+        """Whether phi is tanh for every unit: seen at places on both sides of rest."""
+        places = np.broadcast_to(np.linspace(-4, 4, PLACES)[:, None], (PLACES, self.model.units))
+        return np.array_equal(self.rate(places, {name: arrays[name] for name in self.model.parsed.parameters}), np.tanh(places))
 
     def slope(self, x: Float[ndarray, "... unit"], arrays: Mapping[str, ndarray] | None = None) -> Float[ndarray, "... unit"]:
         """phi'(x), by central differences: right to 1e-9 of a smooth gain's range."""

@@ -14,6 +14,7 @@ Loss = Literal["squared", "binary cross-entropy", "cross-entropy"]
 Optimiser = Literal["adam", "adamw", "sgd"]
 Through = Literal["all", "segment", "checkpoints"]
 Start = Literal["first bin", "rest"]
+Device = Literal["cpu", "cuda"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Options:
         through: gradients through all of time; through one segment at a time, each step of the optimiser after a segment, the state carried on
             (truncated back-propagation); or through all of time while only the states between segments are kept and the rest is computed again.
         segment: length of a segment, in bins.
+        device: where back-propagation computes; ``"cuda"`` needs a GPU and gives the same to the round-off of float32.
     """
 
     epochs: int = 80
@@ -61,9 +63,10 @@ class Options:
     penalty_smoothness: float = 0.0
     through: Through = "all"
     segment: int = 100
+    device: Device = "cpu"
 
     def __post_init__(self) -> None:
-        for name, kind in (("loss", Loss), ("optimiser", Optimiser), ("through", Through), ("start", Start)):
+        for name, kind in (("loss", Loss), ("optimiser", Optimiser), ("through", Through), ("start", Start), ("device", Device)):
             if (found := getattr(self, name)) not in get_args(kind):
                 raise OptionError(f"{name} {found!r} is unknown. {suggestion(found, get_args(kind))}")
         for name in ("epochs", "rate", "momentum", "weight_decay", "penalty_rates", "penalty_weights", "penalty_jacobian", "penalty_smoothness"):

@@ -10,7 +10,7 @@ import xarray as xr
 from cortex_sim import catalog
 from cortex_sim.backends.pytorch.leaky_kernel import LeakySteps
 from cortex_sim.backends.pytorch.twin import Inputs, Twin
-from cortex_sim.leaky import recurrent_of
+from cortex_sim.leaky import Leaky, recurrent_of
 from cortex_sim.model import Model
 from cortex_sim.schedule import Schedule
 from cortex_sim.task import Clamp, Drive, Task
@@ -81,22 +81,23 @@ def test_a_learned_time_constant_has_the_right_derivative() -> None:
     torch.testing.assert_close(fast["k"], slow["k"], rtol=1e-9, atol=1e-11)
 
 
-def test_gradients_of_the_loops_are_those_of_differences() -> None:
+@pytest.mark.parametrize("tanh", [True, False])
+def test_gradients_of_the_loops_are_those_of_differences(tanh: bool) -> None:
     generator = torch.Generator().manual_seed(0)
 
     def draw(*shape: int) -> torch.Tensor:
         return torch.randn(*shape, dtype=torch.float64, generator=generator).requires_grad_()
 
-    assert torch.autograd.gradcheck(lambda *given: LeakySteps.apply(*given, torch.tanh), (draw(2, 4), draw(4, 4), draw(4), draw(5, 2, 4)))
+    assert torch.autograd.gradcheck(lambda *given: LeakySteps.apply(*given, torch.tanh, tanh), (draw(2, 4), draw(4, 4), draw(4), draw(5, 2, 4)))
 
 
-def test_a_gain_that_is_tanh_on_one_side_only_keeps_its_own_slope_from_rest() -> None:
+@pytest.mark.parametrize(("gain", "tanh"), [("tanh(x)", True), ("clip(tanh(x), 0, 1)", False), ("b*tanh(x)", False), ("0.5*tanh(x)", False)])
+def test_only_a_gain_that_is_tanh_on_both_sides_of_rest_and_for_all_units_gets_its_slope(gain: str, tanh: bool) -> None:
     """From rest every state is 0 at first, where clip(tanh(x), 0, 1) and tanh(x) are alike."""
-    start, coupling, decay = torch.zeros(2, 4), torch.eye(4), torch.ones(4)
-    inputs = (-torch.ones(5, 2, 4)).requires_grad_()
-    _, rates, _ = LeakySteps.apply(start, coupling, decay, inputs, lambda x: torch.clip(torch.tanh(x), 0, 1))
-    rates[1:].sum().backward()
-    assert not rates.any() and not inputs.grad[1:].any()  # below rest nothing is passed on
+    model = card("leaky_tanh")
+    model = Model.model_validate(model.model_dump() | {"equations": model.equations.replace("tanh(x)", gain)})
+    arrays = model.arrays() | {"b": np.array([1.0] * (UNITS - 1) + [2.0])}
+    assert Leaky(model, str(recurrent_of(model))).is_tanh(arrays) is tanh
 
 
 def test_clamped_units_go_step_by_step_and_stay_clamped() -> None:

@@ -17,6 +17,7 @@ from torch.utils.checkpoint import checkpoint as recomputed
 
 from cortex_sim.backends.pytorch.pieces import advance, outputs, spans
 from cortex_sim.backends.pytorch.twin import Run, Twin
+from cortex_sim.errors import OptionError
 from cortex_sim.leaky import Leaky
 from cortex_sim.learning import Course, Lesson, Loss, Options
 from cortex_sim.model import Model
@@ -46,8 +47,13 @@ def train(
     Returns:
         The course; ``interrupted`` is set if Ctrl-C ended it, and the best weights so far are kept. A loss that is no longer finite ends
         training too.
+
+    Raises:
+        OptionError: a GPU is asked for where there is none.
     """
-    twin = Twin(model, model.arrays(), dtype=torch.float32)
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise OptionError("device 'cuda': torch sees no GPU here; leave device at 'cpu', or install a build of torch for CUDA on a machine with one.")
+    twin = Twin(model, model.arrays(), dtype=torch.float32, device=options.device)
     optimiser = _optimiser(twin, options)
     course, saved = Course(twin.arrays()), time.monotonic()
     try:
@@ -114,7 +120,8 @@ def whole(twin: Twin, lesson: Lesson, seed: int) -> Batch:
     schedule = Schedule(twin.model, twin.arrays(), lesson.task, seed=seed)
     encoded = twin.model.initial is not None and lesson.task.initial is not None
     given = lesson.task.initial if encoded else schedule.initial()
-    initial, wanted, scale, weights = (torch.tensor(array, dtype=twin.dtype) for array in (given, lesson.rates, lesson.scale, lesson.weights))
+    assert given is not None
+    initial, wanted, scale, weights = (twin.tensor(array) for array in (given, lesson.rates, lesson.scale, lesson.weights))
     return Batch(schedule, np.arange(len(wanted)), initial, encoded, wanted, scale, weights)
 
 
@@ -180,7 +187,8 @@ def _piece(
     run, after = advance(twin, batch.schedule, span, state, noise, batch.chosen)
     found = error(twin.observe(run.rates), batch.wanted[:, span], batch.scale, batch.weights[:, span], options.loss)
     found = found * ((span.stop - span.start) / of)
-    return Piece(found, found + penalty(twin, run, options, of=of, before=before), run.last, run.rates[:, -1:], after)
+    last = run.rates[:, -1:].clone()  # a view would keep the rates of the whole span
+    return Piece(found, found + penalty(twin, run, options, of=of, before=before), run.last, last, after)
 
 
 def _finite(loss: float) -> float:
@@ -188,7 +196,7 @@ def _finite(loss: float) -> float:
 
 
 def _loss(twin: Twin, lesson: Lesson, options: Options) -> float:
-    wanted, scale, weights = (torch.tensor(array, dtype=twin.dtype) for array in (lesson.rates, lesson.scale, lesson.weights))
+    wanted, scale, weights = (twin.tensor(array) for array in (lesson.rates, lesson.scale, lesson.weights))
     with torch.no_grad():
         found = outputs(twin, Schedule(twin.model, twin.arrays(), lesson.task))
         parts = [rates.shape[1] * error(rates, wanted[:, span], scale, weights[:, span], options.loss).item() for span, rates in found]
@@ -262,7 +270,7 @@ def _resume(path: Path | None, twin: Twin, optimiser: torch.optim.Optimizer, cou
     if path is None or not path.exists():
         return False
     try:
-        stored = torch.load(path, weights_only=True)
+        stored = torch.load(path, weights_only=True, map_location="cpu")
     except (RuntimeError, OSError, EOFError, KeyError, pickle.UnpicklingError):
         print(f"checkpoint {path} is damaged; training starts anew", file=sys.stderr)
         return False

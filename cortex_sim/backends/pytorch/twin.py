@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from numpy import ndarray
@@ -14,7 +15,7 @@ from cortex_sim.backends.pytorch.constraints import constraint_of
 from cortex_sim.backends.pytorch.leaky_kernel import LeakySteps
 from cortex_sim.equations import MATHEMATICS, unit_values
 from cortex_sim.gated import Gated, gated
-from cortex_sim.leaky import coefficients, recurrent_of
+from cortex_sim.leaky import Leaky, coefficients, recurrent_of
 from cortex_sim.model import Model
 from cortex_sim.schedule import Noise, Schedule
 from cortex_sim.siegert import first_passage
@@ -41,11 +42,12 @@ class Twin(nn.Module):
         model: its equation text is evaluated as it stands.
         arrays: weights and per-unit parameters, by name.
         dtype: float64 for the twin of a circuit, float32 to train.
+        device: where it computes.
     """
 
-    def __init__(self, model: Model, arrays: Mapping[str, ndarray], *, dtype: torch.dtype = torch.float64) -> None:
+    def __init__(self, model: Model, arrays: Mapping[str, ndarray], *, dtype: torch.dtype = torch.float64, device: str = "cpu") -> None:
         super().__init__()
-        self.model, self.equations, self.dtype = model, model.parsed, dtype
+        self.model, self.equations, self.dtype, self.device = model, model.parsed, dtype, device
         for name, array in arrays.items():
             part = model.projections.get(name) or model.parameters[name]
             value = torch.tensor(array, dtype=dtype)
@@ -55,9 +57,15 @@ class Twin(nn.Module):
                 self.register_buffer(name, value)
             if part.learn and name in model.projections and (constraint := constraint_of(model, name, value)):
                 nn.utils.parametrize.register_parametrization(self, name, constraint)
+        self.to(device)
         self._recurrent = None if self._gain_learns() else recurrent_of(model)
+        self._tanh = self._recurrent is not None and Leaky(model, self._recurrent).is_tanh(arrays)
         self._gated = gated(model)
         self.constants = _mathematics(dtype) | unit_values(self.equations.names) | model.scalars | {"dt": model.dt.si}
+
+    def tensor(self, array: ndarray) -> Tensor:
+        """An array as this twin computes with it."""
+        return torch.tensor(array, dtype=self.dtype, device=self.device)
 
     def _gain_learns(self) -> bool:
         """The rate depends on parameters that are learned, whose derivatives the fast loops do not give."""
@@ -78,8 +86,8 @@ class Twin(nn.Module):
     def start(self, schedule: Schedule) -> State:
         """State at the start of a schedule; through the encoder, where there is one, so that it can be learned."""
         if self.model.initial is None or schedule.task.initial is None:
-            return torch.tensor(schedule.initial(), dtype=self.dtype)
-        return self.encode(torch.tensor(schedule.task.initial, dtype=self.dtype))
+            return self.tensor(schedule.initial())
+        return self.encode(self.tensor(schedule.task.initial))
 
     def encode(self, observed: Float[Tensor, "trial observed"]) -> State:
         """Bring observed rates to the state, through the learned encoder."""
@@ -131,7 +139,7 @@ class Twin(nn.Module):
             return self.equations.subexpressions({**base, name: x}, wanted=self.model.rate)[self.model.rate]
 
         coupling = found.coupling[:, None] * getattr(self, str(self._recurrent))
-        states, rates, last = LeakySteps.apply(state, coupling, found.decay, u, gain)
+        states, rates, last = LeakySteps.apply(state, coupling, found.decay, u, gain, self._tanh)
         kept = slice(-steps.start % schedule.every, None, schedule.every)
         return Run(rates[kept].transpose(0, 1), states[kept].transpose(0, 1), last)
 
@@ -157,7 +165,7 @@ class Twin(nn.Module):
         """A parameter of every unit for each gate, one after the other; 0 where there is none."""
         known = {None: 0.0} | self.constants
         values = [known[name] if name in known else getattr(self, str(name)) for name in names]
-        return torch.cat([torch.as_tensor(value, dtype=self.dtype).expand(self.model.units) for value in values])
+        return torch.cat([torch.as_tensor(value, dtype=self.dtype, device=self.device).expand(self.model.units) for value in values])
 
     def observe(self, rates: Float[Tensor, "trial time unit"]) -> Float[Tensor, "trial time observed"]:
         """Bring rates of the model's units to observed rates."""
@@ -223,7 +231,7 @@ class Inputs:
         noise: Mapping[str, Noise] | None = None,
     ) -> None:
         def tensor(array: ndarray) -> Tensor:
-            return torch.tensor(array if chosen is None else array[chosen], dtype=twin.dtype)
+            return twin.tensor(array if chosen is None else array[chosen])
 
         self._patterns = [(tensor(pattern), course) for pattern, course in schedule.patterns]
         inputs = schedule.model.inputs
@@ -234,7 +242,7 @@ class Inputs:
         self.first, self.noise = first, noise or {name: schedule.noise(name) for name, item in inputs.items() if item.noise}
         self._silent = [n for n, item in inputs.items() if item.weights and n not in heard]
         self._driven = [n for n, item in inputs.items() if not item.weights and not item.noise]
-        self._dtype, self._chosen = twin.dtype, slice(None) if chosen is None else chosen
+        self._tensor, self._chosen = twin.tensor, slice(None) if chosen is None else chosen
 
     @cached_property
     def _stimuli(self) -> dict[str, tuple[Tensor, ...]]:
@@ -253,7 +261,7 @@ class Inputs:
                 drive = drive + float(course[step]) * pattern
         values: dict[str, Any] = {name: self._factors[name] * drive for name in self._driven} | dict.fromkeys(self._silent, 0.0)
         values |= {name: self._factors[name] * u[step - self.first] for name, u in self._stimuli.items()}
-        values |= {name: torch.tensor(next(draws)[self._chosen], dtype=self._dtype) for name, draws in self.noise.items()}
+        values |= {name: self._tensor(next(draws)[self._chosen]) for name, draws in self.noise.items()}
         return {name: lambda t, i, now=value: now for name, value in values.items()}
 
     def summed(self, weights: Mapping[str, Tensor], steps: range) -> Float[Tensor, "step trial unit"] | None:
@@ -262,12 +270,12 @@ class Inputs:
         for name, u in self._stimuli.items():
             heard = torch.stack(u[steps.start - self.first : steps.stop - self.first])
             parts.append(self._factors[name] * weights[name] * heard)
-        drive = sum((self._factors[name] * weights[name] for name in self._driven), torch.zeros((), dtype=self._dtype))
+        drive = sum((self._factors[name] * weights[name] for name in self._driven), self._tensor(np.zeros(())))
         for pattern, course in self._patterns:
             if (now := course[steps.start : steps.stop]).any():
-                parts.append(torch.tensor(now, dtype=self._dtype)[:, None, None] * (drive * pattern))
+                parts.append(self._tensor(now)[:, None, None] * (drive * pattern))
         for name, draws in self.noise.items():
-            noise = torch.stack([torch.tensor(next(draws)[self._chosen], dtype=self._dtype) for _ in steps])
+            noise = torch.stack([self._tensor(next(draws)[self._chosen]) for _ in steps])
             parts.append(weights[name] * noise)
         return sum(parts[1:], parts[0]) if parts else None
 
@@ -275,7 +283,7 @@ class Inputs:
 def _clamped(rate: State, schedule: Schedule, step: int) -> State:
     for gain, rows, wanted, course in schedule.clamps:
         if course[step]:
-            G, C, z = (torch.tensor(array, dtype=rate.dtype) for array in (gain, rows, wanted))
+            G, C, z = (torch.tensor(array, dtype=rate.dtype, device=rate.device) for array in (gain, rows, wanted))
             rate = rate + (z - rate @ C.T) @ G.T
     return rate
 
