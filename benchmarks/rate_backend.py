@@ -67,7 +67,7 @@ def main():
             start = SPAN * np.tanh(np.random.default_rng(0).normal(0, 1.5, (conditions, units)) / SPAN)
             arrays = model.arrays()
             short, long = (Schedule(model, arrays, free_run(start, duration)) for duration in DURATIONS)
-            assert np.abs(brian.run(short) - bare(arrays["W"], short.initial(), short.steps)).max() < 1e-9
+            assert np.abs(brian.run(short)[0] - bare(arrays["W"], short.initial(), short.steps)).max() < 1e-9
             runs = {f"brian {s.steps}": lambda s=s: brian.run(s) for s in (short, long)}
             runs |= {f"numpy {s.steps}": lambda s=s, a=arrays: bare(a["W"], s.initial(), s.steps) for s in (short, long)}
             seconds = alternate(runs, REPEATS)

@@ -16,7 +16,8 @@ from scipy.linalg import cython_blas
 from threadpoolctl import threadpool_limits
 
 from cortex_sim import load
-from cortex_sim.backends.pytorch.twin import Inputs, Twin
+from cortex_sim.backends.pytorch.inputs import Inputs
+from cortex_sim.backends.pytorch.twin import Twin
 from cortex_sim.schedule import Schedule
 from cortex_sim.task import BIN, Task
 

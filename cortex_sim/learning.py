@@ -28,7 +28,7 @@ class Options:
         patience: epochs without improvement on the validation conditions before stopping.
         validation: fraction of the conditions kept for early stopping; 0 where all are taught and those decide.
         closed_form: start from the regression of the student's own equation, where its state can be read off the rates.
-        start: from the rates of the first bin, or from rest (a network that is told by its channels what to do).
+        start: from the rates of the first bin, or from rest (a network that is told by its channels what to do; always so with a body).
         loss: squared error in units of each output's standard deviation; or of probabilities, of which the outputs are the logits.
         optimiser: Adam, AdamW, or SGD: W ← W − rate ∂L/∂W.
         momentum: of SGD.
@@ -39,6 +39,7 @@ class Options:
         penalty_jacobian: times the squared Frobenius norm of the recurrent Jacobian, W diag(r'(x)), divided by the number of units and averaged
             over trials and bins (Sussillo et al. 2015); leaky networks only.
         penalty_smoothness: times the mean squared change of the units' rates from bin to bin.
+        penalty_effort: times the mean squared activation of the muscles, or the mean squared torque of an arm without them, in (N m)².
         through: gradients through all of time; through one segment at a time, each step of the optimiser after a segment, the state carried on
             (truncated back-propagation); or through all of time while only the states between segments are kept and the rest is computed again.
         segment: length of a segment, in bins.
@@ -61,6 +62,7 @@ class Options:
     penalty_weights: float = 0.0
     penalty_jacobian: float = 0.0
     penalty_smoothness: float = 0.0
+    penalty_effort: float = 0.0
     through: Through = "all"
     segment: int = 100
     device: Device = "cpu"
@@ -69,7 +71,7 @@ class Options:
         for name, kind in (("loss", Loss), ("optimiser", Optimiser), ("through", Through), ("start", Start), ("device", Device)):
             if (found := getattr(self, name)) not in get_args(kind):
                 raise OptionError(f"{name} {found!r} is unknown. {suggestion(found, get_args(kind))}")
-        for name in ("epochs", "rate", "momentum", "weight_decay", "penalty_rates", "penalty_weights", "penalty_jacobian", "penalty_smoothness"):
+        for name in ("epochs", "rate", "momentum", "weight_decay", *(name for name in vars(self) if name.startswith("penalty_"))):
             if getattr(self, name) < 0:
                 raise OptionError(f"{name} {getattr(self, name)!r} should be 0 or more.")
         for name in ("batch", "patience", "clip", "segment"):

@@ -14,6 +14,9 @@ from cortex_sim.dynamics import beginning
 from cortex_sim.errors import TaskError
 from cortex_sim.model import Model
 from cortex_sim.parts import Projection
+from cortex_sim.plant.body import Movement
+from cortex_sim.plant.load import Load
+from cortex_sim.plant.moving import Moving
 from cortex_sim.task import BIN, DT, Clamp, Task
 from cortex_sim.trials import Trials
 
@@ -90,6 +93,9 @@ class Schedule:
             if len(clamp.units) and not 0 <= clamp.units.min() <= clamp.units.max() < observed:
                 found = f"{clamp.name} holds units {clamp.units.min()} to {clamp.units.max()}"
                 raise TaskError(f"task {self.task.name!r}: {found}; {self.model.name} has 0 to {observed - 1}.")
+        if self.task.body is not None:
+            given["body (its commands)"] = self.task.body.commands
+            self.task.body.late(self.dt)
         for name, size in given.items():
             if size != observed:
                 raise TaskError(f"task {self.task.name!r}: {name} is for {size} units; {self.model.name} has {observed} observed units.")
@@ -130,18 +136,43 @@ class Schedule:
         listening = {name: str(item.weights) for name, item in self.model.inputs.items() if item.listens and self.model.channels}
         if not listening:
             return {}
-        if self.task.channels is None or self.task.channels.shape[2] != self.model.channels:
-            found = 0 if self.task.channels is None else self.task.channels.shape[2]
-            raise TaskError(f"{self.model.name} listens to {self.model.channels} channels; task {self.task.name!r} has {found}.")
+        sensors = self.task.body.sensors if self.task.body else 0
+        if self.model.channels not in (self.own, self.own + sensors):
+            felt = f" and its body feels {sensors} things" if sensors else ""
+            raise TaskError(f"{self.model.name} listens to {self.model.channels} channels; task {self.task.name!r} has {self.own}{felt}.")
+        if self.feels and any(self._projection(weights).columns == "history" for weights in listening.values()):
+            raise TaskError(f"{self.model.name} hears the past of its channels, which a body that moves cannot give; use a recurrent model.")
         past = {name: self._projection(weights).columns == "history" for name, weights in listening.items()}
         return {name: self._history(first, stop) if taps else self._channels(first, stop) for name, taps in past.items()}
+
+    @property
+    def own(self) -> int:
+        """Number of the task's own channels; what a body feels comes after them."""
+        return 0 if self.task.channels is None else self.task.channels.shape[2]
+
+    @property
+    def feels(self) -> bool:
+        """The model hears what the task's body feels."""
+        return self.task.body is not None and self.task.body.sensors > 0 and self.model.channels == self.own + self.task.body.sensors
+
+    @cached_property
+    def feeling(self) -> Float[ndarray, " step"]:
+        """Factor of what is felt, on the model's steps."""
+        return np.ones(self.steps) if self.task.feeling is None else self.resample(self.task.feeling)
+
+    @cached_property
+    def loads(self) -> list[Load]:
+        """Loads on the body, their courses on the model's steps."""
+        found = [replace(load, course=self.resample(load.course)) for load in self.task.loads]
+        return [load for load in found if load.course.any()]
 
     def _projection(self, name: str) -> Projection:
         return self.model.projections[name]
 
     def _channels(self, first: int, stop: int) -> Float[ndarray, "trial step channel"]:
         """The task's channels on the model's steps; 0 before the task began."""
-        assert self.task.channels is not None
+        if self.task.channels is None:
+            return np.zeros((self.task.trials, stop - first, 0))
         finer, coarser = round(DT / self.dt), round(self.dt / DT)
         begin = max(first, 0)
         piece = slice(begin // finer, -(-stop // finer)) if finer else slice(begin * coarser, stop * coarser)
@@ -191,6 +222,12 @@ class Schedule:
         weights = self.model.inputs[name].weights
         return Noise(stream, self.task.trials, self.model.units, self.dt, None if weights is None else self.arrays[weights])
 
+    def start(self) -> Float[ndarray, "trial state"]:
+        """State of the model at the start, and that of the task's body after it."""
+        if self.task.body is None:
+            return self.initial()
+        return np.concatenate([self.initial(), Moving.start(self.task.body, self.task.trials, self.dt)], axis=1)
+
     def initial(self) -> Float[ndarray, "trial state"]:
         """State at the start: rest, or the one whose observed rates are the task's."""
         rates = self.task.initial
@@ -201,6 +238,15 @@ class Schedule:
             rates = (rates - self.arrays[self.model.readout.offset]) @ self.carrier.T
         return beginning(self.model, self.task.trials, rates)
 
+    def moved(self, postures: Float[ndarray, "trial time posture"]) -> Movement:
+        """Read what the body did off its postures at every bin.
+
+        Raises:
+            PlantError: a joint is bent further than it can be, or a number is not finite.
+        """
+        assert self.task.body is not None
+        return Movement.of(self.task.body, postures, self.task.time)
+
     def observe(self, rates: Float[ndarray, "trial time unit"]) -> Trials:
         """Turn recorded rates of the model's units into trials of observed rates."""
         if readout := self.model.readout:
@@ -209,6 +255,6 @@ class Schedule:
 
     def trials(self, observed: Float[ndarray, "trial time observed"]) -> Trials:
         """Turn observed rates into trials."""
-        units = self.model.parsed.equations[self.model.rate].unit if not self.model.readout else "Hz"
+        units = self.model.parsed.equations[self.model.rate].unit if not self.model.readout else "1" if self.task.body else "Hz"
         provenance = {"model": self.model.name, "model_key": self.model.key, "task": self.task.name, "seed": self.seed, "dt_s": self.dt}
         return Trials.from_arrays(observed, self.task.time, condition=self.task.condition, units=units, provenance=provenance)

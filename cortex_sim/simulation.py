@@ -2,10 +2,12 @@
 
 from typing import Literal
 
+from numpy import ndarray
 from threadpoolctl import threadpool_limits
 
-from cortex_sim.errors import OptionError
+from cortex_sim.errors import OptionError, TaskError
 from cortex_sim.model import Model
+from cortex_sim.plant.body import Movement
 from cortex_sim.schedule import Schedule
 from cortex_sim.spiking import SpikingModel
 from cortex_sim.task import Task
@@ -45,20 +47,49 @@ def simulate(model: Model | SpikingModel, task: Task, *, seed: int = 0, backend:
         return spiking.simulate(Plan(model, task, seed), target)
     if target is not None:
         raise OptionError(f"target {target!r} applies to spiking circuits; {model.name} is of kind {model.kind!r}.")
+    return _run(Schedule(model, model.arrays(), task, seed), backend)[0]
+
+
+def move(model: Model, task: Task, *, seed: int = 0, backend: Backend | None = None) -> tuple[Trials, Movement]:
+    """Run a circuit or a network on a task with a body, in closed loop where it hears what the body feels.
+
+    Args:
+        model: its observed outputs command the body.
+        task: with a body.
+        seed: of the noise.
+        backend: as in :func:`simulate`; the body is stepped beside Brian2, or in torch, and both agree to round-off.
+
+    Returns:
+        Commands (trial, time, command), and what the body did.
+
+    Raises:
+        TaskError: the task has no body, or does not fit the model.
+        PlantError: a joint is bent further than it can be, or a number is not finite; which, in which trial and when.
+    """
+    if task.body is None:
+        raise TaskError(f"task {task.name!r}: has no body to be moved; give it one, or use simulate.")
     schedule = Schedule(model, model.arrays(), task, seed)
-    with threadpool_limits(1 if model.units < THREADED else None):
-        return _run(schedule, backend or CUSTOMARY[model.kind])
+    trials, postures = _run(schedule, backend)
+    assert postures is not None
+    return trials, schedule.moved(postures)
 
 
-def _run(schedule: Schedule, backend: Backend) -> Trials:
+def _run(schedule: Schedule, backend: Backend | None) -> tuple[Trials, ndarray | None]:
+    with threadpool_limits(1 if schedule.model.units < THREADED else None):
+        return _run_in(schedule, backend or CUSTOMARY[schedule.model.kind])
+
+
+def _run_in(schedule: Schedule, backend: Backend) -> tuple[Trials, ndarray | None]:
     match backend:
         case "brian":
             from cortex_sim.backends import brian
 
-            return schedule.observe(brian.run(schedule))
+            rates, postures = brian.run(schedule)
+            return schedule.observe(rates), postures
         case "torch":
             from cortex_sim.backends import pytorch
 
-            return schedule.trials(pytorch.run(schedule))
+            rates, postures = pytorch.run(schedule)
+            return schedule.trials(rates), postures
         case other:
             raise OptionError(f"backend {other!r} is unknown. Choose from 'brian', 'torch'.")

@@ -6,7 +6,8 @@ import torch
 import xarray as xr
 
 from cortex_sim import catalog
-from cortex_sim.backends.pytorch.twin import Inputs, Twin
+from cortex_sim.backends.pytorch.inputs import Inputs
+from cortex_sim.backends.pytorch.twin import Twin
 from cortex_sim.equations import Equations
 from cortex_sim.gated import gated
 from cortex_sim.model import Model

@@ -9,8 +9,9 @@ import torch
 import xarray as xr
 
 from cortex_sim import catalog
+from cortex_sim.backends.pytorch.inputs import Inputs
 from cortex_sim.backends.pytorch.training import _optimiser, error, penalty, train
-from cortex_sim.backends.pytorch.twin import Inputs, Twin
+from cortex_sim.backends.pytorch.twin import Twin
 from cortex_sim.errors import OptionError, TaskError
 from cortex_sim.fitting import fit
 from cortex_sim.fitting import train as teach

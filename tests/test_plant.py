@@ -129,10 +129,17 @@ def test_torque_is_the_work_that_muscles_do_by_shortening() -> None:
     np.testing.assert_allclose((LILLICRAP_SCOTT.torque(activation, q, speed) * speed).sum(axis=1), power, rtol=1e-10)
 
 
+def test_a_force_at_the_hand_and_its_torque_do_the_same_work_and_a_held_hand_gives_it_back() -> None:
+    q, speed, force = random()
+    torque = MONKEY.pull(q, force)
+    np.testing.assert_allclose((torque * speed).sum(axis=1), (force * MONKEY.velocity(q, speed)).sum(axis=1), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(MONKEY.push(q, torque), force, rtol=1e-9, atol=1e-11)
+
+
 def test_torch_and_numpy_give_the_same_body() -> None:
     body = Body(MONKEY, LILLICRAP_SCOTT, (0.0, 0.25))
     commands = np.random.default_rng(2).normal(size=(7, 6))
-    found, like = body.start(commands), body.start(torch.tensor(commands), torch)
+    found, like = body.posture(body.start(7)), body.posture(torch.tensor(body.start(7)))
     for _ in range(20):
         found, like = body.step(found, commands, 0.01), body.step(like, torch.tensor(commands), 0.01, torch)
     for a, b in zip(found, like, strict=True):
@@ -145,7 +152,7 @@ def test_gradients_through_a_movement_are_those_of_differences(muscles: Muscles 
     body = Body(MONKEY, muscles, (0.0, 0.25))
 
     def hand(commands: torch.Tensor) -> torch.Tensor:
-        posture = body.start(0 * commands, torch)
+        posture = body.posture(torch.tensor(body.start(2)))
         for _ in range(5):
             posture = body.step(posture, commands, 0.01, torch)
         return body.arm.hand(posture.q, torch)
@@ -161,5 +168,9 @@ def test_bad_bodies_are_refused() -> None:
         Muscles(((2.0, 0.0), (0.0, 1.0)), ((0.0, 0.0), (0.0, 0.0)), (5.0,), 100.0, 0.05)
     with pytest.raises(PlantError, match=r"^monkey arm: place 0 at \(0, 0\.9\) m is 0\.9 m from the shoulder"):
         Body(MONKEY, None, (0.0, 0.9))
+    with pytest.raises(PlantError, match=r"^monkey arm: tone 0 should lie between 0 and 1\.$"):
+        Body(MONKEY, None, (0.0, 0.25), tone=0)
+    with pytest.raises(PlantError, match=r"^monkey arm: held at \(0\.429, 0\.0\) m the arm is straight"):
+        Body(MONKEY, None, (0.429, 0.0), held=True)
     with pytest.raises(PlantError, match=r"^monkey arm: delay 25 ms should be a multiple of the step, 10 ms\.$"):
         Body(MONKEY, None, (0.0, 0.25), delay=0.025).late(0.01)

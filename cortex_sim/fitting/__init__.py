@@ -89,13 +89,15 @@ def train(
     if task.bins != trials.rate.shape[1] or task.trials != len(trials.rate):
         raise TaskError(f"task has {task.trials} trials of {task.bins} bins; the trials have {trials.rate.shape[:2]}. Cut both to one window.")
     learn = rules.find(rule, how or {})
+    if task.body and rule != "bptt":
+        raise TaskError(f"task {task.name!r}: rule {rule!r} cannot learn through a body; use 'bptt'.")
     began = time.monotonic()
     taught, checked = split(trials, options.validation, seed)
     scale = unit_scale(trials.select(taught))
     student = adapt(model, trials.select(taught), task, seed)
-    if options.closed_form and one_unit_each(student):
+    if options.closed_form and one_unit_each(student) and not task.body:
         student = regress(student, trials.select(taught), task.select(taught))
-    initial = trials.rate[:, 0] if options.start == "first bin" else None
+    initial = trials.rate[:, 0] if options.start == "first bin" and not task.body else None
     started = replace(task, initial=initial)
     lessons = [Lesson(started.select(c), trials.rate[c], scale) for c in (taught, checked)]
     with track(f"training {model.name}") as shown:

@@ -52,12 +52,16 @@ def paced(student: Model, circuit: Model) -> Model:
 
 
 def adapt(model: Model, trials: Trials, task: Task, seed: int) -> Model:
-    """Bring a student to the size of the data, its untrained weights to the seed, and its readout to the range of each unit."""
-    observed = trials.rate.shape[2]
+    """Bring a student to the size of the data, its untrained weights to the seed, and its readout to the range of each unit.
+
+    Where the task has a body, its outputs are the body's commands, which are not known beforehand, and it hears what the body feels.
+    """
+    observed = task.body.commands if task.body else trials.rate.shape[2]
     sizes = {"observed": observed} | ({"units": observed} if one_unit_each(model) else {})
-    channels = 0 if task.channels is None or not any(item.listens for item in model.inputs.values()) else task.channels.shape[2]
+    heard = (0 if task.channels is None else task.channels.shape[2]) + (task.body.sensors if task.body else 0)
+    channels = heard if any(item.listens for item in model.inputs.values()) else 0
     sized = model.with_arrays({}, **sizes, channels=channels, seed=seed)
-    if sized.readout is None:
+    if sized.readout is None or task.body:
         return sized
     rest = trials.rate.mean(axis=(0, 1))
     scale = unit_scale(trials)

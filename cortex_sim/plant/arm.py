@@ -79,6 +79,22 @@ class Arm:
         """Derivative of the hand's place by the angles, m/rad."""
         return np.stack([self.velocity(q, np.broadcast_to(axis, q.shape)) for axis in np.eye(2)], axis=-1)
 
+    def pull(self, q: Any, force: Any, xp: Any = np) -> Any:
+        """Torque at the joints, N m, that a force at the hand, N, comes to: the transposed Jacobian times it."""
+        first, both = q[..., 0], q[..., 0] + q[..., 1]
+        (l1, l2), x, y = self.length, force[..., 0], force[..., 1]
+        elbow = l2 * (xp.cos(both) * y - xp.sin(both) * x)
+        return xp.stack([l1 * (xp.cos(first) * y - xp.sin(first) * x) + elbow, elbow], -1)
+
+    def push(self, q: Any, torque: Any, xp: Any = np) -> Any:
+        """Force at the hand, N, with which a torque at the joints, N m, presses against what holds the hand in place."""
+        first, both = q[..., 0], q[..., 0] + q[..., 1]
+        (l1, l2), t2 = self.length, torque[..., 1]
+        t1 = torque[..., 0] - t2
+        x = (l2 * xp.cos(both) * t1 - l1 * xp.cos(first) * t2) / (l1 * l2 * xp.sin(q[..., 1]))
+        y = (l2 * xp.sin(both) * t1 - l1 * xp.sin(first) * t2) / (l1 * l2 * xp.sin(q[..., 1]))
+        return xp.stack([x, y], -1)
+
     def joints(self, hand: Float[ndarray, "... 2"]) -> Float[ndarray, "... 2"]:
         """Angles that bring the hand to a place, with the elbow bent forward (a positive angle), rad.
 

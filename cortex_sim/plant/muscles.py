@@ -6,6 +6,7 @@ activation by :math:`\tau\,\dot a = u - a`.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ class Muscles:
 
     def lengths(self, q: Any, speed: Any, xp: Any = np) -> tuple[Any, Any]:
         """Length (in optimal lengths) and velocity (in optimal lengths per second) of each muscle; angles (..., 2) in rad."""
-        shortening, offset = (xp.asarray(array, dtype=q.dtype) for array in (self.shortening.T, self.offset))
+        shortening, offset, _ = _arrays(self, xp, q.dtype, q.device)
         return xp.clip(offset - q @ shortening, SHORTEST, LONGEST), -(speed @ shortening)
 
     def forces(self, activation: Any, q: Any, speed: Any, xp: Any = np) -> Any:
@@ -85,7 +86,13 @@ class Muscles:
 
     def torque(self, activation: Any, q: Any, speed: Any, xp: Any = np) -> Any:
         """Torque at each joint, N m."""
-        return self.forces(activation, q, speed, xp) @ xp.asarray(self.moments, dtype=q.dtype)
+        return self.forces(activation, q, speed, xp) @ _arrays(self, xp, q.dtype, q.device)[2]
+
+
+@lru_cache(maxsize=32)
+def _arrays(muscles: Muscles, xp: Any, dtype: Any, device: Any) -> tuple[Any, ...]:
+    """Shortening by each joint, length at angles of 0, and moment arms, made once and not at every step."""
+    return tuple(xp.asarray(array, dtype=dtype, device=device) for array in (muscles.shortening.T, muscles.offset, muscles.moments))
 
 
 def force_length(length: Any, xp: Any = np) -> Any:

@@ -10,6 +10,8 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from cortex_sim.errors import TaskError
+from cortex_sim.plant.body import Body
+from cortex_sim.plant.load import Load
 from cortex_sim.trials import Trials
 
 DT = 1e-3  # s, grid that the courses of drives and channels are given on
@@ -66,6 +68,10 @@ class Task:
         initial: observed rates at the start, (trial, unit); rest if None.
         drives: currents into the units.
         clamps: units held at a rate.
+        body: that the observed outputs command; targets are then what it should do (:meth:`.Body.made`). A model that has channels for them
+            hears what the body feels after the task's own channels.
+        loads: on the body.
+        feeling: factor of what is felt, at every step of the fine grid; 1 if None.
         recordings: spikes that recorded inputs of a spiking model play back, by the name of the input; one trial each.
         notes: how the task was made, for the record.
     """
@@ -81,6 +87,9 @@ class Task:
     initial: Float[ndarray, "trial unit"] | None = None
     drives: tuple[Drive, ...] = ()
     clamps: tuple[Clamp, ...] = ()
+    body: Body | None = None
+    loads: tuple[Load, ...] = ()
+    feeling: Float[ndarray, " step"] | None = None
     recordings: Mapping[str, Trials] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
 
@@ -88,13 +97,19 @@ class Task:
         bins = (self.stop - self.start) / BIN
         if bins < 2 or abs(bins - round(bins)) > 1e-6:
             raise TaskError(f"task {self.name!r}: {self.start:g} to {self.stop:g} s should be a whole number (2 or more) of {BIN * 1e3:g} ms bins.")
-        acting: tuple[Drive | Clamp, ...] = (*self.drives, *self.clamps)
+        acting: tuple[Drive | Clamp | Load, ...] = (*self.drives, *self.clamps, *self.loads)
         for item in acting:
             if item.course.shape != (self.steps,):
                 raise TaskError(f"task {self.name!r}: {item.name} has {item.course.size} steps of {DT * 1e3:g} ms; the task has {self.steps}.")
-        for drive in self.drives:
-            if len(drive.pattern) != self.trials:
-                raise TaskError(f"task {self.name!r}: {drive.name} has {len(drive.pattern)} trials; the task has {self.trials}.")
+        if self.feeling is not None and self.feeling.shape != (self.steps,):
+            raise TaskError(f"task {self.name!r}: feeling has {self.feeling.size} steps of {DT * 1e3:g} ms; the task has {self.steps}.")
+        if self.body is not None and self.initial is not None:
+            raise TaskError(f"task {self.name!r}: initial rates are given with a body, which starts at rest; leave them out.")
+        if self.body is None and (self.loads or self.feeling is not None):
+            raise TaskError(f"task {self.name!r}: loads or feeling are given without a body; give one.")
+        for name, count in [*((d.name, len(d.pattern)) for d in self.drives), *((load.name, load.trials) for load in self.loads)]:
+            if count != self.trials:
+                raise TaskError(f"task {self.name!r}: {name} has {count} trials; the task has {self.trials}.")
         if self.channels is not None and self.channels.shape[:2] != (self.trials, self.steps):
             found = self.channels.shape[:2]
             raise TaskError(f"task {self.name!r}: channels are for {found} trials and steps; the task has {(self.trials, self.steps)}.")
@@ -156,6 +171,8 @@ class Task:
             mask=None if self.mask is None else self.mask[:, bins],
             drives=tuple(replace(drive, course=drive.course[fine]) for drive in self.drives),
             clamps=tuple(replace(clamp, course=clamp.course[fine]) for clamp in self.clamps),
+            loads=tuple(replace(load, course=load.course[fine]) for load in self.loads),
+            feeling=None if self.feeling is None else self.feeling[fine],
         )
 
     @property
@@ -179,6 +196,7 @@ class Task:
             mask=None if self.mask is None else self.mask[chosen],
             initial=None if self.initial is None else self.initial[chosen],
             drives=tuple(replace(drive, pattern=drive.pattern[chosen]) for drive in self.drives),
+            loads=tuple(load.each(lambda array: array[chosen]) for load in self.loads),
         )
 
 

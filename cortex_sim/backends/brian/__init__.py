@@ -11,6 +11,7 @@ from numpy import ndarray
 from cortex_sim.backends.brian.calls import sentence_of, stopped_cleanly, unit_named
 from cortex_sim.errors import CardError
 from cortex_sim.model import Model
+from cortex_sim.plant.moving import Moving
 from cortex_sim.progress import track
 from cortex_sim.schedule import Schedule
 from cortex_sim.siegert import first_passage
@@ -23,8 +24,8 @@ b2.BrianLogger.suppress_hierarchy("brian2.codegen")
 b2.prefs.logging.file_log = False
 
 
-def run(schedule: Schedule) -> Float[ndarray, "trial time unit"]:
-    """Integrate the model's equations and return its rates at every bin.
+def run(schedule: Schedule) -> tuple[Float[ndarray, "trial time unit"], Float[ndarray, "trial time posture"] | None]:
+    """Integrate the model's equations and return its rates at every bin, and the postures of the task's body, where there is one.
 
     Args:
         schedule: the model, its weights and the task.
@@ -37,9 +38,11 @@ def run(schedule: Schedule) -> Float[ndarray, "trial time unit"]:
         return _run(schedule, asked)
 
 
-def _run(schedule: Schedule, asked: list[int]) -> Float[ndarray, "trial time unit"]:
-    group = _group(schedule)
-    recorder = _Recorder(group, schedule)
+def _run(schedule: Schedule, asked: list[int]) -> tuple[Float[ndarray, "trial time unit"], Float[ndarray, "trial time posture"] | None]:
+    body, task = schedule.task.body, schedule.task
+    moving = None if body is None else Moving(body, Moving.start(body, task.trials, schedule.dt), schedule.dt, schedule.loads)
+    group = _group(schedule, moving)
+    recorder = _Recorder(group, schedule, moving)
     network = Network(group, recorder)
     duration = (schedule.steps - 0.5) * schedule.dt
     with track(f"{schedule.model.name} in Brian2, {schedule.task.trials} trials") as report:
@@ -50,7 +53,7 @@ def _run(schedule: Schedule, asked: list[int]) -> Float[ndarray, "trial time uni
         how = {"namespace": {}, "report": show, "report_period": 0.5 * b2.second}
         if not asked:
             sentence_of(schedule.model.name, lambda: network.run(duration * b2.second, **how))
-    return recorder.rates
+    return recorder.rates, None if moving is None else np.stack(moving.postures, axis=1)
 
 
 def check(model: Model) -> None:
@@ -65,10 +68,10 @@ def check(model: Model) -> None:
     run(Schedule(deaf, blank, Task("check", 0.0, 0.02, np.zeros(1))))
 
 
-def _group(schedule: Schedule) -> b2.NeuronGroup:
+def _group(schedule: Schedule, moving: Moving | None) -> b2.NeuronGroup:
     model, task = schedule.model, schedule.task
 
-    namespace = _namespace(schedule)
+    namespace = _namespace(schedule, moving)
 
     def build() -> b2.NeuronGroup:
         group = b2.NeuronGroup(
@@ -95,7 +98,7 @@ def _check_units(model: Model) -> None:
             raise CardError(f"{model.name}: [{label}] has unit {number.unit!r}; the equations say {wanted!r}.")
 
 
-def _namespace(schedule: Schedule) -> dict[str, object]:
+def _namespace(schedule: Schedule, moving: Moving | None) -> dict[str, object]:
     """Everything the equations name: parameters with their units, projections and inputs as functions."""
     model, task = schedule.model, schedule.task
     known: dict[str, object] = {name: p.value * unit_named(p.unit) for name, p in model.parameters.items() if p.over is None}
@@ -105,7 +108,7 @@ def _namespace(schedule: Schedule) -> dict[str, object]:
         known[name] = _product(schedule.arrays[name], task.trials, unit_named(model.projections[name].unit))
     for name, item in model.inputs.items():
         unit = b2.get_dimensions(unit_named(item.unit))
-        source = _NoiseSource(schedule, name) if item.noise else _InputSource(schedule, name)
+        source = _NoiseSource(schedule, name) if item.noise else _InputSource(schedule, name, moving)
         known[name] = _function(source, arg_units=[b2.second, 1], arg_types=["float", "integer"], return_unit=b2.Unit(1, dim=unit))
     return known
 
@@ -131,22 +134,26 @@ def _product(W: Float[ndarray, "row column"], trials: int, weight: b2.Unit) -> F
 
 
 class _InputSource:
-    """An input of the equations at the present step: the task's drives, or its channels through their weights."""
+    """An input of the equations at the present step: the task's drives, or its channels and what its body feels through their weights."""
 
-    def __init__(self, schedule: Schedule, name: str) -> None:
-        self._dt, self._patterns, self._rows, self._active = schedule.dt, [], None, False
+    def __init__(self, schedule: Schedule, name: str, moving: Moving | None) -> None:
+        self._dt, self._patterns, self._rows, self._active, self._moving = schedule.dt, [], None, False, None
         shape = (schedule.task.trials, schedule.model.units)
         self._now = np.zeros(shape[0] * shape[1])
         weights, factor = schedule.model.inputs[name].weights, scale(schedule.model.inputs[name].unit)
         if weights is None:
             self._patterns = [(factor * pattern.ravel(), course) for pattern, course in schedule.patterns]
         elif name in schedule.stimuli:
-            self._rows = factor * np.moveaxis(schedule.stimuli[name] @ schedule.arrays[weights].T, 1, 0).reshape(schedule.steps, -1)
+            own, feelers = np.split(schedule.arrays[weights], [schedule.own if schedule.feels else schedule.model.channels], axis=1)
+            self._rows = factor * np.moveaxis(schedule.stimuli[name] @ own.T, 1, 0).reshape(schedule.steps, -1)
+            self._moving, self._feelers, self._feeling = moving if schedule.feels else None, factor * feelers.T, schedule.feeling
 
     def __call__(self, t: float, i: Float[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
         step = round(float(t) / self._dt)
-        if self._rows is not None:
+        if self._rows is not None and self._moving is None:
             return self._rows[step]
+        if self._rows is not None and self._moving is not None:
+            return self._rows[step] + self._feeling[step] * (self._moving.heard(step) @ self._feelers).ravel()
         active = [(pattern, course[step]) for pattern, course in self._patterns if course[step]]
         if not active and self._active:
             self._now.fill(0.0)
@@ -170,13 +177,14 @@ class _NoiseSource:
 
 
 class _Recorder(b2.BrianObject):
-    """Holds clamped units and keeps the rates at the start of every bin, between Brian2's rates and its state update."""
+    """Holds clamped units, keeps the rates at the start of every bin and moves the body, between Brian2's rates and its state update."""
 
-    def __init__(self, group: b2.NeuronGroup, schedule: Schedule) -> None:
+    def __init__(self, group: b2.NeuronGroup, schedule: Schedule, moving: Moving | None) -> None:
         model, task = schedule.model, schedule.task
         is_state = model.rate in model.parsed.states
         super().__init__(clock=group.clock, when="before_start" if is_state else "start", order=-1, name="recorder*")
-        self.step, self._every, self._clamps = 0, schedule.every, schedule.clamps
+        self.step, self._every, self._clamps, self._moving = 0, schedule.every, schedule.clamps, moving
+        self._readout = model.readout and (schedule.arrays[model.readout.weights].T, schedule.arrays[model.readout.offset])
         self.rates = np.empty((task.trials, task.bins, model.units))
         self._rate = group.variables[model.rate].get_value().reshape(task.trials, model.units)
 
@@ -186,4 +194,9 @@ class _Recorder(b2.BrianObject):
                 self._rate += (wanted - self._rate @ rows.T) @ gain.T
         if self.step % self._every == 0:
             self.rates[:, self.step // self._every] = self._rate
+            if self._moving:
+                self._moving.keep()
+        if self._moving:
+            weights, offset = self._readout or (1.0, 0.0)
+            self._moving.step(self._rate @ weights + offset if self._readout else self._rate.copy(), self.step)
         self.step += 1

@@ -7,21 +7,28 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.backends.pytorch.pieces import outputs
+from cortex_sim.backends.pytorch.pieces import runs
 from cortex_sim.backends.pytorch.twin import Twin
 from cortex_sim.dynamics import check_state
 from cortex_sim.model import Model
 from cortex_sim.schedule import Schedule
 
 
-def run(schedule: Schedule) -> Float[ndarray, "trial time observed"]:
-    """Integrate the model's equations in float64 and return the observed rates at every bin; nothing else is kept for longer than a piece."""
-    twin = Twin(schedule.model, schedule.arrays, dtype=torch.float64)
+def run(schedule: Schedule) -> tuple[Float[ndarray, "trial time observed"], Float[ndarray, "trial time posture"] | None]:
+    """Integrate the model's equations in float64; nothing else is kept for longer than a piece.
+
+    Returns:
+        Observed rates at every bin, and postures of the task's body, where there is one.
+    """
+    twin, task = Twin(schedule.model, schedule.arrays, dtype=torch.float64), schedule.task
+    found = np.empty((task.trials, task.bins, schedule.model.size("observed")))
+    postures = None if task.body is None else np.empty((task.trials, task.bins, task.body.size))
     with torch.no_grad():
-        found = np.empty((schedule.task.trials, schedule.task.bins, schedule.model.size("observed")))
-        for span, rates in outputs(twin, schedule):
-            found[:, span] = rates.numpy()
-    return found
+        for span, piece in runs(twin, schedule):
+            found[:, span] = twin.observe(piece.rates).numpy()
+            if postures is not None and piece.postures is not None:
+                postures[:, span] = piece.postures.numpy()
+    return found, postures
 
 
 def linearise(model: Model, arrays: Mapping[str, ndarray], state: Float[ndarray, " state"]) -> Float[ndarray, "state state"]:

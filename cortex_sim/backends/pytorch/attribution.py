@@ -7,7 +7,8 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
 
-from cortex_sim.backends.pytorch.twin import Inputs, Twin
+from cortex_sim.backends.pytorch.inputs import Inputs
+from cortex_sim.backends.pytorch.twin import Twin
 from cortex_sim.errors import OptionError
 from cortex_sim.model import Model
 from cortex_sim.schedule import Schedule

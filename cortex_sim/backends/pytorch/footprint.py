@@ -142,10 +142,10 @@ def inference(model: Model, task: Task, *, seed: int = 0, count: bool = False) -
     try:
         if count:
             with watched:
-                rates = pytorch.run(schedule)
+                rates, _ = pytorch.run(schedule)
             held = tracemalloc.get_traced_memory()[1] - rates.nbytes
         else:
-            rates = pytorch.run(schedule)
+            rates, _ = pytorch.run(schedule)
     finally:
         tracemalloc.stop()
     return Inference(rates, time.perf_counter() - began, watched.peak + held if count else None)

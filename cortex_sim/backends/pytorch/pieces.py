@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 
-from jaxtyping import Float
 from numpy import ndarray
-from torch import Tensor
 
-from cortex_sim.backends.pytorch.twin import Inputs, Run, State, Twin
+from cortex_sim.backends.pytorch.inputs import Inputs
+from cortex_sim.backends.pytorch.twin import Run, State, Twin
 from cortex_sim.schedule import Noise, Schedule
 
 WINDOW = 256  # bins computed at a time where no gradient is wanted
@@ -39,10 +38,10 @@ def advance(
     return twin.unroll(state, inputs, schedule, first, stop), inputs.noise
 
 
-def outputs(twin: Twin, schedule: Schedule, length: int = WINDOW) -> Iterator[tuple[slice, Float[Tensor, "trial bin observed"]]]:
-    """Observed rates of a schedule, a span of bins at a time; for use without gradient."""
+def runs(twin: Twin, schedule: Schedule, length: int = WINDOW) -> Iterator[tuple[slice, Run]]:
+    """A schedule, a span of bins at a time; for use without gradient."""
     state, noise = twin.start(schedule), None
     for span in spans(schedule.task.bins, length):
         run, noise = advance(twin, schedule, span, state, noise)
         state = run.last
-        yield span, twin.observe(run.rates)
+        yield span, run

@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.backends.pytorch.twin import Inputs, Twin
+from cortex_sim.backends.pytorch.inputs import Inputs
+from cortex_sim.backends.pytorch.twin import Twin
 from cortex_sim.schedule import Schedule
 
 

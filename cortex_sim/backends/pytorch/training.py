@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.checkpoint import checkpoint as recomputed
 
-from cortex_sim.backends.pytorch.pieces import advance, outputs, spans
+from cortex_sim.backends.pytorch.pieces import advance, runs, spans
 from cortex_sim.backends.pytorch.twin import Run, Twin
 from cortex_sim.errors import OptionError
 from cortex_sim.leaky import Leaky
@@ -119,7 +119,7 @@ def whole(twin: Twin, lesson: Lesson, seed: int) -> Batch:
     """All trials of a lesson, with the twin's present weights and the noise of a seed."""
     schedule = Schedule(twin.model, twin.arrays(), lesson.task, seed=seed)
     encoded = twin.model.initial is not None and lesson.task.initial is not None
-    given = lesson.task.initial if encoded else schedule.initial()
+    given = lesson.task.initial if encoded else schedule.start()
     assert given is not None
     initial, wanted, scale, weights = (twin.tensor(array) for array in (given, lesson.rates, lesson.scale, lesson.weights))
     return Batch(schedule, np.arange(len(wanted)), initial, encoded, wanted, scale, weights)
@@ -185,7 +185,7 @@ def _piece(
 ) -> Piece:
     """Run a span of bins; what it adds to means over ``of`` bins."""
     run, after = advance(twin, batch.schedule, span, state, noise, batch.chosen)
-    found = error(twin.observe(run.rates), batch.wanted[:, span], batch.scale, batch.weights[:, span], options.loss)
+    found = error(twin.made(run, batch.schedule), batch.wanted[:, span], batch.scale, batch.weights[:, span], options.loss)
     found = found * ((span.stop - span.start) / of)
     last = run.rates[:, -1:].clone()  # a view would keep the rates of the whole span
     return Piece(found, found + penalty(twin, run, options, of=of, before=before), run.last, last, after)
@@ -198,9 +198,9 @@ def _finite(loss: float) -> float:
 def _loss(twin: Twin, lesson: Lesson, options: Options) -> float:
     wanted, scale, weights = (twin.tensor(array) for array in (lesson.rates, lesson.scale, lesson.weights))
     with torch.no_grad():
-        found = outputs(twin, Schedule(twin.model, twin.arrays(), lesson.task))
-        parts = [rates.shape[1] * error(rates, wanted[:, span], scale, weights[:, span], options.loss).item() for span, rates in found]
-    return sum(parts) / wanted.shape[1]
+        schedule = Schedule(twin.model, twin.arrays(), lesson.task)
+        made = torch.cat([twin.made(run, schedule) for _, run in runs(twin, schedule)], dim=1)
+        return error(made, wanted, scale, weights, options.loss).item()
 
 
 def error(outputs: Tensor, wanted: Tensor, scale: Tensor, weights: Tensor, loss: Loss) -> Tensor:
@@ -246,6 +246,8 @@ def penalty(twin: Twin, run: Run, options: Options, *, of: int | None = None, be
         columns = (getattr(twin, recurrent) ** 2).sum(dim=0)
         total = total + options.penalty_jacobian * (slope**2 @ columns).mean() / twin.model.units
     total = total * (run.rates.shape[1] / of)
+    if options.penalty_effort and run.postures is not None:
+        total = total + options.penalty_effort * (run.postures[..., 4:-2] ** 2).mean() * (run.rates.shape[1] / of)
     if options.penalty_smoothness:
         changes = (run.rates if before is None else torch.cat([before, run.rates], dim=1)).diff(dim=1)
         total = total + options.penalty_smoothness * (changes**2).sum(dim=1).mean() / max(1, of - 1)

@@ -1,10 +1,8 @@
 """A model's equation text as a differentiable torch module."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from numpy import ndarray
@@ -12,25 +10,29 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from cortex_sim.backends.pytorch.constraints import constraint_of
+from cortex_sim.backends.pytorch.inputs import Inputs
 from cortex_sim.backends.pytorch.leaky_kernel import LeakySteps
 from cortex_sim.equations import MATHEMATICS, unit_values
 from cortex_sim.gated import Gated, gated
 from cortex_sim.leaky import Leaky, coefficients, recurrent_of
 from cortex_sim.model import Model
-from cortex_sim.schedule import Noise, Schedule
+from cortex_sim.schedule import Schedule
 from cortex_sim.siegert import first_passage
-from cortex_sim.units import scale
 
 State = Float[Tensor, "trial state"]
 STEEPNESS = 10.0  # beta of the surrogate derivative, per unit of what spike() is called with
 
 
 class Run(NamedTuple):
-    """What a twin did: rates and states at the start of every bin, and the state after the last step; torch's own kernels keep no states."""
+    """What a twin did: rates, states and postures of a body at the start of every bin, and the state after the last step.
+
+    The state after the last step goes on with that of the body, where there is one. Torch's own kernels keep no states.
+    """
 
     rates: Float[Tensor, "trial time unit"]
     states: Float[Tensor, "trial time state"] | None
     last: State
+    postures: Float[Tensor, "trial time posture"] | None = None
 
 
 class Twin(nn.Module):
@@ -86,7 +88,7 @@ class Twin(nn.Module):
     def start(self, schedule: Schedule) -> State:
         """State at the start of a schedule; through the encoder, where there is one, so that it can be learned."""
         if self.model.initial is None or schedule.task.initial is None:
-            return self.tensor(schedule.initial())
+            return self.tensor(schedule.start())
         return self.encode(self.tensor(schedule.task.initial))
 
     def encode(self, observed: Float[Tensor, "trial observed"]) -> State:
@@ -98,10 +100,10 @@ class Twin(nn.Module):
         """Run a schedule and return the rates of the model's units at every bin."""
         return self.unroll(self.start(schedule), Inputs(self, schedule), schedule).rates
 
-    def unroll(self, state: State, inputs: "Inputs", schedule: Schedule, first: int = 0, stop: int | None = None) -> Run:
+    def unroll(self, state: State, inputs: Inputs, schedule: Schedule, first: int = 0, stop: int | None = None) -> Run:
         """Step a state through a schedule's inputs from one step to before another, and keep what is at the start of every bin."""
         steps = range(first, schedule.steps if stop is None else stop)
-        if any(course[steps.start : steps.stop].any() for *_, course in schedule.clamps):
+        if schedule.task.body or any(course[steps.start : steps.stop].any() for *_, course in schedule.clamps):
             return self.step_through(state, inputs, schedule, steps)
         if self._recurrent:
             return self._unroll_leaky(state, inputs, schedule, steps)
@@ -109,19 +111,28 @@ class Twin(nn.Module):
             return self._unroll_gated(self._gated, state, inputs, schedule, steps)
         return self.step_through(state, inputs, schedule, steps)
 
-    def step_through(self, state: State, inputs: "Inputs", schedule: Schedule, steps: range) -> Run:
-        """The same by the equation text itself, one step after another."""
+    def step_through(self, state: State, inputs: Inputs, schedule: Schedule, steps: range) -> Run:
+        """The same by the equation text itself, one step after another, and with a body that moves beside it."""
         fixed, rates, states = self._fixed(), [], []
+        size = len(self.equations.states) * self.model.units
+        moving, state = inputs.moving(state[:, size:]), state[:, :size]
         for step in steps:
-            values = fixed | inputs.at(step) | {"t": step * schedule.dt, "i": None}
-            if step % schedule.every == 0:
-                states.append(state)
+            values = fixed | inputs.at(step, moving) | {"t": step * schedule.dt, "i": None}
+            before = state
             state, rate = self._step(state, values, lambda rate, now=step: _clamped(rate, schedule, now))
             if step % schedule.every == 0:
+                states.append(before)
                 rates.append(rate)
-        return Run(torch.stack(rates, dim=1), torch.stack(states, dim=1), state)
+                if moving:
+                    moving.keep()
+            if moving:
+                moving.step(self.observe(rate), step)
+        kept = torch.stack(rates, dim=1), torch.stack(states, dim=1)
+        if moving is None:
+            return Run(*kept, state)
+        return Run(*kept, torch.cat([state, moving.state], dim=1), torch.stack(moving.postures, dim=1))
 
-    def _unroll_leaky(self, state: State, inputs: "Inputs", schedule: Schedule, steps: range) -> Run:
+    def _unroll_leaky(self, state: State, inputs: Inputs, schedule: Schedule, steps: range) -> Run:
         """The same of a leaky network, whose steps are known in closed form."""
         name, fixed = self.equations.state, self._fixed() | {"t": 0.0, "i": None}
 
@@ -143,7 +154,7 @@ class Twin(nn.Module):
         kept = slice(-steps.start % schedule.every, None, schedule.every)
         return Run(rates[kept].transpose(0, 1), states[kept].transpose(0, 1), last)
 
-    def _unroll_gated(self, form: Gated, state: State, inputs: "Inputs", schedule: Schedule, steps: range) -> Run:
+    def _unroll_gated(self, form: Gated, state: State, inputs: Inputs, schedule: Schedule, steps: range) -> Run:
         """The same of a gated network, by torch's own kernel."""
         u = inputs.channels(steps)
         if u is None:
@@ -172,6 +183,12 @@ class Twin(nn.Module):
         if (readout := self.model.readout) is None:
             return rates
         return linear(rates, getattr(self, readout.weights), getattr(self, readout.offset))
+
+    def made(self, run: Run, schedule: Schedule) -> Float[Tensor, "trial time output"]:
+        """What counts of a run: observed rates, or what the task's body makes of them."""
+        if (body := schedule.task.body) is None or run.postures is None:
+            return self.observe(run.rates)
+        return body.made(body.posture(run.postures), torch)
 
     def rate(self, state: Float[Tensor, "... state"]) -> Float[Tensor, "... unit"]:
         """Rates of units in a given state, where the rate depends on the unit's own state alone."""
@@ -212,72 +229,6 @@ class Twin(nn.Module):
         velocity, slope = torch.func.jvp(flow, (now,), (torch.ones_like(now),))
         exact = torch.expm1(slope * dt) / torch.where(slope == 0, 1.0, slope)
         return now + velocity * torch.where(slope == 0, dt, exact)
-
-
-class Inputs:
-    """The inputs of the equations as functions of the step, prepared once for all steps, or for a piece of them.
-
-    Args:
-        twin: its present weights carry the task's channels.
-        schedule: its drives, channels and noise.
-        chosen: trials to keep, by position; all if None.
-        first: step that the piece begins with.
-        stop: step before which it ends; the schedule's last if None.
-        noise: where the draws of each noisy input go on from; from the start if None.
-    """
-
-    def __init__(
-        self, twin: Twin, schedule: Schedule, chosen: ndarray | None = None, *, first: int = 0, stop: int | None = None,
-        noise: Mapping[str, Noise] | None = None,
-    ) -> None:
-        def tensor(array: ndarray) -> Tensor:
-            return twin.tensor(array if chosen is None else array[chosen])
-
-        self._patterns = [(tensor(pattern), course) for pattern, course in schedule.patterns]
-        inputs = schedule.model.inputs
-        self._factors = {name: scale(item.unit) for name, item in inputs.items()}
-        heard = schedule.heard(first, schedule.steps if stop is None else stop)
-        self._weights = {name: getattr(twin, str(inputs[name].weights)) for name in heard}
-        self._heard = {name: tensor(u) for name, u in heard.items()}
-        self.first, self.noise = first, noise or {name: schedule.noise(name) for name, item in inputs.items() if item.noise}
-        self._silent = [n for n, item in inputs.items() if item.weights and n not in heard]
-        self._driven = [n for n, item in inputs.items() if not item.weights and not item.noise]
-        self._tensor, self._chosen = twin.tensor, slice(None) if chosen is None else chosen
-
-    @cached_property
-    def _stimuli(self) -> dict[str, tuple[Tensor, ...]]:
-        return {name: linear(u, self._weights[name]).unbind(1) for name, u in self._heard.items()}
-
-    def channels(self, steps: range) -> Float[Tensor, "trial step channel"] | None:
-        """What all inputs hear that hear the channels as they are; None if they are silent."""
-        heard = next(iter(self._heard.values()), None)
-        return None if heard is None else heard[:, steps.start - self.first : steps.stop - self.first]
-
-    def at(self, step: int) -> dict[str, Callable[[Any, Any], Any]]:
-        """Every input's value at a step, as the function of t and i that the equations call."""
-        drive: Any = 0.0
-        for pattern, course in self._patterns:
-            if course[step]:
-                drive = drive + float(course[step]) * pattern
-        values: dict[str, Any] = {name: self._factors[name] * drive for name in self._driven} | dict.fromkeys(self._silent, 0.0)
-        values |= {name: self._factors[name] * u[step - self.first] for name, u in self._stimuli.items()}
-        values |= {name: self._tensor(next(draws)[self._chosen]) for name, draws in self.noise.items()}
-        return {name: lambda t, i, now=value: now for name, value in values.items()}
-
-    def summed(self, weights: Mapping[str, Tensor], steps: range) -> Float[Tensor, "step trial unit"] | None:
-        """All inputs at these steps, each times its weights and added up; None if every one is silent."""
-        parts: list[Tensor] = []
-        for name, u in self._stimuli.items():
-            heard = torch.stack(u[steps.start - self.first : steps.stop - self.first])
-            parts.append(self._factors[name] * weights[name] * heard)
-        drive = sum((self._factors[name] * weights[name] for name in self._driven), self._tensor(np.zeros(())))
-        for pattern, course in self._patterns:
-            if (now := course[steps.start : steps.stop]).any():
-                parts.append(self._tensor(now)[:, None, None] * (drive * pattern))
-        for name, draws in self.noise.items():
-            noise = torch.stack([self._tensor(next(draws)[self._chosen]) for _ in steps])
-            parts.append(weights[name] * noise)
-        return sum(parts[1:], parts[0]) if parts else None
 
 
 def _clamped(rate: State, schedule: Schedule, step: int) -> State:

@@ -1,0 +1,52 @@
+"""What the world does to a body: forces at the hand, torques at the joints, and fields that push a moving hand."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.errors import PlantError
+
+KINDS = ("force", "torque", "field")
+
+
+@dataclass(frozen=True)
+class Load:
+    """Forces that follow one time course; those that are None are absent.
+
+    Attributes:
+        course: factor at every step of the task's fine grid.
+        force: at the hand, N, (trial, 2).
+        torque: at shoulder and elbow, N m, (trial, 2).
+        field: force at the hand by its velocity, N s/m, (trial, 2, 2); a curl field is ((0, b), (-b, 0)).
+        name: what it is.
+
+    Raises:
+        PlantError: nothing is given, or not what its shape should be.
+    """
+
+    course: Float[ndarray, " step"]
+    force: Float[ndarray, "trial 2"] | None = None
+    torque: Float[ndarray, "trial 2"] | None = None
+    field: Float[ndarray, "trial 2 2"] | None = None
+    name: str = "load"
+
+    def __post_init__(self) -> None:
+        given = {kind: array for kind in KINDS if (array := getattr(self, kind)) is not None}
+        if not given:
+            raise PlantError(f"{self.name}: no force, torque or field is given; give one of them.")
+        for kind, array in given.items():
+            wanted = (2, 2) if kind == "field" else (2,)
+            if array.shape != (self.trials, *wanted):
+                raise PlantError(f"{self.name}: {kind} has shape {array.shape}; it should be (trial, {', '.join(map(str, wanted))}).")
+
+    @property
+    def trials(self) -> int:
+        """Number of trials."""
+        return next(len(array) for kind in KINDS if (array := getattr(self, kind)) is not None)
+
+    def each(self, change: Callable[[Any], Any]) -> Self:
+        """The same with every array that is given changed."""
+        return replace(self, **{kind: change(array) for kind in KINDS if (array := getattr(self, kind)) is not None})

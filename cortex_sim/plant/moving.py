@@ -1,0 +1,77 @@
+"""A body while it is moved step by step, beside Brian2 or in torch: what it does now, and what it will have felt later."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cortex_sim.plant.body import Body
+from cortex_sim.plant.load import Load
+
+
+class Moving:
+    """A body on the steps of a model.
+
+    Its state is one array, (trial, number): the posture, then what has been felt and not yet arrived, the oldest first.
+
+    Args:
+        body: what moves.
+        state: where it goes on from.
+        dt: step, s.
+        loads: from outside, their courses on the steps of the model, their arrays of that module.
+        xp: module that the arrays belong to.
+    """
+
+    def __init__(self, body: Body, state: Any, dt: float, loads: Sequence[Load] = (), xp: Any = np) -> None:
+        self.body, self._dt, self._loads, self._xp = body, dt, loads, xp
+        self._late = body.late(dt)
+        self._posture = body.posture(state[:, : body.size])
+        waiting = state[:, body.size :]
+        self._felt = [waiting[:, k * body.sensors : (k + 1) * body.sensors] for k in range(self._late)]
+        self.postures: list[Any] = []
+        self._feel()
+
+    @staticmethod
+    def start(body: Body, trials: int, dt: float) -> Any:
+        """State at rest at home, (trial, number), where it has been for long."""
+        return np.pad(body.start(trials), ((0, 0), (0, body.late(dt) * body.sensors)))
+
+    def heard(self, step: int) -> Any:
+        """What arrives at a step, counted from where this piece began, (trial, sensor)."""
+        return self._felt[step]
+
+    def keep(self) -> None:
+        """Note the posture."""
+        self.postures.append(self._xp.concatenate(list(self._posture), -1))
+
+    def step(self, commands: Any, step: int) -> None:
+        """Move on by a step of the schedule, commands and loads held."""
+        self._posture = self.body.step(self._posture, commands, self._dt, self._xp, self._load(step))
+        self._feel()
+
+    @property
+    def state(self) -> Any:
+        """Where it can go on from."""
+        waiting: Sequence[Any] = self._felt[len(self._felt) - 1 - self._late : -1] if self.body.sensors else []
+        return self._xp.concatenate([*self._posture, *waiting], -1)
+
+    def _load(self, step: int) -> Any:
+        """Torque from outside at a step; None where nothing acts."""
+        arm, (q, speed, *_) = self.body.arm, self._posture
+        total = None
+        for load in self._loads:
+            if not (factor := float(load.course[step])):
+                continue
+            parts = [] if load.torque is None else [factor * load.torque]
+            parts += [] if load.force is None else [arm.pull(q, factor * load.force, self._xp)]
+            if load.field is not None:
+                force = (load.field @ arm.velocity(q, speed, self._xp)[..., None])[..., 0]
+                parts.append(arm.pull(q, factor * force, self._xp))
+            total = sum(parts, 0.0 if total is None else total)
+        return total
+
+    def _feel(self) -> None:
+        if self.body.sensors:
+            self._felt.append(self.body.felt(self._posture, self._xp))
+
+
