@@ -28,7 +28,7 @@ class Fitted:
     Attributes:
         model: with the weights that did best on the validation conditions.
         start: the same model before any gradient step.
-        train: loss by epoch on the training conditions; 1 is the error of predicting each unit's mean.
+        train: loss by epoch on the training conditions; 1 is the error of predicting each unit's mean, or with a body an error of 1 cm (or N).
         validation: loss by epoch on the validation conditions.
         conditions: number of training and of validation conditions.
         seconds: wall time.
@@ -93,7 +93,7 @@ def train(
         raise TaskError(f"task {task.name!r}: rule {rule!r} cannot learn through a body; use 'bptt'.")
     began = time.monotonic()
     taught, checked = split(trials, options.validation, seed)
-    scale = unit_scale(trials.select(taught))
+    scale = np.ones(trials.rate.shape[2]) if task.body else unit_scale(trials.select(taught))
     student = adapt(model, trials.select(taught), task, seed)
     if options.closed_form and one_unit_each(student) and not task.body:
         student = regress(student, trials.select(taught), task.select(taught))

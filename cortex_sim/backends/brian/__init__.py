@@ -144,7 +144,8 @@ class _InputSource:
         if weights is None:
             self._patterns = [(factor * pattern.ravel(), course) for pattern, course in schedule.patterns]
         elif name in schedule.stimuli:
-            own, feelers = np.split(schedule.arrays[weights], [schedule.own if schedule.feels else schedule.model.channels], axis=1)
+            W = schedule.arrays[weights]
+            own, feelers = np.split(W, [schedule.own if schedule.feels else W.shape[1]], axis=1)
             self._rows = factor * np.moveaxis(schedule.stimuli[name] @ own.T, 1, 0).reshape(schedule.steps, -1)
             self._moving, self._feelers, self._feeling = moving if schedule.feels else None, factor * feelers.T, schedule.feeling
 

@@ -50,6 +50,7 @@ class Twin(nn.Module):
     def __init__(self, model: Model, arrays: Mapping[str, ndarray], *, dtype: torch.dtype = torch.float64, device: str = "cpu") -> None:
         super().__init__()
         self.model, self.equations, self.dtype, self.device = model, model.parsed, dtype, device
+        self._fixed_arrays: dict[str, ndarray] = {}
         for name, array in arrays.items():
             part = model.projections.get(name) or model.parameters[name]
             value = torch.tensor(array, dtype=dtype)
@@ -57,6 +58,7 @@ class Twin(nn.Module):
                 self.register_parameter(name, nn.Parameter(value))
             else:
                 self.register_buffer(name, value)
+                self._fixed_arrays[name] = array
             if part.learn and name in model.projections and (constraint := constraint_of(model, name, value)):
                 nn.utils.parametrize.register_parametrization(self, name, constraint)
         self.to(device)
@@ -76,7 +78,7 @@ class Twin(nn.Module):
     def arrays(self) -> dict[str, ndarray]:
         """The present weights, by name, in float64."""
         names = [*self.model.projections, *(n for n, p in self.model.parameters.items() if p.over)]
-        return {name: self._exact(name).detach().cpu().numpy() for name in names}
+        return {name: self._fixed_arrays[name] if name in self._fixed_arrays else self._exact(name).detach().cpu().numpy() for name in names}
 
     def _exact(self, name: str) -> Tensor:
         """An array in float64: a product of factors is multiplied there, so that its rank survives."""
