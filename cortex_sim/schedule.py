@@ -192,6 +192,8 @@ class Schedule:
 
         Clamps that act together are held together: there is one entry for every set of clamps that acts at some step.
         """
+        if not self.task.clamps:
+            return []
         held = np.array([self.resample(clamp.course.astype(float)) > PART for clamp in self.task.clamps]).reshape(-1, self.steps)
         sets = [column for column in np.unique(held.T, axis=0) if column.any()]
         return [self._clamp(list(compress(self.task.clamps, chosen)), ~(held ^ chosen[:, None]).any(axis=0)) for chosen in sets]

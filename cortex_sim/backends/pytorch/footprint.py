@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from cortex_sim.backends import pytorch
-from cortex_sim.backends.pytorch.training import objective_of, whole
+from cortex_sim.backends.pytorch.training import cut, objective_of, whole
 from cortex_sim.backends.pytorch.twin import Twin
 from cortex_sim.learning import Lesson, Options
 from cortex_sim.model import Model
@@ -82,10 +82,12 @@ class Gradient:
 def gradient(model: Model, lesson: Lesson, options: Options, *, seed: int = 0, double: bool = False, count: bool = False) -> Gradient:
     """Compute the gradient of a lesson's error once, all trials together, through ``options.through``.
 
+    Through one segment at a time it is the sum over segments, at the same weights, of what truncated back-propagation descends.
+
     Args:
         model: with its weights.
         lesson: what is wanted of it.
-        options: ``through`` is ``"all"`` or ``"checkpoints"``; its segment, loss and penalties count too.
+        options: ``through``, its segment, loss and penalties count.
         seed: of the noise.
         double: in float64 instead of float32.
         count: also count bytes, which takes more time.
@@ -105,9 +107,15 @@ def gradient(model: Model, lesson: Lesson, options: Options, *, seed: int = 0, d
 
 
 def _backward(twin: Twin, batch: Any, options: Options) -> float:
-    error, objective = objective_of(twin, batch, options)
-    objective.backward()
-    return error.item()
+    if options.through != "segment":
+        error, objective = objective_of(twin, batch, options)
+        objective.backward()
+        return error.item()
+    total = 0.0
+    for _, piece in cut(twin, batch, options, of=batch.wanted.shape[1]):
+        piece.objective.backward()
+        total += piece.error.item()
+    return total
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import pickle
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -143,16 +143,29 @@ def _descend(twin: Twin, optimiser: torch.optim.Optimizer, batch: Batch, options
 
 
 def _truncated(twin: Twin, optimiser: torch.optim.Optimizer, batch: Batch, options: Options) -> float:
-    """One step down after each segment in which anything counts; the state goes on, its gradient does not (Williams & Peng 1990)."""
-    bins, loss, state, noise = batch.wanted.shape[1], 0.0, batch.start(twin), None
-    for span in spans(bins, options.segment):
-        length = span.stop - span.start
-        piece = _piece(twin, batch, options, span, length, state, None, noise)
+    """One step down after each segment in which anything counts."""
+    bins, loss = batch.wanted.shape[1], 0.0
+    for span, piece in cut(twin, batch, options):
         if batch.weights[:, span].any():
             _step(twin, optimiser, piece.objective, options)
-        loss += length / bins * piece.error.item()
-        state, noise = piece.state.detach(), piece.noise
+        loss += (span.stop - span.start) / bins * piece.error.item()
     return loss
+
+
+def cut(twin: Twin, batch: Batch, options: Options, *, of: int | None = None) -> Iterator[tuple[slice, Piece]]:
+    """Run one segment after another, with the weights of that moment; the state goes on, its gradient does not (Williams & Peng 1990).
+
+    Args:
+        twin: what is run.
+        batch: trials, all of their bins.
+        options: its segment, loss and penalties count.
+        of: bins that means are over; those of the segment if None.
+    """
+    state, noise = batch.start(twin), None
+    for span in spans(batch.wanted.shape[1], options.segment):
+        piece = _piece(twin, batch, options, span, of or span.stop - span.start, state, None, noise)
+        yield span, piece
+        state, noise = piece.state.detach(), piece.noise
 
 
 def _step(twin: Twin, optimiser: torch.optim.Optimizer, objective: Tensor, options: Options) -> None:
