@@ -16,7 +16,7 @@ from cortex_sim.model import Model
 from cortex_sim.parts import Projection
 from cortex_sim.plant.body import Movement
 from cortex_sim.plant.load import Load
-from cortex_sim.plant.moving import Moving
+from cortex_sim.plant.moving import Course, Moving
 from cortex_sim.task import BIN, DT, Clamp, Task
 from cortex_sim.trials import Trials
 
@@ -240,14 +240,14 @@ class Schedule:
             rates = (rates - self.arrays[self.model.readout.offset]) @ self.carrier.T
         return beginning(self.model, self.task.trials, rates)
 
-    def moved(self, postures: Float[ndarray, "trial time posture"]) -> Movement:
+    def moved(self, course: Course) -> Movement:
         """Read what the body did off its postures at every bin.
 
         Raises:
             PlantError: a joint is bent further than it can be, or a number is not finite.
         """
         assert self.task.body is not None
-        return Movement.of(self.task.body, postures, self.task.time)
+        return Movement.of(self.task.body, *course, self.task.time)
 
     def observe(self, rates: Float[ndarray, "trial time unit"]) -> Trials:
         """Turn recorded rates of the model's units into trials of observed rates."""

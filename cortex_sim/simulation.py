@@ -2,12 +2,12 @@
 
 from typing import Literal
 
-from numpy import ndarray
 from threadpoolctl import threadpool_limits
 
 from cortex_sim.errors import OptionError, TaskError
 from cortex_sim.model import Model
 from cortex_sim.plant.body import Movement
+from cortex_sim.plant.moving import Course
 from cortex_sim.schedule import Schedule
 from cortex_sim.spiking import SpikingModel
 from cortex_sim.task import Task
@@ -69,27 +69,27 @@ def move(model: Model, task: Task, *, seed: int = 0, backend: Backend | None = N
     if task.body is None:
         raise TaskError(f"task {task.name!r}: has no body to be moved; give it one, or use simulate.")
     schedule = Schedule(model, model.arrays(), task, seed)
-    trials, postures = _run(schedule, backend)
-    assert postures is not None
-    return trials, schedule.moved(postures)
+    trials, course = _run(schedule, backend)
+    assert course is not None
+    return trials, schedule.moved(course)
 
 
-def _run(schedule: Schedule, backend: Backend | None) -> tuple[Trials, ndarray | None]:
+def _run(schedule: Schedule, backend: Backend | None) -> tuple[Trials, Course | None]:
     with threadpool_limits(1 if schedule.model.units < THREADED else None):
         return _run_in(schedule, backend or CUSTOMARY[schedule.model.kind])
 
 
-def _run_in(schedule: Schedule, backend: Backend) -> tuple[Trials, ndarray | None]:
+def _run_in(schedule: Schedule, backend: Backend) -> tuple[Trials, Course | None]:
     match backend:
         case "brian":
             from cortex_sim.backends import brian
 
-            rates, postures = brian.run(schedule)
-            return schedule.observe(rates), postures
+            rates, course = brian.run(schedule)
+            return schedule.observe(rates), course
         case "torch":
             from cortex_sim.backends import pytorch
 
-            rates, postures = pytorch.run(schedule)
-            return schedule.trials(rates), postures
+            rates, course = pytorch.run(schedule)
+            return schedule.trials(rates), course
         case other:
             raise OptionError(f"backend {other!r} is unknown. Choose from 'brian', 'torch'.")

@@ -64,6 +64,14 @@ class Body:
     def _home(self) -> Float[ndarray, " 2"]:
         return self.arm.joints(np.array(self.home))
 
+    def check_path(self, made: Float[ndarray, "trial time 2"], time: Float[ndarray, " time"]) -> None:
+        """Refuse hand positions (cm from home) that the arm cannot be brought to.
+
+        Raises:
+            PlantError: which place, or which joint of which trial, and when.
+        """
+        self.arm.check_limits(self.arm.joints(np.asarray(self.home) + made / CM), time)
+
     @property
     def commands(self) -> int:
         """Number of commands: muscles, or joints."""
@@ -158,6 +166,7 @@ class Movement(NamedTuple):
         angle: rad.
         torque: of muscles or commands, N m.
         activation: of the muscles, 0 to 1; empty where there are none.
+        commands: at every step of the model that gave them.
     """
 
     made: Float[ndarray, "trial time 2"]
@@ -165,9 +174,12 @@ class Movement(NamedTuple):
     angle: Float[ndarray, "trial time 2"]
     torque: Float[ndarray, "trial time 2"]
     activation: Float[ndarray, "trial time muscle"]
+    commands: Float[ndarray, "trial step command"]
 
     @classmethod
-    def of(cls, body: Body, numbers: Float[ndarray, "trial time posture"], time: Float[ndarray, " time"]) -> "Movement":
+    def of(
+        cls, body: Body, numbers: Float[ndarray, "trial time posture"], commands: Float[ndarray, "trial step command"], time: Float[ndarray, " time"]
+    ) -> "Movement":
         """Read a movement off the postures at every bin.
 
         Raises:
@@ -176,4 +188,4 @@ class Movement(NamedTuple):
         posture = body.posture(numbers)
         body.arm.check_limits(posture.q, time)
         activation = posture.activation if body.muscles else posture.activation[..., :0]
-        return cls(body.made(posture), CM * body.arm.velocity(posture.q, posture.speed), posture.q, posture.torque, activation)
+        return cls(body.made(posture), CM * body.arm.velocity(posture.q, posture.speed), posture.q, posture.torque, activation, commands)

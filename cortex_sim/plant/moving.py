@@ -1,12 +1,21 @@
 """A body while it is moved step by step, beside Brian2 or in torch: what it does now, and what it will have felt later."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
 
 from cortex_sim.plant.body import Body
 from cortex_sim.plant.load import Load
+
+
+class Course(NamedTuple):
+    """What a body went through: postures at the bins that were kept, and the commands of every step."""
+
+    postures: Any
+    commands: Any
 
 
 class Moving:
@@ -29,6 +38,7 @@ class Moving:
         waiting = state[:, body.size :]
         self._felt = [waiting[:, k * body.sensors : (k + 1) * body.sensors] for k in range(self._late)]
         self.postures: list[Any] = []
+        self.commands: list[Any] = []
         self._feel()
 
     @staticmethod
@@ -46,8 +56,33 @@ class Moving:
 
     def step(self, commands: Any, step: int) -> None:
         """Move on by a step of the schedule, commands and loads held."""
+        self.commands.append(commands)
         self._posture = self.body.step(self._posture, commands, self._dt, self._xp, self._load(step))
         self._feel()
+
+    @property
+    def course(self) -> Course:
+        """What was kept so far."""
+        return Course(self._xp.stack(self.postures, 1), self._xp.stack(self.commands, 1))
+
+    @classmethod
+    def replay(cls, body: Body, commands: Float[ndarray, "trial time command"], dt: float, loads: Sequence[Load] = ()) -> ndarray:
+        """Move a body by commands that are given beforehand, whatever it feels.
+
+        Args:
+            body: from rest at home.
+            commands: one a step.
+            dt: step, s.
+            loads: from outside, their courses on these steps.
+
+        Returns:
+            Postures at the start of every step, (trial, time, posture).
+        """
+        moving = cls(body, cls.start(body, len(commands), dt), dt, loads)
+        for step in range(commands.shape[1]):
+            moving.keep()
+            moving.step(commands[:, step], step)
+        return moving.course.postures
 
     @property
     def state(self) -> Any:

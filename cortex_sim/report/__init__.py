@@ -61,6 +61,15 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Animation:
+    """A picture that moves, as the text of an SVG."""
+
+    svg: str
+    title: str
+    caption: str
+
+
+@dataclass(frozen=True)
 class Report:
     """What a protocol found.
 
@@ -86,7 +95,7 @@ class Report:
     answer: str
     claims: Sequence[Claim] = ()
     scores: Sequence[Score] = ()
-    pictures: Mapping[str, Picture] = field(default_factory=dict)
+    pictures: Mapping[str, Picture | Animation] = field(default_factory=dict)
     trials: Mapping[str, Trials] = field(default_factory=dict)
     models: Mapping[str, Model | SpikingModel] = field(default_factory=dict)
     methods: Sequence[str] = ()
@@ -140,7 +149,11 @@ class Report:
         (folder / "figures").mkdir()
         (folder / "models").mkdir()
         for name, picture in self.pictures.items():
-            save_svg(picture.figure, folder / "figures" / f"{name}.svg")
+            path = folder / "figures" / f"{name}.svg"
+            if isinstance(picture, Animation):
+                path.write_text(picture.svg, encoding="utf-8")
+            else:
+                save_svg(picture.figure, path)
         for name, trials in self.trials.items():
             trials.save(folder / f"{_file_name(name)}.nc")
         for name, model in self.models.items():

@@ -219,7 +219,7 @@ def score_panels(scores: Sequence[Score], measures: Sequence[str], *, floor: flo
     return figure
 
 
-def learning_curves(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Figure:
+def learning_curves(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, ylabel: str = "squared error / variance") -> Figure:
     """Draw loss by epoch, training dashed and validation solid; a student without epochs keeps its colour for itself and has no curve."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 2.6))
@@ -228,7 +228,7 @@ def learning_curves(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]
         for name, (train, validation) in ((name, curve) for name, curve in curves.items() if curve[0]):
             ax.semilogy(np.arange(1, len(train) + 1), train, color=ink[name], lw=1, ls="--")
             ax.semilogy(np.arange(1, len(validation) + 1), validation, color=ink[name], lw=1.5, label=name)
-        ax.set(xlabel="epoch", ylabel="squared error / variance")
+        ax.set(xlabel="epoch", ylabel=ylabel)
         ax.legend(loc="upper right")
     return figure
 

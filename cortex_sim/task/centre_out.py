@@ -8,6 +8,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.errors import TaskError
+from cortex_sim.plant.body import Body
 from cortex_sim.task import DT, Drive, Task
 
 PREPARATION = 0.5  # s before the go cue
@@ -21,7 +22,7 @@ REACH = (0.1, 0.5)  # s, when the hand moves
 
 def centre_out(
     conditions: int | Sequence[float] | Float[ndarray, " condition"] = 8, *, holding: Float[ndarray, "condition unit"] | None = None,
-    preparation: float = PREPARATION, movement: float = MOVEMENT,
+    preparation: float = PREPARATION, movement: float = MOVEMENT, body: Body | None = None, stay: bool = True, each: bool = False,
 ) -> Task:
     """Make delayed reaches to targets on a circle.
 
@@ -32,12 +33,16 @@ def centre_out(
             withdrawn within 2 ms at the go cue. None for a network that listens to the task's channels instead.
         preparation: s before the go cue.
         movement: s after it.
+        body: that is to reach, from its home.
+        stay: the target is shown until the end, not only until the go cue.
+        each: every direction has a channel of its own, which is 1 while its target is shown.
 
     Returns:
-        A task with the channels target x, target y and hold (1 until the go cue), and minimum-jerk hand positions as targets.
+        A task with the channels target x, target y (or target 1, 2, ...) and hold (1 until the go cue), and minimum-jerk hand positions as targets.
 
     Raises:
         TaskError: no condition, or holding has another number of them.
+        PlantError: a place on the way is out of the body's reach, or bends a joint further than it can be; which, in which trial and when.
     """
     degrees = _evenly(int(conditions)) if isinstance(conditions, (int, np.integer)) else np.asarray(conditions, dtype=float)
     if not len(degrees):
@@ -49,9 +54,14 @@ def centre_out(
     )  # fmt: skip
     drives = () if holding is None else (Drive(holding, _ramp(bare.fine_time), "preparatory input"),)
     notes = {"conditions": len(degrees), "rise_s": RISE, "fall_s": FALL, "distance_cm": DISTANCE}
+    targets = _targets(bare, angle)
+    if body is not None:
+        body.check_path(targets.values, bare.time)
+    shown = np.eye(len(angle)) if each else np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    names = [f"target {number + 1}" for number in range(len(angle))] if each else ["target x", "target y"]
     return Task(
-        bare.name, bare.start, bare.stop, bare.condition, epochs=bare.epochs, channels=_channels(bare, angle), targets=_targets(bare, angle),
-        drives=drives, notes=notes,
+        bare.name, bare.start, bare.stop, bare.condition, epochs=bare.epochs, channels=_channels(bare, shown, names, stay=stay), targets=targets,
+        drives=drives, body=body, notes=notes,
     )  # fmt: skip
 
 
@@ -70,11 +80,10 @@ def _ramp(time: Float[ndarray, " step"]) -> Float[ndarray, " step"]:
     return np.where(time < -DT / 2, np.exp(np.minimum(time, 0.0) / RISE), falling)
 
 
-def _channels(task: Task, angle: Float[ndarray, " condition"]) -> xr.DataArray:
-    steps = np.ones(task.steps)
-    hold = np.broadcast_to((task.fine_time < -DT / 2).astype(float), (task.trials, task.steps))
-    values = np.stack([np.outer(np.cos(angle), steps), np.outer(np.sin(angle), steps), hold], axis=2)
-    coordinates = {"step": ("step", task.fine_time, {"units": "s"}), "channel": ["target x", "target y", "hold"]}
+def _channels(task: Task, shown: Float[ndarray, "condition cue"], names: Sequence[str], *, stay: bool) -> xr.DataArray:
+    hold = np.broadcast_to((task.fine_time < -DT / 2).astype(float)[:, None], (task.trials, task.steps, 1))
+    values = np.concatenate([shown[:, None] * (np.ones_like(hold) if stay else hold), hold], axis=2)
+    coordinates = {"step": ("step", task.fine_time, {"units": "s"}), "channel": [*names, "hold"]}
     return xr.DataArray(values, dims=("trial", "step", "channel"), coords=coordinates, attrs={"units": "1"})
 
 

@@ -11,7 +11,7 @@ from numpy import ndarray
 from cortex_sim.backends.brian.calls import sentence_of, stopped_cleanly, unit_named
 from cortex_sim.errors import CardError
 from cortex_sim.model import Model
-from cortex_sim.plant.moving import Moving
+from cortex_sim.plant.moving import Course, Moving
 from cortex_sim.progress import track
 from cortex_sim.schedule import Schedule
 from cortex_sim.siegert import first_passage
@@ -24,8 +24,8 @@ b2.BrianLogger.suppress_hierarchy("brian2.codegen")
 b2.prefs.logging.file_log = False
 
 
-def run(schedule: Schedule) -> tuple[Float[ndarray, "trial time unit"], Float[ndarray, "trial time posture"] | None]:
-    """Integrate the model's equations and return its rates at every bin, and the postures of the task's body, where there is one.
+def run(schedule: Schedule) -> tuple[Float[ndarray, "trial time unit"], Course | None]:
+    """Integrate the model's equations and return its rates at every bin, and what the task's body went through, where there is one.
 
     Args:
         schedule: the model, its weights and the task.
@@ -38,7 +38,7 @@ def run(schedule: Schedule) -> tuple[Float[ndarray, "trial time unit"], Float[nd
         return _run(schedule, asked)
 
 
-def _run(schedule: Schedule, asked: list[int]) -> tuple[Float[ndarray, "trial time unit"], Float[ndarray, "trial time posture"] | None]:
+def _run(schedule: Schedule, asked: list[int]) -> tuple[Float[ndarray, "trial time unit"], Course | None]:
     body, task = schedule.task.body, schedule.task
     moving = None if body is None else Moving(body, Moving.start(body, task.trials, schedule.dt), schedule.dt, schedule.loads)
     group = _group(schedule, moving)
@@ -53,7 +53,7 @@ def _run(schedule: Schedule, asked: list[int]) -> tuple[Float[ndarray, "trial ti
         how = {"namespace": {}, "report": show, "report_period": 0.5 * b2.second}
         if not asked:
             sentence_of(schedule.model.name, lambda: network.run(duration * b2.second, **how))
-    return recorder.rates, None if moving is None else np.stack(moving.postures, axis=1)
+    return recorder.rates, None if moving is None else moving.course
 
 
 def check(model: Model) -> None:

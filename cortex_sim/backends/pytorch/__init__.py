@@ -11,24 +11,26 @@ from cortex_sim.backends.pytorch.pieces import runs
 from cortex_sim.backends.pytorch.twin import Twin
 from cortex_sim.dynamics import check_state
 from cortex_sim.model import Model
+from cortex_sim.plant.moving import Course
 from cortex_sim.schedule import Schedule
 
 
-def run(schedule: Schedule) -> tuple[Float[ndarray, "trial time observed"], Float[ndarray, "trial time posture"] | None]:
+def run(schedule: Schedule) -> tuple[Float[ndarray, "trial time observed"], Course | None]:
     """Integrate the model's equations in float64; nothing else is kept for longer than a piece.
 
     Returns:
-        Observed rates at every bin, and postures of the task's body, where there is one.
+        Observed rates at every bin, and what the task's body went through, where there is one.
     """
     twin, task = Twin(schedule.model, schedule.arrays, dtype=torch.float64), schedule.task
     found = np.empty((task.trials, task.bins, schedule.model.size("observed")))
-    postures = None if task.body is None else np.empty((task.trials, task.bins, task.body.size))
+    courses: list[Course] = []
     with torch.no_grad():
         for span, piece in runs(twin, schedule):
             found[:, span] = twin.observe(piece.rates).numpy()
-            if postures is not None and piece.postures is not None:
-                postures[:, span] = piece.postures.numpy()
-    return found, postures
+            courses += [piece.course] if piece.course else []
+    if not courses:
+        return found, None
+    return found, Course(*(torch.cat(parts, dim=1).numpy() for parts in zip(*courses, strict=True)))
 
 
 def linearise(model: Model, arrays: Mapping[str, ndarray], state: Float[ndarray, " state"]) -> Float[ndarray, "state state"]:

@@ -259,8 +259,8 @@ def penalty(twin: Twin, run: Run, options: Options, *, of: int | None = None, be
         columns = (getattr(twin, recurrent) ** 2).sum(dim=0)
         total = total + options.penalty_jacobian * (slope**2 @ columns).mean() / twin.model.units
     total = total * (run.rates.shape[1] / of)
-    if options.penalty_effort and run.postures is not None:
-        total = total + options.penalty_effort * (run.postures[..., 4:-2] ** 2).mean() * (run.rates.shape[1] / of)
+    if options.penalty_effort and run.course is not None:
+        total = total + options.penalty_effort * (run.course.postures[..., 4:-2] ** 2).mean() * (run.rates.shape[1] / of)
     if options.penalty_smoothness:
         changes = (run.rates if before is None else torch.cat([before, run.rates], dim=1)).diff(dim=1)
         total = total + options.penalty_smoothness * (changes**2).sum(dim=1).mean() / max(1, of - 1)

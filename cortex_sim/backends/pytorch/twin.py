@@ -16,6 +16,7 @@ from cortex_sim.equations import MATHEMATICS, unit_values
 from cortex_sim.gated import Gated, gated
 from cortex_sim.leaky import Leaky, coefficients, recurrent_of
 from cortex_sim.model import Model
+from cortex_sim.plant.moving import Course
 from cortex_sim.schedule import Schedule
 from cortex_sim.siegert import first_passage
 
@@ -24,7 +25,7 @@ STEEPNESS = 10.0  # beta of the surrogate derivative, per unit of what spike() i
 
 
 class Run(NamedTuple):
-    """What a twin did: rates, states and postures of a body at the start of every bin, and the state after the last step.
+    """What a twin did: rates and states at the start of every bin, the state after the last step, and what a body went through.
 
     The state after the last step goes on with that of the body, where there is one. Torch's own kernels keep no states.
     """
@@ -32,7 +33,7 @@ class Run(NamedTuple):
     rates: Float[Tensor, "trial time unit"]
     states: Float[Tensor, "trial time state"] | None
     last: State
-    postures: Float[Tensor, "trial time posture"] | None = None
+    course: Course | None = None
 
 
 class Twin(nn.Module):
@@ -132,7 +133,7 @@ class Twin(nn.Module):
         kept = torch.stack(rates, dim=1), torch.stack(states, dim=1)
         if moving is None:
             return Run(*kept, state)
-        return Run(*kept, torch.cat([state, moving.state], dim=1), torch.stack(moving.postures, dim=1))
+        return Run(*kept, torch.cat([state, moving.state], dim=1), moving.course)
 
     def _unroll_leaky(self, state: State, inputs: Inputs, schedule: Schedule, steps: range) -> Run:
         """The same of a leaky network, whose steps are known in closed form."""
@@ -188,9 +189,9 @@ class Twin(nn.Module):
 
     def made(self, run: Run, schedule: Schedule) -> Float[Tensor, "trial time output"]:
         """What counts of a run: observed rates, or what the task's body makes of them."""
-        if (body := schedule.task.body) is None or run.postures is None:
+        if (body := schedule.task.body) is None or run.course is None:
             return self.observe(run.rates)
-        return body.made(body.posture(run.postures), torch)
+        return body.made(body.posture(run.course.postures), torch)
 
     def rate(self, state: Float[Tensor, "... state"]) -> Float[Tensor, "... unit"]:
         """Rates of units in a given state, where the rate depends on the unit's own state alone."""
