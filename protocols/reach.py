@@ -254,7 +254,7 @@ def _pictures(found: Mapping[str, Reading]) -> dict[str, Picture | Animation]:
         ),
         "learning": Picture(
             figures.learning_curves(courses, ylabel="squared distance (cm²)"), "Learning curves",
-            "Squared distance from the path, mean over both axes and all times. Solid: after each epoch; dashed: while it learned. No reach is held out.",
+            "Squared distance from the path, mean over axes and times. Solid: after each epoch; dashed: while it learned. No reach is held out.",
         ),
     }  # fmt: skip
 
@@ -268,9 +268,9 @@ def _methods() -> list[str]:
     text = f"""
     The arm has two joints and six muscles; outputs of each system are the logits of the excitations of the muscles, which follow with 50 ms.
     Targets are shown {PREPARATION:g} s before the go cue; the hand should stay until {REACH[0]:g} s after it and then reach {DISTANCE:g} cm by
-    minimum jerk within {REACH[1] - REACH[0]:g} s, and stay there for {MOVEMENT - REACH[1]:g} s. The error that is descended is the squared distance of the hand from that path at all times,
-    back-propagated through the arm and, where there is feedback, through what was felt {1e3 * (REACHING.delay or 0):g} ms earlier: length and
-    velocity of every muscle.
+    minimum jerk within {REACH[1] - REACH[0]:g} s, and stay there for {MOVEMENT - REACH[1]:g} s. The error that is descended is the squared
+    distance of the hand from that path at all times, back-propagated through the arm and, where there is feedback, through what was felt
+    {1e3 * (REACHING.delay or 0):g} ms earlier: length and velocity of every muscle.
 
     {OPEN}: each target has a cue of its own, which prepares the circuit and goes off at the go cue; from then on the circuit is left alone and
     feels nothing. {NETWORK}: a leaky network, all of whose weights learn. {CLOSED}: the same circuit told where the target is, until the end. Of

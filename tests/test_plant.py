@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from cortex_sim.backends.pytorch import body_kernel
 from cortex_sim.errors import PlantError
 from cortex_sim.plant.arm import ARMS, HUMAN, MONKEY, MOTORNET
-from cortex_sim.plant.body import Body
+from cortex_sim.plant.body import Body, Posture
 from cortex_sim.plant.muscles import LILLICRAP_SCOTT, Muscles, force_length, force_velocity
 
 RIGHT = np.array([0.3, np.pi / 2])
@@ -112,6 +113,13 @@ def test_a_muscle_is_strongest_at_its_optimal_length_and_at_rest() -> None:
     assert (np.diff(force_velocity(np.ones(201), velocity)) > 0).all()  # the faster it shortens, the weaker
 
 
+def test_forces_are_finite_and_fall_with_shortening_at_every_length() -> None:
+    length, velocity = np.meshgrid(np.linspace(0.2, 1.9, 60), np.linspace(-12, 12, 401), indexing="ij")
+    factor = force_velocity(length, velocity)
+    assert np.isfinite(factor).all() and factor.min() == 0 and (np.diff(factor, axis=1) > -1e-12).all()
+    assert factor.max() < 3.12 - 4.21 * 1.9 + 2.67 * 1.9**2  # of lengthening, for infinite speed at the longest
+
+
 def test_at_its_optimal_angles_each_muscle_has_its_optimal_length() -> None:
     for number, (shoulder, elbow) in enumerate(LILLICRAP_SCOTT.optimum):
         length, _ = LILLICRAP_SCOTT.lengths(np.radians([shoulder, elbow]), np.zeros(2))
@@ -174,3 +182,27 @@ def test_bad_bodies_are_refused() -> None:
         Body(MONKEY, None, (0.42899999, 0.0), held=True)
     with pytest.raises(PlantError, match=r"^monkey arm: delay 25 ms should be a multiple of the step, 10 ms\.$"):
         Body(MONKEY, None, (0.0, 0.25), delay=0.025).late(0.01)
+
+
+@pytest.mark.parametrize("body", [
+    Body(MONKEY, LILLICRAP_SCOTT, (0.0, 0.25)), Body(MOTORNET, None, (0.0, 0.4)), Body(HUMAN, LILLICRAP_SCOTT, (0.1, 0.3), held=True),
+])  # fmt: skip
+@pytest.mark.parametrize("loaded", [False, True])
+def test_a_step_taken_back_in_closed_form_gives_the_gradient_of_the_step(body: Body, loaded: bool) -> None:
+    """Against torch's own history of the step as it is written, over postures where muscles are short and long, slow and fast."""
+    rng = np.random.default_rng(3)
+    q, speed = rng.uniform([-1.0, 0.1], [2.5, 2.9], (200, 2)), rng.normal(0, 12, (200, 2))
+    activation, commands, load = rng.uniform(size=(200, body.commands)), rng.normal(size=(200, body.commands)), rng.normal(size=(200, 2))
+    given = [torch.tensor(array, requires_grad=True) for array in (q, speed, activation, commands, load)]
+    random = [torch.tensor(rng.normal(size=shape)) for shape in ((200, 2), (200, 2), (200, body.commands), (200, 2))]
+    results = []
+    for own in (False, True):
+        posture, push = Posture(*given[:3], None), given[4] if loaded else None
+        after = body_kernel.step(body, posture, given[3], 0.01, push) if own else body.step(posture, given[3], 0.01, torch, push)
+        loss = sum((part * weight).sum() for part, weight in zip(after, random, strict=True))
+        results.append([*after, *torch.autograd.grad(loss, given, allow_unused=True)])
+    for written, closed in zip(*results, strict=True):
+        if written is None:
+            assert closed is None or not closed.any()
+        else:
+            torch.testing.assert_close(closed, written, rtol=1e-9, atol=1e-9)

@@ -1,7 +1,7 @@
 """A body that a circuit or network drives: an arm with or without muscles, stepped with them, and what it feels, some time later."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import log
 from typing import Any, NamedTuple
 
@@ -127,18 +127,17 @@ class Body:
             torque = after = commands
         else:
             torque = self.muscles.torque(activation, q, speed, xp)
-            after = activation + (dt / self.muscles.tau) * (self._excitation(commands, xp) - activation)
+            after = activation + (dt / self.muscles.tau) * (self.excitation(commands, xp) - activation)
         if self.held:
             return Posture(q, speed, after, torque)
         return Posture(*self.arm.step(q, speed, torque if load is None else torque + load, dt, xp), after, torque)
 
     def felt(self, posture: Posture, xp: Any = np) -> Any:
         """What the body feels: departures from home, (trial, sensor); lengths in optimal lengths, angles in rad, velocities per second."""
-        home = xp.asarray(self._home, dtype=posture.q.dtype, device=posture.q.device)
+        home, rest = _rest(self, xp, posture.q.dtype, posture.q.device)
         if self.muscles is None:
             return xp.concatenate([posture.q - home, posture.speed], -1)
         length, velocity = self.muscles.lengths(posture.q, posture.speed, xp)
-        rest, _ = self.muscles.lengths(home, 0 * home, xp)
         return xp.concatenate([length - rest, velocity], -1)
 
     def made(self, posture: Posture, xp: Any = np) -> Any:
@@ -153,8 +152,16 @@ class Body:
         """Of :meth:`made`."""
         return "N" if self.held else "cm"
 
-    def _excitation(self, commands: Any, xp: Any) -> Any:
+    def excitation(self, commands: Any, xp: Any = np) -> Any:
+        """Of each muscle, 0 to 1."""
         return 1 / (1 + xp.exp(log(1 / self.tone - 1) - commands))
+
+
+@lru_cache(maxsize=32)
+def _rest(body: Body, xp: Any, dtype: Any, device: Any) -> tuple[Any, Any]:
+    """Angles at home, and lengths of the muscles there."""
+    home = xp.asarray(body.arm.joints(np.array(body.home)), dtype=dtype, device=device)
+    return home, body.muscles and body.muscles.lengths(home, 0 * home, xp)[0]
 
 
 class Movement(NamedTuple):

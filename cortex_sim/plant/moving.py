@@ -1,14 +1,16 @@
 """A body while it is moved step by step, beside Brian2 or in torch: what it does now, and what it will have felt later."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.plant.body import Body
+from cortex_sim.plant.body import Body, Posture
 from cortex_sim.plant.load import Load
+
+Step = Callable[[Body, Posture, Any, float, Any], Posture]
 
 
 class Course(NamedTuple):
@@ -29,10 +31,12 @@ class Moving:
         dt: step, s.
         loads: from outside, their courses on the steps of the model, their arrays of that module.
         xp: module that the arrays belong to.
+        step: what makes a step, if not :meth:`.Body.step`; given the body, its posture, commands, dt and the torque from outside.
     """
 
-    def __init__(self, body: Body, state: Any, dt: float, loads: Sequence[Load] = (), xp: Any = np) -> None:
+    def __init__(self, body: Body, state: Any, dt: float, loads: Sequence[Load] = (), xp: Any = np, step: Step | None = None) -> None:
         self.body, self._dt, self._loads, self._xp = body, dt, loads, xp
+        self._step = step or (lambda body, posture, commands, dt, load: body.step(posture, commands, dt, xp, load))
         self._late = body.late(dt)
         self._posture = body.posture(state[:, : body.size])
         waiting = state[:, body.size :]
@@ -57,7 +61,7 @@ class Moving:
     def step(self, commands: Any, step: int) -> None:
         """Move on by a step of the schedule, commands and loads held."""
         self.commands.append(commands)
-        self._posture = self.body.step(self._posture, commands, self._dt, self._xp, self._load(step))
+        self._posture = self._step(self.body, self._posture, commands, self._dt, self._load(step))
         self._feel()
 
     @property

@@ -17,6 +17,7 @@ from cortex_sim.errors import PlantError
 from cortex_sim.plant.arm import DEGREE
 
 NAMES = ("shoulder flexor", "shoulder extensor", "elbow flexor", "elbow extensor", "biarticular flexor", "biarticular extensor")
+BENT = -0.9  # least bend of the curve of shortening; at -1 it has a pole
 SHORTEST, LONGEST = 0.2, 1.9  # of the optimal length: where the factors end
 
 
@@ -76,7 +77,7 @@ class Muscles:
 
     def lengths(self, q: Any, speed: Any, xp: Any = np) -> tuple[Any, Any]:
         """Length (in optimal lengths) and velocity (in optimal lengths per second) of each muscle; angles (..., 2) in rad."""
-        shortening, offset, _ = _arrays(self, xp, q.dtype, q.device)
+        shortening, offset, _ = self.arrays(xp, q.dtype, q.device)
         return xp.clip(offset - q @ shortening, SHORTEST, LONGEST), -(speed @ shortening)
 
     def forces(self, activation: Any, q: Any, speed: Any, xp: Any = np) -> Any:
@@ -86,13 +87,12 @@ class Muscles:
 
     def torque(self, activation: Any, q: Any, speed: Any, xp: Any = np) -> Any:
         """Torque at each joint, N m."""
-        return self.forces(activation, q, speed, xp) @ _arrays(self, xp, q.dtype, q.device)[2]
+        return self.forces(activation, q, speed, xp) @ self.arrays(xp, q.dtype, q.device)[2]
 
-
-@lru_cache(maxsize=32)
-def _arrays(muscles: Muscles, xp: Any, dtype: Any, device: Any) -> tuple[Any, ...]:
-    """Shortening by each joint, length at angles of 0, and moment arms, made once and not at every step."""
-    return tuple(xp.asarray(array, dtype=dtype, device=device) for array in (muscles.shortening.T, muscles.offset, muscles.moments))
+    @lru_cache(maxsize=32)  # noqa: B019 - a handful of muscles, frozen
+    def arrays(self, xp: Any, dtype: Any, device: Any) -> tuple[Any, ...]:
+        """Shortening by each joint, (2, muscle), length at angles of 0, and moment arms, made once and not at every step."""
+        return tuple(xp.asarray(array, dtype=dtype, device=device) for array in (self.shortening.T, self.offset, self.moments))
 
 
 def force_length(length: Any, xp: Any = np) -> Any:
@@ -100,13 +100,33 @@ def force_length(length: Any, xp: Any = np) -> Any:
     return xp.exp(-(xp.abs((length**1.55 - 1) / 0.81) ** 2.12))
 
 
+def force_length_slope(length: Any, xp: Any = np) -> Any:
+    """Derivative of :func:`force_length`."""
+    u = (length**1.55 - 1) / 0.81
+    return -force_length(length, xp) * 2.12 * xp.abs(u) ** 1.12 * xp.sign(u) * (1.55 / 0.81) * length**0.55
+
+
 def force_velocity(length: Any, velocity: Any, xp: Any = np) -> Any:
-    """Factor of the force at a velocity in optimal lengths per second, negative where the muscle shortens: 1 at rest, 0 from -7.39 on."""
+    """Factor of the force at a velocity in optimal lengths per second, negative where the muscle shortens: 1 at rest, 0 from -7.39 on.
+
+    The published curve of shortening has a pole below 0.53 optimal lengths, where nobody measured it; its bend is kept from there on.
+    """
     slow = xp.clip(velocity, -7.39, 0.0)
-    shortening = (-7.39 - slow) / (-7.39 + slow * (-3.21 + 4.17 * length))
+    shortening = (-7.39 - slow) / (-7.39 + slow * xp.clip(-3.21 + 4.17 * length, BENT, 1e3))
     fast = xp.clip(velocity, 0.0, 1e3)
     lengthening = (0.62 - fast * (-3.12 + 4.21 * length - 2.67 * length**2)) / (0.62 + fast)  # the quadratic is negative for every length
     return xp.where(velocity < 0, shortening, lengthening)
+
+
+def force_velocity_slopes(length: Any, velocity: Any, xp: Any = np) -> tuple[Any, Any]:
+    """Derivatives of :func:`force_velocity` by length and by velocity."""
+    slow, fast, free = xp.clip(velocity, -7.39, 0.0), xp.clip(velocity, 0.0, 1e3), -3.21 + 4.17 * length
+    bend, rest = xp.clip(free, BENT, 1e3), -7.39 - slow
+    below = (-7.39 + slow * bend) ** 2
+    curve, late = -3.12 + 4.21 * length - 2.67 * length**2, 0.62 + fast
+    by_length = xp.where(velocity < 0, -rest * slow * 4.17 * (free >= BENT) / below, -fast * (4.21 - 5.34 * length) / late)
+    shortening = 7.39 * (1 + bend) * (velocity >= -7.39) / below
+    return by_length, xp.where(velocity < 0, shortening, -0.62 * (1 + curve) / late**2)
 
 
 LILLICRAP_SCOTT = Muscles(

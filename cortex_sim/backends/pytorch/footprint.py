@@ -4,6 +4,7 @@ import time
 import tracemalloc
 import weakref
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,8 @@ from cortex_sim.learning import Lesson, Options
 from cortex_sim.model import Model
 from cortex_sim.schedule import Schedule
 from cortex_sim.task import Task
+
+LOOK = 1000  # operations of torch between looks at NumPy
 
 
 class Footprint(TorchDispatchMode):
@@ -60,6 +63,32 @@ class Footprint(TorchDispatchMode):
     def _forget(self, address: int, size: int) -> None:
         self._known.discard(address)
         self.now -= size
+
+
+class Arrays(Footprint):
+    """The same, and beside it the arrays of NumPy, looked at every so many operations of torch while tracemalloc runs.
+
+    The interpreter's own objects do not count: its lists of freed ones to use again grow a while, whatever is run.
+
+    Attributes:
+        numpy: most bytes that NumPy was seen to hold.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numpy = self._operations = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None) -> Any:
+        """Let the operation run, note what it made, and look at NumPy if it is time."""
+        self._operations += 1
+        if self._operations % LOOK == 0:
+            self.look()
+        return super().__torch_dispatch__(func, types, args, kwargs)
+
+    def look(self) -> None:
+        """Note what NumPy holds now."""
+        traces = tracemalloc.take_snapshot().filter_traces([tracemalloc.DomainFilter(True, np.lib.tracemalloc_domain)]).traces
+        self.numpy = max(self.numpy, sum(trace.size for trace in traces))
 
 
 @dataclass(frozen=True)
@@ -142,21 +171,19 @@ def inference(model: Model, task: Task, *, seed: int = 0, count: bool = False) -
         seed: of the noise.
         count: also count bytes, which takes more time.
     """
-    schedule = Schedule(model, model.arrays(), task, seed)
-    watched, held = Footprint(), 0
+    schedule, watched = Schedule(model, model.arrays(), task, seed), Arrays()
     if count:
         tracemalloc.start()
     began = time.perf_counter()
     try:
-        if count:
-            with watched:
-                rates, _ = pytorch.run(schedule)
-            held = tracemalloc.get_traced_memory()[1] - rates.nbytes
-        else:
+        with watched if count else nullcontext():
             rates, _ = pytorch.run(schedule)
+        seconds = time.perf_counter() - began
+        if count:
+            watched.look()
     finally:
         tracemalloc.stop()
-    return Inference(rates, time.perf_counter() - began, watched.peak + held if count else None)
+    return Inference(rates, seconds, watched.peak + watched.numpy - rates.nbytes if count else None)
 
 
 def apart(one: Mapping[str, ndarray], other: Mapping[str, ndarray]) -> float:

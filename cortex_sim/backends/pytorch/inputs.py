@@ -11,6 +11,7 @@ from numpy import ndarray
 from torch import Tensor
 from torch.nn.functional import linear
 
+from cortex_sim.backends.pytorch.body_kernel import step
 from cortex_sim.plant.moving import Moving
 from cortex_sim.schedule import Noise, Schedule
 from cortex_sim.units import scale
@@ -66,7 +67,7 @@ class Inputs:
         if (body := self._schedule.task.body) is None:
             return None
         loads = [load.each(lambda array: self._tensor(array[self._chosen])) for load in self._schedule.loads]
-        return Moving(body, state, self._schedule.dt, loads, torch)
+        return Moving(body, state, self._schedule.dt, loads, torch, step)
 
     def at(self, step: int, moving: Moving | None = None) -> dict[str, Callable[[Any, Any], Any]]:
         """Every input's value at a step, as the function of t and i that the equations call.
