@@ -11,7 +11,7 @@ from cortex_sim.fitting import train
 from cortex_sim.learning import Lesson, Options
 from cortex_sim.model import Model
 from cortex_sim.task import Task
-from cortex_sim.task.recall import recall
+from cortex_sim.task.recall import nearest, recall
 
 FULL, CHECKPOINTS = Options(start="rest"), Options(start="rest", through="checkpoints", segment=20)
 
@@ -89,3 +89,11 @@ def test_short_segments_learn_too_and_otherwise() -> None:
     fitted = train(student(), task.wanted, task, options=options)
     assert fitted.train[-1] < 0.9 * fitted.train[0]
     assert fitted.train != train(student(), task.wanted, task, options=replace(options, through="all")).train
+
+
+@pytest.mark.parametrize("delay", [0.2, 0.5])
+def test_the_nearest_bin_that_shows_what_is_wanted_is_found_in_the_task_itself(delay: float) -> None:
+    task = recall(1, delays=(delay,), strokes=1, stroke=0.2)
+    assert task.channels is not None and task.targets is not None
+    shown, wanted = (np.flatnonzero(np.abs(values).any(axis=1)) for values in (task.channels.values[0, ::10, :2], task.targets.values[0]))
+    assert nearest(delay, 0.2) == wanted[0] - shown[-1]

@@ -117,3 +117,13 @@ def floor(task: Task) -> dict[float, float]:
     so that the expectation is 0.
     """
     return {float(delay): float(delay > 0) for delay in np.unique(task.notes["delay_s"])}
+
+
+def nearest(delay: float, stroke: float = STROKE) -> int:
+    """Fewest bins from one at which a stroke is wanted back to one that showed it: from its second, for the first has no speed, to its last.
+
+    Args:
+        delay: s, at least one stroke.
+        stroke: s.
+    """
+    return round(delay / BIN) - (round(stroke / BIN) - 2)

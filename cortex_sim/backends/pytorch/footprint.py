@@ -3,7 +3,7 @@
 import time
 import tracemalloc
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ from cortex_sim.model import Model
 from cortex_sim.schedule import Schedule
 from cortex_sim.task import Task
 
-LOOK = 1000  # operations of torch between looks at NumPy
+LOOK = 4000  # operations of torch between looks at NumPy
 
 
 class Footprint(TorchDispatchMode):
@@ -184,6 +184,24 @@ def inference(model: Model, task: Task, *, seed: int = 0, count: bool = False) -
     finally:
         tracemalloc.stop()
     return Inference(rates, seconds, watched.peak + watched.numpy - rates.nbytes if count else None)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Bytes and seconds of a gradient or a run, at each of several lengths."""
+
+    bytes: list[int]
+    seconds: list[float]
+
+    def add(self, quick: Gradient | Inference, counted: Gradient | Inference) -> None:
+        """Note one length, timed in one go and counted in another."""
+        assert counted.bytes is not None
+        self.seconds.append(quick.seconds)
+        self.bytes.append(counted.bytes)
+
+    def exponent(self, lengths: Sequence[int]) -> float:
+        """Slope of log bytes over log length, from the first to the last."""
+        return float(np.log(self.bytes[-1] / self.bytes[0]) / np.log(lengths[-1] / lengths[0]))
 
 
 def apart(one: Mapping[str, ndarray], other: Mapping[str, ndarray]) -> float:
