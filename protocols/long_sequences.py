@@ -230,7 +230,7 @@ def _learning(errors: Mapping[Key, np.ndarray], tests: Mapping[Key, float], segm
 def _answer(
     costs: Mapping[str, Cost], errors: Mapping[Key, np.ndarray], tests: Mapping[Key, float], lengths: Sequence[int], segments: Sequence[int]
 ) -> str:
-    held = ", ".join(f"{name} {cost.bytes[-1] / 1e6:.2g} MB" for name, cost in costs.items())
+    held = ", ".join(f"{name} {cost.bytes[-1] / 1e6:.3g} MB" for name, cost in costs.items())
     left = "; ".join(
         f"after {delay:g} s " + ", ".join(f"{errors[delay, s].mean():.2g}{'*' if tests.get((delay, s), 1.0) < SURE else ''} ({s})" for s in segments)
         for delay in DELAYS
@@ -243,7 +243,7 @@ def _answer(
 
 def _facts(costs: Mapping[str, Cost], lengths: Sequence[int], recorded: Taught, errors: Mapping[Key, np.ndarray]) -> dict[str, str]:
     facts = {
-        name: ", ".join(f"{bins} bins: {b / 1e6:.2g} MB and {s:.2g} s" for bins, b, s in zip(lengths, cost.bytes, cost.seconds, strict=True))
+        name: ", ".join(f"{bins} bins: {b / 1e6:.3g} MB and {s:.2g} s" for bins, b, s in zip(lengths, cost.bytes, cost.seconds, strict=True))
         for name, cost in costs.items()
     }
     return facts | {
