@@ -57,14 +57,14 @@ def pushed(moved: Mapping[str, Mapping[str, Movement]], wanted: Float[ndarray, "
     """Draw hand paths, a row a circumstance (such as a push) and a column a system; dashed: what was asked for."""
     with matplotlib.rc_context(STYLE):
         rows, columns = len(moved), len(next(iter(moved.values())))
-        figure = Figure(figsize=(WIDTH, WIDTH * rows / columns * 1.02 + 0.3))
+        figure = Figure(figsize=(WIDTH, 0.85 * WIDTH * rows / columns + 0.3))
         axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         shades = matplotlib.colormaps["twilight"](np.linspace(0.1, 0.9, len(wanted)))
-        for row, (circumstance, systems) in zip(axes, moved.items(), strict=True):
+        for number, (row, (circumstance, systems)) in enumerate(zip(axes, moved.items(), strict=True)):
             for ax, (name, movement) in zip(row, systems.items(), strict=True):
                 _paths(ax, movement, wanted, shades)
                 ax.set_title(f"{name}\n{circumstance}", fontsize=8.5)
-                ax.set_xlabel("" if row is not axes[-1] else "x (cm)")
+                ax.set_xlabel("x (cm)" if number == rows - 1 else "")
             row[0].set_ylabel("y (cm)")
     return figure
 
