@@ -11,6 +11,7 @@ from cortex_sim.backends.pytorch import body_kernel
 from cortex_sim.errors import PlantError
 from cortex_sim.plant.arm import ARMS, HUMAN, MONKEY, MOTORNET
 from cortex_sim.plant.body import Body, Posture
+from cortex_sim.plant.motornet import arm_of
 from cortex_sim.plant.muscles import LILLICRAP_SCOTT, Muscles, force_length, force_velocity
 
 RIGHT = np.array([0.3, np.pi / 2])
@@ -206,3 +207,23 @@ def test_a_step_taken_back_in_closed_form_gives_the_gradient_of_the_step(body: B
             assert closed is None or not closed.any()
         else:
             torch.testing.assert_close(closed, written, rtol=1e-9, atol=1e-9)
+
+
+def test_an_arm_of_motornet_moves_here_as_it_does_there() -> None:
+    motornet = pytest.importorskip("motornet", reason="MotorNet is not installed (GPL-3, optional)")
+    effector = motornet.effector.RigidTendonArm26(muscle=motornet.muscle.RigidTendonHillMuscle())
+    arm = arm_of(effector.skeleton)
+    assert replace(arm, name=MOTORNET.name, source=MOTORNET.source, limits=MOTORNET.limits) == MOTORNET
+    np.testing.assert_allclose(arm.limits, MOTORNET.limits, rtol=1e-6)
+    q, speed, torque = random()
+    state, force = torch.tensor(np.hstack([q, speed]), dtype=torch.float32), np.random.default_rng(4).normal(size=(50, 2))
+    there = effector.skeleton.ode(torch.tensor(torque, dtype=torch.float32), state, endpoint_load=torch.tensor(force, dtype=torch.float32))
+    here = arm.acceleration(q, speed, torque + arm.pull(q, force))
+    np.testing.assert_allclose(there.numpy(), here, rtol=1e-4, atol=1e-4 * np.abs(here).max())  # float32 there
+    place = effector.joint2cartesian(state).numpy()
+    np.testing.assert_allclose(place, np.hstack([arm.hand(q), arm.velocity(q, speed)]), rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_no_arm_of_motornet_is_refused() -> None:
+    with pytest.raises(PlantError, match=r"^arm_of: object has no m1, m2, l1, l2, i1, i2, l1g, l2g; give the skeleton of a two-joint arm"):
+        arm_of(object())
