@@ -16,6 +16,7 @@ from cortex_sim.backends.pytorch.training import objective_of, train, whole
 from cortex_sim.backends.pytorch.twin import Twin
 from cortex_sim.errors import OptionError
 from cortex_sim.fitting import train as fitted
+from cortex_sim.fitting.start import one_unit_each
 from cortex_sim.learning import Lesson, Options
 from cortex_sim.model import Model
 from cortex_sim.stacking import stacked
@@ -49,8 +50,9 @@ def asked(model: Model, *, pushed: str = "") -> Lesson:
 
 
 def student(name: str) -> Model:
-    observed = UNITS if name in ("leaky_tanh", "leaky_dale") else 2
-    return catalog.load(name).with_arrays({}, units=UNITS, observed=observed, channels=3)
+    card = catalog.load(name)
+    observed = UNITS if one_unit_each(card) else 2
+    return card.with_arrays({}, units=UNITS, observed=observed, channels=3)
 
 
 def descend(model: Model, options: Options, *, pushed: str = "") -> Twin:

@@ -117,7 +117,7 @@ def test_an_exported_student_runs_in_brian2_as_it_did_in_torch(name: str, tmp_pa
     trained.save(tmp_path / "student.toml")
     task = lessons["task"] if from_rest(name) else replace(lessons["task"], initial=recording().rate[:, 0])
     torch_rate, brian_rate = simulate(trained, task).rate, simulate(read_card(tmp_path / "student.toml"), task, backend="brian").rate
-    np.testing.assert_allclose(brian_rate, torch_rate, rtol=1e-12)
+    np.testing.assert_allclose(brian_rate, torch_rate, rtol=1e-12, atol=1e-14)  # some rates cross 0
     assert np.ptp(torch_rate, axis=1).max() > 1e-3  # far above round-off, although some readouts start at 0
 
 
@@ -180,6 +180,8 @@ def test_a_student_takes_the_size_of_the_data_and_starts_at_its_middle(name: str
         np.testing.assert_allclose(arrays[sized.readout.offset], flat.mean(axis=0))
     else:
         assert sized.units == UNITS
+        if sized.readout is None:  # rates are taken as they are
+            return
         reached = (flat - arrays["d"]) / np.diag(arrays["C"])
         np.testing.assert_allclose([reached.min(axis=0), reached.max(axis=0)], [[-1 / 1.05] * UNITS, [1 / 1.05] * UNITS])
 

@@ -11,6 +11,7 @@ from cortex_sim import catalog
 from cortex_sim.backends.pytorch.inputs import Inputs
 from cortex_sim.backends.pytorch.leaky_kernel import LeakySteps
 from cortex_sim.backends.pytorch.twin import Twin
+from cortex_sim.fitting.start import one_unit_each
 from cortex_sim.leaky import Leaky, recurrent_of
 from cortex_sim.model import Model
 from cortex_sim.schedule import Schedule
@@ -23,7 +24,7 @@ LEAKY = [name for name, path in catalog.models().items() if path.parent.name == 
 
 def card(name: str, **changes: Any) -> Model:
     model = catalog.load(name)
-    observed = UNITS if name in ("leaky_tanh", "leaky_dale") else 2
+    observed = UNITS if one_unit_each(model) else 2
     return model.with_arrays({}, units=UNITS, observed=observed, channels=3, **changes)
 
 

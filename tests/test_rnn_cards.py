@@ -13,6 +13,7 @@ from cortex_sim import catalog
 from cortex_sim.backends.pytorch.training import train
 from cortex_sim.dynamics import rate_of
 from cortex_sim.errors import TaskError
+from cortex_sim.fitting.start import one_unit_each
 from cortex_sim.leaky import recurrent_of
 from cortex_sim.learning import Course, Lesson, Options
 from cortex_sim.model import Model
@@ -39,7 +40,7 @@ def sized(name: str, units: int = UNITS, observed: int = OBSERVED) -> Model:
     card = catalog.load("leaky_readout" if name in VARIANTS else name)
     if name in VARIANTS:
         card = card.with_arrays({}, projections=card.model_dump()["projections"] | {"W": card.projections["W"].model_dump() | VARIANTS[name]})
-    observed = units if card.readout and card.projections[card.readout.weights].rule == "diagonal" else observed
+    observed = units if one_unit_each(card) else observed
     model = card.with_arrays({}, units=units, observed=observed, channels=CHANNELS, seed=1)
     rng = np.random.default_rng(2)
     own = {label: model.size(p.over) for label, p in model.parameters.items() if p.over}
@@ -315,7 +316,7 @@ def follow() -> Task:
     return replace(asked(values), targets=xr.DataArray(turned, dims=("trial", "time", "axis")), mask=mask)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("leaky_tanh", "leaky_dale")])  # whose units are the outputs
+@pytest.mark.parametrize("name", [name for name in NAMES if not one_unit_each(catalog.load(name))])  # whose units are the outputs
 def test_a_network_learns_by_default_from_rest(name: str) -> None:
     units, epochs = (60, 200) if name == "michaels_2020" else (20, 60)  # through two sparse joints between modules
     model = catalog.load(name).with_arrays({}, units=units, observed=2, channels=CHANNELS)

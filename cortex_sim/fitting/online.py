@@ -4,7 +4,7 @@ Shared by the rules that correct a student by recursive least squares.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -93,12 +93,7 @@ class Network:
         if model.readout is None or one_unit_each(model):
             raise TaskError(f"{model.name}: {asked_by} needs a [readout] of many units; here each output is one unit's rate.")
         for name in (leaky.recurrent, model.readout.weights):
-            part = model.projections[name]
-            kept = [what for what in ("keep_zeros", "rank") if getattr(part, what)] + (["excitatory"] if part.excitatory is not None else [])
-            if kept := kept + ([] if part.self_connections else ["self_connections = false"]):
-                raise TaskError(f"{model.name}: {asked_by} changes every weight of {name!r}, which {kept[0]} forbids; remove it from the card.")
-            if not part.learn:
-                raise TaskError(f"{model.name}: {asked_by} changes {name!r}; write learn = true into [projections.{name}].")
+            check_free(model, name, asked_by=asked_by)
         weights = model.arrays()
         return cls(leaky, weights, model.readout.weights, weights[model.readout.offset])
 
@@ -119,6 +114,20 @@ class Network:
         return stream.uniform(-strength, strength, (self.model.units, len(observed_scale))) / observed_scale
 
 
+def check_free(model: Model, name: str, *, asked_by: str) -> None:
+    """Refuse a projection whose card forbids that every weight is changed.
+
+    Raises:
+        TaskError: what forbids it, and the rule that asked.
+    """
+    part = model.projections[name]
+    kept = [what for what in ("keep_zeros", "rank") if getattr(part, what)] + (["excitatory"] if part.excitatory is not None else [])
+    if kept := kept + ([] if part.self_connections else ["self_connections = false"]):
+        raise TaskError(f"{model.name}: {asked_by} changes every weight of {name!r}, which {kept[0]} forbids; remove it from the card.")
+    if not part.learn:
+        raise TaskError(f"{model.name}: {asked_by} changes {name!r}; write learn = true into [projections.{name}].")
+
+
 def check_lesson(model: Model, lesson: Lesson, options: Options, *, continued: bool, asked_by: str) -> None:
     """Refuse what cannot be taught while running.
 
@@ -133,8 +142,8 @@ def check_lesson(model: Model, lesson: Lesson, options: Options, *, continued: b
 
 @threadpool_limits.wrap(limits=1)  # products of one matrix and one vector
 def teach(
-    learner: Learner, network: Network, lesson: Lesson, check: Lesson, *, pace: Pace, options: Options, seed: int,
-    report: Callable[[float, str], None],
+    learner: Learner, leaky: Leaky, lesson: Lesson, check: Lesson, *, pace: Pace, options: Options, seed: int,
+    report: Callable[[float, str], None], shown: Float[ndarray, "trial time shown"] | None = None,
 ) -> Course:
     """Go through the trials again and again, correcting the student while it runs, and let it run free after each pass.
 
@@ -143,28 +152,30 @@ def teach(
 
     Args:
         learner: is changed.
-        network: what it learns with.
+        leaky: the network that it is, with the weights to start from.
         lesson: trained on, trial after trial.
         check: never trained on.
         pace: how it is led through them.
         options: how many passes.
         seed: of the noise and of the first state.
         report: called with the fraction done and a line of text.
+        shown: to the learner at each bin as what is wanted; the outputs of the lesson if None.
 
     Raises:
         TaskError: the task clamps units.
     """
+    led = lesson if shown is None else replace(lesson, rates=shown)
     course = Course(learner.arrays())
     stream = np.random.default_rng(np.random.SeedSequence((seed, BEGINNING)))
-    learner.begin(pace.start * stream.standard_normal(network.model.units))
+    learner.begin(pace.start * stream.standard_normal(leaky.model.units))
     try:
         while course.epoch < options.epochs and course.stale < options.patience:
             outputs = np.empty_like(lesson.rates)
-            for place, done in _pass(learner, network, lesson, outputs, pace, (seed, course.epoch)):
+            for place, done in _pass(learner, leaky, led, outputs, pace, (seed, course.epoch)):
                 report((course.epoch + done) / options.epochs, f"pass {course.epoch + 1}, trial {place + 1}")
-            arrays = learner.arrays() | (_onward(network.model, learner.state) if pace.continued else {})
+            arrays = learner.arrays() | (_onward(leaky.model, learner.state) if pace.continued else {})
             course.outputs = outputs
-            course.keep(free_running.squared_error(outputs, lesson), free_running.check(network.leaky, arrays, check), arrays)
+            course.keep(free_running.squared_error(outputs, lesson), free_running.check(leaky, arrays, check), arrays)
             if not np.isfinite(course.train[-1]):
                 break
     except KeyboardInterrupt:
@@ -173,17 +184,18 @@ def teach(
 
 
 def _pass(
-    learner: Learner, network: Network, lesson: Lesson, outputs: Float[ndarray, "trial time observed"], pace: Pace, seed: tuple[int, int]
+    learner: Learner, leaky: Leaky, lesson: Lesson, outputs: Float[ndarray, "trial time observed"], pace: Pace, seed: tuple[int, int]
 ) -> Iterator[tuple[int, float]]:
     """Go through the trials once, note the outputs at the bins, and yield the trial and the share of the pass that is done now and then."""
     mask = np.ones(outputs.shape[:2]) if lesson.task.mask is None else lesson.task.mask
-    coefficients = network.leaky.coefficients(network.weights)
+    weights = leaky.model.arrays()
+    coefficients = leaky.coefficients(weights)
     for trial, wanted in enumerate(lesson.rates):
         stream = np.random.SeedSequence((*seed, trial, TRIAL))
-        schedule = Schedule(network.model, network.weights, lesson.task.select([trial]), seed=int(stream.generate_state(1)[0]))
+        schedule = Schedule(leaky.model, weights, lesson.task.select([trial]), seed=int(stream.generate_state(1)[0]))
         if not pace.continued:
             learner.begin(schedule.initial()[0])
-        currents = free_running.added(network.leaky, network.weights, schedule, coefficients)[:, 0]
+        currents = free_running.added(leaky, weights, schedule, coefficients)[:, 0]
         for now in range(len(wanted) * schedule.every):
             bin_, rest = divmod(now, schedule.every)
             current = currents[min(now, len(currents) - 1)]  # the last bin is gone through to its end

@@ -82,7 +82,7 @@ def regress(model: Model, trials: Trials, task: Task) -> Model:
 
     With the state x read off the rates, one Euler step gives :math:`(x_{t+1} - x_t)/\Delta t = f(x_t, 0) + a\,W r_t`, which is linear in W;
     f and a are evaluated from the model's own equation text. Bias terms that enter like W r are fitted with it. Under Dale's law the same
-    squared error is minimised over weights of the right signs, which is convex.
+    squared error is minimised over weights of the right signs, which is convex. Weights held to a rank are left as they are.
 
     Args:
         model: with one unit for each observed rate, a step of one bin, and one recurrent projection.
@@ -91,7 +91,7 @@ def regress(model: Model, trials: Trials, task: Task) -> Model:
     """
     equations = model.parsed
     recurrent = [name for name in equations.called() & model.projections.keys() if model.projections[name].learn]
-    if len(recurrent) != 1 or abs(model.dt.si - BIN) > 1e-9:
+    if len(recurrent) != 1 or abs(model.dt.si - BIN) > 1e-9 or model.projections[recurrent[0]].rank:
         return model
     biased = "b" in equations.parameters and model.parameters["b"].learn
     parts = np.array_split(np.arange(task.trials), -(-task.trials // PART))

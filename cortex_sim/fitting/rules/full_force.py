@@ -57,7 +57,7 @@ def learn(
     check_lesson(model, lesson, options, continued=continued, asked_by="full_force")
     network = Network.of(model, asked_by="full_force")
     student = Student(network, network.feedback(lesson.scale, feedback, seed), alpha)
-    return teach(student, network, lesson, check, pace=Pace(every, continued, start), options=options, seed=seed, report=report)
+    return teach(student, network.leaky, lesson, check, pace=Pace(every, continued, start), options=options, seed=seed, report=report)
 
 
 class Student:

@@ -1,0 +1,115 @@
+r"""CURBD's online learning: every unit is one recorded neuron, and recursive least squares pulls its rate to the recorded one while the network runs.
+
+The network runs on its own rates r and, at each bin, :math:`W \leftarrow W - e\,(P r)^\top` with the running inverse P of
+:mod:`cortex_sim.fitting.recursive`, so that the weights are the ridge regression of :math:`W r - e`, the input that there was less the error, on all
+the rates that the learner has visited. The error is :math:`e = \phi(x + \ell \dot x) - \phi(\hat x + \ell \dot{\hat x})`, of the network's states x
+and the recorded ones. The published one is that of the rates, :math:`\ell = 0`. With :math:`\ell = \tau`, since :math:`x + \tau \dot x` is the input
+of a leaky unit, it is an error of what the regression is about.
+
+The authors' code compares each step with the recorded sample before it; here both are of one moment.
+
+Source:
+    Perich et al. (2020) bioRxiv 2020.12.18.423348.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.dynamics import state_of
+from cortex_sim.errors import OptionError, TaskError
+from cortex_sim.fitting.online import Pace, check_free, check_lesson, teach
+from cortex_sim.fitting.recursive import Recursive
+from cortex_sim.fitting.start import one_unit_each
+from cortex_sim.leaky import Leaky
+from cortex_sim.learning import Course, Lesson, Options
+from cortex_sim.model import Model
+
+
+def learn(
+    model: Model,
+    lesson: Lesson,
+    check: Lesson,
+    *,
+    options: Options,
+    seed: int,
+    checkpoint: Path | None,
+    report: Callable[[float, str], None],
+    alpha: float = 1.0,
+    every: int = 1,
+    lead: float = 0.0,
+) -> Course:
+    """Correct the recurrent weights while the student runs; see :func:`cortex_sim.fitting.online.teach`.
+
+    Args:
+        model: leaky, one unit for each observed rate; its recurrent weights are learned.
+        lesson: trained on, trial after trial, each from its first bin.
+        check: never trained on.
+        options: ``epochs`` passes at most, ``patience`` without improvement.
+        seed: of the noise.
+        checkpoint: not used: a pass takes seconds.
+        report: called with the fraction done and a line of text.
+        alpha: of the ridge towards the weights at the start; 1/P0 of the paper.
+        every: bins from one correction to the next.
+        lead: s, the l of the error; 0 as published, the time constant for an error of the input.
+
+    Raises:
+        TaskError: the student is no leaky network of one unit for each observed rate, or a constraint of its card forbids the weights.
+        OptionError: lead is below 0, or a regulariser or another loss than the squared error is asked for.
+    """
+    check_lesson(model, lesson, options, continued=False, asked_by="curbd")
+    if lead < 0:
+        raise OptionError(f"rule 'curbd': lead {lead!r} s should be 0 or more.")
+    leaky = Leaky.of(model, asked_by="curbd")
+    if not one_unit_each(model):
+        raise TaskError(f"{model.name}: curbd needs one unit for each observed rate, as in leaky_recorded; here outputs mix hidden units.")
+    check_free(model, leaky.recurrent, asked_by="curbd")
+    student, bin = Student(leaky, alpha, lead), float(lesson.task.time[1] - lesson.task.time[0])
+    pace, shown = Pace(every, continued=False, start=0.0), student.shown(lesson.rates, bin)
+    return teach(student, leaky, lesson, check, pace=pace, options=options, seed=seed, report=report, shown=shown)
+
+
+class Student:
+    """A network whose recurrent weights are corrected while it runs."""
+
+    def __init__(self, leaky: Leaky, alpha: float, lead: float) -> None:
+        """Begin with the weights of the card.
+
+        Args:
+            leaky: the network.
+            alpha: of the ridge.
+            lead: s.
+        """
+        self.leaky, self.steps = leaky, lead / leaky.model.dt.si
+        self.weights, readout = leaky.model.arrays(), leaky.model.readout
+        self.range, self.middle = (np.diag(self.weights[readout.weights]), self.weights[readout.offset]) if readout else (1.0, 0.0)
+        self.W = self.weights[leaky.recurrent].copy()
+        self.one, self.recursion = leaky.coefficients(self.weights), Recursive(len(self.W), alpha)
+
+    def shown(self, observed: Float[ndarray, "trial time unit"], bin: float) -> Float[ndarray, "trial time unit"]:
+        """The second term of the error; the slope of the recorded states is the central difference over two bins of this width, s."""
+        rates = (observed - self.middle) / self.range
+        if not self.steps:
+            return rates
+        x = state_of(self.leaky.model, rates)
+        return self.leaky.rate(x + self.steps * self.leaky.model.dt.si * np.gradient(x, bin, axis=1))
+
+    def begin(self, state: Float[ndarray, " unit"]) -> None:
+        """Start from this state."""
+        self.state = state
+
+    def step(self, current: Float[ndarray, " unit"], wanted: Float[ndarray, " unit"], weight: float, *, correct: bool) -> ndarray:
+        """Go one step on, correct the weights after it, and give the output before it."""
+        r = self.leaky.rate(self.state)
+        before, self.state = self.state, self.one.decay * self.state + self.one.coupling * (self.W @ r) + current
+        if correct and weight > 0:
+            found = self.leaky.rate(before + self.steps * (self.state - before)) if self.steps else r
+            self.recursion.learn(self.W, r * weight**0.5, (found - wanted) * weight**0.5)
+        return self.range * r + self.middle
+
+    def arrays(self) -> dict[str, ndarray]:
+        """The weights as they are now."""
+        return self.weights | {self.leaky.recurrent: self.W.copy()}
