@@ -10,11 +10,11 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "load": "catalog", "simulate": "simulation", "fit": "fitting", "compare": "comparison",
+    "load": "catalog", "simulate": "simulation", "move": "simulation", "fit": "fitting", "compare": "comparison",
     "Model": "model", "Task": "task", "Trials": "trials", "Report": "report", "Claim": "report",
 }  # fmt: skip
 
-__all__ = ["Claim", "Model", "Report", "Task", "Trials", "compare", "fit", "load", "simulate"]
+__all__ = ["Claim", "Model", "Report", "Task", "Trials", "compare", "fit", "load", "move", "simulate"]
 
 
 def __getattr__(name: str) -> Any:

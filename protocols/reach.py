@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cortex_sim import Claim, Model, Report, Task, Trials, load
+from cortex_sim import Claim, Model, Report, Task, Trials, load, move
 from cortex_sim.backends.pytorch.states import trajectory
 from cortex_sim.comparison.rotations import AXES, jpca, principal, shuffled
 from cortex_sim.comparison.score import Score, jackknifed
@@ -28,7 +28,6 @@ from cortex_sim.progress import timed
 from cortex_sim.report import Animation, Picture, figures
 from cortex_sim.report.reaching import in_motion, pushed, side_by_side
 from cortex_sim.schedule import Schedule
-from cortex_sim.simulation import move
 from cortex_sim.task import BIN
 from cortex_sim.task.centre_out import DISTANCE, REACH, centre_out
 from cortex_sim.trials import derangement
