@@ -14,6 +14,7 @@ from cortex_sim.backends.pytorch.training import objective_of, whole
 from cortex_sim.backends.pytorch.twin import Twin
 from cortex_sim.errors import OptionError, PlantError, TaskError
 from cortex_sim.fitting import train
+from cortex_sim.fitting.side_by_side import Job, _checkpoint
 from cortex_sim.learning import Lesson, Options
 from cortex_sim.model import Model
 from cortex_sim.plant.arm import MONKEY
@@ -189,3 +190,8 @@ def test_drives_and_pushes_reach_a_network_with_a_body() -> None:
     pushed, free = (move(student(), asked(drives=drives))[1].made for drives in ((push,), ()))
     np.testing.assert_array_equal(pushed[:, :11], free[:, :11])
     assert np.abs(pushed[:, 14:] - free[:, 14:]).max() > 0
+
+
+def test_whatever_a_body_adds_to_a_task_names_another_checkpoint() -> None:
+    tasks = [asked(), asked(None), asked(replace(BODY, delay=0.04)), asked(loads=loads()), asked(loads=loads()[1:]), asked(feeling=0 * ON)]
+    assert len({_checkpoint(Job(student(), task.wanted, task)).name for task in tasks}) == len(tasks)

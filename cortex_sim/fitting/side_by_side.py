@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from cortex_sim.fitting import Fitted, Options, train
 from cortex_sim.model import Model
+from cortex_sim.plant.load import KINDS
 from cortex_sim.progress import track
 from cortex_sim.storage import cache_folder, content_key, write_text
 from cortex_sim.task import Task
@@ -98,12 +99,18 @@ def _train_alone(job: Job, checkpoint: Path, board: Path) -> Fitted:
 
 
 def _checkpoint(job: Job) -> Path:
-    task = [job.task.condition.tolist(), [[d.pattern, d.course] for d in job.task.drives], [[c.units, c.rate, c.course] for c in job.task.clamps]]
-    channels: Any = [] if job.task.channels is None else job.task.channels.values
-    mask: Any = [] if job.task.mask is None else job.task.mask
+    given = job.task
+    acting = [[d.pattern, d.course] for d in given.drives], [[c.units, c.rate, c.course] for c in given.clamps]
+    loads = [[load.course, *(_or_nothing(getattr(load, kind)) for kind in KINDS)] for load in given.loads]
+    task = [given.condition.tolist(), *acting, repr(given.body), loads, _or_nothing(given.feeling)]
+    channels, mask = _or_nothing(given.channels if given.channels is None else given.channels.values), _or_nothing(given.mask)
     code = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(Path(__file__).parents[1].rglob("*.py"))]
     key = content_key(job.model.key, job.trials.rate, task, channels, mask, job.seed, asdict(job.options), job.rule, dict(job.how), code)
     return cache_folder() / "fits" / f"{key[:24]}.pt"
+
+
+def _or_nothing(array: Any) -> Any:
+    return [] if array is None else array
 
 
 def _watch(boards: Mapping[str, Path], report: Callable[[float, str], None], stop: threading.Event) -> None:
