@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from numpy import ndarray
 
 from cortex_sim import catalog
+from cortex_sim.backends.pytorch.twin import Twin
 from cortex_sim.comparison.connectivity import correlation, effective
 from cortex_sim.comparison.currents import correlations, currents, share_from_others
 from cortex_sim.connectivity import between
@@ -195,6 +197,15 @@ def test_weights_held_to_a_rank_have_no_closed_form() -> None:
     task = Task("rest", 0.0, 2.0, trials.condition)
     started = train(card("valente_2022"), trials, task, options=Options(epochs=0, validation=0)).start
     assert np.linalg.matrix_rank(started.arrays()["P"]) == 1
+
+
+def test_factors_have_entries_of_the_order_of_one_so_that_learning_rates_mean_what_they_mean_in_the_paper() -> None:
+    """Of m n'/N with normal entries: sizes of m and n vary by 1/sqrt(2 N) each, that of the balanced factors by half of both together."""
+    model = catalog.load("valente_2022").with_arrays({}, channels=1)
+    factors = dict(Twin(model, model.arrays(), dtype=torch.float64).named_parameters())
+    for name in ("parametrizations.P.original0", "parametrizations.P.original1"):
+        size = float(factors[name].detach().square().mean().sqrt())
+        assert abs(size - 1) < 5 * np.sqrt(2) / 2 / np.sqrt(2 * model.units)
 
 
 def test_random_dots_say_their_side_on_average_and_only_while_they_move() -> None:

@@ -72,9 +72,10 @@ def clouds(panels: Mapping[str, tuple[ndarray, ndarray]], *, xlabel: str, ylabel
         figure = Figure(figsize=(WIDTH, WIDTH / max(3, len(panels)) + 0.4))
         for ax, (title, (true, found)) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
             kept = slice(None, None, max(1, true.size // DOTS))
-            reach = 1.05 * float(max(np.abs(true.ravel()[kept]).max(), np.abs(found.ravel()[kept]).max()))
+            reach = 1.05 * float(max(np.abs(true).max(), np.abs(found).max()))
             ax.plot([-reach, reach], [-reach, reach], color=GREY, lw=0.8, ls="--")
             ax.plot(true.ravel()[kept], found.ravel()[kept], ".", color=COLOURS[0], ms=2, alpha=0.4, rasterized=True)
             ax.set(xlabel=xlabel, ylabel=ylabel, xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
-            ax.set_title(f"{title}: r = {np.corrcoef(true.ravel(), found.ravel())[0, 1]:.2f}")
+            both = true.std() > 0 and found.std() > 0
+            ax.set_title(f"{title}: r = {np.corrcoef(true.ravel(), found.ravel())[0, 1]:.2f}" if both else f"{title}: none", fontsize=8)
     return figure

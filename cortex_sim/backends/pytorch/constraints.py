@@ -46,7 +46,10 @@ class Masked(nn.Module):
 
 
 class LowRank(nn.Module):
-    """W = U V^T, with as many columns in each factor as the rank."""
+    """W = U V^T / N with N columns of W, and as many columns in each factor as the rank.
+
+    So the entries of the factors are of the order of 1, as those of m and n in the papers, and a learning rate means the same as there.
+    """
 
     def __init__(self, rank: int) -> None:
         super().__init__()
@@ -54,12 +57,12 @@ class LowRank(nn.Module):
 
     def forward(self, left: Tensor, right: Tensor) -> Tensor:
         """Give the weights for the factors."""
-        return left @ right.T
+        return left @ right.T / len(right)
 
     def right_inverse(self, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Give factors of equal length for weights of this rank: the nearest of that rank, by singular value decomposition."""
         U, s, Vt = torch.linalg.svd(weights.double(), full_matrices=False)
-        root = s[: self.rank].sqrt()
+        root = (s[: self.rank] * weights.shape[1]).sqrt()
         return (U[:, : self.rank] * root).to(weights.dtype), (Vt[: self.rank].T * root).to(weights.dtype)
 
 

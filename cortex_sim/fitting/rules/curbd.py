@@ -85,7 +85,8 @@ class Student:
         """
         self.leaky, self.steps = leaky, lead / leaky.model.dt.si
         self.weights, readout = leaky.model.arrays(), leaky.model.readout
-        self.range, self.middle = (np.diag(self.weights[readout.weights]), self.weights[readout.offset]) if readout else (1.0, 0.0)
+        self.range = np.diag(self.weights[readout.weights]) if readout else np.ones(leaky.model.units)
+        self.middle = self.weights[readout.offset] if readout else np.zeros(leaky.model.units)
         self.W = self.weights[leaky.recurrent].copy()
         self.one, self.recursion = leaky.coefficients(self.weights), Recursive(len(self.W), alpha)
 

@@ -1,0 +1,375 @@
+"""Does a network fitted to recordings recover the connections that made them?
+
+Reproduces  Perich et al. (2020) bioRxiv 2020.12.18.423348, three regions, and Valente, Pillow & Ostojic (2022) NeurIPS 35, rank one, on circuits
+            whose connections are known.
+Claim       fits explain more than 0.97 of the activity; currents between weakly coupled regions are nevertheless not those of the circuit, and of a
+            low-rank connectivity only the part that activity explores is found.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
+from cortex_sim.comparison import connectivity, prediction
+from cortex_sim.comparison.currents import Currents, correlations, currents, share_from_others
+from cortex_sim.comparison.score import PERMUTATION, Score, jackknifed, permuted
+from cortex_sim.errors import OptionError
+from cortex_sim.fitting import Fitted, Options
+from cortex_sim.fitting.side_by_side import Job, train_many
+from cortex_sim.progress import timed
+from cortex_sim.report import Picture, inferred
+from cortex_sim.task import DT, Drive
+from cortex_sim.task.random_dots import random_dots
+
+QUESTION = __doc__.split("\n")[0]
+MODEL, RECORDED, LOW_RANK = "three_regions", "leaky_recorded", "valente_2022"
+REGIONS = ("A", "B", "C")
+NETWORKS = 4  # circuits of each kind, drawn anew
+DURATION, LEAD_TIME, SWITCH = 12.0, 2.0, 8.0  # s: of the recording; until the sequence sets off into B; when the place in C changes
+SEQUENCE, WIDTH = 10, 0.2  # places of the sequence; width of a bump, in regions
+PLACES = (0.1, 0.7)  # of the drive in C, in regions
+STRONG = {"gain": 0.7, "density": 0.05}  # of each region onto each other: chosen for a true share of a tenth to a half
+PUBLISHED, UNKNOWN, KNOWN = "weak coupling, drive unknown", "strong coupling, drive unknown", "strong coupling, drive known"
+AHEAD = "strong coupling, drive known, error of the input"
+SETTINGS = {PUBLISHED: (False, False, False), UNKNOWN: (True, False, False), KNOWN: (True, True, False), AHEAD: (True, True, True)}
+PASSES = Options(epochs=25, patience=25, validation=0, closed_form=False)
+OVERLAP = (1.0, 0.8, 1.5)  # n = a m + b I + c xi of the low-rank circuit: integrates, hears, and a part that its activity does not explore
+DESCENT = Options(epochs=100, batch=16, rate=1e-2, clip=1.0, patience=100, start="rest", closed_form=False)
+TRIALS, ASKED = 200, 100
+NULLS = 50
+DRIVEN, PLANTED, SHUFFLE = 97, 98, 99  # name random streams
+SCIENCE = "known-truth check on the authors' code, own measurement"
+
+
+@dataclass(frozen=True)
+class Regional:
+    """A circuit of three regions and the network that was fitted to it."""
+
+    circuit: Model
+    recorded: Trials
+    fitted: Fitted
+    task: Task
+
+    @cached_property
+    def free(self) -> Trials:
+        """The fitted network by itself, from the first recorded rates."""
+        return simulate(self.fitted.model, replace(self.task, initial=self.recorded.rate[:, 0]))
+
+    @cached_property
+    def true(self) -> Currents:
+        """Currents of the circuit."""
+        return currents(_whole(self.circuit), self.recorded.rate[0], _regions(self.circuit.units))
+
+    @cached_property
+    def found(self) -> Currents:
+        """Currents of the network."""
+        return self.with_sources(np.arange(self.circuit.units))
+
+    def with_sources(self, order: ndarray) -> Currents:
+        """The same with its sources in another order."""
+        return currents(self.fitted.model.arrays()["W"][:, order], self.free.rate[0], _regions(self.circuit.units))
+
+    def agreement(self, found: Currents, within: bool) -> float:
+        """Mean correlation of currents within regions, or between them."""
+        return float(np.mean([r for (a, b), r in correlations(self.true, found).items() if (a == b) == within]))
+
+    def excess(self, found: Currents) -> float:
+        """Share of power that comes from other regions, inferred minus true, mean over regions."""
+        true, share = share_from_others(self.true), share_from_others(found)
+        return float(np.mean([share[name] - true[name] for name in true]))
+
+
+@dataclass(frozen=True)
+class LowRank:
+    """A circuit of rank one and the network that was fitted to it."""
+
+    circuit: Model
+    fitted: Fitted
+    exam: Task
+
+    def explained(self, model: Model) -> tuple[float, Float[ndarray, " surrogate"]]:
+        """R² of held-out trials without noise, and with its trials permuted."""
+        wanted, found = (simulate(_quiet(one), self.exam).rate for one in (self.circuit, model))
+        mean, one = wanted.mean(axis=(0, 1)), np.ones(1)
+
+        def measure(a: ndarray, b: ndarray) -> float:
+            return prediction.explained(a, b, mean=mean, scale=one)
+
+        return measure(wanted, found), permuted(measure, wanted, found, seed=0, count=NULLS)
+
+    def connections(self, model: Model, *, effective: bool) -> tuple[ndarray, ndarray]:
+        """True and found, as they are or as far as activity explores them."""
+        pair = [one.arrays() for one in (self.circuit, model)]
+        return tuple(connectivity.effective(a["P"], a["W_in"], 1) if effective else a["P"] for a in pair)  # type: ignore[return-value]
+
+
+def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
+    """Record circuits with known connections, fit networks to the recordings, and compare connections and currents.
+
+    Args:
+        model: circuit of three regions whose projection L connects them.
+        seed: of every random choice.
+        smoke: small circuits and few passes: shows that everything runs, its numbers mean nothing.
+
+    Raises:
+        OptionError: the circuit has no projection L made by rule "between".
+    """
+    if "L" not in model.projections or model.projections["L"].rule != "between":
+        raise OptionError(f"{model.name}: regions should be connected by a projection L of rule 'between', as in {MODEL}.")
+    seconds: dict[str, float] = {}
+    count, duration = (2, 3.0) if smoke else (NETWORKS, DURATION)
+    seeds = [seed * NETWORKS + number for number in range(count)]
+    with timed(seconds, "circuits"):
+        regional = {f"{name} {n}": _record(model, n, duration, name, smoke) for name in SETTINGS for n in seeds}
+        ranked = {n: _planted(n, smoke) for n in seeds}
+    with timed(seconds, "training"):
+        jobs = {key: _curbd(*parts, key) for key, parts in regional.items()}
+        jobs |= {f"rank one {n}": _lint(circuit, task, n) for n, (circuit, task, _) in ranked.items()}
+        if smoke:
+            jobs = {key: replace(job, options=replace(job.options, epochs=2)) for key, job in jobs.items()}
+        fitted = train_many(jobs)
+    with timed(seconds, "comparison"):
+        found = {name: [Regional(*regional[f"{name} {n}"][:2], fitted[f"{name} {n}"], jobs[f"{name} {n}"].task) for n in seeds] for name in SETTINGS}
+        low = [LowRank(ranked[n][0], fitted[f"rank one {n}"], ranked[n][2]) for n in seeds]
+        scores = [score for name, each in found.items() for score in _regional_scores(name, each, seed)] + _low_rank_scores(low, seed)
+    numbers = {(score.measure, score.student): score.estimate for score in scores}
+    return Report(
+        title=QUESTION, question=f"{count} circuits of three regions in {len(SETTINGS)} settings, and {count} of rank one; {model.paper}.",
+        answer=_answer(numbers, found), claims=[] if smoke else _claims(numbers, found), scores=scores, pictures=_pictures(found, low),
+        trials={"three regions, weak": found[PUBLISHED][0].recorded, "fitted, weak": found[PUBLISHED][0].free,
+                "three regions, strong": found[AHEAD][0].recorded, "fitted, strong": found[AHEAD][0].free},
+        models={"three regions": found[PUBLISHED][0].circuit, "fitted": found[PUBLISHED][0].fitted.model, "rank one": low[0].circuit,
+                "fitted, rank one": low[0].fitted.model},
+        methods=_methods(), seed=seed, seconds=seconds, facts={
+            "units": f"{found[PUBLISHED][0].circuit.units} in three regions; {low[0].circuit.units} of rank one", "circuits": str(count),
+            "passes, steps": f"{PASSES.epochs} passes over {duration:g} s; {DESCENT.epochs} epochs over {TRIALS} trials",
+        } | ({"smoke run": "its numbers mean nothing"} if smoke else {}),
+    )  # fmt: skip
+
+
+def _regions(units: int) -> dict[str, ndarray]:
+    return dict(zip(REGIONS, np.array_split(np.arange(units), len(REGIONS)), strict=True))
+
+
+def _whole(circuit: Model) -> Float[ndarray, "unit unit"]:
+    arrays = circuit.arrays()
+    return np.sum([arrays[name] for name in circuit.parsed.called() & circuit.projections.keys()], axis=0)
+
+
+def _quiet(model: Model) -> Model:
+    return model.with_arrays({}, parameters={n: p.model_dump() | ({"value": 0.0} if n == "s" else {}) for n, p in model.parameters.items()})
+
+
+def _external(units: int, duration: float, seed: int) -> Task:
+    """A bump that moves through half of B, one that changes its place in half of C (of the other sign), and random first rates."""
+    rng, regions = np.random.default_rng(np.random.SeedSequence((seed, DRIVEN))), _regions(units)
+    t = DT * np.arange(round(duration / DT)) / duration * DURATION
+    at, centres = np.clip((t - LEAD_TIME) / (DURATION - LEAD_TIME) * 2, 0, 1), np.linspace(0, 1, SEQUENCE)
+    moves = [(c, np.clip(1 - np.abs(at - c) * (SEQUENCE - 1), 0, None)) for c in centres]
+    stays = [(PLACES[0], (t < SWITCH).astype(float)), (PLACES[1], (t >= SWITCH).astype(float))]
+    drives = []
+    for region, sign, bumps in (("B", 1.0, moves), ("C", -1.0, stays)):
+        where = np.linspace(0, 1, len(regions[region]))
+        driven = rng.random(len(where)) < 0.5
+        for centre, course in bumps:
+            pattern = np.zeros((1, units))
+            pattern[0, regions[region]] = sign * driven * np.exp(-((where - centre) ** 2) / (2 * WIDTH**2))
+            drives.append(Drive(pattern, course, f"external, {region}"))
+    return Task("three regions", 0.0, duration, np.zeros(1), drives=tuple(drives), initial=np.tanh(rng.uniform(-1, 1, (1, units))))
+
+
+def _record(model: Model, number: int, duration: float, setting: str, smoke: bool) -> tuple[Model, Trials, Task]:
+    strong, known, _ = SETTINGS[setting]
+    projections = model.model_dump()["projections"]
+    for name, value in (STRONG if strong else {}).items():
+        projections["L"]["arguments"][name]["value"] = value
+    circuit = model.with_arrays({}, projections=projections, seed=number, **({"units": 30} if smoke else {}))
+    task = _external(circuit.units, duration, number)
+    return circuit, simulate(circuit, task), task if known else replace(task, drives=())
+
+
+def _curbd(circuit: Model, recorded: Trials, task: Task, key: str) -> Job:
+    name, number = key.rsplit(" ", 1)
+    return Job(load(RECORDED), recorded, task, int(number), PASSES, "curbd", {"lead": circuit.scalars["tau"]} if SETTINGS[name][2] else {})
+
+
+def _planted(number: int, smoke: bool) -> tuple[Model, Task, Task]:
+    """A circuit of rank one with known vectors, and trials of random dots to be recorded and to be asked; every bin counts."""
+    card = load(LOW_RANK)
+    units = 20 if smoke else card.units
+    m, vector, rest = np.random.default_rng(np.random.SeedSequence((number, PLANTED))).standard_normal((3, units))
+    a, b, c = OVERLAP
+    circuit = card.with_arrays({"P": np.outer(m, a * m + b * vector + c * rest) / units, "W_in": vector[:, None]}, units=units, channels=1)
+    taught, asked = (replace(random_dots(n, seed=2 * number + k), mask=None) for k, n in enumerate((20, 10) if smoke else (TRIALS, ASKED)))
+    return circuit, taught, asked
+
+
+def _lint(circuit: Model, task: Task, number: int) -> Job:
+    return Job(_quiet(load(LOW_RANK)), simulate(circuit, task, seed=number), task, number, DESCENT)
+
+
+def _score(
+    measure: str, student: str, split: str, values: Sequence[float], identical: float, null: Float[ndarray, " surrogate"], surrogate: str,
+    reason: str, ceiling: float | None = None,
+) -> Score:
+    each = np.array(values)
+    interval = jackknifed(lambda kept: float(each[kept].mean()), len(each)) if len(each) > 2 else None
+    over = "circuits, each with its network" if interval else f"{len(each)} circuits, which give no interval"
+    better = "higher" if identical else "closer"
+    return Score(
+        measure, student, split, float(each.mean()), better, identical, null, surrogate + "; mean over circuits", interval, over,  # type: ignore[arg-type]
+        ceiling, "" if ceiling is not None else reason, {"circuits": each.tolist()},
+    )  # fmt: skip
+
+
+WITHIN, BETWEEN, EXCESS, GOES_ON = "correlation of currents within regions", "correlation of currents between regions", \
+    "share of power from other regions, inferred minus true", "R² of the network by itself"  # fmt: skip
+R2, RAW, EFFECTIVE = "R² of held-out trials", "correlation of connections", "correlation of effective connections"
+NOISELESS = "the recording has no noise: a perfect network reaches the value for identical systems"
+
+
+def _regional_scores(name: str, each: Sequence[Regional], seed: int) -> list[Score]:
+    """Four measures of a setting, each with the same network whose units are shuffled."""
+    rng = np.random.default_rng(np.random.SeedSequence((seed, SHUFFLE)))
+    measures: dict[str, tuple[Callable[[Regional, Currents], float], float]] = {
+        WITHIN: (lambda one, found: one.agreement(found, True), 1.0), BETWEEN: (lambda one, found: one.agreement(found, False), 1.0),
+        EXCESS: (lambda one, found: one.excess(found), 0.0),
+    }  # fmt: skip
+    nulls: dict[str, list[float]] = {measure: [] for measure in (*measures, GOES_ON)}
+    for _ in range(NULLS // 5):
+        shuffled = [one.with_sources(rng.permutation(one.circuit.units)) for one in each]
+        for measure, (value, _) in measures.items():
+            nulls[measure].append(float(np.mean([value(one, found) for one, found in zip(each, shuffled, strict=True)])))
+        nulls[GOES_ON].append(float(np.mean([_explained(one, rng.permutation(one.circuit.units)) for one in each])))
+    scores = [_score(measure, name, "the recording fitted to", [value(one, one.found) for one in each], identical, np.array(nulls[measure]),
+                     "sources of the network shuffled", NOISELESS) for measure, (value, identical) in measures.items()]  # fmt: skip
+    own = [_explained(one, np.arange(one.circuit.units)) for one in each]
+    return [*scores, _score(GOES_ON, name, "the recording fitted to", own, 1.0, np.array(nulls[GOES_ON]), "units of the network shuffled", NOISELESS)]
+
+
+def _explained(one: Regional, order: ndarray) -> float:
+    mean, scale = prediction.reference(one.recorded)
+    return prediction.explained(one.recorded.rate, one.free.rate[:, :, order], mean=mean, scale=scale)
+
+
+def _low_rank_scores(low: Sequence[LowRank], seed: int) -> list[Score]:
+    rng, scores = np.random.default_rng(np.random.SeedSequence((seed, SHUFFLE, 1))), []
+    for name, networks in (("rank one, fitted", [one.fitted.model for one in low]), ("rank one, untrained", [one.fitted.start for one in low])):
+        explained = [one.explained(network) for one, network in zip(low, networks, strict=True)]
+        null = np.mean([null for _, null in explained], axis=0)
+        split = f"{low[0].exam.trials} trials not taught, without noise"
+        scores.append(_score(R2, name, split, [value for value, _ in explained], 1.0, null, PERMUTATION, NOISELESS, 1.0))
+        for measure, effective in ((RAW, False), (EFFECTIVE, True)):
+            pairs = [one.connections(network, effective=effective) for one, network in zip(low, networks, strict=True)]
+            drawn = [[_shuffled(true, found, rng) for true, found in pairs] for _ in range(NULLS)]
+            values, reason = [connectivity.correlation(*pair) for pair in pairs], "connections have no noise; activity leaves a part of them open"
+            scores.append(_score(measure, name, "all connections", values, 1.0, np.mean(drawn, axis=1), "units of the network shuffled", reason))
+    return scores
+
+
+def _shuffled(true: ndarray, found: ndarray, rng: np.random.Generator) -> float:
+    order = rng.permutation(len(found))
+    return connectivity.correlation(true, found[np.ix_(order, order)])
+
+
+def _mean_table(each: Sequence[Regional]) -> Float[ndarray, "target source"]:
+    return np.mean([list(correlations(one.true, one.found).values()) for one in each], axis=0).reshape(len(REGIONS), -1)
+
+
+def _shares(each: Sequence[Regional]) -> tuple[Float[ndarray, "circuit region"], Float[ndarray, "circuit region"]]:
+    return tuple(np.array([list(share_from_others(found).values()) for found in side])  # type: ignore[return-value]
+                 for side in ([one.true for one in each], [one.found for one in each]))  # fmt: skip
+
+
+def _published_pvar(one: Regional) -> float:
+    """Explained variance of the last pass about the mean of all units, as the authors compute it."""
+    rates, made = one.recorded.rate, one.fitted.outputs
+    assert made is not None
+    return prediction.explained(rates, made, mean=np.full(rates.shape[2], rates.mean()), scale=np.ones(rates.shape[2]))
+
+
+def _claims(numbers: Mapping[tuple[str, str], float], found: Mapping[str, Sequence[Regional]]) -> list[Claim]:
+    true, share = _shares(found[PUBLISHED])
+    off = _mean_table(found[PUBLISHED])[~np.eye(len(REGIONS), dtype=bool)]
+    strong = _shares(found[AHEAD])[0]
+    better = [b.agreement(b.found, False) > a.agreement(a.found, False) for a, b in zip(found[KNOWN], found[AHEAD], strict=True)]
+    raw, effective = (numbers[measure, "rank one, fitted"] for measure in (RAW, EFFECTIVE))
+    bound, lint = "bound of this protocol, chosen after one circuit was tried", "bound set beforehand; own measurement of the published method"
+    return [
+        Claim("published fit: explained variance in the last pass, about the mean of all units", float(np.mean([_published_pvar(one)
+              for one in found[PUBLISHED]])), 0.99, 1.0, f"{SCIENCE}: 0.996 after 25 passes"),
+        Claim("published fit: largest mean correlation of currents between two regions (absolute)", float(np.abs(off).max()), 0.0, 0.08, SCIENCE),
+        Claim("weak coupling: largest true share of power from other regions", float(true.max()), 0.0, 2e-4, SCIENCE),
+        Claim("published fit: mean share of power assigned to other regions", float(share.mean()), 0.10, 0.46, SCIENCE),
+        Claim("strong coupling: least true share of power from other regions", float(strong.min()), 0.10, 0.50, "by design"),
+        Claim("strong coupling: largest true share of power from other regions", float(strong.max()), 0.10, 0.50, "by design"),
+        Claim("circuits where an error of the input finds currents between regions better than one of the rate", float(np.mean(better)), 1, 1, bound),
+        Claim("rank one: R² of held-out trials", numbers[R2, "rank one, fitted"], 0.97, 1.0, lint),
+        Claim("rank one: correlation of effective connections", effective, 0.9, 1.0, lint),
+        Claim("rank one: correlation of effective connections minus that of all", effective - raw, 0.2, 2.0, lint),
+    ]  # fmt: skip
+
+
+def _answer(numbers: Mapping[tuple[str, str], float], found: Mapping[str, Sequence[Regional]]) -> str:
+    true, share = (100 * values.mean() for values in _shares(found[PUBLISHED]))
+    between = {name: numbers[BETWEEN, name] for name in SETTINGS}
+    fitted = {measure: numbers[measure, "rank one, fitted"] for measure in (R2, RAW, EFFECTIVE)}
+    return (
+        f"Fitted as published, weakly coupled regions seem to get {share:.0f} % of their current from each other (truth {true:.2g} %), and currents "
+        f"between regions correlate {between[PUBLISHED]:.2f} with the true ones (within: {numbers[WITHIN, PUBLISHED]:.2f}). Strongly coupled, they "
+        f"correlate {between[UNKNOWN]:.2f}, with the external drive known {between[KNOWN]:.2f}, and {between[AHEAD]:.2f} where the error is one of "
+        f"the input. A rank-one fit explains {fitted[R2]:.3f} of held-out activity with connections that correlate {fitted[RAW]:.2f} with the true "
+        f"ones; in the part that activity explores, {fitted[EFFECTIVE]:.2f}."
+    )
+
+
+def _pictures(found: Mapping[str, Sequence[Regional]], low: Sequence[LowRank]) -> dict[str, Picture]:
+    tables, shares = {name: _mean_table(each) for name, each in found.items()}, {name: _shares(each) for name, each in found.items()}
+    means = {name: (true.mean(axis=0), share.mean(axis=0)) for name, (true, share) in shares.items()}
+    curves = {name: np.array([one.fitted.train for one in each]) for name, each in found.items()}
+    clouds = {"all connections": low[0].connections(low[0].fitted.model, effective=False),
+              "effective connections": low[0].connections(low[0].fitted.model, effective=True)}  # fmt: skip
+    sent = {f"B to A, {name.replace(', ', chr(10))}": (each[0].true["A", "B"], each[0].found["A", "B"]) for name, each in found.items()}
+    return {
+        "regions": Picture(
+            inferred.region_tables(tables, means, REGIONS), "Currents from region to region",
+            "Above: correlation of true and inferred currents, over units and time, mean over circuits. Below: how much of the current power into a "
+            "region comes from the other two.",
+        ),
+        "currents": Picture(
+            inferred.clouds(sent, xlabel="true current", ylabel="inferred current"), "Currents from B to A",
+            "A dot: one unit of A at one moment, in one circuit; dashed: equality. Currents have the unit of the state, 1.",
+        ),
+        "passes": Picture(
+            inferred.explained_by_pass(curves), "Learning", "What is left of the variance of each unit while it is being corrected. Thin: circuits.",
+        ),
+        "low_rank": Picture(
+            inferred.clouds(clouds, xlabel="true connection", ylabel="inferred connection"), "Connections of a circuit of rank one",
+            "A dot: one pair of units. Effective: without the part that its own outputs and input vectors do not span.",
+        ),
+    }  # fmt: skip
+
+
+def _methods() -> list[str]:
+    text = f"""
+    Three chaotic regions (g 1.8, 1.5, 1.5; tau 100 ms) are recorded without noise for {DURATION:g} s while a bump moves through half of B and
+    another changes its place in half of C. A network of as many units is taught by rule curbd for {PASSES.epochs} passes (the paper: 500), from the
+    first recorded rates. Weak coupling: five connections of size 0.02 from region to region. Strong: {100 * STRONG["density"]:g} % of the pairs,
+    each region onto each other with g {STRONG["gain"]:g}. A known drive enters the network as it entered the circuit. Published is an error of the
+    rate; an error of the input is one of x + tau dx/dt, which is what a leaky unit receives. The authors compare each step with the sample before
+    it; here both are of one moment.
+
+    Currents are J_ab r_b, of the circuit with its own rates, of the network with the rates it makes by itself. The share from other regions
+    is that of summed squares.
+
+    The circuit of rank one has n = {OVERLAP[0]:g} m + {OVERLAP[1]:g} I + {OVERLAP[2]:g} xi of independent Gaussian vectors, hears random dots and is
+    recorded with noise. LINT is back-propagation in a network held to rank one (valente_2022) with Adam at 0.01, gradients cut to 1; it needs
+    no rule of its own. The network has no noise, as in the authors' code, and learns its input vectors too. R² is between runs without noise.
+    Effective: n projected on the span of m and the input vectors.
+    """
+    return [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
