@@ -21,6 +21,7 @@ from cortex_sim.model import Model
 from cortex_sim.simulation import simulate
 from cortex_sim.task import Task, free_run
 from cortex_sim.task.random_dots import COHERENCES, NOISE, SCALE, random_dots
+from cortex_sim.task.regions import regions, thirds
 from cortex_sim.trials import Trials
 
 UNITS, TAU, DT = 20, 0.1, 0.002  # of leaky_recorded
@@ -223,3 +224,18 @@ def test_random_dots_say_their_side_on_average_and_only_while_they_move() -> Non
     with pytest.raises(TaskError, match=r"^random dots: 0 trials"):
         random_dots(0)
     assert replace(task, mask=None).bins == 110
+
+
+def test_the_bump_goes_through_b_and_the_place_in_c_changes_once() -> None:
+    task, member = regions(300, seed=2), thirds(300)
+    total = sum(drive.pattern[0] * drive.course[:, None] for drive in task.drives)
+    assert not total[:, member["A"]].any() and total[:, member["B"]].min() == 0 and total[:, member["C"]].max() == 0
+    driven = {name: (total[:, member[name]] != 0).any(axis=0) for name in "BC"}
+    assert all(abs(one.mean() - 0.5) < 5 * 0.5 / np.sqrt(100) for one in driven.values())
+    places = np.flatnonzero(driven["B"])
+    centre = (total[:, member["B"]][:, places] * places).sum(axis=1) / total[:, member["B"]].sum(axis=1)
+    assert (np.diff(centre) > -1e-9).all() and np.ptp(centre[:2000]) < 1e-9 and np.ptp(centre[7000:]) < 1e-9
+    changes = np.flatnonzero(np.abs(np.diff(total[:, member["C"]], axis=0)).max(axis=1) > 0)
+    assert changes.tolist() == [7999]
+    with pytest.raises(TaskError, match=r"^regions: 5 units"):
+        regions(5)

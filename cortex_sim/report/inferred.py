@@ -39,7 +39,7 @@ def region_tables(
             for shift, colour, label, share in zip((-0.2, 0.2), (TEACHER, COLOURS[1]), ("true", "inferred"), shares[name], strict=True):
                 bar.bar(places + shift, 100 * share, width=0.36, color=colour, label=label)
                 for x, value in zip(places + shift, 100 * share, strict=True):
-                    bar.text(x, value + 1, f"{value:.2g}", ha="center", fontsize=7)
+                    bar.text(x, value + 1, f"{value:.0f}" if value >= 0.5 else "< 0.5", ha="center", fontsize=7)
             bar.set(xticks=places, xticklabels=[f"into {one}" for one in regions], ylim=(0, 100))
         bars[0].set_ylabel("current power from\nother regions (%)")
         figure.legend(*bars[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
@@ -72,7 +72,7 @@ def clouds(panels: Mapping[str, tuple[ndarray, ndarray]], *, xlabel: str, ylabel
         figure = Figure(figsize=(WIDTH, WIDTH / max(3, len(panels)) + 0.4))
         for ax, (title, (true, found)) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
             kept = slice(None, None, max(1, true.size // DOTS))
-            reach = 1.05 * float(max(np.abs(true).max(), np.abs(found).max()))
+            reach = 1.05 * float(max(np.abs(true.ravel()[kept]).max(), np.abs(found.ravel()[kept]).max()))
             ax.plot([-reach, reach], [-reach, reach], color=GREY, lw=0.8, ls="--")
             ax.plot(true.ravel()[kept], found.ravel()[kept], ".", color=COLOURS[0], ms=2, alpha=0.4, rasterized=True)
             ax.set(xlabel=xlabel, ylabel=ylabel, xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
