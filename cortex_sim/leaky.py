@@ -127,7 +127,9 @@ class Leaky:
     def is_tanh(self, arrays: Mapping[str, ndarray]) -> bool:
         """Whether phi is tanh for every unit: seen at places on both sides of rest."""
         places = np.broadcast_to(np.linspace(-4, 4, PLACES)[:, None], (PLACES, self.model.units))
-        return np.array_equal(self.rate(places, {name: arrays[name] for name in self.model.parsed.parameters}), np.tanh(places))
+        used = self.model.parsed.used_by(self.model.rate) & set(self.model.parsed.parameters)
+        neutral = {name: np.ones(self.model.units) for name in self.model.parsed.parameters}
+        return np.array_equal(self.rate(places, neutral | {name: arrays[name] for name in used}), np.tanh(places))
 
     def slope(self, x: Float[ndarray, "... unit"], arrays: Mapping[str, ndarray] | None = None) -> Float[ndarray, "... unit"]:
         """phi'(x), by central differences: right to 1e-9 of a smooth gain's range."""

@@ -19,7 +19,7 @@ from cortex_sim.dynamics import rate_of
 from cortex_sim.embodied import embodied
 from cortex_sim.fitting import Fitted, Options
 from cortex_sim.fitting.side_by_side import Job, train_many
-from cortex_sim.plant.body import Movement
+from cortex_sim.plant.body import Body, Movement
 from cortex_sim.plant.load import Load
 from cortex_sim.plant.moving import Moving
 from cortex_sim.plant.muscles import NAMES
@@ -85,7 +85,8 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
     """
     seconds: dict[str, float] = {}
     options = replace(LESSON, epochs=2) if smoke else LESSON
-    tasks = {name: _task(name) for name in (OPEN, NETWORK, CLOSED)}
+    body = replace(REACHING, arm=replace(REACHING.arm, limits=((-np.inf, np.inf),) * 2)) if smoke else REACHING  # untaught, joints bend too far
+    tasks = {name: _task(name, body) for name in (OPEN, NETWORK, CLOSED)}
     circuit = embodied(model).with_arrays({}, dt=_step(STEP))
     students = {OPEN: circuit, NETWORK: load("leaky_readout").with_arrays({}, units=UNITS), CLOSED: circuit}
     rates = {OPEN: options.rate, NETWORK: SLOWER, CLOSED: options.rate}
@@ -111,11 +112,11 @@ def _step(ms: float) -> dict[str, object]:
     return {"value": ms, "unit": "ms", "meaning": "integration step", "source": "chosen"}
 
 
-def _task(name: str, directions: np.ndarray | int = REACHES) -> Task:
+def _task(name: str, body: Body, directions: np.ndarray | int = REACHES) -> Task:
     """The reaches as a system is told of them: a circuit with a readout is prepared by a cue of its own for each target and then left alone."""
     if name == OPEN:
-        return centre_out(directions, **DURATION, body=replace(REACHING, delay=None), stay=False, each=True)
-    return centre_out(directions, **DURATION, body=REACHING)
+        return centre_out(directions, **DURATION, body=replace(body, delay=None), stay=False, each=True)
+    return centre_out(directions, **DURATION, body=body)
 
 
 def _read(fitted: Fitted, task: Task) -> Reading:
@@ -127,7 +128,7 @@ def _read(fitted: Fitted, task: Task) -> Reading:
     replayed = Movement.of(body, postures, movement.commands, task.time)
     between = None
     if body.sensors:
-        asked = _task(NETWORK, 360 / REACHES * (np.arange(REACHES) + 0.5))
+        asked = _task(NETWORK, body, 360 / REACHES * (np.arange(REACHES) + 0.5))
         between = (asked, move(model, asked)[1])
     states = trajectory(Schedule(model, model.arrays(), task))
     rates = Trials.from_arrays(rate_of(model, states), task.time, condition=task.condition, units="1")
