@@ -1,6 +1,8 @@
 """Decoding: how well the condition of a trial can be told from its spike counts."""
 
 import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
 
 from cortex_sim.errors import ComparisonError
 from cortex_sim.trials import Trials
@@ -25,15 +27,40 @@ def decoding(trials: Trials, *, window: tuple[float, float] | None = None, folds
     Source:
         scikit-learn (Pedregosa et al. 2011); Ledoit & Wolf (2004) J Multivar Anal 88:365.
     """
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    trials = trials if window is None else trials.window(*window)
+    return float((discriminated(counts_of(trials), trials.condition, folds=folds) == trials.condition).mean())
 
-    labels, count = np.unique(trials.condition, return_inverse=True)[1], np.unique(trials.condition, return_counts=True)[1]
+
+def discriminated(counts: Float[ndarray, "trial unit"], condition: ndarray, *, folds: int = FOLDS) -> ndarray:
+    """Give the condition that a linear discriminant of the other folds takes each trial for; see :func:`decoding`.
+
+    Raises:
+        ComparisonError: there is one condition, or one has fewer trials than there are folds.
+    """
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.model_selection import cross_val_predict
+
+    names, labels = np.unique(condition, return_inverse=True)
+    discriminant = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+    return np.asarray(names[cross_val_predict(discriminant, counts, labels, cv=parts(condition, folds))])
+
+
+def parts(condition: ndarray, folds: int = FOLDS) -> list[tuple[Int[ndarray, " taught"], Int[ndarray, " asked"]]]:
+    """Cut trials into folds, stretches in order with trials of every condition: positions taught and asked.
+
+    Raises:
+        ComparisonError: there is one condition, or one has fewer trials than there are folds.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    count = np.unique(condition, return_counts=True)[1]
     if len(count) < 2 or count.min() < folds:
         raise ComparisonError(f"decoding: {len(count)} conditions of {count.min()} trials or more; there should be 2 of at least {folds} trials.")
-    trials = trials if window is None else trials.window(*window)
+    return list(StratifiedKFold(folds).split(np.zeros(len(condition)), condition))
+
+
+def counts_of(trials: Trials) -> Int[ndarray, "trial unit"]:
+    """Count the spikes of every unit, from the start until the first trial ends."""
     (number, _, units), (when, unit, trial) = trials.shape, trials.spikes
     kept = when < trials.stop.min()
-    counts = np.bincount(trial[kept].astype(np.int64) * units + unit[kept], minlength=number * units).reshape(number, units)
-    discriminant = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
-    return float((cross_val_predict(discriminant, counts, labels, cv=StratifiedKFold(folds)) == labels).mean())
+    return np.bincount(trial[kept].astype(np.int64) * units + unit[kept], minlength=number * units).reshape(number, units)

@@ -93,9 +93,11 @@ def _train_alone(job: Job, checkpoint: Path, board: Path) -> Fitted:
         write_text(board, json.dumps([done, text]))
 
     with threadpool_limits(1):
-        return train(
+        made = train(
             job.model, job.trials, job.task, seed=job.seed, options=job.options, rule=job.rule, how=job.how, checkpoint=checkpoint, report=report
         )
+    report(1.0, "")
+    return made
 
 
 def _checkpoint(job: Job) -> Path:

@@ -5,17 +5,18 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.errors import FileProblem, OptionError, TrialsError
-from cortex_sim.recordings.averages import AVERAGES, DIRECTION, check_averages, from_averages
+from cortex_sim.recordings.averages import AVERAGES, DIRECTION, check_averages, from_averages, hand_of
 from cortex_sim.recordings.nwb import read_nwb
 from cortex_sim.recordings.nwb_behaviour import behaviour
 from cortex_sim.recordings.nwb_writing import write_nwb
 from cortex_sim.recordings.spike_table import SPIKE_TABLE, from_spike_table
 from cortex_sim.trials import Trials
 
-__all__ = ["DIRECTION", "EXPECTED", "behaviour", "read", "read_nwb", "write_nwb"]
+__all__ = ["DIRECTION", "EXPECTED", "behaviour", "hand", "read", "read_nwb", "write_nwb"]
 
 EXPECTED = f"{AVERAGES}; or spikes: {SPIKE_TABLE}"
 
@@ -61,6 +62,16 @@ def read(
     except TrialsError as problem:
         raise TrialsError(f"{path}: {problem}") from None
     return trials
+
+
+def hand(path: str | Path) -> Float[ndarray, "condition time 2"]:
+    """Read positions of the hand that lie beside condition averages in an ``.npz``, in the unit of the file.
+
+    Raises:
+        FileProblem: the file cannot be read.
+        TrialsError: there are none.
+    """
+    return hand_of(_arrays(Path(path)), Path(path))
 
 
 def _from_npz(path: Path) -> Trials:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.errors import TrialsError
@@ -36,6 +37,26 @@ def from_averages(arrays: Mapping[str, ndarray], path: Path) -> Trials:
         _check_directions(direction, rate.shape[2])
     made = {"recording": path.name, "condition": "number" if direction is None else DIRECTION}
     return Trials.from_arrays(np.moveaxis(rate, (2, 1, 0), (0, 1, 2)), time / 1e3, condition=direction, provenance=made)
+
+
+def hand_of(arrays: Mapping[str, ndarray], path: Path) -> Float[ndarray, "condition time 2"]:
+    """Give positions of the hand beside condition averages, in the unit of the file.
+
+    Args:
+        arrays: xhandposition and yhandposition (condition, time).
+        path: where they come from.
+
+    Raises:
+        TrialsError: there are none, or they do not fit the averages.
+    """
+    names = ("xhandposition", "yhandposition")
+    if missing := [name for name in names if name not in arrays]:
+        raise TrialsError(f"{path}: has no {' and '.join(missing)} (condition, time), so there is no movement to decode.")
+    x, y = (np.asarray(arrays[name], dtype=float) for name in names)
+    expected = arrays["firing_rate"].shape[:0:-1]
+    if x.shape != expected or y.shape != expected or not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise TrialsError(f"{path}: positions of the hand have shapes {x.shape} and {y.shape}; they should be finite, {expected} (condition, time).")
+    return np.stack([x, y], axis=2)
 
 
 def _check_directions(direction: ndarray, conditions: int) -> None:
