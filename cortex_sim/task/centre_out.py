@@ -10,6 +10,7 @@ from numpy import ndarray
 from cortex_sim.errors import TaskError
 from cortex_sim.plant.body import Body
 from cortex_sim.task import DT, Drive, Task
+from cortex_sim.task.labelled import channels, targets
 
 PREPARATION = 0.5  # s before the go cue
 MOVEMENT = 0.6  # s after it
@@ -54,13 +55,13 @@ def centre_out(
     )  # fmt: skip
     drives = () if holding is None else (Drive(holding, _ramp(bare.fine_time), "preparatory input"),)
     notes = {"conditions": len(degrees), "rise_s": RISE, "fall_s": FALL, "distance_cm": DISTANCE}
-    targets = _targets(bare, angle)
+    wanted = _targets(bare, angle)
     if body is not None:
-        body.check_path(targets.values, bare.time)
+        body.check_path(wanted.values, bare.time)
     shown = np.eye(len(angle)) if each else np.stack([np.cos(angle), np.sin(angle)], axis=1)
     names = [f"target {number + 1}" for number in range(len(angle))] if each else ["target x", "target y"]
     return Task(
-        bare.name, bare.start, bare.stop, bare.condition, epochs=bare.epochs, channels=_channels(bare, shown, names, stay=stay), targets=targets,
+        bare.name, bare.start, bare.stop, bare.condition, epochs=bare.epochs, channels=_channels(bare, shown, names, stay=stay), targets=wanted,
         drives=drives, body=body, notes=notes,
     )  # fmt: skip
 
@@ -83,12 +84,10 @@ def _ramp(time: Float[ndarray, " step"]) -> Float[ndarray, " step"]:
 def _channels(task: Task, shown: Float[ndarray, "condition cue"], names: Sequence[str], *, stay: bool) -> xr.DataArray:
     hold = np.broadcast_to((task.fine_time < -DT / 2).astype(float)[:, None], (task.trials, task.steps, 1))
     values = np.concatenate([shown[:, None] * (np.ones_like(hold) if stay else hold), hold], axis=2)
-    coordinates = {"step": ("step", task.fine_time, {"units": "s"}), "channel": [*names, "hold"]}
-    return xr.DataArray(values, dims=("trial", "step", "channel"), coords=coordinates, attrs={"units": "1"})
+    return channels(task, values, [*names, "hold"])
 
 
 def _targets(task: Task, angle: Float[ndarray, " condition"]) -> xr.DataArray:
     along = DISTANCE * minimum_jerk((task.time - REACH[0]) / (REACH[1] - REACH[0]))
     values = np.stack([np.outer(np.cos(angle), along), np.outer(np.sin(angle), along)], axis=2)
-    coordinates = {"time": ("time", task.time, {"units": "s"}), "axis": ["x", "y"]}
-    return xr.DataArray(values, dims=("trial", "time", "axis"), coords=coordinates, attrs={"units": "cm", "long_name": "hand position"})
+    return targets(task, values, ["x", "y"], units="cm", what="hand position")

@@ -7,6 +7,7 @@ from numpy import ndarray
 
 from cortex_sim.errors import TaskError
 from cortex_sim.task import DT, Task
+from cortex_sim.task.labelled import channels, targets
 
 PREPARATION, MOVEMENT = 0.4, 0.5  # s before and after the go cue
 BUMPS = 4  # Gaussian bumps that a muscle's activity is made of
@@ -53,13 +54,10 @@ def muscle_activity(
     bump = np.exp(-((bare.time[:, None, None] - centre) ** 2) / (2 * width**2)) * (bare.time[:, None, None] >= 0)
     active = np.einsum("cmb,tmb->ctm", height, bump)
     active /= active.max(axis=(0, 1))
-    targets = xr.DataArray(
-        active, dims=("trial", "time", "axis"), attrs={"units": "1", "long_name": "muscle activity"},
-        coords={"time": ("time", bare.time, {"units": "s"}), "axis": [f"muscle {k + 1}" for k in range(muscles)]},
-    )  # fmt: skip
+    wanted = targets(bare, active, [f"muscle {k + 1}" for k in range(muscles)], units="1", what="muscle activity")
     notes = {"conditions": conditions, "muscles": muscles, "cues": cues, "stay": stay, "bumps": BUMPS, "seed": seed}
-    channels = _channels(bare, cue, stay)
-    return Task(bare.name, bare.start, bare.stop, bare.condition, epochs=bare.epochs, channels=channels, targets=targets, notes=notes)
+    shown = _channels(bare, cue, stay)
+    return Task(bare.name, bare.start, bare.stop, bare.condition, epochs=bare.epochs, channels=shown, targets=wanted, notes=notes)
 
 
 def _channels(task: Task, cue: Float[ndarray, "condition cue"], stay: bool) -> xr.DataArray:
@@ -67,5 +65,4 @@ def _channels(task: Task, cue: Float[ndarray, "condition cue"], stay: bool) -> x
     shown = cue[:, None, :] * (np.ones_like(before) if stay else before)
     hold = np.broadcast_to(before, (task.trials, task.steps, 1))
     names = [*(f"cue {k + 1}" for k in range(cue.shape[1])), "hold"]
-    coordinates = {"step": ("step", task.fine_time, {"units": "s"}), "channel": names}
-    return xr.DataArray(np.concatenate([shown, hold], axis=2), dims=("trial", "step", "channel"), coords=coordinates, attrs={"units": "1"})
+    return channels(task, np.concatenate([shown, hold], axis=2), names)

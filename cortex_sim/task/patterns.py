@@ -7,6 +7,7 @@ from numpy import ndarray
 
 from cortex_sim.errors import TaskError
 from cortex_sim.task import BIN, DT, Task
+from cortex_sim.task.labelled import channels, targets
 
 PERIOD = 12.0  # s: 120 units of the time constant of Sussillo & Abbott (2009), which is 0.1 s in the card
 HARMONICS = {1: 1.0, 2: 1 / 2, 3: 1 / 6, 4: 1 / 3}
@@ -36,7 +37,7 @@ def periodic(periods: int, *, first: int = 0) -> Task:
     bare = Task("periodic pattern", start, stop, np.zeros(1))
     angle = 2 * np.pi * bare.time / PERIOD
     wave = AMPLITUDE * sum(size * np.sin(number * angle) for number, size in HARMONICS.items())
-    return Task(bare.name, start, stop, bare.condition, targets=_targets(bare, np.asarray(wave)), notes={"period_s": PERIOD})
+    return Task(bare.name, start, stop, bare.condition, targets=_wave(bare, np.asarray(wave)), notes={"period_s": PERIOD})
 
 
 def chirp() -> Task:
@@ -53,12 +54,10 @@ def chirp() -> Task:
     phase = 2 * np.pi * (SLOW * near + (FAST - SLOW) * near**2 / (2 * half))
     wave = np.where(since >= 0, np.sin(phase), 0.0)
     values = (bare.fine_time < PULSE - DT / 2).astype(float)[None, :, None]
-    coordinates = {"step": ("step", bare.fine_time, {"units": "s"}), "channel": ["pulse"]}
-    channels = xr.DataArray(values, dims=("trial", "step", "channel"), coords=coordinates, attrs={"units": "1"})
+    heard = channels(bare, values, ["pulse"])
     mask = (since >= -BIN / 2).astype(float)[None]
-    return Task(bare.name, 0.0, bare.stop, bare.condition, epochs=bare.epochs, channels=channels, targets=_targets(bare, wave), mask=mask)
+    return Task(bare.name, 0.0, bare.stop, bare.condition, epochs=bare.epochs, channels=heard, targets=_wave(bare, wave), mask=mask)
 
 
-def _targets(task: Task, wave: Float[ndarray, " time"]) -> xr.DataArray:
-    coordinates = {"time": ("time", task.time, {"units": "s"}), "axis": ["output"]}
-    return xr.DataArray(wave[None, :, None], dims=("trial", "time", "axis"), coords=coordinates, attrs={"units": "1", "long_name": "output"})
+def _wave(task: Task, wave: Float[ndarray, " time"]) -> xr.DataArray:
+    return targets(task, wave[None, :, None], ["output"], units="1", what="output")
