@@ -31,7 +31,10 @@ def eigenvalues(W: np.ndarray) -> np.ndarray:
 
 
 def test_every_rule_is_listed_and_an_unknown_rule_or_argument_is_refused() -> None:
-    drawn = {"balanced_pair", "between", "block", "gaussian", "low_rank", "modules", "sparse_gaussian", "stability_optimised", "uniform"}
+    drawn = {
+        "balanced_pair", "between", "block", "gaussian", "inhibition_stabilised", "low_rank", "modules", "sparse_gaussian", "stability_optimised",
+        "uniform",
+    }  # fmt: skip
     assert set(connectivity.rules()) == drawn | {"diagonal", "table"}
     connectivity.check("gaussian", {"gain"})
     for rule, arguments, message in (

@@ -1,0 +1,66 @@
+r"""Optimal control of a linear circuit: what a state will cost, and the feedback that makes it cost least.
+
+Time is in units of the circuit's time constant: :math:`\dot x = A x + u` with :math:`A = W - I`, x the departure from where it should be.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.linalg import solve_continuous_are, solve_continuous_lyapunov
+
+from cortex_sim.errors import Undetermined
+
+Square = Float[ndarray, "unit unit"]
+
+
+def observability(A: Square, C: Float[ndarray, "output unit"]) -> Square:
+    r"""Give the Gramian Q with :math:`A^\top Q + Q A + C^\top C = 0`: a state x will put out :math:`\int |C x|^2 dt = x^\top Q x`, left alone.
+
+    Raises:
+        Undetermined: A is not stable, so that the integral diverges.
+    """
+    return _lyapunov(A, C.T @ C)
+
+
+@dataclass(frozen=True)
+class Controller:
+    r"""Feedback :math:`u = K x` that minimises :math:`\int x^\top Q x + \lambda |u|^2 dt`.
+
+    Attributes:
+        K: gain.
+        S: :math:`x^\top S x` is the least cost from x.
+    """
+
+    K: Square
+    S: Square
+
+
+def lqr(A: Square, Q: Square, penalty: float) -> Controller:
+    r"""Solve :math:`A^\top S + S A - S S/\lambda + Q = 0`; then :math:`K = -S/\lambda`.
+
+    Args:
+        A: of the circuit, every unit of which can be driven.
+        Q: cost of a state, symmetric.
+        penalty: lambda, cost of the drive; above 0.
+    """
+    S = solve_continuous_are(A, np.eye(len(A)), (Q + Q.T) / 2, penalty * np.eye(len(A)))
+    S = (S + S.T) / 2
+    return Controller(-S / penalty, S)
+
+
+def uncontrolled(A: Square, Q: Square) -> Square:
+    r"""Give X such that :math:`\int x^\top Q x\,dt = x^\top X x` from x without feedback.
+
+    Raises:
+        Undetermined: A is not stable.
+    """
+    return _lyapunov(A, Q)
+
+
+def _lyapunov(A: Square, Q: Square) -> Square:
+    if (found := float(np.linalg.eigvals(A).real.max())) >= 0:
+        raise Undetermined(f"control: largest real part of the eigenvalues is {found:.3g}; the circuit should be stable (below 0).")
+    X = solve_continuous_lyapunov(A.T, -(Q + Q.T) / 2)
+    return (X + X.T) / 2
