@@ -31,6 +31,8 @@ def test_what_it_hears_is_what_a_drive_of_the_same_course_would_do(name: str) ->
     circuit = catalog.load(name)
     if sum(not item.weights and not item.noise for item in circuit.inputs.values()) != 1:
         pytest.skip("has not one drive")
+    if any(item.listens for item in circuit.inputs.values()):
+        pytest.skip("hears something already")
     task = asked(trials=1)
     listening = embodied(circuit).with_arrays({}, channels=2, observed=3)
     arrays = listening.arrays()
