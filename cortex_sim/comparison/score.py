@@ -63,6 +63,13 @@ class Score:
         if not self.interval_over:
             raise ComparisonError(f"{self.measure}: a score has an interval over a named unit, or a reason for having none.")
 
+    @property
+    def null_sd(self) -> float | None:
+        """Spread of the null; 0 where it is one known value."""
+        if self.null is None:
+            return None
+        return float(self.null.std(ddof=1)) if len(self.null) > 1 else 0.0
+
     def as_json(self) -> dict[str, Any]:
         """Give the score as ``scores.json`` holds it; ``reasons`` says why anything is null."""
         reasons = {"ceiling": self.ceiling_reason} if self.ceiling is None else {}
@@ -71,14 +78,14 @@ class Score:
         return {
             "measure": self.measure, "student": self.student, "split": self.split, "estimate": self.estimate,
             "null_mean": None if self.null is None else float(self.null.mean()),
-            "null_sd": None if self.null is None else float(self.null.std(ddof=1)),
+            "null_sd": self.null_sd,
             "null": None if self.null is None else self.surrogate,
             "ceiling": self.ceiling, "interval": None if self.interval is None else list(self.interval), "better": self.better,
             "identical": self.identical, "interval_over": self.interval_over, "reasons": reasons, "settings": dict(self.settings),
         }  # fmt: skip
 
     def __str__(self) -> str:
-        null = self.surrogate if self.null is None else f"null {self.null.mean():.3f} ± {self.null.std(ddof=1):.3f}"
+        null = self.surrogate if self.null is None else f"null {self.null.mean():.3f} ± {self.null_sd:.3f}"
         interval = "" if self.interval is None else f" [{self.interval[0]:.3f}, {self.interval[1]:.3f}]"
         return f"{self.measure}, {self.student}: {self.estimate:.3f}{interval} ({null})"
 
