@@ -15,6 +15,7 @@ from scipy.stats import kendalltau
 from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
 from cortex_sim.comparison.response import response_r2
 from cortex_sim.comparison.score import Score, jackknifed
+from cortex_sim.comparison.spectrum import Spectrum, spectral_distance, spectrum
 from cortex_sim.comparison.table import MEASURES
 from cortex_sim.fitting import Fitted, Options
 from cortex_sim.fitting.side_by_side import Job, train_many
@@ -23,30 +24,31 @@ from cortex_sim.perturbation import push, silence
 from cortex_sim.preparation import Side, reaches
 from cortex_sim.progress import timed, track
 from cortex_sim.report import Picture
-from cortex_sim.report.courses import over_settings
+from cortex_sim.report.courses import Line, over_settings
 from cortex_sim.report.matrices import annotated, scatters
 from cortex_sim.task import Clamp, Drive
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
-CIRCUITS = {
-    "stability-optimised": "hennequin_2014", "chaotic": "sompolinsky_1988", "feed-forward chain": "feedforward_chain", "ring": "ring_attractor",
-    "low rank": "low_rank",
-}  # fmt: skip
-UNITS, PRACTICE, ASKED, SEEDS = 80, 120, 20, 2  # of circuits; conditions taught and asked; networks of each kind
+PLAIN, TAU_PLAIN = "sompolinsky_1988", 100  # its equations, with other connections, carry every circuit but the first; ms
+CHAOTIC, RING, CHAIN, ROTATING, PAIR = 1.5, 1.5, 1.0, (1.2, 1.0), (4 + 2 / 7, 1.1)  # gains; growth and turn of the plane; w and k of balanced pairs
+MIXED_IN = {"low rank": 0.3, "balanced amplification": 0.5}  # gain of the random part
+UNITS, PRACTICE, ASKED, SEEDS = 80, 120, 20, 5  # of circuits; conditions taught and asked; networks of each kind
 SHARES = (1.0, 0.5, 0.2, 0.1, 0.05)  # of the units that are seen
-CLOSED, OPEN = Options(epochs=15, rate=5e-3), Options(epochs=60, rate=5e-3)
+CLOSED, OPEN, SHORT = (Options(epochs=epochs, rate=5e-3) for epochs in (15, 60, 10))
 STUDENTS = {
-    "leaky tanh": ("leaky_tanh", CLOSED), "Dale": ("leaky_dale", CLOSED), "hidden units": ("leaky_readout", OPEN), "GRU": ("gru", OPEN),
-    "little taught": ("leaky_readout", Options(epochs=15, rate=5e-3)),
+    "leaky tanh": ("leaky_tanh", CLOSED), "Dale": ("leaky_dale", CLOSED), "linear": ("leaky_tanh", CLOSED), "rank 6": ("leaky_tanh", OPEN),
+    "hidden units": ("leaky_readout", OPEN), "GRU": ("gru", OPEN), "LSTM": ("lstm", OPEN), "little taught": ("leaky_readout", SHORT),
 }  # fmt: skip
 OWN, HIDDEN = "own equations", 100
 JUMP, PUSH, SILENCED = 2.0, {"fraction": 0.2, "duration": 0.02}, {"fraction": 0.2, "duration": 0.1}  # JUMP: s.d. of a unit's rate
 WHEN, DRAWS = 0.1, 4  # s after the go cue; draws of each push, half of them for each half of the truth
+SLOW = "slowest mode of a tanh network (1/s), minus that of the circuit"
 WORST = -1.0  # what a response explained worse than this counts as; ranks hardly feel it
 NULLS = 200
-SEEN, MIXED = 95, 96  # name the random streams
-TAU = "Kendall's τ between the measure and the responses to unseen pushes, over students"
+SEEN, MIXED, WIRED = 95, 96, 97  # name the random streams
+PUSHES, SPECTRUM = "responses to unseen pushes", "slowest modes"
+TAU = "Kendall's τ between the measure and {}, over students; {:.0%} of the units seen"
 
 
 @dataclass(frozen=True)
@@ -55,31 +57,50 @@ class Cell:
 
     Attributes:
         circuit: what it is called.
+        model: it.
         share: of its units that are seen.
         seed: of this draw.
         practice: what students are taught, of the units that are seen.
         asked: what they are asked.
         pushed: tasks of the students under pushes and silencing.
         changed: what each of them changes in the circuit, of the units that are seen.
+        modes: of the circuit about its rest.
     """
 
     circuit: str
+    model: Model
     share: float
     seed: int
     practice: Side
     asked: Side
     pushed: Sequence[Task]
     changed: Sequence[np.ndarray]
+    modes: Spectrum
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What is read off the students of a cell: by measure, the higher the more alike; and the truth by either half of the pushes."""
+    """What is read off the students of a cell, one number a student.
+
+    Attributes:
+        cell: whose.
+        students: their names.
+        alike: by measure, the higher the more alike.
+        truth: explained share of the responses, by either half of the pushes.
+        modal: distance of the slowest modes from those of the circuit, 1/s.
+        slowest: rate at which the slowest mode of each student decays, 1/s; below 0 it grows.
+    """
 
     cell: Cell
     students: tuple[str, ...]
     alike: Mapping[str, np.ndarray]
     truth: tuple[np.ndarray, np.ndarray]
+    modal: np.ndarray
+    slowest: np.ndarray
+
+    def by(self, truth: str) -> np.ndarray:
+        """Students by one of the truths, the higher the nearer to the circuit."""
+        return np.mean(self.truth, axis=0) if truth == PUSHES else -self.modal
 
 
 def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
@@ -91,25 +112,27 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
         smoke: one small circuit and little training: shows that everything runs, its numbers mean nothing.
     """
     seconds: dict[str, float] = {}
-    circuits = {MODEL: model.with_arrays({}, units=40)} if smoke else _circuits(model)
     shares, seeds = (SHARES[:2], [seed]) if smoke else (SHARES, range(seed, seed + SEEDS))
+    drawn = {one: {MODEL: model.with_arrays({}, units=min(40, model.units))} if smoke else _circuits(model, one) for one in seeds}
+    circuits = drawn[seed]
     with timed(seconds, "circuits"), track("circuits") as shown:
         cells = []
-        for place, (name, circuit) in enumerate(circuits.items()):
-            cells += [cell for one in seeds for cell in _cells(name, circuit, shares, one, 24 if smoke else PRACTICE)]
+        for place, name in enumerate(circuits):
+            cells += [cell for one in seeds for cell in _cells(name, drawn[one][name], shares, one, 24 if smoke else PRACTICE)]
             shown((place + 1) / len(circuits), name)
     with timed(seconds, "training"):
-        jobs = {(at, name): job for at, cell in enumerate(cells) for name, job in _jobs(cell, circuits[cell.circuit], smoke).items()}
+        jobs = {(at, name): job for at, cell in enumerate(cells) for name, job in _jobs(cell, smoke).items()}
         fitted = train_many({f"{at} {name}": job for (at, name), job in jobs.items()})
     with timed(seconds, "comparison"), track("comparison") as shown:
         found = []
         for at, cell in enumerate(cells):
             found.append(_read(cell, {name: fitted[f"{at} {name}"] for place, name in jobs if place == at}))
             shown((at + 1) / len(cells), f"{cell.circuit}, {cell.share:.0%}")
-    scores = [_score(measure, found, share, seed) for share in shares for measure in MEASURES]
+    scores = [_score(measure, found, share, PUSHES, seed) for share in shares for measure in MEASURES]
+    scores += [_score(measure, found, shares[0], SPECTRUM, seed) for measure in MEASURES]
     return Report(
         title=QUESTION, question=f"{len(circuits)} circuits, {len(STUDENTS) + 1} students each, {len(shares)} shares of units seen.",
-        answer=_answer(scores, shares), claims=_claims(cells, found, seed), scores=scores, pictures=_pictures(found, scores, shares),
+        answer=_answer(scores, found, shares), claims=_claims(cells, found, seed), scores=scores, pictures=_pictures(found, scores, shares),
         trials={f"{cell.circuit}": cell.asked.trials for cell in cells if cell.share == 1 and cell.seed == seed},
         models={**circuits, **{name: fitted[f"0 {name}"].model for place, name in jobs if place == 0}}, methods=_methods(),
         facts={"cells": f"{len(cells)} ({len(circuits)} circuits, {len(shares)} shares, {len(list(seeds))} seeds)", "students": str(len(jobs))}
@@ -118,10 +141,30 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
     )  # fmt: skip
 
 
-def _circuits(model: Model) -> dict[str, Model]:
-    shipped = {name: load(card) for name, card in CIRCUITS.items()}
-    sized = {name: circuit.with_arrays({}, units=UNITS) for name, circuit in shipped.items()}
-    return sized if model.name in CIRCUITS.values() else sized | {model.name: model}
+def _circuits(model: Model, seed: int) -> dict[str, Model]:
+    """The model, and the same plain equations with connections of every known mechanism."""
+    plain = load(PLAIN).with_arrays({}, units=UNITS)
+    tau = {"value": TAU_PLAIN, "source": "chosen: movements last for several time constants"}
+    parameters = {name: part.model_dump() | (tau if name == "tau" else {}) for name, part in plain.parameters.items()}
+    plain = plain.with_arrays({}, parameters=parameters, dt={"value": 1, "unit": "ms", "meaning": "integration step", "source": "chosen"})
+    named = {name: plain.with_arrays({"J": J}) for name, J in _connections(seed).items()}
+    return {"stability-optimised" if model.name == MODEL else model.name: model.with_arrays({}, units=min(UNITS, model.units))} | named
+
+
+def _connections(seed: int) -> dict[str, np.ndarray]:
+    """Connections whose mechanism is known by construction, of sources (columns) onto targets (rows)."""
+    rng = np.random.default_rng(np.random.SeedSequence((seed, WIRED)))
+    angle, (grows, turns), (w, k) = 2 * np.pi * np.arange(UNITS) / UNITS, ROTATING, PAIR
+    plane = np.linalg.qr(rng.standard_normal((UNITS, 2)))[0]
+    exact = {
+        "low rank": plane @ np.array([[grows, -turns], [turns, grows]]) @ plane.T,
+        "balanced amplification": np.kron([[w, -k * w]] * 2, np.ones((UNITS // 2, UNITS // 2))) / (UNITS / 2),
+        "feed-forward chain": CHAIN * np.eye(UNITS, k=-1),
+        "ring attractor": 2 * RING * np.cos(angle[:, None] - angle) / UNITS,
+        "chaotic": np.zeros((UNITS, UNITS)),
+    }  # fmt: skip
+    noise = {name: rng.standard_normal((UNITS, UNITS)) / np.sqrt(UNITS) for name in exact}
+    return {name: J + (MIXED_IN | {"chaotic": CHAOTIC}).get(name, 0.0) * noise[name] for name, J in exact.items()}
 
 
 def _cells(name: str, circuit: Model, shares: Iterable[float], seed: int, practice: int) -> list[Cell]:
@@ -129,14 +172,14 @@ def _cells(name: str, circuit: Model, shares: Iterable[float], seed: int, practi
     taught, asked = reaches(circuit, (practice, ASKED), seed=seed)
     order = np.random.default_rng(np.random.SeedSequence((seed, SEEN))).permutation(circuit.units)
     spread = float(np.median(taught.trials.rate.std(axis=(0, 1))))
-    cells = []
+    cells, known = [], spectrum(circuit)
     for share in shares:
         seen = np.sort(order[: max(2, round(share * circuit.units))])
         parts = [_seen(side, seen) for side in (taught, asked)]
         pushed = _pushed(circuit, parts[1].task, JUMP * spread, seed)
         still = asked.trials.rate
         changed = [(simulate(circuit, _spread(asked.task, one, seen, circuit.units)).rate - still)[:, :, seen] for one in pushed]
-        cells.append(Cell(name, share, seed, parts[0], parts[1], pushed, changed))
+        cells.append(Cell(name, circuit, share, seed, parts[0], parts[1], pushed, changed, known))
     return cells
 
 
@@ -170,25 +213,43 @@ def _spread(whole: Task, part: Task, seen: np.ndarray, units: int) -> Task:
     return replace(whole, drives=tuple(drives), clamps=clamps)
 
 
-def _jobs(cell: Cell, circuit: Model, smoke: bool) -> dict[str, Job]:
-    cards = {name: (paced(load(card), circuit), options) for name, (card, options) in STUDENTS.items()}
+def _jobs(cell: Cell, smoke: bool) -> dict[str, Job]:
+    cards = {name: (paced(load(card), cell.model), options) for name, (card, options) in STUDENTS.items()}
     cards = {name: (card.with_arrays({}, units=HIDDEN) if card.initial else card, options) for name, (card, options) in cards.items()}
-    cards[OWN] = (own_class(circuit), Options(epochs=0))
-    shorter = {name: (card, replace(options, epochs=min(options.epochs, 2)) if smoke else options) for name, (card, options) in cards.items()}
-    return {name: Job(card, cell.practice.trials, cell.practice.task, cell.seed, options) for name, (card, options) in shorter.items()}
+    cards["linear"] = (_linear(cards["linear"][0]), CLOSED)
+    cards["rank 6"] = (_of_rank(cards["rank 6"][0], min(6, cell.practice.trials.rate.shape[2])), OPEN)
+    cards[OWN] = (own_class(cell.model), Options(epochs=0))
+    if smoke:
+        cards = {name: (cards[name][0], replace(cards[name][1], epochs=2)) for name in ("leaky tanh", "hidden units", OWN)}
+    return {name: Job(card, cell.practice.trials, cell.practice.task, cell.seed, options) for name, (card, options) in cards.items()}
+
+
+def _linear(student: Model) -> Model:
+    return Model.model_validate(student.model_dump() | {"name": "linear", "equations": student.equations.replace("tanh(x)", "x")})
+
+
+def _of_rank(student: Model, rank: int) -> Model:
+    numbers = {"rank": rank, "mean_m": 0, "sd_m": 1, "mean_n": 0, "sd_n": 1}
+    arguments = {name: {"value": value, "meaning": f"{name} before training", "source": "chosen"} for name, value in numbers.items()}
+    held = {"rule": "low_rank", "rank": rank, "arguments": arguments}
+    projections = {name: part.model_dump() | (held if name == "W" else {}) for name, part in student.projections.items()}
+    return student.with_arrays({}, projections=projections)
 
 
 def _read(cell: Cell, fitted: Mapping[str, Fitted]) -> Reading:
-    copies, halves = {}, []
+    copies, halves, modes = {}, [], []
     for name, one in fitted.items():
         copies[name] = simulate(one.model, cell.asked.task).rate
         explained = [max(WORST, response_r2(true, simulate(one.model, task).rate - copies[name]))
                      for task, true in zip(cell.pushed, cell.changed, strict=True)]  # fmt: skip
         halves.append([np.mean(explained[: DRAWS // 2]), np.mean(explained[DRAWS // 2 :])])
+        modes.append(spectrum(one.model))
     first, second = np.array(halves).T
     alike = {measure: np.array([function(cell.asked.trials.rate, copy, cell.asked.trials.bin) for copy in copies.values()])
              for measure, function in MEASURES.items()}  # fmt: skip
-    return Reading(cell, tuple(fitted), alike, (first, second))
+    modal = np.nan_to_num(np.array([spectral_distance(cell.modes, one) for one in modes]), nan=np.inf)
+    slowest = np.array([-one.eigenvalues[0].real if len(one.eigenvalues) else np.nan for one in modes])
+    return Reading(cell, tuple(fitted), alike, (first, second), modal, slowest)
 
 
 def _tau(one: np.ndarray, other: np.ndarray) -> float:
@@ -197,23 +258,24 @@ def _tau(one: np.ndarray, other: np.ndarray) -> float:
     return tau if np.isfinite(tau) else 0.0
 
 
-def _taus(measure: str, found: Sequence[Reading]) -> np.ndarray:
-    return np.array([_tau(one.alike[measure], np.mean(one.truth, axis=0)) for one in found])
+def _taus(measure: str, found: Sequence[Reading], truth: str = PUSHES) -> np.ndarray:
+    return np.array([_tau(one.alike[measure], one.by(truth)) for one in found])
 
 
-def _score(measure: str, found: Sequence[Reading], share: float, seed: int) -> Score:
+def _score(measure: str, found: Sequence[Reading], share: float, truth: str, seed: int) -> Score:
     """How well a measure ranks students at one share of units seen; the interval leaves out whole circuits."""
     cells = [one for one in found if one.cell.share == share]
-    taus, names = _taus(measure, cells), np.array([one.cell.circuit for one in cells])
+    taus, names = _taus(measure, cells, truth), np.array([one.cell.circuit for one in cells])
     circuits = list(dict.fromkeys(names))
     rng = np.random.default_rng(np.random.SeedSequence((seed, round(1000 * share), MIXED)))
-    null = np.array([np.mean([_tau(rng.permutation(one.alike[measure]), np.mean(one.truth, axis=0)) for one in cells]) for _ in range(NULLS)])
+    null = np.array([np.mean([_tau(rng.permutation(one.alike[measure]), one.by(truth)) for one in cells]) for _ in range(NULLS)])
     by = np.array([taus[names == name].mean() for name in circuits])
     interval = jackknifed(lambda kept: float(by[kept].mean()), len(by)) if len(by) > 2 else None
-    ceiling = float(np.mean([_tau(*one.truth) for one in cells]))
+    ceiling = float(np.mean([_tau(*one.truth) for one in cells])) if truth == PUSHES else None
     return Score(
-        f"{TAU}; {share:.0%} of the units seen", measure, f"{len(cells)} cells of {len(cells[0].students)} students", float(taus.mean()), "higher",
+        TAU.format(truth, share), measure, f"{len(cells)} cells of {len(cells[0].students)} students", float(taus.mean()), "higher",
         1.0, null, "students permuted", interval, "circuits" if interval else "one circuit", ceiling=ceiling,
+        ceiling_reason="modes are known exactly",
         settings={"ceiling": "either half of the pushes against the other", "circuits": dict(zip(circuits, by.tolist(), strict=True))},
     )  # fmt: skip
 
@@ -232,27 +294,41 @@ def _claims(cells: Sequence[Cell], found: Sequence[Reading], seed: int) -> list[
     ]  # fmt: skip
 
 
-def _answer(scores: Sequence[Score], shares: Sequence[float]) -> str:
-    full, part = (sorted((s for s in scores if s.measure.endswith(f"{share:.0%} of the units seen")), key=lambda s: -s.estimate)
+def _answer(scores: Sequence[Score], found: Sequence[Reading], shares: Sequence[float]) -> str:
+    full, part = (sorted((s for s in scores if s.measure == TAU.format(PUSHES, share)), key=lambda s: -s.estimate)
                   for share in (shares[0], shares[-1]))  # fmt: skip
     best, worst = full[0], full[-1]
-    span = f", 95 % interval {best.interval[0]:.2f} to {best.interval[1]:.2f}" if best.interval else ""
-    left = next(score.estimate for score in part if score.student == best.student)
-    reach = "" if best.ceiling is None else f"; the truth agrees with itself to {best.ceiling:.2f}"
+    left = next(score for score in part if score.student == best.student)
+    by_modes = max((s for s in scores if s.measure == TAU.format(SPECTRUM, shares[0])), key=lambda s: s.estimate)
+    apart = [_seen_slow([one for one in found if one.cell.share == share]) for share in (shares[0], shares[-1])]
     return (
-        f"Where all units are seen, {best.student!r} ranks students best by how they respond to unseen pushes (τ {best.estimate:.2f}{span}{reach}) "
-        f"and {worst.student!r} worst (τ {worst.estimate:.2f}). With {shares[-1]:.0%} of the units seen, τ of {best.student!r} is {left:.2f} and the "
-        f"best is {part[0].student!r} (τ {part[0].estimate:.2f}). Push the system where you can; where you cannot, trust {best.student!r} before "
-        f"{worst.student!r}, and the less the fewer units are seen."
+        f"Where all units are seen, {_quoted(best)} ranks students best by how they respond to pushes that nobody was taught"
+        f"{'' if best.ceiling is None else f' (the truth agrees with itself to {best.ceiling:.2f})'}, {_quoted(worst)} worst; by their slowest modes "
+        f"{_quoted(by_modes)} does. With {shares[-1]:.0%} of the units seen it is {_quoted(part[0])}, and {_quoted(left)} is left of the best; the "
+        f"slowest mode of a tanh network of the seen units is then off by a factor of {apart[1]:.1f}, of all units by {apart[0]:.1f} (medians). "
+        f"Push the system where you can; where you cannot, trust {best.student!r} before {worst.student!r}; and the fewer units are seen, the less."
     )
+
+
+def _quoted(score: Score) -> str:
+    span = f", {score.interval[0]:.2f} to {score.interval[1]:.2f}" if score.interval else ""
+    return f"{score.student!r} (τ {score.estimate:.2f}{span})"
+
+
+def _seen_slow(found: Sequence[Reading]) -> float:
+    """By which factor the slowest mode of a leaky tanh network decays at another pace than that of its circuit, either way; median of the stable."""
+    pairs = np.array([(one.slowest[one.students.index("leaky tanh")], -one.cell.modes.eigenvalues[0].real) for one in found])
+    stable = pairs[(pairs > 0).all(axis=1)]
+    return float(np.exp(np.median(np.abs(np.log(stable[:, 0] / stable[:, 1]))))) if len(stable) else float("nan")
 
 
 def _pictures(found: Sequence[Reading], scores: Sequence[Score], shares: Sequence[float]) -> dict[str, Picture]:
     full = [one for one in found if one.cell.share == shares[0]]
     circuits = list(dict.fromkeys(one.cell.circuit for one in full))
     names = list(MEASURES)
-    table = np.array([[_taus(name, [one for one in full if one.cell.circuit == circuit]).mean() for circuit in circuits] for name in names])
-    lines = {name: (shares, np.array([[next(s.estimate for s in scores if s.student == name and s.measure.endswith(f"{share:.0%} of the units seen"))
+    tables = {truth: np.array([[_taus(name, [one for one in full if one.cell.circuit == circuit], truth).mean() for circuit in circuits]
+                               for name in names]) for truth in (PUSHES, SPECTRUM)}  # fmt: skip
+    lines = {name: (shares, np.array([[next(s.estimate for s in scores if s.student == name and s.measure == TAU.format(PUSHES, share))
                                        for share in shares]])) for name in names}  # fmt: skip
     points = {
         name: {circuit: tuple(np.concatenate([values for one in full if one.cell.circuit == circuit for values in [part(one)]])
@@ -265,12 +341,20 @@ def _pictures(found: Sequence[Reading], scores: Sequence[Score], shares: Sequenc
                        for circuit in circuits] for student in students])  # fmt: skip
     return {
         "measures": Picture(
-            annotated(table, names, circuits, label="Kendall's τ"), "Does the measure rank students by mechanism?",
+            annotated(tables[PUSHES], names, circuits, label="Kendall's τ"), "Does the measure rank students by how they respond to pushes?",
             "Mean τ over networks of each kind, all units seen. 1: as the responses to unseen pushes rank them; 0: at chance.",
+        ),
+        "spectra": Picture(
+            annotated(tables[SPECTRUM], names, circuits, label="Kendall's τ"), "Does it rank them by their modes?",
+            "The same with the distance of the slowest modes about rest as the truth.",
         ),
         "observed": Picture(
             over_settings({"Kendall's τ": lines}, xlabel="share of the units seen", even=True, reference={"Kendall's τ": 0.0}),
             "What remains when few units are seen", "Mean over all circuits and networks; dashed: chance.",
+        ),
+        "slow": Picture(
+            over_settings({SLOW: _decays(found, circuits, shares)}, xlabel="share of the units seen", even=True, reference={SLOW: 0.0}),
+            "Do networks that see few units invent slow modes?", "Rate of decay about rest. Dots: networks; dashed: as in the circuit.",
         ),
         "students": Picture(
             annotated(truth, students, circuits, label="explained share of the responses"), "How students respond to pushes nobody was taught",
@@ -283,16 +367,28 @@ def _pictures(found: Sequence[Reading], scores: Sequence[Score], shares: Sequenc
     }  # fmt: skip
 
 
+def _decays(found: Sequence[Reading], circuits: Sequence[str], shares: Sequence[float]) -> dict[str, Line]:
+    """Rates of decay of the slowest mode of leaky tanh networks minus those of their circuits."""
+    off = {(one.cell.circuit, one.cell.share, one.cell.seed): one.slowest[one.students.index("leaky tanh")] + one.cell.modes.eigenvalues[0].real
+           for one in found}  # fmt: skip
+    seeds = list(dict.fromkeys(one.cell.seed for one in found))
+    return {name: (shares, np.array([[off[name, share, seed] for share in shares] for seed in seeds])) for name in circuits}
+
+
 def _methods() -> list[str]:
     text = f"""
-    Each circuit, with {UNITS} units where its card lets it have as many, makes {PRACTICE} delayed reaches to learn from and {ASKED} that are asked,
-    released from mixtures of the states that it amplifies most. Students see all units, or a random share of them, and learn their rates from the go
-    cue on: the circuit's own equations by linear regression, a leaky tanh network with and without Dale's law from the regression of its own
-    equation, a tanh network of {HIDDEN} hidden units, a GRU, and the hidden units once more with little training, so that students differ in
-    how well they do.
+    Circuits: the stability-optimised one, and tanh units (tau {TAU_PLAIN} ms) with connections of known mechanism: a plane that grows by
+    {ROTATING[0]:g} and turns by {ROTATING[1]:g} per tau and a random part of g = {MIXED_IN["low rank"]:g}; balanced pairs (w = 4 2/7, k = 1.1) and a
+    random part of g = {MIXED_IN["balanced amplification"]:g}; a chain; a ring of g = {RING:g}; and random connections of g = {CHAOTIC:g}. Each, of
+    {UNITS} units, makes {PRACTICE} delayed reaches to learn from and {ASKED} that are asked, released from mixtures of the states that it amplifies
+    most, or of all states where its rest is unstable. Students see all units, or a random share of them, and learn their rates from the go cue on:
+    the circuit's own equations by linear regression; leaky tanh networks, also under Dale's law, and a linear system, from the regression of their
+    own equation; a tanh network held to rank 6, by back-propagation, as LINT; tanh networks of {HIDDEN} hidden units, GRU and LSTM; and hidden
+    units once more with little training, so that students differ in how well they do.
 
     Truth: the share of the change of the seen units' rates that a student explains when a fifth of them gets a brief current, or is silenced, as
-    nobody was taught; mean of {DRAWS} draws. Measures see only the rates of the asked reaches. Their ranks of the students are compared by
+    nobody was taught; mean of {DRAWS} draws. A second truth is the distance of the 20 slowest modes about rest. Measures see only the rates of
+    the asked reaches. Their ranks of the students are compared by
     Kendall's τ within each circuit and draw. Null: students permuted. Ceiling: τ between the truths of either half of the draws. Intervals
     leave out one circuit at a time, since circuits are what the statement is about.
     """
