@@ -1,0 +1,145 @@
+"""Dynamical similarity: do two systems move alike, whatever their geometry? Linear operators on delay embeddings, compared up to a rotation.
+
+Source:
+    Ostrow, Eisen, Kozachkov & Fiete (2023) NeurIPS 36; the search over rotations is our own.
+"""
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.optimize import linear_sum_assignment
+
+from cortex_sim.errors import ComparisonError
+
+RESTARTS, STEPS = 32, 500
+RATE, SLOWER, FORGET = 0.15, 0.9, 0.99  # of the search: step in rad at its start, and how much of past steps and squared steps is kept
+RIDGE = 1e-8  # of the regression, where delay coordinates have unit variance
+SPANNED = 1e-6  # of the largest singular value: delay coordinates below are left out
+TURNS = 101  # names the random stream
+
+
+def operator(
+    rates: Float[ndarray, "condition time unit"], *, delays: int = 1, rank: int | None = None
+) -> Float[ndarray, "axis axis"]:
+    """Fit the linear operator that leads the delay coordinates of a system one bin on (HAVOK).
+
+    Delay vectors, which never reach across conditions, are turned to their principal axes and scaled to one length; the operator is the least
+    squares from each to the next.
+
+    Args:
+        rates: any unit.
+        delays: bins in a delay vector.
+        rank: principal axes kept; as many as are spanned where fewer are, or if None.
+
+    Raises:
+        ComparisonError: conditions are too short for the delays, or nothing varies.
+    """
+    return _fitted(rates, None, delays, rank)[0]
+
+
+def input_operator(
+    rates: Float[ndarray, "condition time unit"], inputs: Float[ndarray, "condition time channel"], *, delays: int = 1, rank: int | None = None
+) -> tuple[Float[ndarray, "axis axis"], Float[ndarray, "axis channel"]]:
+    """The same of a system that is driven: the next coordinates follow from these and from the input, so that it is not taken for dynamics.
+
+    Args:
+        rates: any unit.
+        inputs: what drives the system from one bin to the next.
+        delays: bins in a delay vector.
+        rank: principal axes kept.
+
+    Returns:
+        The operator, and how inputs enter.
+
+    Raises:
+        ComparisonError: as for :func:`operator`, or inputs are not of the same conditions and bins.
+    """
+    if inputs.shape[:2] != rates.shape[:2]:
+        raise ComparisonError(f"dsa: inputs are (condition, time) {inputs.shape[:2]}; they should be {rates.shape[:2]}, as the rates are.")
+    A, B = _fitted(rates, inputs, delays, rank)
+    return A, B
+
+
+def _fitted(rates: ndarray, inputs: ndarray | None, delays: int, rank: int | None) -> tuple[ndarray, ndarray]:
+    conditions, bins, _ = rates.shape
+    if not 1 <= delays <= bins - 2:
+        raise ComparisonError(f"dsa: {delays} delays of conditions of {bins} bins; there should be at least 1, and 2 bins more than delays.")
+    embedded = np.concatenate([rates[:, delays - 1 - k : bins - k] for k in range(delays)], axis=2)
+    flat = embedded.reshape(-1, embedded.shape[2])
+    values, axes = np.linalg.eigh(flat.T @ flat)
+    scales = np.sqrt(np.maximum(values[::-1], 0.0))
+    if not scales[0] > 0:
+        raise ComparisonError("dsa: the rates are 0 throughout; there is nothing that moves.")
+    kept = min(int((scales > SPANNED * scales[0]).sum()), rank or len(scales))
+    coordinates = (flat @ (axes[:, ::-1][:, :kept] / scales[:kept])).reshape(conditions, -1, kept)
+    now, after = (part.reshape(-1, kept) for part in (coordinates[:, :-1], coordinates[:, 1:]))
+    driven = np.zeros((len(now), 0)) if inputs is None else inputs[:, delays - 1 : -1].reshape(len(now), -1)
+    design = np.hstack([now, driven])
+    solution = np.linalg.solve(design.T @ design + RIDGE * np.eye(design.shape[1]), design.T @ after).T
+    return solution[:, :kept], solution[:, kept:]
+
+
+def eigenvalue_distance(a: Float[ndarray, "axis axis"], b: Float[ndarray, "other other"]) -> float:
+    """Wasserstein distance between the eigenvalues of two operators: root mean square under the best pairing; the smaller set is filled up with 0.
+
+    No normalisation: faster decay tells systems apart as well as faster rotation. Its square is the default score of dsa-metric 2.
+    """
+    values = [np.linalg.eigvals(one) for one in (a, b)]
+    size = max(map(len, values))
+    one, other = (np.concatenate([each, np.zeros(size - len(each))]) for each in values)
+    cost = np.abs(one[:, None] - other) ** 2
+    return float(np.sqrt(cost[linear_sum_assignment(cost)].mean()))
+
+
+def procrustes_distance(
+    a: Float[ndarray, "axis axis"], b: Float[ndarray, "axis axis"], *, inputs: tuple[ndarray, ndarray] | None = None, seed: int = 0,
+    restarts: int = RESTARTS, steps: int = STEPS,
+) -> float:
+    r"""Distance :math:`\min_C \lVert A - C B C^\top\rVert_F` over orthogonal C, both of norm 1: the dynamics, blind to geometry and to pace of decay.
+
+    The minimum is looked for from many random rotations and reflections at once, by Adam on the group with Cayley steps: from the identity alone two
+    recordings of one system may come out 0.35 apart. For normal matrices it equals the distance of the eigenvalues (Hoffman & Wielandt).
+
+    Args:
+        a: an operator.
+        b: another of the same size.
+        inputs: how inputs enter either, (axis, channel) each, which the same rotation has to match too; the squared distances are added.
+        seed: of the starts.
+        restarts: number of starts.
+        steps: of the search.
+
+    Raises:
+        ComparisonError: the sizes differ, or one is 0.
+    """
+    if a.shape != b.shape:
+        raise ComparisonError(f"dsa: operators of {len(a)} and {len(b)} axes; give both the same rank.")
+    pairs = [(a, b)] + ([inputs] if inputs else [])
+    if min(np.linalg.norm(one) for pair in pairs for one in pair) == 0:
+        raise ComparisonError("dsa: an operator is 0; it has no direction to compare.")
+    A, B = (one / np.linalg.norm(one) for one in (a, b))
+    entering = np.zeros_like(A) if inputs is None else inputs[0] @ inputs[1].T / (np.linalg.norm(inputs[0]) * np.linalg.norm(inputs[1]))
+    C = _aligned(A, B, entering, _turns(len(A), restarts, seed), steps)
+    alike = np.einsum("ij,bik,kl,bjl->b", A, C, B, C, optimize=True) + np.einsum("ij,bij->b", entering, C)
+    return float(np.sqrt(max(0.0, 2 * len(pairs) - 2 * alike.max())))
+
+
+def _turns(size: int, count: int, seed: int) -> Float[ndarray, "restart axis axis"]:
+    """Rotations and reflections, uniformly distributed."""
+    rng = np.random.default_rng(np.random.SeedSequence((seed, TURNS)))
+    Q, R = np.linalg.qr(rng.standard_normal((count, size, size)))
+    return Q * np.sign(np.diagonal(R, axis1=1, axis2=2))[:, None, :]
+
+
+def _aligned(A: ndarray, B: ndarray, entering: ndarray, C: ndarray, steps: int) -> Float[ndarray, "restart axis axis"]:
+    """Climb tr(A' C B C') + tr(E' C) from every start; a step C <- (I - X/2)^-1 (I + X/2) C with skew X stays orthogonal."""
+    identity = np.eye(len(A))
+    mean, square = np.zeros_like(C), np.zeros((len(C), 1, 1))
+    for step in range(1, steps + 1):
+        up = (A @ C @ B.T + A.T @ C @ B + entering) @ C.transpose(0, 2, 1)
+        up = up - up.transpose(0, 2, 1)
+        mean = SLOWER * mean + (1 - SLOWER) * up
+        square = FORGET * square + (1 - FORGET) * (up**2).mean(axis=(1, 2), keepdims=True)
+        sized = np.sqrt(square / (1 - FORGET**step)) + np.finfo(float).tiny
+        X = RATE * (1 - (step - 1) / steps) * mean / (1 - SLOWER**step) / sized
+        C = np.linalg.solve(identity - X / 2, (identity + X / 2) @ C)
+    return C
