@@ -1,0 +1,151 @@
+"""Linear maps between two systems, learned on some conditions and judged on others: predictivity, cycle consistency, canonical correlations."""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.comparison.geometry import reduced
+from cortex_sim.comparison.splits import Prepared, Split, folds
+from cortex_sim.errors import ComparisonError
+
+FOLDS = 4
+PENALTIES = 10.0 ** np.arange(-6, 3)  # of the mean variance of the predictors
+AXES = 6  # principal components of which canonical correlations are taken
+
+Rates = Float[ndarray, "condition time unit"]
+Map = tuple[Float[ndarray, "unit other"], Float[ndarray, " other"]]
+
+
+def predictivity(source: Rates, target: Float[ndarray, "condition time other"], *, seed: int = 0) -> float:
+    """Share of the variance of one system that a linear map of the other explains at the same times of conditions held out.
+
+    Ridge regression; its penalty is chosen by leaving out training conditions. 1 for any invertible linear image; 0 for predicting the mean.
+
+    Args:
+        source: predicts.
+        target: is predicted, of the same conditions and bins.
+        seed: of the folds.
+
+    Raises:
+        ComparisonError: conditions or bins differ, or there are fewer than 4 conditions.
+    """
+    source, target = _matched(source, target)
+    return _explained(target, _held_out(source, target, seed, lambda fit, split: _apply(fit(source, target, split), source[split.test])), seed)
+
+
+def cycle_consistency(a: Rates, b: Float[ndarray, "condition time other"], *, seed: int = 0) -> float:
+    """Share of the variance of the first system that is left after a linear map to the other and one back, on conditions held out.
+
+    Below 1 where the other system has lost something of the first. Maps as in :func:`predictivity`.
+
+    Args:
+        a: first system.
+        b: other, of the same conditions and bins.
+        seed: of the folds.
+
+    Raises:
+        ComparisonError: as for :func:`predictivity`.
+
+    Source:
+        Versteeg et al. (2025), Computation-thru-Dynamics Benchmark.
+    """
+    a, b = _matched(a, b)
+
+    def around(fit: Callable[..., Map], split: Split) -> ndarray:
+        return _apply(fit(b, a, split), _apply(fit(a, b, split), a[split.test]))
+
+    return _explained(a, _held_out(a, a, seed, around), seed)
+
+
+def canonical_correlation(
+    a: Rates, b: Float[ndarray, "condition time other"], *, axes: int = AXES, across: bool = False, count: int | None = FOLDS, seed: int = 0
+) -> float:
+    """Mean canonical correlation of the leading principal components (SVCCA) on conditions held out; means, axes and maps are of the others.
+
+    1 for the same subspace in any coordinates, mean 0 for independent systems, which in-sample correlations are far from.
+
+    Args:
+        a: first system.
+        b: other, of the same conditions and bins.
+        axes: principal components of each, fewer where there are fewer units.
+        across: remove the mean over training conditions at every time.
+        count: folds; None leaves out one condition at a time.
+        seed: of the folds.
+
+    Raises:
+        ComparisonError: as for :func:`predictivity`.
+
+    Source:
+        Raghu, Gilmer, Yosinski & Sohl-Dickstein (2017) NeurIPS 30.
+    """
+    a, b = _matched(a, b)
+    found = []
+    for split in folds(range(len(a)), count=count, seed=seed):
+        prepared = [Prepared.of(x[split.train], axes=min(axes, x.shape[2]), across=across) for x in (a, b)]
+        trained = [ready(x[split.train]).reshape(-1, ready.axes.shape[1]) for ready, x in zip(prepared, (a, b), strict=True)]
+        whitening = [np.linalg.svd(x - x.mean(axis=0), full_matrices=False)[1:] for x in trained]
+        white = [V.T / s for s, V in whitening]
+        U, _, Vt = np.linalg.svd(white[0].T @ (trained[0] - trained[0].mean(axis=0)).T @ (trained[1] - trained[1].mean(axis=0)) @ white[1])
+        count = min(len(U), len(Vt))
+        turns = U[:, :count], Vt[:count].T
+        tested = [ready(x[split.test]).reshape(-1, ready.axes.shape[1]) @ w @ turn
+                  for ready, x, w, turn in zip(prepared, (a, b), white, turns, strict=True)]  # fmt: skip
+        found.append(np.mean([_correlation(*pair) for pair in zip(*(x.T for x in tested), strict=True)]))
+    return float(np.mean(found))
+
+
+def _matched(a: ndarray, b: ndarray) -> tuple[ndarray, ndarray]:
+    if a.shape[:2] != b.shape[:2]:
+        raise ComparisonError(f"predictivity: (condition, time) are {a.shape[:2]} and {b.shape[:2]}; they should match.")
+    if len(a) < FOLDS:
+        raise ComparisonError(f"predictivity: {len(a)} conditions; there should be at least {FOLDS}, to hold some out.")
+    return reduced(a), reduced(b)
+
+
+def _held_out(source: ndarray, target: ndarray, seed: int, predict: Callable[[Callable[..., Map], Split], ndarray]) -> ndarray:
+    """Predict each condition from maps that others were used for, the penalty of each map chosen among those."""
+    found = np.empty((len(target), target.shape[1], target.shape[2]))
+    for split in folds(range(len(source)), count=FOLDS, seed=seed):
+        found[split.test] = predict(_ridge, split)
+    return found
+
+
+def _ridge(source: ndarray, target: ndarray, split: Split) -> Map:
+    """The map with the penalty that serves training conditions best when they are left out in turn."""
+    grams = [(x.T @ x, x.T @ y, x.sum(axis=0), y.sum(axis=0), len(x)) for x, y in zip(source[split.train], target[split.train], strict=True)]
+    inner = list(folds(range(len(grams)), count=min(FOLDS, len(grams)), seed=0))
+    errors = np.zeros(len(PENALTIES))
+    for each in inner:
+        for k, fitted in enumerate(_solved([grams[i] for i in each.train])):
+            left = split.train[each.test]
+            errors[k] += ((target[left] - _apply(fitted, source[left])) ** 2).sum()
+    return _solved(grams)[int(errors.argmin())]
+
+
+def _solved(grams: list[tuple[ndarray, ndarray, ndarray, ndarray, int]]) -> list[Map]:
+    """Ridge regressions with every penalty, from sums over conditions."""
+    XX, XY, x, y, n = (sum(part) for part in zip(*grams, strict=True))
+    covariance, cross = XX / n - np.outer(x, x) / n**2, XY / n - np.outer(x, y) / n**2
+    values, axes = np.linalg.eigh(covariance)
+    size = max(float(values.mean()), np.finfo(float).tiny)
+    maps = [(axes / (np.maximum(values, 0) + penalty * size)) @ axes.T @ cross for penalty in PENALTIES]
+    return [(W, y / n - x / n @ W) for W in maps]
+
+
+def _apply(fitted: Map, rates: ndarray) -> ndarray:
+    return rates @ fitted[0] + fitted[1]
+
+
+def _explained(target: ndarray, found: ndarray, seed: int) -> float:
+    """Against the mean of each fold's training conditions."""
+    mean = np.empty_like(target)
+    for split in folds(range(len(target)), count=FOLDS, seed=seed):
+        mean[split.test] = target[split.train].mean(axis=(0, 1))
+    total = ((target - mean) ** 2).sum()
+    return float(1 - ((target - found) ** 2).sum() / total) if total > 0 else 0.0
+
+
+def _correlation(x: ndarray, y: ndarray) -> float:
+    return float(np.corrcoef(x, y)[0, 1]) if np.ptp(x) > 0 and np.ptp(y) > 0 else 0.0

@@ -1,0 +1,49 @@
+"""Shape metrics: how far two sets of matched samples are apart after the best rotation, from canonical correlations to plain Procrustes.
+
+Source:
+    Williams, Kunz, Kornblith & Linderman (2021) NeurIPS 34.
+"""
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.errors import ComparisonError
+
+SPANNED = 1e-6  # of the largest singular value: directions below are left out, since whitening would blow them up
+
+
+def shape_distance(a: Float[ndarray, "sample unit"], b: Float[ndarray, "sample other"], *, alpha: float = 1.0) -> float:
+    r"""Angle between two centred, partly whitened sets of samples after the best rotation: a metric for every alpha.
+
+    With singular values s of mean square 1 on each side, samples are scaled to :math:`U(\alpha s + 1 - \alpha)`; the angle is
+    :math:`\arccos(\lVert A^\top B\rVert_* / \lVert A\rVert_F \lVert B\rVert_F)`. It is 0 for a rotated, shifted and scaled copy; at alpha = 0, where
+    it depends on canonical correlations alone, for every invertible linear image; at most pi/2.
+
+    Args:
+        a: samples in rows.
+        b: the same samples of the other system.
+        alpha: from 0, canonical correlations, to 1, Procrustes.
+
+    Returns:
+        rad.
+
+    Raises:
+        ComparisonError: alpha is out of range, the numbers of samples differ, or a side does not vary.
+    """
+    if not 0 <= alpha <= 1:
+        raise ComparisonError(f"shape_distance: alpha {alpha:g} should lie between 0 and 1.")
+    if len(a) != len(b):
+        raise ComparisonError(f"shape_distance: {len(a)} samples on one side, {len(b)} on the other; give the same conditions and times.")
+    one, other = (_whitened(samples, alpha) for samples in (a, b))
+    nuclear = np.linalg.svd(one.T @ other, compute_uv=False).sum()
+    return float(np.arccos(np.clip(nuclear / (np.linalg.norm(one) * np.linalg.norm(other)), -1.0, 1.0)))
+
+
+def _whitened(samples: ndarray, alpha: float) -> Float[ndarray, "sample axis"]:
+    U, s, _ = np.linalg.svd(samples - samples.mean(axis=0), full_matrices=False)
+    if not s[0] > 0:
+        raise ComparisonError("shape_distance: one side does not vary over samples; there is no shape to compare.")
+    kept = s > SPANNED * s[0]
+    s = s[kept] / np.sqrt((s[kept] ** 2).mean())
+    return U[:, kept] * (alpha * s + 1 - alpha)

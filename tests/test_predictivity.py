@@ -1,0 +1,55 @@
+"""Linear maps between systems: exact for linear images, nothing for independent ones, and as scikit-learn's ridge."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter1d
+from sklearn.linear_model import Ridge
+
+from cortex_sim.comparison.predictivity import PENALTIES, _solved, canonical_correlation, cycle_consistency, predictivity
+from cortex_sim.errors import ComparisonError
+
+RNG = np.random.default_rng(0)
+
+
+def smooth(seed: int, units: int = 6, conditions: int = 12) -> np.ndarray:
+    return gaussian_filter1d(np.random.default_rng(seed).standard_normal((conditions, 60, units)), 3, axis=1)
+
+
+def test_an_invertible_image_is_predicted_and_comes_back_and_an_independent_one_is_not() -> None:
+    a = smooth(0)
+    image = a @ RNG.standard_normal((6, 20)) + 3
+    for measure in (predictivity, cycle_consistency, canonical_correlation):
+        assert measure(a, image) == pytest.approx(1, abs=1e-4)
+        assert measure(a, a) == pytest.approx(1, abs=1e-4)
+    found = np.array([[m(smooth(2 * s), smooth(2 * s + 1)) for m in (predictivity, cycle_consistency, canonical_correlation)] for s in range(1, 25)])
+    assert (found[:, :2].mean(axis=0) < 0.02).all()
+    assert abs(found[:, 2].mean()) < 5 * found[:, 2].std() / np.sqrt(len(found))
+
+
+def test_what_a_projection_loses_is_lost_one_way_and_around_but_not_the_other_way() -> None:
+    a = smooth(1)
+    part = a[:, :, :3]
+    share = a[:, :, :3].var() * 3 / (a.var(axis=(0, 1)).sum())
+    assert predictivity(a, part) == pytest.approx(1, abs=1e-4)
+    assert predictivity(part, a) == pytest.approx(share, abs=0.06)  # the rest is independent; 720 samples smoothed over 3 bins
+    assert cycle_consistency(part, a) == pytest.approx(1, abs=0.02)  # what the map there makes up of three more axes comes back as noise
+    assert cycle_consistency(a, part) == pytest.approx(share, abs=0.06)
+
+
+def test_ridge_is_that_of_scikit_learn() -> None:
+    x, y = RNG.standard_normal((5, 30, 4)), RNG.standard_normal((5, 30, 3))
+    grams = [(a.T @ a, a.T @ b, a.sum(axis=0), b.sum(axis=0), len(a)) for a, b in zip(x, y, strict=True)]
+    X, Y = x.reshape(-1, 4), y.reshape(-1, 3)
+    size = np.linalg.eigvalsh(np.cov(X, rowvar=False, bias=True)).mean()
+    for penalty, (W, offset) in zip(PENALTIES, _solved(grams), strict=True):
+        theirs = Ridge(alpha=penalty * size * len(X)).fit(X, Y)
+        np.testing.assert_allclose(W, theirs.coef_.T, atol=1e-10)
+        np.testing.assert_allclose(offset, theirs.intercept_, atol=1e-10)
+
+
+def test_what_cannot_be_held_out_is_refused() -> None:
+    a = smooth(0)
+    with pytest.raises(ComparisonError, match=r"^predictivity: 3 conditions; there should be at least 4, to hold some out\.$"):
+        predictivity(a[:3], a[:3])
+    with pytest.raises(ComparisonError, match="they should match"):
+        cycle_consistency(a, a[:, 1:])
