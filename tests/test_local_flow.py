@@ -1,10 +1,9 @@
-"""Local flow tells apart what visits the same places in another order."""
+"""Local flow is that of every linear image, and not that of another frequency."""
 
 import numpy as np
 import pytest
 
 from cortex_sim.comparison.local_flow import local_flow
-from cortex_sim.comparison.shape import shape_distance
 from cortex_sim.errors import ComparisonError
 
 RNG = np.random.default_rng(0)
@@ -25,13 +24,11 @@ def test_one_flow_in_any_linear_coordinates_is_one() -> None:
     assert local_flow(a, a @ RNG.standard_normal((4, 9)) + 2, DT) == pytest.approx(1, abs=1e-4)
 
 
-def test_places_are_held_against_each_other_whatever_their_condition() -> None:
+def test_a_mirror_image_that_turns_back_is_the_same_flow() -> None:
     angle = np.exp(1j * 2 * np.pi * np.arange(60) / 60)
     ring = np.stack([angle.real, angle.imag], axis=1) * np.arange(1, 9)[:, None, None]
     back = ring[:, (-np.arange(60)) % 60]
-    assert local_flow(ring, back * np.array([1.0, -1.0]), DT) == pytest.approx(1, abs=0.01)  # the mirror image of turning back
-    assert local_flow(ring, ring[::-1], DT) > 0.9
-    assert shape_distance(ring.reshape(-1, 2), ring[::-1].reshape(-1, 2)) > 0.3  # which measures of matched samples take amiss
+    assert local_flow(ring, back * np.array([1.0, -1.0]), DT) == pytest.approx(1, abs=0.01)
 
 
 def test_another_frequency_is_another_flow() -> None:
