@@ -1,4 +1,8 @@
-"""Who is in the training part and who is not: decided once, by condition, trial, unit, session or network, before anything is computed."""
+"""Who is in the training part and who is not: decided once, by condition, trial, unit, session or network, before anything is computed.
+
+A *label* names what must not be parted: places of one label are always on one side. A *stratum* is what both sides should have their share of:
+trials (labels) of every condition (strata), units of every population, networks of every rule.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +13,8 @@ from numpy import ndarray
 
 from cortex_sim.errors import ComparisonError
 
-FOLDS = 103  # names the random stream
+FOLDS, HALVES, ASIDE = 103, 121, 122  # name random streams
+Labels = Sequence[object] | ndarray
 
 
 @dataclass(frozen=True)
@@ -19,37 +24,131 @@ class Split:
     Attributes:
         train: places.
         test: places; none is in the training part, and no label is on both sides.
+
+    Raises:
+        ComparisonError: a place is on both sides, or a side is empty.
     """
 
     train: Int[ndarray, " kept"]
     test: Int[ndarray, " left"]
 
+    def __post_init__(self) -> None:
+        if not len(self.train) or not len(self.test):
+            raise ComparisonError(f"splits: {len(self.train)} places to train on and {len(self.test)} to test; there should be some of each.")
+        if shared := np.intersect1d(self.train, self.test).tolist():
+            raise ComparisonError(f"splits: places {shared[:3]} are in the training part and in the test; each should be on one side only.")
 
-def folds(labels: Sequence[object], *, count: int | None = None, seed: int = 0) -> Iterator[Split]:
+    def within(self, places: Int[ndarray, " place"]) -> "Split":
+        """The same split of places of a whole: where only some of it was split, as in folds within a training part."""
+        return Split(np.asarray(places)[self.train], np.asarray(places)[self.test])
+
+
+def folds(labels: Labels, *, count: int | None = None, strata: Labels | None = None, seed: int | None = 0) -> Iterator[Split]:
     """Leave out each label once, in as many folds as asked for; places of one label never part.
 
     Args:
         labels: of each place: its condition, trial, unit, session or network.
         count: number of folds, as equal in labels as they can be; None leaves out one label at a time.
-        seed: of which labels go together.
+        strata: of each place; every fold gets its share of the labels of each, to within one.
+        seed: of which labels go together; None keeps stretches of labels in order, so that a slow drift does not help.
 
     Raises:
-        ComparisonError: there are fewer labels than folds, or fewer than two.
+        ComparisonError: there are fewer labels than folds, in all or in a stratum, fewer than two folds, or a label is in two strata.
     """
-    names = list(dict.fromkeys(labels))
-    wanted = len(names) if count is None else count
-    if not 2 <= wanted <= len(names):
-        raise ComparisonError(f"splits: {len(names)} labels do not make {wanted} folds; there should be at least 2 folds and no more than labels.")
-    rng = np.random.default_rng(np.random.SeedSequence((seed, FOLDS)))
-    place = {name: number for number, name in enumerate(names)}
-    of = np.array([place[label] for label in labels])
-    order = np.arange(len(names)) if count is None else rng.permutation(len(names))
-    for part in np.array_split(order, wanted):
+    of = _numbered(labels)
+    found = int(of.max(initial=-1)) + 1
+    wanted = found if count is None else count
+    if not 2 <= wanted <= found:
+        raise ComparisonError(f"splits: {found} labels do not make {wanted} folds; there should be at least 2 folds and no more than labels.")
+    rng = None if seed is None or count is None else np.random.default_rng(np.random.SeedSequence((seed, FOLDS)))
+    for part in _parts(_grouped(of, strata), wanted, rng, alone=count is None):
         left = np.isin(of, part)
         yield Split(np.flatnonzero(~left), np.flatnonzero(left))
 
 
-def checked(train: Sequence[object], test: Sequence[object]) -> None:
+def halves(labels: Labels, *, strata: Labels | None = None, count: int = 1, seed: int = 0) -> Iterator[Split]:
+    """Halve the labels at random, as often as asked for: as for reliabilities. Either half holds half of each stratum, to within one label.
+
+    Args:
+        labels: of each place.
+        strata: of each place; all are one if left out.
+        count: number of halvings.
+        seed: of them.
+
+    Raises:
+        ComparisonError: a stratum has one label, or a label is in two strata.
+    """
+    of = _numbered(labels)
+    groups, rng = _grouped(of, strata), np.random.default_rng(np.random.SeedSequence((seed, HALVES)))
+    for _ in range(count):
+        left = np.isin(of, next(_parts(groups, 2, rng)))
+        yield Split(np.flatnonzero(left), np.flatnonzero(~left))
+
+
+def aside(labels: Labels, share: float, *, strata: Labels | None = None, seed: int = 0) -> Split:
+    """Set a share of the labels aside for the test, of each stratum at least one, and leave at least one.
+
+    Args:
+        labels: of each place.
+        share: of the labels, between 0 and 1.
+        strata: of each place; all are one if left out.
+        seed: of which.
+
+    Raises:
+        ComparisonError: the share is not between 0 and 1, a stratum has one label, or a label is in two strata.
+    """
+    if not 0 < share < 1:
+        raise ComparisonError(f"splits: a share of {share:g} was to be set aside; it should lie between 0 and 1.")
+    of = _numbered(labels)
+    rng, out = np.random.default_rng(np.random.SeedSequence((seed, ASIDE))), []
+    for group in _enough(_grouped(of, strata), 2):
+        out.append(rng.permutation(group)[: min(max(1, round(share * len(group))), len(group) - 1)])
+    left = np.isin(of, np.concatenate(out))
+    return Split(np.flatnonzero(~left), np.flatnonzero(left))
+
+
+def _numbered(labels: Labels) -> Int[ndarray, " place"]:
+    """The label of each place as a number, in order of first appearance."""
+    place = {name: number for number, name in enumerate(dict.fromkeys(labels))}
+    return np.array([place[label] for label in labels], dtype=int)
+
+
+def _grouped(of: Int[ndarray, " place"], strata: Labels | None) -> list[Int[ndarray, " label"]]:
+    """Labels of each stratum, in order of first appearance."""
+    if strata is None:
+        return [np.unique(of)]
+    if len(strata) != len(of):
+        raise ComparisonError(f"splits: there are {len(of)} labels and {len(strata)} strata; give one of each a place.")
+    found: dict[object, list[int]] = {}
+    stratum: dict[int, object] = {}
+    for label, name in zip(of.tolist(), strata, strict=True):
+        if stratum.setdefault(label, name) != name:
+            raise ComparisonError(f"splits: label number {label} is in the strata {stratum[label]!r} and {name!r}; a label should be in one.")
+        found.setdefault(name, []).append(label)
+    return [np.unique(group) for group in found.values()]
+
+
+def _enough(groups: list[Int[ndarray, " label"]], least: int) -> list[Int[ndarray, " label"]]:
+    if (fewest := min(map(len, groups))) < least:
+        raise ComparisonError(f"splits: a stratum has {fewest} labels; there should be at least {least}, one for every part.")
+    return groups
+
+
+def _parts(groups: list[Int[ndarray, " label"]], count: int, rng: np.random.Generator | None, *, alone: bool = False) -> Iterator[ndarray]:
+    """Cut every stratum into parts as equal as can be; the larger parts of one stratum go where the others have smaller ones."""
+    if alone:
+        yield from (np.array([label]) for label in range(count))
+        return
+    parts: list[list[ndarray]] = [[] for _ in range(count)]
+    for group in _enough(groups, count):
+        pieces = np.array_split(group if rng is None else rng.permutation(group), count)
+        smallest_first = np.argsort([sum(map(len, part)) for part in parts], kind="stable")
+        for where, piece in zip(smallest_first, pieces, strict=True):
+            parts[where].append(piece)
+    yield from (np.concatenate(part) for part in parts)
+
+
+def checked(train: Labels, test: Labels) -> None:
     """Refuse parts that share a label.
 
     Raises:
@@ -100,3 +199,21 @@ class Prepared:
     def __call__(self, rates: Float[ndarray, "condition time unit"]) -> Float[ndarray, "condition time axis"]:
         """Apply them to conditions of either part."""
         return (rates - self.mean) / self.scale @ self.axes
+
+
+def prepare(
+    rates: Float[ndarray, "condition time unit"], split: Split, *, axes: int | None = None, across: bool = False
+) -> tuple[Float[ndarray, "kept time axis"], Float[ndarray, "left time axis"]]:
+    """Give the training part and the test of a split, either prepared as :meth:`Prepared.of` the training part says.
+
+    Args:
+        rates: of both parts.
+        split: of the conditions or trials.
+        axes: principal axes kept; all, and the units as they are, if None.
+        across: remove the mean over training conditions at every time.
+
+    Raises:
+        ComparisonError: more axes than units, or nothing varies.
+    """
+    ready = Prepared.of(rates[split.train], axes=axes, across=across)
+    return ready(rates[split.train]), ready(rates[split.test])
