@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter1d
 from sklearn.linear_model import Ridge
 
-from cortex_sim.comparison.predictivity import PENALTIES, _solved, canonical_correlation, cycle_consistency, predictivity
+from cortex_sim.comparison.predictivity import PENALTIES, _errors, _solved, _Sums, _total, canonical_correlation, cycle_consistency, predictivity
 from cortex_sim.errors import ComparisonError
 
 RNG = np.random.default_rng(0)
@@ -36,15 +36,18 @@ def test_what_a_projection_loses_is_lost_one_way_and_around_but_not_the_other_wa
     assert cycle_consistency(a, part) == pytest.approx(share, abs=0.06)
 
 
-def test_ridge_is_that_of_scikit_learn() -> None:
-    x, y = RNG.standard_normal((5, 30, 4)), RNG.standard_normal((5, 30, 3))
-    grams = [(a.T @ a, a.T @ b, a.sum(axis=0), b.sum(axis=0), len(a)) for a, b in zip(x, y, strict=True)]
-    X, Y = x.reshape(-1, 4), y.reshape(-1, 3)
+def test_ridge_is_that_of_scikit_learn_and_so_are_its_errors() -> None:
+    x, y = RNG.standard_normal((5, 30, 4)) + 2, RNG.standard_normal((5, 30, 3)) - 1
+    sums = [_Sums.of(a, b) for a, b in zip(x, y, strict=True)]
+    X, Y = x[:4].reshape(-1, 4), y[:4].reshape(-1, 3)
     size = np.linalg.eigvalsh(np.cov(X, rowvar=False, bias=True)).mean()
-    for penalty, (W, offset) in zip(PENALTIES, _solved(grams), strict=True):
+    errors = _errors(_total(sums, range(4)), sums[4])
+    for penalty, error in zip(PENALTIES, errors, strict=True):
         theirs = Ridge(alpha=penalty * size * len(X)).fit(X, Y)
+        W, offset = _solved(_total(sums, range(4)), penalty)
         np.testing.assert_allclose(W, theirs.coef_.T, atol=1e-10)
         np.testing.assert_allclose(offset, theirs.intercept_, atol=1e-10)
+        assert error == pytest.approx(((y[4] - theirs.predict(x[4])) ** 2).sum(), rel=1e-10)
 
 
 def test_what_cannot_be_held_out_is_refused() -> None:

@@ -48,14 +48,14 @@ def linear_cka(a: Float[ndarray, "sample unit"], b: Float[ndarray, "sample other
     return float(_unbiased_hsic(a, b) / np.sqrt(_unbiased_hsic(a, a) * _unbiased_hsic(b, b)))
 
 
-def reduced(samples: Float[ndarray, "... unit"]) -> Float[ndarray, "... axis"]:
-    """Rotate samples to the principal components that hold all but a millionth of their variance.
+def reduced(samples: Float[ndarray, "... unit"], lost: float = LOST) -> Float[ndarray, "... axis"]:
+    """Rotate samples to the principal components that hold all but a millionth, or another share, of their variance.
 
     Measures that rotation does not change are changed by less than the square root of that, and become much cheaper.
     """
     flat = samples.reshape(-1, samples.shape[-1])
     values, axes = np.linalg.eigh(np.cov(flat, rowvar=False, bias=True).reshape(flat.shape[1], -1))
-    kept = np.cumsum(np.maximum(values, 0.0)) > LOST * max(values.sum(), np.finfo(float).tiny)
+    kept = np.cumsum(np.maximum(values, 0.0)) > lost * max(values.sum(), np.finfo(float).tiny)
     return (samples - flat.mean(axis=0)) @ axes[:, kept]
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist
 
 from cortex_sim.comparison.geometry import reduced
 from cortex_sim.comparison.splits import folds
@@ -42,7 +42,7 @@ def local_flow(a: Float[ndarray, "condition time unit"], b: Float[ndarray, "cond
         W = np.linalg.solve(X.T @ X + RIDGE * np.trace(X.T @ X) / X.shape[1] * np.eye(X.shape[1]), X.T @ Y)
         image = (b[split.test] - mean[0]) @ W + mean[1]
         flows = [np.gradient(x, dt, axis=1).reshape(-1, a.shape[2]) for x in (a[split.test], image)]
-        nearest = cKDTree(image.reshape(-1, a.shape[2])).query(a[split.test].reshape(-1, a.shape[2]))[1]
+        nearest = cdist(*(x.reshape(-1, a.shape[2]) for x in (a[split.test], image)), "sqeuclidean").argmin(axis=1)
         other = flows[1][nearest]
         along += 2 * float((flows[0] * other).sum())
         sizes += float((flows[0] ** 2).sum() + (other**2).sum())

@@ -1,6 +1,7 @@
 """Linear maps between two systems, learned on some conditions and judged on others: predictivity, cycle consistency, canonical correlations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -10,7 +11,7 @@ from cortex_sim.comparison.geometry import reduced
 from cortex_sim.comparison.splits import Prepared, Split, folds
 from cortex_sim.errors import ComparisonError
 
-FOLDS = 4
+FOLDS, INNER = 4, 2  # of conditions: judged, and within the others to choose a penalty
 PENALTIES = 10.0 ** np.arange(-6, 3)  # of the mean variance of the predictors
 AXES = 6  # principal components of which canonical correlations are taken
 
@@ -114,24 +115,60 @@ def _held_out(source: ndarray, target: ndarray, seed: int, predict: Callable[[Ca
 
 def _ridge(source: ndarray, target: ndarray, split: Split) -> Map:
     """The map with the penalty that serves training conditions best when they are left out in turn."""
-    grams = [(x.T @ x, x.T @ y, x.sum(axis=0), y.sum(axis=0), len(x)) for x, y in zip(source[split.train], target[split.train], strict=True)]
-    inner = list(folds(range(len(grams)), count=min(FOLDS, len(grams)), seed=0))
+    sums = [_Sums.of(x, y) for x, y in zip(source[split.train], target[split.train], strict=True)]
     errors = np.zeros(len(PENALTIES))
-    for each in inner:
-        for k, fitted in enumerate(_solved([grams[i] for i in each.train])):
-            left = split.train[each.test]
-            errors[k] += ((target[left] - _apply(fitted, source[left])) ** 2).sum()
-    return _solved(grams)[int(errors.argmin())]
+    for each in folds(range(len(sums)), count=INNER):
+        errors += _errors(_total(sums, each.train), _total(sums, each.test))
+    return _solved(_total(sums, range(len(sums))), PENALTIES[int(errors.argmin())])
 
 
-def _solved(grams: list[tuple[ndarray, ndarray, ndarray, ndarray, int]]) -> list[Map]:
-    """Ridge regressions with every penalty, from sums over conditions."""
-    XX, XY, x, y, n = (sum(part) for part in zip(*grams, strict=True))
-    covariance, cross = XX / n - np.outer(x, x) / n**2, XY / n - np.outer(x, y) / n**2
-    values, axes = np.linalg.eigh(covariance)
-    size = max(float(values.mean()), np.finfo(float).tiny)
-    maps = [(axes / (np.maximum(values, 0) + penalty * size)) @ axes.T @ cross for penalty in PENALTIES]
-    return [(W, y / n - x / n @ W) for W in maps]
+class _Sums(NamedTuple):
+    """Sums of products of predictors X and what they predict, Y, over samples: all that ridge regressions need."""
+
+    XX: ndarray
+    XY: ndarray
+    YY: float
+    X: ndarray
+    Y: ndarray
+    n: int
+
+    @classmethod
+    def of(cls, x: ndarray, y: ndarray) -> "_Sums":
+        return cls(x.T @ x, x.T @ y, float((y**2).sum()), x.sum(axis=0), y.sum(axis=0), len(x))
+
+    def about(self, x: ndarray, y: ndarray) -> tuple[ndarray, ndarray, float]:
+        """Products of departures from given means."""
+        XX = self.XX - np.outer(self.X, x) - np.outer(x, self.X) + self.n * np.outer(x, x)
+        XY = self.XY - np.outer(self.X, y) - np.outer(x, self.Y) + self.n * np.outer(x, y)
+        return XX, XY, self.YY - 2 * float(self.Y @ y) + self.n * float(y @ y)
+
+
+def _total(sums: Sequence[_Sums], places: Iterable[int]) -> _Sums:
+    chosen = [sums[place] for place in places]
+    return _Sums(*(sum(part[1:], part[0]) for part in zip(*chosen, strict=True)))
+
+
+def _factors(train: _Sums) -> tuple[ndarray, ndarray, ndarray, float]:
+    """Eigenvalues and axes V of the covariance of X, V' times its covariance with Y, and the mean variance."""
+    XX, XY, _ = train.about(train.X / train.n, train.Y / train.n)
+    values, axes = np.linalg.eigh(XX / train.n)
+    return np.maximum(values, 0.0), axes, axes.T @ XY / train.n, max(float(values.mean()), np.finfo(float).tiny)
+
+
+def _errors(train: _Sums, test: _Sums) -> Float[ndarray, " penalty"]:
+    """Squared errors of the test part with every penalty p: with W = V D Z, D = 1/(values + p), they are quadratic in the diagonal of D."""
+    values, V, Z, size = _factors(train)
+    XX, XY, YY = test.about(train.X / train.n, train.Y / train.n)
+    linear, quadratic = ((V.T @ XY) * Z).sum(axis=1), (V.T @ XX @ V) * (Z @ Z.T)
+    D = 1 / (values + PENALTIES[:, None] * size)
+    return YY - 2 * D @ linear + np.einsum("pi,ij,pj->p", D, quadratic, D, optimize=True)
+
+
+def _solved(train: _Sums, penalty: float) -> Map:
+    """Ridge regression with a penalty relative to the mean variance of the predictors."""
+    values, V, Z, size = _factors(train)
+    W = (V / (values + penalty * size)) @ Z
+    return W, (train.Y - train.X @ W) / train.n
 
 
 def _apply(fitted: Map, rates: ndarray) -> ndarray:

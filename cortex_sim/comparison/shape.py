@@ -41,9 +41,11 @@ def shape_distance(a: Float[ndarray, "sample unit"], b: Float[ndarray, "sample o
 
 
 def _whitened(samples: ndarray, alpha: float) -> Float[ndarray, "sample axis"]:
-    U, s, _ = np.linalg.svd(samples - samples.mean(axis=0), full_matrices=False)
-    if not s[0] > 0:
+    centred = samples - samples.mean(axis=0)
+    values, axes = np.linalg.eigh(centred.T @ centred)
+    if not values[-1] > 0:
         raise ComparisonError("shape_distance: one side does not vary over samples; there is no shape to compare.")
-    kept = s > SPANNED * s[0]
-    s = s[kept] / np.sqrt((s[kept] ** 2).mean())
-    return U[:, kept] * (alpha * s + 1 - alpha)
+    kept = values > SPANNED**2 * values[-1]
+    s = np.sqrt(values[kept])
+    relative = s / np.sqrt((s**2).mean())
+    return centred @ (axes[:, kept] * ((alpha * relative + 1 - alpha) / s))

@@ -1,18 +1,33 @@
 """Measures of how alike two sets of matched trials are, as one table: the higher the more alike, so that they compare with each other."""
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from joblib import Parallel, cpu_count, delayed
 from numpy import ndarray
+from threadpoolctl import threadpool_limits
 
-from cortex_sim.comparison import geometry, rotations
+from cortex_sim.comparison import dsa, geometry, rotations
+from cortex_sim.comparison.kernels import rbf_cka, rsa
+from cortex_sim.comparison.local_flow import local_flow
+from cortex_sim.comparison.predictivity import canonical_correlation, cycle_consistency, predictivity
+from cortex_sim.comparison.score import PERMUTATION, Score, jackknifed
+from cortex_sim.comparison.shape import shape_distance
 from cortex_sim.comparison.tangling import tangling
+from cortex_sim.trials import derangement
 
 Rates = Float[ndarray, "condition time unit"]
 AXES, TOP = 6, 90  # principal axes; percentile of the tangling that is compared
+DELAYS, RANK = 3, 10  # of the delay embedding, and axes kept of it
+LOST = 0.01  # of the variance, when only principal components are compared
+ORDER, MIXED = 104, 105  # name random streams
+MIXING = "conditions of each principal component of the student permuted"
+STARTS, SEARCH = 16, 200  # of the search for the best rotation of an operator: fewer than where it is the only measure
+SAMPLES = 400  # of which kernels are made, evenly over conditions and time
 FLOOR = 1e-6  # of the largest scale, what a unit that does not vary counts as
 
 
@@ -21,12 +36,16 @@ class Alike:
     """A measure, and its value for a system and itself.
 
     Attributes:
-        function: of two arrays of rates in units of the teacher's standard deviations, and the bin in s.
+        function: of two arrays of rates in units of the teacher's standard deviations, and the bin in s; or of what was read off either.
         identical: what it gives for the same rates twice.
+        whole: it is given every unit; else the principal components that hold all but a hundredth of the variance of either side.
+        read: of one array and the bin, if sides are read by themselves, so that it does not matter which condition of one is which of the other.
     """
 
-    function: Callable[[Any, Any, float], float]
+    function: Callable[..., float]
     identical: float
+    whole: bool = False
+    read: Callable[[Any, float], Any] | None = None
 
     def __call__(self, teacher: Rates, student: Rates, dt: float) -> float:
         """How alike they are; the higher the more.
@@ -36,53 +55,137 @@ class Alike:
             student: of the same conditions, bins and units.
             dt: bin, s.
         """
-        mean, scale = teacher.mean(axis=(0, 1)), teacher.std(axis=(0, 1))
-        scale = np.maximum(scale, FLOOR * scale.max())
-        return float(self.function((teacher - mean) / scale, (student - mean) / scale, dt))
+        a, b = scaled(teacher, student)
+        return self.of(a, b, dt) if self.whole else self.of(_principal(a), _principal(b), dt)
+
+    def of(self, a: Any, b: Any, dt: float) -> float:
+        """The same of sides that are scaled and reduced."""
+        return float(self.function(self.read(a, dt), self.read(b, dt)) if self.read else self.function(a, b, dt))
+
+
+def scaled(teacher: Rates, student: Rates) -> tuple[Rates, Rates]:
+    """Either side about the mean and in standard deviations of each unit of the teacher."""
+    mean, scale = teacher.mean(axis=(0, 1)), teacher.std(axis=(0, 1))
+    scale = np.maximum(scale, FLOOR * scale.max())
+    return (teacher - mean) / scale, (student - mean) / scale
+
+
+def _principal(rates: Rates) -> Rates:
+    return geometry.reduced(rates, LOST) if np.ptp(rates, axis=(0, 1)).any() else rates
+
+
+def table(teacher: Rates, student: Rates, dt: float, *, name: str, split: str, nulls: int = 200, seed: int = 0) -> list[Score]:
+    """Score a student by every measure, with the conditions of the student permuted as the null and leaving out conditions as the interval.
+
+    Args:
+        teacher: rates without noise, or averages.
+        student: of the same conditions, bins and units.
+        dt: bin, s.
+        name: of the student.
+        split: which conditions these are.
+        nulls: permutations.
+        seed: of them.
+    """
+    sides = scaled(teacher, student)
+    few = [_principal(x) for x in sides]
+    rng = np.random.default_rng(np.random.SeedSequence((seed, ORDER)))
+    orders = [derangement(len(teacher), rng) for _ in range(nulls)]
+    mixed = [np.random.default_rng(one) for one in np.random.SeedSequence((seed, MIXED)).spawn(nulls)]
+
+    def scored(label: str) -> Score:
+        measure = MEASURES[label]
+        a, b = sides if measure.whole else few
+        known = measure.read(a, dt) if measure.read else a
+        if measure.read:
+            null = [measure.function(known, measure.read(rotations.shuffled(b, deepcopy(one)), dt)) for one in mixed]
+        else:
+            null = [measure.function(a, b[order], dt) for order in orders]
+        interval = jackknifed(lambda kept: measure.of(a[kept], b[kept], dt), len(a))
+        return Score(
+            label, name, split, measure.of(a, b, dt), "higher", measure.identical, np.array(null), MIXING if measure.read else PERMUTATION, interval,
+            "conditions", ceiling_reason="one noiseless or averaged trial per condition",
+        )  # fmt: skip
+
+    with threadpool_limits(limits=1):  # many small matrices, for which threads cost more than they bring
+        return list(Parallel(n_jobs=min(2, cpu_count()), prefer="threads")(delayed(scored)(label) for label in MEASURES))
 
 
 def _r2(a: Rates, b: Rates, _: float) -> float:
     return 1 - ((a - b) ** 2).sum() / (a**2).sum()
 
 
-def _flat(measure: Callable[[Any, Any], float], sign: float, unlike: float) -> Callable[[Rates, Rates, float], float]:
-    """Of samples of all conditions and times; a student that does not vary is as unlike as can be."""
+def _flat(measure: Callable[[Any, Any], float], sign: float, unlike: float, most: int | None = None) -> Callable[[Rates, Rates, float], float]:
+    """Of samples of all conditions and times, or evenly of so many."""
 
-    def read(a: Rates, b: Rates, _: float) -> float:
-        if not np.ptp(b, axis=(0, 1)).any():
-            return sign * unlike
-        a, b = (geometry.reduced(x) for x in (a, b))
-        return sign * measure(a.reshape(-1, a.shape[2]), b.reshape(-1, b.shape[2]))
+    def read(a: Rates, b: Rates) -> float:
+        every = 1 if most is None else -(-a.shape[0] * a.shape[1] // most)
+        return measure(*(x.reshape(-1, x.shape[2])[::every] for x in (a, b)))
 
-    return read
+    return _whole(read, sign, unlike)
 
 
-def _turning(read: Callable[[rotations.Rotations], float]) -> Callable[[Rates, Rates, float], float]:
-    """How far apart a reading of jPCA is on either side."""
+def _whole(measure: Callable[[Any, Any], float], sign: float, unlike: float) -> Callable[[Rates, Rates, float], float]:
+    """Of conditions and times as they are; a student that does not vary is as unlike as can be."""
+    return lambda a, b, _: sign * (measure(a, b) if np.ptp(b, axis=(0, 1)).any() else unlike)
 
-    def apart(a: Rates, b: Rates, dt: float) -> float:
-        a, b = (x - x.mean(axis=0) for x in (a, b))
-        axes = min(AXES, *(rotations.span(x) for x in (a, b))) // 2 * 2
-        if axes < 2:
+
+def _departures(rates: Rates) -> Rates:
+    return rates - rates.mean(axis=0)
+
+
+def _turning(rates: Rates, dt: float) -> rotations.Rotations | None:
+    """JPCA of the departure from the mean over conditions; None where there is no plane."""
+    x = _departures(rates)
+    axes = min(AXES, rotations.span(x)) // 2 * 2
+    return rotations.jpca(rotations.principal(x, axes), dt) if axes >= 2 else None
+
+
+def _apart(read: Callable[[rotations.Rotations], float]) -> Callable[[rotations.Rotations | None, rotations.Rotations | None], float]:
+    return lambda one, other: -abs(read(one) - read(other)) if one and other else -np.inf
+
+
+def _tangled(rates: Rates, dt: float) -> float:
+    return float(np.percentile(tangling(rates, dt), TOP)) if np.ptp(rates, axis=(0, 1)).any() else 0.0
+
+
+def _operator(rates: Rates, _: float) -> Float[ndarray, "axis axis"] | None:
+    """Of delay embeddings of the departure from the mean over conditions."""
+    x = _departures(rates)
+    return dsa.operator(x, delays=DELAYS, rank=RANK) if np.ptp(x, axis=(0, 1)).any() else None
+
+
+def _operators_apart(distance: Callable[[ndarray, ndarray], float]) -> Callable[[ndarray | None, ndarray | None], float]:
+    """Of as many leading axes as both operators have."""
+
+    def apart(one: ndarray | None, other: ndarray | None) -> float:
+        if one is None or other is None:
             return -np.inf
-        one, other = (read(rotations.jpca(rotations.principal(x, axes), dt)) for x in (a, b))
-        return -abs(one - other)
+        size = min(len(one), len(other))
+        return -distance(one[:size, :size], other[:size, :size])
 
     return apart
 
 
-def _tangled(a: Rates, b: Rates, dt: float) -> float:
-    if not np.ptp(b, axis=(0, 1)).any():
-        return -np.inf
-    one, other = (np.percentile(tangling(x, dt), TOP) for x in (a, b))
-    return -abs(np.log(one / other)) if one > 0 and other > 0 else -np.inf
+def _procrustes(one: ndarray, other: ndarray) -> float:
+    return dsa.procrustes_distance(one, other, restarts=STARTS, steps=SEARCH)
 
 
 MEASURES: Mapping[str, Alike] = {
-    "R² of rates": Alike(_r2, 1.0),
+    "R² of rates": Alike(_r2, 1.0, whole=True),
     "Procrustes angle": Alike(_flat(geometry.procrustes_angle, -1.0, np.pi / 2), 0.0),
+    "shape, half whitened": Alike(_flat(lambda a, b: shape_distance(a, b, alpha=0.5), -1.0, np.pi / 2), 0.0),
+    "shape, whitened": Alike(_flat(lambda a, b: shape_distance(a, b, alpha=0.0), -1.0, np.pi / 2), 0.0),
     "linear CKA": Alike(_flat(geometry.linear_cka, 1.0, 0.0), 1.0),
-    "jPCA R²(M_skew) apart": Alike(_turning(lambda found: found.r2_skew), 0.0),
-    "jPCA frequency apart": Alike(_turning(lambda found: found.fastest), 0.0),
-    "tangling apart": Alike(_tangled, 0.0),
+    "Gaussian CKA": Alike(_flat(rbf_cka, 1.0, 0.0, SAMPLES), 1.0),
+    "RSA": Alike(_whole(rsa, 1.0, 0.0), 1.0),
+    "SVCCA, held out": Alike(_whole(canonical_correlation, 1.0, 0.0), 1.0),
+    "predicts the circuit": Alike(_whole(lambda a, b: predictivity(b, a), 1.0, 0.0), 1.0),
+    "is predicted": Alike(_whole(predictivity, 1.0, 0.0), 1.0),
+    "cycle consistency": Alike(_whole(cycle_consistency, 1.0, 0.0), 1.0),
+    "jPCA R²(M_skew) apart": Alike(_apart(lambda found: found.r2_skew), 0.0, read=_turning),
+    "jPCA frequency apart": Alike(_apart(lambda found: found.fastest), 0.0, read=_turning),
+    "tangling apart": Alike(lambda one, other: -abs(np.log(one / other)) if one > 0 and other > 0 else -np.inf, 0.0, read=_tangled),
+    "local flow": Alike(lambda a, b, dt: local_flow(a, b, dt) if np.ptp(b, axis=(0, 1)).any() else 0.0, 1.0),
+    "DSA, eigenvalues": Alike(_operators_apart(dsa.eigenvalue_distance), 0.0, read=_operator),
+    "DSA, Procrustes": Alike(_operators_apart(_procrustes), 0.0, read=_operator),
 }
