@@ -304,11 +304,13 @@ def _answer(scores: Sequence[Score], found: Sequence[Reading], shares: Sequence[
     left = next(score for score in part if score.student == best.student)
     by_modes = max((s for s in scores if s.measure == TAU.format(SPECTRUM, shares[0])), key=lambda s: s.estimate)
     apart = [_seen_slow([one for one in found if one.cell.share == share]) for share in (shares[0], shares[-1])]
+    slow = f"; the slowest mode of a tanh network is then off by a factor of {apart[1]:.1f}, of all units by {apart[0]:.1f}"
+    slow = slow if np.isfinite(apart).all() else ""
     return (
         f"Where all units are seen, {_quoted(best)} ranks students best by how they respond to pushes that nobody was taught"
         f"{'' if best.ceiling is None else f' (the truth agrees with itself to {best.ceiling:.2f})'}, {_quoted(worst)} worst; by their slowest modes "
-        f"{_quoted(by_modes)} does. With {shares[-1]:.0%} of the units seen it is {_quoted(part[0])}, and {_quoted(left)} is left of the best; the "
-        f"slowest mode of a tanh network of the seen units is then off by a factor of {apart[1]:.1f}, of all units by {apart[0]:.1f} (medians). "
+        f"{_quoted(by_modes)} does. With {shares[-1]:.0%} of the units seen it is {_quoted(part[0])}, and {_quoted(left)} is left of the best"
+        f"{slow}. "
         f"Push the system where you can; where you cannot, trust {best.student!r} before {worst.student!r}; and the fewer units are seen, the less."
     )
 
@@ -391,8 +393,7 @@ def _methods() -> list[str]:
 
     Truth: the share of the change of the seen units' rates that a student explains when a fifth of them gets a brief current, or is silenced, as
     nobody was taught; mean of {DRAWS} draws. A second truth is the distance of the 20 slowest modes about rest. Measures see only the rates of
-    the asked reaches. Their ranks of the students are compared by
-    Kendall's τ within each circuit and draw. Null: students permuted. Ceiling: τ between the truths of either half of the draws. Intervals
+    the asked reaches. Their ranks of the students are compared by Kendall's τ within each circuit and draw. Null: students permuted. Ceiling: τ between the truths of either half of the draws. Intervals
     leave out one circuit at a time, since circuits are what the statement is about.
     """
     return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from cortex_sim.comparison.table import MEASURES
+from cortex_sim.comparison.score import PERMUTATION
+from cortex_sim.comparison.table import MEASURES, MIXING, table
 from cortex_sim.report.matrices import annotated, scatters
 
 DT = 0.01
@@ -51,3 +52,30 @@ def test_a_table_shows_every_finite_number_and_scatters_every_group() -> None:
     points = {"measure": {"one": (np.arange(3.0), np.arange(3.0)), "other": (np.arange(2.0), np.arange(2.0))}}
     drawn = scatters(points, ylabel="truth")
     assert len([line for line in drawn.axes[0].lines if line.get_marker() == "o"]) == 2 and drawn.axes[0].get_ylabel() == "truth"
+
+
+def test_every_score_of_the_table_has_a_null_that_it_beats_and_an_interval_around_it() -> None:
+    nulls = 9
+    rates = rotating(units=12)
+    copy = rates + 0.05 * np.random.default_rng(2).normal(size=rates.shape)
+    found = {score.measure: score for score in table(rates, copy, DT, name="copy", split="all", nulls=nulls, seed=4)}
+    again = {score.measure: score for score in table(rates, copy, DT, name="copy", split="all", nulls=nulls, seed=4)}
+    assert list(found) == list(MEASURES)
+    for name, score in found.items():
+        assert score.null is not None and score.interval is not None and len(score.null) == nulls
+        assert score.estimate == pytest.approx(MEASURES[name](rates, copy, DT), abs=1e-12)
+        assert score.interval[0] <= score.estimate <= score.interval[1]
+        np.testing.assert_array_equal(score.null, again[name].null)
+        apart = MEASURES[name].read is not None
+        assert score.surrogate == (MIXING if apart else PERMUTATION)
+        if not apart:
+            assert score.estimate > score.null.max()
+        elif name.startswith("DSA"):  # what each component does by itself is kept, and how they go together is lost
+            assert score.estimate > score.null.mean()
+
+
+def test_a_student_that_knows_no_conditions_is_unlike_and_breaks_nothing() -> None:
+    rates = rotating()
+    found = {name: measure(rates, np.repeat(rates[:1], len(rates), axis=0), DT) for name, measure in MEASURES.items()}
+    assert not any(np.isnan(value) for value in found.values())
+    assert all(found[name] < MEASURES[name].identical for name in MEASURES)

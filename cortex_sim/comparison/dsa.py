@@ -13,14 +13,12 @@ from cortex_sim.errors import ComparisonError
 
 RESTARTS, STEPS = 32, 500
 RATE, SLOWER, FORGET = 0.15, 0.9, 0.99  # of the search: step in rad at its start, and how much of past steps and squared steps is kept
-RIDGE = 1e-8  # of the regression, where delay coordinates have unit variance
+RIDGE = 1e-8  # of the regression, whose delay coordinates have length 1
 SPANNED = 1e-6  # of the largest singular value: delay coordinates below are left out
 TURNS = 101  # names the random stream
 
 
-def operator(
-    rates: Float[ndarray, "condition time unit"], *, delays: int = 1, rank: int | None = None
-) -> Float[ndarray, "axis axis"]:
+def operator(rates: Float[ndarray, "condition time unit"], *, delays: int = 1, rank: int | None = None) -> Float[ndarray, "axis axis"]:
     """Fit the linear operator that leads the delay coordinates of a system one bin on (HAVOK).
 
     Delay vectors, which never reach across conditions, are turned to their principal axes and scaled to one length; the operator is the least
@@ -56,8 +54,7 @@ def input_operator(
     """
     if inputs.shape[:2] != rates.shape[:2]:
         raise ComparisonError(f"dsa: inputs are (condition, time) {inputs.shape[:2]}; they should be {rates.shape[:2]}, as the rates are.")
-    A, B = _fitted(rates, inputs, delays, rank)
-    return A, B
+    return _fitted(rates, inputs, delays, rank)
 
 
 def _fitted(rates: ndarray, inputs: ndarray | None, delays: int, rank: int | None) -> tuple[ndarray, ndarray]:

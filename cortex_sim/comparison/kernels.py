@@ -5,11 +5,11 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.spatial.distance import cdist
 
+from cortex_sim.comparison.splits import halves
 from cortex_sim.errors import ComparisonError
 from cortex_sim.trials import Trials
 
 SHRINK = 0.1  # of the mean variance, added to the noise covariance before it is inverted
-HALF = 102  # names the random stream
 
 
 def rbf_cka(a: Float[ndarray, "sample unit"], b: Float[ndarray, "sample other"], *, width: float = 1.0) -> float:
@@ -90,34 +90,36 @@ def rsa(a: Float[ndarray, "condition time unit"], b: Float[ndarray, "condition t
 def crossnobis(trials: Trials, *, seed: int = 0) -> Float[ndarray, "time pair"]:
     """Squared Mahalanobis distances between conditions, without the bias of noise: products of differences in two halves of the trials.
 
-    Halves are drawn for each condition; the noise covariance is that of trials about the mean of their condition. Where two conditions do not differ
+    Halves are drawn for each condition; the noise covariance is that of trials about the means of their own half: about those of
+    all trials it would be large where the halves differ, and bias distances upwards. Where two conditions do not differ
     the mean is 0, and single values may be negative.
 
     Args:
-        trials: rates of single trials, two or more of each condition.
+        trials: rates of single trials, four or more of each condition.
         seed: of the halves.
 
     Returns:
         Over the number of units; pairs of conditions in order of first appearance.
 
     Raises:
-        ComparisonError: a condition has one trial.
+        ComparisonError: a condition has fewer than four trials.
 
     Source:
         Walther et al. (2016) NeuroImage 137:188.
     """
-    rng = np.random.default_rng(np.random.SeedSequence((seed, HALF)))
-    means, residuals = [], []
-    for label in dict.fromkeys(trials.condition.tolist()):
-        at = rng.permutation(np.flatnonzero(trials.condition == label))
-        if len(at) < 2:
-            raise ComparisonError(f"crossnobis: condition {label!r} has one trial; there should be at least 2, one for either half.")
-        means.append([trials.rate[part].mean(axis=0) for part in np.array_split(at, 2)])
-        residuals.append(trials.rate[at] - trials.rate[at].mean(axis=0))
-    left = np.concatenate(residuals)
-    free = (len(left) - len(means)) * left.shape[1]
-    noise = np.einsum("ntu,ntv->uv", left, left) / free
-    first, second = (np.asarray(each) @ _inverse_root(noise) for each in zip(*means, strict=True))
+    labels, counts = np.unique(trials.condition, return_counts=True)
+    if counts.min() < 4:
+        few = f"condition {labels[counts.argmin()].item()!r} has {counts.min()} trials"
+        raise ComparisonError(f"crossnobis: {few}; there should be at least 4, two in either half, to tell noise from difference.")
+    split = next(halves(range(len(trials.rate)), strata=trials.condition, seed=seed))
+    parts = [trials.select(part) for part in (split.train, split.test)]
+    residuals = np.concatenate([part.rate[part.condition == label] - part.rate[part.condition == label].mean(axis=0)
+                                for part in parts for label in labels])  # fmt: skip
+    noise = np.einsum("ntu,ntv->uv", residuals, residuals) / ((len(residuals) - 2 * len(labels)) * residuals.shape[1])
+    first, second = (part.averaged() for part in parts)
+    order = [second.condition.tolist().index(label) for label in first.condition.tolist()]
+    whitening = _inverse_root(noise)
+    first, second = first.rate @ whitening, second.rate[order] @ whitening
     i, j = np.triu_indices(len(first), 1)
     return np.einsum("ptu,ptu->tp", first[i] - first[j], second[i] - second[j]) / trials.rate.shape[2]
 

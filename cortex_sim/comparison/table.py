@@ -1,7 +1,6 @@
 """Measures of how alike two sets of matched trials are, as one table: the higher the more alike, so that they compare with each other."""
 
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,14 +89,14 @@ def table(teacher: Rates, student: Rates, dt: float, *, name: str, split: str, n
     few = [_principal(x) for x in sides]
     rng = np.random.default_rng(np.random.SeedSequence((seed, ORDER)))
     orders = [derangement(len(teacher), rng) for _ in range(nulls)]
-    mixed = [np.random.default_rng(one) for one in np.random.SeedSequence((seed, MIXED)).spawn(nulls)]
+    mixed = np.random.SeedSequence((seed, MIXED)).spawn(nulls)
 
     def scored(label: str) -> Score:
         measure = MEASURES[label]
         a, b = sides if measure.whole else few
         known = measure.read(a, dt) if measure.read else a
         if measure.read:
-            null = [measure.function(known, measure.read(rotations.shuffled(b, deepcopy(one)), dt)) for one in mixed]
+            null = [measure.function(known, measure.read(rotations.shuffled(b, np.random.default_rng(one)), dt)) for one in mixed]
         else:
             null = [measure.function(a, b[order], dt) for order in orders]
         interval = jackknifed(lambda kept: measure.of(a[kept], b[kept], dt), len(a))
@@ -177,7 +176,7 @@ MEASURES: Mapping[str, Alike] = {
     "shape, whitened": Alike(_flat(lambda a, b: shape_distance(a, b, alpha=0.0), -1.0, np.pi / 2), 0.0),
     "linear CKA": Alike(_flat(geometry.linear_cka, 1.0, 0.0), 1.0),
     "Gaussian CKA": Alike(_flat(rbf_cka, 1.0, 0.0, SAMPLES), 1.0),
-    "RSA": Alike(_whole(rsa, 1.0, 0.0), 1.0),
+    "RSA": Alike(lambda a, b, _: rsa(a, b) if np.ptp(b, axis=0).any() else 0.0, 1.0),
     "SVCCA, held out": Alike(_whole(canonical_correlation, 1.0, 0.0), 1.0),
     "predicts the circuit": Alike(_whole(lambda a, b: predictivity(b, a), 1.0, 0.0), 1.0),
     "is predicted": Alike(_whole(predictivity, 1.0, 0.0), 1.0),
