@@ -393,7 +393,7 @@ def _methods() -> list[str]:
 
     Truth: the share of the change of the seen units' rates that a student explains when a fifth of them gets a brief current, or is silenced, as
     nobody was taught; mean of {DRAWS} draws. A second truth is the distance of the 20 slowest modes about rest. Measures see only the rates of
-    the asked reaches. Their ranks of the students are compared by Kendall's τ within each circuit and draw. Null: students permuted. Ceiling: τ between the truths of either half of the draws. Intervals
-    leave out one circuit at a time, since circuits are what the statement is about.
+    the asked reaches. Their ranks of the students are compared by Kendall's τ within each circuit and draw. Null: students permuted. Ceiling: τ
+    between the truths of either half of the draws. Intervals leave out one circuit at a time, since circuits are what the statement is about.
     """
     return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
