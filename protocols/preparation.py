@@ -3,7 +3,7 @@
 Reproduces  Kao, Sadabadi & Hennequin (2021) Neuron 109:1567: an inhibition-stabilised network, feedback that minimises the prospective error of the
             movement (LQR), and naive preparation by a constant input, on a two-joint arm.
 Claim       feedback brings the prospective error below 10 % within tens of ms, naive preparation not within 500 ms; 100 ms of either differ by more
-            than a hundredfold; while movements are prepared nothing is put out.
+            than a hundredfold; at rest and in prepared states nothing is put out.
 """
 
 from collections.abc import Mapping, Sequence
