@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from cortex_sim.backends.pytorch import linearise
@@ -28,6 +28,36 @@ class Side:
 
     task: Task
     trials: Trials
+
+    def seen(self, units: Int[ndarray, " seen"]) -> "Side":
+        """The same with some of the units alone, as an electrode would have it.
+
+        Args:
+            units: which, in order.
+
+        Raises:
+            OptionError: the task does not start from rates.
+        """
+        if self.task.initial is None:
+            raise OptionError(f"task {self.task.name!r} has no initial rates, of which some could be seen; take those of reaches().")
+        drives = tuple(replace(drive, pattern=drive.pattern[:, units]) for drive in self.task.drives)
+        trials = Trials.from_arrays(self.trials.rate[:, :, units], self.trials.time, condition=self.trials.condition)
+        return Side(replace(self.task, drives=drives, initial=self.task.initial[:, units]), trials)
+
+    def pushed(self, part: Task, units: Int[ndarray, " seen"]) -> Task:
+        """The task of all units under what was done to those that are seen.
+
+        Args:
+            part: task of the units that are seen, pushed or silenced.
+            units: which they are.
+        """
+        drives = list(self.task.drives)
+        for drive in part.drives[len(drives) :]:
+            pattern = np.zeros((self.task.trials, self.trials.rate.shape[2]))
+            pattern[:, units] = drive.pattern
+            drives.append(replace(drive, pattern=pattern))
+        clamps = tuple(replace(clamp, units=units[clamp.units]) for clamp in part.clamps)
+        return replace(self.task, drives=tuple(drives), clamps=clamps)
 
 
 @dataclass(frozen=True)

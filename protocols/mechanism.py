@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import kendalltau
 
-from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
+from cortex_sim import Claim, Model, Report, Task, load, simulate
 from cortex_sim.comparison.response import response_r2
 from cortex_sim.comparison.score import Score, jackknifed
 from cortex_sim.comparison.spectrum import Spectrum, spectral_distance, spectrum
@@ -26,7 +26,6 @@ from cortex_sim.progress import timed, track
 from cortex_sim.report import Picture
 from cortex_sim.report.courses import Line, over_settings
 from cortex_sim.report.matrices import annotated, scatters
-from cortex_sim.task import Clamp, Drive
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
@@ -176,21 +175,12 @@ def _cells(name: str, circuit: Model, shares: Iterable[float], seed: int, practi
     cells, known = [], spectrum(circuit)
     for share in shares:
         seen = np.sort(order[: max(2, round(share * circuit.units))])
-        parts = [_seen(side, seen) for side in (taught, asked)]
+        parts = [side.seen(seen) for side in (taught, asked)]
         pushed = _pushed(circuit, parts[1].task, JUMP * spread, seed)
         still = asked.trials.rate
-        changed = [(simulate(circuit, _spread(asked.task, one, seen, circuit.units)).rate - still)[:, :, seen] for one in pushed]
+        changed = [(simulate(circuit, asked.pushed(one, seen)).rate - still)[:, :, seen] for one in pushed]
         cells.append(Cell(name, circuit, share, seed, parts[0], parts[1], pushed, changed, known))
     return cells
-
-
-def _seen(side: Side, seen: np.ndarray) -> Side:
-    """The same with those units alone."""
-    task = side.task
-    assert task.initial is not None
-    drives = tuple(replace(drive, pattern=drive.pattern[:, seen]) for drive in task.drives)
-    trials = Trials.from_arrays(side.trials.rate[:, :, seen], side.trials.time, condition=side.trials.condition)
-    return Side(replace(task, drives=drives, initial=task.initial[:, seen]), trials)
 
 
 def _pushed(circuit: Model, task: Task, jump: float, seed: int) -> list[Task]:
@@ -201,17 +191,6 @@ def _pushed(circuit: Model, task: Task, jump: float, seed: int) -> list[Task]:
     draws = [(seed + 100 * draw, draw % 2) for draw in range(DRAWS)]
     return [silence(task, units, seed=one, rate=silent, start=WHEN, **SILENCED) if still
             else push(task, units, seed=one, amplitude=amplitude, start=WHEN, **PUSH) for one, still in draws]  # fmt: skip
-
-
-def _spread(whole: Task, part: Task, seen: np.ndarray, units: int) -> Task:
-    """What acts on the units that are seen, on the whole circuit."""
-    drives = list(whole.drives)
-    for drive in part.drives[len(whole.drives) :]:
-        pattern = np.zeros((whole.trials, units))
-        pattern[:, seen] = drive.pattern
-        drives.append(Drive(pattern, drive.course, drive.name))
-    clamps = tuple(Clamp(seen[clamp.units], clamp.rate, clamp.course, clamp.name) for clamp in part.clamps)
-    return replace(whole, drives=tuple(drives), clamps=clamps)
 
 
 def _jobs(cell: Cell, smoke: bool) -> dict[str, Job]:

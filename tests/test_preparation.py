@@ -1,6 +1,7 @@
 """Preferred states have the energies of theory, and holding currents lead a linear circuit exactly where they should."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ from scipy.linalg import expm, solve_continuous_lyapunov
 from cortex_sim import catalog
 from cortex_sim.errors import OptionError
 from cortex_sim.model import Model
-from cortex_sim.preparation import Preferred, holding_currents, mixtures, preferred_states
+from cortex_sim.perturbation import silence_units
+from cortex_sim.preparation import Preferred, Side, holding_currents, mixtures, preferred_states, reaches
 from cortex_sim.simulation import simulate
+from cortex_sim.task import Drive
 from cortex_sim.task.centre_out import centre_out
 
 Circuit = Callable[..., Model]
@@ -86,3 +89,31 @@ def test_holding_currents_lead_a_linear_circuit_to_the_states_at_the_go_cue(star
     bend = np.linalg.norm(states, axis=1) / 0.4**2  # second derivative along the ramp, and below that of the decay
     bend += (start == "rest") * np.linalg.norm(along, axis=1) * np.linalg.norm(W - np.eye(10), 2) ** 2 / 0.2**2
     assert (np.linalg.norm(reached - (states - missing), axis=1) <= 0.5 * 1e-3 / 2 * bend).all()  # Euler: T dt/2 times it
+
+
+def test_what_is_done_to_the_units_that_are_seen_is_done_to_them_in_the_whole() -> None:
+    circuit = catalog.load("sompolinsky_1988").with_arrays({}, units=9)
+    (side,) = reaches(circuit, (4,), seed=0)
+    seen = np.array([7, 0, 4])
+    part = side.seen(seen)
+    np.testing.assert_array_equal(part.trials.rate, side.trials.rate[:, :, seen])
+    assert part.task.initial is not None
+    np.testing.assert_array_equal(part.task.initial, side.trials.rate[:, 0, seen])
+    course = np.ones(len(part.task.fine_time))
+    pattern = np.arange(12.0).reshape(4, 3)
+    whole = np.zeros((4, 9))
+    whole[:, [7, 0, 4]] = pattern
+    pushed = side.pushed(replace(part.task, drives=(*part.task.drives, Drive(pattern, course))), seen)
+    direct = replace(side.task, drives=(*side.task.drives, Drive(whole, course)))
+    np.testing.assert_array_equal(simulate(circuit, pushed).rate, simulate(circuit, direct).rate)
+    silenced = side.pushed(silence_units(part.task, [0, 2], rate=0.0, span=(0.1, 0.2)), seen)
+    found, alone = (simulate(circuit, task).rate for task in (silenced, silence_units(side.task, [7, 4], rate=0.0, span=(0.1, 0.2))))
+    np.testing.assert_array_equal(found, alone)
+    assert np.abs(found - side.trials.rate).max() > 0.01
+
+
+def test_a_side_without_rates_to_start_from_cannot_be_seen_in_part() -> None:
+    circuit = catalog.load("sompolinsky_1988").with_arrays({}, units=9)
+    (side,) = reaches(circuit, (4,), seed=0)
+    with pytest.raises(OptionError, match=r"^task 'delayed centre-out reaching' has no initial rates, of which some could be seen; take those of reaches\(\)\.$"):
+        Side(replace(side.task, initial=None), side.trials).seen(np.array([1]))
