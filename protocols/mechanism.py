@@ -295,8 +295,8 @@ def _answer(scores: Sequence[Score], found: Sequence[Reading], shares: Sequence[
         f"{'' if best.ceiling is None else f' (the truth agrees with itself to {best.ceiling:.2f})'}, {_quoted(worst)} worst; by their slowest modes "
         f"{_quoted(by_modes)} does. With {shares[-1]:.0%} of the units seen it is {_quoted(part[0])}, and {_quoted(left)} is left of the best"
         f"{slow}. "
-        f"Push the system where you can; between {best.student!r} and {worst.student!r} sign flips over circuits give p = {chance:.2g}, not corrected "
-        f"for choosing among {len(full)} measures; their mean τ is {', '.join(means)} of the units seen."
+        f"Push the system where you can; between {best.student!r} and {worst.student!r} sign flips over circuits give p = {chance:.2g}, not "
+        f"corrected for choosing among {len(full)} measures. The mean τ of all measures is {', '.join(means)} of the units seen."
     )
 
 
