@@ -115,5 +115,6 @@ def test_what_is_done_to_the_units_that_are_seen_is_done_to_them_in_the_whole() 
 def test_a_side_without_rates_to_start_from_cannot_be_seen_in_part() -> None:
     circuit = catalog.load("sompolinsky_1988").with_arrays({}, units=9)
     (side,) = reaches(circuit, (4,), seed=0)
-    with pytest.raises(OptionError, match=r"^task 'delayed centre-out reaching' has no initial rates, of which some could be seen; take those of reaches\(\)\.$"):
+    message = r"^task 'delayed centre-out reaching' has no initial rates, of which some could be seen; take those of reaches\(\)\.$"
+    with pytest.raises(OptionError, match=message):
         Side(replace(side.task, initial=None), side.trials).seen(np.array([1]))
