@@ -15,6 +15,7 @@ import numpy as np
 from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
 from cortex_sim.comparison import geometry, paired, prediction, rotations
 from cortex_sim.comparison.score import PERMUTATION, Score, jackknifed, permuted
+from cortex_sim.comparison.surrogate import shuffled
 from cortex_sim.fitting import Fitted, Options, free_running
 from cortex_sim.fitting.side_by_side import Job, train_many
 from cortex_sim.preparation import MIXED, SD, holding_currents, mixtures, preferred_states
@@ -178,7 +179,7 @@ def _readings(
                 found[measure].append(f(a, b))
                 drawn[measure].append(permuted(f, a, b, seed=seed, count=count))
             states = activity.turning(hertz / np.ptp(activity.taught.rate, axis=(0, 1)).mean())
-            surrogates = np.array([_rotation(rotations.shuffled(states, rng)) for _ in range(count)])
+            surrogates = np.array([_rotation(shuffled(states, rng)) for _ in range(count)])
             for place, (measure, value) in enumerate(zip((SKEW, FREQUENCY), _rotation(states), strict=True)):
                 found[measure].append(value)
                 drawn[measure].append(surrogates[:, place])

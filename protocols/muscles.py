@@ -17,8 +17,9 @@ from scipy.stats import t as student_t
 from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
 from cortex_sim.backends.pytorch.states import trajectory
 from cortex_sim.comparison.geometry import alignment
-from cortex_sim.comparison.rotations import AXES, Rotations, jpca, principal, shuffled
+from cortex_sim.comparison.rotations import AXES, Rotations, jpca, principal
 from cortex_sim.comparison.score import Score
+from cortex_sim.comparison.surrogate import shuffled
 from cortex_sim.comparison.tangling import tangling
 from cortex_sim.dynamics import rate_of
 from cortex_sim.fitting import Fitted, Options

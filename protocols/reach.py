@@ -13,8 +13,9 @@ import numpy as np
 
 from cortex_sim import Claim, Model, Report, Task, Trials, load, move
 from cortex_sim.backends.pytorch.states import trajectory
-from cortex_sim.comparison.rotations import AXES, jpca, principal, shuffled
+from cortex_sim.comparison.rotations import AXES, jpca, principal
 from cortex_sim.comparison.score import Score, jackknifed
+from cortex_sim.comparison.surrogate import shuffled
 from cortex_sim.dynamics import rate_of
 from cortex_sim.embodied import embodied
 from cortex_sim.fitting import Fitted, Options

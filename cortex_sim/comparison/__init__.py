@@ -11,6 +11,7 @@ from cortex_sim.comparison import geometry, prediction, rotations
 from cortex_sim.comparison.response import response_r2
 from cortex_sim.comparison.score import PERMUTATION, Measure, Rates, Score, jackknifed, permuted
 from cortex_sim.comparison.spectrum import Spectrum, shuffled_weights, spectral_distance, spectrum
+from cortex_sim.comparison.surrogate import shuffled
 from cortex_sim.errors import ComparisonError
 from cortex_sim.model import Model
 from cortex_sim.trials import Trials
@@ -105,7 +106,7 @@ def compare_rotations(teacher: Trials, student: Trials, *, setting: Setting) -> 
     states = [rotations.principal(rates, axes) for rates in prepared]
     wanted, found = (rotations.jpca(x, teacher.bin) for x in states)
     rng = np.random.default_rng(np.random.SeedSequence((setting.seed, ROTATION)))
-    mixed = [rotations.shuffled(prepared[1], rng) for _ in range(setting.nulls)]
+    mixed = [shuffled(prepared[1], rng) for _ in range(setting.nulls)]
     surrogates = [rotations.jpca(rotations.principal(rates, axes), teacher.bin) for rates in mixed]
     without = _remembered(lambda kept: rotations.jpca(states[1][kept], teacher.bin))
     readings: dict[str, Callable[[rotations.Rotations], float]] = {

@@ -147,11 +147,6 @@ def skew_flow(states: Float[ndarray, "sample axis"], velocities: Float[ndarray, 
     return (M - M.T) / 2
 
 
-def shuffled(states: Float[ndarray, "condition time unit"], rng: np.random.Generator) -> Float[ndarray, "condition time unit"]:
-    """Permute the condition labels of every unit (or axis) on its own: the usual surrogate, which keeps each unit's time courses."""
-    return np.stack([states[rng.permutation(len(states)), :, axis] for axis in range(states.shape[2])], axis=2)
-
-
 def _plane(vector: ndarray, states: ndarray) -> Float[ndarray, "axis 2"]:
     """Real orthonormal basis of a conjugate pair's plane, turned so that the first state varies most along the first axis."""
     basis = np.stack([vector.real, vector.imag], axis=1) * np.sqrt(2)

@@ -1,10 +1,159 @@
-"""Rate-matched Poisson spikes: what statistics of spike trains are when nothing but the rates is kept."""
+"""Surrogates: data in which some structure is kept and everything else is chance, to tell what a finding needs.
+
+Rates are (condition, time, unit) throughout; every draw takes a generator, so that a protocol names its own stream.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
 
+from cortex_sim.errors import ComparisonError
 from cortex_sim.trials import Trials
 
 SURROGATE = 21  # names the random stream
+SPANNED = 1e-10  # of the largest variance of a mode: axes below are left out, as nothing varies along them
+NEWTON, DECREMENT, NEAR = 200, 1e-14, 0.05  # steps at most; squared Newton decrements at which the fit is done, and from which on whole steps are safe
+ENOUGH = 1e-4  # share of the promised decrease that a step has to bring before
+
+Rates = Float[ndarray, "condition time unit"]
+
+
+def shuffled(states: Rates, rng: np.random.Generator) -> Rates:
+    """Permute the condition labels of every unit (or axis) on its own: keeps each unit's time courses, breaks what units have in common."""
+    return np.stack([states[rng.permutation(len(states)), :, axis] for axis in range(states.shape[2])], axis=2)
+
+
+def inverted(states: Rates, rng: np.random.Generator) -> Rates:
+    """Mirror half of the conditions about their first state, so that they set out backwards from where they did: keeps every starting state.
+
+    Source:
+        Churchland, Cunningham et al. (2012) Nature 487:51, controls.
+    """
+    chosen = rng.permutation(len(states))[: len(states) // 2]
+    mirrored = states.copy()
+    mirrored[chosen] = 2 * states[chosen, :1] - states[chosen]
+    return mirrored
+
+
+def rephased(states: Rates, rng: np.random.Generator, *, together: bool = True) -> Rates:
+    """Give the Fourier components of every condition random phases: keeps means and power spectra, breaks when things happen.
+
+    Args:
+        states: equally spaced in time; a window is taken for one period.
+        rng: of the phases.
+        together: all units of a condition get the same phases, which also keeps their cross-spectra; else every unit its own.
+
+    Source:
+        Prichard & Theiler (1994) Phys Rev Lett 73:951.
+    """
+    conditions, bins, units = states.shape
+    spectrum = np.fft.rfft(states, axis=1)
+    angle = rng.uniform(0, 2 * np.pi, (conditions, spectrum.shape[1], 1 if together else units))
+    angle[:, 0] = 0
+    if bins % 2 == 0:
+        angle[:, -1] = np.pi * rng.integers(0, 2, angle[:, -1].shape)  # real, as the highest component has to stay
+    return np.fft.irfft(spectrum * np.exp(1j * angle), n=bins, axis=1)
+
+
+def turned(states: Rates, rng: np.random.Generator) -> Rates:
+    """Rotate state space at random: keeps all geometry and dynamics, breaks which unit is which."""
+    axes, signs = np.linalg.qr(rng.standard_normal((states.shape[2],) * 2))
+    return states @ (axes * np.sign(np.diagonal(signs)))
+
+
+def sequence(states: Rates) -> Rates:
+    """Give every unit one time course, scaled by condition: the best such description of it. No state drives the next, units peak in their order.
+
+    What a measure of dynamics finds in it as well needs no dynamics (Lebedev et al. 2019 Sci Rep 9:18978).
+    """
+    U, s, Vt = np.linalg.svd(np.moveaxis(states, 2, 0), full_matrices=False)
+    return np.moveaxis(U[:, :, :1] * s[:, None, :1] @ Vt[:, :1], 0, 2)
+
+
+@dataclass(frozen=True)
+class MaximumEntropy:
+    r"""The most random normal distribution with the means and covariances over conditions, over times and over units of given data.
+
+    Its principal axes are products of those of the three covariances, and the variance along axes i, j and k is
+    :math:`1/(\ell_i + m_j + n_k)` with multipliers that give each mode its eigenvalues.
+
+    Attributes:
+        mean: main effects of condition, time and unit, (condition, time, unit).
+        axes: principal axes of either mode, in columns.
+        sd: along each product of axes.
+
+    Source:
+        Elsayed & Cunningham (2017) Nat Neurosci 20:1310. The multipliers come from Newton's method on the convex dual,
+        :math:`\sum_i \ell_i \lambda_i + \sum_j m_j \mu_j + \sum_k n_k \nu_k - \sum_{ijk} \log(\ell_i + m_j + n_k)`.
+    """
+
+    mean: Rates
+    axes: tuple[ndarray, ndarray, ndarray]
+    sd: Float[ndarray, "condition_axis time_axis unit_axis"]
+
+    @classmethod
+    def of(cls, states: Rates) -> "MaximumEntropy":
+        """Fit it.
+
+        Raises:
+            ComparisonError: nothing but main effects varies.
+        """
+        mean = sum(states.mean(axis=others, keepdims=True) for others in ((1, 2), (0, 2), (0, 1))) - 2 * states.mean()
+        rest = states - mean
+        axes, values = [], []
+        for mode in range(3):
+            flat = np.moveaxis(rest, mode, 0).reshape(rest.shape[mode], -1)
+            found, vectors = np.linalg.eigh(flat @ flat.T)
+            kept = found > SPANNED * found[-1]
+            axes.append(vectors[:, kept])
+            values.append(found[kept])
+        if not min(map(len, values)):
+            raise ComparisonError("surrogate: nothing varies but the means of conditions, of times and of units; there is no covariance to keep.")
+        return cls(np.broadcast_to(mean, states.shape), tuple(axes), np.sqrt(_variances(values)))
+
+    def draw(self, rng: np.random.Generator) -> Rates:
+        """Draw data of the same shape."""
+        return self.mean + np.einsum("ijk,ai,bj,ck->abc", self.sd * rng.standard_normal(self.sd.shape), *self.axes, optimize=True)
+
+
+def _variances(values: list[ndarray]) -> Float[ndarray, "i j k"]:
+    """Minimise the dual; multipliers are in units of each mode's own scale, so that steps suit small and large eigenvalues."""
+    values = [one * (values[0].sum() / one.sum()) for one in values]  # left-out axes are all that sums can differ by
+    sizes = np.array([len(one) for one in values])
+    spread = [np.prod(sizes) / (3 * size * one) for size, one in zip(sizes, values, strict=True)]
+    scale, wanted = np.concatenate(spread), np.concatenate(values)
+    cuts = np.cumsum(sizes)[:-1]
+    x = np.ones(len(scale))
+
+    def sums(x: ndarray) -> ndarray:
+        a, b, c = np.split(x * scale, cuts)
+        return a[:, None, None] + b[:, None] + c
+
+    def objective(x: ndarray) -> float:
+        total = sums(x)
+        return float(wanted @ (x * scale) - np.log(total).sum()) if total.min() > 0 else np.inf
+
+    now = objective(x)
+    for _ in range(NEWTON):
+        D = 1 / sums(x)
+        slope = scale * (wanted - np.concatenate([D.sum(axis=others) for others in ((1, 2), (0, 2), (0, 1))]))
+        step = -np.linalg.lstsq(_curvature(D**2) * np.outer(scale, scale), slope, rcond=1e-14)[0]
+        promised = -float(slope @ step)
+        if promised < DECREMENT:
+            break
+        while promised > NEAR and objective(x + step) > now + ENOUGH * float(slope @ step):
+            step = step / 2
+        x = x + step
+        now = objective(x)
+    return 1 / sums(x)
+
+
+def _curvature(E: Float[ndarray, "i j k"]) -> Float[ndarray, "multiplier multiplier"]:
+    ij, ik, jk = E.sum(axis=2), E.sum(axis=1), E.sum(axis=0)
+    i, j, k = (np.diag(E.sum(axis=others)) for others in ((1, 2), (0, 2), (0, 1)))
+    return np.block([[i, ij, ik], [ij.T, j, jk], [ik.T, jk.T, k]])
 
 
 def poisson(trials: Trials, *, seed: int = 0) -> Trials:

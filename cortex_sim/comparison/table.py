@@ -16,6 +16,7 @@ from cortex_sim.comparison.local_flow import local_flow
 from cortex_sim.comparison.predictivity import canonical_correlation, cycle_consistency, predictivity
 from cortex_sim.comparison.score import PERMUTATION, Score, jackknifed
 from cortex_sim.comparison.shape import shape_distance
+from cortex_sim.comparison.surrogate import shuffled
 from cortex_sim.comparison.tangling import tangling
 from cortex_sim.trials import derangement
 
@@ -96,7 +97,7 @@ def table(teacher: Rates, student: Rates, dt: float, *, name: str, split: str, n
         a, b = sides if measure.whole else few
         known = measure.read(a, dt) if measure.read else a
         if measure.read:
-            null = [measure.function(known, measure.read(rotations.shuffled(b, np.random.default_rng(one)), dt)) for one in mixed]
+            null = [measure.function(known, measure.read(shuffled(b, np.random.default_rng(one)), dt)) for one in mixed]
         else:
             null = [measure.function(a, b[order], dt) for order in orders]
         interval = jackknifed(lambda kept: measure.of(a[kept], b[kept], dt), len(a))
