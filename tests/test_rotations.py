@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy import ndarray
-from scipy.linalg import block_diag, expm
-from scipy.ndimage import gaussian_filter1d
+from scipy.linalg import block_diag
 
 from cortex_sim import catalog
+from cortex_sim.comparison.planted import peak_sequence, random_decay, rotation, smooth_noise, velocity_tuned
 from cortex_sim.comparison.rotations import Rotations, jpca, normalised, principal, skew_flow
 from cortex_sim.comparison.surrogate import shuffled
 from cortex_sim.errors import Undetermined
@@ -20,6 +21,7 @@ from cortex_sim.simulation import simulate
 from cortex_sim.task import free_run
 
 CONDITIONS, BINS, UNITS = 27, 21, 60
+SIZE: dict[str, Any] = {"conditions": CONDITIONS, "bins": BINS, "units": UNITS, "dt": 0.01}
 SPEEDS, RADII = np.array([1.5, 0.8, 0.3]), np.array([1.0, 2.0, 0.7])  # Hz, any unit
 
 
@@ -42,6 +44,11 @@ def averages(make: Callable[[np.random.Generator], ndarray], seeds: int = 8) -> 
     found = [of(make(np.random.default_rng(seed))) for seed in range(seeds)]
     r2, r2_skew, ratio = np.mean([[r.r2, r.r2_skew, r.ratio] for r in found], axis=0)
     return r2, r2_skew, ratio
+
+
+def test_one_noisy_plane_has_the_published_numbers() -> None:
+    r2, r2_skew, ratio = averages(lambda rng: rotation(rng, frequency=1.5, noise=0.02, **SIZE))
+    assert (r2, r2_skew, ratio) == pytest.approx((0.994, 0.976, 0.98), abs=0.02)  # what the noise is relative to is not published
 
 
 @pytest.mark.parametrize("dt", [0.01, 0.02])
@@ -145,47 +152,28 @@ def test_recorded_reaches_of_hatsopoulos_2007_give_their_known_answer(shared_dat
 
 
 def test_smooth_noise_has_a_high_ratio_of_a_flow_that_explains_nothing() -> None:
-    r2, r2_skew, ratio = averages(lambda rng: gaussian_filter1d(rng.normal(size=(CONDITIONS, BINS + 60, UNITS)), 4, axis=1)[:, 30:-30])
+    r2, r2_skew, ratio = averages(lambda rng: smooth_noise(rng, width=0.04, **SIZE))
     assert r2 < 0.1 and r2_skew < 0.1 and ratio > 0.7  # published: 0.063, 0.051, 0.80
 
 
-def peaks(rng: np.random.Generator) -> ndarray:
-    """Units peak one after another and are tuned: no dynamics at all."""
-    course = np.exp(-0.5 * ((0.01 * np.arange(BINS)[:, None] - np.linspace(-0.05, 0.25, UNITS)) / 0.04) ** 2)
-    return rng.normal(size=(CONDITIONS, 1, 2)) @ rng.normal(size=(2, UNITS)) * course
-
-
 def test_a_sequence_of_peaks_without_dynamics_looks_like_rotation() -> None:
-    r2, r2_skew, ratio = averages(peaks)
+    r2, r2_skew, ratio = averages(lambda rng: peak_sequence(rng, **SIZE))
     assert r2 == pytest.approx(0.92, abs=0.03) and ratio == pytest.approx(0.87, abs=0.03)  # both vary by 0.02 from draw to draw
-    states = principal(peaks(np.random.default_rng(0)))
+    states = principal(peak_sequence(np.random.default_rng(0), **SIZE))
     null = [jpca(shuffled(states, np.random.default_rng(seed)), 0.01).r2_skew for seed in range(20)]
     assert max(null) < 0.2 < r2_skew  # and permuting conditions does not expose it
 
 
-def velocity_tuned(rng: np.random.Generator, spread: float) -> ndarray:
-    direction, preferred = 2 * np.pi * np.arange(CONDITIONS) / CONDITIONS, rng.uniform(0, 2 * np.pi, UNITS)
-    course = np.exp(-0.5 * ((0.01 * np.arange(BINS)[:, None] - 0.15 - rng.normal(0, spread, UNITS)) / 0.08) ** 2)
-    return np.cos(direction[:, None, None] - preferred) * course * rng.uniform(0.5, 1, UNITS)
-
-
 def test_velocity_tuning_rotates_only_where_latencies_spread() -> None:
-    some, more = (averages(lambda rng, sd=sd: velocity_tuned(rng, sd)) for sd in (0.05, 0.1))
+    some, more = (averages(lambda rng, sd=sd: velocity_tuned(rng, latency=sd, **SIZE)) for sd in (0.05, 0.1))
     assert some[0] > 0.95 and more[0] > 0.95
     assert some[1] == pytest.approx(0.586, abs=0.15) and more[1] == pytest.approx(0.909, abs=0.1)  # one draw published; draws vary by 0.07
     noise = 1e-9 * np.random.default_rng(1).normal(size=(CONDITIONS, BINS, UNITS))
-    assert of(velocity_tuned(np.random.default_rng(0), 0.0) + noise, 2).r2_skew < 1e-12  # x and its velocity stay parallel
+    assert of(velocity_tuned(np.random.default_rng(0), latency=0.0, **SIZE) + noise, 2).r2_skew < 1e-12  # x and its velocity stay parallel
 
 
 def test_a_decaying_random_network_has_a_flow_without_rotation() -> None:
-    def decay(rng: np.random.Generator) -> ndarray:
-        step = expm(0.01 / 0.2 * (0.9 * rng.normal(size=(200, 200)) / np.sqrt(200) - np.eye(200)))
-        states = [rng.normal(size=(CONDITIONS, 200))]
-        for _ in range(BINS - 1):
-            states.append(states[-1] @ step.T)
-        return np.stack(states, axis=1)
-
-    r2, r2_skew, ratio = averages(decay, seeds=4)
+    r2, r2_skew, ratio = averages(lambda rng: random_decay(rng, gain=0.9, tau=0.2, **(SIZE | {"units": 200})), seeds=4)
     assert r2 == pytest.approx(0.893, abs=0.02) and r2_skew == pytest.approx(0.014, abs=0.01) and ratio < 0.03
 
 

@@ -14,7 +14,7 @@ from cortex_sim.trials import Trials
 
 SURROGATE = 21  # names the random stream
 SPANNED = 1e-10  # of the largest variance of a mode: axes below are left out, as nothing varies along them
-NEWTON, DECREMENT, NEAR = 200, 1e-14, 0.05  # steps at most; squared Newton decrements at which the fit is done, and from which on whole steps are safe
+NEWTON, DECREMENT, NEAR = 200, 1e-14, 0.05  # steps at most; squared Newton decrements where it is done and where whole steps are safe
 ENOUGH = 1e-4  # share of the promised decrease that a step has to bring before
 
 Rates = Float[ndarray, "condition time unit"]

@@ -1,0 +1,87 @@
+"""Activity whose dynamics, or lack of them, are known because they were put there: what every measure of dynamics should be tried on first.
+
+All are (condition, time, unit) in bins of dt s, in any one unit.
+"""
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.linalg import expm
+from scipy.ndimage import gaussian_filter1d
+
+RISE = 0.08  # s, width of the speed profile
+PEAK = 0.15  # s, where it stands
+BUMP = 0.04  # s, width of the peaks of a sequence
+BEYOND = 0.05  # s, how far beyond either end of the window a sequence reaches
+EDGE = 8  # widths of the filter on either side of smooth noise, cut away again
+
+Rates = Float[ndarray, "condition time unit"]
+
+
+def rotation(rng: np.random.Generator, *, frequency: float, noise: float, conditions: int, bins: int, units: int, dt: float) -> Rates:
+    """Turn every condition's state in one plane, conditions evenly spread over phases.
+
+    Args:
+        rng: of the plane and of the noise.
+        frequency: Hz.
+        noise: standard deviation of independent noise, relative to that of a unit.
+        conditions: number of them.
+        bins: number of them.
+        units: number of them.
+        dt: s.
+    """
+    angle = 2 * np.pi * (np.arange(conditions)[:, None] / conditions + frequency * dt * np.arange(bins))
+    plane = np.linalg.qr(rng.standard_normal((units, 2)))[0]
+    states = np.stack([np.cos(angle), np.sin(angle)], axis=2) @ plane.T
+    return states + noise * states.std() * rng.standard_normal(states.shape)
+
+
+def smooth_noise(rng: np.random.Generator, *, width: float, conditions: int, bins: int, units: int, dt: float) -> Rates:
+    """Smooth white noise of every unit in every condition by a Gaussian of this width, in s: nothing drives anything."""
+    edge = int(np.ceil(EDGE * width / dt))
+    return gaussian_filter1d(rng.standard_normal((conditions, bins + 2 * edge, units)), width / dt, axis=1)[:, edge : edge + bins]
+
+
+def velocity_tuned(rng: np.random.Generator, *, latency: float, conditions: int, bins: int, units: int, dt: float) -> Rates:
+    """Tune units to the velocity of reaches in evenly spread directions, each with a latency of its own: an output, not a dynamical system.
+
+    Args:
+        rng: of preferred directions, depths and latencies.
+        latency: standard deviation of latencies over units, s.
+        conditions: number of directions.
+        bins: number of them.
+        units: number of them.
+        dt: s.
+
+    Source:
+        Michaels, Dann & Scherberger (2016) PLoS Comput Biol 12:e1005175; Lebedev et al. (2019) Sci Rep 9:18978.
+    """
+    direction, preferred = 2 * np.pi * np.arange(conditions) / conditions, rng.uniform(0, 2 * np.pi, units)
+    speed = np.exp(-0.5 * ((dt * np.arange(bins)[:, None] - PEAK - rng.normal(0, latency, units)) / RISE) ** 2)
+    return np.cos(direction[:, None, None] - preferred) * speed * rng.uniform(0.5, 1, units)
+
+
+def peak_sequence(rng: np.random.Generator, *, conditions: int, bins: int, units: int, dt: float) -> Rates:
+    """Let units peak one after another, each scaled by a two-dimensional tuning to the condition: a sequence without dynamics."""
+    peaks = np.linspace(-BEYOND, dt * (bins - 1) + BEYOND, units)
+    course = np.exp(-0.5 * ((dt * np.arange(bins)[:, None] - peaks) / BUMP) ** 2)
+    return rng.normal(size=(conditions, 1, 2)) @ rng.normal(size=(2, units)) * course
+
+
+def random_decay(rng: np.random.Generator, *, gain: float, tau: float, conditions: int, bins: int, units: int, dt: float) -> Rates:
+    r"""Release a linear network :math:`\tau \dot x = -x + Jx`, :math:`J_{ij} \sim N(0, g^2/N)`, from random states.
+
+    Args:
+        rng: of the weights and the states.
+        gain: g; below 1 everything decays.
+        tau: s.
+        conditions: number of states.
+        bins: number of them.
+        units: N.
+        dt: s.
+    """
+    step = expm(dt / tau * (gain * rng.standard_normal((units, units)) / np.sqrt(units) - np.eye(units)))
+    states = [rng.standard_normal((conditions, units))]
+    for _ in range(bins - 1):
+        states.append(states[-1] @ step.T)
+    return np.stack(states, axis=1)
