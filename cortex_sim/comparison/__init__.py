@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from cortex_sim.comparison import geometry, prediction, rotations
 from cortex_sim.comparison.response import response_r2
-from cortex_sim.comparison.score import PERMUTATION, Measure, Rates, Score, jackknifed, permuted
+from cortex_sim.comparison.score import PERMUTATION, Measure, Rates, Score, jackknifed, permuted, remembered
 from cortex_sim.comparison.spectrum import Spectrum, shuffled_weights, spectral_distance, spectrum
 from cortex_sim.comparison.surrogate import shuffled
 from cortex_sim.errors import ComparisonError
@@ -108,7 +108,7 @@ def compare_rotations(teacher: Trials, student: Trials, *, setting: Setting) -> 
     rng = np.random.default_rng(np.random.SeedSequence((setting.seed, ROTATION)))
     mixed = [shuffled(prepared[1], rng) for _ in range(setting.nulls)]
     surrogates = [rotations.jpca(rotations.principal(rates, axes), teacher.bin) for rates in mixed]
-    without = _remembered(lambda kept: rotations.jpca(states[1][kept], teacher.bin))
+    without = remembered(lambda kept: rotations.jpca(states[1][kept], teacher.bin))
     readings: dict[str, Callable[[rotations.Rotations], float]] = {
         "jPCA R²(M_skew)": lambda r: r.r2_skew, "jPCA R²(M)": lambda r: r.r2, "jPCA R²(M_skew)/R²(M)": lambda r: r.ratio,
         "jPCA frequency (Hz)": lambda r: r.fastest,
@@ -163,15 +163,3 @@ def _matched(name: str, measure: Measure, a: Rates, b: Rates, setting: Setting, 
 def _flat(measure: Callable[[Any, Any], float], unlike: float) -> Measure:
     """Apply a measure to samples of all conditions and times; a student that does not vary is as unlike as can be."""
     return lambda a, b: measure(a.reshape(-1, a.shape[2]), b.reshape(-1, b.shape[2])) if np.ptp(b, axis=(0, 1)).any() else unlike
-
-
-def _remembered(analyse: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Analyse each selection of conditions once, however many numbers are read off it."""
-    known: dict[bytes, Any] = {}
-
-    def remembered(kept: Any) -> Any:
-        if kept.tobytes() not in known:
-            known[kept.tobytes()] = analyse(kept)
-        return known[kept.tobytes()]
-
-    return remembered

@@ -117,3 +117,15 @@ def jackknifed(evaluate: Callable[[Int[ndarray, " kept"]], float], count: int) -
     error = np.sqrt((count - 1) / count * ((without - without.mean()) ** 2).sum())
     estimate, reach = evaluate(everyone), float(student_t.ppf(0.975, count - 1) * error)
     return estimate - reach, estimate + reach
+
+
+def remembered(analyse: Callable[[Int[ndarray, " kept"]], Any]) -> Callable[[Int[ndarray, " kept"]], Any]:
+    """Analyse each selection of conditions once, however many numbers are read off it."""
+    known: dict[bytes, Any] = {}
+
+    def once(kept: Int[ndarray, " kept"]) -> Any:
+        if kept.tobytes() not in known:
+            known[kept.tobytes()] = analyse(kept)
+        return known[kept.tobytes()]
+
+    return once

@@ -111,7 +111,7 @@ class MaximumEntropy:
             values.append(found[kept])
         if not min(map(len, values)):
             raise ComparisonError("surrogate: nothing varies but the means of conditions, of times and of units; there is no covariance to keep.")
-        return cls(np.broadcast_to(mean, states.shape), tuple(axes), np.sqrt(_variances(values)))
+        return cls(np.broadcast_to(mean, states.shape), (axes[0], axes[1], axes[2]), np.sqrt(_variances(values)))
 
     def draw(self, rng: np.random.Generator) -> Rates:
         """Draw data of the same shape."""
@@ -143,7 +143,7 @@ def _variances(values: list[ndarray]) -> Float[ndarray, "i j k"]:
         promised = -float(slope @ step)
         if promised < DECREMENT:
             break
-        while promised > NEAR and objective(x + step) > now + ENOUGH * float(slope @ step):
+        while promised > NEAR and objective(x + step) > now + ENOUGH * float(slope @ step) and np.abs(step).max() > np.finfo(float).eps:
             step = step / 2
         x = x + step
         now = objective(x)
