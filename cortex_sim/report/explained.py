@@ -11,6 +11,7 @@ from numpy import ndarray
 from cortex_sim.report.figures import GREY, STYLE, TEACHER, WIDTH, colours
 
 DOTS = 3000  # of a scatter, at most
+ABREAST = 4  # panels in a row
 
 
 def scatters(
@@ -35,6 +36,32 @@ def scatters(
             ax.set(xlim=(-edge, edge), ylim=(-edge, edge), aspect="equal", title=f"{name}\n{said[name]}")
         row[0].set_ylabel("student")
         figure.supxlabel(f"teacher: {quantity}; the student's in the same unit", fontsize=9)
+    return figure
+
+
+def against(panels: Mapping[str, tuple[Float[ndarray, " sample"], Float[ndarray, " sample"]]], *, xlabel: str, ylabel: str) -> Figure:
+    """Draw two positive quantities against each other on logarithmic axes, one panel a system, with the line of equality and the share below it.
+
+    Args:
+        panels: name of a system to both quantities, sample by sample.
+        xlabel: the first, with its unit.
+        ylabel: the second, with its unit.
+    """
+    with matplotlib.rc_context(STYLE):
+        rows = -(-len(panels) // ABREAST)
+        figure = Figure(figsize=(WIDTH, rows * (WIDTH / ABREAST + 0.3) + 0.3))
+        axes, ink = figure.subplots(rows, ABREAST, sharex=True, sharey=True, squeeze=False), colours(list(panels))
+        drawn = np.concatenate([np.ravel(pair) for pair in panels.values()])
+        edges = drawn[drawn > 0].min() / 2, drawn.max() * 2
+        for ax in axes.flat[len(panels) :]:
+            ax.set_axis_off()
+        for ax, (name, (x, y)) in zip(axes.flat, panels.items(), strict=False):
+            chosen = np.linspace(0, len(x) - 1, min(DOTS, len(x)), dtype=int)
+            ax.loglog(edges, edges, color=GREY, lw=0.8, ls="--")
+            ax.plot(x[chosen], y[chosen], ".", color=ink[name], ms=2.5, alpha=0.4, mew=0, rasterized=True)
+            ax.set(xlim=edges, ylim=edges, aspect="equal", title=f"{name}\n{(y < x).mean():.0%} below")
+        figure.supxlabel(xlabel, fontsize=9)
+        figure.supylabel(ylabel, fontsize=9)
     return figure
 
 

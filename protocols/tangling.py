@@ -1,0 +1,230 @@
+"""Is a population less tangled than the muscles it drives, and does that say that it generates its movement by itself?
+
+Reproduces  trajectory tangling (Russo et al. 2018 Neuron 97:953) on closed forms, on a stability-optimised circuit and its muscles, on networks that
+            were taught the circuit, and on tuned cells that have no dynamics; a recording of motor cortex and the hand beside them, where given.
+Claim       the closed forms come out; the circuit is less tangled than its muscles most of the time, more often so than as many random projections of
+            it, which shows how much of that the muscles' few dimensions do; the report says whether cells without dynamics pass as well.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from cortex_sim import Claim, Model, Report, Trials, load, simulate
+from cortex_sim.comparison import planted
+from cortex_sim.comparison.score import Score, jackknifed, remembered
+from cortex_sim.comparison.tangling import AXES, tangling
+from cortex_sim.errors import TrialsError
+from cortex_sim.fitting import Options
+from cortex_sim.fitting.side_by_side import Job, train_many
+from cortex_sim.fitting.start import own_class, paced
+from cortex_sim.preparation import reaches
+from cortex_sim.progress import timed, track
+from cortex_sim.recordings import hand, read
+from cortex_sim.report import Picture, figures, panels
+from cortex_sim.report.explained import against
+from cortex_sim.task import BIN
+
+QUESTION = __doc__.split("\n")[0]
+MODEL = "hennequin_2014"
+PRACTICE, ASKED, SMALL = 330, 27, (60, 6)  # reaches taught, reaches looked at, both of a smoke run
+WINDOW = (-0.2, 0.4)  # s about movement onset, in a recording
+MUSCLES, DRIVEN = 8, 50  # planted muscles, each driven by this many neurons
+PROJECTIONS, SMOKE_PROJECTIONS = 100, 3  # sets of as many random projections
+LATENCY, UNITS = 0.1, 60  # s, and tuned cells without dynamics
+PLANT, TUNED_CELLS, PROJECTED = 129, 130, 131  # name the random streams
+CIRCUIT, OWN, UNTRAINED, TUNED, RECORDING = "circuit", "own gain", "untrained", "tuned cells ± 100 ms", "recording"
+STUDENTS = {
+    "leaky tanh": ("leaky_tanh", Options(epochs=25, rate=5e-3)),
+    "hidden units": ("leaky_readout", Options(epochs=60, rate=5e-3)),
+    "GRU": ("gru", Options(epochs=60, rate=5e-3)),
+}
+BELOW, TOP = "share of times at which it is less tangled than its muscles", "90th percentile of tangling (1/s²)"
+PERCENTILE, SAMPLES = 90, 2000  # of the closed forms
+CIRCLE, CROSSING, LIFTED = 4 / 4.1, 40.0, 11.68
+CLOSED = "closed form"
+BOUND = "bound of this protocol"
+
+
+@dataclass(frozen=True)
+class Tangled:
+    """Rates of a population, the muscles it drives, and the tangling of both and of sets of random projections of the population."""
+
+    rates: np.ndarray
+    muscles: np.ndarray
+    own: np.ndarray
+    driven: np.ndarray
+    projected: np.ndarray
+
+
+@threadpool_limits.wrap(limits=1)
+def run(model: Model, *, seed: int = 0, smoke: bool = False, recording: str | Path | None = None) -> Report:
+    """Compare the tangling of populations with that of the muscles they drive.
+
+    Args:
+        model: circuit whose reaches are looked at and taught.
+        seed: of every random choice.
+        smoke: few units, reaches and epochs: shows that everything runs, its numbers mean nothing.
+        recording: condition averages about movement onset, with positions of the hand in the place of muscles.
+
+    Raises:
+        TrialsError: the recording does not cover the window, or holds no hand.
+    """
+    seconds: dict[str, float] = {}
+    recorded = None if recording is None else _recorded(Path(recording))
+    model = model.with_arrays({}, units=min(model.units, 30)) if smoke and not model.weights else model
+    with timed(seconds, "circuit"):
+        practice, asked = reaches(model, SMALL if smoke else (PRACTICE, ASKED), seed=seed)
+    with timed(seconds, "training"):
+        jobs = {OWN: Job(own_class(model), practice.trials, practice.task, seed, Options(epochs=0))}
+        for name, (card, options) in STUDENTS.items():
+            jobs[name] = Job(paced(load(card), model), practice.trials, practice.task, seed, Options(epochs=2) if smoke else options)
+        jobs[UNTRAINED] = Job(paced(load("leaky_tanh"), model), practice.trials, practice.task, seed, Options(epochs=0, closed_form=False))
+        fitted = train_many({name: jobs[name] for name in ((OWN, "leaky tanh") if smoke else jobs)})
+    runs = {CIRCUIT: asked.trials} | {name: simulate(one.model, asked.task, seed=seed) for name, one in fitted.items()}
+    drive = _drive(practice.trials.rate, seed)
+    systems = {name: (trials.rate, drive(trials.rate)) for name, trials in runs.items()} | {TUNED: _tuned(seed)}
+    systems |= {} if recorded is None else {RECORDING: recorded}
+    with timed(seconds, "tangling"), track("tangling") as report:
+        found = {}
+        for number, (name, (rates, muscles)) in enumerate(systems.items()):
+            report(number / len(systems), name)
+            found[name] = _tangled(rates, muscles, seed, SMOKE_PROJECTIONS if smoke else PROJECTIONS)
+    with timed(seconds, "scores"):
+        scores = _scores(found)
+    return Report(
+        title=QUESTION, question=f"Circuit: {model.title} ({model.paper}), {MUSCLES} muscles that it drives, and networks taught its reaches.",
+        answer=_answer(found), claims=_closed_forms() + ([] if smoke else _claims(found)), scores=scores,
+        pictures=_pictures(found, runs) | panels.learning(fitted), trials=runs,
+        models={CIRCUIT: model} | {name: one.model for name, one in fitted.items()}, methods=_methods(),
+        facts={"circuit": f"{model.name}, {model.units} units"} | ({"smoke run": "its numbers mean nothing"} if smoke else {}),
+        absent=() if recorded is not None else ("A recording: give one with --recording.",), seed=seed, seconds=seconds,
+    )  # fmt: skip
+
+
+def _recorded(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Rates, and the hand's place and velocity, each over its own spread."""
+    trials, place = read(path), hand(path)
+    if trials.time[0] > WINDOW[0] + BIN / 2 or trials.time[-1] < WINDOW[1] - BIN:
+        raise TrialsError(f"{path}: should reach from {WINDOW[0] * 1e3:g} to {WINDOW[1] * 1e3:g} ms about movement onset.")
+    kept = (trials.time > WINDOW[0] - BIN / 2) & (trials.time < WINDOW[1] - BIN / 2)
+    moved = np.concatenate([one / one[:, kept].std() for one in (place, np.gradient(place, BIN, axis=1))], axis=2)
+    return trials.rate[:, kept], moved[:, kept]
+
+
+def _drive(practised: np.ndarray, seed: int) -> Any:
+    """Muscles: rectified sums of random neurons with random weights, about the mean of practised reaches; what falls below it is silent."""
+    rng = np.random.default_rng(np.random.SeedSequence((seed, PLANT)))
+    units = practised.shape[2]
+    weights = np.zeros((units, MUSCLES))
+    for muscle in weights.T:
+        chosen = rng.choice(units, min(DRIVEN, units), replace=False)
+        muscle[chosen] = rng.standard_normal(len(chosen))
+    mean, scale = (practised @ weights).mean(axis=(0, 1)), (practised @ weights).std(axis=(0, 1))
+    return lambda rates: np.maximum((rates @ weights - mean) / scale, 0.0)
+
+
+def _tuned(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cells tuned to velocity with spread latencies, and muscles driven by them."""
+    rng = np.random.default_rng(np.random.SeedSequence((seed, TUNED_CELLS)))
+    size: dict[str, Any] = {"conditions": ASKED, "bins": 60, "units": UNITS, "dt": BIN}
+    rates = planted.velocity_tuned(rng, latency=LATENCY, **size)
+    return rates, _drive(rates, seed)(rates)
+
+
+def _tangled(rates: np.ndarray, muscles: np.ndarray, seed: int, count: int) -> Tangled:
+    """Random projections are as many as the muscles, of units scaled to one variance, without a threshold."""
+    scaled = (rates - rates.mean(axis=(0, 1))) / np.maximum(rates.std(axis=(0, 1)), 1e-9)
+    rng = np.random.default_rng(np.random.SeedSequence((seed, PROJECTED)))
+    weights = rng.standard_normal((count, rates.shape[2], muscles.shape[2]))
+    projected = np.array([tangling(scaled @ one, BIN) for one in weights])
+    return Tangled(rates, muscles, tangling(rates, BIN), tangling(muscles, BIN), projected)
+
+
+def _scores(found: Mapping[str, Tangled]) -> list[Score]:
+    shares, tops = [], []
+    for name, one in found.items():
+        without = remembered(lambda kept, one=one: (tangling(one.rates[kept], BIN), tangling(one.muscles[kept], BIN)))
+        count, split = len(one.rates), f"{len(one.rates)} conditions"
+        shares.append(Score(
+            BELOW, name, split, float((one.own < one.driven).mean()), "higher", 1.0, (one.own < one.projected).mean(axis=(1, 2)),
+            "as many random projections of the population in place of muscles",
+            jackknifed(lambda kept, without=without: float((without(kept)[0] < without(kept)[1]).mean()), count), "conditions",
+            ceiling_reason="a share of times; nothing is predicted",
+        ))  # fmt: skip
+        tops.append(Score(
+            TOP, name, split, float(np.percentile(one.own, PERCENTILE)), "closer", float(np.percentile(found[CIRCUIT].own, PERCENTILE)),
+            np.percentile(one.projected, PERCENTILE, axis=(1, 2)), "random projections of the population, as many as muscles",
+            jackknifed(lambda kept, without=without: float(np.percentile(without(kept)[0], PERCENTILE)), count), "conditions",
+            ceiling_reason="one noiseless or averaged trial per condition",
+        ))  # fmt: skip
+    return shares + tops
+
+
+def _closed_forms() -> list[Claim]:
+    """A circle, a figure of eight and the same lifted, once a second; their tangling in units of the squared angular frequency."""
+    phase = 2 * np.pi * np.arange(SAMPLES) / SAMPLES
+
+    def top(*coordinates: np.ndarray, dt: float = 1 / SAMPLES) -> float:
+        return float(tangling(np.stack(coordinates, axis=1)[None], dt)[0, 2:-2].max() / (2 * np.pi) ** 2)  # one-sided derivatives at the ends
+
+    circle, eight = (np.cos(phase), np.sin(phase)), (np.sin(phase), np.sin(2 * phase))
+    return [
+        Claim("tangling of a circle / ω²", top(*circle), 0.999 * CIRCLE, 1.001 * CIRCLE, f"{CLOSED}: 4/(4 + 0.1)"),
+        Claim("tangling of a figure of eight at its crossing / ω²", top(*eight), 0.999 * CROSSING, 1.001 * CROSSING, f"{CLOSED}: 4/(0.1 × 1)"),
+        Claim("the same, lifted by a third coordinate / ω²", top(*eight, np.cos(phase)), 0.997 * LIFTED, 1.003 * LIFTED, "another implementation"),
+        Claim("change of tangling by a factor of 7 in scale", top(*(7 * x for x in eight)) / top(*eight), 1 - 1e-9, 1 + 1e-9, f"{CLOSED}: none"),
+        Claim("change of tangling by a step twice as long", top(*eight, dt=2 / SAMPLES) / top(*eight), 0.25 - 1e-9, 0.25 + 1e-9, f"{CLOSED}: 1/4"),
+    ]
+
+
+def _claims(found: Mapping[str, Tangled]) -> list[Claim]:
+    one = found[CIRCUIT]
+    beyond = float((one.own < one.driven).mean() - (one.own < one.projected).mean())
+    return [
+        Claim(f"{CIRCUIT}: {BELOW}", float((one.own < one.driven).mean()), 0.9, 1.0, f"{BOUND}; nearly all times in recordings (Russo et al. 2018)"),
+        Claim(f"{CIRCUIT}: the same, beyond random projections", beyond, 0.0, 1.0, f"{BOUND}: muscles are no mere projections"),
+    ]
+
+
+def _answer(found: Mapping[str, Tangled]) -> str:
+    told = [f"{name} {(one.own < one.driven).mean():.0%} ({(one.own < one.projected).mean():.0%})" for name, one in found.items()]
+    return (
+        f"Less tangled than the muscles, and in parentheses than as many random projections of itself: {', '.join(told)} of times. "
+        "What random projections reach as well comes from having few outputs; tuned cells have no dynamics at all."
+    )
+
+
+def _pictures(found: Mapping[str, Tangled], runs: Mapping[str, Trials]) -> dict[str, Picture]:
+    clouds = {name: (one.driven.ravel(), one.own.ravel()) for name, one in found.items()}
+    courses = {"muscles of the circuit": found[CIRCUIT].driven} | {name: found[name].own for name in runs}
+    logs = {name: np.log10(np.percentile(one, PERCENTILE, axis=0)) for name, one in courses.items()}
+    return {
+        "clouds": Picture(
+            against(clouds, xlabel="tangling of muscles (1/s²)", ylabel="of the population (1/s²)"), "Population against muscles",
+            "Every condition and time; below the dashed line the population is less tangled than the muscles it drives. In the recording, place "
+            "and velocity of the hand stand in for muscles.",
+        ),
+        "courses": Picture(
+            figures.curves(runs[CIRCUIT].time * 1e3, logs, xlabel="time from the go cue (ms)", ylabel="log10 of tangling (1/s²)"),
+            "Tangling over the reach", "90th percentile over conditions. Thick and pale: the muscles of the circuit; lines: populations.",
+        ),
+    }  # fmt: skip
+
+
+def _methods() -> Sequence[str]:
+    text = f"""
+    Tangling is Q(t) = max over t' of |dx(t) - dx(t')|² / (|x(t) - x(t')|² + ε) over all times and conditions, with ε a tenth of the mean squared norm
+    of the centred state, on at most {AXES} principal components, of populations and muscles alike. {ASKED} delayed reaches that nobody was taught
+    are looked at from the go cue on. Each of {MUSCLES} muscles is the rectified sum of {DRIVEN} random neurons with random weights, above its mean
+    over practised reaches. Networks drive the same muscles with their observed rates. Tuned cells follow the velocity of the hand with latencies of
+    {LATENCY * 1e3:g} ms (s.d.) and have no dynamics.
+
+    Null: as many random projections of the population as there are muscles, {PROJECTIONS} sets, without a threshold: how untangled a population is
+    beside anything of so few dimensions. Intervals leave out one condition at a time.
+    """
+    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
