@@ -1,11 +1,15 @@
 """Subspaces: chance by symmetry, planted null and potent parts, shares of variance in closed form."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from cortex_sim.comparison.geometry import alignment
+from cortex_sim.comparison.rotations import normalised
 from cortex_sim.comparison.subspaces import Spaces, both_ways, chance_alignment, spaces, tuning_ratio, variance_shares
 from cortex_sim.errors import ComparisonError
+from cortex_sim.recordings import read
 
 
 def orthonormal(rng: np.random.Generator, rows: int, columns: int) -> np.ndarray:
@@ -38,6 +42,13 @@ def test_chance_within_all_there_is_is_certain() -> None:
         chance_alignment(x, 4, within=x, count=5, rng=np.random.default_rng(0))
 
 
+def test_recorded_reaches_of_hatsopoulos_2007_give_their_known_alignment(shared_data: Path) -> None:
+    trials = read(shared_data / "hatsopoulos2007_rs_centerout.npz")
+    spread = np.ptp(trials.rate, axis=(0, 1))
+    before, after = (normalised(trials.window(*span).rate, spread) for span in ((-0.5, -0.2), (-0.05, 0.3)))
+    assert (alignment(after, before, 6), alignment(before, after, 6)) == pytest.approx((0.22, 0.20), abs=5e-3)
+
+
 def planted(hidden: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, Spaces]:
     """Six dimensions, three of which drive muscles; in preparation the variance of the other three is larger by a factor, in movement it is not."""
     rng = np.random.default_rng(3)
@@ -57,6 +68,27 @@ def test_planted_null_and_potent_directions_and_their_ratio_are_found() -> None:
         np.testing.assert_allclose(np.linalg.svd(one.T @ other, compute_uv=False), 1, atol=1e-6)
     conditions = 27
     assert tuning_ratio(preparation, movement, found) == pytest.approx(4, rel=5 * np.sqrt(4 / (3 * 30 * (conditions - 1))))
+
+
+def test_movement_alone_cannot_tell_what_orthogonal_preparation_would_do() -> None:
+    """Muscles are driven by directions of movement, and by preparatory ones or not: in movement, where those are all but still, they look alike."""
+    rng = np.random.default_rng(5)
+    axes = orthonormal(rng, 40, 6)
+    small = np.sqrt([1, 1, 1, 1e-4, 1e-4, 1e-4])
+    preparation, movement = (white(rng, 27 * 30, axes * size).reshape(27, 30, 40) for size in (small[::-1], small))
+    both, drive = np.concatenate([preparation, movement], axis=1), rng.normal(size=(3, 3))
+    silent = axes[:, :3] @ drive
+    heard = silent + axes[:, 3:] @ drive
+    ratios = {}
+    for name, weights in {"silent": silent, "heard": heard}.items():
+        noise = [0.1 * one.std() * rng.normal(size=(27, one.shape[1], 3)) for one in (movement @ weights, both @ weights)]
+        for ridge in (1e-6, 0.1):
+            alone = spaces(movement, movement @ weights + noise[0], within=both, ridge=ridge)
+            ratios[name, "alone", ridge] = tuning_ratio(preparation, movement, alone)
+            ratios[name, "both", ridge] = tuning_ratio(preparation, movement, spaces(both, both @ weights + noise[1], ridge=ridge))
+    for ridge in (1e-6, 0.1):
+        assert ratios["silent", "both", ridge] > 100 * ratios["heard", "both", ridge]
+    assert ratios["heard", "alone", 0.1] > 100 * ratios["silent", "alone", 1e-6]  # the penalty decides, and the wrong way round
 
 
 def test_random_directions_hide_nothing_on_average() -> None:

@@ -60,7 +60,7 @@ class Spaces:
     Attributes:
         potent: orthonormal, in columns, (unit, muscle axis).
         null: orthonormal, in columns, orthogonal to the potent ones within the neural axes that were kept.
-        explained: share of the variance of the muscles that the regression explains, in the movement it was made of.
+        explained: share of the variance of the muscles that the regression explains, in the rates it was made of.
     """
 
     potent: Float[ndarray, "unit potent"]
@@ -74,14 +74,22 @@ class Spaces:
         return Spaces(random[:, : self.potent.shape[1]], random[:, self.potent.shape[1] :], float("nan"))
 
 
-def spaces(movement: Rates, muscles: Float[ndarray, "condition time muscle"], *, neural: int = NEURAL, muscular: int = MUSCLES) -> Spaces:
-    """Find them by regressing the leading components of muscles on those of neurons during movement.
+def spaces(
+    rates: Rates, muscles: Float[ndarray, "condition time muscle"], *, within: Rates | None = None, neural: int = NEURAL, muscular: int = MUSCLES,
+    ridge: float = RIDGE,
+) -> Spaces:
+    """Find them by regressing the leading components of muscles on those of neurons.
+
+    Where preparation and movement are orthogonal, movement alone cannot say what preparatory directions would do to muscles: what is found is then
+    decided by the penalty. Rates of both epochs can.
 
     Args:
-        movement: rates.
+        rates: of movement, as published, or of both epochs.
         muscles: of the same conditions and bins.
+        within: rates whose leading components are taken for the neurons', if not these.
         neural: principal components of the neurons.
         muscular: principal components of the muscles, fewer than of the neurons.
+        ridge: penalty of the regression, relative to the mean variance of the neurons' components.
 
     Raises:
         ComparisonError: conditions or bins differ, or there are not more neural than muscular components.
@@ -89,17 +97,17 @@ def spaces(movement: Rates, muscles: Float[ndarray, "condition time muscle"], *,
     Source:
         Kaufman, Churchland, Ryu & Shenoy (2014) Nat Neurosci 17:440.
     """
-    if movement.shape[:2] != muscles.shape[:2]:
-        found = f"{movement.shape[:2]} of neurons and {muscles.shape[:2]} of muscles"
+    if rates.shape[:2] != muscles.shape[:2]:
+        found = f"{rates.shape[:2]} of neurons and {muscles.shape[:2]} of muscles"
         raise ComparisonError(f"subspaces: (condition, time) are {found}; they should match.")
-    if not 0 < muscular < neural <= movement.shape[2] or muscular > muscles.shape[2]:
-        sizes = f"{neural} of {movement.shape[2]} neurons and {muscular} of {muscles.shape[2]} muscles"
+    if not 0 < muscular < neural <= rates.shape[2] or muscular > muscles.shape[2]:
+        sizes = f"{neural} of {rates.shape[2]} neurons and {muscular} of {muscles.shape[2]} muscles"
         raise ComparisonError(f"subspaces: components are {sizes}; there should be more of neurons, and no more than there are.")
-    x, y = (one.reshape(-1, one.shape[2]) - one.mean(axis=(0, 1)) for one in (movement, muscles))
-    axes, targets = (np.linalg.eigh(one.T @ one)[1][:, ::-1][:, :count] for one, count in ((x, neural), (y, muscular)))
+    x, y, whole = (one.reshape(-1, one.shape[2]) - one.mean(axis=(0, 1)) for one in (rates, muscles, rates if within is None else within))
+    axes, targets = (np.linalg.eigh(one.T @ one)[1][:, ::-1][:, :count] for one, count in ((whole, neural), (y, muscular)))
     N, M = x @ axes, y @ targets
     gram = N.T @ N
-    W = np.linalg.solve(gram + RIDGE * np.trace(gram) / neural * np.eye(neural), N.T @ M)
+    W = np.linalg.solve(gram + ridge * np.trace(gram) / neural * np.eye(neural), N.T @ M)
     turned = np.linalg.qr(W, mode="complete")[0]
     return Spaces(axes @ turned[:, :muscular], axes @ turned[:, muscular:], float(1 - ((M - N @ W) ** 2).sum() / (M**2).sum()))
 
