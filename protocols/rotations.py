@@ -84,7 +84,7 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False, recording: str | Pa
         draws = []
         for number, states in enumerate(circuits):
             report(number / len(circuits), "")
-            draws.append(_planted(np.random.default_rng(np.random.SeedSequence((seed, PLANTED, number))), states))
+            draws.append(_planted(np.random.default_rng(np.random.SeedSequence((seed, number, PLANTED))), states))
     first = draws[0] | ({} if recorded is None else {RECORDING: recorded})
     with timed(seconds, "surrogates"), track("surrogates") as report:
         turning = {}
@@ -151,7 +151,7 @@ def _turning(states: np.ndarray, seed: int, nulls: int) -> Turning:
     }  # fmt: skip
     found = {}
     for number, (name, make) in enumerate(makers.items()):
-        streams = np.random.SeedSequence((seed, CHANCE, number)).spawn(nulls)
+        streams = np.random.SeedSequence((seed, number, CHANCE)).spawn(nulls)
         found[name] = np.array([_skew(make(np.random.default_rng(one))) for one in streams])
     return Turning(states, _jpca(states), found | {PEAK: np.array([_skew(sequence(states))])})
 
