@@ -38,7 +38,7 @@ class Alike:
     Attributes:
         function: of two arrays of rates in units of the teacher's standard deviations, and the bin in s; or of what was read off either.
         identical: what it gives for the same rates twice.
-        whole: it is given every unit; else the principal components that hold all but a hundredth of the variance of either side.
+        whole: it is given every unit, the same on both sides; else principal components that hold all but a hundredth of the variance of either.
         read: of one array and the bin, if sides are read by themselves, so that it does not matter which condition of one is which of the other.
     """
 
@@ -70,24 +70,35 @@ def scaled(teacher: Rates, student: Rates) -> tuple[Rates, Rates]:
     return (teacher - mean) / scale, (student - mean) / scale
 
 
-def _principal(rates: Rates) -> Rates:
-    return geometry.reduced(rates, LOST) if np.ptp(rates, axis=(0, 1)).any() else rates
+def images(one: Rates, other: Float[ndarray, "condition time other"]) -> tuple[Rates, Float[ndarray, "condition time other"]]:
+    """Two coordinate systems: either about its mean, and over the root mean square of all its units, so that no unit is given weight."""
+    first, second = ((x - x.mean(axis=(0, 1))) / x.std() for x in (one, other))
+    return first, second
 
 
-def table(teacher: Rates, student: Rates, dt: float, *, name: str, split: str, nulls: int = 200, seed: int = 0) -> list[Score]:
+def _principal(rates: Rates, lost: float = LOST) -> Rates:
+    return geometry.reduced(rates, lost) if np.ptp(rates, axis=(0, 1)).any() else rates
+
+
+def table(
+    teacher: Rates, student: Float[ndarray, "condition time other"], dt: float, *, name: str, split: str, nulls: int = 200, seed: int = 0,
+    same_units: bool = True,
+) -> list[Score]:
     """Score a student by every measure, with the conditions of the student permuted as the null and leaving out conditions as the interval.
 
     Args:
         teacher: rates without noise, or averages.
-        student: of the same conditions, bins and units.
+        student: of the same conditions and bins, and units unless said otherwise.
         dt: bin, s.
         name: of the student.
         split: which conditions these are.
         nulls: permutations.
         seed: of them.
+        same_units: each unit is compared with itself; else sides are two coordinate systems, and measures of unit by unit are left out.
     """
-    sides = scaled(teacher, student)
-    few = [_principal(x) for x in sides]
+    sides = scaled(teacher, student) if same_units else images(teacher, student)
+    few = [_principal(x, LOST if same_units else geometry.LOST) for x in sides]
+    labels = [label for label in MEASURES if same_units or not MEASURES[label].whole]
     rng = np.random.default_rng(np.random.SeedSequence((seed, ORDER)))
     orders = [derangement(len(teacher), rng) for _ in range(nulls)]
     mixed = np.random.SeedSequence((seed, MIXED)).spawn(nulls)
@@ -107,7 +118,7 @@ def table(teacher: Rates, student: Rates, dt: float, *, name: str, split: str, n
         )  # fmt: skip
 
     with threadpool_limits(limits=1):  # many small matrices, for which threads cost more than they bring
-        return list(Parallel(n_jobs=min(2, cpu_count()), prefer="threads")(delayed(scored)(label) for label in MEASURES))
+        return list(Parallel(n_jobs=min(2, cpu_count()), prefer="threads")(delayed(scored)(label) for label in labels))
 
 
 def _r2(a: Rates, b: Rates, _: float) -> float:
