@@ -11,6 +11,7 @@ from cortex_sim.backends.pytorch.twin import Twin
 from cortex_sim.model import Model
 
 STEPS = 200  # at most
+STALLED = 1e-6  # share of |F|^2: a step that takes away less ends a search at a slow point; near a fixed point steps take away nearly all
 FIRST, SMALLEST, LARGEST = 1e-3, 1e-12, 1e12  # damping, relative to the mean squared singular value of the derivative
 
 
@@ -41,16 +42,17 @@ def search(
         damping = torch.full((len(x), 1, 1), FIRST, dtype=torch.float64)
         active = torch.arange(len(x))
         for _ in range(STEPS):
-            active = active[value[active].abs().amax(dim=1) > tolerance]
-            active = active[damping[active, 0, 0] < LARGEST]
+            active = active[(value[active].abs().amax(dim=1) > tolerance) & (damping[active, 0, 0] < LARGEST)]
             if not len(active):
                 break
             moved = x[active] + _step(value[active], slope[active], damping[active])
             there, derivative = _evaluated(twin, moved, held)
-            better = there.square().sum(dim=1) < value[active].square().sum(dim=1)
+            before, after = value[active].square().sum(dim=1), there.square().sum(dim=1)
+            better = after < before
             taken = active[better]
             x[taken], value[taken], slope[taken] = moved[better], there[better], derivative[better]
             damping[active] = torch.where(better[:, None, None], damping[active] / 10, damping[active] * 10).clamp(min=SMALLEST)
+            active = active[~better | (after < (1 - STALLED) * before)]
         return x.numpy(), value.numpy(), slope.numpy()
 
 
