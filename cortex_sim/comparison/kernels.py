@@ -3,8 +3,8 @@
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from scipy.spatial.distance import cdist
 
+from cortex_sim.comparison.geometry import squared_distances
 from cortex_sim.comparison.splits import halves
 from cortex_sim.errors import ComparisonError
 from cortex_sim.trials import Trials
@@ -36,7 +36,7 @@ def rbf_cka(a: Float[ndarray, "sample unit"], b: Float[ndarray, "sample other"],
 
 def _gaussian(samples: ndarray, width: float) -> Float[ndarray, "sample sample"]:
     """Kernel without its diagonal, which the debiased estimator does not use."""
-    squared = cdist(samples, samples, "sqeuclidean")
+    squared = squared_distances(samples, samples)
     median = np.median(squared[np.triu_indices(len(squared), 1)])
     if not median > 0:
         raise ComparisonError("rbf_cka: more than half of the samples of one side are the same; there is no distance to measure by.")

@@ -3,9 +3,8 @@
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from scipy.spatial.distance import cdist
 
-from cortex_sim.comparison.geometry import reduced
+from cortex_sim.comparison.geometry import reduced, squared_distances
 from cortex_sim.comparison.splits import folds
 from cortex_sim.errors import ComparisonError
 
@@ -42,7 +41,7 @@ def local_flow(a: Float[ndarray, "condition time unit"], b: Float[ndarray, "cond
         W = np.linalg.solve(X.T @ X + RIDGE * np.trace(X.T @ X) / X.shape[1] * np.eye(X.shape[1]), X.T @ Y)
         image = (b[split.test] - mean[0]) @ W + mean[1]
         flows = [np.gradient(x, dt, axis=1).reshape(-1, a.shape[2]) for x in (a[split.test], image)]
-        nearest = cdist(*(x.reshape(-1, a.shape[2]) for x in (a[split.test], image)), "sqeuclidean").argmin(axis=1)
+        nearest = squared_distances(*(x.reshape(-1, a.shape[2]) for x in (a[split.test], image))).argmin(axis=1)
         other = flows[1][nearest]
         along += 2 * float((flows[0] * other).sum())
         sizes += float((flows[0] ** 2).sum() + (other**2).sum())

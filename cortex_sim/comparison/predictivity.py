@@ -166,8 +166,9 @@ def _errors(train: _Sums, test: _Sums) -> Float[ndarray, " penalty"]:
 
 def _solved(train: _Sums, penalty: float) -> Map:
     """Ridge regression with a penalty relative to the mean variance of the predictors."""
-    values, V, Z, size = _factors(train)
-    W = (V / (values + penalty * size)) @ Z
+    XX, XY, _ = train.about(train.X / train.n, train.Y / train.n)
+    size = max(float(np.trace(XX)) / (train.n * len(XX)), np.finfo(float).tiny)
+    W = np.linalg.solve(XX / train.n + penalty * size * np.eye(len(XX)), XY / train.n)
     return W, (train.Y - train.X @ W) / train.n
 
 

@@ -28,6 +28,7 @@ ORDER, MIXED = 104, 105  # name random streams
 MIXING = "conditions of each principal component of the student permuted"
 STARTS, SEARCH = 16, 200  # of the search for the best rotation of an operator: fewer than where it is the only measure
 SAMPLES = 400  # of which kernels are made, evenly over conditions and time
+LONG = ("cycle consistency", "DSA, Procrustes", "predicts the circuit", "is predicted", "SVCCA, held out")  # begun first, so that no core idles
 FLOOR = 1e-6  # of the largest scale, what a unit that does not vary counts as
 
 
@@ -118,7 +119,9 @@ def table(
         )  # fmt: skip
 
     with threadpool_limits(limits=1):  # many small matrices, for which threads cost more than they bring
-        return list(Parallel(n_jobs=min(2, cpu_count()), prefer="threads")(delayed(scored)(label) for label in labels))
+        first = sorted(labels, key=lambda label: label not in LONG)
+        done = Parallel(n_jobs=min(2, cpu_count()), prefer="threads")(delayed(scored)(label) for label in first)
+    return sorted(done, key=lambda score: labels.index(score.measure))
 
 
 def _r2(a: Rates, b: Rates, _: float) -> float:

@@ -3,8 +3,8 @@
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from scipy.spatial.distance import cdist
 
+from cortex_sim.comparison.geometry import squared_distances
 from cortex_sim.comparison.rotations import principal, span
 from cortex_sim.errors import ComparisonError
 
@@ -42,5 +42,5 @@ def tangling(rates: Float[ndarray, "condition time unit"], dt: float, *, axes: i
     x, v = states.reshape(-1, states.shape[2]), velocity.reshape(-1, states.shape[2])
     epsilon = SHARE * (x**2).sum(axis=1).mean()
     rows = np.array_split(np.arange(len(x)), -(-len(x) // ROWS))
-    found = [(cdist(v[part], v, "sqeuclidean") / (cdist(x[part], x, "sqeuclidean") + epsilon)).max(axis=1) for part in rows]
+    found = [(squared_distances(v[part], v) / (squared_distances(x[part], x) + epsilon)).max(axis=1) for part in rows]
     return np.concatenate(found).reshape(rates.shape[:2])
