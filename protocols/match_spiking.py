@@ -12,8 +12,9 @@ import numpy as np
 
 from cortex_sim import Claim, Report, Task, Trials, load, simulate
 from cortex_sim.comparison import NULLS, Comparison, Setting, compare
+from cortex_sim.comparison.co_smoothing import Told, told
 from cortex_sim.comparison.reliability import ceiling
-from cortex_sim.comparison.score import Score
+from cortex_sim.comparison.score import PERMUTATION, Score, jackknifed
 from cortex_sim.connectivity.stability_optimised import evoked_energy
 from cortex_sim.errors import OptionError
 from cortex_sim.fitting import Fitted, Options
@@ -22,9 +23,9 @@ from cortex_sim.progress import timed
 from cortex_sim.report import panels
 from cortex_sim.spiking import SpikingModel
 from cortex_sim.spiking.wiring import blocks
-from cortex_sim.task import Drive
+from cortex_sim.task import BIN, Drive
 from cortex_sim.task.centre_out import RISE, centre_out
-from cortex_sim.trials import smoothed_over_time
+from cortex_sim.trials import derangement, smoothed_over_time
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "soc_lif"
@@ -42,7 +43,8 @@ STUDENTS = {
 SHUFFLED = Options(epochs=200, rate=5e-3, closed_form=False)
 AGAIN, CONTROLS = "the circuit again", ("untrained", "shuffled")
 MEASURES = ("R² of rates", "Procrustes angle (rad)", "linear CKA, debiased")
-CHOSEN, CONDITION, POISSON = 36, 37, 38  # names of the random streams
+CHOSEN, CONDITION, POISSON, MIXED_UP = 36, 37, 38, 139  # names of the random streams
+BITS = "bits per spike"
 BOUND = "bound of this protocol"
 
 
@@ -59,7 +61,8 @@ def run(model: SpikingModel, *, seed: int = 0, smoke: bool = False) -> Report:
     with timed(seconds, "simulation"):
         lesson, exam = _tasks(model, counts, seed)
         taught, asked, again = (_recorded(simulate(model, task, seed=s)) for task, s in ((lesson, seed), (exam, seed + 1), (exam, seed + 2)))
-    sides = _measured({"taught": taught, "asked": asked, AGAIN: again}, seed)
+    chosen = _chosen(taught, seed)
+    sides = {name: one.units(chosen).smoothed(SMOOTHED).window(*WINDOW) for name, one in {"taught": taught, "asked": asked, AGAIN: again}.items()}
     practice, teacher = sides["taught"].averaged(), sides["asked"].averaged()
     with timed(seconds, "training"):
         fitted = train_many(_jobs(practice, _task_of(lesson, practice, counts[2]), seed, smoke))
@@ -69,7 +72,9 @@ def run(model: SpikingModel, *, seed: int = 0, smoke: bool = False) -> Report:
         copies = {name: _as_measured(one, counts[3], seed + place) for place, (name, one) in enumerate(rates.items())}
         copies[AGAIN] = sides[AGAIN].averaged()
         noiseless = ceiling(sides["asked"], training=practice, seed=seed)
-        scores = _with_ceilings(_compared(teacher, copies, practice, seed, 20 if smoke else NULLS), noiseless)
+        nulls = 20 if smoke else NULLS
+        scores = _with_ceilings(_compared(teacher, copies, practice, seed, nulls), noiseless)
+        scores += _bits(rates | {AGAIN: copies[AGAIN]}, asked.units(chosen).window(*WINDOW), counts[3], seed, nulls)
     spread = np.ptp(practice.rate, axis=(0, 1))
     pictures = panels.activity(tuple(scores), teacher, copies, measures=MEASURES, spread=spread, window=TURNING, event="go cue")
     return Report(
@@ -147,13 +152,11 @@ def _recorded(trials: Trials) -> Trials:
     return trials.window(WINDOW[0] - 4 * SMOOTHED, WINDOW[1])
 
 
-def _measured(sides: Mapping[str, Trials], seed: int) -> dict[str, Trials]:
-    """Smoothed spikes of neurons drawn among the faster ones of the taught trials, in the window that is matched."""
-    taught = sides["taught"]
+def _chosen(taught: Trials, seed: int) -> np.ndarray:
+    """Neurons drawn among the faster ones of the taught trials."""
     rate = np.bincount(taught.spikes.unit, minlength=taught.shape[2]) / taught.shape[0] / (taught.stop[0] - taught.time[0])
     fast = np.flatnonzero(rate >= SLOWEST)
-    chosen = np.sort(np.random.default_rng(np.random.SeedSequence((seed, CHOSEN))).choice(fast, min(UNITS, fast.size), replace=False))
-    return {name: trials.units(chosen).smoothed(SMOOTHED).window(*WINDOW) for name, trials in sides.items()}
+    return np.sort(np.random.default_rng(np.random.SeedSequence((seed, CHOSEN))).choice(fast, min(UNITS, fast.size), replace=False))
 
 
 def _task_of(task: Task, averages: Trials, repeats: int) -> Task:
@@ -195,6 +198,28 @@ def _with_ceilings(scores: Comparison, noiseless: float) -> Comparison:
         settings = dict(score.settings) | ({"ceiling_of_a_noiseless_model": noiseless} if score.measure == "R² of rates" else {})
         found.append(replace(score, ceiling=best, ceiling_reason="", settings=settings))
     return Comparison(tuple(found))
+
+
+def _bits(rates: Mapping[str, Trials], spikes: Trials, repeats: int, seed: int, nulls: int) -> Comparison:
+    """Bits per spike that rates tell of the very spikes of the trials that were asked, as in the Neural Latents Benchmark."""
+    fired = spikes.counts(BIN).astype(float)
+    count = len(fired) // repeats
+
+    def evaluate(one: Trials, order: np.ndarray) -> Told:
+        return told(np.repeat(one.rate[order], repeats, axis=0), fired, BIN)
+
+    rng = np.random.default_rng(np.random.SeedSequence((seed, MIXED_UP)))
+    orders = [derangement(count, rng) for _ in range(nulls)]
+    found = {name: evaluate(one, np.arange(count)) for name, one in rates.items()}
+    trials_of = np.arange(len(fired)).reshape(count, repeats)
+    return Comparison(tuple(
+        Score(
+            BITS, name, f"{len(fired)} trials of held-out conditions", one.bits, "higher", found[AGAIN].bits,
+            np.array([evaluate(rates[name], order).bits for order in orders]), PERMUTATION,
+            jackknifed(lambda kept, one=one: one.of(trials_of[kept].ravel()), count), "conditions", ceiling=found[AGAIN].bits,
+        )
+        for name, one in found.items()
+    ))  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import numpy as np
 
 from cortex_sim import Claim, Report, Trials, simulate
 from cortex_sim.comparison import spike_statistics as stats
+from cortex_sim.comparison.co_smoothing import FOLDS, co_smoothing
 from cortex_sim.comparison.score import Score, jackknifed
 from cortex_sim.comparison.spike_statistics import ALL, SpikeStatistics
 from cortex_sim.comparison.surrogate import poisson
@@ -32,12 +33,13 @@ SMALL = (2, 1.1)  # trials and s of a smoke run
 TRANSIENT = 0.3  # s at the start of each simulated trial that are not looked at
 COUNTING = 0.4  # s that spikes are counted in, on both sides: the delay of the Shenoy lab's recording
 UNITS, SLOWEST = 61, 0.5  # units drawn from the simulation, and the rate in Hz they fire at or above, where no recording says so
-NULLS, SMOKE_NULLS = 20, 3
+NULLS, SMOKE_NULLS, SMOOTHED_NULLS = 20, 3, 10  # the last of co-smoothing
 DEEP = "5B"  # ending of the populations that an electrode in layer 5B would meet
 DRAW = 30  # names the random stream
 
 RECORDING, LAYERS, LAYER = "recording", "simulated, all layers", "simulated, layer 5B"
 MEASURES = {"mean rate (Hz)": "rate", "CV2": "cv2", "Fano factor": "fano", "count correlation": "correlation"}
+CO_SMOOTHING = "co-smoothing (bits per spike)"
 SYNCHRONY, NETWORK = "5 ms synchrony", "5 ms synchrony of whole populations"
 INDEPENDENT = {"CV2": 1.0, "Fano factor": 1.0, "count correlation": 0.0, SYNCHRONY: 1.0}
 SURROGATE = "Poisson units of the same rates in each condition"
@@ -78,6 +80,8 @@ def run(model: SpikingModel, *, seed: int = 0, smoke: bool = False, recording: s
         scores = [score for name in sides for score in _scores(name, sides[name], found[name], wanted, draws, seed)]
         whole = stats.of(simulated, seed=seed)
         scores += _network_scores(simulated, whole, draws, seed)
+    with timed(seconds, "co-smoothing"):
+        scores += _co_smoothed(sides, seed)
     claims = _control(simulated, seed) + (_claims(model, whole, smoke) if model.name == MODEL else [])
     return Report(
         title=QUESTION, question=f"Simulated: {model.title} ({model.paper}).", answer=_answer(found, whole), claims=claims, scores=scores,
@@ -187,6 +191,20 @@ def _network_scores(simulated: Trials, whole: SpikeStatistics, draws: int, seed:
     return scores
 
 
+def _co_smoothed(sides: Mapping[str, Trials], seed: int) -> list[Score]:
+    """What three quarters of the units tell of the spikes of the rest; sides with too few trials to leave some out have none."""
+    enough = {name: one for name, one in sides.items() if np.unique(one.condition, return_counts=True)[1].min() >= FOLDS}
+    found = {name: co_smoothing(trials, seed=seed) for name, trials in enough.items()}
+    return [
+        Score(
+            CO_SMOOTHING, name, f"{len(one.gain)} trials", one.bits, "closer", found[RECORDING].bits if RECORDING in found else 0.0,
+            np.array([co_smoothing(poisson(enough[name], seed=seed + draw), seed=seed).bits for draw in range(SMOOTHED_NULLS)]), SURROGATE,
+            jackknifed(one.of, len(one.gain)), "trials", ceiling_reason="other units' spikes are no model of the rates",
+        )
+        for name, one in found.items()
+    ]  # fmt: skip
+
+
 def _claims(model: SpikingModel, whole: SpikeStatistics, smoke: bool) -> list[Claim]:
     """What the calibrated motor cortex should do; another circuit makes no such claims."""
     summary = whole.summary()
@@ -290,6 +308,7 @@ def _methods(sides: Mapping[str, Trials]) -> list[str]:
     over the trials of one condition, with the unbiased variance; correlations are of counts with the mean of each condition removed. Synchrony is
     the Fano factor of the summed count in {stats.SYNCHRONY_BIN * 1e3:g} ms bins, so it grows with the number of units: compare sides of equal size
     only. Whatever changes rates from trial to trial or over time adds to Fano factors and synchrony; the surrogate keeps the rate of each unit in
-    each condition and nothing else.
+    each condition and nothing else. Co-smoothing: a quarter of the units is predicted from the smoothed spikes of the others, by Poisson regressions
+    on other trials; bits per spike beyond the mean rate of each unit.
     """
     return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
