@@ -6,7 +6,7 @@ Claim       the closed forms come out; the circuit is less tangled than its musc
             it, which shows how much of that the muscles' few dimensions do; the report says whether cells without dynamics pass as well.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from threadpoolctl import threadpool_limits
 
 from cortex_sim import Claim, Model, Report, Trials, load, simulate
 from cortex_sim.comparison import planted
-from cortex_sim.comparison.score import Score, jackknifed, remembered
+from cortex_sim.comparison.predictivity import decoding_transfer
+from cortex_sim.comparison.response import response_r2
+from cortex_sim.comparison.score import PERMUTATION, Score, jackknifed, remembered
 from cortex_sim.comparison.tangling import AXES, tangling
 from cortex_sim.errors import TrialsError
 from cortex_sim.fitting import Options
@@ -28,6 +30,7 @@ from cortex_sim.recordings import hand, read
 from cortex_sim.report import Picture, figures, panels
 from cortex_sim.report.explained import against
 from cortex_sim.task import BIN
+from cortex_sim.trials import derangement
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
@@ -36,7 +39,7 @@ WINDOW = (-0.2, 0.4)  # s about movement onset, in a recording
 MUSCLES, DRIVEN = 8, 50  # planted muscles, each driven by this many neurons
 PROJECTIONS, SMOKE_PROJECTIONS = 100, 3  # sets of as many random projections
 LATENCY, UNITS = 0.1, 60  # s, and tuned cells without dynamics
-PLANT, TUNED_CELLS, PROJECTED = 129, 130, 131  # name the random streams
+PLANT, TUNED_CELLS, PROJECTED, ORDERS = 129, 130, 131, 140  # name the random streams
 CIRCUIT, OWN, UNTRAINED, TUNED, RECORDING = "circuit", "own gain", "untrained", "tuned cells ± 100 ms", "recording"
 STUDENTS = {
     "leaky tanh": ("leaky_tanh", Options(epochs=25, rate=5e-3)),
@@ -44,6 +47,7 @@ STUDENTS = {
     "GRU": ("gru", Options(epochs=60, rate=5e-3)),
 }
 BELOW, TOP = "share of times at which it is less tangled than its muscles", "90th percentile of tangling (1/s²)"
+OUTPUT, TRANSFER = "R² of muscles", "R² of muscles through the circuit's decoder"
 PERCENTILE, SAMPLES = 90, 2000  # of the closed forms
 CIRCLE, CROSSING, LIFTED = 4 / 4.1, 40.0, 11.68
 CLOSED = "closed form"
@@ -59,6 +63,10 @@ class Tangled:
     own: np.ndarray
     driven: np.ndarray
     projected: np.ndarray
+
+    def select(self, kept: np.ndarray) -> "Tangled":
+        """Some of the conditions, or another order; tangling is not computed again."""
+        return Tangled(self.rates[kept], self.muscles[kept], self.own[kept], self.driven[kept], self.projected[:, kept])
 
 
 @threadpool_limits.wrap(limits=1)
@@ -95,7 +103,7 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False, recording: str | Pa
             report(number / len(systems), name)
             found[name] = _tangled(rates, muscles, seed, SMOKE_PROJECTIONS if smoke else PROJECTIONS)
     with timed(seconds, "scores"):
-        scores = _scores(found)
+        scores = _scores(found) + _outputs({name: found[name] for name in runs}, seed, SMOKE_PROJECTIONS if smoke else PROJECTIONS)
     return Report(
         title=QUESTION, question=f"Circuit: {model.title} ({model.paper}), {MUSCLES} muscles that it drives, and networks taught its reaches.",
         answer=_answer(found), claims=_closed_forms() + ([] if smoke else _claims(found)), scores=scores,
@@ -165,6 +173,26 @@ def _scores(found: Mapping[str, Tangled]) -> list[Score]:
     return shares + tops
 
 
+def _outputs(systems: Mapping[str, Tangled], seed: int, nulls: int) -> list[Score]:
+    """How well students move the circuit's muscles: by the circuit's own weights, and through a decoder learned on the circuit."""
+    truth = systems[CIRCUIT]
+    split, count = f"{len(truth.rates)} held-out reaches", len(truth.rates)
+    measures: dict[str, Callable[[np.ndarray, Tangled], float]] = {
+        OUTPUT: lambda kept, one: response_r2(truth.muscles[kept] - truth.muscles.mean(axis=(0, 1)), one.muscles - truth.muscles.mean(axis=(0, 1))),
+        TRANSFER: lambda kept, one: decoding_transfer(truth.rates[kept], one.rates, truth.muscles[kept], seed=seed),
+    }
+    rng, everyone = np.random.default_rng(np.random.SeedSequence((seed, ORDERS))), np.arange(count)
+    orders = [derangement(count, rng) for _ in range(nulls)]
+    return [
+        Score(
+            label, name, split, measure(everyone, one), "higher", 1.0, np.array([measure(everyone, one.select(order)) for order in orders]),
+            PERMUTATION, jackknifed(lambda kept, one=one, measure=measure: measure(kept, one.select(kept)), count), "conditions",
+            ceiling=measure(everyone, truth),
+        )
+        for label, measure in measures.items() for name, one in systems.items() if name != CIRCUIT
+    ]  # fmt: skip
+
+
 def _closed_forms() -> list[Claim]:
     """A circle, a figure of eight and the same lifted, once a second; their tangling in units of the squared angular frequency."""
     phase = 2 * np.pi * np.arange(SAMPLES) / SAMPLES
@@ -225,6 +253,7 @@ def _methods() -> Sequence[str]:
     {LATENCY * 1e3:g} ms (s.d.) and have no dynamics.
 
     Null: as many random projections of the population as there are muscles, {PROJECTIONS} sets, without a threshold: how untangled a population is
-    beside anything of so few dimensions. Intervals leave out one condition at a time.
+    beside anything of so few dimensions. Students are also judged by what becomes of the circuit's muscles: by its own weights, and through a linear
+    decoder that was learned on the circuit's other reaches and hears the student. Intervals leave out one condition at a time.
     """
     return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]

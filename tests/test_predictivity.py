@@ -5,7 +5,8 @@ import pytest
 from scipy.ndimage import gaussian_filter1d
 from sklearn.linear_model import Ridge
 
-from cortex_sim.comparison.predictivity import PENALTIES, _errors, _solved, _Sums, _total, canonical_correlation, cycle_consistency, predictivity
+from cortex_sim.comparison import predictivity as maps
+from cortex_sim.comparison.predictivity import canonical_correlation, cycle_consistency, decoding_transfer, predictivity
 from cortex_sim.errors import ComparisonError
 
 RNG = np.random.default_rng(0)
@@ -38,15 +39,26 @@ def test_what_a_projection_loses_is_lost_one_way_and_around_but_not_the_other_wa
     assert cycle_consistency(a, part) == pytest.approx(share, abs=overfit)
 
 
+def test_a_decoder_transfers_to_the_same_system_and_costs_what_the_other_one_lacks() -> None:
+    a = smooth(4)
+    output = a @ RNG.standard_normal((6, 2)) + 5
+    assert decoding_transfer(a, a, output) == pytest.approx(predictivity(a, output), abs=1e-9)
+    assert decoding_transfer(a, a, output) == pytest.approx(1, abs=1e-4)
+    silent = np.broadcast_to(a.mean(axis=(0, 1)), a.shape)
+    assert decoding_transfer(a, silent, output) == pytest.approx(0, abs=0.05)  # the mean is decoded, as far as parts of the data share it
+    turn = np.linalg.qr(RNG.standard_normal((6, 6)))[0]
+    assert decoding_transfer(a, a @ turn, output) < 0.9 < predictivity(a @ turn, output)  # the same activity, in the wrong units
+
+
 def test_ridge_is_that_of_scikit_learn_and_so_are_its_errors() -> None:
     x, y = RNG.standard_normal((5, 30, 4)) + 2, RNG.standard_normal((5, 30, 3)) - 1
-    sums = [_Sums.of(a, b) for a, b in zip(x, y, strict=True)]
+    sums = [maps._Sums.of(a, b) for a, b in zip(x, y, strict=True)]
     X, Y = x[:4].reshape(-1, 4), y[:4].reshape(-1, 3)
     size = np.linalg.eigvalsh(np.cov(X, rowvar=False, bias=True)).mean()
-    errors = _errors(_total(sums, range(4)), sums[4])
-    for penalty, error in zip(PENALTIES, errors, strict=True):
+    errors = maps._errors(maps._total(sums, range(4)), sums[4])
+    for penalty, error in zip(maps.PENALTIES, errors, strict=True):
         theirs = Ridge(alpha=penalty * size * len(X)).fit(X, Y)
-        W, offset = _solved(_total(sums, range(4)), penalty)
+        W, offset = maps._solved(maps._total(sums, range(4)), penalty)
         np.testing.assert_allclose(W, theirs.coef_.T, atol=1e-10)
         np.testing.assert_allclose(offset, theirs.intercept_, atol=1e-10)
         assert error == pytest.approx(((y[4] - theirs.predict(x[4])) ** 2).sum(), rel=1e-10)
@@ -56,5 +68,9 @@ def test_what_cannot_be_held_out_is_refused() -> None:
     a = smooth(0)
     with pytest.raises(ComparisonError, match=r"^predictivity: 3 conditions; there should be at least 4, to hold some out\.$"):
         predictivity(a[:3], a[:3])
+    with pytest.raises(ComparisonError, match=r"^decoding transfer: rates are \(12, 60, 6\) and \(12, 60, 5\), output is \(12, 60, 1\)"):
+        decoding_transfer(a, a[:, :, 1:], a[:, :, :1])
+    with pytest.raises(ComparisonError, match=r"^decoding transfer: 3 conditions"):
+        decoding_transfer(a[:3], a[:3], a[:3])
     with pytest.raises(ComparisonError, match="they should match"):
         cycle_consistency(a, a[:, 1:])

@@ -36,6 +36,28 @@ def predictivity(source: Rates, target: Float[ndarray, "condition time other"], 
     return _explained(target, _held_out(source, target, seed, lambda fit, split: _apply(fit(source, target, split), source[split.test])), seed)
 
 
+def decoding_transfer(a: Rates, b: Rates, output: Float[ndarray, "condition time output"], *, seed: int = 0) -> float:
+    """Share of the variance of an output that a decoder learned on one system explains when it hears the other, on conditions held out.
+
+    As much as :func:`predictivity` for the same system; what it falls short of that is owed to the other system. May be far below 0.
+
+    Args:
+        a: system whose rates the decoder is learned on.
+        b: system that it hears, of the same units, conditions and bins.
+        output: of the first system, such as its muscles.
+        seed: of the folds.
+
+    Raises:
+        ComparisonError: conditions, bins or units differ, or there are fewer than 4 conditions.
+    """
+    if a.shape != b.shape or a.shape[:2] != output.shape[:2]:
+        found = f"rates are {a.shape} and {b.shape}, output is {output.shape}"
+        raise ComparisonError(f"decoding transfer: {found}; they should be of the same conditions, bins and, rates, units.")
+    if len(a) < FOLDS:
+        raise ComparisonError(f"decoding transfer: {len(a)} conditions; there should be at least {FOLDS}, to hold some out.")
+    return _explained(output, _held_out(a, output, seed, lambda fit, split: _apply(fit(a, output, split), b[split.test])), seed)
+
+
 def cycle_consistency(a: Rates, b: Float[ndarray, "condition time other"], *, seed: int = 0) -> float:
     """Share of the variance of the first system that is left after a linear map to the other and one back, on conditions held out.
 
