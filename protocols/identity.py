@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from cortex_sim import Claim, Model, Report, Trials, simulate
 from cortex_sim.comparison.dsa import eigenvalue_distance, operator, procrustes_distance
 from cortex_sim.comparison.geometry import linear_cka, procrustes_angle
+from cortex_sim.comparison.linear_system import PASSES, gain, identify
 from cortex_sim.comparison.score import Score
 from cortex_sim.comparison.shape import shape_distance
 from cortex_sim.comparison.table import table
@@ -41,6 +42,7 @@ ITSELF, QUICK, ALONE = "circuit: itself", f"circuit: tau / {FASTER:g}", "circuit
 SAMPLES = {30: 0.873, 100: 0.665, 400: 0.333}  # biased CKA of independent Gaussian data of 200 units, by samples; near 200/(200 + samples)
 DRAWS = 20  # of them
 PROCRUSTES, EIGENVALUES = "DSA of single trials, Procrustes", "DSA of single trials, eigenvalues"
+LIKELIHOOD = "likelihood under the system (nats per sample)"
 PUBLISHED = "independent implementation: {}"
 THRESHOLD = "threshold of the independent implementation"
 EXACT = 1e-6
@@ -85,7 +87,10 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
         for number, (name, other) in enumerate(pairs.items()):
             report(number / len(pairs), name)
             apart[name] = _operators_apart(base.singles, other.singles)
-    scores += _singles(apart, f"{trials} single trials")
+        known = identify(base.singles, base.singles.shape[2], passes=3 if smoke else PASSES)
+        likely = {name: float(gain(known, base.singles, other.singles).mean()) for name, other in pairs.items()
+                  if other.singles.shape[2] == base.singles.shape[2]}  # fmt: skip
+    scores += _singles(apart, likely, f"{trials} single trials")
     order = list(dict.fromkeys(score.measure for score in scores))
     scores.sort(key=lambda score: order.index(score.measure))
     first = {name: Trials.from_arrays(one.averages, BIN * np.arange(SHOWN), units="1") for name, one in ({"the system": base} | pairs).items()}
@@ -167,12 +172,13 @@ def _operators_apart(one: np.ndarray, other: np.ndarray) -> dict[str, float]:
     return found
 
 
-def _singles(apart: Mapping[str, Mapping[str, float]], split: str) -> list[Score]:
-    """The null is the pair of unrelated noise; the floor, the same system twice, is among the rows."""
+def _singles(apart: Mapping[str, Mapping[str, float]], likely: Mapping[str, float], split: str) -> list[Score]:
+    """The null is the pair of unrelated noise; the ceiling, the same system twice, is among the rows."""
+    values = {label: {name: -found[label] for name, found in apart.items()} for label in apart[SAME]} | {LIKELIHOOD: dict(likely)}
     return [
-        Score(label, name, split, -value, "higher", 0.0, np.array([-apart[UNRELATED][label]]), "noise without dynamics in place of the other system",
-              None, "one pair of systems; run other seeds", ceiling=-apart[SAME][label])
-        for name, found in apart.items() for label, value in found.items()
+        Score(label, name, split, value, "higher", found[SAME] if label == LIKELIHOOD else 0.0, np.array([found[UNRELATED]]),
+              "noise without dynamics in place of the other system", None, "one pair of systems; run other seeds", ceiling=found[SAME])
+        for label, found in values.items() for name, value in found.items()
     ]  # fmt: skip
 
 
@@ -268,8 +274,9 @@ def _methods() -> Sequence[str]:
     and over its root mean square. The circuit's {CONDITIONS} reaches, unit by unit, are compared with themselves, with those of the same circuit
     {FASTER:g} times as fast, and without connections, from the same states.
 
-    DSA: delay embeddings of rank 6, operators compared by the best of 32 rotations found by a search, both of norm 1; eigenvalues by the best
-    pairing, not normalised. Null of averages: conditions (or those of each principal component) permuted, {NULLS} times; intervals leave out one
-    condition at a time.
+    Likelihood: of single trials of the other, in the same units, under the linear system that was identified from those of the system by expectation
+    maximisation, beyond that of units with a mean and a variance only. DSA: delay embeddings of rank 6, operators compared by the best of 32 rotations
+    found by a search, both of norm 1; eigenvalues by the best pairing, not normalised. Null of averages: conditions (or those of each principal
+    component) permuted, {NULLS} times; intervals leave out one condition at a time.
     """
     return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
