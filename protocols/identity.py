@@ -275,8 +275,8 @@ def _methods() -> Sequence[str]:
     {FASTER:g} times as fast, and without connections, from the same states.
 
     Likelihood: of single trials of the other, in the same units, under the linear system that was identified from those of the system by expectation
-    maximisation, beyond that of units with a mean and a variance only. DSA: delay embeddings of rank 6, operators compared by the best of 32 rotations
-    found by a search, both of norm 1; eigenvalues by the best pairing, not normalised. Null of averages: conditions (or those of each principal
-    component) permuted, {NULLS} times; intervals leave out one condition at a time.
+    maximisation, beyond that of units with a mean and a variance only. DSA: delay embeddings of rank 6, operators compared by the best of 32
+    rotations found by a search, both of norm 1; eigenvalues by the best pairing, not normalised. Null of averages: conditions (or those of each
+    principal component) permuted, {NULLS} times; intervals leave out one condition at a time.
     """
     return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
