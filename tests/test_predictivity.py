@@ -52,13 +52,14 @@ def test_a_decoder_transfers_to_the_same_system_and_costs_what_the_other_one_lac
 
 def test_ridge_is_that_of_scikit_learn_and_so_are_its_errors() -> None:
     x, y = RNG.standard_normal((5, 30, 4)) + 2, RNG.standard_normal((5, 30, 3)) - 1
-    sums = [maps._Sums.of(a, b) for a, b in zip(x, y, strict=True)]
+    sums = maps._Sums.of(x, y)
+    train, test = sums.total(np.arange(4)), sums.total(np.array([4]))
     X, Y = x[:4].reshape(-1, 4), y[:4].reshape(-1, 3)
     size = np.linalg.eigvalsh(np.cov(X, rowvar=False, bias=True)).mean()
-    errors = maps._errors(maps._total(sums, range(4)), sums[4])
+    errors = maps._errors(train, test)
     for penalty, error in zip(maps.PENALTIES, errors, strict=True):
         theirs = Ridge(alpha=penalty * size * len(X)).fit(X, Y)
-        W, offset = maps._solved(maps._total(sums, range(4)), penalty)
+        W, offset = maps._solved(train, penalty)
         np.testing.assert_allclose(W, theirs.coef_.T, atol=1e-10)
         np.testing.assert_allclose(offset, theirs.intercept_, atol=1e-10)
         assert error == pytest.approx(((y[4] - theirs.predict(x[4])) ** 2).sum(), rel=1e-10)

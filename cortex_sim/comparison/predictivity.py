@@ -1,10 +1,11 @@
 """Linear maps between two systems, learned on some conditions and judged on others: predictivity, cycle consistency, canonical correlations."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from cortex_sim.comparison.geometry import reduced
@@ -33,7 +34,8 @@ def predictivity(source: Rates, target: Float[ndarray, "condition time other"], 
         ComparisonError: conditions or bins differ, or there are fewer than 4 conditions.
     """
     source, target = _matched(source, target)
-    return _explained(target, _held_out(source, target, seed, lambda fit, split: _apply(fit(source, target, split), source[split.test])), seed)
+    fit = _fitting(source, target)
+    return _explained(target, seed, lambda split: _apply(fit(split), source[split.test]))
 
 
 def decoding_transfer(a: Rates, b: Rates, output: Float[ndarray, "condition time output"], *, seed: int = 0) -> float:
@@ -55,7 +57,8 @@ def decoding_transfer(a: Rates, b: Rates, output: Float[ndarray, "condition time
         raise ComparisonError(f"decoding transfer: {found}; they should be of the same conditions, bins and, rates, units.")
     if len(a) < FOLDS:
         raise ComparisonError(f"decoding transfer: {len(a)} conditions; there should be at least {FOLDS}, to hold some out.")
-    return _explained(output, _held_out(a, output, seed, lambda fit, split: _apply(fit(a, output, split), b[split.test])), seed)
+    fit = _fitting(a, output)
+    return _explained(output, seed, lambda split: _apply(fit(split), b[split.test]))
 
 
 def cycle_consistency(a: Rates, b: Float[ndarray, "condition time other"], *, seed: int = 0) -> float:
@@ -75,11 +78,8 @@ def cycle_consistency(a: Rates, b: Float[ndarray, "condition time other"], *, se
         Versteeg et al. (2025), Computation-thru-Dynamics Benchmark.
     """
     a, b = _matched(a, b)
-
-    def around(fit: Callable[..., Map], split: Split) -> ndarray:
-        return _apply(fit(b, a, split), _apply(fit(a, b, split), a[split.test]))
-
-    return _explained(a, _held_out(a, a, seed, around), seed)
+    there, back = _fitting(a, b), _fitting(b, a)
+    return _explained(a, seed, lambda split: _apply(back(split), _apply(there(split), a[split.test])))
 
 
 def canonical_correlation(
@@ -105,7 +105,7 @@ def canonical_correlation(
     """
     a, b = _matched(a, b)
     found = []
-    for split in folds(range(len(a)), count=count, seed=seed):
+    for split in _folds(len(a), count, seed):
         prepared = [Prepared.of(x[split.train], axes=min(axes, x.shape[2]), across=across) for x in (a, b)]
         trained = [ready(x[split.train]).reshape(-1, ready.axes.shape[1]) for ready, x in zip(prepared, (a, b), strict=True)]
         whitening = [np.linalg.svd(x - x.mean(axis=0), full_matrices=False)[1:] for x in trained]
@@ -127,47 +127,52 @@ def _matched(a: ndarray, b: ndarray) -> tuple[ndarray, ndarray]:
     return reduced(a), reduced(b)
 
 
-def _held_out(source: ndarray, target: ndarray, seed: int, predict: Callable[[Callable[..., Map], Split], ndarray]) -> ndarray:
-    """Predict each condition from maps that others were used for, the penalty of each map chosen among those."""
-    found = np.empty((len(target), target.shape[1], target.shape[2]))
-    for split in folds(range(len(source)), count=FOLDS, seed=seed):
-        found[split.test] = predict(_ridge, split)
-    return found
+@cache
+def _folds(conditions: int, count: int | None, seed: int) -> tuple[Split, ...]:
+    return tuple(folds(range(conditions), count=count, seed=seed))
 
 
-def _ridge(source: ndarray, target: ndarray, split: Split) -> Map:
-    """The map with the penalty that serves training conditions best when they are left out in turn."""
-    sums = [_Sums.of(x, y) for x, y in zip(source[split.train], target[split.train], strict=True)]
-    errors = np.zeros(len(PENALTIES))
-    for each in folds(range(len(sums)), count=INNER):
-        errors += _errors(_total(sums, each.train), _total(sums, each.test))
-    return _solved(_total(sums, range(len(sums))), PENALTIES[int(errors.argmin())])
+def _fitting(source: ndarray, target: ndarray) -> Callable[[Split], Map]:
+    """Ridge regressions of the training parts of splits, each with the penalty that serves its conditions best when they are left out in turn."""
+    sums = _Sums.of(source, target)
+
+    def fit(split: Split) -> Map:
+        errors = np.zeros(len(PENALTIES))
+        for each in _folds(len(split.train), INNER, 0):
+            inner = each.within(split.train)
+            errors += _errors(sums.total(inner.train), sums.total(inner.test))
+        return _solved(sums.total(split.train), PENALTIES[int(errors.argmin())])
+
+    return fit
 
 
 class _Sums(NamedTuple):
-    """Sums of products of predictors X and what they predict, Y, over samples: all that ridge regressions need."""
+    """Sums of products of predictors X and what they predict, Y, over samples: all that ridge regressions need; of each condition, or of several."""
 
     XX: ndarray
     XY: ndarray
-    YY: float
+    YY: Any
     X: ndarray
     Y: ndarray
-    n: int
+    n: Any
 
     @classmethod
     def of(cls, x: ndarray, y: ndarray) -> "_Sums":
-        return cls(x.T @ x, x.T @ y, float((y**2).sum()), x.sum(axis=0), y.sum(axis=0), len(x))
+        """Of each condition."""
+        turned = x.transpose(0, 2, 1)
+        return cls(turned @ x, turned @ y, (y**2).sum(axis=(1, 2)), x.sum(axis=1), y.sum(axis=1), np.full(len(x), x.shape[1]))
+
+    def total(self, conditions: Int[ndarray, " kept"]) -> "_Sums":
+        """Over some of the conditions."""
+        kept = np.zeros(len(self.n))
+        kept[conditions] = 1
+        return _Sums(*(np.tensordot(kept, part, 1) for part in self))
 
     def about(self, x: ndarray, y: ndarray) -> tuple[ndarray, ndarray, float]:
         """Products of departures from given means."""
         XX = self.XX - np.outer(self.X, x) - np.outer(x, self.X) + self.n * np.outer(x, x)
         XY = self.XY - np.outer(self.X, y) - np.outer(x, self.Y) + self.n * np.outer(x, y)
         return XX, XY, self.YY - 2 * float(self.Y @ y) + self.n * float(y @ y)
-
-
-def _total(sums: Sequence[_Sums], places: Iterable[int]) -> _Sums:
-    chosen = [sums[place] for place in places]
-    return _Sums(*(sum(part[1:], part[0]) for part in zip(*chosen, strict=True)))
 
 
 def _factors(train: _Sums) -> tuple[ndarray, ndarray, ndarray, float]:
@@ -198,13 +203,14 @@ def _apply(fitted: Map, rates: ndarray) -> ndarray:
     return rates @ fitted[0] + fitted[1]
 
 
-def _explained(target: ndarray, found: ndarray, seed: int) -> float:
-    """Against the mean of each fold's training conditions."""
-    mean = np.empty_like(target)
-    for split in folds(range(len(target)), count=FOLDS, seed=seed):
-        mean[split.test] = target[split.train].mean(axis=(0, 1))
-    total = ((target - mean) ** 2).sum()
-    return float(1 - ((target - found) ** 2).sum() / total) if total > 0 else 0.0
+def _explained(target: ndarray, seed: int, predict: Callable[[Split], ndarray]) -> float:
+    """Share of the variance about the mean of each fold's training conditions that predictions of its others explain."""
+    missed, total = 0.0, 0.0
+    for split in _folds(len(target), FOLDS, seed):
+        wanted = target[split.test]
+        missed += float(((wanted - predict(split)) ** 2).sum())
+        total += float(((wanted - target[split.train].mean(axis=(0, 1))) ** 2).sum())
+    return 1 - missed / total if total > 0 else 0.0
 
 
 def _correlation(x: ndarray, y: ndarray) -> float:
