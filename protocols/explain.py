@@ -16,11 +16,11 @@ from scipy.optimize import brentq
 from cortex_sim import Claim, Model, Report, Trials, load, simulate
 from cortex_sim.backends.pytorch.states import trajectory
 from cortex_sim.comparison.explanation import Explanation, Questions, explain
+from cortex_sim.comparison.explored import observed
 from cortex_sim.comparison.fixed_points import Point, fixed_points
 from cortex_sim.comparison.response import response_r2
 from cortex_sim.comparison.score import Score, jackknifed, permuted
 from cortex_sim.comparison.spectrum import modal_distance, modes, shuffled_weights
-from cortex_sim.dynamics import rate_of
 from cortex_sim.fitting import Options
 from cortex_sim.fitting.side_by_side import Job, train_many
 from cortex_sim.fitting.start import own_class, paced
@@ -190,7 +190,7 @@ def _wells(systems: Mapping[str, Model], runs: Side, seed: int) -> Wells:
     for name, one in systems.items():
         states = trajectory(Schedule(one, one.arrays(), runs.task))
         points[name] = fixed_points(one, states.reshape(-1, states.shape[2]), seed=seed).fixed
-        places[name] = [_observed(one, point.state) for point in points[name]]
+        places[name] = [observed(one, point.state) for point in points[name]]
         paths[name] = simulate(one, runs.task, seed=seed).rate
     marks = {name: [(place, point.unstable) for place, point in zip(places[name], points[name], strict=True)] for name in systems}
     caption = "Trajectories and fixed points, filled where stable, on the teacher's principal components."
@@ -209,12 +209,6 @@ def _slow(circuit: Model) -> Model:
     """Give a circuit the time constant of the students' cards, 200 ms."""
     tau = circuit.parameters["tau"].model_dump() | {"value": 200, "source": "chosen: that of the students"}
     return circuit.with_arrays({}, parameters={"tau": tau}, dt=circuit.dt.model_dump() | {"value": 1})
-
-
-def _observed(model: Model, state: np.ndarray) -> np.ndarray:
-    """Observed rates at a state."""
-    rate, arrays = rate_of(model, state), model.arrays()
-    return rate if model.readout is None else arrays[model.readout.weights] @ rate + arrays[model.readout.offset]
 
 
 def _claims(found: Mapping[str, Explanation]) -> list[Claim]:

@@ -11,8 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import kendalltau
+from threadpoolctl import threadpool_limits
 
-from cortex_sim import Claim, Model, Report, Task, load, simulate
+from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
+from cortex_sim.backends.pytorch.states import trajectory
+from cortex_sim.comparison.explored import explored_flow, flow_distance
 from cortex_sim.comparison.inference import sign_flip
 from cortex_sim.comparison.predictivity import PENALTIES
 from cortex_sim.comparison.response import response_r2
@@ -28,6 +31,9 @@ from cortex_sim.progress import timed, track
 from cortex_sim.report import Picture
 from cortex_sim.report.courses import Line, over_settings
 from cortex_sim.report.matrices import annotated, scatters
+from cortex_sim.schedule import Schedule
+from cortex_sim.task import BIN
+from cortex_sim.trials import smoothed_over_time
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
@@ -50,7 +56,11 @@ WORST = -1.0  # what a response explained worse than this counts as; ranks hardl
 NULLS = 200
 SEEN, MIXED, WIRED = 95, 96, 97  # name the random streams
 PUSHES, SPECTRUM = "responses to unseen pushes", "slowest modes"
-TAU = "Kendall's τ between the measure and {}, over students; {:.0%} of the units seen"
+FLOW, POINTS, EXPLORED = "flow in the explored subspace", ((0, 0.1), (1, 0.1), (2, 0.2), (3, 0.2)), 6  # condition and s after the go cue; axes
+SPIKES = "spikes of 100%"
+BASE, DEPTH, REPEATS, SMOOTHED = 10.0, 5.0, 20, 0.03  # Hz at a rate of 0, Hz for a typical s.d. of a unit; trials of a condition; s
+FIRED = 141  # names the random stream
+TAU = "Kendall's τ between the measure and {}, over students; {} of the units seen"
 
 
 @dataclass(frozen=True)
@@ -67,6 +77,10 @@ class Cell:
         pushed: tasks of the students under pushes and silencing.
         changed: what each of them changes in the circuit, of the units that are seen.
         modes: of the circuit about its rest.
+        flows: of the circuit at each of the points, in its explored axes; None where it is not seen in full.
+        axes: those axes, (unit, axis).
+        spread: a typical standard deviation of a unit's rate.
+        spikes: rates are seen as smoothed spikes, averaged over trials.
     """
 
     circuit: str
@@ -78,6 +92,15 @@ class Cell:
     pushed: Sequence[Task]
     changed: Sequence[np.ndarray]
     modes: Spectrum
+    flows: Sequence[np.ndarray] | None
+    axes: np.ndarray
+    spread: float
+    spikes: bool
+
+    @property
+    def view(self) -> str:
+        """What is seen of the circuit."""
+        return SPIKES if self.spikes else f"{self.share:.0%}"
 
 
 @dataclass(frozen=True)
@@ -91,6 +114,7 @@ class Reading:
         truth: explained share of the responses, by either half of the pushes.
         modal: distance of the slowest modes from those of the circuit, 1/s.
         slowest: rate at which the slowest mode of each student decays, 1/s; below 0 it grows.
+        flow: distance of the flow in the explored subspace from that of the circuit, relative to it; NaN where the circuit is not seen in full.
     """
 
     cell: Cell
@@ -99,12 +123,14 @@ class Reading:
     truth: tuple[np.ndarray, np.ndarray]
     modal: np.ndarray
     slowest: np.ndarray
+    flow: np.ndarray
 
     def by(self, truth: str) -> np.ndarray:
         """Students by one of the truths, the higher the nearer to the circuit."""
-        return np.mean(self.truth, axis=0) if truth == PUSHES else -self.modal
+        return {PUSHES: np.mean(self.truth, axis=0), SPECTRUM: -self.modal, FLOW: -self.flow}[truth]
 
 
+@threadpool_limits.wrap(limits=1)
 def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
     """Teach students the rates of circuits, all or some of their units, and ask which measure ranks them by mechanism.
 
@@ -129,15 +155,16 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
         found = []
         for at, cell in enumerate(cells):
             found.append(_read(cell, {name: fitted[f"{at} {name}"] for place, name in jobs if place == at}))
-            shown((at + 1) / len(cells), f"{cell.circuit}, {cell.share:.0%}")
-    scores = [_score(measure, found, share, PUSHES, seed) for share in shares for measure in MEASURES]
-    scores += [_score(measure, found, shares[0], SPECTRUM, seed) for measure in MEASURES]
+            shown((at + 1) / len(cells), f"{cell.circuit}, {cell.view}")
+    views = list(dict.fromkeys(cell.view for cell in cells))
+    scores = [_score(measure, found, view, PUSHES, seed) for view in views for measure in MEASURES]
+    scores += [_score(measure, found, views[0], truth, seed) for truth in (SPECTRUM, FLOW) for measure in MEASURES]
     return Report(
-        title=QUESTION, question=f"{len(circuits)} circuits, {len(STUDENTS) + 1} students each, {len(shares)} shares of units seen.",
-        answer=_answer(scores, found, shares), claims=_claims(cells, found, seed), scores=scores, pictures=_pictures(found, scores, shares),
-        trials={f"{cell.circuit}": cell.asked.trials for cell in cells if cell.share == 1 and cell.seed == seed},
+        title=QUESTION, question=f"{len(circuits)} circuits, {len(STUDENTS) + 1} students each, {len(shares)} shares of units seen, and spikes.",
+        answer=_answer(scores, found, views), claims=_claims(cells, found, seed), scores=scores, pictures=_pictures(found, scores, views),
+        trials={f"{cell.circuit}": cell.asked.trials for cell in cells if cell.view == views[0] and cell.seed == seed},
         models={**circuits, **{name: fitted[f"0 {name}"].model for place, name in jobs if place == 0}}, methods=_methods(),
-        facts={"cells": f"{len(cells)} ({len(circuits)} circuits, {len(shares)} shares, {len(list(seeds))} seeds)", "students": str(len(jobs))}
+        facts={"cells": f"{len(cells)} ({len(circuits)} circuits, {len(views)} views, {len(list(seeds))} seeds)", "students": str(len(jobs))}
         | ({"smoke run": "its numbers mean nothing"} if smoke else {}),
         seed=seed, seconds=seconds,
     )  # fmt: skip
@@ -175,14 +202,45 @@ def _cells(name: str, circuit: Model, shares: Iterable[float], seed: int, practi
     order = np.random.default_rng(np.random.SeedSequence((seed, SEEN))).permutation(circuit.units)
     spread = float(np.median(taught.trials.rate.std(axis=(0, 1))))
     cells, known = [], spectrum(circuit)
-    for share in shares:
+    flows, axes = _flows(circuit, asked)
+    for share, spikes in [*((share, False) for share in shares), (1.0, True)]:
         seen = np.sort(order[: max(2, round(share * circuit.units))])
         parts = [side.seen(seen) for side in (taught, asked)]
+        if spikes:
+            parts = [_as_spikes(side, spread, seed, place) for place, side in enumerate(parts)]
         pushed = _pushed(circuit, parts[1].task, JUMP * spread, seed)
         still = asked.trials.rate
         changed = [(simulate(circuit, asked.pushed(one, seen)).rate - still)[:, :, seen] for one in pushed]
-        cells.append(Cell(name, circuit, share, seed, parts[0], parts[1], pushed, changed, known))
+        part = flows if share == 1 else None
+        cells.append(Cell(name, circuit, share, seed, parts[0], parts[1], pushed, changed, known, part, axes, spread, spikes))
     return cells
+
+
+def _flows(circuit: Model, asked: Side) -> tuple[list[np.ndarray], np.ndarray]:
+    """The circuit's flow at a few points of its reaches, along the leading axes of all of them."""
+    flat = asked.trials.rate.reshape(-1, circuit.units)
+    axes = np.linalg.eigh(np.cov(flat, rowvar=False))[1][:, ::-1][:, :EXPLORED]
+    return [explored_flow(circuit, state, axes) for state in _passed(circuit, asked.task)], axes
+
+
+def _passed(model: Model, task: Task) -> list[np.ndarray]:
+    """States at the points."""
+    states = trajectory(Schedule(model, model.arrays(), task.select(np.arange(1 + max(condition for condition, _ in POINTS)))))
+    return [states[condition, round((moment - task.start) / BIN)] for condition, moment in POINTS]
+
+
+def _as_spikes(side: Side, spread: float, seed: int, place: int) -> Side:
+    """Rates as an experiment has them; runs begin where these do."""
+    trials = side.trials
+    rate = _measured(trials.rate, spread, seed, place)
+    return Side(replace(side.task, initial=rate[:, 0]), Trials.from_arrays(rate, trials.time, condition=trials.condition))
+
+
+def _measured(rates: np.ndarray, spread: float, seed: int, place: int) -> np.ndarray:
+    """Poisson spikes of a number of trials, smoothed and averaged, in the unit of the rates."""
+    expected = np.maximum(BASE + DEPTH * rates / spread, 0.0) * BIN * REPEATS
+    spikes = np.random.default_rng(np.random.SeedSequence((seed, place, FIRED))).poisson(expected)
+    return (smoothed_over_time(spikes / (BIN * REPEATS), SMOOTHED / BIN) - BASE) / DEPTH * spread
 
 
 def _pushed(circuit: Model, task: Task, jump: float, seed: int) -> list[Task]:
@@ -219,19 +277,30 @@ def _of_rank(student: Model, rank: int) -> Model:
 
 
 def _read(cell: Cell, fitted: Mapping[str, Fitted]) -> Reading:
-    copies, halves, modes = {}, [], []
-    for name, one in fitted.items():
+    copies, halves, modes, flows = {}, [], [], []
+    for place, (name, one) in enumerate(fitted.items()):
         copies[name] = simulate(one.model, cell.asked.task).rate
         explained = [max(WORST, response_r2(true, simulate(one.model, task).rate - copies[name]))
                      for task, true in zip(cell.pushed, cell.changed, strict=True)]  # fmt: skip
         halves.append([np.mean(explained[: DRAWS // 2]), np.mean(explained[DRAWS // 2 :])])
         modes.append(spectrum(one.model))
+        flows.append(_flow_off(cell, one.model))
+        if cell.spikes:
+            copies[name] = _measured(copies[name], cell.spread, cell.seed, 2 + place)
     first, second = np.array(halves).T
     alike = {measure: np.array([function(cell.asked.trials.rate, copy, cell.asked.trials.bin) for copy in copies.values()])
              for measure, function in MEASURES.items()}  # fmt: skip
     modal = np.nan_to_num(np.array([spectral_distance(cell.modes, one) for one in modes]), nan=np.inf)
     slowest = np.array([-one.eigenvalues[0].real if len(one.eigenvalues) else np.nan for one in modes])
-    return Reading(cell, tuple(fitted), alike, (first, second), modal, slowest)
+    return Reading(cell, tuple(fitted), alike, (first, second), modal, slowest, np.array(flows))
+
+
+def _flow_off(cell: Cell, student: Model) -> float:
+    """Distance of a student's flow from the circuit's, mean over the points; NaN where the circuit is not seen in full."""
+    if cell.flows is None:
+        return float("nan")
+    own = [explored_flow(student, state, cell.axes) for state in _passed(student, cell.asked.task)]
+    return float(np.mean([flow_distance(*pair) for pair in zip(cell.flows, own, strict=True)]))
 
 
 def _tau(one: np.ndarray, other: np.ndarray) -> float:
@@ -244,18 +313,18 @@ def _taus(measure: str, found: Sequence[Reading], truth: str = PUSHES) -> np.nda
     return np.array([_tau(one.alike[measure], one.by(truth)) for one in found])
 
 
-def _score(measure: str, found: Sequence[Reading], share: float, truth: str, seed: int) -> Score:
-    """How well a measure ranks students at one share of units seen; the interval leaves out whole circuits."""
-    cells = [one for one in found if one.cell.share == share]
+def _score(measure: str, found: Sequence[Reading], view: str, truth: str, seed: int) -> Score:
+    """How well a measure ranks students by what is seen of the units; the interval leaves out whole circuits."""
+    cells = [one for one in found if one.cell.view == view]
     taus, names = _taus(measure, cells, truth), np.array([one.cell.circuit for one in cells])
     circuits = list(dict.fromkeys(names))
-    rng = np.random.default_rng(np.random.SeedSequence((seed, round(1000 * share), MIXED)))
+    rng = np.random.default_rng(np.random.SeedSequence((seed, round(1000 * cells[0].cell.share), int(cells[0].cell.spikes), MIXED)))
     null = np.array([np.mean([_tau(rng.permutation(one.alike[measure]), one.by(truth)) for one in cells]) for _ in range(NULLS)])
     by = np.array([taus[names == name].mean() for name in circuits])
     interval = jackknifed(lambda kept: float(by[kept].mean()), len(by)) if len(by) > 2 else None
     ceiling = float(np.mean([_tau(*one.truth) for one in cells])) if truth == PUSHES else None
     return Score(
-        TAU.format(truth, share), measure, f"{len(cells)} cells of {len(cells[0].students)} students", float(taus.mean()), "higher",
+        TAU.format(truth, view), measure, f"{len(cells)} cells of {len(cells[0].students)} students", float(taus.mean()), "higher",
         1.0, null, "students permuted", interval, "circuits" if interval else "one circuit", ceiling=ceiling,
         ceiling_reason="modes are known exactly",
         settings={"ceiling": "either half of the pushes against the other", "circuits": dict(zip(circuits, by.tolist(), strict=True))},
@@ -263,7 +332,7 @@ def _score(measure: str, found: Sequence[Reading], share: float, truth: str, see
 
 
 def _claims(cells: Sequence[Cell], found: Sequence[Reading], seed: int) -> list[Claim]:
-    own = [cell.asked.trials for cell in cells if cell.share == 1]
+    own = [cell.asked.trials for cell in cells if cell.view == cells[0].view]
     off = {name: max(abs(function(one.rate, one.rate, one.bin) - function.identical) for one in own) for name, function in MEASURES.items()}
     searched = off.pop(SEARCHED)
     worst = max(off, key=lambda name: off[name])
@@ -279,22 +348,22 @@ def _claims(cells: Sequence[Cell], found: Sequence[Reading], seed: int) -> list[
     ]  # fmt: skip
 
 
-def _answer(scores: Sequence[Score], found: Sequence[Reading], shares: Sequence[float]) -> str:
-    full, part = (sorted((s for s in scores if s.measure == TAU.format(PUSHES, share)), key=lambda s: -s.estimate)
-                  for share in (shares[0], shares[-1]))  # fmt: skip
+def _answer(scores: Sequence[Score], found: Sequence[Reading], views: Sequence[str]) -> str:
+    few = [view for view in views if view != SPIKES][-1]
+    full, part = (sorted((s for s in scores if s.measure == TAU.format(PUSHES, view)), key=lambda s: -s.estimate) for view in (views[0], few))
     best, worst = full[0], full[-1]
     left = next(score for score in part if score.student == best.student)
-    by_modes = max((s for s in scores if s.measure == TAU.format(SPECTRUM, shares[0])), key=lambda s: s.estimate)
-    apart = [_seen_slow([one for one in found if one.cell.share == share]) for share in (shares[0], shares[-1])]
-    means = [f"{np.mean([s.estimate for s in scores if s.measure == TAU.format(PUSHES, share)]):.2f} with {share:.0%}" for share in shares]
+    by_modes, by_flow = (max((s for s in scores if s.measure == TAU.format(truth, views[0])), key=lambda s: s.estimate) for truth in (SPECTRUM, FLOW))
+    apart = [_seen_slow([one for one in found if one.cell.view == view]) for view in (views[0], few)]
+    means = [f"{np.mean([s.estimate for s in scores if s.measure == TAU.format(PUSHES, view)]):.2f} with {view}" for view in views]
     chance = sign_flip(np.array([best.settings["circuits"][name] - worst.settings["circuits"][name] for name in best.settings["circuits"]]))
     slow = f"; the slowest mode of a tanh network is then off by a factor of {apart[1]:.1f}, of all units by {apart[0]:.1f}"
     slow = slow if np.isfinite(apart).all() else ""
     return (
         f"Where all units are seen, {_quoted(best)} ranks students best by how they respond to pushes that nobody was taught"
         f"{'' if best.ceiling is None else f' (the truth agrees with itself to {best.ceiling:.2f})'}, {_quoted(worst)} worst; by their slowest modes "
-        f"{_quoted(by_modes)} does. With {shares[-1]:.0%} of the units seen it is {_quoted(part[0])}, and {_quoted(left)} is left of the best"
-        f"{slow}. "
+        f"{_quoted(by_modes)} does, by their flow in the explored subspace {_quoted(by_flow)}. With {few} of the units seen it is "
+        f"{_quoted(part[0])}, and {_quoted(left)} is left of the best{slow}. "
         f"Push the system where you can; between {best.student!r} and {worst.student!r} sign flips over circuits give p = {chance:.2g}, not "
         f"corrected for choosing among {len(full)} measures. The mean τ of all measures is {', '.join(means)} of the units seen."
     )
@@ -312,14 +381,15 @@ def _seen_slow(found: Sequence[Reading]) -> float:
     return float(np.exp(np.median(np.abs(np.log(stable[:, 0] / stable[:, 1]))))) if len(stable) else float("nan")
 
 
-def _pictures(found: Sequence[Reading], scores: Sequence[Score], shares: Sequence[float]) -> dict[str, Picture]:
-    full = [one for one in found if one.cell.share == shares[0]]
+def _pictures(found: Sequence[Reading], scores: Sequence[Score], views: Sequence[str]) -> dict[str, Picture]:
+    full = [one for one in found if one.cell.view == views[0]]
+    shares = list(dict.fromkeys(one.cell.share for one in found))
     circuits = list(dict.fromkeys(one.cell.circuit for one in full))
     names = list(MEASURES)
     tables = {truth: np.array([[_taus(name, [one for one in full if one.cell.circuit == circuit], truth).mean() for circuit in circuits]
-                               for name in names]) for truth in (PUSHES, SPECTRUM)}  # fmt: skip
+                               for name in names]) for truth in (PUSHES, SPECTRUM, FLOW)}  # fmt: skip
     by = {(score.student, score.measure): score.estimate for score in scores}
-    seen = np.array([[by[name, TAU.format(PUSHES, share)] for share in shares] for name in names])
+    seen = np.array([[by[name, TAU.format(PUSHES, view)] for view in views] for name in names])
     points = {
         name: {circuit: tuple(np.concatenate([values for one in full if one.cell.circuit == circuit for values in [part(one)]])
                               for part in (lambda one, name=name: one.alike[name], lambda one: np.mean(one.truth, axis=0)))
@@ -338,9 +408,13 @@ def _pictures(found: Sequence[Reading], scores: Sequence[Score], shares: Sequenc
             annotated(tables[SPECTRUM], names, circuits, label="Kendall's τ"), "How well they rank them by their modes",
             "The same with the distance of the slowest modes about rest as the truth.",
         ),
+        "flows": Picture(
+            annotated(tables[FLOW], names, circuits, label="Kendall's τ"), "How well they rank them by their flow",
+            f"The same with the distance of the flow, linearised at {len(POINTS)} points of the reaches in the {EXPLORED} axes they explore most.",
+        ),
         "observed": Picture(
-            annotated(seen, names, [f"{share:.0%}" for share in shares], label="Kendall's τ"), "What remains when few units are seen",
-            "Mean τ with the responses to pushes, over all circuits and networks, by the share of units that is seen.",
+            annotated(seen, names, views, label="Kendall's τ"), "What remains when few units are seen, or spikes",
+            "Mean τ with the responses to pushes, over all circuits and networks, by the share of units seen, and from smoothed spikes of all.",
         ),
         "slow": Picture(
             over_settings({SLOW: _decays(found, circuits, shares)}, xlabel="share of the units seen", even=True, reference={SLOW: 0.0}),
@@ -361,7 +435,7 @@ def _pictures(found: Sequence[Reading], scores: Sequence[Score], shares: Sequenc
 def _decays(found: Sequence[Reading], circuits: Sequence[str], shares: Sequence[float]) -> dict[str, Line]:
     """Rates of decay of the slowest mode of leaky tanh networks minus those of their circuits."""
     off = {(one.cell.circuit, one.cell.share, one.cell.seed): one.slowest[one.students.index("leaky tanh")] + one.cell.modes.eigenvalues[0].real
-           for one in found}  # fmt: skip
+           for one in found if not one.cell.spikes}  # fmt: skip
     seeds = list(dict.fromkeys(one.cell.seed for one in found))
     return {name: (shares, np.array([[off[name, share, seed] for share in shares] for seed in seeds])) for name in circuits}
 
@@ -378,8 +452,11 @@ def _methods() -> list[str]:
     units once more with little training, so that students differ in how well they do.
 
     Truth: the share of the change of the seen units' rates that a student explains when a fifth of them gets a brief current, or is silenced, as
-    nobody was taught; mean of {DRAWS} draws. A second truth is the distance of the 20 slowest modes about rest. Measures see only the rates of
-    the asked reaches. Their ranks of the students are compared by Kendall's τ within each circuit and draw. Null: students permuted. Ceiling: τ
-    between the truths of either half of the draws. Intervals leave out one circuit at a time, since circuits are what the statement is about.
+    nobody was taught; mean of {DRAWS} draws. A second truth is the distance of the 20 slowest modes about rest, a third that of the flow of observed
+    rates, linearised at {len(POINTS)} points of the reaches in the {EXPLORED} axes they explore most (effective connectivity). Measures see only the
+    rates of the asked reaches. Their ranks of the students are compared by Kendall's τ within each circuit and draw. Null: students permuted.
+    Ceiling: τ between the truths of either half of the draws. Intervals leave out one circuit at a time, since circuits are what the statement is
+    about. Seen as spikes, all units fire as Poisson processes about {BASE:g} Hz, with a typical standard deviation of {DEPTH:g} Hz, in {REPEATS}
+    trials of a condition; students are taught their averages, smoothed with {SMOOTHED * 1e3:g} ms, and are measured in the same way.
     """
     return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]

@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
+from threadpoolctl import threadpool_limits
 
 from cortex_sim.backends.pytorch import linearise
 from cortex_sim.dynamics import rate_of
@@ -13,6 +14,7 @@ STEP = 1e-5  # of the largest state, at least of 1: of the central differences t
 HIDDEN = 1e-3  # of the largest singular value: hidden directions that are seen less than this are not moved
 
 
+@threadpool_limits.wrap(limits=1)
 def explored_flow(model: Model, state: Float[ndarray, " state"], axes: Float[ndarray, "unit axis"]) -> Float[ndarray, "axis axis"]:
     r"""Linearise the observed rates' flow about a state along given axes, :math:`P^\top M F M^+ P` in 1/s.
 
