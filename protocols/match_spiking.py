@@ -15,6 +15,7 @@ from cortex_sim.comparison import NULLS, Comparison, Setting, compare
 from cortex_sim.comparison.co_smoothing import Told, told
 from cortex_sim.comparison.reliability import ceiling
 from cortex_sim.comparison.score import PERMUTATION, Score, jackknifed
+from cortex_sim.comparison.surrogate import spike_averages
 from cortex_sim.connectivity.stability_optimised import evoked_energy
 from cortex_sim.errors import OptionError
 from cortex_sim.fitting import Fitted, Options
@@ -25,7 +26,7 @@ from cortex_sim.spiking import SpikingModel
 from cortex_sim.spiking.wiring import blocks
 from cortex_sim.task import BIN, Drive
 from cortex_sim.task.centre_out import RISE, centre_out
-from cortex_sim.trials import derangement, smoothed_over_time
+from cortex_sim.trials import derangement
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "soc_lif"
@@ -176,9 +177,8 @@ def _as_measured(rates: Trials, repeats: int, seed: int) -> Trials:
     rng = np.random.default_rng(np.random.SeedSequence((seed, POISSON)))
     lead = round(4 * SMOOTHED / rates.bin)
     wanted = np.concatenate([np.repeat(rates.rate[:, :1], lead, axis=1), rates.rate], axis=1)
-    spikes = rng.poisson(np.maximum(wanted, 0) * rates.bin * repeats)  # of all trials together
-    time = rates.time[0] + rates.bin * (np.arange(spikes.shape[1]) - lead)
-    smooth = smoothed_over_time(spikes / repeats / rates.bin, SMOOTHED / rates.bin)
+    time = rates.time[0] + rates.bin * (np.arange(wanted.shape[1]) - lead)
+    smooth = spike_averages(wanted, rates.bin, repeats=repeats, sd=SMOOTHED, rng=rng)
     return Trials.from_arrays(smooth, time, condition=rates.condition).window(*WINDOW)
 
 

@@ -21,6 +21,7 @@ from cortex_sim.comparison.predictivity import PENALTIES
 from cortex_sim.comparison.response import response_r2
 from cortex_sim.comparison.score import Score, jackknifed
 from cortex_sim.comparison.spectrum import Spectrum, spectral_distance, spectrum
+from cortex_sim.comparison.surrogate import spike_averages
 from cortex_sim.comparison.table import MEASURES
 from cortex_sim.fitting import Fitted, Options
 from cortex_sim.fitting.side_by_side import Job, train_many
@@ -33,7 +34,6 @@ from cortex_sim.report.courses import Line, over_settings
 from cortex_sim.report.matrices import annotated, scatters
 from cortex_sim.schedule import Schedule
 from cortex_sim.task import BIN
-from cortex_sim.trials import smoothed_over_time
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
@@ -238,9 +238,8 @@ def _as_spikes(side: Side, spread: float, seed: int, place: int) -> Side:
 
 def _measured(rates: np.ndarray, spread: float, seed: int, place: int) -> np.ndarray:
     """Poisson spikes of a number of trials, smoothed and averaged, in the unit of the rates."""
-    expected = np.maximum(BASE + DEPTH * rates / spread, 0.0) * BIN * REPEATS
-    spikes = np.random.default_rng(np.random.SeedSequence((seed, place, FIRED))).poisson(expected)
-    return (smoothed_over_time(spikes / (BIN * REPEATS), SMOOTHED / BIN) - BASE) / DEPTH * spread
+    rng = np.random.default_rng(np.random.SeedSequence((seed, place, FIRED)))
+    return (spike_averages(BASE + DEPTH * rates / spread, BIN, repeats=REPEATS, sd=SMOOTHED, rng=rng) - BASE) / DEPTH * spread
 
 
 def _pushed(circuit: Model, task: Task, jump: float, seed: int) -> list[Task]:

@@ -5,7 +5,7 @@ import pytest
 from numpy import ndarray
 from scipy.optimize import minimize
 
-from cortex_sim.comparison.surrogate import MaximumEntropy, inverted, rephased, sequence, shuffled, turned
+from cortex_sim.comparison.surrogate import MaximumEntropy, inverted, rephased, sequence, shuffled, spike_averages, turned
 from cortex_sim.errors import ComparisonError
 
 DRAWS = 400
@@ -49,6 +49,18 @@ def test_random_phases_keep_power_and_means_and_cross_spectra_only_together(bins
     np.testing.assert_allclose(power[2], power[0], atol=1e-10)
     assert np.abs(cross[2] - cross[0])[:, 1:].max() > 0.1 * np.abs(cross[0][:, 1:]).max()
     assert np.abs(rephased(states, np.random.default_rng(1)) - states).max() > 0.5
+
+
+def test_averages_of_spikes_have_the_smoothed_rate_and_the_noise_of_so_many_trials() -> None:
+    """Of a constant rate r: mean r, variance r/(trials bin) over 2 sqrt(pi) sd/bin, the kernel's noise gain; silence below 0."""
+    bin, repeats, sd, rate = 0.01, 8, 0.04, 20.0
+    rates = np.full((200, 60, 2), [rate, -5.0])
+    found = spike_averages(rates, bin, repeats=repeats, sd=sd, rng=np.random.default_rng(0))[:, 20:-20]
+    assert not found[..., 1].any()
+    variance = rate / (repeats * bin) / (2 * np.sqrt(np.pi) * sd / bin)
+    middle = found[:, 10, 0]  # one bin of each condition: independent
+    assert middle.mean() == pytest.approx(rate, abs=5 * np.sqrt(variance / 200))
+    assert middle.var(ddof=1) == pytest.approx(variance, rel=5 * np.sqrt(2 / 199))
 
 
 def test_turning_keeps_distances_and_nothing_of_the_units() -> None:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.errors import ComparisonError
-from cortex_sim.trials import Trials
+from cortex_sim.trials import Trials, smoothed_over_time
 
 SURROGATE = 21  # names the random stream
 SPANNED = 1e-10  # of the largest variance of a mode: axes below are left out, as nothing varies along them
@@ -70,6 +70,22 @@ def sequence(states: Rates) -> Rates:
     """
     U, s, Vt = np.linalg.svd(np.moveaxis(states, 2, 0), full_matrices=False)
     return np.moveaxis(U[:, :, :1] * s[:, None, :1] @ Vt[:, :1], 0, 2)
+
+
+def spike_averages(
+    rates: Float[ndarray, "condition time unit"], bin: float, *, repeats: int, sd: float, rng: np.random.Generator
+) -> Float[ndarray, "condition time unit"]:
+    """See rates as an experiment does: Poisson spikes in a number of trials of each condition, averaged and smoothed by a Gaussian.
+
+    Args:
+        rates: Hz; none fires below 0.
+        bin: s.
+        repeats: trials of a condition.
+        sd: of the Gaussian, s.
+        rng: of the spikes.
+    """
+    spikes = rng.poisson(np.maximum(rates, 0.0) * bin * repeats)  # of all trials together
+    return smoothed_over_time(spikes / (repeats * bin), sd / bin)
 
 
 @dataclass(frozen=True)
