@@ -10,6 +10,7 @@ from numpy import ndarray
 
 from cortex_sim.report.figures import GREY, STYLE, WIDTH, colours
 
+FEW = 8  # columns, whose names have room beside each other
 DARK = 0.6  # of the colour scale, from where on numbers are written in white
 
 
@@ -35,7 +36,7 @@ def annotated(
             dark = strong if low < 0 else values[row, column] > low + DARK * (high - low)
             text = f"{values[row, column]:.2f}".replace("-", "−")
             ax.text(column, row, text, ha="center", va="center", fontsize=8, color="white" if dark else "black")
-        ax.set_xticks(range(len(columns)), columns, rotation=20, ha="right")
+        ax.set_xticks(range(len(columns)), columns, rotation=20 if len(columns) <= FEW else 50, ha="right")
         ax.set_yticks(range(len(rows)), rows)
         ax.spines[:].set_visible(False)
         ax.tick_params(length=0)
