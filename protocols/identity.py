@@ -1,4 +1,4 @@
-"""Which measure calls which systems the same? Every measure on pairs whose relation is known.
+"""Which measure calls which systems the same, where one knows whether they are?
 
 Reproduces  dynamical similarity on a system of three damped rotations and its images (Ostrow et al. 2023), and the known answers of centred kernel
             alignment and Procrustes shape (Kornblith et al. 2019; Williams et al. 2021), with the biases of either.
