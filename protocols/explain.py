@@ -248,7 +248,7 @@ def _pictures(
 ) -> dict[str, Picture]:
     truth, students = found["teacher"], {name: one for name, one in found.items() if name != "teacher"}
     value = {(score.measure, score.student): score.estimate for score in scores}
-    marks = {name: [(_observed(systems[name], point.state), point.unstable) for point in one.points.fixed] for name, one in found.items()}
+    marks = {name: [(observed(systems[name], point.state), point.unstable) for point in one.points.fixed] for name, one in found.items()}
     along = {name: _distances(truth, one).mean(axis=0) for name, one in students.items()}
     attributed, ablated = ({name: getattr(one, part).ravel() for name, one in students.items()} for part in ("attribution", "ablation"))
     said = {measure: {name: f"{what} {value[measure, name]:.2f}" for name in students} for measure, what in ((ATTRIBUTION, "r"), (ABLATION, "R²"))}
