@@ -14,13 +14,22 @@ PROTOCOLS = sorted(catalog.protocols())
 SCORE = {"measure", "student", "split", "estimate", "null_mean", "null_sd", "null", "ceiling", "interval", "better"}
 
 
-@pytest.fixture(scope="session")
-def smoke() -> dict[str, Report]:
-    reports: dict[str, Report] = {}
-    for name in PROTOCOLS:
+EACH = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in PROTOCOLS]  # one worker runs all that is asked of a protocol
+of_match = pytest.mark.xdist_group("match")
+
+
+class SmokeRuns(dict[str, Report]):
+    """Each protocol is run when first asked for."""
+
+    def __missing__(self, name: str) -> Report:
         module = catalog.protocol(name)
-        reports[name] = module.run(load(module.MODEL), seed=1, smoke=True)
-    return reports
+        self[name] = module.run(load(module.MODEL), seed=1, smoke=True)
+        return self[name]
+
+
+@pytest.fixture(scope="session")
+def smoke() -> SmokeRuns:
+    return SmokeRuns()
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
@@ -33,8 +42,8 @@ def test_a_protocol_asks_says_what_it_reproduces_and_what_it_claims(name: str) -
     assert all(parameters[key].kind is inspect.Parameter.KEYWORD_ONLY for key in ("seed", "smoke"))
 
 
-@pytest.mark.parametrize("name", PROTOCOLS)
-def test_a_smoke_run_writes_a_whole_report(name: str, smoke: dict[str, Report], tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", EACH)
+def test_a_smoke_run_writes_a_whole_report(name: str, smoke: SmokeRuns, tmp_path: Path) -> None:
     page = smoke[name].write(tmp_path / "run", command="a command").read_text()
     assert "a command" in page and "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page
     scores = json.loads((tmp_path / "run/scores.json").read_text())
@@ -48,12 +57,13 @@ def test_a_smoke_run_writes_a_whole_report(name: str, smoke: dict[str, Report], 
     assert list((tmp_path / "run/figures").glob("*.svg")) and list((tmp_path / "run").glob("*.nc"))
 
 
-@pytest.mark.parametrize("name", PROTOCOLS)
-def test_the_claims_of_a_smoke_run_hold(name: str, smoke: dict[str, Report]) -> None:
+@pytest.mark.parametrize("name", EACH)
+def test_the_claims_of_a_smoke_run_hold(name: str, smoke: SmokeRuns) -> None:
     assert smoke[name].holds
 
 
-def test_match_shows_the_untrained_and_the_shuffled_student_in_every_table(smoke: dict[str, Report]) -> None:
+@of_match
+def test_match_shows_the_untrained_and_the_shuffled_student_in_every_table(smoke: SmokeRuns) -> None:
     measures = {score.measure for score in smoke["match"].scores}
     assert len(measures) == 10
     for measure in measures:
@@ -61,13 +71,15 @@ def test_match_shows_the_untrained_and_the_shuffled_student_in_every_table(smoke
         assert {"own gain", "leaky tanh", "Dale", "untrained", "shuffled", "positive control"} == students
 
 
-def test_match_holds_no_condition_in_both_parts(smoke: dict[str, Report]) -> None:
+@of_match
+def test_match_holds_no_condition_in_both_parts(smoke: SmokeRuns) -> None:
     taught, asked = (smoke["match"].trials[name].rate for name in ("practice", "teacher"))
     nearest = [np.abs(taught[:, 0] - one[0]).max(axis=1).min() for one in asked]
     assert min(nearest) > 0.1  # Hz; states are continuous draws
 
 
-def test_match_is_the_same_for_the_same_seed(smoke: dict[str, Report]) -> None:
+@of_match
+def test_match_is_the_same_for_the_same_seed(smoke: SmokeRuns) -> None:
     module = catalog.protocol("match")
     again = module.run(load(module.MODEL), seed=1, smoke=True)
     assert [score.estimate for score in again.scores] == [score.estimate for score in smoke["match"].scores]
