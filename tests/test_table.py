@@ -45,6 +45,16 @@ def test_a_silent_student_is_as_unlike_as_can_be_and_breaks_nothing() -> None:
     assert all(found[name] < MEASURES[name].identical for name in MEASURES)
 
 
+def test_another_coordinate_system_of_more_axes_is_the_same_to_what_does_not_see_axes() -> None:
+    """Orthonormal columns keep all angles; measures of unit by unit are left out, and each side has its own mean."""
+    rates = rotating()
+    image = 3 * rates @ np.linalg.qr(np.random.default_rng(1).normal(size=(30, 20)))[0].T + 7
+    found = {score.measure: score.estimate for score in table(rates, image, DT, name="image", split="all", nulls=2, same_units=False)}
+    assert set(found) == {name for name, measure in MEASURES.items() if not measure.whole}
+    for name, value in found.items():
+        assert value == pytest.approx(MEASURES[name].identical, abs=1e-3 if name == "DSA, Procrustes" else 2e-5), name  # ridge penalties; the search
+
+
 def test_a_table_shows_every_finite_number_and_scatters_every_group() -> None:
     values = np.array([[0.5, np.nan], [-0.25, 1.0]])
     figure = annotated(values, ["a", "b"], ["x", "y"], label="τ")

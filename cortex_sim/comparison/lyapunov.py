@@ -12,7 +12,7 @@ from cortex_sim.errors import ComparisonError
 from cortex_sim.model import Model
 from cortex_sim.progress import track
 
-DIRECTIONS = 138  # names the random stream
+DIRECTIONS = 142  # names the random stream
 STEPS = 10  # in a block
 PARTS = 10  # of the time, whose spread gives the standard errors
 
