@@ -54,9 +54,10 @@ def reduced(samples: Float[ndarray, "... unit"], lost: float = LOST) -> Float[nd
     Measures that rotation does not change are changed by less than the square root of that, and become much cheaper.
     """
     flat = samples.reshape(-1, samples.shape[-1])
-    values, axes = np.linalg.eigh(np.cov(flat, rowvar=False, bias=True).reshape(flat.shape[1], -1))
+    centred = flat - flat.mean(axis=0)
+    values, axes = np.linalg.eigh(centred.T @ centred)
     kept = np.cumsum(np.maximum(values, 0.0)) > lost * max(values.sum(), np.finfo(float).tiny)
-    return (samples - flat.mean(axis=0)) @ axes[:, kept]
+    return (centred @ axes[:, kept]).reshape(*samples.shape[:-1], -1)
 
 
 def participation_ratio(samples: Float[ndarray, "... unit"]) -> float:

@@ -1,7 +1,8 @@
 """Measures of how alike two sets of matched trials are, as one table: the higher the more alike, so that they compare with each other."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from cortex_sim.comparison import dsa, geometry, rotations
 from cortex_sim.comparison.kernels import rbf_cka, rsa
 from cortex_sim.comparison.local_flow import local_flow
 from cortex_sim.comparison.predictivity import canonical_correlation, cycle_consistency, predictivity
-from cortex_sim.comparison.score import PERMUTATION, Score, jackknifed
+from cortex_sim.comparison.score import PERMUTATION, Score, jackknifed, remembered
 from cortex_sim.comparison.shape import shape_distance
 from cortex_sim.comparison.surrogate import shuffled
 from cortex_sim.comparison.tangling import tangling
@@ -104,24 +105,33 @@ def table(
     orders = [derangement(len(teacher), rng) for _ in range(nulls)]
     mixed = np.random.SeedSequence((seed, MIXED)).spawn(nulls)
 
-    def scored(label: str) -> Score:
-        measure = MEASURES[label]
-        a, b = sides if measure.whole else few
-        known = measure.read(a, dt) if measure.read else a
-        if measure.read:
-            null = [measure.function(known, measure.read(shuffled(b, np.random.default_rng(one)), dt)) for one in mixed]
+    def scored(group: Sequence[str]) -> list[Score]:
+        """Measures that read the same off either side, which is read once for all of them."""
+        read, (a, b) = MEASURES[group[0]].read, sides if MEASURES[group[0]].whole else few
+        everyone = np.arange(len(a))
+        if read:
+            pair = remembered(lambda kept: (read(a[kept], dt), read(b[kept], dt)))
+            known = pair(everyone)[0]
+            drawn = [(known, read(shuffled(b, np.random.default_rng(one)), dt)) for one in mixed]
         else:
-            null = [measure.function(a, b[order], dt) for order in orders]
-        interval = jackknifed(lambda kept: measure.of(a[kept], b[kept], dt), len(a))
-        return Score(
-            label, name, split, measure.of(a, b, dt), "higher", measure.identical, np.array(null), MIXING if measure.read else PERMUTATION, interval,
-            "conditions", ceiling_reason="one noiseless or averaged trial per condition",
-        )  # fmt: skip
+            pair = lambda kept: (a[kept], b[kept], dt)  # noqa: E731
+            drawn = [(a, b[order], dt) for order in orders]
+        return [
+            Score(
+                label, name, split, float(measure(*pair(everyone))), "higher", MEASURES[label].identical,
+                np.array([measure(*sides_) for sides_ in drawn]), MIXING if read else PERMUTATION,
+                jackknifed(lambda kept, measure=measure: float(measure(*pair(kept))), len(a)), "conditions",
+                ceiling_reason="one noiseless or averaged trial per condition",
+            )
+            for label, measure in ((label, MEASURES[label].function) for label in group)
+        ]  # fmt: skip
 
+    groups: dict[object, list[str]] = {}
+    for label in sorted(labels, key=lambda label: label not in LONG):
+        groups.setdefault(MEASURES[label].read or label, []).append(label)
     with threadpool_limits(limits=1):  # many small matrices, for which threads cost more than they bring
-        first = sorted(labels, key=lambda label: label not in LONG)
-        done = Parallel(n_jobs=min(2, cpu_count()), prefer="threads")(delayed(scored)(label) for label in first)
-    return sorted(done, key=lambda score: labels.index(score.measure))
+        done = Parallel(n_jobs=min(2, cpu_count()), prefer="threads")(delayed(scored)(group) for group in groups.values())
+    return sorted(chain(*done), key=lambda score: labels.index(score.measure))
 
 
 def _r2(a: Rates, b: Rates, _: float) -> float:
