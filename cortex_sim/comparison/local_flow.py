@@ -12,7 +12,9 @@ FOLDS = 4
 RIDGE = 1e-6  # of the mean variance
 
 
-def local_flow(a: Float[ndarray, "condition time unit"], b: Float[ndarray, "condition time other"], dt: float, *, seed: int = 0) -> float:
+def local_flow(
+    a: Float[ndarray, "condition time unit"], b: Float[ndarray, "condition time other"], dt: float, *, seed: int = 0, reduce: bool = True
+) -> float:
     r"""Agreement of the velocity v of one system at a place with that, w, of the other at the nearest place it visits; 1 for one flow.
 
     The other system is brought into the space of the first by a linear map learned on some conditions; of the rest, each state of the first is held
@@ -24,6 +26,7 @@ def local_flow(a: Float[ndarray, "condition time unit"], b: Float[ndarray, "cond
         b: other, of the same conditions and bins.
         dt: bin, s.
         seed: of the folds.
+        reduce: to principal components first; False where these are principal components already.
 
     Raises:
         ComparisonError: conditions or bins differ, or there are too few.
@@ -32,7 +35,8 @@ def local_flow(a: Float[ndarray, "condition time unit"], b: Float[ndarray, "cond
         raise ComparisonError(
             f"local_flow: (condition, time) are {a.shape[:2]} and {b.shape[:2]}; they should match and be at least {FOLDS} and 3."
         )
-    a, b = reduced(a), reduced(b)
+    if reduce:
+        a, b = reduced(a), reduced(b)
     along, sizes = 0.0, 0.0
     for split in folds(range(len(a)), count=FOLDS, seed=seed):
         X, Y = (x[split.train].reshape(-1, x.shape[2]) for x in (b, a))

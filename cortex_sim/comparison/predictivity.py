@@ -20,7 +20,7 @@ Rates = Float[ndarray, "condition time unit"]
 Map = tuple[Float[ndarray, "unit other"], Float[ndarray, " other"]]
 
 
-def predictivity(source: Rates, target: Float[ndarray, "condition time other"], *, seed: int = 0) -> float:
+def predictivity(source: Rates, target: Float[ndarray, "condition time other"], *, seed: int = 0, reduce: bool = True) -> float:
     """Share of the variance of one system that a linear map of the other explains at the same times of conditions held out.
 
     Ridge regression; its penalty is chosen by leaving out training conditions. 1 for any invertible linear image; 0 for predicting the mean.
@@ -29,11 +29,12 @@ def predictivity(source: Rates, target: Float[ndarray, "condition time other"], 
         source: predicts.
         target: is predicted, of the same conditions and bins.
         seed: of the folds.
+        reduce: to principal components first; False where these are principal components already.
 
     Raises:
         ComparisonError: conditions or bins differ, or there are fewer than 4 conditions.
     """
-    source, target = _matched(source, target)
+    source, target = _matched(source, target, reduce)
     fit = _fitting(source, target)
     return _explained(target, seed, lambda split: _apply(fit(split), source[split.test]))
 
@@ -61,7 +62,7 @@ def decoding_transfer(a: Rates, b: Rates, output: Float[ndarray, "condition time
     return _explained(output, seed, lambda split: _apply(fit(split), b[split.test]))
 
 
-def cycle_consistency(a: Rates, b: Float[ndarray, "condition time other"], *, seed: int = 0) -> float:
+def cycle_consistency(a: Rates, b: Float[ndarray, "condition time other"], *, seed: int = 0, reduce: bool = True) -> float:
     """Share of the variance of the first system that is left after a linear map to the other and one back, on conditions held out.
 
     Below 1 where the other system has lost something of the first. Maps as in :func:`predictivity`.
@@ -70,6 +71,7 @@ def cycle_consistency(a: Rates, b: Float[ndarray, "condition time other"], *, se
         a: first system.
         b: other, of the same conditions and bins.
         seed: of the folds.
+        reduce: to principal components first; False where these are principal components already.
 
     Raises:
         ComparisonError: as for :func:`predictivity`.
@@ -77,13 +79,14 @@ def cycle_consistency(a: Rates, b: Float[ndarray, "condition time other"], *, se
     Source:
         Versteeg et al. (2025), Computation-thru-Dynamics Benchmark.
     """
-    a, b = _matched(a, b)
+    a, b = _matched(a, b, reduce)
     there, back = _fitting(a, b), _fitting(b, a)
     return _explained(a, seed, lambda split: _apply(back(split), _apply(there(split), a[split.test])))
 
 
 def canonical_correlation(
-    a: Rates, b: Float[ndarray, "condition time other"], *, axes: int = AXES, across: bool = False, count: int | None = FOLDS, seed: int = 0
+    a: Rates, b: Float[ndarray, "condition time other"], *, axes: int = AXES, across: bool = False, count: int | None = FOLDS, seed: int = 0,
+    reduce: bool = True,
 ) -> float:
     """Mean canonical correlation of the leading principal components (SVCCA) on conditions held out; means, axes and maps are of the others.
 
@@ -96,6 +99,7 @@ def canonical_correlation(
         across: remove the mean over training conditions at every time.
         count: folds; None leaves out one condition at a time.
         seed: of the folds.
+        reduce: to principal components first; False where these are principal components already.
 
     Raises:
         ComparisonError: as for :func:`predictivity`.
@@ -103,7 +107,7 @@ def canonical_correlation(
     Source:
         Raghu, Gilmer, Yosinski & Sohl-Dickstein (2017) NeurIPS 30.
     """
-    a, b = _matched(a, b)
+    a, b = _matched(a, b, reduce)
     found = []
     for split in _folds(len(a), count, seed):
         prepared = [Prepared.of(x[split.train], axes=min(axes, x.shape[2]), across=across) for x in (a, b)]
@@ -119,12 +123,12 @@ def canonical_correlation(
     return float(np.mean(found))
 
 
-def _matched(a: ndarray, b: ndarray) -> tuple[ndarray, ndarray]:
+def _matched(a: ndarray, b: ndarray, reduce: bool) -> tuple[ndarray, ndarray]:
     if a.shape[:2] != b.shape[:2]:
         raise ComparisonError(f"predictivity: (condition, time) are {a.shape[:2]} and {b.shape[:2]}; they should match.")
     if len(a) < FOLDS:
         raise ComparisonError(f"predictivity: {len(a)} conditions; there should be at least {FOLDS}, to hold some out.")
-    return reduced(a), reduced(b)
+    return (reduced(a), reduced(b)) if reduce else (a, b)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -202,14 +203,14 @@ MEASURES: Mapping[str, Alike] = {
     "linear CKA": Alike(_flat(geometry.linear_cka, 1.0, 0.0), 1.0),
     "Gaussian CKA": Alike(_flat(rbf_cka, 1.0, 0.0, SAMPLES), 1.0),
     "RSA": Alike(lambda a, b, _: rsa(a, b) if np.ptp(b, axis=0).any() else 0.0, 1.0),
-    "SVCCA, held out": Alike(_whole(canonical_correlation, 1.0, 0.0), 1.0),
-    "predicts the circuit": Alike(_whole(lambda a, b: predictivity(b, a), 1.0, 0.0), 1.0),
-    "is predicted": Alike(_whole(predictivity, 1.0, 0.0), 1.0),
-    "cycle consistency": Alike(_whole(cycle_consistency, 1.0, 0.0), 1.0),
+    "SVCCA, held out": Alike(_whole(partial(canonical_correlation, reduce=False), 1.0, 0.0), 1.0),
+    "predicts the circuit": Alike(_whole(lambda a, b: predictivity(b, a, reduce=False), 1.0, 0.0), 1.0),
+    "is predicted": Alike(_whole(partial(predictivity, reduce=False), 1.0, 0.0), 1.0),
+    "cycle consistency": Alike(_whole(partial(cycle_consistency, reduce=False), 1.0, 0.0), 1.0),
     "jPCA R²(M_skew) apart": Alike(_apart(lambda found: found.r2_skew), 0.0, read=_turning),
     "jPCA frequency apart": Alike(_apart(lambda found: found.fastest), 0.0, read=_turning),
     "tangling apart": Alike(lambda one, other: -abs(np.log(one / other)) if one > 0 and other > 0 else -np.inf, 0.0, read=_tangled),
-    "local flow": Alike(lambda a, b, dt: local_flow(a, b, dt) if np.ptp(b, axis=(0, 1)).any() else 0.0, 1.0),
+    "local flow": Alike(lambda a, b, dt: local_flow(a, b, dt, reduce=False) if np.ptp(b, axis=(0, 1)).any() else 0.0, 1.0),
     "DSA, eigenvalues": Alike(_operators_apart(dsa.eigenvalue_distance), 0.0, read=_operator),
     "DSA, Procrustes": Alike(_operators_apart(_procrustes), 0.0, read=_operator),
 }
