@@ -149,14 +149,15 @@ def _systems(seed: int, conditions: int, repeats: int, trials: int) -> tuple[Kno
     images = {
         TURNED: lambda x: 3 * x @ turn, LINEAR: lambda x: x @ stretch, EMBEDDED: lambda x: x @ embedding, CURVED: lambda x: np.tanh(x @ bent),
     }  # fmt: skip
-    mean = again.singles.mean(axis=0)
-    course = np.concatenate([base.averages.mean(axis=0), np.zeros((STEPS - SHOWN, 6))]) - mean
+    each, own = trials // conditions + 1, np.random.default_rng(next(streams))
+    apart = _steps(faster, own.standard_normal((conditions * each, 6)), SHOWN, own).reshape(conditions, each, SHOWN, 6)
+    possessed = base.averages[:, None] + apart - apart.mean(axis=1, keepdims=True)
     noise = np.random.default_rng(next(streams)).standard_normal((conditions, SHOWN // 6, 6))
     return base, {
         SAME: again, UNMATCHED: system(A, starts["others"]),
         **{name: Known(image(base.averages), image(again.singles)) for name, image in images.items()},
         FREQUENCY: fast, DECAY: system(_flow(ANGLES, DAMPED * RADII), starts["these"]),
-        POSSESSED: Known(base.averages, fast.singles + course),
+        POSSESSED: Known(possessed.mean(axis=1), possessed.reshape(-1, SHOWN, 6)),
         UNRELATED: Known(np.repeat(noise, 6, axis=1), np.random.default_rng(next(streams)).standard_normal((trials, STEPS, 6))),
     }  # fmt: skip
 
@@ -270,9 +271,9 @@ def _methods() -> Sequence[str]:
     x(t + 1) = A x(t) + noise of s.d. {NOISE:g}, with three damped rotations of {", ".join(map(str, ANGLES))} rad and radii
     {", ".join(map(str, RADII))}. Averages: {CONDITIONS} starting states, {REPEATS} noisy trials each, {SHOWN} steps; images are of the very averages.
     Single trials: {TRIALS} of {STEPS} steps from random states; images of a second run with new noise. "{POSSESSED}": averages are those of the
-    system, and single trials depart from them as in the system of other frequency. Sides are taken for two coordinate systems: either about its mean
-    and over its root mean square. The circuit's {CONDITIONS} reaches, unit by unit, are compared with themselves, with those of the same circuit
-    {FASTER:g} times as fast, and without connections, from the same states.
+    system, and single trials depart from them, from random states on, as in the system of other frequency. Sides are taken for two coordinate
+    systems: either about its mean and over its root mean square. The circuit's {CONDITIONS} reaches, unit by unit, are compared with themselves,
+    with those of the same circuit {FASTER:g} times as fast, and without connections, from the same states.
 
     Likelihood: of single trials of the other, in the same units, under the linear system that was identified from those of the system by expectation
     maximisation, beyond that of units with a mean and a variance only. DSA: delay embeddings of rank 6, operators compared by the best of 32

@@ -76,7 +76,7 @@ class Cell:
         pushed: tasks of the students under pushes and silencing.
         changed: what each of them changes in the circuit, of the units that are seen.
         modes: of the circuit about its rest.
-        flows: of the circuit at each of the points, in its explored axes; None where it is not seen in full.
+        flows: of the circuit at each of the points, in its explored axes; None where it is not seen in full, or through spikes.
         axes: those axes, (unit, axis).
         spread: a typical standard deviation of a unit's rate.
         spikes: rates are seen as smoothed spikes, averaged over trials.
@@ -113,7 +113,7 @@ class Reading:
         truth: explained share of the responses, by either half of the pushes.
         modal: distance of the slowest modes from those of the circuit, 1/s.
         slowest: rate at which the slowest mode of each student decays, 1/s; below 0 it grows.
-        flow: distance of the flow in the explored subspace from that of the circuit, relative to it; NaN where the circuit is not seen in full.
+        flow: distance of the flow in the explored subspace from that of the circuit, relative to it; NaN where there is none.
     """
 
     cell: Cell
@@ -135,7 +135,7 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
 
     Args:
         model: one more circuit, beside those of this protocol, if it is none of them.
-        seed: the first of two.
+        seed: the first of as many as there are networks of each kind.
         smoke: one small circuit and little training: shows that everything runs, its numbers mean nothing.
     """
     seconds: dict[str, float] = {}
@@ -210,7 +210,7 @@ def _cells(name: str, circuit: Model, shares: Iterable[float], seed: int, practi
         pushed = _pushed(circuit, parts[1].task, JUMP * spread, seed)
         still = asked.trials.rate
         changed = [(simulate(circuit, asked.pushed(one, seen)).rate - still)[:, :, seen] for one in pushed]
-        part = flows if share == 1 else None
+        part = flows if share == 1 and not spikes else None
         cells.append(Cell(name, circuit, share, seed, parts[0], parts[1], pushed, changed, known, part, axes, spread, spikes))
     return cells
 
@@ -302,7 +302,7 @@ def _flow_off(cell: Cell, student: Model) -> float:
 
 
 def _tau(one: np.ndarray, other: np.ndarray) -> float:
-    """Kendall's τ-b; 0 where either ranks nothing."""
+    """Kendall's τ-b; 0 where either ranks nothing. The nulls need it a million times, which scipy's takes minutes for."""
     x, y = ((values[:, None] > values).astype(int) - (values[:, None] < values) for values in (one, other))
     pairs = float(np.sqrt(np.abs(x).sum() * np.abs(y).sum()))
     return float((x * y).sum()) / pairs if pairs > 0 else 0.0

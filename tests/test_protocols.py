@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import kendalltau
 
 from cortex_sim import Report, catalog, load
 
@@ -60,6 +61,15 @@ def test_a_smoke_run_writes_a_whole_report(name: str, smoke: SmokeRuns, tmp_path
 @pytest.mark.parametrize("name", EACH)
 def test_the_claims_of_a_smoke_run_hold(name: str, smoke: SmokeRuns) -> None:
     assert smoke[name].holds
+
+
+def test_mechanism_ranks_by_kendalls_tau() -> None:
+    tau, rng = catalog.protocol("mechanism")._tau, np.random.default_rng(0)
+    for _ in range(200):
+        ranks, others = rng.integers(0, 5, 9).astype(float), rng.standard_normal(9).round(1)
+        ranks[rng.integers(9)] = -np.inf
+        assert tau(ranks, others) == pytest.approx(kendalltau(ranks, others).statistic, abs=1e-12)
+    assert tau(np.zeros(9), np.arange(9.0)) == 0
 
 
 @of_match

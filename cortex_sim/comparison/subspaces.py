@@ -6,7 +6,6 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.comparison.geometry import alignment
 from cortex_sim.errors import ComparisonError
 
 NEURAL, MUSCLES = 6, 3  # principal components of neurons and of muscles: Kaufman et al. (2014)
@@ -46,11 +45,6 @@ def chance_alignment(
     root = vectors[:, kept] * np.sqrt(values[kept])
     D = np.linalg.qr(root @ rng.standard_normal((count, root.shape[1], axes)))[0]
     return np.einsum("nui,uv,nvi->n", D, C, D, optimize=True) / np.linalg.eigvalsh(C)[-axes:].sum()
-
-
-def both_ways(a: Float[ndarray, "... unit"], b: Float[ndarray, "... unit"], axes: int) -> float:
-    """Mean of the alignment indices of either epoch with the other's leading axes."""
-    return (alignment(a, b, axes) + alignment(b, a, axes)) / 2
 
 
 @dataclass(frozen=True)

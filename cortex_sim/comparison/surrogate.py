@@ -114,7 +114,7 @@ class MaximumEntropy:
         """Fit it.
 
         Raises:
-            ComparisonError: nothing but main effects varies.
+            ComparisonError: nothing but main effects varies, or the fit does not settle.
         """
         mean = sum(states.mean(axis=others, keepdims=True) for others in ((1, 2), (0, 2), (0, 1))) - 2 * states.mean()
         rest = states - mean
@@ -163,6 +163,9 @@ def _variances(values: list[ndarray]) -> Float[ndarray, "i j k"]:
             step = step / 2
         x = x + step
         now = objective(x)
+    else:
+        if promised > NEAR:
+            raise ComparisonError(f"surrogate: maximum entropy has not settled after {NEWTON} steps; leave out units that hardly vary.")
     return 1 / sums(x)
 
 
