@@ -22,14 +22,16 @@ EDGE = DT / 4
 OPENING, CLOSING, TIRING, TIRED = 2e-3, 10e-3, 50e-3, 0.6  # s, and the share of channels that tire in lasting light; chosen
 
 
-def push(task: Task, units: int, *, seed: int, amplitude: float, fraction: float, start: float, duration: float) -> Task:
+def push(
+    task: Task, units: int, *, seed: int, amplitude: float | Float[ndarray, " unit"], fraction: float, start: float, duration: float
+) -> Task:
     """Add a brief current of random sign to random units, different ones in every trial.
 
     Args:
         task: to be perturbed.
         units: number of observed units.
         seed: of the choice; the same seed gives both sides the same push.
-        amplitude: of the current, in the unit of the rates.
+        amplitude: of the current, in the unit of the rates, or of that into each unit.
         fraction: of the units that are pushed.
         start: s from the go cue.
         duration: s.
@@ -39,10 +41,10 @@ def push(task: Task, units: int, *, seed: int, amplitude: float, fraction: float
     """
     course = _course(task, start, duration)
     rng = np.random.default_rng(np.random.SeedSequence((seed, PUSH)))
-    pattern = np.zeros((task.trials, units))
+    pattern, size = np.zeros((task.trials, units)), np.broadcast_to(amplitude, units)
     for row in pattern:
         chosen = rng.choice(units, _count(units, fraction), replace=False)
-        row[chosen] = amplitude * rng.choice([-1.0, 1.0], size=len(chosen))
+        row[chosen] = size[chosen] * rng.choice([-1.0, 1.0], size=len(chosen))
     return replace(task, drives=(*task.drives, Drive(pattern, course.astype(float), "push")))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Complex, Float
 from numpy import ndarray
 from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import cdist
 from threadpoolctl import threadpool_limits
 
 from cortex_sim.errors import ComparisonError
@@ -115,6 +116,20 @@ def fixed_points(
     points = [_point(states[group], speed[group], slope[group]) for group in _groups(states, kept, APART * spread)]
     points.sort(key=lambda point: (not point.fixed, point.unstable, -point.found))
     return Portrait(points, searches, searches - len(kept))
+
+
+def points_distance(a: Float[ndarray, "point unit"], b: Float[ndarray, "other unit"]) -> float:
+    """Modified Hausdorff distance: from the points of either set to the nearest of the other, the larger of the two means.
+
+    It is 0 where both are the same points, and infinite where one set alone is empty.
+
+    Source:
+        Dubuisson & Jain (1994) Proc 12th Int Conf Pattern Recognition 1:566.
+    """
+    if not len(a) or not len(b):
+        return float("inf") if len(a) or len(b) else 0.0
+    apart = cdist(a, b)
+    return float(max(apart.min(axis=1).mean(), apart.min(axis=0).mean()))
 
 
 def _groups(states: Float[ndarray, "search state"], kept: ndarray, distance: float) -> list[ndarray]:
