@@ -22,6 +22,7 @@ MIXTURE = 7  # names the random stream
 MIXED, SD = 6, 1.5  # k, preferred states mixed into a preparatory state, and its s.d. over units in Hz: code of Stroud et al. (2018)
 RELEASED = (0.0, 0.6)  # s after the go cue
 FARTHEST = 1.0  # of the logarithm of a rate from that at rest; below, rates would have to fall faster than slow units can
+DOUBLED = 40  # times that a bracket of currents is doubled before none is said to do
 CLOSE = 1e-9  # of the largest velocity: what a current may miss
 
 
@@ -172,7 +173,7 @@ def currents_for(
         return (flow(model, arrays, states[row], dict.fromkeys(driven, currents)) - velocity[row])[each, unit]
 
     places = tuple(np.indices(linear.shape).reshape(2, -1))
-    found = elementwise.bracket_root(missing, -np.ones(linear.size), np.ones(linear.size), args=places)
+    found = elementwise.bracket_root(missing, -np.ones(linear.size), np.ones(linear.size), args=places, maxiter=DOUBLED)
     if not found.success.all():
         row, unit = (int(place[~found.success][0]) for place in places)
         raise OptionError(f"{model.name}: no current moves unit {unit} from {states[row, unit]:g} by {velocity[row, unit]:g} per s; ask for less.")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from cortex_sim.comparison.fixed_points import SLOW, fixed_points
+from cortex_sim.comparison.fixed_points import SLOW, fixed_points, points_distance
 from cortex_sim.errors import ComparisonError
 from cortex_sim.model import Model
 
@@ -92,3 +92,10 @@ def test_states_that_are_not_the_models_or_do_not_differ_are_refused() -> None:
         fixed_points(model, np.zeros((3, 5)))
     with pytest.raises(ComparisonError, match=r"^planted: the visited states do not differ, so their spread gives no scale to look on\.$"):
         fixed_points(model, np.ones((3, 8)))
+
+
+def test_sets_of_points_are_apart_by_the_larger_mean_distance_to_the_nearest() -> None:
+    one, two = np.array([[0.0, 0.0]]), np.array([[0.0, 0.0], [3.0, 4.0]])
+    assert points_distance(one, two) == points_distance(two, one) == 2.5  # from the second set 0 and 5; from the first 0
+    assert points_distance(two, two[::-1]) == 0
+    assert points_distance(one, np.empty((0, 2))) == np.inf and points_distance(np.empty((0, 2)), np.empty((0, 2))) == 0

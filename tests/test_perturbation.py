@@ -30,6 +30,12 @@ def test_a_push_reaches_that_fraction_of_units_with_random_signs_in_every_trial(
     assert on(task.drives[-1].course) == np.round(np.arange(0.05, 0.0795, 0.001), 9).tolist()
 
 
+def test_units_may_be_pushed_each_by_its_own_amplitude() -> None:
+    each = np.linspace(1, 2, 200)
+    one, own = (push(REACHES, 200, seed=3, amplitude=size, fraction=0.3, **WHEN).drives[-1].pattern for size in (1.0, each))
+    assert np.array_equal(own, one * each)
+
+
 def test_a_seed_gives_the_same_push_at_any_moment_and_another_seed_another() -> None:
     def pattern(**changes: Any) -> np.ndarray:
         return push(REACHES, 200, **{"seed": 3, "amplitude": 2.5, "fraction": 0.2, **WHEN, **changes}).drives[-1].pattern

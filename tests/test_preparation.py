@@ -8,10 +8,11 @@ import pytest
 from scipy.linalg import expm, solve_continuous_lyapunov
 
 from cortex_sim import catalog
+from cortex_sim.dynamics import flow
 from cortex_sim.errors import OptionError
 from cortex_sim.model import Model
 from cortex_sim.perturbation import silence_units
-from cortex_sim.preparation import Preferred, Side, holding_currents, mixtures, preferred_states, reaches
+from cortex_sim.preparation import Preferred, Side, currents_for, holding_currents, mixtures, preferred_states, reaches, resting_state
 from cortex_sim.simulation import simulate
 from cortex_sim.task import Drive
 from cortex_sim.task.centre_out import centre_out
@@ -89,6 +90,36 @@ def test_holding_currents_lead_a_linear_circuit_to_the_states_at_the_go_cue(star
     bend = np.linalg.norm(states, axis=1) / 0.4**2  # second derivative along the ramp, and below that of the decay
     bend += (start == "rest") * np.linalg.norm(along, axis=1) * np.linalg.norm(W - np.eye(10), 2) ** 2 / 0.2**2
     assert (np.linalg.norm(reached - (states - missing), axis=1) <= 0.5 * 1e-3 / 2 * bend).all()  # Euler: T dt/2 times it
+
+
+LAYERED = catalog.load("dura_bernal_2023")
+
+
+def test_rates_that_cannot_fall_below_0_are_mixed_from_their_logarithms() -> None:
+    rest, preferred = resting_state(LAYERED), preferred_states(LAYERED)
+    assert preferred.rest is not None and np.array_equal(preferred.rest, rest) and "logarithm" in preferred.how
+    states = mixtures(preferred, 40, k=6, seed=0, sd=1.0)
+    logs = np.log(states / rest)
+    assert (states > 0).all() and np.abs(logs).max() <= 1 + 1e-12
+    kept = np.abs(logs).max(axis=1) < 1  # states of which nothing was cut have the spread, and lie where they should
+    assert kept.sum() > 10 and np.allclose(np.sqrt((logs[kept] ** 2).mean(axis=1)), 1.0 / rest.mean(), rtol=1e-12)
+    assert np.linalg.matrix_rank(logs[kept], tol=1e-9) == 6
+    step = 1e-5  # of the logarithms: the flow that the first direction is most amplified by
+    arrays = LAYERED.arrays()
+    ahead, behind = (flow(LAYERED, arrays, rest * np.exp(sign * step * np.eye(15))) / (rest * np.exp(sign * step * np.eye(15))) for sign in (1, -1))
+    A = ((ahead - behind) / (2 * step)).T
+    gramian = solve_continuous_lyapunov(A.T, -np.eye(15))
+    vectors = np.linalg.eigh(gramian)[1][:, ::-1]
+    assert abs(preferred.directions[:, 0] @ vectors[:, 0]) == pytest.approx(1, abs=1e-2)  # flow of a step of 0.1 ms against that of none
+
+
+def test_currents_move_a_nonlinear_circuit_as_asked_where_any_can() -> None:
+    rest = np.tile(resting_state(LAYERED), (2, 1))
+    wanted = np.array([[1.0], [-1.0]]) * rest  # Hz per s
+    found = currents_for(LAYERED, rest, wanted)
+    assert np.allclose(flow(LAYERED, LAYERED.arrays(), rest, {"drive": found}), wanted, rtol=1e-6, atol=1e-9)
+    with pytest.raises(OptionError, match=r"^dura_bernal_2023: no current moves unit 3 from 0\.468339 by -46\.8339 per s; ask for less\.$"):
+        currents_for(LAYERED, rest, wanted * np.where(np.arange(15) == 3, 100, 1))  # with 20 ms it can lose 50 times itself
 
 
 def test_what_is_done_to_the_units_that_are_seen_is_done_to_them_in_the_whole() -> None:

@@ -70,6 +70,7 @@ def test_mechanism_ranks_by_kendalls_tau() -> None:
         ranks[rng.integers(9)] = -np.inf
         assert tau(ranks, others) == pytest.approx(kendalltau(ranks, others).statistic, abs=1e-12)
     assert tau(np.zeros(9), np.arange(9.0)) == 0
+    assert tau(np.array([1.0, 5.0, 2.0]), np.array([1.0, np.nan, 2.0])) == 1  # what has no truth is not ranked
 
 
 @of_match
