@@ -53,7 +53,7 @@ PLAIN, LAYERED, TAU = "sompolinsky_1988", "dura_bernal_2023", 100  # their equat
 CHAOTIC, RING, CHAIN, ROTATING, PAIR = 1.5, 1.5, 1.0, (1.2, 1.0), (4 + 2 / 7, 1.1)  # gains; growth and turn of the plane; w and k of balanced pairs
 MIXED_IN = {"low rank": 0.3, "balanced amplification": 0.5}  # gain of the random part
 UNITS, PRACTICE, ASKED, SEEDS = 80, 120, 20, 5  # of circuits; conditions taught and asked; networks of each kind
-SHARES = (1.0, 0.5, 0.2, 0.1, 0.05)  # of the units that are seen
+SHARES, SPIKED = (1.0, 0.5, 0.2, 0.1, 0.05), (1.0, 0.2, 0.05)  # of the units that are seen; of these, which as spikes too
 CLOSED, OPEN, SHORT = (Options(epochs=epochs, rate=5e-3) for epochs in (15, 60, 10))
 ONLINE = Options(epochs=2, patience=2, validation=0, closed_form=False)
 CURBD, OWN, HIDDEN = "CURBD", "own equations", 100
@@ -106,8 +106,8 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
     scores = [_score(measure, found, view, PUSHES, seed) for view in views for measure in MEASURES]
     scores += [_score(measure, found, views[0], truth, seed) for truth in TRUTHS[1:] for measure in MEASURES]
     return Report(
-        title=QUESTION, question=f"{len(circuits)} circuits, {len(students[0])} students each, {len(shares)} shares of units seen, as rates and as "
-        "spikes.", answer=_answer(scores, found, views), claims=_claims(cells, found, seed), scores=scores, pictures=_pictures(found, scores, views),
+        title=QUESTION, question=f"{len(circuits)} circuits, {len(students[0])} students each, {len(views)} views: shares of the units seen, as rates "
+        "and as spikes.", answer=_answer(scores, found, views), claims=_claims(cells, found, seed), scores=scores, pictures=_pictures(found, scores, views),
         trials={f"{cell.circuit}": cell.asked.trials for cell in cells if cell.view == views[0] and cell.seed == seed},
         models=circuits | students[0], methods=_methods(),
         facts={"cells": f"{len(cells)} ({len(circuits)} circuits, {len(views)} views, {len(list(seeds))} seeds)", "students": str(len(jobs))}
@@ -161,7 +161,7 @@ def _cells(name: str, circuit: Model, shares: Iterable[float], seed: int, practi
         pushed = _pushed(circuit, parts[1].task, unit_scale(parts[0].trials), rest[seen], seed)
         changed = [(simulate(circuit, _in_whole(circuit, asked, one, seen)).rate - asked.trials.rate)[:, :, seen] for one in pushed]
         electrodes = Electrodes(**SPIKES, rest=rest[seen], spread=spread, seed=seed)
-        for through in (None, electrodes):
+        for through in (None, electrodes) if share in SPIKED else (None,):
             views = parts if through is None else [through.of(side, place) for place, side in enumerate(parts)]
             tasks = [replace(one, initial=views[1].task.initial) for one in pushed]
             full = known if share == 1 and through is None else None

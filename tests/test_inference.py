@@ -6,7 +6,7 @@ from numpy import ndarray
 from scipy.stats import nct, ttest_1samp, wilcoxon
 from scipy.stats import t as student_t
 
-from cortex_sim.comparison.inference import Share, bootstrapped, contrasts, expected_share, p_value, power, sign_flip, uniformity
+from cortex_sim.comparison.inference import Share, bootstrapped, contrasts, expected_share, p_value, power, sign_flip, silhouette, uniformity
 from cortex_sim.comparison.paired import holm
 from cortex_sim.errors import ComparisonError, Undetermined
 
@@ -158,3 +158,16 @@ def test_contrasts_are_signed_corrected_and_found_where_planted() -> None:
     assert first.p == 3 * 2 / 2**9 and first.wilcoxon == pytest.approx(3 * 2 / 2**9)
     few = contrasts({"a": np.array([1.0, 2, 3]), "b": np.zeros(3)}, over="seeds")["a", "b"]
     assert few.interval is None and few.p == 0.25
+
+
+def test_the_silhouette_is_the_margin_to_the_nearest_other_group() -> None:
+    places = np.array([0.0, 1.0, 10.0])
+    far = np.abs(places[:, None] - places)
+    wanted = ((10 - 1) / 10 + (9 - 1) / 9 + 0) / 3  # a group of one counts as 0
+    assert silhouette(far, ["a", "a", "b"]) == pytest.approx(wanted)
+    apart = 1.0 - np.kron(np.eye(3), np.ones((4, 4)))
+    assert silhouette(apart, np.repeat(["a", "b", "c"], 4)) == 1
+    assert silhouette(apart, np.tile(["a", "b", "c", "d"], 3)) == pytest.approx(-1 / 3)  # to its own 1, to any other (0 + 1 + 1)/3
+    assert silhouette(np.zeros((4, 4)), [0, 0, 1, 1]) == 0
+    with pytest.raises(ComparisonError, match=r"^silhouette: 1 group of places; there should be two or more\.$"):
+        silhouette(far, [0, 0, 0])

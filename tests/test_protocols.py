@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from cortex_sim import Report, catalog, load
+from cortex_sim import Report, catalog, load, simulate
+from cortex_sim.task import BIN
 
 PROTOCOLS = sorted(catalog.protocols())
 SCORE = {"measure", "student", "split", "estimate", "null_mean", "null_sd", "null", "ceiling", "interval", "better"}
@@ -71,6 +72,27 @@ def test_mechanism_ranks_by_kendalls_tau() -> None:
         assert tau(ranks, others) == pytest.approx(kendalltau(ranks, others).statistic, abs=1e-12)
     assert tau(np.zeros(9), np.arange(9.0)) == 0
     assert tau(np.array([1.0, 5.0, 2.0]), np.array([1.0, np.nan, 2.0])) == 1  # what has no truth is not ranked
+
+
+@pytest.mark.parametrize("kind", ["line", "point"])
+def test_attractors_follow_one_path_and_depart_from_it_as_their_flow_says(kind: str) -> None:
+    module, card = catalog.protocol("attractors"), load("ostrow_2023")
+    path = simulate(module._quiet(card), module._task({}, module.FIRST)).rate
+    system = module._system(card, kind, 0, 0)
+    task = module._along(system, path)
+    np.testing.assert_allclose(simulate(module._quiet(system), task).rate, path, atol=1e-12)
+    rate = simulate(system, task.select(np.repeat([0, 1], 60)), seed=1).rate.reshape(2, 60, *path.shape[1:])
+    apart = (rate - rate.mean(axis=1, keepdims=True)).reshape(-1, *path.shape[1:])
+    factor = 1 + BIN * system.arrays()["k_1"]  # of a departure, from step to step
+    for variable, wanted in enumerate(factor):
+        x = apart[:, :, variable]
+        found = (x[:, :-1] * x[:, 1:]).sum() / (x[:, :-1] ** 2).sum()
+        noise = card.scalars["s"] * np.sqrt(BIN)
+        assert abs(found - wanted) < 5 * noise / np.sqrt((x[:, :-1] ** 2).sum())
+    with_noise = apart[:, -1, 0].std()  # integrated for all of the run, or what is kept of it
+    steps = path.shape[1] - 1
+    kept = (1 - factor[0] ** (2 * steps)) / (1 - factor[0] ** 2) if factor[0] < 1 else steps
+    assert with_noise == pytest.approx(noise * np.sqrt(kept * 59 / 60), rel=5 / np.sqrt(2 * 118))
 
 
 @of_match

@@ -271,3 +271,31 @@ def uniformity(p: Float[ndarray, " run"], *, steps: int, seed: int = 0) -> float
     """
     rng = np.random.default_rng(np.random.SeedSequence((seed, SPREAD)))
     return float(kstest(np.asarray(p) - rng.uniform(size=len(p)) / steps, "uniform").pvalue)
+
+
+def silhouette(distances: Float[ndarray, "place place"], labels: Labels) -> float:
+    """Say how well groups hang together: for each place the mean distance to the nearest other group minus that to its own, over the larger.
+
+    It is 1 where places of a group are the same and others are not, 0 where groups mean nothing to the distances; a group of one counts as 0.
+
+    Args:
+        distances: of all places from each other.
+        labels: group of each place.
+
+    Raises:
+        ComparisonError: there are fewer than two groups.
+
+    Source:
+        Rousseeuw (1987) J Comput Appl Math 20:53.
+    """
+    known = np.asarray(labels)
+    groups = {label: np.flatnonzero(known == label) for label in dict.fromkeys(known.tolist())}
+    if len(groups) < 2:
+        raise ComparisonError(f"silhouette: {len(groups)} group of places; there should be two or more.")
+    each = []
+    for place, label in enumerate(known.tolist()):
+        own = np.delete(groups[label], groups[label] == place)
+        within = float(distances[place, own].mean()) if len(own) else 0.0
+        nearest = min(float(distances[place, other].mean()) for name, other in groups.items() if name != label)
+        each.append((nearest - within) / max(nearest, within) if len(own) and max(nearest, within) > 0 else 0.0)
+    return float(np.mean(each))

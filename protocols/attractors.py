@@ -1,0 +1,229 @@
+"""Can measures tell a switch from an integrator and from a return to rest, where all averages agree?
+
+Reproduces  Ostrow et al. (2023) NeurIPS 36, Fig. 3: bistable, line and point attractors with the parameters of the authors' notebook, driven so that
+            averages of every condition are the same. Noise is white and the line attractor one (theirs is turned; see the card).
+Claim       noise-free runs agree to round-off; DSA of single trials puts systems of one kind together, Procrustes and the like do not.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations_with_replacement
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from cortex_sim import Claim, Model, Report, Task, Trials, simulate
+from cortex_sim.comparison.dsa import eigenvalue_distance, operator, procrustes_distance
+from cortex_sim.comparison.geometry import linear_cka, procrustes_angle
+from cortex_sim.comparison.inference import silhouette
+from cortex_sim.comparison.score import Score, jackknifed
+from cortex_sim.preparation import currents_for
+from cortex_sim.progress import timed, track
+from cortex_sim.report import Picture
+from cortex_sim.report.courses import over_time
+from cortex_sim.report.matrices import annotated
+from cortex_sim.task import BIN, DT, Drive
+
+QUESTION = __doc__.split("\n")[0]
+MODEL = "ostrow_2023"
+KINDS = {  # ranges of the linear and the cubic flow of either variable, 1/s
+    "bistable": (((4, 5), (-4, -3)), ((-5, -4), (0, 0))),
+    "line": (((0, 0), (-3, -2)), ((0, 0), (0, 0))),
+    "point": (((-5, -4), (-9, -8)), ((0, 0), (0, 0))),
+}
+SYSTEMS, TRIALS, LASTS = 4, 100, 5.0  # of each kind; of each condition; s
+INPUT, FIRST = np.array([0.1, -0.1]), np.array([[0.1, 0.1], [-0.1, -0.1]])  # 1/s into the first variable, by condition; where conditions begin
+EVERY, DELAYS, RANK = 10, 20, 15  # bins kept, one in so many; of the delay embedding, as published
+FEW, PLAIN = 1, 2  # delays and rank that two variables need
+NULLS = 500
+DRAWN, RUN, LABELS = 143, 144, 145  # name the random streams
+MEASURE = "silhouette of the kinds of attractors"
+PUBLISHED, EIGENVALUES, DEPARTING = "DSA, as published", "DSA, eigenvalues", "DSA of departures from averages"
+AVERAGES, ANGLE, KERNEL, RATES = "Procrustes angle of averages", "Procrustes angle of trials", "1 − CKA of averages", "difference of averages"
+UNMATCHED = (AVERAGES, ANGLE, KERNEL, RATES)
+
+
+@threadpool_limits.wrap(limits=1)
+def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
+    """Drive attractors of three kinds along the same averages, and ask which distances put systems of one kind together.
+
+    Args:
+        model: two variables with a linear and a cubic flow, k_1 and k_3, as in ostrow_2023.
+        seed: of parameters and noise.
+        smoke: few systems and trials: shows that everything runs, its numbers mean nothing.
+    """
+    seconds: dict[str, float] = {}
+    count, trials = (2, 10) if smoke else (SYSTEMS, TRIALS)
+    with timed(seconds, "systems"), track("systems") as shown:
+        path = simulate(_quiet(model), _task({"input": INPUT[:, None] * [1, 0]}, FIRST)).rate
+        systems = {f"{kind} {number + 1}": _system(model, kind, seed, number) for kind in KINDS for number in range(count)}
+        noiseless, found = {}, {}
+        for place, (name, system) in enumerate(systems.items()):
+            task = _along(system, path)
+            noiseless[name] = simulate(_quiet(system), task).rate
+            found[name] = simulate(system, task.select(np.repeat([0, 1], trials)), seed=int(_stream(seed, place, RUN).integers(2**31))).rate
+            shown((place + 1) / len(systems), name)
+    with timed(seconds, "distances"), track("distances") as shown:
+        far = _distances({name: rate.reshape(2, trials, *rate.shape[1:]) for name, rate in found.items()}, shown)
+    kinds = np.array([name.rsplit(" ", 1)[0] for name in systems])
+    scores = [_score(name, distances, kinds, trials, seed) for name, distances in far.items()]
+    off = max(float(np.abs(rate - path).max()) for rate in noiseless.values())
+    return Report(
+        title=QUESTION, question=f"{count} systems of each kind, {trials} noisy trials of two conditions.", answer=_answer(scores),
+        claims=_claims(scores, off, smoke), scores=scores, pictures=_pictures(far, kinds, path, found), methods=_methods(),
+        trials={f"{kind}": Trials.from_arrays(found[f"{kind} 1"], _time(), units="1") for kind in KINDS}, models=systems,
+        facts={"systems": str(len(systems))} | ({"smoke run": "its numbers mean nothing"} if smoke else {}), seed=seed, seconds=seconds,
+    )  # fmt: skip
+
+
+def _stream(seed: int, number: int, name: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence((seed, number, name)))
+
+
+def _time() -> np.ndarray:
+    return BIN * np.arange(round(LASTS / BIN))
+
+
+def _task(drives: Mapping[str, np.ndarray], first: np.ndarray, course: np.ndarray | None = None) -> Task:
+    lasting = np.ones(round(LASTS / DT)) if course is None else course
+    return Task("attractors", 0.0, LASTS, np.arange(len(first)), drives=tuple(Drive(at, lasting, name) for name, at in drives.items()), initial=first)
+
+
+def _quiet(model: Model) -> Model:
+    silent = {name: part.model_dump() | ({"value": 0.0} if name == "s" else {}) for name, part in model.parameters.items()}
+    return model.with_arrays({}, parameters=silent)
+
+
+def _system(model: Model, kind: str, seed: int, number: int) -> Model:
+    """One system of a kind, its flow drawn from the ranges."""
+    rng = _stream(seed, number, DRAWN)
+    drawn = {name: [float(rng.uniform(*ends)) for ends in ranges] for name, ranges in zip(("k_1", "k_3"), KINDS[kind], strict=True)}
+    parameters = {name: part.model_dump() | ({"value": drawn[name]} if name in drawn else {}) for name, part in model.parameters.items()}
+    return model.with_arrays({}, name=kind, parameters=parameters)
+
+
+def _along(system: Model, path: np.ndarray) -> Task:
+    """The input that leads a system along the path: what its own flow lacks (feedback linearisation), held from step to step."""
+    velocity = np.diff(path, axis=1, append=path[:, -1:]) / BIN
+    flat = currents_for(system, path.reshape(-1, path.shape[2]), velocity.reshape(-1, path.shape[2])).reshape(path.shape)
+    task = _task({}, path[:, 0])
+    places = [(condition, variable) for condition in range(len(path)) for variable in range(path.shape[2])]
+    drives = [Drive(_only(path[:, 0].shape, place), np.repeat(flat[place[0], :, place[1]], round(BIN / DT)), f"input {place}") for place in places]
+    return replace(task, drives=tuple(drives))
+
+
+def _only(shape: tuple[int, ...], place: tuple[int, int]) -> np.ndarray:
+    pattern = np.zeros(shape)
+    pattern[place] = 1.0
+    return pattern
+
+
+def _distances(found: Mapping[str, np.ndarray], shown: Callable[[float, str], None]) -> dict[str, np.ndarray]:
+    """By measure, distances of every system from every other, from (condition, trial, time, variable)."""
+    names = list(found)
+    averages = {name: rate.mean(axis=1) for name, rate in found.items()}
+    sparse = {name: rate[:, :, ::EVERY] for name, rate in found.items()}
+    single = {name: rate.reshape(-1, *rate.shape[2:]) for name, rate in sparse.items()}
+    apart = {name: (rate - rate.mean(axis=1, keepdims=True)).reshape(-1, *rate.shape[2:]) for name, rate in sparse.items()}
+    published, plain = ({name: operator(rates[name], delays=delays, rank=rank) for name in names}
+                        for rates, delays, rank in ((single, DELAYS, RANK), (apart, FEW, PLAIN)))  # fmt: skip
+    measures = {
+        PUBLISHED: lambda a, b: procrustes_distance(published[a], published[b]),
+        EIGENVALUES: lambda a, b: eigenvalue_distance(published[a], published[b]),
+        DEPARTING: lambda a, b: eigenvalue_distance(plain[a], plain[b]),
+        ANGLE: lambda a, b: procrustes_angle(*(single[name].reshape(-1, 2) for name in (a, b))),
+        AVERAGES: lambda a, b: procrustes_angle(*(averages[name].reshape(-1, 2) for name in (a, b))),
+        KERNEL: lambda a, b: 1 - linear_cka(*(averages[name].reshape(-1, 2) for name in (a, b))),
+        RATES: lambda a, b: float(np.sqrt(((averages[a] - averages[b]) ** 2).mean())),
+    }
+    far = {}
+    for place, (name, measure) in enumerate(measures.items()):
+        above = np.array([[measure(a, b) if i < j else 0.0 for j, b in enumerate(names)] for i, a in enumerate(names)])
+        far[name] = above + above.T
+        shown((place + 1) / len(measures), name)
+    return far
+
+
+def _score(name: str, far: np.ndarray, kinds: np.ndarray, trials: int, seed: int) -> Score:
+    rng = _stream(seed, 0, LABELS)
+    return Score(
+        MEASURE, name, f"{trials} trials of 2 conditions", silhouette(far, kinds), "higher", 1.0,
+        np.array([silhouette(far, rng.permutation(kinds)) for _ in range(NULLS)]), "kinds permuted over systems",
+        jackknifed(lambda kept: silhouette(far[np.ix_(kept, kept)], kinds[kept]), len(kinds)), "systems", ceiling=1.0,
+    )  # fmt: skip
+
+
+def _claims(scores: Sequence[Score], off: float, smoke: bool) -> list[Claim]:
+    value = {score.student: score.estimate for score in scores}
+    exact = Claim("largest departure of a noise-free run from the shared averages", off, 0.0, 1e-9, "by construction, to round-off")
+    if smoke:
+        return [exact]
+    blind = max(value[name] for name in UNMATCHED)
+    return [
+        exact,
+        Claim(f"silhouette by {PUBLISHED}", value[PUBLISHED], 0.3, 1.0, "block structure as published; the threshold is ours"),
+        Claim(f"silhouette by {PUBLISHED}, minus the largest by what is not dynamics", value[PUBLISHED] - blind, 0.0, 2.0,
+              "DSA tells kinds apart that Procrustes does not, as published"),
+    ]  # fmt: skip
+
+
+def _answer(scores: Sequence[Score]) -> str:
+    def told(name: str) -> str:
+        score = next(score for score in scores if score.student == name)
+        assert score.interval is not None
+        return f"{name} {score.estimate:.2f} ({score.interval[0]:.2f} to {score.interval[1]:.2f})"
+
+    names = [score.student for score in scores]
+    return (
+        f"Silhouette of the three kinds, 1 where systems of one kind are the same and 0 where they are as far from each other as from others: "
+        f"{'; '.join(told(name) for name in names if name not in UNMATCHED)}; {'; '.join(told(name) for name in UNMATCHED)}. How averages are shaped "
+        "says nothing about what made them; how single trials depart from them and come back does."
+    )
+
+
+def _pictures(far: Mapping[str, np.ndarray], kinds: np.ndarray, path: np.ndarray, found: Mapping[str, np.ndarray]) -> dict[str, Picture]:
+    names = list(found)
+    pairs = list(combinations_with_replacement(KINDS, 2))
+    means = np.array([[_mean_between(distances, kinds, *pair) / distances.max() for pair in pairs] for distances in far.values()])
+    time = _time()
+    some = {f"trial {number + 1}": np.array([found[f"{kind} 1"][number, :, 0] for kind in KINDS]) for number in range(3)}
+    return {
+        "trials": Picture(
+            over_time(np.array([path[0, :, 0]] * len(KINDS)), some, time, list(KINDS), ylabel="first variable", xlabel="time (s)"),
+            "The same averages, three mechanisms", "Thick: what a noise-free run does, in all systems alike. Thin: single trials of one system of "
+            "each kind, which return to it or not.",
+        ),
+        "dsa": Picture(
+            annotated(far[PUBLISHED], names, names, label="distance", low=0.0, high=float(far[PUBLISHED].max())), PUBLISHED,
+            f"Distances of all systems from each other, {DELAYS} delays, rank {RANK}.",
+        ),
+        "pairs": Picture(
+            annotated(means, list(far), [f"{a}, {b}" for a, b in pairs], label="mean distance, of the largest", low=0.0),
+            "Within kinds and between", "Mean distance between systems of two kinds over the largest of the measure. A measure that tells kinds "
+            "apart is small where a kind stands twice, and large elsewhere.",
+        ),
+    }  # fmt: skip
+
+
+def _mean_between(far: np.ndarray, kinds: np.ndarray, a: str, b: str) -> float:
+    block = far[np.ix_(kinds == a, kinds == b)]
+    return float(block[~np.eye(len(block), dtype=bool)].mean() if a == b else block.mean())
+
+
+def _methods() -> list[str]:
+    ranges = "; ".join(f"{kind} {' and '.join(map(_range, linear))}, cubic {_range(cubic[0])}" for kind, (linear, cubic) in KINDS.items())
+    text = f"""
+    Two variables, each with a linear and a cubic flow drawn from ranges in 1/s ({ranges}), and white noise of 0.05 per root s. The shared averages
+    are those of the card from {FIRST[0, 0]:g} and {FIRST[1, 0]:g}, with a constant input of {INPUT[0]:g} or {INPUT[1]:g} per s. Every system is
+    driven by what its own flow lacks along them, an input of its own in every condition and step, so that it does the same without noise.
+
+    DSA as published: one bin in {EVERY} of single trials, {DELAYS} delays, rank {RANK}, operators of norm 1 compared by the best of 32 rotations;
+    eigenvalues by the best pairing, not normalised. Departures: single trials less the average of their condition, without delays. Silhouette: for
+    each system, distance to the nearest other kind minus that to its own, over the larger of the two, mean over systems. Null: kinds permuted
+    {NULLS} times. Intervals leave out one system at a time.
+    """
+    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
+
+
+def _range(ends: tuple[float, float]) -> str:
+    return f"{ends[0]:g}" if ends[0] == ends[1] else f"{ends[0]:g} to {ends[1]:g}"
