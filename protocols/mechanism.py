@@ -106,8 +106,9 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
     scores = [_score(measure, found, view, PUSHES, seed) for view in views for measure in MEASURES]
     scores += [_score(measure, found, views[0], truth, seed) for truth in TRUTHS[1:] for measure in MEASURES]
     return Report(
-        title=QUESTION, question=f"{len(circuits)} circuits, {len(students[0])} students each, {len(views)} views: shares of the units seen, as rates "
-        "and as spikes.", answer=_answer(scores, found, views), claims=_claims(cells, found, seed), scores=scores, pictures=_pictures(found, scores, views),
+        title=QUESTION,
+        question=f"{len(circuits)} circuits, {len(students[0])} students each, {len(views)} views: shares of units seen, as rates and as spikes.",
+        answer=_answer(scores, found, views), claims=_claims(cells, found, seed), scores=scores, pictures=_pictures(found, scores, views),
         trials={f"{cell.circuit}": cell.asked.trials for cell in cells if cell.view == views[0] and cell.seed == seed},
         models=circuits | students[0], methods=_methods(),
         facts={"cells": f"{len(cells)} ({len(circuits)} circuits, {len(views)} views, {len(list(seeds))} seeds)", "students": str(len(jobs))}
