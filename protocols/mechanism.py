@@ -7,7 +7,7 @@ Claim       a circuit compared with itself is identical by every measure; measur
             best, and what remains of it when few units are seen, is reported as found (Qian et al. 2024: partial observation misleads).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -270,24 +270,37 @@ def _claims(cells: Sequence[Cell], found: Sequence[Reading], seed: int) -> list[
 
 
 def _answer(scores: Sequence[Score], found: Sequence[Reading], views: Sequence[str]) -> str:
+    by = {(truth, view): sorted((s for s in scores if s.measure == TAU_OF.format(truth, view)), key=lambda s: -s.estimate)
+          for truth in TRUTHS for view in views}  # fmt: skip
     few = [view for view in views if FROM_SPIKES not in view][-1]
-    full, part = (sorted((s for s in scores if s.measure == TAU_OF.format(PUSHES, view)), key=lambda s: -s.estimate) for view in (views[0], few))
+    full, part = by[PUSHES, views[0]], by[PUSHES, few]
     best, worst = full[0], full[-1]
     left = next(score for score in part if score.student == best.student)
-    others = {truth: max((s for s in scores if s.measure == TAU_OF.format(truth, views[0])), key=lambda s: s.estimate) for truth in TRUTHS[1:]}
-    apart = [_seen_slow([one for one in found if one.cell.view == view]) for view in (views[0], few)]
-    means = [f"{np.mean([s.estimate for s in scores if s.measure == TAU_OF.format(PUSHES, view)]):.2f} ({view})" for view in views]
+    means = {view: float(np.mean([score.estimate for score in by[PUSHES, view]])) for view in views}
     chance = sign_flip(np.array([best.settings["circuits"][name] - worst.settings["circuits"][name] for name in best.settings["circuits"]]))
+    apart = [_seen_slow([one for one in found if one.cell.view == view]) for view in (views[0], few)]
     slow = f"; the slowest mode of a tanh network is then off by a factor of {apart[1]:.1f}, of all units by {apart[0]:.1f}"
-    slow = slow if np.isfinite(apart).all() else ""
     return (
-        f"Where all units are seen, {_quoted(best)} ranks students best by how they respond to pushes that nobody was taught"
-        f"{'' if best.ceiling is None else f' (the truth agrees with itself to {best.ceiling:.2f})'}, {_quoted(worst)} worst; between the two, sign "
-        f"flips over circuits give p = {chance:.2g}, not corrected for choosing among {len(full)} measures. "
-        f"Best by other truths: {'; '.join(f'{truth}, {_quoted(score)}' for truth, score in others.items())}. "
-        f"With {few} of the units seen {_quoted(part[0])} ranks best by pushes, and {_quoted(left)} is left of the best{slow}. "
-        f"The mean τ of all measures by pushes is {', '.join(means)}. Push the system where you can."
+        f"Where all units are seen, {_quoted(best)} ranks students best by how they respond to pushes that nobody was taught (the pushes agree "
+        f"with each other to {best.ceiling:.2f}), {_quoted(worst)} worst; between the two, sign flips over circuits give p = {chance:.2g}, not "
+        f"corrected for choosing among {len(full)} measures. Best by other truths: "
+        f"{'; '.join(f'{truth}, {_quoted(by[truth, views[0]][0])}' for truth in TRUTHS[1:])}. With {few} of the units {_quoted(part[0])} ranks "
+        f"best by pushes, and {_quoted(left)} is left of the best{slow if np.isfinite(apart).all() else ''}. The mean τ of all measures by pushes is "
+        f"{', '.join(f'{mean:.2f} ({view})' for view, mean in means.items())}. Recommendation: {_recommended(by, means, views)}"
     )
+
+
+def _recommended(by: Mapping[tuple[str, str], Sequence[Score]], means: Mapping[str, float], views: Sequence[str]) -> str:
+    """Three sentences."""
+    flow, pushes, full = by[FLOW, views[0]][0], by[PUSHES, views[0]][0], means[views[0]]
+    lost = [view for view in views if means[view] < full / 2]
+    return (
+        f"To say how alike two systems flow where activity goes, report {flow.student!r}, which ranks students by that as the truth does with "
+        f"τ {flow.estimate:.2f}. To say how alike they work elsewhere, push both: activity alone, by {pushes.student!r}, ranks responses with "
+        f"τ {pushes.estimate:.2f}, other pushes with {pushes.ceiling:.2f}. "
+        + (f"Do not rank mechanisms by activity of {', '.join(lost)} of the units, where the mean τ is {max(means[view] for view in lost):.2f} or less."
+           if lost else "In every view at least half of the mean τ remains.")
+    )  # fmt: skip
 
 
 def _quoted(score: Score) -> str:

@@ -73,7 +73,7 @@ def test_students_are_read_by_every_truth_that_is_known(circuit: Model, side: Si
     tasks = [replace(task, initial=shown.task.initial) for task in pushed]
     known = Known.of(circuit, side.task, side.trials.rate, seed=0) if seen else None
     cell = Cell("planted", circuit, 1.0, 0, shown, shown, tasks, true, spectrum(circuit), known, electrodes)
-    assert cell.view == ("100%" if seen else "100%, spikes")
+    assert cell.view == ("100%" if seen else "100% by spikes")
     found = read(cell, {"itself": circuit, "weaker": changed(circuit, factor=0.8), "none": changed(circuit, factor=0.0)})
     assert found.students == ("itself", "weaker", "none") and found.truths[MODES][0] == 0
     for truth in (PUSHES, MODES, *((FLOW, FIXED) if seen else ())):

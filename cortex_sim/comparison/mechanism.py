@@ -28,7 +28,7 @@ PUSHES, MODES, FLOW, FIXED, CURRENTS = TRUTHS = (
 )  # fmt: skip
 POINTS, EXPLORED = ((0, 0.1), (1, 0.1), (2, 0.2), (3, 0.2)), 6  # condition and s after the go cue where the flow is taken; axes
 SEARCHES = 64  # for fixed points
-FROM_SPIKES = ", spikes"
+FROM_SPIKES = " by spikes"
 WORST = -1.0  # what a response explained worse than this counts as; ranks hardly feel it
 FIRED = 141  # names the random stream
 
