@@ -16,16 +16,13 @@ from threadpoolctl import threadpool_limits
 from cortex_sim import Claim, Model, Report, Task, load, simulate
 from cortex_sim.comparison.inference import sign_flip
 from cortex_sim.comparison.mechanism import (
-    CURRENTS,
     EXPLORED,
     FIXED,
     FLOW,
     FROM_SPIKES,
-    MODES,
     POINTS,
     PUSHES,
     TRUTHS,
-    WORST,
     Cell,
     Electrodes,
     Known,
@@ -43,9 +40,7 @@ from cortex_sim.fitting.start import own_class, paced, unit_scale
 from cortex_sim.perturbation import push, silence
 from cortex_sim.preparation import Side, currents_for, reaches, resting_state
 from cortex_sim.progress import in_parallel, timed
-from cortex_sim.report import Picture
-from cortex_sim.report.courses import Line, over_settings
-from cortex_sim.report.matrices import annotated, scatters
+from cortex_sim.report import ranks
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
@@ -66,17 +61,9 @@ JUMP, PUSH, SILENCED = 2.0, {"fraction": 0.2, "duration": 0.02}, {"fraction": 0.
 LEFT = 0.1  # of a rate that cannot fall below 0: what a push leaves of it
 WHEN, DRAWS = 0.1, 4  # s after the go cue; draws of each push, half of them for each half of the truth
 SEARCHED = "DSA, Procrustes"
-SLOW = "decay, network − circuit (1/s)"
 NULLS = 200
 SEEN, MIXED, WIRED = 95, 96, 97  # name the random streams
 SPIKES = {"base": 10.0, "depth": 5.0, "repeats": 20, "smoothed": 0.03}  # Hz at rest, Hz for a typical s.d.; trials of a condition; s
-CAPTIONS = {
-    PUSHES: "Mean τ over networks of each kind, all units seen. 1: as the responses to unseen pushes rank them; 0: at chance.",
-    MODES: "The same with the distance of the slowest modes about rest as the truth.",
-    FLOW: f"The same with the distance of the flow, linearised at {len(POINTS)} points of the reaches in the {EXPLORED} axes they explore most.",
-    FIXED: "The same with the distance of the rates at fixed points.",
-    CURRENTS: "The same with the correlation of currents between halves of the units, among students that have a unit for each observed one.",
-}
 TAU_OF = "Kendall's τ between the measure and {}, over students; {} of the units seen"
 
 
@@ -103,12 +90,13 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
     with timed(seconds, "comparison"):
         found = in_parallel("comparison", read, [(f"{cell.circuit}, {cell.view}", (cell, one)) for cell, one in zip(cells, students, strict=True)])
     views = list(dict.fromkeys(cell.view for cell in cells))
-    scores = [_score(measure, found, view, PUSHES, seed) for view in views for measure in MEASURES]
-    scores += [_score(measure, found, views[0], truth, seed) for truth in TRUTHS[1:] for measure in MEASURES]
+    asked = [(PUSHES, view) for view in views] + [(truth, views[0]) for truth in TRUTHS[1:]]
+    ranked = {key: [_score(measure, found, *key, seed) for measure in MEASURES] for key in asked}
+    scores = [score for some in ranked.values() for score in some]
     return Report(
         title=QUESTION,
         question=f"{len(circuits)} circuits, {len(students[0])} students each, {len(views)} views: shares of units seen, as rates and as spikes.",
-        answer=_answer(scores, found, views), claims=_claims(cells, found, seed), scores=scores, pictures=_pictures(found, scores, views),
+        answer=_answer(ranked, found), claims=_claims(cells, found, seed), scores=scores, pictures=ranks.pictures(found, ranked),
         trials={f"{cell.circuit}": cell.asked.trials for cell in cells if cell.view == views[0] and cell.seed == seed},
         models=circuits | students[0], methods=_methods(),
         facts={"cells": f"{len(cells)} ({len(circuits)} circuits, {len(views)} views, {len(list(seeds))} seeds)", "students": str(len(jobs))}
@@ -234,7 +222,7 @@ def _taus(measure: str, found: Sequence[Reading], truth: str = PUSHES) -> np.nda
     return np.array([_tau(one.alike[measure], one.truths[truth]) for one in found])
 
 
-def _score(measure: str, found: Sequence[Reading], view: str, truth: str, seed: int) -> Score:
+def _score(measure: str, found: Sequence[Reading], truth: str, view: str, seed: int) -> Score:
     """How well a measure ranks students by what is seen of the units; the interval leaves out whole circuits."""
     cells = [one for one in found if one.cell.view == view]
     taus, names = _taus(measure, cells, truth), np.array([one.cell.circuit for one in cells])
@@ -269,9 +257,9 @@ def _claims(cells: Sequence[Cell], found: Sequence[Reading], seed: int) -> list[
     ]  # fmt: skip
 
 
-def _answer(scores: Sequence[Score], found: Sequence[Reading], views: Sequence[str]) -> str:
-    by = {(truth, view): sorted((s for s in scores if s.measure == TAU_OF.format(truth, view)), key=lambda s: -s.estimate)
-          for truth in TRUTHS for view in views}  # fmt: skip
+def _answer(ranked: Mapping[tuple[str, str], Sequence[Score]], found: Sequence[Reading]) -> str:
+    by = {key: sorted(some, key=lambda score: -score.estimate) for key, some in ranked.items()}
+    views = [view for truth, view in by if truth == PUSHES]
     few = [view for view in views if FROM_SPIKES not in view][-1]
     full, part = by[PUSHES, views[0]], by[PUSHES, few]
     best, worst = full[0], full[-1]
@@ -298,7 +286,7 @@ def _recommended(by: Mapping[tuple[str, str], Sequence[Score]], means: Mapping[s
         f"To say how alike two systems flow where activity goes, report {flow.student!r}, which ranks students by that as the truth does with "
         f"τ {flow.estimate:.2f}. To say how alike they work elsewhere, push both: activity alone, by {pushes.student!r}, ranks responses with "
         f"τ {pushes.estimate:.2f}, other pushes with {pushes.ceiling:.2f}. "
-        + (f"Do not rank mechanisms by activity of {', '.join(lost)} of the units, where the mean τ is {max(means[view] for view in lost):.2f} or less."
+        + (f"Do not rank mechanisms by activity of {', '.join(lost)} of the units, where the mean τ is {max(map(means.get, lost)):.2f} or less."
            if lost else "In every view at least half of the mean τ remains.")
     )  # fmt: skip
 
@@ -313,61 +301,6 @@ def _seen_slow(found: Sequence[Reading]) -> float:
     pairs = np.array([(one.slowest[one.students.index("leaky tanh")], -one.cell.modes.eigenvalues[0].real) for one in found])
     stable = pairs[(pairs > 0).all(axis=1)]
     return float(np.exp(np.median(np.abs(np.log(stable[:, 0] / stable[:, 1]))))) if len(stable) else float("nan")
-
-
-def _pictures(found: Sequence[Reading], scores: Sequence[Score], views: Sequence[str]) -> dict[str, Picture]:
-    full = [one for one in found if one.cell.view == views[0]]
-    circuits, names = list(dict.fromkeys(one.cell.circuit for one in full)), list(MEASURES)
-    by = {(score.student, score.measure): score for score in scores}
-    explained = {circuit: [one for one in full if one.cell.circuit == circuit] for circuit in circuits}
-    points = {name: {circuit: (np.concatenate([one.alike[name] for one in some]), np.concatenate([one.truths[PUSHES] for one in some]))
-                     for circuit, some in explained.items()} for name in names}  # fmt: skip
-    students = list(dict.fromkeys(name for one in full for name in one.students))
-    shares = list(dict.fromkeys(one.cell.share for one in found))
-    return {
-        "truths": Picture(
-            annotated(np.array([[by[name, TAU_OF.format(truth, views[0])].estimate for truth in TRUTHS] for name in names]), names, TRUTHS,
-                      label="Kendall's τ"), "Which measure ranks students by which part of the mechanism",
-            "Mean τ over all circuits and networks of each kind, all units seen. 1: as the truth ranks them; 0: at chance.",
-        ),
-        **{f"by_{place}": Picture(
-            annotated(np.array([list(by[name, TAU_OF.format(truth, views[0])].settings["circuits"].values()) for name in names]), names, circuits,
-                      label="Kendall's τ"), f"How well measures rank students by their {truth}, circuit by circuit", CAPTIONS[truth],
-        ) for place, truth in enumerate(TRUTHS)},
-        "observed": Picture(
-            annotated(np.array([[by[name, TAU_OF.format(PUSHES, view)].estimate for view in views] for name in names]), names, views,
-                      label="Kendall's τ"), "What remains when few units are seen, or spikes",
-            "Mean τ with the responses to pushes, over all circuits and networks, by the share of units seen, as rates and as smoothed spikes.",
-        ),
-        "slow": Picture(
-            over_settings({SLOW: _decays(found, circuits, shares)}, xlabel="share of the units seen", even=True, reference={SLOW: 0.0}),
-            "The slowest mode of tanh networks that see few units", "Rate of its decay about rest, minus that of the circuit: below 0 a network is "
-            "slower than its circuit, as spurious attractors would make it (Qian et al. 2024). Dots: networks.",
-        ),
-        "students": Picture(
-            annotated(np.array([[_mean_of(student, some) for some in explained.values()] for student in students]), students, circuits,
-                      label="explained share of the responses"), "How students respond to pushes nobody was taught",
-            f"Explained share of the change of rates, at least {WORST:g}; 0: no response at all is predicted as well.",
-        ),
-        "scatters": Picture(
-            scatters(points, ylabel="responses explained"), "Every student",
-            "All units seen. Abscissa: the measure, oriented so that right is more alike.",
-        ),
-    }  # fmt: skip
-
-
-def _mean_of(student: str, found: Sequence[Reading]) -> float:
-    """Mean explained share of the responses; NaN where the circuit has no such student."""
-    values = [one.truths[PUSHES][one.students.index(student)] for one in found if student in one.students]
-    return float(np.mean(values)) if values else float("nan")
-
-
-def _decays(found: Sequence[Reading], circuits: Sequence[str], shares: Sequence[float]) -> dict[str, Line]:
-    """Rates of decay of the slowest mode of leaky tanh networks minus those of their circuits."""
-    off = {(one.cell.circuit, one.cell.share, one.cell.seed): one.slowest[one.students.index("leaky tanh")] + one.cell.modes.eigenvalues[0].real
-           for one in found if not one.cell.electrodes}  # fmt: skip
-    seeds = list(dict.fromkeys(one.cell.seed for one in found))
-    return {name: (shares, np.array([[off[name, share, seed] for share in shares] for seed in seeds])) for name in circuits}
 
 
 def _methods() -> list[str]:
