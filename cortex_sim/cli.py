@@ -242,6 +242,8 @@ def _accepted(module: Any, wanted: dict[str, Any]) -> dict[str, Any]:
 
 def _say(report: "Report", page: Path) -> None:
     print(f"\n{report.answer}\n")
+    for heading, text in report.findings.items():
+        print(f"{heading}. {text}\n")
     for claim in report.claims:
         print(f"  {'holds' if claim.holds else 'FAILS':<6} {claim.text}: {claim.found:.5g}, should lie in {claim.low:.5g} to {claim.high:.5g}")
     print(f"\nreport: {page}")

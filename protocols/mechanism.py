@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from cortex_sim import Claim, Model, Report, Task, load, simulate
 from cortex_sim.comparison.inference import sign_flip
 from cortex_sim.comparison.mechanism import (
+    CURRENTS,
     EXPLORED,
     FIXED,
     FLOW,
@@ -51,7 +52,7 @@ UNITS, PRACTICE, ASKED, SEEDS = 80, 120, 20, 5  # of circuits; conditions taught
 SHARES, SPIKED = (1.0, 0.5, 0.2, 0.1, 0.05), (1.0, 0.2, 0.05)  # of the units that are seen; of these, which as spikes too
 CLOSED, OPEN, SHORT = (Options(epochs=epochs, rate=5e-3) for epochs in (15, 60, 10))
 ONLINE = Options(epochs=2, patience=2, validation=0, closed_form=False)
-CURBD, OWN, HIDDEN = "CURBD", "own equations", 100
+CURBD, OWN, COUNTED, HIDDEN = "CURBD", "own equations", "leaky tanh", 100
 STUDENTS = {
     "leaky tanh": ("leaky_tanh", CLOSED), "Dale": ("leaky_dale", CLOSED), "linear": ("leaky_tanh", CLOSED), "rank 6": ("leaky_tanh", OPEN),
     CURBD: ("leaky_tanh", ONLINE), "hidden units": ("leaky_readout", OPEN), "GRU": ("gru", OPEN), "LSTM": ("lstm", OPEN),
@@ -88,15 +89,18 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
         fitted = train_many({f"{at} {name}": job for (at, name), job in jobs.items()})
     students = [{name: fitted[f"{at} {name}"].model for place, name in jobs if place == at} for at in range(len(cells))]
     with timed(seconds, "comparison"):
-        found = in_parallel("comparison", read, [(f"{cell.circuit}, {cell.view}", (cell, one)) for cell, one in zip(cells, students, strict=True)])
+        pairs = [(f"{cell.circuit}, {cell.view}", (cell, one, (COUNTED,))) for cell, one in zip(cells, students, strict=True)]
+        found = in_parallel("comparison", read, pairs)
     views = list(dict.fromkeys(cell.view for cell in cells))
     asked = [(PUSHES, view) for view in views] + [(truth, views[0]) for truth in TRUTHS[1:]]
     ranked = {key: [_score(measure, found, *key, seed) for measure in MEASURES] for key in asked}
     scores = [score for some in ranked.values() for score in some]
+    by = {key: sorted(some, key=lambda score: -score.estimate) for key, some in ranked.items()}
     return Report(
         title=QUESTION,
         question=f"{len(circuits)} circuits, {len(students[0])} students each, {len(views)} views: shares of units seen, as rates and as spikes.",
-        answer=_answer(ranked, found), claims=_claims(cells, found, seed), scores=scores, pictures=ranks.pictures(found, ranked),
+        answer=_answer(by[asked[0]][0], by[asked[0]][-1], len(MEASURES)), findings=_findings(by, found), claims=_claims(cells, found, seed),
+        scores=scores, pictures=ranks.pictures(found, ranked, COUNTED),
         trials={f"{cell.circuit}": cell.asked.trials for cell in cells if cell.view == views[0] and cell.seed == seed},
         models=circuits | students[0], methods=_methods(),
         facts={"cells": f"{len(cells)} ({len(circuits)} circuits, {len(views)} views, {len(list(seeds))} seeds)", "students": str(len(jobs))}
@@ -154,7 +158,7 @@ def _cells(name: str, circuit: Model, shares: Iterable[float], seed: int, practi
             views = parts if through is None else [through.of(side, place) for place, side in enumerate(parts)]
             tasks = [replace(one, initial=views[1].task.initial) for one in pushed]
             full = known if share == 1 and through is None else None
-            cells.append(Cell(name, circuit, share, seed, *views, tasks, changed, modes, full, through))
+            cells.append(Cell(name, circuit, share, seed, *views, tasks, changed, modes, known.stable, full, through))
     return cells
 
 
@@ -257,50 +261,64 @@ def _claims(cells: Sequence[Cell], found: Sequence[Reading], seed: int) -> list[
     ]  # fmt: skip
 
 
-def _answer(ranked: Mapping[tuple[str, str], Sequence[Score]], found: Sequence[Reading]) -> str:
-    by = {key: sorted(some, key=lambda score: -score.estimate) for key, some in ranked.items()}
-    views = [view for truth, view in by if truth == PUSHES]
-    few = [view for view in views if FROM_SPIKES not in view][-1]
-    full, part = by[PUSHES, views[0]], by[PUSHES, few]
-    best, worst = full[0], full[-1]
-    left = next(score for score in part if score.student == best.student)
-    means = {view: float(np.mean([score.estimate for score in by[PUSHES, view]])) for view in views}
-    chance = sign_flip(np.array([best.settings["circuits"][name] - worst.settings["circuits"][name] for name in best.settings["circuits"]]))
-    apart = [_seen_slow([one for one in found if one.cell.view == view]) for view in (views[0], few)]
-    slow = f"; the slowest mode of a tanh network is then off by a factor of {apart[1]:.1f}, of all units by {apart[0]:.1f}"
+def _answer(best: Score, worst: Score, count: int) -> str:
+    apart = np.array([best.settings["circuits"][name] - worst.settings["circuits"][name] for name in best.settings["circuits"]])
     return (
-        f"Where all units are seen, {_quoted(best)} ranks students best by how they respond to pushes that nobody was taught (the pushes agree "
-        f"with each other to {best.ceiling:.2f}), {_quoted(worst)} worst; between the two, sign flips over circuits give p = {chance:.2g}, not "
-        f"corrected for choosing among {len(full)} measures. Best by other truths: "
-        f"{'; '.join(f'{truth}, {_quoted(by[truth, views[0]][0])}' for truth in TRUTHS[1:])}. With {few} of the units {_quoted(part[0])} ranks "
-        f"best by pushes, and {_quoted(left)} is left of the best{slow if np.isfinite(apart).all() else ''}. The mean τ of all measures by pushes is "
-        f"{', '.join(f'{mean:.2f} ({view})' for view, mean in means.items())}. Recommendation: {_recommended(by, means, views)}"
+        f"Where all units are seen, {_quoted(best)} ranks students best by how they respond to pushes that nobody was taught, {_quoted(worst)} "
+        f"worst; other pushes rank them with τ {best.ceiling:.2f}. Between the two measures sign flips over circuits give "
+        f"p = {sign_flip(apart):.2g}, not corrected for choosing among {count}."
     )
 
 
-def _recommended(by: Mapping[tuple[str, str], Sequence[Score]], means: Mapping[str, float], views: Sequence[str]) -> str:
-    """Three sentences."""
-    flow, pushes, full = by[FLOW, views[0]][0], by[PUSHES, views[0]][0], means[views[0]]
-    lost = [view for view in views if means[view] < full / 2]
+def _findings(by: Mapping[tuple[str, str], Sequence[Score]], found: Sequence[Reading]) -> dict[str, str]:
+    """What else was found, by heading; scores from best to worst."""
+    views = [view for truth, view in by if truth == PUSHES]
+    few = [view for view in views if FROM_SPIKES not in view][-1]
+    best, flow = by[PUSHES, views[0]][0], by[FLOW, views[0]][0]
+    left = next(score for score in by[PUSHES, few] if score.student == best.student)
+    means = {view: float(np.mean([score.estimate for score in by[PUSHES, view]])) for view in views}
+    lost = [view for view in views if means[view] < means[views[0]] / 2]
+    told = {truth: f"{_quoted(by[truth, views[0]][0])}, worst {_quoted(by[truth, views[0]][-1])}" for truth in TRUTHS[1:]}
+    poor = f"of {', '.join(lost)} of the units, where the mean τ is {max(means[view] for view in lost):.2f} or less" if lost else "alone"
+    return {
+        "Other parts of the mechanism": f"Best by {'; by '.join(f'{truth} {text}' for truth, text in told.items())}.",
+        "Few units, and spikes": f"With {few} of the units {_quoted(by[PUSHES, few][0])} ranks best by pushes, and {_quoted(left)} is left of the "
+        f"best. The mean τ of all measures by pushes is {', '.join(f'{mean:.2f} ({view})' for view, mean in means.items())}.",
+        "Recommendation": f"To say how alike two systems flow where activity goes, report {flow.student!r}, which ranks students by that with "
+        f"τ {flow.estimate:.2f}. To say how alike they work elsewhere, push both: activity alone, by {best.student!r}, ranks responses with "
+        f"τ {best.estimate:.2f}, other pushes with {best.ceiling:.2f}. Do not rank mechanisms by activity {poor}.",
+        "Beside the literature": _literature(by, found, views[0], few),
+    }  # fmt: skip
+
+
+def _literature(by: Mapping[tuple[str, str], Sequence[Score]], found: Sequence[Reading], whole: str, few: str) -> str:
+    seen = {view: [one for one in found if one.cell.view == view] for view in (whole, few)}
+    slower, more = ({view: sum(apart(one) for one in some) for view, some in seen.items()} for apart in (
+        lambda one: one.slowest[one.students.index(COUNTED)] < -one.cell.modes.eigenvalues[0].real,
+        lambda one: one.stable[COUNTED] > one.cell.stable))  # fmt: skip
+
+    def mean(student: str, truth: str) -> float:
+        return -float(np.mean([one.truths[truth][one.students.index(student)] for one in seen[whole] if student in one.students]))
+
+    def tau(measure: str, truth: str) -> float:
+        return next(score.estimate for score in by[truth, whole] if score.student == measure)
+
+    named = [name for name in (COUNTED, "rank 6", CURBD) if name in seen[whole][0].students]
+    sent = "; ".join(f"{name} {1 - mean(name, CURRENTS):.2f}" for name in named)
+    flows = "; ".join(f"{name} {mean(name, FLOW):.2f}" for name in named)
     return (
-        f"To say how alike two systems flow where activity goes, report {flow.student!r}, which ranks students by that as the truth does with "
-        f"τ {flow.estimate:.2f}. To say how alike they work elsewhere, push both: activity alone, by {pushes.student!r}, ranks responses with "
-        f"τ {pushes.estimate:.2f}, other pushes with {pushes.ceiling:.2f}. "
-        + (f"Do not rank mechanisms by activity of {', '.join(lost)} of the units, where the mean τ is {max(map(means.get, lost)):.2f} or less."
-           if lost else "In every view at least half of the mean τ remains.")
-    )  # fmt: skip
+        f"Qian et al. (2024), spurious attractors: of {len(seen[few])} {COUNTED} networks that see {few} of the units, {more[few]} have more stable "
+        f"fixed points than their circuit ({more[whole]} of those that see {whole}) and {slower[few]} a slower slowest mode ({slower[whole]}). "
+        f"Perich et al. (2020), Valente et al. (2022): currents between halves of the units correlate with the circuit's by {sent}; the flow in "
+        f"the explored subspace is off by {flows} of itself. Ostrow et al. (2023): DSA by eigenvalues ranks students with τ "
+        f"{tau('DSA, eigenvalues', PUSHES):.2f} by pushes and {tau('DSA, eigenvalues', FLOW):.2f} by flow, the Procrustes angle with "
+        f"{tau('Procrustes angle', PUSHES):.2f} and {tau('Procrustes angle', FLOW):.2f}."
+    )
 
 
 def _quoted(score: Score) -> str:
     span = f", {score.interval[0]:.2f} to {score.interval[1]:.2f}" if score.interval else ""
     return f"{score.student!r} (τ {score.estimate:.2f}{span})"
-
-
-def _seen_slow(found: Sequence[Reading]) -> float:
-    """By which factor the slowest mode of a leaky tanh network decays at another pace than that of its circuit, either way; median of the stable."""
-    pairs = np.array([(one.slowest[one.students.index("leaky tanh")], -one.cell.modes.eigenvalues[0].real) for one in found])
-    stable = pairs[(pairs > 0).all(axis=1)]
-    return float(np.exp(np.median(np.abs(np.log(stable[:, 0] / stable[:, 1]))))) if len(stable) else float("nan")
 
 
 def _methods() -> list[str]:

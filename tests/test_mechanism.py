@@ -39,7 +39,7 @@ def changed(circuit: Model, *, order: np.ndarray | None = None, factor: float = 
 
 def test_a_circuit_is_nothing_apart_from_itself_and_something_from_others(circuit: Model, side: Side) -> None:
     known = Known.of(circuit, side.task, side.trials.rate, seed=0)
-    assert len(known.points) == 3
+    assert len(known.points) == 3 and known.stable == 2
     itself = known.apart(circuit, side.task, side.trials.rate, seed=0)
     assert itself == pytest.approx({FLOW: 0, FIXED: 0, CURRENTS: 0}, abs=1e-9)
     other = changed(circuit, order=np.roll(np.arange(UNITS), 1))
@@ -72,9 +72,10 @@ def test_students_are_read_by_every_truth_that_is_known(circuit: Model, side: Si
     true = [simulate(circuit, task).rate - side.trials.rate for task in pushed]
     tasks = [replace(task, initial=shown.task.initial) for task in pushed]
     known = Known.of(circuit, side.task, side.trials.rate, seed=0) if seen else None
-    cell = Cell("planted", circuit, 1.0, 0, shown, shown, tasks, true, spectrum(circuit), known, electrodes)
+    cell = Cell("planted", circuit, 1.0, 0, shown, shown, tasks, true, spectrum(circuit), 2, known, electrodes)
     assert cell.view == ("100%" if seen else "100% by spikes")
-    found = read(cell, {"itself": circuit, "weaker": changed(circuit, factor=0.8), "none": changed(circuit, factor=0.0)})
+    found = read(cell, {"itself": circuit, "weaker": changed(circuit, factor=0.8), "none": changed(circuit, factor=0.0)}, ("itself", "none"))
+    assert found.stable == {"itself": 2, "none": 1}
     assert found.students == ("itself", "weaker", "none") and found.truths[MODES][0] == 0
     for truth in (PUSHES, MODES, *((FLOW, FIXED) if seen else ())):
         assert found.truths[truth].argsort().tolist() == [2, 1, 0], truth

@@ -77,6 +77,7 @@ class Known:
         axes: directions of its rates that it explores most, (unit, axis).
         flows: flow along them at each of the points, 1/s.
         points: rates at its fixed points.
+        stable: how many of them are stable.
         sent: currents from either half of its units to either half, about their means, in the unit of its state.
         spread: of its rates, root of their total variance.
     """
@@ -84,6 +85,7 @@ class Known:
     axes: Float[ndarray, "unit axis"]
     flows: Sequence[Float[ndarray, "axis axis"]]
     points: Float[ndarray, "point unit"]
+    stable: int
     sent: Currents
     spread: float
 
@@ -96,7 +98,7 @@ class Known:
         flows = [explored_flow(circuit, state, axes) for state in _passed(states, task)]
         sent = _sent(circuit, rates)
         assert sent is not None
-        return cls(axes, flows, _fixed(circuit, states, seed), sent, float(np.sqrt(flat.var(axis=0).sum())))
+        return cls(axes, flows, *_fixed(circuit, states, seed), sent, float(np.sqrt(flat.var(axis=0).sum())))
 
     def apart(self, student: Model, task: Task, rates: Float[ndarray, "condition time unit"], seed: int) -> dict[str, float]:
         """How far a student that makes these rates on the task is from it, by truth; NaN where the student has nothing to compare."""
@@ -104,7 +106,7 @@ class Known:
         own = [explored_flow(student, state, self.axes) for state in _passed(states, task)]
         return {
             FLOW: float(np.mean([flow_distance(*pair) for pair in zip(self.flows, own, strict=True)])),
-            FIXED: points_distance(self.points, _fixed(student, states, seed)) / self.spread,
+            FIXED: points_distance(self.points, _fixed(student, states, seed)[0]) / self.spread,
             CURRENTS: float("nan") if sent is None else 1 - float(np.mean(list(correlations(self.sent, sent).values()))),
         }
 
@@ -123,6 +125,7 @@ class Cell:
         pushed: tasks of the students under pushes and silencing.
         changed: what each of them changes in the circuit, of the units that are seen.
         modes: of the circuit about its rest.
+        stable: number of its stable fixed points.
         known: what else is known of it; None where it is not seen in full, or through spikes.
         electrodes: through which it and its students are seen; None where rates are.
     """
@@ -136,6 +139,7 @@ class Cell:
     pushed: Sequence[Task]
     changed: Sequence[Float[ndarray, "condition time unit"]]
     modes: Spectrum
+    stable: int
     known: Known | None
     electrodes: Electrodes | None
 
@@ -155,6 +159,7 @@ class Reading:
         alike: by measure, the higher the more alike.
         halves: explained share of the responses, by either half of the pushes.
         slowest: rate at which the slowest mode of each student decays, 1/s; below 0 it grows.
+        stable: number of stable fixed points of those students where they are counted.
         truths: by truth, the higher the nearer to the circuit; NaN where it is not known or has no meaning for the student.
     """
 
@@ -163,16 +168,18 @@ class Reading:
     alike: Mapping[str, Float[ndarray, " student"]]
     halves: tuple[Float[ndarray, " student"], Float[ndarray, " student"]]
     slowest: Float[ndarray, " student"]
+    stable: Mapping[str, int]
     truths: Mapping[str, Float[ndarray, " student"]]
 
 
 @threadpool_limits.wrap(limits=1)
-def read(cell: Cell, students: Mapping[str, Model]) -> Reading:
+def read(cell: Cell, students: Mapping[str, Model], counted: Sequence[str] = ()) -> Reading:
     """Hold the students of a cell against its circuit, by every truth and every measure.
 
     Args:
         cell: the circuit, and what is asked.
         students: by name.
+        counted: those whose stable fixed points are counted.
     """
     copies, halves, spectra, rows = {}, [], [], []
     for place, (name, student) in enumerate(students.items()):
@@ -191,7 +198,8 @@ def read(cell: Cell, students: Mapping[str, Model]) -> Reading:
     truths = {PUSHES: (first + second) / 2, MODES: -modal}
     truths |= {truth: -np.array([row.get(truth, np.nan) for row in rows]) for truth in (FLOW, FIXED, CURRENTS)}
     slowest = np.array([-one.eigenvalues[0].real if len(one.eigenvalues) else np.nan for one in spectra])
-    return Reading(cell, tuple(students), alike, (first, second), slowest, truths)
+    stable = {name: _fixed(students[name], _states(students[name], cell.asked.task), cell.seed)[1] for name in counted}
+    return Reading(cell, tuple(students), alike, (first, second), slowest, stable, truths)
 
 
 def _states(model: Model, task: Task) -> Float[ndarray, "condition time state"]:
@@ -203,10 +211,10 @@ def _passed(states: Float[ndarray, "condition time state"], task: Task) -> list[
     return [states[condition, round((moment - task.start) / BIN)] for condition, moment in POINTS]
 
 
-def _fixed(model: Model, states: Float[ndarray, "condition time state"], seed: int) -> Float[ndarray, "point unit"]:
-    """Observed rates at the fixed points near the states that are visited."""
+def _fixed(model: Model, states: Float[ndarray, "condition time state"], seed: int) -> tuple[Float[ndarray, "point unit"], int]:
+    """Observed rates at the fixed points near the states that are visited, and how many of the points are stable."""
     found = fixed_points(model, states.reshape(-1, states.shape[2]), searches=SEARCHES, seed=seed).fixed
-    return observed(model, np.array([point.state for point in found]).reshape(len(found), -1))
+    return observed(model, np.array([point.state for point in found]).reshape(len(found), -1)), sum(not point.unstable for point in found)
 
 
 def _sent(model: Model, rates: Float[ndarray, "condition time unit"]) -> Currents | None:

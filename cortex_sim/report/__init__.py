@@ -77,6 +77,7 @@ class Report:
         title: of the page.
         question: the scientific question.
         answer: two sentences with numbers.
+        findings: what else was found, a paragraph each by its heading.
         claims: numbers with intervals.
         scores: comparisons with nulls and intervals.
         pictures: by file name.
@@ -93,6 +94,7 @@ class Report:
     title: str
     question: str
     answer: str
+    findings: Mapping[str, str] = field(default_factory=dict)
     claims: Sequence[Claim] = ()
     scores: Sequence[Score] = ()
     pictures: Mapping[str, Picture | Animation] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from cortex_sim.report import Picture
 from cortex_sim.report.courses import Line, over_settings
 from cortex_sim.report.matrices import annotated, scatters
 
-SLOW, TAU = "decay, network − circuit (1/s)", "Kendall's τ"
+SLOW, MORE, TAU = "decay, network − circuit (1/s)", "stable fixed points, network − circuit", "Kendall's τ"
 CAPTIONS = {
     PUSHES: "Mean τ over networks of each kind, all units seen. 1: as the responses to unseen pushes rank them; 0: at chance.",
     MODES: "The same with the distance of the slowest modes about rest as the truth.",
@@ -20,12 +20,13 @@ CAPTIONS = {
 }
 
 
-def pictures(found: Sequence[Reading], ranked: Mapping[tuple[str, str], Sequence[Score]]) -> dict[str, Picture]:
+def pictures(found: Sequence[Reading], ranked: Mapping[tuple[str, str], Sequence[Score]], counted: str) -> dict[str, Picture]:
     """Draw tables of τ by truth, circuit and view, what students explain of pushes, and their slowest modes.
 
     Args:
         found: of every cell; those of the first view see all units.
         ranked: by truth and view, a score a measure, whose settings give τ of each circuit.
+        counted: the student whose slowest mode and stable fixed points are shown.
     """
     views = [view for truth, view in ranked if truth == PUSHES]
     full = [one for one in found if one.cell.view == views[0]]
@@ -50,10 +51,10 @@ def pictures(found: Sequence[Reading], ranked: Mapping[tuple[str, str], Sequence
             annotated(seen, names, views, label=TAU), "What remains when few units are seen, or spikes",
             "Mean τ with the responses to pushes, over all circuits and networks, by the share of units seen, as rates and as smoothed spikes.",
         ),
-        "slow": Picture(
-            over_settings({SLOW: _decays(found, circuits)}, xlabel="share of the units seen", even=True, reference={SLOW: 0.0}),
-            "The slowest mode of tanh networks that see few units", "Rate of its decay about rest, minus that of the circuit: below 0 a network is "
-            "slower than its circuit, as spurious attractors would make it (Qian et al. 2024). Dots: networks.",
+        "attractors": Picture(
+            over_settings(_attractors(found, circuits, counted), xlabel="share of the units seen", even=True, reference={SLOW: 0.0, MORE: 0.0}),
+            "Spurious attractors?", f"Students {counted!r} minus their circuits, by the share of units seen: rate at which the slowest mode about "
+            "rest decays, below 0 where a network is slower than its circuit, and number of stable fixed points (Qian et al. 2024). Dots: networks.",
         ),
         "students": Picture(
             annotated(np.array([[_mean_of(student, some) for some in each.values()] for student in students]), students, circuits,
@@ -73,9 +74,14 @@ def _mean_of(student: str, found: Sequence[Reading]) -> float:
     return float(np.mean(values)) if values else float("nan")
 
 
-def _decays(found: Sequence[Reading], circuits: Sequence[str]) -> dict[str, Line]:
-    """Rates of decay of the slowest mode of leaky tanh networks minus those of their circuits."""
-    off = {(one.cell.circuit, one.cell.share, one.cell.seed): one.slowest[one.students.index("leaky tanh")] + one.cell.modes.eigenvalues[0].real
-           for one in found if not one.cell.electrodes}  # fmt: skip
-    shares, seeds = (list(dict.fromkeys(getattr(one.cell, name) for one in found)) for name in ("share", "seed"))
-    return {name: (shares, np.array([[off[name, share, seed] for share in shares] for seed in seeds])) for name in circuits}
+def _attractors(found: Sequence[Reading], circuits: Sequence[str], counted: str) -> dict[str, dict[str, Line]]:
+    """Rate at which the slowest mode decays and number of stable fixed points, students minus circuits."""
+    rates = [one for one in found if not one.cell.electrodes]
+    shares, seeds = (list(dict.fromkeys(getattr(one.cell, name) for one in rates)) for name in ("share", "seed"))
+    off = {
+        SLOW: lambda one: one.slowest[one.students.index(counted)] + one.cell.modes.eigenvalues[0].real,
+        MORE: lambda one: float(one.stable[counted] - one.cell.stable),
+    }
+    values = {label: {(one.cell.circuit, one.cell.share, one.cell.seed): value(one) for one in rates} for label, value in off.items()}
+    return {label: {name: (shares, np.array([[some[name, share, seed] for share in shares] for seed in seeds])) for name in circuits}
+            for label, some in values.items()}  # fmt: skip
