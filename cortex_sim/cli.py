@@ -115,18 +115,18 @@ def run(
 
     Example: cortex-sim run match --model hennequin_2014 --seed 1 --out my_run
     """
-    from cortex_sim.report import check_new
-
-    folder = out or Path("runs") / f"{Path(protocol).stem}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
-    check_new(folder)
-    module = catalog.protocol(protocol)
-    options = _accepted(module, {"recording": recording, "students": None if students is Students.default else students.value})
-    if (name := model or getattr(module, "MODEL", None)) is None:
-        raise OptionError(f"protocol {protocol!r} names no MODEL of its own; give one with --model.")
-    circuit = _sized(catalog.load(name), scale)
     if target is not None:
         os.environ["CORTEX_SIM_TARGET"] = target.value
+    folder = out or Path("runs") / f"{Path(protocol).stem}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
     try:
+        from cortex_sim.report import check_new
+
+        check_new(folder)
+        module = catalog.protocol(protocol)
+        options = _accepted(module, {"recording": recording, "students": None if students is Students.default else students.value})
+        if (name := model or getattr(module, "MODEL", None)) is None:
+            raise OptionError(f"protocol {protocol!r} names no MODEL of its own; give one with --model.")
+        circuit = _sized(catalog.load(name), scale)
         report = module.run(circuit, seed=seed, smoke=smoke, **options)
         page = report.write(folder, command=shlex.join(["cortex-sim", *sys.argv[1:]]), protocol=catalog.find(protocol))
     except KeyboardInterrupt:
