@@ -49,8 +49,8 @@ PLAIN, LAYERED, TAU = "sompolinsky_1988", "dura_bernal_2023", 100  # their equat
 CHAOTIC, RING, CHAIN, ROTATING, PAIR = 1.5, 1.5, 1.0, (1.2, 1.0), (4 + 2 / 7, 1.1)  # gains; growth and turn of the plane; w and k of balanced pairs
 MIXED_IN = {"low rank": 0.3, "balanced amplification": 0.5}  # gain of the random part
 UNITS, PRACTICE, ASKED, SEEDS = 80, 120, 20, 5  # of circuits; conditions taught and asked; networks of each kind
-SHARES, SPIKED = (1.0, 0.5, 0.2, 0.1, 0.05), (1.0, 0.2, 0.05)  # of the units that are seen; of these, which as spikes too
-CLOSED, OPEN, SHORT = (Options(epochs=epochs, rate=5e-3) for epochs in (15, 60, 10))
+SHARES, SPIKED = (1.0, 0.5, 0.2, 0.1, 0.05), (1.0, 0.2)  # of the units that are seen; of these, which as spikes too
+CLOSED, OPEN, SHORT = (Options(epochs=epochs, patience=10, rate=5e-3) for epochs in (15, 40, 10))
 ONLINE = Options(epochs=2, patience=2, validation=0, closed_form=False)
 CURBD, OWN, COUNTED, HIDDEN = "CURBD", "own equations", "leaky tanh", 100
 STUDENTS = {
