@@ -115,14 +115,15 @@ FAILING = '''"""Does a failed claim fail the run?"""
 from cortex_sim import Claim, Report
 MODEL = "murphy_miller_2009"
 def run(model, *, seed, smoke):
-    return Report(title="t", question="q", answer=f"seed {seed}", claims=[Claim("one is two", 1.0, 2.0, 2.0, "arithmetic")], seed=seed)
+    claims = [Claim("one is two", 1.0, 2.0, 2.0, "arithmetic")]
+    return Report(title="t", question="q", answer=f"seed {seed}", findings={"Besides": "more."}, claims=claims, seed=seed)
 '''
 
 
 def test_a_failed_claim_exits_1_only_when_asked(tmp_path: Path) -> None:
     (tmp_path / "failing.py").write_text(FAILING)
     done = command("run", "failing.py", "--seed", 3, "--out", "a", cwd=tmp_path)
-    assert done.returncode == 0 and "FAILS" in done.stdout and "report: a/report.html" in done.stdout
+    assert done.returncode == 0 and "FAILS" in done.stdout and "Besides. more.\n" in done.stdout and "report: a/report.html" in done.stdout
     assert command("run", "failing.py", "--check", "--out", "b", cwd=tmp_path).returncode == 1
     claims = json.loads((tmp_path / "b/claims.json").read_text())
     assert claims == [{"text": "one is two", "found": 1.0, "low": 2.0, "high": 2.0, "source": "arithmetic", "holds": False}]

@@ -47,7 +47,7 @@ def score(**changes: Any) -> Score:
 def report(linear_circuit: Build) -> Report:
     trials = Trials.from_arrays(np.random.default_rng(0).normal(size=(3, 5, 2)), 0.01 * np.arange(5))
     return Report(
-        f"Title {NASTY}", f"Question {NASTY}", f"Answer {NASTY}",
+        f"Title {NASTY}", f"Question {NASTY}", f"Answer {NASTY}", findings={f"Heading {NASTY}": f"Finding {NASTY}"},
         claims=[Claim(f"a claim {NASTY}", 0.5, 0.4, 0.6, "paper & <b>"), Claim("another", np.float64(0.7), -np.inf, 0.6, "paper")],
         scores=[score(), score(student="silent", estimate=float("nan"), null=None, surrogate="no null", interval=None, interval_over="one network")],
         pictures={"curve": Picture(picture(), f"A curve {NASTY}", "It falls.")}, trials={"teacher": trials},
@@ -126,7 +126,7 @@ def test_text_is_escaped_everywhere(report: Report, tmp_path: Path) -> None:
     text = report.write(tmp_path / "one").read_text("utf-8")
     assert NASTY not in text
     shown = Page(text).text
-    for part in ("Title", "Question", "Answer", "a claim", "A curve", "Method", "2", "Nothing", "circuit: Circuit"):
+    for part in ("Title", "Question", "Answer", "Heading", "Finding", "a claim", "A curve", "Method", "2", "Nothing", "circuit: Circuit"):
         assert f"{part} {NASTY}" in shown
     assert "paper & <b>" in shown and "dx/dt = (-x + W(r) + drive(t, i))/tau : Hz" in shown
 
