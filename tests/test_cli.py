@@ -141,7 +141,8 @@ def test_ctrl_c_says_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     time.sleep(6)  # s; into the simulation or the training
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == INTERRUPTED and "interrupted; no report was written" in said and "Traceback" not in said
+    assert process.returncode in (INTERRUPTED, -signal.SIGINT)  # CPython ends itself by the signal where it came within eval(); shells call both 130
+    assert "interrupted; no report was written" in said and "Traceback" not in said
     assert not list(tmp_path.iterdir())
 
 
