@@ -17,6 +17,7 @@ from cortex_sim.comparison.dsa import eigenvalue_distance, operator, procrustes_
 from cortex_sim.comparison.geometry import linear_cka, procrustes_angle
 from cortex_sim.comparison.inference import silhouette
 from cortex_sim.comparison.score import Score, jackknifed
+from cortex_sim.errors import OptionError
 from cortex_sim.preparation import currents_for
 from cortex_sim.progress import timed, track
 from cortex_sim.report import Picture
@@ -52,7 +53,12 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
         model: two variables with a linear and a cubic flow, k_1 and k_3, as in ostrow_2023.
         seed: of parameters and noise.
         smoke: few systems and trials: shows that everything runs, its numbers mean nothing.
+
+    Raises:
+        OptionError: the model has no such flows, or other than two units.
     """
+    if model.units != 2 or not {"k_1", "k_3", "s"} <= model.parameters.keys():
+        raise OptionError(f"{model.name}: attractors needs two units with a linear and a cubic flow, k_1 and k_3, and noise s, as in {MODEL}.")
     seconds: dict[str, float] = {}
     count, trials = (2, 10) if smoke else (SYSTEMS, TRIALS)
     with timed(seconds, "systems"), track("systems") as shown:

@@ -168,7 +168,7 @@ def _pushed(circuit: Model, task: Task, spread: np.ndarray, rest: np.ndarray, se
     Rates that cannot fall below 0 are not pulled down faster than they can fall.
     """
     silent = circuit.silent.si if circuit.silent else 0.0
-    amplitude = JUMP * spread * circuit.scalars["tau"] / PUSH["duration"]
+    amplitude = JUMP * spread * _pace(circuit) / PUSH["duration"]
     draws = [(seed + 100 * draw, draw % 2) for draw in range(DRAWS)]
     tasks = [silence(task, len(spread), seed=one, rate=silent, start=WHEN, **SILENCED) if still
              else push(task, len(spread), seed=one, amplitude=amplitude, start=WHEN, **PUSH) for one, still in draws]  # fmt: skip
@@ -185,7 +185,12 @@ def _in_whole(circuit: Model, asked: Side, part: Task, seen: np.ndarray) -> Task
     """What is done to the units that are seen, done to the circuit by way of its own input."""
     rest = np.tile(resting_state(circuit), (part.trials, 1))
     still = flow(circuit, circuit.arrays(), rest)
-    return _changed(asked.task, asked.pushed(part, seen), lambda pattern: currents_for(circuit, rest, still + pattern / circuit.scalars["tau"]))
+    return _changed(asked.task, asked.pushed(part, seen), lambda pattern: currents_for(circuit, rest, still + pattern / _pace(circuit)))
+
+
+def _pace(circuit: Model) -> float:
+    """Time constant, s, that a push is measured by."""
+    return circuit.scalars.get("tau", PUSH["duration"])
 
 
 def _jobs(cell: Cell, smoke: bool) -> dict[str, Job]:
