@@ -201,7 +201,7 @@ def _jobs(cell: Cell, smoke: bool) -> dict[str, Job]:
     if len(cell.model.projections) == 1:
         cards[OWN] = (own_class(cell.model), Options(epochs=0))
     if smoke:
-        cards = {name: (cards[name][0], replace(cards[name][1], epochs=2)) for name in ("leaky tanh", CURBD, "hidden units", OWN)}
+        cards = {name: (cards[name][0], replace(cards[name][1], epochs=2)) for name in ("leaky tanh", CURBD, "hidden units", OWN) if name in cards}
     rules = {CURBD: ("curbd", {"lead": cards[CURBD][0].scalars["tau"]})}
     return {name: Job(card, cell.practice.trials, cell.practice.task, cell.seed, options, *rules.get(name, ("bptt", {})))
             for name, (card, options) in cards.items()}  # fmt: skip
