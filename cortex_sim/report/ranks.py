@@ -53,8 +53,9 @@ def pictures(found: Sequence[Reading], ranked: Mapping[tuple[str, str], Sequence
         ),
         "attractors": Picture(
             over_settings(_attractors(found, circuits, counted), xlabel="share of the units seen", even=True, reference={SLOW: 0.0, MORE: 0.0}),
-            "Spurious attractors?", f"Students {counted!r} minus their circuits, by the share of units seen: rate at which the slowest mode about "
-            "rest decays, below 0 where a network is slower than its circuit, and number of stable fixed points (Qian et al. 2024). Dots: networks.",
+            "Spurious attractors", f"Students {counted!r} minus their circuits, by the share of units seen: rate at which the slowest mode about "
+            "rest decays, below 0 where a network is slower than its circuit, and number of stable fixed points (Qian et al. 2024), "
+            "of which a ring has as many as searches end at. Dots: networks.",
         ),
         "students": Picture(
             annotated(np.array([[_mean_of(student, some) for some in each.values()] for student in students]), students, circuits,
