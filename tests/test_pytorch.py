@@ -33,7 +33,7 @@ NOISE = {"hiss": {"unit": "second**-0.5", "meaning": "noise", "noise": True}}
 def small(name: str, seed: int = 0, *, channels: int = 3, **changes: object) -> Model:
     """A shipped card of a few units, with every array random and asymmetric within its constraints; what a card writes unit by unit varies."""
     card = catalog.load(name)
-    written = any(p.rule == "table" for p in card.projections.values())
+    written = any(p.rule == "table" for p in card.projections.values()) or any(isinstance(p.value, list) for p in card.parameters.values())
     units = card.units if written else UNITS
     observed = None if card.readout is None else OBSERVED if card.initial else units
     dt = card.dt.model_copy(update={"value": max(card.dt.value, 0.2)})  # fewer steps
