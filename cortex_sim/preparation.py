@@ -127,7 +127,7 @@ def mixtures(preferred: Preferred, conditions: int, *, k: int | None, seed: int,
     used = available if k is None or preferred.energy is None else k
     rng = np.random.default_rng(np.random.SeedSequence((seed, MIXTURE)))
     states = rng.standard_normal((conditions, used)) @ preferred.directions[:, :used].T
-    states *= sd / np.sqrt((states**2).mean(axis=1, keepdims=True))
+    states = sd * states / np.sqrt((states**2).mean(axis=1, keepdims=True))
     return states if preferred.rest is None else preferred.rest * np.exp(np.clip(states / preferred.rest.mean(), -FARTHEST, FARTHEST))
 
 

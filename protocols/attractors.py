@@ -91,8 +91,8 @@ def _time() -> np.ndarray:
     return BIN * np.arange(round(LASTS / BIN))
 
 
-def _task(drives: Mapping[str, np.ndarray], first: np.ndarray, course: np.ndarray | None = None) -> Task:
-    lasting = np.ones(round(LASTS / DT)) if course is None else course
+def _task(drives: Mapping[str, np.ndarray], first: np.ndarray) -> Task:
+    lasting = np.ones(round(LASTS / DT))
     return Task("attractors", 0.0, LASTS, np.arange(len(first)), drives=tuple(Drive(at, lasting, name) for name, at in drives.items()), initial=first)
 
 

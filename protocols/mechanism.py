@@ -35,6 +35,7 @@ from cortex_sim.comparison.score import Score, jackknifed
 from cortex_sim.comparison.spectrum import spectrum
 from cortex_sim.comparison.table import MEASURES
 from cortex_sim.dynamics import flow, rate_of
+from cortex_sim.errors import OptionError
 from cortex_sim.fitting import Options
 from cortex_sim.fitting.side_by_side import Job, train_many
 from cortex_sim.fitting.start import own_class, paced, unit_scale
@@ -76,7 +77,12 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
         model: one more circuit, beside those of this protocol, if it is none of them.
         seed: the first of as many as there are networks of each kind.
         smoke: one small circuit and little training: shows that everything runs, its numbers mean nothing.
+
+    Raises:
+        OptionError: units of the model are hidden behind a readout.
     """
+    if model.initial or model.readout:
+        raise OptionError(f"{model.name}: its units are hidden behind a readout; mechanism needs a circuit whose units are the observed ones.")
     seconds: dict[str, float] = {}
     shares, seeds = (SHARES[:1], [seed]) if smoke else (SHARES, range(seed, seed + SEEDS))
     drawn = {one: {MODEL: model.with_arrays({}, units=min(40, model.units))} if smoke else _circuits(model, one) for one in seeds}

@@ -10,6 +10,8 @@ import pytest
 from scipy.stats import kendalltau
 
 from cortex_sim import Report, catalog, load, simulate
+from cortex_sim.dynamics import flow
+from cortex_sim.preparation import reaches, resting_state
 from cortex_sim.task import BIN
 
 PROTOCOLS = sorted(catalog.protocols())
@@ -72,6 +74,26 @@ def test_mechanism_ranks_by_kendalls_tau() -> None:
         assert tau(ranks, others) == pytest.approx(kendalltau(ranks, others).statistic, abs=1e-12)
     assert tau(np.zeros(9), np.arange(9.0)) == 0
     assert tau(np.array([1.0, 5.0, 2.0]), np.array([1.0, np.nan, 2.0])) == 1  # what has no truth is not ranked
+
+
+@pytest.mark.parametrize("name", ["layered", "chaotic"])
+def test_mechanism_pushes_a_circuit_through_its_own_input_as_far_as_it_tells_the_students(name: str) -> None:
+    module = catalog.protocol("mechanism")
+    circuit = module._circuits(load(module.MODEL), 0)[name]
+    (side,) = reaches(circuit, (2,), seed=0)
+    seen, rest = np.arange(0, circuit.units, 2), resting_state(circuit)
+    spread = side.trials.rate.std(axis=(0, 1))[seen]
+    told = module._pushed(circuit, side.seen(seen).task, spread, rest[seen], 0)[0].drives[-1].pattern
+    most = module.JUMP * spread * module.TAU / 20  # ms
+    assert np.isclose(np.abs(told), most).any() and (np.abs(told) <= most * (1 + 1e-12)).all()
+    assert name == "chaotic" or (rest[seen] + told > 0).all()
+    done = module._in_whole(circuit, side, module._pushed(circuit, side.seen(seen).task, spread, rest[seen], 0)[0], seen).drives[-1].pattern
+    arrays, states = circuit.arrays(), np.tile(rest, (2, 1))
+    moved = flow(circuit, arrays, states, {"drive": done}) - flow(circuit, arrays, states)
+    wanted = np.zeros_like(moved)
+    wanted[:, seen] = told / (module.TAU * 1e-3)  # per s
+    np.testing.assert_allclose(moved, wanted, atol=1e-6 * np.abs(wanted).max())
+    assert np.allclose(done, wanted * module.TAU * 1e-3) is (name == "chaotic")  # its input has the unit of the rates
 
 
 @pytest.mark.parametrize("kind", ["line", "point"])
