@@ -73,9 +73,9 @@ class Parts:
         print(json.dumps({"parts": self.seconds, "total": self.last - self.began, "peak MB": peak, **others}))
 
 
-def _timed(parts: Parts, program: Any) -> None:
-    """Let cortex_sim.backends.program tell what it does: drawing, writing, loading, running loop, reading back."""
-    build, write, run, blocks = program.build, program.write_circuit, program.run, program.blocks
+def _timed(parts: Parts, programs: Any) -> None:
+    """Let cortex_sim.simulation.programs tell what it does: drawing, writing, loading, running loop, reading back."""
+    build, write, run, blocks = programs.build, programs.write_circuit, programs.run, programs.blocks
 
     def drawn(*arguments: Any) -> Iterator[Any]:
         found = blocks(*arguments)
@@ -107,7 +107,7 @@ def _timed(parts: Parts, program: Any) -> None:
 
         return run(plan, trials, folder, told, **options)
 
-    program.build, program.write_circuit, program.run, program.blocks = built, written, ran, drawn
+    programs.build, programs.write_circuit, programs.run, programs.blocks = built, written, ran, drawn
 
 
 def ours(card: str, seed: str, duration: str, keep: str = "", scale: str = "", target: str = "standalone") -> None:
@@ -115,13 +115,13 @@ def ours(card: str, seed: str, duration: str, keep: str = "", scale: str = "", t
     parts = Parts()
     parts.mark("python")
     from cortex_sim import load, simulate
-    from cortex_sim.backends import program
-    from cortex_sim.task import spontaneous
+    from cortex_sim.simulation import programs
+    from cortex_sim.tasks.task import spontaneous
 
     parts.mark("import")
     model = load(card)
     model = model.changed(seed=int(seed), **({"scale": float(scale)} if scale else {}))
-    _timed(parts, program)
+    _timed(parts, programs)
     trials = simulate(model, spontaneous(float(duration)), seed=int(seed), target=None if target == "automatic" else target)
     parts.mark("read")
     spikes = trials.spikes

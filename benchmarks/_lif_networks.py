@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cortex_sim.backends import program
-from cortex_sim.spiking import SpikingModel
-from cortex_sim.spiking.plan import Plan
-from cortex_sim.task import spontaneous
+from cortex_sim.cards.spiking import SpikingModel
+from cortex_sim.simulation import programs
+from cortex_sim.simulation.spiking_problem import Plan
+from cortex_sim.tasks.task import spontaneous
 
 DURATION, SETTLED = 1.0, 0.1  # s; rates and CVs are taken after the second
 FEWEST, ERRORS, SEEDS = 5, 4.0, range(11, 19)  # spikes of a neuron whose CV counts; standard deviations allowed; networks they are taken from
@@ -88,9 +88,9 @@ def card(net: Net, seed: int) -> SpikingModel:
 
 
 def write_for_loop(net: Net, seed: int, folder: Path) -> None:
-    """Write what lif_loop.c reads: the synapses, parameters, first states and random stream of our program."""
+    """Write what lif_loop.c reads: the synapses, parameters, first states and random stream of our programs."""
     plan = Plan(card(net, seed), spontaneous(DURATION), seed)
-    program.write_circuit(plan, folder)
+    programs.write_circuit(plan, folder)
     np.array(list(net.numbers.values())).tofile(folder / "numbers")
     plan.start("lif", 0)["v"].tofile(folder / "v")
     np.array([plan.source("lif", "background", 0).stream if net.w_ext else 0], dtype=np.uint64).tofile(folder / "stream")

@@ -7,7 +7,7 @@ from _measure import write
 from scipy.linalg import lapack, schur
 from threadpoolctl import threadpool_limits
 
-from cortex_sim.connectivity import stability_optimised as soc
+from cortex_sim.cards.weights import stability_optimised as soc
 
 UNITS, RULE, ABSCISSA = 200, {"density": 0.1, "radius": 10.0, "inhibition": 3.0}, 0.15
 

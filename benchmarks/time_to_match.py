@@ -13,10 +13,11 @@ import torch
 from _measure import write
 from threadpoolctl import threadpool_limits
 
-from cortex_sim import Model, catalog, load, simulate
+from cortex_sim import Model, load, simulate
+from cortex_sim.analysis.preparation import Side, reaches
+from cortex_sim.cards import catalogue
 from cortex_sim.fitting import Options, split, train
 from cortex_sim.fitting.start import own_class, paced, unit_scale
-from cortex_sim.preparation import Side, reaches
 
 TARGET, CLAIM = 0.9, 5.0  # R²; times shorter from the closed-form start
 SEED = 0
@@ -56,7 +57,7 @@ def validated(model: Model, side: Side, options: Options) -> float:
 
 def main() -> None:
     torch.set_num_threads(1)
-    match, smoke = catalog.protocol("match"), "--smoke" in sys.argv
+    match, smoke = catalogue.protocol("match"), "--smoke" in sys.argv
     circuit = load(match.MODEL).with_arrays({}, units=50) if smoke else load(match.MODEL)
     with threadpool_limits(1):
         (side,) = reaches(circuit, (match.SMALL if smoke else match.PRACTICE,), seed=SEED)

@@ -6,21 +6,21 @@ import numpy as np
 from _measure import write
 
 from cortex_sim import load
-from cortex_sim.backends import program
-from cortex_sim.spiking.plan import Plan
-from cortex_sim.task import spontaneous
+from cortex_sim.simulation import programs
+from cortex_sim.simulation.spiking_problem import Plan
+from cortex_sim.tasks.task import spontaneous
 
 CARD, TRIALS, DURATION, ROUNDS, CLAIM = "dura_bernal_2023_lif", 20, 1.0, 3, 1.8
 
 
 def main() -> None:
     plan = Plan(load(CARD), spontaneous(DURATION, TRIALS), 1)
-    folder, seconds, spikes = program.build(plan), {1: [], 2: []}, {}
-    program.run(plan, [0], folder, lambda share, text: None, workers=1)
+    folder, seconds, spikes = programs.build(plan), {1: [], 2: []}, {}
+    programs.run(plan, [0], folder, lambda share, text: None, workers=1)
     for _ in range(ROUNDS):
         for workers, measured in seconds.items():
             began = time.perf_counter()
-            spikes[workers] = program.run(plan, range(TRIALS), folder, lambda share, text: None, workers=workers)
+            spikes[workers] = programs.run(plan, range(TRIALS), folder, lambda share, text: None, workers=workers)
             measured.append(time.perf_counter() - began)
     for one, two in zip(spikes[1], spikes[2], strict=True):
         assert all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))

@@ -10,8 +10,8 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "load": "catalog", "simulate": "simulation", "move": "simulation", "fit": "fitting", "compare": "comparison",
-    "Model": "model", "Task": "task", "Trials": "trials", "Report": "report", "Claim": "report",
+    "load": "cards.catalogue", "simulate": "simulation", "move": "simulation", "fit": "fitting", "compare": "comparison",
+    "Model": "cards.model", "Task": "tasks.task", "Trials": "trials", "Report": "report", "Claim": "report",
 }  # fmt: skip
 
 __all__ = ["Claim", "Model", "Report", "Task", "Trials", "compare", "fit", "load", "move", "simulate"]

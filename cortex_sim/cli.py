@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cortex_sim import catalog
+from cortex_sim.cards import catalogue
 from cortex_sim.errors import CortexSimError, OptionError
 
 if TYPE_CHECKING:
@@ -56,12 +56,12 @@ def list_(kind: Annotated[Kind | None, typer.Argument(help="models or protocols;
 
     Example: cortex-sim list models
     """
-    for title, entries in ((Kind.models, catalog.models()), (Kind.protocols, catalog.protocols())):
+    for title, entries in ((Kind.models, catalogue.models()), (Kind.protocols, catalogue.protocols())):
         if kind in (None, title):
             print(title)
             for name, path in entries.items():
                 label = f"{path.parent.name}/{path.stem}" if title is Kind.models else name
-                print(f"  {label:<{WIDTH}} {catalog.describe(path)}")
+                print(f"  {label:<{WIDTH}} {catalogue.describe(path)}")
 
 
 @app.command()
@@ -70,7 +70,7 @@ def show(name: Annotated[str, typer.Argument(help="a shipped name, or a path tha
 
     Example: cortex-sim show hennequin_2014
     """
-    print(catalog.find(name).read_text(encoding="utf-8").rstrip())
+    print(catalogue.find(name).read_text(encoding="utf-8").rstrip())
 
 
 @app.command()
@@ -84,11 +84,11 @@ def check(
     """
     if (name is None) is not everything:
         raise OptionError("check: give either a name or --all.")
-    names = list(catalog.models()) if name is None else [name]
-    models = [catalog.load(each) for each in names]
-    from cortex_sim.backends import brian
-    from cortex_sim.backends.brian import runtime
-    from cortex_sim.spiking import SpikingModel
+    names = list(catalogue.models()) if name is None else [name]
+    models = [catalogue.load(each) for each in names]
+    from cortex_sim.cards.spiking import SpikingModel
+    from cortex_sim.simulation import brian
+    from cortex_sim.simulation.brian import runtime
 
     for model in models:
         if isinstance(model, SpikingModel):
@@ -122,13 +122,13 @@ def run(
         from cortex_sim.report import check_new
 
         check_new(folder)
-        module = catalog.protocol(protocol)
+        module = catalogue.protocol(protocol)
         options = _accepted(module, {"recording": recording, "students": None if students is Students.default else students.value})
         if (name := model or getattr(module, "MODEL", None)) is None:
             raise OptionError(f"protocol {protocol!r} names no MODEL of its own; give one with --model.")
-        circuit = _sized(catalog.load(name), scale)
+        circuit = _sized(catalogue.load(name), scale)
         report = module.run(circuit, seed=seed, smoke=smoke, **options)
-        page = report.write(folder, command=shlex.join(["cortex-sim", *sys.argv[1:]]), protocol=catalog.find(protocol))
+        page = report.write(folder, command=shlex.join(["cortex-sim", *sys.argv[1:]]), protocol=catalogue.find(protocol))
     except KeyboardInterrupt:
         print("\ncortex-sim: interrupted; no report was written. The same command continues from the last checkpoints.", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
@@ -156,23 +156,23 @@ def tune(
 
     Example: cortex-sim tune match --space match.space.toml --trials 30 --folds 5
     """
-    from cortex_sim import tuning
     from cortex_sim.report import check_new
+    from cortex_sim.studies import tuning
 
     folder = out or Path("runs") / f"{Path(protocol).stem}-tune-{datetime.datetime.now():%Y%m%d-%H%M%S}"
     check_new(folder)
-    searched, module = tuning.read_space(space), catalog.protocol(protocol)
+    searched, module = tuning.read_space(space), catalogue.protocol(protocol)
     plan = tuning.Plan(trials, folds, nested, test, jobs, seed, smoke)
     tuning.check_installed()
     name = model or getattr(module, "MODEL", "")
-    material = tuning.lesson_of(module, protocol, catalog.load(name) if name else None, seed=seed, smoke=smoke)
+    material = tuning.lesson_of(module, protocol, catalogue.load(name) if name else None, seed=seed, smoke=smoke)
     kept = study or tuning.study_folder(material, searched, plan)
     try:
         report = tuning.report_of(tuning.tune(material, searched, plan, kept), Path(protocol).stem)
     except KeyboardInterrupt:
         print(f"\ncortex-sim: interrupted; the trials done are kept in {kept}. The same command goes on from there.", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
-    _say(report, report.write(folder, command=shlex.join(["cortex-sim", *sys.argv[1:]]), protocol=catalog.find(protocol)))
+    _say(report, report.write(folder, command=shlex.join(["cortex-sim", *sys.argv[1:]]), protocol=catalogue.find(protocol)))
 
 
 @app.command()
@@ -186,8 +186,8 @@ def convert(
 
     Example: cortex-sim convert my_run/simulated.nc session.nwb
     """
-    from cortex_sim.recordings import read, write_nwb
     from cortex_sim.report import check_new
+    from cortex_sim.trials.recordings import read, write_nwb
 
     check_new(out)
     trials = read(recording, align=align, condition=condition)

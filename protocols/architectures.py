@@ -14,17 +14,18 @@ import numpy as np
 from scipy.stats import ttest_rel
 
 from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
-from cortex_sim.comparison.paired import holm
-from cortex_sim.comparison.score import Score, jackknifed
+from cortex_sim.cards.fields import Parameter
 from cortex_sim.errors import OptionError
 from cortex_sim.fitting import Fitted, Options
 from cortex_sim.fitting.side_by_side import Job, train_many
-from cortex_sim.parts import Parameter
-from cortex_sim.progress import timed
-from cortex_sim.report import Picture, panels
-from cortex_sim.report.courses import over_settings, over_time
-from cortex_sim.report.rules import error_over_cost
-from cortex_sim.task.recall import DELAYS, error, floor, recall
+from cortex_sim.report import Picture
+from cortex_sim.report.figures import panels
+from cortex_sim.report.figures.courses import over_settings, over_time
+from cortex_sim.report.figures.rules import error_over_cost
+from cortex_sim.runtime.progress import timed
+from cortex_sim.statistics.paired import holm
+from cortex_sim.statistics.score import Score, jackknifed
+from cortex_sim.tasks.recall import DELAYS, error, floor, recall
 from cortex_sim.trials import derangement
 
 QUESTION = __doc__.split("\n")[0]

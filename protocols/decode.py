@@ -16,21 +16,22 @@ import xarray as xr
 from scipy.stats import binomtest
 
 from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
-from cortex_sim.comparison.decoding import FOLDS, counts_of, discriminated, parts
-from cortex_sim.comparison.score import Score, jackknifed
-from cortex_sim.comparison.velocity import DECODERS
+from cortex_sim.analysis.decoding import FOLDS, counts_of, discriminated, parts
+from cortex_sim.analysis.preparation import holding_currents, mixtures, preferred_states
+from cortex_sim.analysis.velocity import DECODERS
 from cortex_sim.errors import OptionError, TrialsError
 from cortex_sim.fitting import Fitted, Options
 from cortex_sim.fitting.side_by_side import Job, train_many
-from cortex_sim.preparation import holding_currents, mixtures, preferred_states
-from cortex_sim.progress import timed
-from cortex_sim.recordings import hand, read
-from cortex_sim.report import Picture, figures
-from cortex_sim.report.courses import over_time
-from cortex_sim.report.decoded import confusion
-from cortex_sim.task import BIN, DT
-from cortex_sim.task.centre_out import centre_out
+from cortex_sim.report import Picture
+from cortex_sim.report.figures import figures
+from cortex_sim.report.figures.courses import over_time
+from cortex_sim.report.figures.decoded import confusion
+from cortex_sim.runtime.progress import timed
+from cortex_sim.statistics.score import Score, jackknifed
+from cortex_sim.tasks.centre_out import centre_out
+from cortex_sim.tasks.task import BIN, DT
 from cortex_sim.trials import derangement
+from cortex_sim.trials.recordings import hand, read
 
 QUESTION = __doc__.split("\n")[0]
 MODEL, LSTM = "hennequin_2014", "lstm"

@@ -14,22 +14,23 @@ import numpy as np
 from scipy.optimize import brentq
 
 from cortex_sim import Claim, Model, Report, Trials, load, simulate
-from cortex_sim.backends.pytorch.states import trajectory
-from cortex_sim.comparison.explanation import Explanation, Questions, explain
-from cortex_sim.comparison.explored import observed
-from cortex_sim.comparison.fixed_points import Point, fixed_points
+from cortex_sim.analysis.explanation import Explanation, Questions, explain
+from cortex_sim.analysis.explored import observed
+from cortex_sim.analysis.fixed_points import Point, fixed_points
+from cortex_sim.analysis.preparation import Side, reaches
+from cortex_sim.analysis.spectrum import modal_distance, modes, shuffled_weights
 from cortex_sim.comparison.response import response_r2
-from cortex_sim.comparison.score import Score, jackknifed, permuted
-from cortex_sim.comparison.spectrum import modal_distance, modes, shuffled_weights
 from cortex_sim.fitting import Options
 from cortex_sim.fitting.side_by_side import Job, train_many
 from cortex_sim.fitting.start import own_class, paced
-from cortex_sim.preparation import Side, reaches
-from cortex_sim.progress import timed, track
-from cortex_sim.report import Picture, explained, panels
-from cortex_sim.report.figures import score_panels
-from cortex_sim.schedule import Schedule
-from cortex_sim.task import Task, free_run
+from cortex_sim.report import Picture
+from cortex_sim.report.figures import explained, panels
+from cortex_sim.report.figures.figures import score_panels
+from cortex_sim.runtime.progress import timed, track
+from cortex_sim.simulation.problem import Schedule
+from cortex_sim.simulation.torch.states import trajectory
+from cortex_sim.statistics.score import Score, jackknifed, permuted
+from cortex_sim.tasks.task import Task, free_run
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"

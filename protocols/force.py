@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cortex_sim import Claim, Model, Report, Task, load, simulate
-from cortex_sim.comparison.score import Score, jackknifed
 from cortex_sim.fitting import Fitted, Options
 from cortex_sim.fitting.side_by_side import Job, train_many
-from cortex_sim.progress import timed
 from cortex_sim.report import Picture
-from cortex_sim.report.courses import over_settings, over_time
-from cortex_sim.task import BIN
-from cortex_sim.task.patterns import PERIOD, chirp, periodic
+from cortex_sim.report.figures.courses import over_settings, over_time
+from cortex_sim.runtime.progress import timed
+from cortex_sim.statistics.score import Score, jackknifed
+from cortex_sim.tasks.patterns import PERIOD, chirp, periodic
+from cortex_sim.tasks.task import BIN
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "sussillo_abbott_2009"

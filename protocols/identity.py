@@ -14,17 +14,18 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from cortex_sim import Claim, Model, Report, Trials, simulate
+from cortex_sim.analysis.linear_system import PASSES, gain, identify
+from cortex_sim.analysis.preparation import reaches
 from cortex_sim.comparison.dsa import eigenvalue_distance, operator, procrustes_distance
 from cortex_sim.comparison.geometry import linear_cka, procrustes_angle
-from cortex_sim.comparison.linear_system import PASSES, gain, identify
-from cortex_sim.comparison.score import Score
 from cortex_sim.comparison.shape import shape_distance
 from cortex_sim.comparison.table import table
-from cortex_sim.preparation import reaches
-from cortex_sim.progress import timed, track
-from cortex_sim.report import Picture, figures
-from cortex_sim.report.matrices import annotated
-from cortex_sim.task import BIN
+from cortex_sim.report import Picture
+from cortex_sim.report.figures import figures
+from cortex_sim.report.figures.matrices import annotated
+from cortex_sim.runtime.progress import timed, track
+from cortex_sim.statistics.score import Score
+from cortex_sim.tasks.task import BIN
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"

@@ -15,16 +15,17 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
+from cortex_sim.analysis.currents import Currents, correlations, currents, share_from_others
 from cortex_sim.comparison import connectivity, prediction
-from cortex_sim.comparison.currents import Currents, correlations, currents, share_from_others
-from cortex_sim.comparison.score import PERMUTATION, Score, jackknifed, permuted
 from cortex_sim.errors import OptionError
 from cortex_sim.fitting import Fitted, Options
 from cortex_sim.fitting.side_by_side import Job, train_many
-from cortex_sim.progress import timed
-from cortex_sim.report import Picture, inferred
-from cortex_sim.task.random_dots import random_dots
-from cortex_sim.task.regions import DURATION, regions, thirds
+from cortex_sim.report import Picture
+from cortex_sim.report.figures import inferred
+from cortex_sim.runtime.progress import timed
+from cortex_sim.statistics.score import PERMUTATION, Score, jackknifed, permuted
+from cortex_sim.tasks.random_dots import random_dots
+from cortex_sim.tasks.regions import DURATION, regions, thirds
 
 QUESTION = __doc__.split("\n")[0]
 MODEL, RECORDED, LOW_RANK = "three_regions", "leaky_recorded", "valente_2022"

@@ -15,16 +15,17 @@ from numpy import ndarray
 from sklearn.linear_model import RidgeCV
 
 from cortex_sim import Claim, Report, Task, Trials, simulate
-from cortex_sim.comparison import spike_statistics as stats
-from cortex_sim.comparison.score import Score, jackknifed
+from cortex_sim.analysis import spike_statistics as stats
+from cortex_sim.cards.spiking import SpikingModel
+from cortex_sim.cards.spiking.wiring import blocks
 from cortex_sim.errors import OptionError
-from cortex_sim.progress import timed
-from cortex_sim.report import Picture, figures
-from cortex_sim.report import spikes as draw
-from cortex_sim.spiking import SpikingModel
-from cortex_sim.spiking.wiring import blocks
-from cortex_sim.task import Drive, spontaneous
-from cortex_sim.task.centre_out import DISTANCE, REACH, RISE, centre_out, minimum_jerk
+from cortex_sim.report import Picture
+from cortex_sim.report.figures import figures
+from cortex_sim.report.figures import spikes as draw
+from cortex_sim.runtime.progress import timed
+from cortex_sim.statistics.score import Score, jackknifed
+from cortex_sim.tasks.centre_out import DISTANCE, REACH, RISE, centre_out, minimum_jerk
+from cortex_sim.tasks.task import Drive, spontaneous
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "dura_bernal_2023_lif"

@@ -13,16 +13,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
-from cortex_sim.comparison import geometry, paired, prediction, rotations
-from cortex_sim.comparison.score import PERMUTATION, Score, jackknifed, permuted
-from cortex_sim.comparison.surrogate import shuffled
+from cortex_sim.analysis import rotations
+from cortex_sim.analysis.preparation import MIXED, SD, holding_currents, mixtures, preferred_states
+from cortex_sim.comparison import geometry, prediction
 from cortex_sim.fitting import Fitted, Options, free_running
 from cortex_sim.fitting.side_by_side import Job, train_many
-from cortex_sim.preparation import MIXED, SD, holding_currents, mixtures, preferred_states
-from cortex_sim.progress import timed
-from cortex_sim.report import Picture, figures
-from cortex_sim.report import rules as draw
-from cortex_sim.task.centre_out import centre_out
+from cortex_sim.report import Picture
+from cortex_sim.report.figures import figures
+from cortex_sim.report.figures import rules as draw
+from cortex_sim.runtime.progress import timed
+from cortex_sim.statistics import paired
+from cortex_sim.statistics.score import PERMUTATION, Score, jackknifed, permuted
+from cortex_sim.statistics.surrogates import shuffled
+from cortex_sim.tasks.centre_out import centre_out
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "leaky_gain"

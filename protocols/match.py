@@ -12,24 +12,25 @@ from pathlib import Path
 
 import numpy as np
 
-from cortex_sim import Claim, Model, Report, Task, Trials, catalog, load, simulate
+from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
+from cortex_sim.analysis.preparation import MIXED, RELEASED, SD, Preferred, Side, mixtures, preferred_states, reaches
+from cortex_sim.analysis.spectrum import spectrum
+from cortex_sim.cards import catalogue
+from cortex_sim.cards.spiking import SpikingModel
+from cortex_sim.cards.weights.stability_optimised import spectral_abscissa
 from cortex_sim.comparison import NULLS, Comparison, Setting, compare, compare_responses, compare_spectra, prediction
 from cortex_sim.comparison.reference import cosine_tuning, mean_of_others
-from cortex_sim.comparison.spectrum import spectrum
-from cortex_sim.connectivity.stability_optimised import spectral_abscissa
-from cortex_sim.dynamics import rate_of
 from cortex_sim.errors import OptionError, TrialsError, suggestion
 from cortex_sim.fitting import Fitted, Options
 from cortex_sim.fitting.side_by_side import Job, train_many, with_controls
 from cortex_sim.fitting.start import own_class, paced
-from cortex_sim.perturbation import push, silence
-from cortex_sim.preparation import MIXED, RELEASED, SD, Preferred, Side, mixtures, preferred_states, reaches
-from cortex_sim.progress import timed
-from cortex_sim.recordings import DIRECTION, read
-from cortex_sim.report import panels
-from cortex_sim.spiking import SpikingModel
-from cortex_sim.task import free_run
-from cortex_sim.task.centre_out import centre_out
+from cortex_sim.report.figures import panels
+from cortex_sim.runtime.progress import timed
+from cortex_sim.simulation.dynamics import rate_of
+from cortex_sim.tasks.centre_out import centre_out
+from cortex_sim.tasks.perturbations import push, silence
+from cortex_sim.tasks.task import free_run
+from cortex_sim.trials.recordings import DIRECTION, read
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
@@ -91,7 +92,7 @@ def run(model: Model | SpikingModel, *, seed: int = 0, smoke: bool = False, reco
     if isinstance(model, SpikingModel):
         if recording is not None or students != "default":
             raise OptionError(f"{model.name}: is a spiking circuit, which is matched without --recording and --students.")
-        report: Report = catalog.protocol("match_spiking").run(model, seed=seed, smoke=smoke)
+        report: Report = catalogue.protocol("match_spiking").run(model, seed=seed, smoke=smoke)
         return report
     if students not in ("default", "all"):
         raise OptionError(f"students {students!r} is unknown. {suggestion(students, ('default', 'all'))}")

@@ -11,21 +11,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cortex_sim import Claim, Report, Task, Trials, load, simulate
+from cortex_sim.analysis.co_smoothing import Told, told
+from cortex_sim.cards.spiking import SpikingModel
+from cortex_sim.cards.spiking.wiring import blocks
+from cortex_sim.cards.weights.stability_optimised import evoked_energy
 from cortex_sim.comparison import NULLS, Comparison, Setting, compare
-from cortex_sim.comparison.co_smoothing import Told, told
 from cortex_sim.comparison.reliability import ceiling
-from cortex_sim.comparison.score import PERMUTATION, Score, jackknifed
-from cortex_sim.comparison.surrogate import spike_averages
-from cortex_sim.connectivity.stability_optimised import evoked_energy
 from cortex_sim.errors import OptionError
 from cortex_sim.fitting import Fitted, Options
 from cortex_sim.fitting.side_by_side import Job, train_many, with_controls
-from cortex_sim.progress import timed
-from cortex_sim.report import panels
-from cortex_sim.spiking import SpikingModel
-from cortex_sim.spiking.wiring import blocks
-from cortex_sim.task import BIN, Drive
-from cortex_sim.task.centre_out import RISE, centre_out
+from cortex_sim.report.figures import panels
+from cortex_sim.runtime.progress import timed
+from cortex_sim.statistics.score import PERMUTATION, Score, jackknifed
+from cortex_sim.statistics.surrogates import spike_averages
+from cortex_sim.tasks.centre_out import RISE, centre_out
+from cortex_sim.tasks.task import BIN, Drive
 from cortex_sim.trials import derangement
 
 QUESTION = __doc__.split("\n")[0]

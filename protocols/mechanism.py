@@ -14,8 +14,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from cortex_sim import Claim, Model, Report, Task, load, simulate
-from cortex_sim.comparison.inference import sign_flip
-from cortex_sim.comparison.mechanism import (
+from cortex_sim.analysis.preparation import Side, currents_for, reaches, resting_state
+from cortex_sim.analysis.spectrum import spectrum
+from cortex_sim.comparison.mechanism import (  # fmt: skip
     CURRENTS,
     EXPLORED,
     FIXED,
@@ -29,20 +30,19 @@ from cortex_sim.comparison.mechanism import (
     Known,
     Reading,
     read,
-)  # fmt: skip
+)
 from cortex_sim.comparison.predictivity import PENALTIES
-from cortex_sim.comparison.score import Score, jackknifed
-from cortex_sim.comparison.spectrum import spectrum
 from cortex_sim.comparison.table import MEASURES
-from cortex_sim.dynamics import flow, rate_of
 from cortex_sim.errors import OptionError
 from cortex_sim.fitting import Options
 from cortex_sim.fitting.side_by_side import Job, train_many
 from cortex_sim.fitting.start import own_class, paced, unit_scale
-from cortex_sim.perturbation import push, silence
-from cortex_sim.preparation import Side, currents_for, reaches, resting_state
-from cortex_sim.progress import in_parallel, timed
-from cortex_sim.report import ranks
+from cortex_sim.report.figures import ranks
+from cortex_sim.runtime.progress import in_parallel, timed
+from cortex_sim.simulation.dynamics import flow, rate_of
+from cortex_sim.statistics.inference import sign_flip
+from cortex_sim.statistics.score import Score, jackknifed
+from cortex_sim.tasks.perturbations import push, silence
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"

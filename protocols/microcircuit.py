@@ -10,14 +10,14 @@ from itertools import pairwise
 import numpy as np
 
 from cortex_sim import Claim, Report, simulate
-from cortex_sim.comparison import spike_statistics as stats
-from cortex_sim.comparison.score import Score, jackknifed
+from cortex_sim.analysis import spike_statistics as stats
+from cortex_sim.cards.spiking import SpikingModel
 from cortex_sim.errors import OptionError
-from cortex_sim.progress import timed
 from cortex_sim.report import Picture
-from cortex_sim.report import spikes as draw
-from cortex_sim.spiking import SpikingModel
-from cortex_sim.task import spontaneous
+from cortex_sim.report.figures import spikes as draw
+from cortex_sim.runtime.progress import timed
+from cortex_sim.statistics.score import Score, jackknifed
+from cortex_sim.tasks.task import spontaneous
 from cortex_sim.trials import Trials
 
 QUESTION = __doc__.split("\n")[0]

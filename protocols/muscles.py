@@ -15,20 +15,21 @@ import numpy as np
 from scipy.stats import t as student_t
 
 from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
-from cortex_sim.backends.pytorch.states import trajectory
+from cortex_sim.analysis.rotations import AXES, Rotations, jpca, principal
+from cortex_sim.analysis.tangling import tangling
 from cortex_sim.comparison.geometry import alignment
-from cortex_sim.comparison.rotations import AXES, Rotations, jpca, principal
-from cortex_sim.comparison.score import Score
-from cortex_sim.comparison.surrogate import shuffled
-from cortex_sim.comparison.tangling import tangling
-from cortex_sim.dynamics import rate_of
 from cortex_sim.fitting import Fitted, Options
 from cortex_sim.fitting.side_by_side import Job, train_many
-from cortex_sim.progress import timed
-from cortex_sim.report import Picture, figures, panels
-from cortex_sim.schedule import Schedule
-from cortex_sim.task import BIN
-from cortex_sim.task.muscles import muscle_activity
+from cortex_sim.report import Picture
+from cortex_sim.report.figures import figures, panels
+from cortex_sim.runtime.progress import timed
+from cortex_sim.simulation.dynamics import rate_of
+from cortex_sim.simulation.problem import Schedule
+from cortex_sim.simulation.torch.states import trajectory
+from cortex_sim.statistics.score import Score
+from cortex_sim.statistics.surrogates import shuffled
+from cortex_sim.tasks.muscles import muscle_activity
+from cortex_sim.tasks.task import BIN
 from cortex_sim.trials import derangement
 
 QUESTION = __doc__.split("\n")[0]

@@ -14,20 +14,21 @@ import xarray as xr
 from scipy.special import erf
 
 from cortex_sim import Claim, Model, Report, Trials
-from cortex_sim.backends.pytorch.states import trajectory
+from cortex_sim.analysis.control import lqr, observability, uncontrolled
+from cortex_sim.cards.weights.stability_optimised import spectral_abscissa
 from cortex_sim.comparison.geometry import alignment
-from cortex_sim.comparison.score import Score, jackknifed
-from cortex_sim.connectivity.stability_optimised import spectral_abscissa
-from cortex_sim.control import lqr, observability, uncontrolled
 from cortex_sim.errors import OptionError
-from cortex_sim.plant.arm import HUMAN
-from cortex_sim.plant.body import Body, Movement
-from cortex_sim.plant.moving import Moving
-from cortex_sim.progress import timed, track
-from cortex_sim.report import Picture, figures
-from cortex_sim.report.reaching import pushed
-from cortex_sim.schedule import Schedule
-from cortex_sim.task import BIN, DT, Drive, Task
+from cortex_sim.report import Picture
+from cortex_sim.report.figures import figures
+from cortex_sim.report.figures.reaching import pushed
+from cortex_sim.runtime.progress import timed, track
+from cortex_sim.simulation.problem import Schedule
+from cortex_sim.simulation.torch.states import trajectory
+from cortex_sim.statistics.score import Score, jackknifed
+from cortex_sim.tasks.body.arm import HUMAN
+from cortex_sim.tasks.body.body import Body, Movement
+from cortex_sim.tasks.body.moving import Moving
+from cortex_sim.tasks.task import BIN, DT, Drive, Task
 from cortex_sim.trials import derangement
 
 QUESTION = __doc__.split("\n")[0]

@@ -12,25 +12,26 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cortex_sim import Claim, Model, Report, Task, Trials, load, move
-from cortex_sim.backends.pytorch.states import trajectory
-from cortex_sim.comparison.rotations import AXES, jpca, principal
-from cortex_sim.comparison.score import Score, jackknifed
-from cortex_sim.comparison.surrogate import shuffled
-from cortex_sim.dynamics import rate_of
-from cortex_sim.embodied import embodied
+from cortex_sim.analysis.rotations import AXES, jpca, principal
+from cortex_sim.cards.edit.interface import embodied
 from cortex_sim.fitting import Fitted, Options
 from cortex_sim.fitting.side_by_side import Job, train_many
-from cortex_sim.plant.body import Body, Movement
-from cortex_sim.plant.load import Load
-from cortex_sim.plant.moving import Moving
-from cortex_sim.plant.muscles import NAMES
-from cortex_sim.plant.standard import REACHING
-from cortex_sim.progress import timed
-from cortex_sim.report import Animation, Picture, figures
-from cortex_sim.report.reaching import in_motion, pushed, side_by_side
-from cortex_sim.schedule import Schedule
-from cortex_sim.task import BIN
-from cortex_sim.task.centre_out import DISTANCE, REACH, centre_out
+from cortex_sim.report import Animation, Picture
+from cortex_sim.report.figures import figures
+from cortex_sim.report.figures.reaching import in_motion, pushed, side_by_side
+from cortex_sim.runtime.progress import timed
+from cortex_sim.simulation.dynamics import rate_of
+from cortex_sim.simulation.problem import Schedule
+from cortex_sim.simulation.torch.states import trajectory
+from cortex_sim.statistics.score import Score, jackknifed
+from cortex_sim.statistics.surrogates import shuffled
+from cortex_sim.tasks.body.body import Body, Movement
+from cortex_sim.tasks.body.load import Load
+from cortex_sim.tasks.body.moving import Moving
+from cortex_sim.tasks.body.muscles import NAMES
+from cortex_sim.tasks.body.standard import REACHING
+from cortex_sim.tasks.centre_out import DISTANCE, REACH, centre_out
+from cortex_sim.tasks.task import BIN
 from cortex_sim.trials import derangement
 
 QUESTION = __doc__.split("\n")[0]

@@ -16,18 +16,19 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from cortex_sim import Claim, Model, Report, Trials, simulate
+from cortex_sim.analysis.preparation import SD, mixtures, preferred_states
+from cortex_sim.analysis.rotations import AXES, Rotations, jpca, normalised, principal, span
 from cortex_sim.comparison import geometry, planted
-from cortex_sim.comparison.inference import p_value
-from cortex_sim.comparison.rotations import AXES, Rotations, jpca, normalised, principal, span
-from cortex_sim.comparison.score import Score, jackknifed, remembered
-from cortex_sim.comparison.surrogate import MaximumEntropy, inverted, rephased, sequence, shuffled
 from cortex_sim.errors import TrialsError
-from cortex_sim.preparation import SD, mixtures, preferred_states
-from cortex_sim.progress import timed, track
-from cortex_sim.recordings import read
-from cortex_sim.report import Picture, figures
-from cortex_sim.report.matrices import annotated
-from cortex_sim.task import BIN, free_run
+from cortex_sim.report import Picture
+from cortex_sim.report.figures import figures
+from cortex_sim.report.figures.matrices import annotated
+from cortex_sim.runtime.progress import timed, track
+from cortex_sim.statistics.inference import p_value
+from cortex_sim.statistics.score import Score, jackknifed, remembered
+from cortex_sim.statistics.surrogates import MaximumEntropy, inverted, rephased, sequence, shuffled
+from cortex_sim.tasks.task import BIN, free_run
+from cortex_sim.trials.recordings import read
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"

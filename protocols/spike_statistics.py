@@ -12,19 +12,20 @@ from pathlib import Path
 import numpy as np
 
 from cortex_sim import Claim, Report, Trials, simulate
-from cortex_sim.comparison import spike_statistics as stats
-from cortex_sim.comparison.co_smoothing import FOLDS, co_smoothing
-from cortex_sim.comparison.score import Score, jackknifed
-from cortex_sim.comparison.spike_statistics import ALL, SpikeStatistics
-from cortex_sim.comparison.surrogate import poisson
+from cortex_sim.analysis import spike_statistics as stats
+from cortex_sim.analysis.co_smoothing import FOLDS, co_smoothing
+from cortex_sim.analysis.spike_statistics import ALL, SpikeStatistics
+from cortex_sim.cards.spiking import SpikingModel
 from cortex_sim.errors import OptionError, TrialsError
-from cortex_sim.progress import timed
-from cortex_sim.recordings import read
-from cortex_sim.report import Picture, figures
-from cortex_sim.report import spikes as draw
-from cortex_sim.report.page import number
-from cortex_sim.spiking import SpikingModel
-from cortex_sim.task import spontaneous
+from cortex_sim.report import Picture
+from cortex_sim.report._page import number
+from cortex_sim.report.figures import figures
+from cortex_sim.report.figures import spikes as draw
+from cortex_sim.runtime.progress import timed
+from cortex_sim.statistics.score import Score, jackknifed
+from cortex_sim.statistics.surrogates import poisson
+from cortex_sim.tasks.task import spontaneous
+from cortex_sim.trials.recordings import read
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "dura_bernal_2023_lif"

@@ -15,18 +15,19 @@ from scipy.ndimage import uniform_filter1d
 from scipy.stats import spearmanr
 
 from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
-from cortex_sim.comparison import spike_statistics as stats
+from cortex_sim.analysis import spike_statistics as stats
+from cortex_sim.analysis.preparation import preferred_states
+from cortex_sim.cards.siegert import Background, Neuron, siegert, stationary_rates
+from cortex_sim.cards.spiking import SpikingModel
 from cortex_sim.comparison.reliability import reliability
-from cortex_sim.comparison.score import Score, jackknifed
-from cortex_sim.dynamics import rate_of
-from cortex_sim.preparation import preferred_states
-from cortex_sim.progress import timed
-from cortex_sim.report import Picture, figures
-from cortex_sim.report import spikes as draw
-from cortex_sim.siegert import Background, Neuron, siegert, stationary_rates
-from cortex_sim.spiking import SpikingModel
-from cortex_sim.task import BIN, Drive, free_run, spontaneous
-from cortex_sim.task.centre_out import centre_out
+from cortex_sim.report import Picture
+from cortex_sim.report.figures import figures
+from cortex_sim.report.figures import spikes as draw
+from cortex_sim.runtime.progress import timed
+from cortex_sim.simulation.dynamics import rate_of
+from cortex_sim.statistics.score import Score, jackknifed
+from cortex_sim.tasks.centre_out import centre_out
+from cortex_sim.tasks.task import BIN, Drive, free_run, spontaneous
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "dura_bernal_2023_lif"

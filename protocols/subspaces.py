@@ -15,23 +15,24 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from cortex_sim import Claim, Model, Report, Trials, load, simulate
+from cortex_sim.analysis.preparation import MIXED, SD, holding_currents, mixtures, preferred_states
+from cortex_sim.analysis.rotations import SOFT, normalised
+from cortex_sim.analysis.subspaces import Spaces, chance_alignment, spaces, tuning_ratio, variance_shares
 from cortex_sim.comparison.geometry import alignment
-from cortex_sim.comparison.inference import p_value
-from cortex_sim.comparison.rotations import SOFT, normalised
-from cortex_sim.comparison.score import Score, jackknifed
-from cortex_sim.comparison.subspaces import Spaces, chance_alignment, spaces, tuning_ratio, variance_shares
 from cortex_sim.errors import TrialsError
 from cortex_sim.fitting import Options
 from cortex_sim.fitting.side_by_side import Job, train_many
 from cortex_sim.fitting.start import own_class, paced
-from cortex_sim.preparation import MIXED, SD, holding_currents, mixtures, preferred_states
-from cortex_sim.progress import timed
-from cortex_sim.recordings import hand, read
-from cortex_sim.report import Picture, panels
-from cortex_sim.report.courses import Line, over_settings
-from cortex_sim.report.matrices import annotated
-from cortex_sim.task import BIN, Task
-from cortex_sim.task.centre_out import centre_out
+from cortex_sim.report import Picture
+from cortex_sim.report.figures import panels
+from cortex_sim.report.figures.courses import Line, over_settings
+from cortex_sim.report.figures.matrices import annotated
+from cortex_sim.runtime.progress import timed
+from cortex_sim.statistics.inference import p_value
+from cortex_sim.statistics.score import Score, jackknifed
+from cortex_sim.tasks.centre_out import centre_out
+from cortex_sim.tasks.task import BIN, Task
+from cortex_sim.trials.recordings import hand, read
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"

@@ -15,22 +15,23 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from cortex_sim import Claim, Model, Report, Trials, load, simulate
+from cortex_sim.analysis.preparation import reaches
+from cortex_sim.analysis.tangling import AXES, tangling
 from cortex_sim.comparison import planted
 from cortex_sim.comparison.predictivity import decoding_transfer
 from cortex_sim.comparison.response import response_r2
-from cortex_sim.comparison.score import PERMUTATION, Score, jackknifed, remembered
-from cortex_sim.comparison.tangling import AXES, tangling
 from cortex_sim.errors import TrialsError
 from cortex_sim.fitting import Options
 from cortex_sim.fitting.side_by_side import Job, train_many
 from cortex_sim.fitting.start import own_class, paced
-from cortex_sim.preparation import reaches
-from cortex_sim.progress import timed, track
-from cortex_sim.recordings import hand, read
-from cortex_sim.report import Picture, figures, panels
-from cortex_sim.report.explained import against
-from cortex_sim.task import BIN
+from cortex_sim.report import Picture
+from cortex_sim.report.figures import figures, panels
+from cortex_sim.report.figures.explained import against
+from cortex_sim.runtime.progress import timed, track
+from cortex_sim.statistics.score import PERMUTATION, Score, jackknifed, remembered
+from cortex_sim.tasks.task import BIN
 from cortex_sim.trials import derangement
+from cortex_sim.trials.recordings import hand, read
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"

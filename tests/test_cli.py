@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cortex_sim import catalog
+from cortex_sim.cards import catalogue
 
 ROOT = Path(__file__).parents[1]
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -32,8 +32,8 @@ def refusal(*arguments: object, cwd: Path = ROOT) -> str:
 
 def test_list_names_every_shipped_file() -> None:
     found = command("list").stdout
-    for name, path in (catalog.models() | catalog.protocols()).items():
-        assert name in found and catalog.describe(path) in found
+    for name, path in (catalogue.models() | catalogue.protocols()).items():
+        assert name in found and catalogue.describe(path) in found
     assert "match" not in command("list", "models").stdout and "gru" not in command("list", "protocols").stdout
 
 
@@ -51,7 +51,7 @@ def test_show_prints_the_file() -> None:
 def test_check_hands_every_card_to_brian2() -> None:
     done = command("check", "--all")
     assert done.returncode == 0
-    assert done.stdout.count("Brian2 accepts") == len(catalog.models())
+    assert done.stdout.count("Brian2 accepts") == len(catalogue.models())
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_ctrl_c_says_one_line_and_leaves_nothing(tmp_path: Path) -> None:
 
 def test_simulated_spikes_become_nwb_and_come_back(tmp_path: Path) -> None:
     from cortex_sim import load, simulate
-    from cortex_sim.task import spontaneous
+    from cortex_sim.tasks.task import spontaneous
     from cortex_sim.trials import Trials
 
     simulate(load("lif"), spontaneous(0.1), target="numpy").save(tmp_path / "a.nc")

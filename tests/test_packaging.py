@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cortex_sim import catalog
+from cortex_sim.cards import catalogue
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,18 +27,18 @@ def test_the_wheel_has_one_top_level_name_and_ships_cards_and_protocols(built: P
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"cortex_sim"}
     shipped = {name.removeprefix("cortex_sim/_shipped/") for name in names if "_shipped" in name and name.endswith((".toml", ".py"))}
     spaces = {str(path.relative_to(ROOT)) for path in ROOT.glob("protocols/*.space.toml")}
-    assert spaces and shipped == spaces | {str(path.relative_to(ROOT)) for path in (catalog.models() | catalog.protocols()).values()}
+    assert spaces and shipped == spaces | {str(path.relative_to(ROOT)) for path in (catalogue.models() | catalogue.protocols()).values()}
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
 
 
 def test_the_unpacked_wheel_finds_what_it_ships(built: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
         wheel.extractall(tmp_path)
-    probe = "from cortex_sim import catalog, load; print(catalog.PACKAGE); print(*catalog.models(), *catalog.protocols()); load('gru')"
+    probe = "from cortex_sim import catalog, load; print(catalogue.PACKAGE); print(*catalogue.models(), *catalogue.protocols()); load('gru')"
     done = subprocess.run([sys.executable, "-c", probe], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True)
     place, names = done.stdout.splitlines()
     assert Path(place).is_relative_to(tmp_path)
-    assert names.split() == [*catalog.models(), *catalog.protocols()]
+    assert names.split() == [*catalogue.models(), *catalogue.protocols()]
 
 
 def test_the_sdist_can_be_tested_and_built(built: Path) -> None:

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from cortex_sim import Report, catalog, load, simulate
-from cortex_sim.dynamics import flow
-from cortex_sim.preparation import reaches, resting_state
-from cortex_sim.task import BIN
+from cortex_sim import Report, load, simulate
+from cortex_sim.analysis.preparation import reaches, resting_state
+from cortex_sim.cards import catalogue
+from cortex_sim.simulation.dynamics import flow
+from cortex_sim.tasks.task import BIN
 
-PROTOCOLS = sorted(catalog.protocols())
+PROTOCOLS = sorted(catalogue.protocols())
 SCORE = {"measure", "student", "split", "estimate", "null_mean", "null_sd", "null", "ceiling", "interval", "better"}
 
 
@@ -26,7 +27,7 @@ class SmokeRuns(dict[str, Report]):
     """Each protocol is run when first asked for."""
 
     def __missing__(self, name: str) -> Report:
-        module = catalog.protocol(name)
+        module = catalogue.protocol(name)
         self[name] = module.run(load(module.MODEL), seed=1, smoke=True)
         return self[name]
 
@@ -38,10 +39,10 @@ def smoke() -> SmokeRuns:
 
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_a_protocol_asks_says_what_it_reproduces_and_what_it_claims(name: str) -> None:
-    tree = ast.parse(catalog.protocols()[name].read_text())
+    tree = ast.parse(catalogue.protocols()[name].read_text())
     text = ast.get_docstring(tree) or ""
     assert text.split("\n")[0].endswith("?") and "Reproduces" in text and "Claim" in text
-    parameters = inspect.signature(catalog.protocol(name).run).parameters
+    parameters = inspect.signature(catalogue.protocol(name).run).parameters
     assert next(iter(parameters)) == "model"
     assert all(parameters[key].kind is inspect.Parameter.KEYWORD_ONLY for key in ("seed", "smoke"))
 
@@ -67,7 +68,7 @@ def test_the_claims_of_a_smoke_run_hold(name: str, smoke: SmokeRuns) -> None:
 
 
 def test_mechanism_ranks_by_kendalls_tau() -> None:
-    tau, rng = catalog.protocol("mechanism")._tau, np.random.default_rng(0)
+    tau, rng = catalogue.protocol("mechanism")._tau, np.random.default_rng(0)
     for _ in range(200):
         ranks, others = rng.integers(0, 5, 9).astype(float), rng.standard_normal(9).round(1)
         ranks[rng.integers(9)] = -np.inf
@@ -78,7 +79,7 @@ def test_mechanism_ranks_by_kendalls_tau() -> None:
 
 @pytest.mark.parametrize("name", ["layered", "chaotic"])
 def test_mechanism_pushes_a_circuit_through_its_own_input_as_far_as_it_tells_the_students(name: str) -> None:
-    module = catalog.protocol("mechanism")
+    module = catalogue.protocol("mechanism")
     circuit = module._circuits(load(module.MODEL), 0)[name]
     (side,) = reaches(circuit, (2,), seed=0)
     seen, rest = np.arange(0, circuit.units, 2), resting_state(circuit)
@@ -98,7 +99,7 @@ def test_mechanism_pushes_a_circuit_through_its_own_input_as_far_as_it_tells_the
 
 @pytest.mark.parametrize("kind", ["line", "point"])
 def test_attractors_follow_one_path_and_depart_from_it_as_their_flow_says(kind: str) -> None:
-    module, card = catalog.protocol("attractors"), load("ostrow_2023")
+    module, card = catalogue.protocol("attractors"), load("ostrow_2023")
     path = simulate(module._quiet(card), module._task({}, module.FIRST)).rate
     system = module._system(card, kind, 0, 0)
     task = module._along(system, path)
@@ -135,21 +136,21 @@ def test_match_holds_no_condition_in_both_parts(smoke: SmokeRuns) -> None:
 
 @of_match
 def test_match_is_the_same_for_the_same_seed(smoke: SmokeRuns) -> None:
-    module = catalog.protocol("match")
+    module = catalogue.protocol("match")
     again = module.run(load(module.MODEL), seed=1, smoke=True)
     assert [score.estimate for score in again.scores] == [score.estimate for score in smoke["match"].scores]
 
 
 @pytest.mark.parametrize("name", ["murphy_miller_2009", "sompolinsky_1988"])
 def test_match_runs_on_every_circuit(name: str) -> None:
-    report = catalog.protocol("match").run(load(name), smoke=True)
+    report = catalogue.protocol("match").run(load(name), smoke=True)
     assert {"own gain", "positive control"} <= {score.student for score in report.scores}
     assert report.answer.count("R²") >= 2
 
 
 def test_match_on_a_recording_says_why_there_are_no_pushes(shared_data: Path) -> None:
     path = shared_data / "hatsopoulos2007_rs_centerout.npz"
-    report = catalog.protocol("match").run(load("hennequin_2014"), recording=path, smoke=True)
+    report = catalogue.protocol("match").run(load("hennequin_2014"), recording=path, smoke=True)
     assert not [score for score in report.scores if "response" in score.measure]
     assert any("nobody pushed this cortex" in reason for reason in report.absent)
     tuned = next(score for score in report.scores if (score.measure, score.student) == ("R² of rates", "cosine tuning"))

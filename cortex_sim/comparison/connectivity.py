@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.connectivity import of_rank
+from cortex_sim.cards.weights import of_rank
 
 
 def effective(J: Float[ndarray, "unit unit"], inputs: Float[ndarray, "unit channel"], rank: int) -> Float[ndarray, "unit unit"]:

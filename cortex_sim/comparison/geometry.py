@@ -82,14 +82,6 @@ def alignment(a: Float[ndarray, "... unit"], b: Float[ndarray, "... unit"], axes
     return float(np.trace(D.T @ C_b @ D) / np.linalg.eigvalsh(C_b)[-k:].sum())
 
 
-def squared_distances(a: Float[ndarray, "sample axis"], b: Float[ndarray, "other axis"]) -> Float[ndarray, "sample other"]:
-    """Of every sample of one from every sample of the other, by one matrix product: exact to round-off of the squared norms."""
-    products = a @ b.T
-    products *= -2
-    products += (a**2).sum(axis=1)[:, None]
-    products += (b**2).sum(axis=1)
-    return np.maximum(products, 0.0, out=products)
-
 
 def _unbiased_hsic(a: ndarray, b: ndarray) -> float:
     """HSIC_1 of Song et al. (2012) for linear kernels, from features: no sample-by-sample matrix is made."""

@@ -4,9 +4,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.comparison.geometry import squared_distances
-from cortex_sim.comparison.splits import halves
 from cortex_sim.errors import ComparisonError
+from cortex_sim.statistics.distances import squared_distances
+from cortex_sim.statistics.splits import halves
 from cortex_sim.trials import Trials
 
 SHRINK = 0.1  # of the mean variance, added to the noise covariance before it is inverted

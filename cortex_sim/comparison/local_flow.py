@@ -4,9 +4,10 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.comparison.geometry import reduced, squared_distances
-from cortex_sim.comparison.splits import folds
+from cortex_sim.comparison.geometry import reduced
 from cortex_sim.errors import ComparisonError
+from cortex_sim.statistics.distances import squared_distances
+from cortex_sim.statistics.splits import folds
 
 FOLDS = 4
 RIDGE = 1e-6  # of the mean variance

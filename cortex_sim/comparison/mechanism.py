@@ -8,19 +8,19 @@ from jaxtyping import Float
 from numpy import ndarray
 from threadpoolctl import threadpool_limits
 
-from cortex_sim.backends.pytorch.states import trajectory
-from cortex_sim.comparison.currents import Currents, correlations, currents
-from cortex_sim.comparison.explored import explored_flow, flow_distance, observed
-from cortex_sim.comparison.fixed_points import fixed_points, points_distance
+from cortex_sim.analysis.currents import Currents, correlations, currents
+from cortex_sim.analysis.explored import explored_flow, flow_distance, observed
+from cortex_sim.analysis.fixed_points import fixed_points, points_distance
+from cortex_sim.analysis.preparation import Side
+from cortex_sim.analysis.spectrum import Spectrum, spectral_distance, spectrum
+from cortex_sim.cards.model import Model
 from cortex_sim.comparison.response import response_r2
-from cortex_sim.comparison.spectrum import Spectrum, spectral_distance, spectrum
-from cortex_sim.comparison.surrogate import spike_averages
 from cortex_sim.comparison.table import MEASURES
-from cortex_sim.model import Model
-from cortex_sim.preparation import Side
-from cortex_sim.schedule import Schedule
 from cortex_sim.simulation import simulate
-from cortex_sim.task import BIN, Task
+from cortex_sim.simulation.problem import Schedule
+from cortex_sim.simulation.torch.states import trajectory
+from cortex_sim.statistics.surrogates import spike_averages
+from cortex_sim.tasks.task import BIN, Task
 from cortex_sim.trials import Trials
 
 PUSHES, MODES, FLOW, FIXED, CURRENTS = TRUTHS = (

@@ -9,8 +9,8 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from cortex_sim.comparison.geometry import reduced
-from cortex_sim.comparison.splits import Prepared, Split, folds
 from cortex_sim.errors import ComparisonError
+from cortex_sim.statistics.splits import Prepared, Split, folds
 
 FOLDS, INNER = 4, 2  # of conditions: judged, and within the others to choose a penalty
 PENALTIES = 10.0 ** np.arange(-6, 3)  # of the mean variance of the predictors

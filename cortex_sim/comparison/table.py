@@ -12,14 +12,15 @@ from joblib import Parallel, cpu_count, delayed
 from numpy import ndarray
 from threadpoolctl import threadpool_limits
 
-from cortex_sim.comparison import dsa, geometry, rotations
+from cortex_sim.analysis import rotations
+from cortex_sim.analysis.tangling import tangling
+from cortex_sim.comparison import dsa, geometry
 from cortex_sim.comparison.kernels import rbf_cka, rsa
 from cortex_sim.comparison.local_flow import local_flow
 from cortex_sim.comparison.predictivity import canonical_correlation, cycle_consistency, predictivity
-from cortex_sim.comparison.score import PERMUTATION, Score, jackknifed, remembered
 from cortex_sim.comparison.shape import shape_distance
-from cortex_sim.comparison.surrogate import shuffled
-from cortex_sim.comparison.tangling import tangling
+from cortex_sim.statistics.score import PERMUTATION, Score, jackknifed, remembered
+from cortex_sim.statistics.surrogates import shuffled
 from cortex_sim.trials import derangement
 
 Rates = Float[ndarray, "condition time unit"]

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy import ndarray
 
+from cortex_sim.cards.model import Model
 from cortex_sim.errors import TaskError
-from cortex_sim.learning import Options
-from cortex_sim.model import Model
+from cortex_sim.fitting.options import Options
 
 FLOOR = 0.02  # of the learning rate, at the end of the cosine
 BETAS, EPSILON = (0.9, 0.999), 1e-8

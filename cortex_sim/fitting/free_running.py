@@ -6,14 +6,14 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from cortex_sim.cards.model import Model
+from cortex_sim.cards.units import scale
 from cortex_sim.errors import OptionError, TaskError
-from cortex_sim.leaky import Coefficients, Leaky
-from cortex_sim.learning import Lesson, Options
-from cortex_sim.model import Model
-from cortex_sim.schedule import Schedule
-from cortex_sim.task import Task
+from cortex_sim.fitting.options import Lesson, Options
+from cortex_sim.simulation.forms.leaky import Coefficients, Leaky
+from cortex_sim.simulation.problem import Schedule
+from cortex_sim.tasks.task import Task
 from cortex_sim.trials import Trials
-from cortex_sim.units import scale
 
 PENALTIES = ("penalty_rates", "penalty_weights", "penalty_jacobian", "penalty_smoothness")
 

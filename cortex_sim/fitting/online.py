@@ -12,13 +12,13 @@ from jaxtyping import Float
 from numpy import ndarray
 from threadpoolctl import threadpool_limits
 
+from cortex_sim.cards.model import Model
 from cortex_sim.errors import TaskError
 from cortex_sim.fitting import free_running
+from cortex_sim.fitting.options import Course, Lesson, Options
 from cortex_sim.fitting.start import one_unit_each
-from cortex_sim.leaky import Leaky
-from cortex_sim.learning import Course, Lesson, Options
-from cortex_sim.model import Model
-from cortex_sim.schedule import Schedule
+from cortex_sim.simulation.forms.leaky import Leaky
+from cortex_sim.simulation.problem import Schedule
 
 TRIAL = 14  # names the random streams of a trial's noise
 FEEDBACK = 15  # names the random stream of the feedback weights

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from cortex_sim.cards.model import Model
 from cortex_sim.fitting import Fitted, Options, train
-from cortex_sim.model import Model
-from cortex_sim.plant.load import KINDS
-from cortex_sim.progress import track
-from cortex_sim.storage import cache_folder, content_key, write_text
-from cortex_sim.task import Task
+from cortex_sim.runtime.progress import track
+from cortex_sim.runtime.storage import cache_folder, content_key, write_text
+from cortex_sim.tasks.body.load import KINDS
+from cortex_sim.tasks.task import Task
 from cortex_sim.trials import Trials, derangement
 
 ORDER = 10  # names the random stream that shuffles conditions
@@ -85,7 +85,7 @@ def train_many(jobs: Mapping[str, Job]) -> dict[str, Fitted]:
 
 
 def _train_alone(job: Job, checkpoint: Path, board: Path) -> Fitted:
-    from cortex_sim.backends.pytorch import use_one_thread
+    from cortex_sim.simulation.torch import use_one_thread
 
     use_one_thread()
 

@@ -6,10 +6,10 @@ from numpy import ndarray
 from scipy.linalg import solve_triangular
 from scipy.optimize import nnls
 
-from cortex_sim.dynamics import flow, state_of
-from cortex_sim.model import Model
-from cortex_sim.schedule import Schedule
-from cortex_sim.task import BIN, Task
+from cortex_sim.cards.model import Model
+from cortex_sim.simulation.dynamics import flow, state_of
+from cortex_sim.simulation.problem import Schedule
+from cortex_sim.tasks.task import BIN, Task
 from cortex_sim.trials import Trials
 
 PART = 64  # trials regressed at a time, to keep memory small

@@ -19,14 +19,14 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.dynamics import state_of
+from cortex_sim.cards.model import Model
 from cortex_sim.errors import OptionError, TaskError
 from cortex_sim.fitting.online import Pace, check_free, check_lesson, teach
+from cortex_sim.fitting.options import Course, Lesson, Options
 from cortex_sim.fitting.recursive import Recursive
 from cortex_sim.fitting.start import one_unit_each
-from cortex_sim.leaky import Leaky
-from cortex_sim.learning import Course, Lesson, Options
-from cortex_sim.model import Model
+from cortex_sim.simulation.dynamics import state_of
+from cortex_sim.simulation.forms.leaky import Leaky
 
 
 def learn(

@@ -13,10 +13,10 @@ from pathlib import Path
 from jaxtyping import Float
 from numpy import ndarray
 
+from cortex_sim.cards.model import Model
 from cortex_sim.fitting.online import Network, Pace, check_lesson, teach
+from cortex_sim.fitting.options import Course, Lesson, Options
 from cortex_sim.fitting.recursive import Recursive
-from cortex_sim.learning import Course, Lesson, Options
-from cortex_sim.model import Model
 
 
 def learn(

@@ -15,12 +15,12 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from cortex_sim.cards.model import Model
 from cortex_sim.errors import OptionError, TaskError
 from cortex_sim.fitting import free_running
-from cortex_sim.leaky import Leaky
-from cortex_sim.learning import Course, Lesson, Options
-from cortex_sim.model import Model
-from cortex_sim.schedule import Schedule
+from cortex_sim.fitting.options import Course, Lesson, Options
+from cortex_sim.simulation.forms.leaky import Leaky
+from cortex_sim.simulation.problem import Schedule
 
 MEMORY = 0.3  # of the running averages
 GROUPS, TRIES = 41, 42  # name the random streams

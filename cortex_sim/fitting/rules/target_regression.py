@@ -19,13 +19,13 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from cortex_sim.cards.model import Model
 from cortex_sim.errors import OptionError, TaskError
 from cortex_sim.fitting import free_running
+from cortex_sim.fitting.options import Course, Lesson, Options
 from cortex_sim.fitting.start import one_unit_each, regress
-from cortex_sim.leaky import Leaky
-from cortex_sim.learning import Course, Lesson, Options
-from cortex_sim.model import Model
-from cortex_sim.schedule import Schedule
+from cortex_sim.simulation.forms.leaky import Leaky
+from cortex_sim.simulation.problem import Schedule
 from cortex_sim.trials import Trials
 
 FEEDBACK = 43  # names the random stream

@@ -1,0 +1,123 @@
+"""From a name or a path to a file: shipped cards and protocols, or the user's own."""
+
+import ast
+import importlib.util
+import tomllib
+from collections import Counter
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from cortex_sim.errors import CardError, NotFound, OptionError, suggestion
+
+if TYPE_CHECKING:
+    from cortex_sim.cards.model import Model
+    from cortex_sim.cards.spiking import SpikingModel
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def shipped(folder: str) -> Path:
+    """Give the folder of shipped models or protocols: inside an installed package, or in the checkout it was installed from."""
+    inside = PACKAGE / "_shipped" / folder
+    checkout = PACKAGE.parent
+    if inside.is_dir() or not (checkout / "pyproject.toml").is_file():
+        return inside
+    return checkout / folder
+
+
+def models() -> dict[str, Path]:
+    """Shipped cards: name, with its kind in front where the bare one is not unique, to file."""
+    paths = sorted(shipped("models").glob("*/*.toml"))
+    shared = Counter(path.stem for path in paths)
+    return {path.stem if shared[path.stem] == 1 else f"{path.parent.name}/{path.stem}": path for path in paths}
+
+
+def protocols() -> dict[str, Path]:
+    """Shipped protocols: name to file."""
+    return {path.stem: path for path in sorted(shipped("protocols").glob("*.py")) if not path.stem.startswith("_")}
+
+
+def find(name: str) -> Path:
+    """Give the file of a shipped model or protocol, or of a path that ends in ``.toml`` or ``.py``.
+
+    Raises:
+        NotFound: no such name or file; a close name is suggested.
+    """
+    suffix = ".py" if name.endswith(".py") or name in protocols() else ".toml"
+    known = protocols() if suffix == ".py" else models()
+    if name not in known and not name.endswith(suffix):
+        known = models() | protocols()
+    return _find(name, known, suffix, "model or protocol")
+
+
+def load(name: str) -> "Model | SpikingModel":
+    """Read a card by its shipped name (``hennequin_2014`` or ``rate/hennequin_2014``) or by a path that ends in ``.toml``.
+
+    Raises:
+        NotFound: no such name; a close one is suggested.
+        CardError: the card is not well formed.
+    """
+    path = _find(name, models(), ".toml", "model")
+    if _kind(path) == "spiking":
+        from cortex_sim.cards.spiking import read_spiking
+
+        return read_spiking(path)
+    from cortex_sim.cards.model import read_card
+
+    return read_card(path)
+
+
+def protocol(name: str) -> ModuleType:
+    """Import a protocol by its shipped name or by a path that ends in ``.py``.
+
+    Raises:
+        NotFound: no such name; a close one is suggested.
+        OptionError: the file cannot be imported, or has no function ``run``.
+    """
+    path = _find(name, protocols(), ".py", "protocol")
+    spec = importlib.util.spec_from_file_location(f"cortex_sim_protocol_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as problem:  # a user's file may raise anything
+        raise OptionError(f"{path}: cannot be imported: {type(problem).__name__}: {problem}.") from problem
+    if not callable(getattr(module, "run", None)):
+        raise OptionError(f"{path}: has no function run(model, *, seed, smoke); see protocols/README.md.")
+    return module
+
+
+def describe(path: Path) -> str:
+    """Give a card's title or a protocol's question, without importing anything.
+
+    Raises:
+        CardError: the card is no TOML.
+    """
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".py":
+        return (ast.get_docstring(ast.parse(text)) or "").split("\n")[0]
+    try:
+        return str(tomllib.loads(text).get("title", ""))
+    except tomllib.TOMLDecodeError as problem:
+        raise CardError(f"{path}: is no TOML: {problem}.") from None
+
+
+def _kind(path: Path) -> str:
+    """Kind that a card states; empty where it is not even TOML, which its reader will say."""
+    try:
+        return str(tomllib.loads(path.read_text(encoding="utf-8")).get("kind", ""))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return ""
+
+
+def _find(name: str, known: dict[str, Path], suffix: str, what: str) -> Path:
+    if name.endswith(suffix):
+        if not Path(name).is_file():
+            raise NotFound(f"{name}: there is no such file.")
+        return Path(name)
+    kinds = {f"{path.parent.name}/{path.stem}": path for path in known.values()}
+    if found := known.get(name) or kinds.get(name):
+        return found
+    raise NotFound(f"{what} {name!r} is unknown. {suggestion(name, known)}")

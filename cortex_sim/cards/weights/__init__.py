@@ -1,0 +1,75 @@
+"""Rules that make a weight matrix, one file each; a card names the file."""
+
+import hashlib
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from threadpoolctl import threadpool_limits
+
+from cortex_sim.errors import CardError, suggestion
+from cortex_sim.runtime.progress import track
+from cortex_sim.runtime.storage import cached_arrays, content_key
+
+
+def rules() -> tuple[str, ...]:
+    """Names of the rules a card may ask for."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])))
+
+
+def check(rule: str, arguments: set[str]) -> None:
+    """Refuse an unknown rule, an unknown argument or a missing one.
+
+    Raises:
+        CardError: which it is, with a suggestion.
+    """
+    if rule not in rules():
+        raise CardError(f"rule {rule!r} is unknown. {suggestion(rule, rules())}")
+    given = inspect.signature(_builder(rule)).parameters.values()
+    takes = {p.name for p in given if p.kind is p.KEYWORD_ONLY} - {"report"}
+    if unknown := sorted(arguments - takes):
+        raise CardError(f"arguments.{unknown[0]} is no argument of rule {rule!r}. {suggestion(unknown[0], takes)}")
+    if absent := sorted(takes - arguments):
+        raise CardError(f"arguments.{absent[0]} is missing; rule {rule!r} takes {', '.join(sorted(takes))}.")
+
+
+def weights(
+    rule: str, shape: tuple[int, int], arguments: Mapping[str, float | ndarray], entropy: tuple[int, ...]
+) -> Float[ndarray, "row column"]:
+    """Build the matrix a rule describes; expensive ones are kept, by the content of what made them.
+
+    Args:
+        rule: name of a file in this folder.
+        shape: (rows, columns); rows are targets.
+        arguments: what the rule takes, in SI units: numbers, or for a table an array.
+        entropy: seeds the rule's own random stream.
+    """
+    module = importlib.import_module(f"{__name__}.{rule}")
+
+    def build() -> dict[str, ndarray]:
+        rng = np.random.default_rng(np.random.SeedSequence(entropy))
+        if not getattr(module, "CACHED", False):
+            return {"weights": module.build(shape, rng, **arguments)}
+        with threadpool_limits(1), track(f"building {rule.replace('_', '-')} circuit, N = {shape[0]}") as report:
+            return {"weights": module.build(shape, rng, report=report, **arguments)}
+
+    if not getattr(module, "CACHED", False):
+        return build()["weights"]
+    code = hashlib.sha256(inspect.getsource(module).encode()).hexdigest()
+    key = content_key(rule, shape, dict(arguments), entropy, code, np.__version__)
+    return cached_arrays(f"connectivity/{rule}-{key[:20]}", build)["weights"]
+
+
+def of_rank(weights: Float[ndarray, "row column"], rank: int) -> Float[ndarray, "row column"]:
+    """The nearest matrix of a rank: its largest singular values and no others."""
+    U, s, Vt = np.linalg.svd(weights, full_matrices=False)
+    return (U[:, :rank] * s[:rank]) @ Vt[:rank]
+
+
+def _builder(rule: str) -> Callable[..., ndarray]:
+    return importlib.import_module(f"{__name__}.{rule}").build

@@ -1,0 +1,124 @@
+"""fit(model, trials, task) -> Model: a student learns to put out what is wanted, by one of many rules."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from cortex_sim.cards.model import Model
+from cortex_sim.errors import TaskError, TrialsError
+from cortex_sim.fitting import rules
+from cortex_sim.fitting.options import CUSTOMARY, Lesson, Options
+from cortex_sim.fitting.start import adapt, one_unit_each, regress, unit_scale
+from cortex_sim.runtime.progress import track
+from cortex_sim.tasks.task import Task
+from cortex_sim.trials import Trials
+
+SPLIT = 2  # names the random stream that draws the validation conditions
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained model and how it came about.
+
+    Attributes:
+        model: with the weights that did best on the validation conditions.
+        start: the same model before any gradient step.
+        train: loss by epoch on the training conditions; 1 is the error of predicting each unit's mean, or with a body an error of 1 cm (or N).
+        validation: loss by epoch on the validation conditions.
+        conditions: number of training and of validation conditions.
+        seconds: wall time.
+        interrupted: Ctrl-C ended training early.
+        outputs: of the training trials in the last epoch, (trial, time, observed), of rules that correct the student while it runs.
+    """
+
+    model: Model
+    start: Model
+    train: list[float]
+    validation: list[float]
+    conditions: tuple[int, int]
+    seconds: float
+    interrupted: bool = False
+    outputs: Float[ndarray, "trial time observed"] | None = None
+
+    def __str__(self) -> str:
+        model, taught = self.model, f"{self.conditions[0]} conditions, {self.seconds:.1f} s"
+        return f"{model.name}, {model.units} units, {len(self.train)} epochs, {taught}"
+
+
+def fit(
+    model: Model, trials: Trials, task: Task, *, seed: int = 0, options: Options = CUSTOMARY, rule: str = "bptt",
+    how: Mapping[str, float] | None = None,
+) -> Model:
+    """Teach a student to put out what is wanted and return it with its weights.
+
+    See :func:`train`, which also tells how training went.
+    """
+    return train(model, trials, task, seed=seed, options=options, rule=rule, how=how).model
+
+
+def train(
+    model: Model, trials: Trials, task: Task, *, seed: int = 0, options: Options = CUSTOMARY, rule: str = "bptt",
+    how: Mapping[str, float] | None = None, checkpoint: Path | None = None, report: Callable[[float, str], None] | None = None,
+) -> Fitted:
+    """Teach a student to put out what is wanted, free running: the rates of a circuit or a recording, or a task's own targets.
+
+    Conditions are split before anything is computed from the data; each unit's scale and mean come from the training part only. Where
+    the student's state can be read off its rates, training starts from the linear regression of its own equation under teacher forcing.
+
+    Args:
+        model: the student; its size is adapted to the trials.
+        trials: outputs to reproduce, one trial a condition; ``task.wanted`` of a task with targets.
+        task: what produced them; its drives and channels are the student's inputs, its mask says which bins count.
+        seed: of the split, the untrained weights and the order of conditions.
+        options: of the optimiser.
+        rule: how the student learns, one file of ``cortex_sim/fitting/rules/``.
+        how: numbers that the rule takes, by name.
+        checkpoint: file to resume from and to write to while training.
+        report: called with the fraction done and a line of text; if left out, progress goes to standard error.
+
+    Raises:
+        TaskError: the task's bins are not those of the trials, or the rule cannot teach such a student.
+        TrialsError: fewer than two conditions.
+        OptionError: the rule, or a number that it takes, is unknown.
+    """
+    if task.bins != trials.rate.shape[1] or task.trials != len(trials.rate):
+        raise TaskError(f"task has {task.trials} trials of {task.bins} bins; the trials have {trials.rate.shape[:2]}. Cut both to one window.")
+    learn = rules.find(rule, how or {})
+    if task.body and rule != "bptt":
+        raise TaskError(f"task {task.name!r}: rule {rule!r} cannot learn through a body; use 'bptt'.")
+    began = time.monotonic()
+    taught, checked = split(trials, options.validation, seed)
+    scale = np.ones(trials.rate.shape[2]) if task.body else unit_scale(trials.select(taught))
+    student = adapt(model, trials.select(taught), task, seed)
+    if options.closed_form and one_unit_each(student) and not task.body:
+        student = regress(student, trials.select(taught), task.select(taught))
+    initial = trials.rate[:, 0] if options.start == "first bin" and not task.body else None
+    started = replace(task, initial=initial)
+    lessons = [Lesson(started.select(c), trials.rate[c], scale) for c in (taught, checked)]
+    with track(f"training {model.name}") as shown:
+        course = learn(student, lessons[0], lessons[1], options=options, seed=seed, checkpoint=checkpoint, report=report or shown)
+    trained = student.with_arrays(course.arrays)
+    sizes = (len(taught), len(checked))
+    seconds = time.monotonic() - began
+    return Fitted(trained, student, course.train, course.validation, sizes, seconds, course.interrupted, course.outputs)
+
+
+def split(trials: Trials, fraction: float, seed: int) -> tuple[Int[ndarray, " taught"], Int[ndarray, " checked"]]:
+    """Set conditions aside: all trials of a condition fall on one side; of fraction 0, every trial is on both.
+
+    Raises:
+        TrialsError: there are fewer than two conditions.
+    """
+    if fraction == 0:
+        return np.arange(len(trials.condition)), np.arange(len(trials.condition))
+    conditions = np.unique(trials.condition)
+    if len(conditions) < 2:
+        raise TrialsError(f"trials have {len(conditions)} condition; at least 2 are needed to keep one for validation.")
+    order = np.random.default_rng(np.random.SeedSequence((seed, SPLIT))).permutation(conditions)
+    checked = np.isin(trials.condition, order[: max(1, round(fraction * len(order)))])
+    return np.flatnonzero(~checked), np.flatnonzero(checked)

@@ -1,0 +1,69 @@
+"""The report as one self-contained page."""
+
+import base64
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from cortex_sim.statistics.score import Score
+
+if TYPE_CHECKING:
+    from cortex_sim.report import Report
+
+MINUS = re.compile(r"(?<![\w)])-(?=\d)")
+ARROWS = {"higher": "↑", "lower": "↓", "closer": "→"}
+
+
+def render(report: "Report", run: Mapping[str, Any], figures: Path) -> str:
+    """Fill the template; figures become data so that the page stands alone."""
+    environment = Environment(loader=PackageLoader("cortex_sim.report", "."), autoescape=True, undefined=StrictUndefined)
+    environment.filters["number"] = number
+    environment.filters["listed"] = listed
+    environment.filters["minus"] = lambda text: MINUS.sub("−", text)
+    pictures = [(name, picture, _data(figures / f"{name}.svg")) for name, picture in report.pictures.items()]
+    tables = {measure: [_row(s) for s in report.scores if s.measure == measure] for measure in dict.fromkeys(s.measure for s in report.scores)}
+    return environment.get_template("report.html.j2").render(
+        report=report, run=run, pictures=pictures, tables=tables, units_of_inference=_units_of_inference(report.scores)
+    )  # fmt: skip
+
+
+def number(value: float | None) -> str:
+    """Give a number with three significant digits, at most four decimals, and a proper minus sign."""
+    if value is None or math.isnan(value):
+        return "–"
+    if value in (float("inf"), float("-inf")):
+        return "∞" if value > 0 else "−∞"
+    digits = f"{value:.4f}" if 0.99 <= abs(value) < 1 else f"{value:.3f}" if abs(value) < 100 else f"{value:.0f}"
+    return digits.replace("-", "−")
+
+
+def listed(value: Any) -> str:
+    """Give a number of a card as it is, a row of them in full, and of a table its size."""
+    if not isinstance(value, list):
+        return f"{value:g}"
+    if isinstance(value[0], list):
+        return f"{len(value)} × {len(value[0])} table"
+    return ", ".join(f"{item:g}" for item in value)
+
+
+def _units_of_inference(scores: Sequence[Score]) -> str:
+    """What was left out in turn for the intervals, each once."""
+    return ", ".join(dict.fromkeys(score.interval_over for score in scores if score.interval))
+
+
+def _row(score: Score) -> dict[str, Any]:
+    row = score.as_json()
+    row["arrow"] = ARROWS[score.better] + (f" {number(score.identical)}" if score.better == "closer" else "")
+    row["beats"] = ""
+    if score.null is not None and score.better != "closer":
+        worse = score.null < score.estimate if score.better == "higher" else score.null > score.estimate
+        row["beats"] = f"{float(worse.mean()):.0%}"
+    return row
+
+
+def _data(path: Path) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode()

@@ -1,0 +1,227 @@
+"""Report: what a protocol found, as a page a scientist would show a colleague, with the numbers beside it."""
+
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import platform
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cortex_sim.cards.model import Model
+from cortex_sim.cards.spiking import SpikingModel
+from cortex_sim.errors import FileProblem
+from cortex_sim.runtime.storage import content_key
+from cortex_sim.statistics.score import Score
+from cortex_sim.trials import Trials
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PACKAGES = ("brian2", "numpy", "scipy", "matplotlib", "torch", "xarray", "pydantic")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A number that should lie in an interval, and where the interval comes from."""
+
+    text: str
+    found: float
+    low: float
+    high: float
+    source: str
+
+    @property
+    def holds(self) -> bool:
+        """The number lies in the interval."""
+        return bool(self.low <= self.found <= self.high)
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the claim as ``claims.json`` holds it."""
+        return {
+            "text": self.text, "found": _number(self.found), "low": _number(self.low), "high": _number(self.high),
+            "source": self.source, "holds": self.holds,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure with its title and caption."""
+
+    figure: "Figure"
+    title: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Animation:
+    """A picture that moves, as the text of an SVG."""
+
+    svg: str
+    title: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a protocol found.
+
+    Attributes:
+        title: of the page.
+        question: the scientific question.
+        answer: two sentences with numbers.
+        findings: what else was found, a paragraph each by its heading.
+        claims: numbers with intervals.
+        scores: comparisons with nulls and intervals.
+        pictures: by file name.
+        trials: by name.
+        models: circuits and networks by name, whose cards and weights are written too.
+        methods: how it was done, a paragraph each.
+        facts: a label and a value each: sizes, times, counts.
+        absent: what the reader may miss, and why it is not there.
+        seed: of the run.
+        seconds: time of each stage.
+        packages: whose versions are kept beside the usual ones.
+    """
+
+    title: str
+    question: str
+    answer: str
+    findings: Mapping[str, str] = field(default_factory=dict)
+    claims: Sequence[Claim] = ()
+    scores: Sequence[Score] = ()
+    pictures: Mapping[str, Picture | Animation] = field(default_factory=dict)
+    trials: Mapping[str, Trials] = field(default_factory=dict)
+    models: Mapping[str, Model | SpikingModel] = field(default_factory=dict)
+    methods: Sequence[str] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    absent: Sequence[str] = ()
+    seed: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    packages: Sequence[str] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Every claim holds."""
+        return all(claim.holds for claim in self.claims)
+
+    def write(self, folder: str | Path, *, command: str = "", protocol: Path | None = None) -> Path:
+        """Write the page and everything beside it into a new folder, whole or not at all.
+
+        Args:
+            folder: must not exist; its parents are made.
+            command: what to type to repeat the run.
+            protocol: file that made the report; its hash is kept.
+
+        Returns:
+            The page, ``report.html``.
+
+        Raises:
+            FileProblem: the folder exists, cannot be written, or the disk is full; nothing is left behind.
+        """
+        folder = Path(folder)
+        check_new(folder)
+        temporary = None
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+            self._fill(temporary, command, protocol)
+            temporary.chmod(0o755)
+            temporary.rename(folder)
+        except OSError as problem:
+            if isinstance(problem, FileProblem):
+                raise FileProblem(f"{folder}: the report was not written: {problem}") from None
+            raise FileProblem(f"{folder}: the report cannot be written ({problem.strerror or problem}); nothing was kept.") from None
+        finally:
+            if temporary is not None and temporary.exists():
+                shutil.rmtree(temporary)
+        return folder / "report.html"
+
+    def _fill(self, folder: Path, command: str, protocol: Path | None) -> None:
+        from cortex_sim.report._page import render
+        from cortex_sim.report.figures.figures import save_svg
+
+        (folder / "figures").mkdir()
+        (folder / "models").mkdir()
+        for name, picture in self.pictures.items():
+            path = folder / "figures" / f"{name}.svg"
+            if isinstance(picture, Animation):
+                path.write_text(picture.svg, encoding="utf-8")
+            else:
+                save_svg(picture.figure, path)
+        for name, trials in self.trials.items():
+            trials.save(folder / f"{_file_name(name)}.nc")
+        for name, model in self.models.items():
+            model.save(folder / "models" / f"{_file_name(name)}.toml")
+        run = self.run_record(command, protocol)
+        _write_json(folder / "claims.json", [claim.as_json() for claim in self.claims])
+        _write_json(folder / "scores.json", [_plain(score.as_json()) for score in self.scores])
+        _write_json(folder / "run.json", run)
+        (folder / "report.html").write_text(render(self, run, folder / "figures"), encoding="utf-8")
+
+    def run_record(self, command: str, protocol: Path | None = None) -> dict[str, Any]:
+        """Say what made this report: seed, versions, hashes of cards, trials and code, times."""
+        from cortex_sim import __version__
+
+        root = Path(__file__).parents[1]
+        made = protocol and {"name": protocol.stem, "sha256": hashlib.sha256(protocol.read_bytes()).hexdigest()}
+        code = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(root.rglob("*.py")))).hexdigest()
+        return {
+            "command": command, "seed": self.seed, "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "versions": {"cortex-sim": __version__, "python": platform.python_version()}
+            | {p: importlib.metadata.version(p) for p in (*PACKAGES, *self.packages)},
+            "cards": {name: model.key for name, model in self.models.items()},
+            "trials": {name: _content(trials) for name, trials in self.trials.items()},
+            "protocol": made, "code": code, "machine": platform.platform(),
+            "seconds": {stage: round(value, 2) for stage, value in self.seconds.items()}, "facts": dict(self.facts),
+        }  # fmt: skip
+
+
+def check_new(folder: Path) -> None:
+    """Refuse a folder that exists already.
+
+    Raises:
+        FileProblem: it exists.
+    """
+    if folder.exists():
+        raise FileProblem(f"{folder}: exists already, and a finished run is never overwritten. Choose another --out or remove it.")
+
+
+def _content(trials: Trials) -> str:
+    """Hash of the rates, or of the spikes."""
+    return content_key(*trials.spikes) if "spike_time" in trials.dataset else content_key(trials.rate)
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r"\W+", "_", name.lower())
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy numbers into plain ones and numbers that JSON lacks into null."""
+    match value:
+        case dict():
+            return {key: _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case bool() | np.bool_():
+            return bool(value)
+        case float() | np.floating():
+            return _number(float(value))
+        case np.integer():
+            return int(value)
+    return value
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

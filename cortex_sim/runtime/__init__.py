@@ -1,0 +1,1 @@
+"""What has nothing to do with neurons: files written whole, keys, random streams, work in parallel, progress."""

@@ -1,0 +1,95 @@
+"""simulate(model, task) -> Trials, whichever backend runs it."""
+
+from typing import Literal
+
+from threadpoolctl import threadpool_limits
+
+from cortex_sim.cards.model import Model
+from cortex_sim.cards.spiking import SpikingModel
+from cortex_sim.errors import OptionError, TaskError
+from cortex_sim.simulation.problem import Schedule
+from cortex_sim.tasks.body.body import Movement
+from cortex_sim.tasks.body.moving import Course
+from cortex_sim.tasks.task import Task
+from cortex_sim.trials import Trials
+
+Backend = Literal["brian", "torch"]
+Target = Literal["numpy", "cython", "standalone"]
+CUSTOMARY: dict[str, Backend] = {"rate": "brian", "rnn": "torch"}
+THREADED = 500  # units below which a second thread brings nothing
+
+
+def simulate(model: Model | SpikingModel, task: Task, *, seed: int = 0, backend: Backend | None = None, target: Target | None = None) -> Trials:
+    """Run a circuit or a network on a task.
+
+    Args:
+        model: circuit or network, trained or not.
+        task: what it is run on; its drives and initial rates are in the space of the observed rates.
+        seed: of the noise, where the model has any; its weights follow ``model.seed``.
+        backend: ``"brian"`` or ``"torch"``; by default circuits (``rate``) run in Brian2 and networks (``rnn``) in torch. Both run the same
+            equation text and agree to round-off.
+        target: for a spiking circuit, which code Brian2 makes of it: ``"numpy"``, ``"cython"`` or ``"standalone"`` (C++); by default
+            whichever is predicted to be done first. All run the same network with the same noise.
+
+    Returns:
+        Observed rates, (trial, time, unit), at the start of every 10 ms bin; of a spiking circuit, the spikes.
+
+    Raises:
+        TaskError: the task does not fit the model.
+        OptionError: the backend or target is unknown or does not apply.
+    """
+    if isinstance(model, SpikingModel):
+        if backend not in (None, "brian"):
+            raise OptionError(f"backend {backend!r} runs no spiking circuit; {model.name} runs in 'brian'.")
+        from cortex_sim.simulation import spiking_backend as spiking
+        from cortex_sim.simulation.spiking_problem import Plan
+
+        return spiking.simulate(Plan(model, task, seed), target)
+    if target is not None:
+        raise OptionError(f"target {target!r} applies to spiking circuits; {model.name} is of kind {model.kind!r}.")
+    return _run(Schedule(model, model.arrays(), task, seed), backend)[0]
+
+
+def move(model: Model, task: Task, *, seed: int = 0, backend: Backend | None = None) -> tuple[Trials, Movement]:
+    """Run a circuit or a network on a task with a body, in closed loop where it hears what the body feels.
+
+    Args:
+        model: its observed outputs command the body.
+        task: with a body.
+        seed: of the noise.
+        backend: as in :func:`simulate`; the body is stepped beside Brian2, or in torch, and both agree to round-off.
+
+    Returns:
+        Commands (trial, time, command), and what the body did.
+
+    Raises:
+        TaskError: the task has no body, or does not fit the model.
+        PlantError: a joint is bent further than it can be, or a number is not finite; which, in which trial and when.
+    """
+    if task.body is None:
+        raise TaskError(f"task {task.name!r}: has no body to be moved; give it one, or use simulate.")
+    schedule = Schedule(model, model.arrays(), task, seed)
+    trials, course = _run(schedule, backend)
+    assert course is not None
+    return trials, schedule.moved(course)
+
+
+def _run(schedule: Schedule, backend: Backend | None) -> tuple[Trials, Course | None]:
+    with threadpool_limits(1 if schedule.model.units < THREADED else None):
+        return _run_in(schedule, backend or CUSTOMARY[schedule.model.kind])
+
+
+def _run_in(schedule: Schedule, backend: Backend) -> tuple[Trials, Course | None]:
+    match backend:
+        case "brian":
+            from cortex_sim.simulation import brian
+
+            rates, course = brian.run(schedule)
+            return schedule.observe(rates), course
+        case "torch":
+            from cortex_sim.simulation import torch as pytorch
+
+            rates, course = pytorch.run(schedule)
+            return schedule.trials(rates), course
+        case other:
+            raise OptionError(f"backend {other!r} is unknown. Choose from 'brian', 'torch'.")

@@ -1,0 +1,1 @@
+"""Splits, nulls, intervals, paired tests and the score that carries them; no neuron in it."""

@@ -1,0 +1,1 @@
+"""Many runs: the search for how a student is best built and taught."""

@@ -1,0 +1,225 @@
+"""One description of a push, given in the space of the observed rates and applied to either side.
+
+What acts from outside changes the task: currents, silencing, light, channels that are blocked, senses that are cut, loads on the arm. What
+changes the circuit itself, lesions and gains, changes the model: :mod:`cortex_sim.cards.edit.lesion`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.linalg import expm
+
+from cortex_sim.errors import OptionError
+from cortex_sim.tasks.body.load import Load
+from cortex_sim.tasks.task import DT, Clamp, Drive, Task
+
+PUSH, SILENCE = 5, 6  # name the random streams
+Pair = tuple[float, float]
+EDGE = DT / 4
+OPENING, CLOSING, TIRING, TIRED = 2e-3, 10e-3, 50e-3, 0.6  # s, and the share of channels that tire in lasting light; chosen
+
+
+def push(
+    task: Task, units: int, *, seed: int, amplitude: float | Float[ndarray, " unit"], fraction: float, start: float, duration: float
+) -> Task:
+    """Add a brief current of random sign to random units, different ones in every trial.
+
+    Args:
+        task: to be perturbed.
+        units: number of observed units.
+        seed: of the choice; the same seed gives both sides the same push.
+        amplitude: of the current, in the unit of the rates, or of that into each unit.
+        fraction: of the units that are pushed.
+        start: s from the go cue.
+        duration: s.
+
+    Raises:
+        OptionError: the fraction is not between 0 and 1, or the push lies outside the task.
+    """
+    course = _course(task, start, duration)
+    rng = np.random.default_rng(np.random.SeedSequence((seed, PUSH)))
+    pattern, size = np.zeros((task.trials, units)), np.broadcast_to(amplitude, units)
+    for row in pattern:
+        chosen = rng.choice(units, _count(units, fraction), replace=False)
+        row[chosen] = size[chosen] * rng.choice([-1.0, 1.0], size=len(chosen))
+    return replace(task, drives=(*task.drives, Drive(pattern, course.astype(float), "push")))
+
+
+def push_along(task: Task, directions: Float[ndarray, "direction unit"], *, amplitude: float, start: float, duration: float) -> Task:
+    """Add a brief current along given directions, one a trial in turn: principal components, preferred states, or what one likes.
+
+    Args:
+        task: to be perturbed.
+        directions: of any length but 0; brought to a root mean square of 1 over units.
+        amplitude: root mean square of the current over units, in the unit of the rates.
+        start: s from the go cue.
+        duration: s.
+
+    Raises:
+        OptionError: a direction is 0 or not finite, or the push lies outside the task.
+    """
+    size = np.sqrt((np.atleast_2d(directions) ** 2).mean(axis=1, keepdims=True))
+    if not (np.isfinite(size) & (size > 0)).all():
+        raise OptionError("perturbation: a direction is 0 or not finite; there should be numbers, not all 0.")
+    pattern = amplitude * (np.atleast_2d(directions) / size)[np.arange(task.trials) % len(size)]
+    return replace(task, drives=(*task.drives, Drive(pattern, _course(task, start, duration).astype(float), "push")))
+
+
+def inhibit(task: Task, units: Sequence[int] | ndarray, *, of: int, amplitude: float, span: tuple[float, float]) -> Task:
+    """Draw a constant current out of chosen units, or a cell type, for a while: graded, unlike silencing.
+
+    Args:
+        task: to be perturbed.
+        units: positions of the observed units.
+        of: number of observed units.
+        amplitude: of the current, in the unit of the rates; above 0 inhibits.
+        span: start and stop, s from the go cue.
+
+    Raises:
+        OptionError: a unit is not there, or the span lies outside the task.
+    """
+    course = _course(task, span[0], span[1] - span[0])
+    return replace(task, drives=(*task.drives, Drive(-amplitude * _chosen(task, units, of), course.astype(float), "inhibition")))
+
+
+def light(task: Task, units: Sequence[int] | ndarray, *, of: int, dose: float, amplitude: float, span: tuple[float, float]) -> Task:
+    r"""Shine light on units that bear a channelrhodopsin: a current with the course of its photocurrent.
+
+    Channels are closed, open or tired: :math:`\dot O = L (1 - O - D)/\tau_o - O/\tau_c - k_d O` and :math:`\dot D = k_d O - k_r D`, L the dose.
+    :math:`k_d + k_r` is the rate at which they tire in strong light and :math:`k_d/(k_d + k_r)` the share that does; with three states they
+    recover as fast in the dark, faster than real ones. How the current depends on voltage is left out, since rates have none.
+
+    Args:
+        task: to be perturbed.
+        units: positions of the observed units that bear the channel.
+        of: number of observed units.
+        dose: of light; at 1 channels open within 2 ms.
+        amplitude: current of a unit all of whose channels are open, in the unit of the rates.
+        span: start and stop of the light, s from the go cue.
+
+    Raises:
+        OptionError: the dose is negative, a unit is not there, or the span lies outside the task.
+    """
+    if not dose >= 0:
+        raise OptionError(f"perturbation: dose {dose!r} should be 0 or more.")
+    course = photocurrent(dose * _course(task, span[0], span[1] - span[0]))
+    return replace(task, drives=(*task.drives, Drive(amplitude * _chosen(task, units, of), course, "light")))
+
+
+def photocurrent(light: Float[ndarray, " step"]) -> Float[ndarray, " step"]:
+    """Share of channels that are open at every step of the fine grid, all closed at first; see :func:`light`."""
+    rate = TIRED / TIRING
+    opened, tired, course = 0.0, 0.0, np.zeros(len(light))
+    for step, shone in enumerate(light):
+        course[step] = opened
+        flow = np.array([[-shone / OPENING - 1 / CLOSING - rate, -shone / OPENING], [rate, -(1 - TIRED) / TIRING]])
+        steady = np.linalg.solve(flow, [-shone / OPENING, 0.0])
+        opened, tired = steady + expm(DT * flow) @ (np.array([opened, tired]) - steady)
+    return course
+
+
+def block(task: Task, channels: Sequence[int] | ndarray | None = None, *, span: tuple[float, float]) -> Task:
+    """Keep channels of the task from being heard for a while.
+
+    Args:
+        task: to be perturbed.
+        channels: positions; all if left out.
+        span: start and stop, s from the go cue.
+
+    Raises:
+        OptionError: the task has no such channel, or the span lies outside it.
+    """
+    found = 0 if task.channels is None else task.channels.shape[2]
+    chosen = np.arange(found) if channels is None else np.asarray(channels, dtype=int)
+    if task.channels is None or not len(chosen) or chosen.min() < 0 or chosen.max() >= found:
+        raise OptionError(f"perturbation: channels {chosen.tolist()} should be among the {found} of the task, from 0.")
+    values = task.channels.values.copy()
+    values[np.ix_(np.arange(task.trials), np.flatnonzero(_course(task, span[0], span[1] - span[0])), chosen)] = 0.0
+    return replace(task, channels=task.channels.copy(data=values))
+
+
+def cut_feeling(task: Task, *, span: tuple[float, float]) -> Task:
+    """Keep what the body feels from being heard for a while.
+
+    Raises:
+        OptionError: the task has no body that feels, or the span lies outside it.
+    """
+    if task.body is None or not task.body.sensors:
+        raise OptionError(f"perturbation: task {task.name!r} has no body that feels anything.")
+    felt = np.ones(task.steps) if task.feeling is None else task.feeling
+    return replace(task, feeling=np.where(_course(task, span[0], span[1] - span[0]), 0.0, felt))
+
+
+def load(task: Task, *, span: tuple[float, float], force: Pair | None = None, torque: Pair | None = None) -> Task:
+    """Push the hand (N), or turn shoulder and elbow (N m), in every trial for a while.
+
+    Raises:
+        OptionError: the task has no body, or the span lies outside it.
+        PlantError: neither force nor torque is given.
+    """
+    if task.body is None:
+        raise OptionError(f"perturbation: task {task.name!r} has no body to put a load on.")
+    course = _course(task, span[0], span[1] - span[0]).astype(float)
+    pushed, turned = (None if pair is None else np.tile(np.array(pair, dtype=float), (task.trials, 1)) for pair in (force, torque))
+    return replace(task, loads=(*task.loads, Load(course, force=pushed, torque=turned)))
+
+
+def silence(task: Task, units: int, *, seed: int, rate: float, fraction: float, start: float, duration: float) -> Task:
+    """Hold random units at zero firing for a while, the same ones in every trial.
+
+    Args:
+        task: to be perturbed.
+        units: number of observed units.
+        seed: of the choice; the same seed silences the same units on both sides.
+        rate: of a silent unit, in the unit of the rates; below 0 where rates are deviations from a baseline.
+        fraction: of the units that are silenced.
+        start: s from the go cue.
+        duration: s.
+
+    Raises:
+        OptionError: the fraction is not between 0 and 1, or the silencing lies outside the task.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence((seed, SILENCE)))
+    chosen = np.sort(rng.choice(units, _count(units, fraction), replace=False))
+    return silence_units(task, chosen, rate=rate, span=(start, start + duration))
+
+
+def silence_units(task: Task, units: Sequence[int] | ndarray, *, rate: float, span: tuple[float, float]) -> Task:
+    """Hold chosen units at one rate for a while, in every trial.
+
+    Args:
+        task: to be perturbed.
+        units: positions of the observed units.
+        rate: what they are held at, in the unit of the rates.
+        span: start and stop, s from the go cue.
+
+    Raises:
+        OptionError: the span lies outside the task.
+    """
+    return replace(task, clamps=(*task.clamps, Clamp(np.asarray(units, dtype=int), rate, _course(task, span[0], span[1] - span[0]))))
+
+
+def _chosen(task: Task, units: Sequence[int] | ndarray, of: int) -> ndarray:
+    """1 for the chosen units, (trial, unit)."""
+    chosen = np.asarray(units, dtype=int)
+    if not len(chosen) or chosen.min() < 0 or chosen.max() >= of:
+        raise OptionError(f"perturbation: units {chosen.tolist()} should be among the {of} observed ones, from 0.")
+    row = np.zeros(of)
+    row[chosen] = 1.0
+    return np.tile(row, (task.trials, 1))
+
+
+def _count(units: int, fraction: float) -> int:
+    if not 0 < fraction <= 1:
+        raise OptionError(f"perturbation: fraction {fraction} should lie between 0 and 1.")
+    return max(1, round(fraction * units))
+
+
+def _course(task: Task, start: float, duration: float) -> np.ndarray:
+    course = (task.fine_time > start - EDGE) & (task.fine_time < start + duration - EDGE)
+    if not course.any() or start < task.start - EDGE or start + duration > task.stop + EDGE:
+        raise OptionError(f"perturbation: {start:g} to {start + duration:g} s leaves the task, {task.start:g} to {task.stop:g} s.")
+    return course

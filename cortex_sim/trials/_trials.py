@@ -1,0 +1,388 @@
+"""Trials: what a model did or an electrode recorded, as labelled arrays that are known to be well formed."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from cortex_sim.errors import FileProblem, TrialsError
+from cortex_sim.runtime.storage import whole_file
+
+DIMENSIONS = ("trial", "time", "unit")
+SPIKES = ("spike_time", "spike_unit", "spike_trial")
+BIN = 10e-3  # s, grid that rates are recorded on
+TRUNCATE = 4.0  # standard deviations at which the smoothing kernel ends
+CELLS = 1 << 28  # entries of a dense array of rates beyond which binning is refused: 2 GiB
+
+
+class Spikes(NamedTuple):
+    """Every spike once, in order of trial, time and unit.
+
+    Attributes:
+        time: s, on the clock of the trial.
+        unit: position of the unit that fired.
+        trial: position of the trial.
+    """
+
+    time: Float[ndarray, " spike"]
+    unit: Int[ndarray, " spike"]
+    trial: Int[ndarray, " spike"]
+
+
+class Trials:
+    """Rates over (trial, time, unit), or the spikes themselves, with condition labels, units and provenance.
+
+    A thin, checked wrapper: ``dataset`` is an ordinary :class:`xarray.Dataset` with the coordinate ``time`` (left edges of even bins, s)
+    and the coordinate ``condition`` along ``trial``, and at least one of
+
+    * ``rate`` (trial, time, unit), in Hz or the unit that its ``units`` attribute names;
+    * ``spike_time`` (s), ``spike_unit`` and ``spike_trial`` (positions) along the ragged dimension ``spike``, one entry a spike, with the
+      coordinate ``stop`` along ``trial``: where each trial ends, s.
+
+    Args:
+        dataset: to be checked; not copied.
+
+    Raises:
+        TrialsError: what is missing, misshapen, not finite or not evenly spaced.
+    """
+
+    def __init__(self, dataset: xr.Dataset) -> None:
+        if "rate" not in dataset and "spike_time" not in dataset:
+            raise TrialsError(f"trials: variables are {sorted(map(str, dataset.data_vars))}; one of them should be 'rate' or 'spike_time'.")
+        for name, dimension in (("time", "time"), ("condition", "trial")):
+            if name not in dataset.coords or dataset[name].dims != (dimension,):
+                raise TrialsError(f"trials: coordinate {name!r} along {dimension!r} is missing.")
+        if "rate" in dataset:
+            if dataset["rate"].dims != DIMENSIONS:
+                raise TrialsError(f"trials: rate has dimensions {dataset['rate'].dims}; it should have {DIMENSIONS}.")
+            _check_rate(dataset["rate"].values)
+        _check_time(dataset["time"].values)
+        if "spike_time" in dataset:
+            _check_spikes(dataset)
+        self.dataset = dataset
+
+    @classmethod
+    def from_arrays(
+        cls, rate: Float[ndarray, "trial time unit"], time: Float[ndarray, " time"], *,
+        condition: Sequence[Any] | ndarray | None = None, units: str = "Hz", provenance: Mapping[str, Any] | None = None,
+    ) -> "Trials":
+        """Build trials from plain arrays.
+
+        Args:
+            rate: activity, in ``units``.
+            time: left edges of the bins, s.
+            condition: a label a trial; numbered from 0 if left out.
+            units: of the rates.
+            provenance: anything JSON can hold: model, task, seed, versions.
+
+        Raises:
+            TrialsError: the shapes disagree, or a number is not finite.
+        """
+        rate, time = np.asarray(rate, dtype=float), np.asarray(time, dtype=float)
+        if rate.ndim != 3:
+            raise TrialsError(f"rates have shape {rate.shape}; they should be (trial, time, unit).")
+        if rate.shape[1] != time.size:
+            raise TrialsError(f"rates has {rate.shape[1]} samples per trial but time has {time.size}; rates is (trial, time, unit).")
+        labels = np.arange(len(rate)) if condition is None else np.asarray(condition)
+        if labels.shape != (len(rate),):
+            raise TrialsError(f"condition has shape {labels.shape} but there are {len(rate)} trials; give one label a trial.")
+        dataset = xr.Dataset(
+            {"rate": (DIMENSIONS, rate, {"units": units, "long_name": "firing rate"})},
+            coords={
+                "time": ("time", time, {"units": "s", "long_name": "time from the go cue or movement onset"}),
+                "condition": ("trial", labels),
+                "unit": np.arange(rate.shape[2]),
+            },
+            attrs={"provenance": json.dumps(provenance or {}, sort_keys=True)},
+        )
+        return cls(dataset)
+
+    @classmethod
+    def from_spikes(
+        cls, spikes: Spikes | tuple[ndarray, ndarray, ndarray], time: Float[ndarray, " time"], *, units: int, condition: Sequence[Any] | ndarray,
+        stop: Float[ndarray, " trial"] | None = None, population: Sequence[str] | ndarray | None = None, provenance: Mapping[str, Any] | None = None,
+    ) -> "Trials":
+        """Build trials from spikes: times (s), units and trials, one entry a spike, in any order.
+
+        Args:
+            spikes: times on the clock of the trial, positions of units, positions of trials.
+            time: left edges of the bins that rates are counted in on request, s; the last bin ends a bin later.
+            units: number of units, silent ones included.
+            condition: a label a trial.
+            stop: where each trial ends, s; the end of the last bin if left out.
+            population: name of the population each unit belongs to.
+            provenance: anything JSON can hold: model, task, seed, versions.
+
+        Raises:
+            TrialsError: a spike lies outside its trial, or belongs to no unit or trial.
+        """
+        time, labels = np.asarray(time, dtype=float), np.asarray(condition)
+        _check_time(time)
+        when, unit, trial = np.asarray(spikes[0], dtype=float), np.asarray(spikes[1], dtype=np.int32), np.asarray(spikes[2], dtype=np.int32)
+        if not when.shape == unit.shape == trial.shape == (when.size,):
+            raise TrialsError(f"spikes have {when.shape} times, {unit.shape} units and {trial.shape} trials; give one of each a spike.")
+        order = np.lexsort((unit, when, trial))
+        end = float(2 * time[-1] - time[-2])
+        coordinates: dict[str, Any] = {
+            "time": ("time", time, {"units": "s", "long_name": "time from the go cue or movement onset"}),
+            "condition": ("trial", labels),
+            "stop": ("trial", np.full(labels.size, end) if stop is None else np.asarray(stop, dtype=float), {"units": "s"}),
+            "unit": np.arange(units),
+        }
+        if population is not None:
+            coordinates["population"] = ("unit", np.asarray(population, dtype=str))
+        variables = {"spike_time": when[order], "spike_unit": unit[order], "spike_trial": trial[order]}
+        return cls(xr.Dataset(
+            {name: ("spike", values, {"units": "s"} if name == "spike_time" else {}) for name, values in variables.items()},
+            coords=coordinates, attrs={"provenance": json.dumps(provenance or {}, sort_keys=True)},
+        ))  # fmt: skip
+
+    @property
+    def rate(self) -> Float[ndarray, "trial time unit"]:
+        """Activity, in the unit that ``dataset.rate.attrs['units']`` names.
+
+        Raises:
+            TrialsError: these trials are spikes.
+        """
+        if "rate" not in self.dataset:
+            raise TrialsError("trials hold spikes, not rates; count or smooth them first with .binned() or .smoothed(sd).")
+        return self.dataset["rate"].values
+
+    @property
+    def spikes(self) -> Spikes:
+        """Every spike, in order of trial, time and unit.
+
+        Raises:
+            TrialsError: these trials are rates.
+        """
+        if "spike_time" not in self.dataset:
+            raise TrialsError("trials hold rates, not spikes; what was asked needs the time of every spike.")
+        return Spikes(*(self.dataset[name].values for name in SPIKES))
+
+    @property
+    def stop(self) -> Float[ndarray, " trial"]:
+        """Where each trial ends, s."""
+        return self.dataset["stop"].values if "stop" in self.dataset.coords else np.full(self.condition.size, self.time[-1] + self.bin)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Numbers of trials, bins and units."""
+        return self.condition.size, self.time.size, int(self.dataset.sizes["unit"])
+
+    @property
+    def population(self) -> ndarray:
+        """Name of the population of each unit; empty strings where there are none."""
+        return self.dataset["population"].values if "population" in self.dataset.coords else np.full(self.shape[2], "")
+
+    @property
+    def time(self) -> Float[ndarray, " time"]:
+        """Left edges of the bins, s."""
+        return self.dataset["time"].values
+
+    @property
+    def bin(self) -> float:
+        """Width of a bin, s."""
+        return float(self.time[1] - self.time[0])
+
+    @property
+    def condition(self) -> ndarray:
+        """Label of each trial."""
+        return self.dataset["condition"].values
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Where the trials come from."""
+        return json.loads(self.dataset.attrs.get("provenance", "{}"))
+
+    def window(self, start: float, stop: float) -> "Trials":
+        """Keep the bins whose left edge lies in [start, stop), in s.
+
+        Raises:
+            TrialsError: fewer than two bins would be left.
+        """
+        edge = self.bin / 4
+        kept = (self.time >= start - edge) & (self.time < stop - edge)
+        if kept.sum() < 2:
+            raise TrialsError(f"window {start:g} to {stop:g} s holds {kept.sum()} bins; time runs from {self.time[0]:g} to {self.time[-1]:g} s.")
+        dataset = self.dataset.isel(time=kept)
+        if "spike_time" in dataset:
+            first, last = dataset["time"].values[0], dataset["time"].values[-1] + self.bin
+            times = dataset["spike_time"].values
+            dataset = dataset.isel(spike=(times >= first) & (times < last)).assign_coords(stop=("trial", np.minimum(self.stop, last)))
+        return Trials(dataset)
+
+    def select(self, trials: Sequence[int] | ndarray) -> "Trials":
+        """Keep these trials, by position and in this order."""
+        return self._kept("trial", trials)
+
+    def units(self, units: Sequence[int] | ndarray) -> "Trials":
+        """Keep these units, by position and in this order."""
+        return self._kept("unit", units)
+
+    def _kept(self, axis: str, positions: Sequence[int] | ndarray) -> "Trials":
+        chosen = np.asarray(positions, dtype=int)
+        dataset = self.dataset.isel({axis: chosen})
+        if "spike_time" not in dataset:
+            return Trials(dataset)
+        if len(np.unique(chosen)) < len(chosen):
+            raise TrialsError(f"{axis}s {chosen.tolist()} name one more than once; spikes belong to one {axis} each.")
+        place = np.full(self.dataset.sizes[axis], -1, dtype=np.int32)
+        place[chosen] = np.arange(len(chosen))
+        moved = place[self.dataset[f"spike_{axis}"].values]
+        dataset = dataset.isel(spike=moved >= 0).assign({f"spike_{axis}": ("spike", moved[moved >= 0])})
+        keys = (dataset["spike_unit"].values, dataset["spike_time"].values, dataset["spike_trial"].values)
+        return Trials(dataset.isel(spike=np.lexsort(keys)))
+
+    def counts(self, bin: float | None = None) -> Int[ndarray, "trial time unit"]:
+        """Count the spikes in bins of even width; by default the trials' own.
+
+        Args:
+            bin: width in s; the last bin ends where the trials do.
+
+        Raises:
+            TrialsError: these are rates, the width divides the trials into no whole number of bins, or the array would not fit in memory.
+        """
+        width, span = bin or self.bin, self.time.size * self.bin
+        bins = round(span / width)
+        if bins < 1 or abs(bins * width - span) > 1e-6 * span:
+            raise TrialsError(f"bins of {width * 1e3:g} ms do not divide {span * 1e3:g} ms; choose a width that does.")
+        trials, _, units = self.shape
+        if trials * bins * units > CELLS:
+            raise TrialsError(f"{trials} trials x {bins} bins x {units} units do not fit in memory; keep fewer units first, with .units([...]).")
+        when, unit, trial = self.spikes
+        place = np.minimum(np.floor((when - self.time[0]) / width + 1e-7).astype(int), bins - 1)
+        flat = np.ravel_multi_index((trial, place, unit), (trials, bins, units))
+        return np.bincount(flat, minlength=trials * bins * units).reshape(trials, bins, units)
+
+    def binned(self, bin: float | None = None) -> "Trials":
+        """Rates as spikes per bin over its width, Hz; see :meth:`counts`.
+
+        Raises:
+            TrialsError: as :meth:`counts`, or some trial ends before the last bin does.
+        """
+        width = bin or self.bin
+        if (self.stop < self.time[-1] + self.bin - 1e-9).any():
+            found = f"trials end between {self.stop.min():g} and {self.stop.max():g} s"
+            raise TrialsError(f"{found}; cut them to one length first, with .window(start, stop).")
+        counts = self.counts(width)
+        return self._rates(counts / width, self.time[0] + width * np.arange(counts.shape[1]))
+
+    def smoothed(self, sd: float, bin: float | None = None) -> "Trials":
+        """Rates from spikes smoothed with a Gaussian, which near the ends of the trial is cut and brought back to unit area.
+
+        Args:
+            sd: standard deviation of the Gaussian, s.
+            bin: width of the bins, s.
+
+        Raises:
+            TrialsError: as :meth:`binned`, or sd is not positive.
+        """
+        if not sd > 0:
+            raise TrialsError(f"smoothing: sd {sd!r} s should be positive.")
+        plain = self.binned(bin)
+        return self._rates(smoothed_over_time(plain.rate, sd / plain.bin), plain.time)
+
+    def averaged(self) -> "Trials":
+        """Rates averaged over the trials of each condition, conditions in order of first appearance."""
+        labels = list(dict.fromkeys(self.condition.tolist()))
+        means = np.stack([self.rate[self.condition == label].mean(axis=0) for label in labels])
+        return self._rates(means, self.time, np.array(labels))
+
+    def _rates(self, rate: ndarray, time: ndarray, condition: ndarray | None = None) -> "Trials":
+        units = self.dataset["rate"].attrs.get("units", "Hz") if "rate" in self.dataset else "Hz"
+        made = Trials.from_arrays(rate, time, condition=self.condition if condition is None else condition, units=units, provenance=self.provenance)
+        return Trials(made.dataset.assign_coords({n: self.dataset[n] for n in ("unit", "population") if n in self.dataset.coords}))
+
+    def save(self, path: str | Path) -> None:
+        """Write netCDF-4, whole or not at all.
+
+        Raises:
+            FileProblem: the folder cannot be written or the disk is full.
+        """
+        with whole_file(Path(path)) as temporary:
+            encoding = {name: {"zlib": True, "complevel": 4} for name in self.dataset.data_vars if self.dataset[name].size}
+            self.dataset.to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Trials":
+        """Read trials that :meth:`save` wrote; nothing in the file is executed.
+
+        Raises:
+            FileProblem: there is no such file, or it is no netCDF.
+            TrialsError: it does not hold well-formed trials.
+        """
+        if not Path(path).is_file():
+            raise FileProblem(f"{path}: there is no such file.")
+        try:
+            with xr.open_dataset(Path(path), engine="h5netcdf") as dataset:
+                return cls(dataset.load())
+        except OSError as problem:
+            raise FileProblem(f"{path}: cannot be read as netCDF ({problem.strerror or problem}).") from None
+
+    def __repr__(self) -> str:
+        trials, bins, units = self.shape
+        span = f"{self.time[0]:g} to {self.time[-1] + self.bin:g} s"
+        spikes = f", {self.dataset.sizes['spike']} spikes" if "spike_time" in self.dataset else ""
+        return f"<Trials: {trials} trials, {len(set(self.condition.tolist()))} conditions, {bins} bins ({span}), {units} units{spikes}>"
+
+
+def smoothed_over_time(rate: Float[ndarray, "trial time unit"], sd: float) -> Float[ndarray, "trial time unit"]:
+    """Smooth with a Gaussian of ``sd`` bins, which near the ends is cut and brought back to unit area."""
+    from scipy.ndimage import gaussian_filter1d
+
+    def filtered(values: ndarray) -> ndarray:
+        return gaussian_filter1d(values, sd, axis=1, mode="constant", truncate=TRUNCATE)
+
+    return filtered(rate) / filtered(np.ones((1, rate.shape[1], 1)))
+
+
+def derangement(count: int, rng: np.random.Generator) -> Int[ndarray, " place"]:
+    """Draw an order in which nothing stays at its own place, where there is more than one place."""
+    order = rng.permutation(count)
+    fixed = np.flatnonzero(order == np.arange(count))
+    if fixed.size and count > 1:
+        chosen = fixed if fixed.size > 1 else np.append(fixed, (fixed + 1) % count)
+        order[chosen] = np.roll(order[chosen], 1)
+    return order
+
+
+def _check_rate(rate: ndarray) -> None:
+    if 0 in rate.shape or rate.shape[1] < 2:
+        raise TrialsError(f"trials: rate has shape {rate.shape}; there should be at least one trial, two bins and one unit.")
+    if not np.isfinite(rate).all():
+        trial, sample, unit = (int(axis[0]) for axis in np.nonzero(~np.isfinite(rate)))
+        count = int((~np.isfinite(rate)).sum())
+        raise TrialsError(f"trials: rate is not finite at {count} places, first at trial {trial}, bin {sample}, unit {unit}; remove or fill them.")
+
+
+def _check_time(time: ndarray) -> None:
+    if time.size < 2:
+        raise TrialsError(f"trials: time has {time.size} bins; there should be at least one trial, two bins and one unit.")
+    steps = np.diff(time)
+    if not np.isfinite(time).all() or steps.min() <= 0 or np.ptp(steps) > 1e-6 * steps.max() + 1e-9:
+        raise TrialsError(f"trials: time steps lie between {steps.min():g} and {steps.max():g} s; bins should be even and rising.")
+
+
+def _check_spikes(dataset: xr.Dataset) -> None:
+    for name in SPIKES:
+        if name not in dataset or dataset[name].dims != ("spike",):
+            raise TrialsError(f"trials: variable {name!r} along 'spike' is missing; spikes have {', '.join(SPIKES)}.")
+    if "unit" not in dataset.sizes or "stop" not in dataset.coords or dataset["stop"].dims != ("trial",):
+        raise TrialsError("trials: spikes need the coordinates 'unit' along 'unit' and 'stop' along 'trial'.")
+    trials, units = dataset.sizes["trial"], dataset.sizes["unit"]
+    if not trials or not units:
+        raise TrialsError(f"trials: {trials} trials and {units} units; there should be at least one of each.")
+    when, unit, trial = (dataset[name].values for name in SPIKES)
+    for label, positions, count in (("unit", unit, units), ("trial", trial, trials)):
+        if positions.size and not 0 <= positions.min() <= positions.max() < count:
+            raise TrialsError(f"trials: spikes name {label}s {positions.min()} to {positions.max()}; there are {count}, numbered from 0.")
+    start, stop = dataset["time"].values[0], dataset["stop"].values
+    if when.size and not (np.isfinite(when).all() and (when >= start - 1e-9).all() and (when <= stop[trial] + 1e-9).all()):
+        worst = int(np.flatnonzero(~((when >= start - 1e-9) & (when <= stop[trial] + 1e-9)))[0])
+        where = f"trial {trial[worst]}, {start:g} to {stop[trial[worst]]:g} s"
+        raise TrialsError(f"trials: a spike of unit {unit[worst]} at {when[worst]:g} s lies outside its {where}.")

@@ -1,0 +1,51 @@
+"""An explanation of a linear circuit is known in closed form, and a circuit explained twice is explained alike."""
+
+from typing import Any
+
+import numpy as np
+
+from cortex_sim.analysis.explanation import Questions, explain
+from cortex_sim.simulation import simulate
+from cortex_sim.simulation.problem import Schedule
+from cortex_sim.simulation.torch.states import trajectory
+from cortex_sim.tasks.perturbations import silence_units
+from cortex_sim.tasks.task import free_run
+
+UNITS, LOOKED = 4, 0.05
+
+
+def questions(**changes: Any) -> Questions:
+    rng = np.random.default_rng(0)
+    task = free_run(rng.normal(size=(3, UNITS)), 0.1)
+    return Questions(task, rng.normal(size=(UNITS, 2)), (0.0, 0.04), LOOKED, np.arange(UNITS), **changes)
+
+
+def test_a_linear_circuit_is_explained_by_its_propagator(linear_circuit: Any) -> None:
+    W = 0.6 * np.random.default_rng(1).normal(size=(UNITS, UNITS))
+    model, asked = linear_circuit(W), questions()
+    found = explain(model, asked)
+    propagated = simulate(model, free_run(np.eye(UNITS), 0.1)).rate  # what each unit alone leads to
+    wanted = asked.task.initial[:, :, None] * (propagated[:, 5] @ asked.outputs)[None]
+    np.testing.assert_allclose(found.attribution, wanted, rtol=1e-6, atol=1e-9)
+    assert found.missed < 1e-6 and [point.unstable for point in found.points.fixed] == [int((np.linalg.eigvals(W).real > 1).sum())]
+    for path in found.modes:
+        for one in path:
+            np.testing.assert_allclose(one, found.modes[0][0], rtol=1e-9)  # the same everywhere
+    np.testing.assert_allclose(found.states, trajectory(Schedule(model, model.arrays(), asked.task)))
+
+
+def test_silencing_a_unit_that_nobody_hears_changes_its_own_part_of_the_output_and_nothing_else(linear_circuit: Any) -> None:
+    W = np.random.default_rng(1).normal(size=(UNITS, UNITS))
+    W[:, 2] = 0
+    model, asked = linear_circuit(W), questions()
+    effect = explain(model, asked).ablation
+    alone = -simulate(model, asked.task).rate[:, :, 2, None] * asked.outputs[2]
+    np.testing.assert_allclose(effect[2], alone.reshape(-1, 2), atol=1e-12)
+    assert np.abs(effect[0]).max() > 0.1
+
+
+def test_chosen_units_are_held_for_the_span_and_free_outside_it(linear_circuit: Any) -> None:
+    task = silence_units(questions().task, [1, 3], rate=-2.0, span=(0.02, 0.05))
+    rate = simulate(linear_circuit(np.eye(UNITS)), task).rate
+    np.testing.assert_allclose(rate[:, 2:5][:, :, [1, 3]], -2.0)
+    assert (np.abs(rate[:, :2][:, :, [1, 3]] + 2) > 1e-3).all()

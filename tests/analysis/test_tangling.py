@@ -1,0 +1,65 @@
+"""Tangling and alignment against closed forms."""
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+from cortex_sim.analysis.tangling import tangling
+from cortex_sim.comparison.geometry import alignment
+from cortex_sim.errors import ComparisonError
+
+BINS = 2000
+PHASE = 2 * np.pi * np.arange(BINS) / BINS
+DT = 1.0 / BINS  # one turn a second
+
+
+def q(*coordinates: np.ndarray, dt: float = DT) -> np.ndarray:
+    return tangling(np.stack(coordinates, axis=1)[None], dt)[0, 2:-2] / (2 * np.pi) ** 2  # the ends have one-sided derivatives
+
+
+def test_a_circle_is_as_tangled_as_half_a_turn_makes_it() -> None:
+    found = q(np.cos(PHASE), np.sin(PHASE))  # opposite points: |dv|² = 4 w², |dx|² = 4, eps = 0.1
+    np.testing.assert_allclose(found, 4 / 4.1, rtol=1e-4)
+
+
+def test_a_figure_of_eight_is_most_tangled_at_its_crossing() -> None:
+    found = q(np.sin(PHASE), np.sin(2 * PHASE))  # at the crossing |dv|² = 4, |dx|² = 0, eps = 0.1 (1/2 + 1/2)
+    assert found.max() == pytest.approx(40, rel=1e-4)
+    assert abs(np.sin(PHASE[2 + np.argmax(found)])) < 0.01
+
+
+def test_lifting_the_crossing_untangles_it() -> None:
+    def apart(phases: np.ndarray) -> float:
+        x = np.diff([np.sin(phases), np.sin(2 * phases), np.cos(phases)], axis=1)
+        v = np.diff([np.cos(phases), 2 * np.cos(2 * phases), -np.sin(phases)], axis=1)
+        return float((v**2).sum() / ((x**2).sum() + 0.15))  # eps = 0.1 (1/2 + 1/2 + 1/2)
+
+    exact = max(-minimize(lambda p: -apart(p), start, tol=1e-12).fun for start in np.random.default_rng(0).uniform(0, 6.3, (20, 2)))
+    assert q(np.sin(PHASE), np.sin(2 * PHASE), np.cos(PHASE)).max() == pytest.approx(exact, rel=1e-4)
+    assert exact == pytest.approx(11.68, rel=3e-3)  # found by another implementation on a coarser grid
+
+
+def test_scale_and_rotation_change_nothing_and_the_unit_of_time_does() -> None:
+    rng = np.random.default_rng(0)
+    states = np.cumsum(rng.normal(size=(3, 40, 5)), axis=1)
+    turn = np.linalg.qr(rng.normal(size=(5, 5)))[0]
+    found = tangling(states, 0.01)
+    np.testing.assert_allclose(tangling(7 * states @ turn + 3, 0.01), found, rtol=1e-9)
+    np.testing.assert_allclose(tangling(states, 0.02), found / 4, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("states", "message"), [(np.zeros((2, 2, 3)), "2 bins; at least 3 are needed"), (np.ones((2, 9, 3)), "nothing varies")])
+def test_what_has_no_tangling_is_refused(states: np.ndarray, message: str) -> None:
+    with pytest.raises(ComparisonError, match=rf"^tangling: {message}"):
+        tangling(states, 0.01)
+
+
+def test_alignment_is_one_in_one_subspace_and_zero_in_orthogonal_ones() -> None:
+    rng = np.random.default_rng(1)
+    axes = np.linalg.qr(rng.normal(size=(12, 8)))[0]
+    a, b = rng.normal(size=(300, 4)) @ axes[:, :4].T, rng.normal(size=(300, 4)) @ axes[:, 4:].T
+    assert alignment(a, rng.normal(size=(300, 4)) @ axes[:, :4].T, 4) == pytest.approx(1)
+    assert alignment(a, b, 4) == pytest.approx(0, abs=1e-12)
+    line = rng.normal(size=(300, 1))
+    tilted = line * np.array([np.cos(0.7), np.sin(0.7)])
+    assert alignment(line * np.array([1.0, 0.0]) + 1e-9 * rng.normal(size=(300, 2)), tilted, 1) == pytest.approx(np.cos(0.7) ** 2, rel=1e-6)

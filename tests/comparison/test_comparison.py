@@ -1,0 +1,269 @@
+"""Scores: their definitions, their nulls and intervals, what identical systems get, and that nothing leaks from held-out conditions."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy import ndarray
+from scipy.ndimage import gaussian_filter1d
+from scipy.stats import t as student_t
+
+from cortex_sim.analysis.rotations import jpca, normalised, principal
+from cortex_sim.analysis.spectrum import spectrum
+from cortex_sim.cards.model import Model
+from cortex_sim.comparison import Comparison, Setting, compare, compare_responses, compare_rotations, compare_spectra
+from cortex_sim.comparison.prediction import check_matched, explained, reference
+from cortex_sim.comparison.response import response_r2
+from cortex_sim.errors import ComparisonError
+from cortex_sim.statistics.score import PERMUTATION, Score, jackknifed, permuted
+from cortex_sim.trials import Trials
+
+Build = Callable[..., Model]
+CONDITIONS, BINS, UNITS = 15, 30, 12
+TIME = 0.01 * np.arange(BINS)
+PREDICTION, GEOMETRY = "R² of rates", ("Procrustes angle (rad)", "linear CKA, debiased")
+SHARED = (PREDICTION, *GEOMETRY)
+
+
+def rates(seed: int, conditions: int = CONDITIONS) -> ndarray:
+    """Smooth trajectories of a population that is the same for every seed, in conditions that are not; Hz."""
+    mixing = 10 * np.random.default_rng(99).normal(size=(8, UNITS))
+    noise = np.random.default_rng(seed).normal(size=(conditions, BINS + 40, 8))
+    return 40 + gaussian_filter1d(noise, 5, axis=1)[:, 20:-20] @ mixing
+
+
+def trials(rate: ndarray) -> Trials:
+    return Trials.from_arrays(rate, 0.01 * np.arange(rate.shape[1]))
+
+
+TEACHER, TRAINING = trials(rates(0)), trials(rates(1, 40))
+STUDENT = trials(rates(0) + 0.4 * (rates(2) - 40))
+SETTING = Setting("student", "held out", 0, (0.0, 0.3), np.ptp(TRAINING.rate, axis=(0, 1)), nulls=60)
+
+
+def scores(teacher: Trials = TEACHER, student: Trials = STUDENT, training: Trials = TRAINING, **changes: Any) -> dict[str, Score]:
+    return {score.measure: score for score in compare(teacher, student, training=training, setting=replace(SETTING, **changes))}
+
+
+def test_identical_systems_get_the_value_for_identical_systems() -> None:
+    found = scores(student=TEACHER)
+    assert len(found) == 7 and set(SHARED) < set(found)
+    for score in found.values():
+        assert score.estimate == pytest.approx(score.identical, abs=1e-6), score.measure  # arccos near 1
+    assert [found[name].identical for name in SHARED] == [1, 0, 1]
+
+
+def test_the_r2_of_rates_has_its_definition_with_mean_and_scale_from_training_alone() -> None:
+    mean, sd = TRAINING.rate.mean(axis=(0, 1)), TRAINING.rate.std(axis=(0, 1))
+    error, power = ((TEACHER.rate - STUDENT.rate) / sd) ** 2, ((TEACHER.rate - mean) / sd) ** 2
+    assert scores()[PREDICTION].estimate == pytest.approx(1 - error.sum() / power.sum(), rel=1e-12)
+
+
+def test_no_measure_depends_on_each_units_offset_or_gain() -> None:
+    rng = np.random.default_rng(3)
+    gain, offset = rng.uniform(0.3, 3, UNITS), rng.uniform(-5, 50, UNITS)
+    before, after = scores(), scores(*(trials(side.rate * gain + offset) for side in (TEACHER, STUDENT, TRAINING)))
+    for name in SHARED:
+        assert after[name].estimate == pytest.approx(before[name].estimate, abs=1e-5)  # what reducing the axes loses
+
+
+def test_a_shift_of_held_out_conditions_is_not_taken_out() -> None:
+    shift = 7.0
+    moved = scores(trials(TEACHER.rate + shift), trials(STUDENT.rate + shift))
+    mean, sd = TRAINING.rate.mean(axis=(0, 1)), TRAINING.rate.std(axis=(0, 1))
+    error, power = ((TEACHER.rate - STUDENT.rate) / sd) ** 2, ((TEACHER.rate + shift - mean) / sd) ** 2
+    assert moved[PREDICTION].estimate == pytest.approx(1 - error.sum() / power.sum(), rel=1e-12)  # the mean of training still
+
+
+def test_an_offset_of_the_student_costs_prediction_but_not_geometry() -> None:
+    sd = TRAINING.rate.std(axis=(0, 1))
+    found = scores(student=trials(TEACHER.rate + 2 * sd))
+    power = ((TEACHER.rate - TRAINING.rate.mean(axis=(0, 1))) / sd) ** 2
+    assert found[PREDICTION].estimate == pytest.approx(1 - 4 / power.mean(), rel=1e-12)
+    assert [found[name].estimate for name in GEOMETRY] == pytest.approx([0, 1], abs=1e-6)
+
+
+def test_a_good_student_beats_every_permutation_and_its_interval_holds_its_estimate() -> None:
+    found = scores()
+    for name in SHARED:
+        score, sign = found[name], {"higher": 1, "lower": -1}[found[name].better]
+        assert score.null is not None and len(score.null) == 60 and (sign * score.null < sign * score.estimate).all()
+        assert score.interval is not None and score.interval[0] < score.estimate < score.interval[1]
+        assert score.surrogate == PERMUTATION and score.interval_over == "conditions" and score.ceiling is None and score.ceiling_reason
+    assert found[PREDICTION].null.max() < 0  # type: ignore[union-attr] - wrong conditions are worse than the mean
+
+
+def test_the_permutation_null_holds_its_level_on_independent_smooth_noise() -> None:
+    beaten = 0
+    for seed in range(12):
+        sides = gaussian_filter1d(np.random.default_rng(seed).normal(size=(2, 8, BINS + 40, UNITS)), 8, axis=2)[:, :, 20:-20]
+        score = scores(*(trials(20 + 50 * side) for side in sides), nulls=40)[GEOMETRY[1]]
+        assert score.null is not None
+        beaten += int((score.null >= score.estimate).mean() < 0.05)
+    assert beaten <= 4  # of 12 at 5 %: more than 4 has probability 0.0002, although CKA itself is far above 0
+
+
+def test_nulls_follow_the_seed_and_nothing_else_does() -> None:
+    first, again, other = scores(), scores(), scores(seed=1)
+    for name, score in first.items():
+        assert score.null is not None and again[name].null is not None and other[name].null is not None
+        assert score.null.tobytes() == again[name].null.tobytes()
+        assert score.estimate == other[name].estimate and score.interval == other[name].interval
+        assert not np.array_equal(score.null, other[name].null)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 15])
+def test_permuted_conditions_are_never_at_their_own_place(count: int) -> None:
+    labels, orders = np.arange(float(count))[:, None, None], set()
+
+    def fixed(a: ndarray, b: ndarray) -> float:
+        orders.add(tuple(b.ravel()))
+        assert sorted(b.ravel()) == list(range(count))
+        return float((a == b).mean())
+
+    null = permuted(fixed, labels, labels, seed=0, count=200)
+    assert null.shape == (200,) and not null.any()
+    assert len(orders) == {2: 1, 3: 2, 4: 9, 15: 200}[count]  # all derangements there are
+
+
+def test_the_jackknife_interval_of_a_mean_is_its_t_interval() -> None:
+    values = np.random.default_rng(4).normal(size=9)
+    reach = student_t.ppf(0.975, 8) * values.std(ddof=1) / np.sqrt(9)
+    assert jackknifed(lambda kept: float(values[kept].mean()), 9) == pytest.approx((values.mean() - reach, values.mean() + reach), rel=1e-10)
+    with pytest.raises(ComparisonError, match=r"^jackknife: 2 conditions; at least 3 are needed for an interval\.$"):
+        jackknifed(lambda kept: 0.0, 2)
+
+
+def test_intervals_leave_out_whole_conditions_on_both_sides() -> None:
+    kept = [np.delete(np.arange(CONDITIONS), left) for left in range(CONDITIONS)]
+    sd, mean = TRAINING.rate.std(axis=(0, 1)), TRAINING.rate.mean(axis=(0, 1))
+    error, power = (((TEACHER.rate - other) / sd) ** 2 for other in (STUDENT.rate, mean))
+    without = np.array([1 - error[k].sum() / power[k].sum() for k in kept])
+    reach = student_t.ppf(0.975, CONDITIONS - 1) * np.sqrt((CONDITIONS - 1) * without.var())
+    score = scores()[PREDICTION]
+    assert score.interval == pytest.approx((score.estimate - reach, score.estimate + reach), rel=1e-9)
+
+
+def test_conditions_held_out_one_by_one_each_have_their_own_reference() -> None:
+    parts = [trials(rates(20 + number, 10) + number) for number in range(CONDITIONS)]
+    mean, scale = reference(parts)
+    assert mean.shape == scale.shape == (CONDITIONS, 1, UNITS)
+    np.testing.assert_allclose(mean[3, 0], parts[3].rate.mean(axis=(0, 1)))
+    error, power = (((TEACHER.rate - other) / scale) ** 2 for other in (STUDENT.rate, mean))
+    found = {s.measure: s for s in compare(TEACHER, STUDENT, training=parts, setting=SETTING)}
+    assert found[PREDICTION].estimate == pytest.approx(1 - error.sum() / power.sum(), rel=1e-12)
+
+
+def test_rotations_are_read_off_the_window_and_compared_with_the_teachers_own() -> None:
+    window = (0.05, 0.25)
+    found = {score.measure: score for score in compare_rotations(TEACHER, STUDENT, setting=replace(SETTING, window=window))}
+    for side, label in ((TEACHER, "identical"), (STUDENT, "estimate")):
+        read = jpca(principal(normalised(side.rate[:, 5:25], SETTING.spread), 6), 0.01)
+        for name, value in {
+            "jPCA R²(M_skew)": read.r2_skew, "jPCA R²(M)": read.r2, "jPCA R²(M_skew)/R²(M)": read.ratio, "jPCA frequency (Hz)": read.frequency[0]
+        }.items():  # fmt: skip
+            assert getattr(found[name], label) == pytest.approx(value, rel=1e-9)
+            assert found[name].better == "closer" and found[name].settings == {"axes": 6, "window_s": [0.05, 0.25]}
+
+
+def test_rotations_use_as_many_axes_as_both_sides_span() -> None:
+    flat = np.random.default_rng(5).normal(size=(CONDITIONS, BINS, 3)) @ np.random.default_rng(6).normal(size=(3, UNITS))
+    assert {score.settings["axes"] for score in compare_rotations(TEACHER, trials(flat), setting=SETTING)} == {2}
+    assert compare_rotations(TEACHER, trials(np.ones_like(TEACHER.rate)), setting=SETTING) == ()
+
+
+@pytest.mark.parametrize(("factor", "value"), [(0.0, 0.0), (1.0, 1.0), (0.5, 0.75), (-1.0, -3.0)])
+def test_the_response_score_is_the_explained_share_of_the_response(factor: float, value: float) -> None:
+    response = np.random.default_rng(7).normal(size=(CONDITIONS, BINS, UNITS))
+    assert response_r2(response, factor * response) == pytest.approx(value)
+    score = compare_responses("push", [response, 3 * response], [factor * response, 3 * response], setting=SETTING)
+    assert score.estimate == pytest.approx(1 - (1 - value) / 10)  # draws are pooled: squares 1 and 9
+    assert (score.measure, score.identical, score.settings) == ("response to push, R²", 1.0, {"draws": 2})
+
+
+def test_the_spectrum_of_the_same_network_is_at_distance_zero_and_its_shuffle_is_not(linear_circuit: Build) -> None:
+    rng = np.random.default_rng(8)
+    model = linear_circuit(rng.normal(size=(10, 10)) / 6 + np.diag(rng.uniform(-1, 0.5, 10)))
+    score = compare_spectra(spectrum(model), model, setting=SETTING)
+    assert score.estimate == 0 and score.null is not None and len(score.null) == 20 and score.null.min() > 0
+    assert score.interval is None and score.interval_over and score.settings == {"at_rest": True}
+    slower = compare_spectra(spectrum(model), linear_circuit(model.arrays()["W"] - 0.2 * np.eye(10)), setting=SETTING)
+    assert slower.estimate == pytest.approx(1.0, rel=0.03)  # every mode 0.2 / tau = 1/s faster, to dt |lambda|
+
+
+def test_explained_variance_and_its_reference() -> None:
+    wanted = np.array([[[1.0, 10.0]], [[3.0, 30.0]]])
+    assert explained(wanted, wanted + np.array([0.5, 5.0]), mean=np.array([2.0, 20.0]), scale=np.array([1.0, 10.0])) == pytest.approx(0.75)
+    assert explained(wanted, np.full((2, 1, 2), [2.0, 20.0]), mean=np.array([2.0, 20.0]), scale=np.array([1.0, 10.0])) == 0
+    training = np.zeros((2, 2, 3))
+    training[0] = [2.0, 20.0, 0.0]
+    mean, scale = reference(trials(training))
+    np.testing.assert_allclose(mean, [1, 10, 0])
+    np.testing.assert_allclose(scale, [1, 10, 0.1])  # a silent unit counts as a tenth of the median
+
+
+def late(shift: float) -> Trials:
+    return Trials.from_arrays(TEACHER.rate, TIME + shift)
+
+
+@pytest.mark.parametrize(
+    ("student", "message"),
+    [
+        (TEACHER.units(range(5)), r"teacher has \(condition, time, unit\) \(15, 30, 12\), student \(15, 30, 5\); they should match\."),
+        (TEACHER.select(range(9)), r"teacher has \(condition, time, unit\) \(15, 30, 12\), student \(9, 30, 12\); they should match\."),
+        (TEACHER.window(0.0, 0.2), r"teacher has \(condition, time, unit\) \(15, 30, 12\), student \(15, 20, 12\); they should match\."),
+        (TEACHER.select(range(14, -1, -1)), r"conditions differ: \[0, 1, 2, 3, 4\]\.\.\. and \[14, 13, 12, 11, 10\]\.\.\.; order them alike\."),
+        (late(0.5), r"bins differ: teacher starts at 0 s, student at 0\.5 s; cut both to one window\."),
+    ],
+    ids=["units", "conditions", "bins", "order", "time"],
+)  # fmt: skip
+def test_sides_that_are_not_matched_are_refused(student: Trials, message: str) -> None:
+    for call in (lambda: check_matched(TEACHER, student), lambda: scores(student=student)):
+        with pytest.raises(ComparisonError, match=f"^{message}$"):
+            call()
+
+
+WHOLE: dict[str, Any] = {
+    "measure": "likeness", "student": "gru", "split": "held out", "estimate": 0.8, "better": "higher", "identical": 1.0,
+    "null": np.array([0.0, 0.1, 0.2]), "surrogate": "labels permuted", "interval": (0.7, 0.9), "interval_over": "conditions", "ceiling": 0.95,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("absent", "message"),
+    [
+        ({"null": None, "surrogate": ""}, "likeness: a score has a null with its surrogate named, or a reason for having none"),
+        ({"surrogate": ""}, "likeness: a score has a null with its surrogate named"),
+        ({"ceiling": None}, "likeness: a score has a ceiling or a reason for having none"),
+        ({"interval": None, "interval_over": ""}, "likeness: a score has an interval over a named unit, or a reason for having none"),
+    ],
+)  # fmt: skip
+def test_no_bare_scores(absent: dict[str, Any], message: str) -> None:
+    with pytest.raises(ComparisonError, match=f"^{message}"):
+        Score(**(WHOLE | absent))
+
+
+def test_a_score_tells_json_everything() -> None:
+    full = Score(**WHOLE).as_json()
+    wanted = {"measure", "student", "split", "estimate", "null_mean", "null_sd", "null", "ceiling", "interval", "better"}
+    assert wanted <= set(full) and json.loads(json.dumps(full)) == full
+    assert (full["null_mean"], full["null_sd"]) == pytest.approx((0.1, 0.1)) and full["null"] == "labels permuted"
+    assert full["interval"] == [0.7, 0.9] and full["ceiling"] == 0.95 and full["reasons"] == {}
+    none = {"null": None, "surrogate": "no null", "ceiling": None, "ceiling_reason": "no ceiling", "interval": None, "interval_over": "one network"}
+    bare = Score(**(WHOLE | none)).as_json()
+    assert all(bare[name] is None for name in ("null", "null_mean", "null_sd", "ceiling", "interval"))
+    assert bare["reasons"] == {"null": "no null", "ceiling": "no ceiling", "interval": "one network"}
+    assert str(Score(**WHOLE)) == "likeness, gru: 0.800 [0.700, 0.900] (null 0.100 ± 0.100)"
+    assert str(Score(**(WHOLE | none))) == "likeness, gru: 0.800 (no null)"
+
+
+def test_comparisons_are_joined_and_searched() -> None:
+    first, second = Score(**WHOLE), Score(**(WHOLE | {"student": "leaky"}))
+    both = Comparison((first,)) + Comparison((second,))
+    assert list(both) == [first, second] and both.of("likeness", "leaky") is second and math.isclose(both.of("likeness", "gru").estimate, 0.8)
+    with pytest.raises(ComparisonError, match=r"^no score 'angle' of 'gru'; measures are \['likeness'\]\.$"):
+        both.of("angle", "gru")

@@ -1,0 +1,102 @@
+"""A circuit held against itself is itself by every truth, and against another it is off by what is known of the two."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cortex_sim import Model, simulate
+from cortex_sim.analysis.preparation import Side, reaches
+from cortex_sim.analysis.spectrum import spectrum
+from cortex_sim.cards import catalogue
+from cortex_sim.comparison.mechanism import CURRENTS, FIXED, FLOW, MODES, PUSHES, Cell, Electrodes, Known, read
+from cortex_sim.tasks.perturbations import push, silence
+
+UNITS = 12
+WHEN = {"fraction": 0.3, "start": 0.1, "duration": 0.05}
+
+
+@pytest.fixture(scope="module")
+def circuit() -> Model:
+    """Tanh units with two stable states and a saddle between them, and a random part."""
+    rng = np.random.default_rng(0)
+    m = np.where(np.arange(UNITS) % 2, 1.0, -1.0)
+    card = catalogue.load("sompolinsky_1988")
+    J = 1.8 * np.outer(m, m) / UNITS + 0.3 * rng.standard_normal((UNITS, UNITS)) / np.sqrt(UNITS)
+    slow = {"value": 100, "unit": "ms", "meaning": "time constant"}
+    return card.with_arrays({"J": J}, units=UNITS, parameters={"tau": slow}, dt={"value": 1, "unit": "ms", "meaning": "step"})
+
+
+@pytest.fixture(scope="module")
+def side(circuit: Model) -> Side:
+    return reaches(circuit, (6,), seed=0)[0]
+
+
+def changed(circuit: Model, *, order: np.ndarray | None = None, factor: float = 1.0) -> Model:
+    """The circuit with other weights, by order of its sources or by size."""
+    J = circuit.arrays()["J"]
+    return circuit.with_arrays({"J": factor * (J if order is None else J[:, order])})
+
+
+def test_a_circuit_is_nothing_apart_from_itself_and_something_from_others(circuit: Model, side: Side) -> None:
+    known = Known.of(circuit, side.task, side.trials.rate, seed=0)
+    assert len(known.points) == 3 and known.stable == 2
+    itself = known.apart(circuit, side.task, side.trials.rate, seed=0)
+    assert itself == pytest.approx({FLOW: 0, FIXED: 0, CURRENTS: 0}, abs=1e-9)
+    other = changed(circuit, order=np.roll(np.arange(UNITS), 1))
+    found = known.apart(other, side.task, simulate(other, side.task).rate, seed=0)
+    assert all(found[truth] > 0.1 for truth in (FLOW, FIXED, CURRENTS))
+    silent = changed(circuit, factor=0.0)  # rest alone is fixed, and no currents flow
+    found = known.apart(silent, side.task, simulate(silent, side.task).rate, seed=0)
+    far = np.linalg.norm(known.points, axis=1)
+    assert found[FIXED] == pytest.approx(far.mean() / known.spread, rel=1e-6)
+    assert found[CURRENTS] == 1
+
+
+def test_currents_count_in_the_unit_of_the_rates_whatever_the_network_calls_its_units(circuit: Model, side: Side) -> None:
+    """A network r = C r' + d with weights C^-1 J C sends the currents that a circuit of weights J sends."""
+    card = catalogue.load("leaky_tanh")
+    C = np.diag(np.random.default_rng(1).uniform(0.5, 3, UNITS))
+    J = circuit.arrays()["J"]
+    network = card.with_arrays({"W": np.linalg.inv(C) @ J @ C, "C": C}, units=UNITS, observed=UNITS, channels=0)
+    known = Known.of(circuit, side.task, side.trials.rate, seed=0)
+    assert known.apart(network, side.task, side.trials.rate, seed=0)[CURRENTS] == pytest.approx(0, abs=1e-12)
+    hidden = catalogue.load("leaky_readout").with_arrays({}, units=UNITS, observed=UNITS, channels=0)
+    assert np.isnan(known.apart(hidden, side.task, simulate(hidden, side.task).rate, seed=0)[CURRENTS])
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_students_are_read_by_every_truth_that_is_known(circuit: Model, side: Side, seen: bool) -> None:
+    electrodes = None if seen else Electrodes(10, 5, 20, 0.03, np.zeros(UNITS), 1.0, 0)
+    shown = electrodes.of(side, 1) if electrodes else side
+    pushed = [push(side.task, UNITS, seed=1, amplitude=1.0, **WHEN), silence(side.task, UNITS, seed=2, rate=0.0, **WHEN)]
+    true = [simulate(circuit, task).rate - side.trials.rate for task in pushed]
+    tasks = [replace(task, initial=shown.task.initial) for task in pushed]
+    known = Known.of(circuit, side.task, side.trials.rate, seed=0) if seen else None
+    cell = Cell("planted", circuit, 1.0, 0, shown, shown, tasks, true, spectrum(circuit), 2, known, electrodes)
+    assert cell.view == ("100%" if seen else "100% by spikes")
+    found = read(cell, {"itself": circuit, "weaker": changed(circuit, factor=0.8), "none": changed(circuit, factor=0.0)}, ("itself", "none"))
+    assert found.stable == {"itself": 2, "none": 1}
+    assert found.students == ("itself", "weaker", "none") and found.truths[MODES][0] == 0
+    for truth in (PUSHES, MODES, *((FLOW, FIXED) if seen else ())):
+        assert found.truths[truth].argsort().tolist() == [2, 1, 0], truth
+    if seen:
+        assert found.truths[PUSHES][0] == pytest.approx(1, abs=1e-9)  # either backend
+        assert all(values[0] == pytest.approx(values.max()) for values in found.alike.values())
+    else:
+        assert np.isnan(found.truths[FLOW]).all() and (found.truths[PUSHES] < 1).all()
+
+
+def test_electrodes_see_rates_without_bias_and_with_the_noise_of_counts() -> None:
+    rest, spread, count = np.array([0.0, 3.0]), 2.0, 400
+    rates = np.tile(np.add(rest, [1.0, -2.0]), (50, 60, 1))
+    electrodes = Electrodes(20.0, 5.0, count, 0.02, rest, spread, 7)
+    seen = electrodes.see(rates, 0)
+    fired = 20 + 5 * (rates[0, 0] - rest) / spread
+    bound = 5 * spread / 5 * np.sqrt(fired / count / (50 * 0.6))  # the spikes of all trials, conditions and bins
+    assert (np.abs(seen.mean(axis=(0, 1)) - rates[0, 0]) < bound).all()
+    assert np.array_equal(seen, electrodes.see(rates, 0)) and not np.array_equal(seen, electrodes.see(rates, 1))
+    kernel = 1 / (2 * np.sqrt(np.pi) * 0.02)  # integral of the squared Gaussian, 1/s
+    expected = (spread / 5) ** 2 * fired * kernel / count
+    middle = seen[:, 15:45].var(axis=(0, 1))
+    assert np.allclose(middle, expected, rtol=0.25)  # about 50 x 30 bins, a tenth of them independent: 2/150 under a root is 0.12

@@ -1,0 +1,241 @@
+"""fit: a planted network is found again, nothing is learned from validation conditions, and the student is a card like any other."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from cortex_sim.cards import catalogue
+from cortex_sim.cards.model import Model, read_card
+from cortex_sim.errors import TaskError, TrialsError
+from cortex_sim.fitting import Options, fit, split, train
+from cortex_sim.fitting.side_by_side import Job, _checkpoint, train_many
+from cortex_sim.fitting.start import HEADROOM, RIDGE, _signed, adapt, regress, unit_scale
+from cortex_sim.runtime.storage import cache_folder
+from cortex_sim.simulation import simulate
+from cortex_sim.tasks.task import Clamp, Drive, Task, free_run
+from cortex_sim.trials import Trials
+
+Build = Callable[..., Model]
+UNITS, CONDITIONS = 6, 20
+STUDENTS = [name for name, path in catalogue.models().items() if path.parent.name == "rnn"]
+START = Options(epochs=0)
+TANH = "dx/dt = (-x + W(r) + drive(t, i) + b)/tau : 1\nr = tanh(x) : 1 (constant over dt)\nb : 1 (constant)"
+
+
+def lesson(start: float = 0.8, duration: float = 0.2) -> Task:
+    """Random starts and a push that ends, so that trajectories span the space."""
+    rng, steps = np.random.default_rng(0), round(duration / 1e-3)
+    drive = Drive(rng.normal(size=(CONDITIONS, UNITS)), (np.arange(steps) < 60).astype(float))
+    return Task("lesson", 0.0, duration, np.arange(CONDITIONS), initial=rng.uniform(-start, start, (CONDITIONS, UNITS)), drives=(drive,))
+
+
+def planted(linear_circuit: Build) -> Model:
+    """A tanh network with biases and no readout, whose weights are to be found again."""
+    rng = np.random.default_rng(1)
+    fields = {
+        "kind": "rnn", "equations": TANH, "inputs": {"drive": {"unit": "1", "meaning": "input"}},
+        "parameters": {"tau": {"value": 80, "unit": "ms", "meaning": "tau"}, "b": {"value": 0, "meaning": "bias", "over": "units", "learn": True}},
+        "projections": {"W": {"rule": "gaussian", "arguments": {"gain": {"value": 1, "meaning": "gain"}}, "learn": True}},
+    }  # fmt: skip
+    network = linear_circuit(rng.normal(size=(UNITS, UNITS)) / np.sqrt(UNITS), dt=0.01, **fields)
+    return network.with_arrays({"b": 0.3 * rng.normal(size=UNITS)})
+
+
+def recording(seed: int = 0) -> Trials:
+    """Rates that belong to no student's class."""
+    rng = np.random.default_rng(seed)
+    phases = rng.uniform(0, 2 * np.pi, (CONDITIONS, 1, UNITS))
+    rate = 20 + rng.uniform(2, 9, UNITS) * np.sin(2 * np.pi * 3 * 0.01 * np.arange(20)[:, None] + phases)
+    return Trials.from_arrays(rate, 0.01 * np.arange(20))
+
+
+def student(name: str) -> Model:
+    return catalogue.load(name).with_arrays({}, units=9)
+
+
+def from_rest(name: str) -> bool:
+    """Hidden units without an encoder: no rates say where such a student starts, its channels tell it what to do."""
+    card = catalogue.load(name)
+    return card.initial is None and card.readout is not None and card.projections[card.readout.weights].rule != "diagonal"
+
+
+def lessons_of(name: str, **changes: Any) -> dict[str, Any]:
+    """The task and the options that a student of this card is taught by."""
+    if not from_rest(name):
+        return {"task": lesson(), "options": Options(**changes)}
+    heard = np.random.default_rng(3).normal(size=(CONDITIONS, 200, 2))
+    task = replace(lesson(), initial=None, channels=xr.DataArray(heard, dims=("trial", "step", "channel")))
+    return {"task": task, "options": Options(start="rest", **changes)}
+
+
+def learned(model: Model) -> str:
+    """A matrix that is drawn at random and learned: a recurrent one, or else that of the channels."""
+    names = [name for name, p in model.projections.items() if p.learn and p.rows == "units" and p.columns != "observed"]
+    return max(names, key=lambda name: name in model.parsed.called())
+
+
+def same(a: Model, b: Model) -> bool:
+    return all(a.arrays()[name].tobytes() == array.tobytes() for name, array in b.arrays().items())
+
+
+def test_the_closed_form_finds_a_planted_network(linear_circuit: Build) -> None:
+    teacher = planted(linear_circuit)
+    trials = simulate(teacher, lesson())
+    found = train(teacher.with_arrays({"W": np.zeros((UNITS, UNITS)), "b": np.zeros(UNITS)}), trials, lesson(), options=START)
+    taught = trials.select(split(trials, START.validation, 0)[0])
+    design = np.insert(taught.rate[:, :-1].reshape(-1, UNITS), UNITS, 1.0, axis=1)
+    shrinkage = RIDGE * (taught.rate[:, :-1] ** 2).mean() / np.linalg.eigvalsh(design.T @ design / len(design))[0]
+    for name in ("W", "b"):
+        truth, bound = teacher.arrays()[name], shrinkage * np.linalg.norm(np.c_[teacher.arrays()["W"], teacher.arrays()["b"]], 2)
+        np.testing.assert_allclose(found.start.arrays()[name], truth, rtol=0, atol=bound)
+        np.testing.assert_allclose(found.model.arrays()[name], truth, rtol=0, atol=bound + 2e-7)  # float32
+    assert bound < 2e-5 and found.train == found.validation == [] and found.conditions == (18, 2)
+
+
+def test_the_closed_form_finds_the_shipped_card_behind_its_readout() -> None:
+    rng = np.random.default_rng(3)
+    W, C, d = 0.5 * rng.normal(size=(UNITS, UNITS)) / UNITS, np.diag(rng.uniform(5, 20, UNITS)), rng.uniform(10, 30, UNITS)
+    card = catalogue.load("leaky_tanh").with_arrays({}, units=UNITS, observed=UNITS)
+    teacher = card.with_arrays({"W": W, "b": 0.05 * rng.normal(size=UNITS), "C": C, "d": d})
+    edges = rng.choice([-1, 1], (CONDITIONS, UNITS)) / HEADROOM  # contraction keeps rates inside, so the range tells C and d
+    task = replace(lesson(), initial=edges @ C + d, drives=())
+    task = replace(task, drives=(Drive(0.3 * rng.normal(size=(CONDITIONS, UNITS)) @ C, np.ones(200)),))
+    found = train(catalogue.load("leaky_tanh"), simulate(teacher, task), task, options=START).start.arrays()
+    for name, tolerance in (("C", 1e-10), ("d", 1e-10), ("W", 1e-5), ("b", 1e-5)):  # the ridge of 1e-6 over well-spread states
+        np.testing.assert_allclose(found[name], teacher.arrays()[name], rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+def test_an_exported_student_runs_in_brian2_as_it_did_in_torch(name: str, tmp_path: Path) -> None:
+    lessons = lessons_of(name, epochs=2)
+    trained = fit(student(name), recording(), **lessons)
+    trained.save(tmp_path / "student.toml")
+    task = lessons["task"] if from_rest(name) else replace(lessons["task"], initial=recording().rate[:, 0])
+    torch_rate, brian_rate = simulate(trained, task).rate, simulate(read_card(tmp_path / "student.toml"), task, backend="brian").rate
+    np.testing.assert_allclose(brian_rate, torch_rate, rtol=1e-12, atol=1e-14)  # some rates cross 0
+    assert np.ptp(torch_rate, axis=1).max() > 1e-3  # far above round-off, although some readouts start at 0
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+def test_validation_conditions_never_reach_the_start_or_the_scale(name: str) -> None:
+    trials = recording()
+    _, checked = split(trials, START.validation, 0)
+    wild = trials.rate.copy()
+    wild[checked] = 1e4 * np.random.default_rng(9).normal(size=wild[checked].shape)
+    both = (trials, Trials.from_arrays(wild, trials.time))
+    before, after = (train(student(name), data, **lessons_of(name, epochs=0)) for data in both)
+    assert same(before.start, after.start) and same(before.model, after.model)
+    losses = [train(student(name), data, **lessons_of(name, epochs=2)).train for data in both]
+    assert losses[0] == losses[1]
+
+
+def test_every_trial_of_a_condition_falls_on_one_side() -> None:
+    condition = np.repeat(np.arange(20), 3)[np.random.default_rng(0).permutation(60)]
+    trials = Trials.from_arrays(np.zeros((60, 4, 2)), 0.01 * np.arange(4), condition=condition)
+    seen = set()
+    for seed in range(30):
+        taught, checked = split(trials, 0.1, seed)
+        assert sorted([*taught, *checked]) == list(range(60))
+        held = set(condition[checked].tolist())
+        assert len(held) == 2 and not held & set(condition[taught].tolist())
+        seen |= held
+    assert len(seen) > 15  # 30 draws of 2 out of 20 leave 0.9 of them unseen on average
+    assert len(split(trials.select(np.flatnonzero(condition < 2)), 0.01, 0)[1]) == 3  # at least one condition
+
+
+def test_one_condition_cannot_be_split() -> None:
+    with pytest.raises(TrialsError, match=r"^trials have 1 condition; at least 2 are needed to keep one for validation\.$"):
+        split(recording().select([0]), 0.1, 0)
+
+
+@pytest.mark.parametrize("change", [lambda trials: trials.select([0, 1]), lambda trials: trials.window(0.0, 0.1)])
+def test_trials_of_another_task_are_refused(change: Callable[[Trials], Trials]) -> None:
+    trials = change(recording())
+    message = rf"^task has 20 trials of 20 bins; the trials have \({len(trials.rate)}, {trials.rate.shape[1]}\)\. Cut both to one window\.$"
+    with pytest.raises(TaskError, match=message):
+        fit(student("leaky_tanh"), trials, lesson())
+
+
+def test_scale_is_the_spread_of_each_unit_and_never_vanishes() -> None:
+    rate = np.zeros((2, 4, 5))
+    rate[0] = np.array([2.0, 4.0, 6.0, 0.1, 0.0])
+    np.testing.assert_allclose(unit_scale(Trials.from_arrays(rate, 0.01 * np.arange(4))), [1, 2, 3, 0.1, 0.1])  # median 1, floor a tenth
+    assert (unit_scale(Trials.from_arrays(np.ones((2, 4, 3)), 0.01 * np.arange(4))) > 0).all()
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+def test_a_student_takes_the_size_of_the_data_and_starts_at_its_middle(name: str) -> None:
+    trials, sized = recording(), adapt(student(name), recording(), lesson(), 5)
+    arrays, flat = sized.arrays(), trials.rate.reshape(-1, UNITS)
+    assert (sized.size("observed"), sized.seed, sized.channels) == (UNITS, 5, 0)
+    if sized.initial:
+        np.testing.assert_allclose(arrays["E"] @ flat.mean(axis=0) + arrays["e"], 0, atol=1e-12)  # mean rates are the state 0
+    if sized.initial or from_rest(name):
+        assert sized.units == 9 and sized.readout
+        np.testing.assert_allclose(arrays[sized.readout.offset], flat.mean(axis=0))
+    else:
+        assert sized.units == UNITS
+        if sized.readout is None:  # rates are taken as they are
+            return
+        reached = (flat - arrays["d"]) / np.diag(arrays["C"])
+        np.testing.assert_allclose([reached.min(axis=0), reached.max(axis=0)], [[-1 / 1.05] * UNITS, [1 / 1.05] * UNITS])
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+def test_untrained_weights_follow_the_seed_and_only_a_solvable_student_leaves_them(name: str) -> None:
+    lessons = [lessons_of(name, epochs=0, closed_form=closed_form) for closed_form in (True, False)]
+    starts = [train(student(name), recording(), seed=seed, **how).start for seed in (1, 2) for how in lessons]
+    W = [start.arrays()[learned(start)] for start in starts]
+    assert not np.array_equal(W[1], W[3])
+    assert np.array_equal(W[0], W[1]) == (name not in ("leaky_tanh", "leaky_dale"))  # hidden units and gates have no regression
+
+
+def test_students_trained_side_by_side_are_those_trained_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CORTEX_SIM_CACHE", str(tmp_path))
+    options = Options(epochs=3, batch=8)
+    jobs = {f"{name} {seed}": Job(student(name), recording(), lesson(), seed, options) for name in ("gru", "leaky_dale") for seed in (0, 1)}
+    together = train_many(jobs)
+    assert list(together) == list(jobs)
+    for name, job in jobs.items():
+        alone = train(job.model, job.trials, job.task, seed=job.seed, options=options)
+        assert together[name].train == alone.train and same(together[name].model, alone.model)
+    assert cache_folder() == tmp_path and not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+CLAMP = Clamp(np.array([0]), 0.0, np.arange(200) > 100)
+CHANGES: dict[str, dict[str, Any]] = {
+    "rates": {"trials": recording(1)}, "seed": {"seed": 1}, "options": {"options": Options(epochs=3)}, "model": {"model": student("leaky_tanh")},
+    "drive": {"task": replace(lesson(), drives=())}, "clamp": {"task": replace(lesson(), clamps=(CLAMP,))},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_whatever_decides_the_result_names_another_checkpoint(what: str) -> None:
+    job = Job(student("gru"), recording(), lesson())
+    assert _checkpoint(job) == _checkpoint(replace(job)) != _checkpoint(replace(job, **CHANGES[what]))
+
+
+def test_the_regression_under_dales_law_meets_the_conditions_of_its_optimum() -> None:
+    """Karush, Kuhn and Tucker: signs hold; the error's slope is zero where a weight is not, and points across the bound where it is."""
+    rng = np.random.default_rng(0)
+    design, signs = rng.standard_normal((60, 9)), np.where(np.arange(8) < 4, 1.0, -1.0)
+    gram, moments = design.T @ design, design.T @ rng.standard_normal((60, 5))
+    found = _signed(gram, moments, signs)
+    slope = gram @ found - moments
+    assert (found[:8] * signs[:, None] >= 0).all() and (found[:8] == 0).any() and (found[8] != 0).all()
+    np.testing.assert_allclose(np.where(found == 0, 0.0, slope), 0, atol=1e-10 * np.abs(moments).max())
+    assert (np.where(found[:8] == 0, slope[:8] * signs[:, None], 0.0) >= -1e-10).all()
+
+
+def test_a_student_under_dales_law_recovers_a_teacher_that_obeys_it() -> None:
+    teacher = catalogue.load("leaky_dale").with_arrays({}, units=12, observed=12, seed=3)
+    task = free_run(np.random.default_rng(4).uniform(-0.8, 0.8, (80, 12)), 0.2)
+    cortex = simulate(teacher, task)
+    start = np.random.default_rng(5)
+    student = regress(teacher.with_arrays({"W": np.abs(start.standard_normal((12, 12))) * teacher.signs("W")}), cortex, task)
+    np.testing.assert_allclose(student.arrays()["W"], teacher.arrays()["W"], atol=1e-4)  # the ridge is 1e-6 of the mean squared rate

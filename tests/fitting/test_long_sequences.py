@@ -1,0 +1,99 @@
+"""Gradients and runs in bounded memory: the same numbers, and bytes that do not grow with the length."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cortex_sim.cards import catalogue
+from cortex_sim.cards.model import Model
+from cortex_sim.fitting import train
+from cortex_sim.fitting.footprint import apart, gradient, inference
+from cortex_sim.fitting.options import Lesson, Options
+from cortex_sim.tasks.recall import nearest, recall
+from cortex_sim.tasks.task import Task
+
+FULL, CHECKPOINTS = Options(start="rest"), Options(start="rest", through="checkpoints", segment=20)
+
+
+def student(name: str = "gru") -> Model:
+    return catalogue.load(name).with_arrays({}, units=12, observed=2, channels=3)
+
+
+def tracking(strokes: int) -> Task:
+    return recall(3, delays=(0.2,), strokes=strokes, stroke=0.2)
+
+
+def lesson(strokes: int) -> Lesson:
+    task = tracking(strokes)
+    return Lesson(task, task.wanted.rate, np.ones(2))
+
+
+@pytest.mark.parametrize("name", ["gru", "leaky_readout", "leaky_noise"])
+def test_checkpoints_give_the_gradient_through_all_of_time(name: str) -> None:
+    whole, pieces = (gradient(student(name), lesson(5), options, seed=1, double=True) for options in (FULL, CHECKPOINTS))
+    assert whole.error == pytest.approx(pieces.error, rel=1e-12) and whole.error > 0
+    assert apart(whole.arrays, pieces.arrays) < 1e-10 and whole.arrays.keys() == pieces.arrays.keys()
+
+
+def test_checkpoints_hold_fewer_bytes_and_grow_with_the_states_between_segments_alone() -> None:
+    short, long = (
+        [gradient(student(), lesson(strokes), options, count=True).bytes or 0 for options in (FULL, CHECKPOINTS)] for strokes in (5, 20)
+    )
+    assert short[1] < short[0] and long[1] < 0.5 * long[0]
+    assert long[0] - short[0] > 5 * (long[1] - short[1])  # a step of a gated unit leaves many arrays, a segment one state
+
+
+def test_checkpoints_keep_one_state_and_the_last_rates_of_each_segment() -> None:
+    few, many = (gradient(student("leaky_readout"), lesson(strokes), CHECKPOINTS, count=True).bytes or 0 for strokes in (20, 60))
+    between = 3 * 12 * 4  # bytes of a state, and of the rates of one bin: trials, units, float32
+    assert 0 < (many - few) / 40 < 4 * between < 20 * between  # a stroke is a segment of 20 bins; its own rates would be 20 times as many
+
+
+def test_a_gradient_through_one_segment_after_another_has_the_error_of_the_whole_run_and_bytes_that_do_not_grow() -> None:
+    short, long = Options(start="rest", through="segment", segment=15), Options(start="rest", through="segment", segment=lesson(5).task.bins)
+    whole, cut, uncut = (gradient(student(), lesson(5), options, double=True) for options in (FULL, short, long))
+    assert cut.error == pytest.approx(whole.error, rel=1e-12) == uncut.error
+    assert apart(whole.arrays, uncut.arrays) < 1e-12 < 1e-3 < apart(whole.arrays, cut.arrays)
+    held = [gradient(student(), lesson(strokes), short, count=True).bytes for strokes in (20, 40)]
+    assert held[0] == held[1]
+
+
+def test_a_cut_gradient_misses_exactly_what_is_asked_for_after_the_cut() -> None:
+    task = tracking(5)
+    cutting = Options(start="rest", through="segment", segment=40)
+    first = Lesson(replace(task, mask=np.where(np.arange(task.bins) < 40, 1.0, 0.0) * np.ones((3, 1))), task.wanted.rate, np.ones(2))
+    last = replace(first, task=replace(task, mask=1.0 - first.weights[:, :, 0] / first.weights.max()))
+    found = [[gradient(student(), one, options, double=True).arrays for options in (FULL, cutting)] for one in (first, last)]
+    assert apart(*found[0]) < 1e-12 and apart(*found[1]) > 1e-3
+
+
+@pytest.mark.parametrize("name", ["gru", "leaky_readout"])
+def test_memory_of_a_run_does_not_grow_with_its_length(name: str) -> None:
+    short, long = (inference(student(name), tracking(strokes), count=True) for strokes in (40, 160))
+    assert long.rates.shape[1] > 3.5 * short.rates.shape[1]
+    assert long.bytes is not None and short.bytes is not None and long.bytes < 1.05 * short.bytes  # both have whole windows
+
+
+def test_one_segment_as_long_as_the_task_is_back_propagation_through_all_of_it() -> None:
+    task = tracking(3)
+    options = Options(start="rest", epochs=3, batch=2, validation=0)
+    whole = train(student(), task.wanted, task, options=options)
+    cut = train(student(), task.wanted, task, options=replace(options, through="segment", segment=task.bins))
+    np.testing.assert_allclose(cut.train, whole.train, rtol=1e-5)  # float32
+
+
+def test_short_segments_learn_too_and_otherwise() -> None:
+    task = tracking(5)
+    options = Options(start="rest", epochs=15, batch=2, rate=1e-2, validation=0, through="segment", segment=15)
+    fitted = train(student(), task.wanted, task, options=options)
+    assert fitted.train[-1] < 0.9 * fitted.train[0]
+    assert fitted.train != train(student(), task.wanted, task, options=replace(options, through="all")).train
+
+
+@pytest.mark.parametrize("delay", [0.2, 0.5])
+def test_the_nearest_bin_that_shows_what_is_wanted_is_found_in_the_task_itself(delay: float) -> None:
+    task = recall(1, delays=(delay,), strokes=1, stroke=0.2)
+    assert task.channels is not None and task.targets is not None
+    shown, wanted = (np.flatnonzero(np.abs(values).any(axis=1)) for values in (task.channels.values[0, ::10, :2], task.targets.values[0]))
+    assert nearest(delay, 0.2) == wanted[0] - shown[-1]

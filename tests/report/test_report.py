@@ -1,0 +1,197 @@
+"""Reports: a page that stands alone with its numbers beside it, written whole or not at all."""
+
+import base64
+import errno
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from cortex_sim.cards.model import Model, read_card
+from cortex_sim.errors import FileProblem
+from cortex_sim.report import Claim, Picture, Report
+from cortex_sim.report import _page as page
+from cortex_sim.report.figures.figures import save_svg
+from cortex_sim.statistics.score import Score
+from cortex_sim.trials import Trials
+
+Build = Callable[..., Model]
+NASTY = "<script>alert('1 < 2 & 3')</script>"
+CLAIM = {"text", "found", "low", "high", "source", "holds"}
+SCORE = {"measure", "student", "split", "estimate", "null_mean", "null_sd", "null", "ceiling", "interval", "better"}
+
+
+def picture() -> Figure:
+    figure = Figure(figsize=(2, 1))
+    figure.subplots().plot([0, 1], [1, 0])
+    return figure
+
+
+def score(**changes: Any) -> Score:
+    whole: dict[str, Any] = {
+        "measure": "likeness", "student": "gru", "split": "held out", "estimate": np.float64(0.25), "better": "higher", "identical": 1.0,
+        "null": np.array([0.0, 0.1, 0.2, 0.3]), "surrogate": "labels permuted", "interval": (0.2, 0.3), "interval_over": "conditions",
+        "ceiling_reason": "no repeats", "settings": {"axes": np.int64(6), "at_rest": np.bool_(True), "window_s": (0.0, np.float64(0.2))},
+    }  # fmt: skip
+    return Score(**(whole | changes))
+
+
+@pytest.fixture
+def report(linear_circuit: Build) -> Report:
+    trials = Trials.from_arrays(np.random.default_rng(0).normal(size=(3, 5, 2)), 0.01 * np.arange(5))
+    return Report(
+        f"Title {NASTY}", f"Question {NASTY}", f"Answer {NASTY}", findings={f"Heading {NASTY}": f"Finding {NASTY}"},
+        claims=[Claim(f"a claim {NASTY}", 0.5, 0.4, 0.6, "paper & <b>"), Claim("another", np.float64(0.7), -np.inf, 0.6, "paper")],
+        scores=[score(), score(student="silent", estimate=float("nan"), null=None, surrogate="no null", interval=None, interval_over="one network")],
+        pictures={"curve": Picture(picture(), f"A curve {NASTY}", "It falls.")}, trials={"teacher": trials},
+        models={"circuit": linear_circuit(np.array([[0.0, 2.0], [-1.0, 0.5]]), title=f"Circuit {NASTY}")},
+        methods=[f"Method {NASTY}"], facts={"units": f"2 {NASTY}"}, absent=[f"Nothing {NASTY}"], seed=7, seconds={"all": 1.23456},
+    )  # fmt: skip
+
+
+def test_a_report_is_a_folder_of_the_agreed_files(report: Report, tmp_path: Path) -> None:
+    written = report.write(tmp_path / "runs" / "one", command="cortex-sim run one --seed 7")
+    folder = tmp_path / "runs" / "one"
+    assert written == folder / "report.html"
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    tables = {"claims.json", "scores.json", "run.json"}
+    assert files == {"report.html", "figures/curve.svg", "teacher.nc", "models/circuit.toml", "models/circuit.safetensors"} | tables
+    assert list(folder.parent.iterdir()) == [folder]  # no temporary folder stays behind
+    assert folder.stat().st_mode & 0o777 == 0o755
+
+
+def test_claims_and_scores_are_written_by_contract(report: Report, tmp_path: Path) -> None:
+    folder = report.write(tmp_path / "one").parent
+    claims, scores = (json.loads((folder / f"{name}.json").read_text("utf-8"), parse_constant=pytest.fail) for name in ("claims", "scores"))
+    assert all(set(claim) == CLAIM for claim in claims)
+    assert claims[0] == {"text": f"a claim {NASTY}", "found": 0.5, "low": 0.4, "high": 0.6, "source": "paper & <b>", "holds": True}
+    assert (claims[1]["low"], claims[1]["found"], claims[1]["holds"]) == (None, 0.7, False)  # JSON has no infinity
+    assert all(set(found) >= SCORE for found in scores)
+    assert (scores[0]["null_mean"], scores[0]["null_sd"]) == pytest.approx((0.15, np.sqrt(0.05 / 3)))
+    assert scores[0]["settings"] == {"axes": 6, "at_rest": True, "window_s": [0.0, 0.2]}
+    assert scores[1]["estimate"] is None and scores[1]["null"] is None and scores[1]["interval"] is None
+    assert scores[1]["reasons"] == {"null": "no null", "interval": "one network", "ceiling": "no repeats"}
+
+
+def test_the_run_record_says_how_to_repeat_it(report: Report, tmp_path: Path) -> None:
+    run = json.loads((report.write(tmp_path / "one", command="cortex-sim run one").parent / "run.json").read_text("utf-8"))
+    assert (run["command"], run["seed"], run["seconds"]) == ("cortex-sim run one", 7, {"all": 1.23})
+    assert run["cards"] == {"circuit": report.models["circuit"].key} and re.fullmatch("[0-9a-f]{64}", run["code"])
+    assert {"cortex-sim", "python", "brian2", "numpy", "torch"} <= run["versions"].keys()
+
+
+def test_cards_and_trials_come_back_as_they_were(report: Report, tmp_path: Path) -> None:
+    folder = report.write(tmp_path / "one").parent
+    card, trials = read_card(folder / "models" / "circuit.toml"), Trials.load(folder / "teacher.nc")
+    assert card.arrays()["W"].tobytes() == report.models["circuit"].arrays()["W"].tobytes() and card.key == report.models["circuit"].key
+    assert trials.rate.tobytes() == report.trials["teacher"].rate.tobytes()
+
+
+class Page(HTMLParser):
+    """Every attribute and all visible text of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_the_page_stands_alone_and_shows_its_figures(report: Report, tmp_path: Path) -> None:
+    path = report.write(tmp_path / "one")
+    found = Page(path.read_text("utf-8"))
+    addresses = [value for _, attributes in found.tags for name, value in attributes.items() if name in ("src", "href", "data", "srcset", "action")]
+    assert addresses and all(str(address).startswith(("data:", "#")) for address in addresses)
+    assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in found.tags}
+    assert not re.search(r"@import|url\(\s*['\"]?http", path.read_text("utf-8"))
+    image = next(str(attributes["src"]) for tag, attributes in found.tags if tag == "img")
+    drawn = base64.b64decode(image.removeprefix("data:image/svg+xml;base64,"))
+    assert drawn == (path.parent / "figures" / "curve.svg").read_bytes() and ElementTree.fromstring(drawn).tag.endswith("svg")
+
+
+def test_text_is_escaped_everywhere(report: Report, tmp_path: Path) -> None:
+    text = report.write(tmp_path / "one").read_text("utf-8")
+    assert NASTY not in text
+    shown = Page(text).text
+    for part in ("Title", "Question", "Answer", "Heading", "Finding", "a claim", "A curve", "Method", "2", "Nothing", "circuit: Circuit"):
+        assert f"{part} {NASTY}" in shown
+    assert "paper & <b>" in shown and "dx/dt = (-x + W(r) + drive(t, i))/tau : Hz" in shown
+
+
+def test_the_page_tells_what_holds_and_what_is_absent(report: Report, tmp_path: Path) -> None:
+    found = Page(report.write(tmp_path / "one").read_text("utf-8"))
+    marks = [attributes.get("class") for tag, attributes in found.tags if tag == "td"]
+    assert [mark for mark in marks if mark in ("holds", "fails")] == ["holds", "fails"]
+    assert not report.holds and replace(report, claims=report.claims[:1]).holds and replace(report, claims=()).holds
+    for sentence in ("no repeats", "one network", "0.250", "0.200 to 0.300", "0.150 ± 0.129", "75%", "−∞ to 0.600", "200", "time constant"):
+        assert sentence in found.text
+
+
+@pytest.mark.parametrize(("found", "holds"), [(0.4, True), (0.6, True), (0.39999, False), (0.60001, False), (float("nan"), False)])
+def test_a_claim_holds_inside_its_closed_interval(found: float, holds: bool) -> None:
+    assert Claim("a", found, 0.4, 0.6, "b").holds is holds
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.1234, "0.123"), (-2.5, "−2.500"), (0.99912, "0.9991"), (1234.5, "1234"), (None, "–"), (float("nan"), "–"), (float("-inf"), "−∞")],
+)  # fmt: skip
+def test_numbers_are_set_with_few_digits_and_a_proper_minus(value: float | None, text: str) -> None:
+    assert page.number(value) == text
+
+
+def test_the_same_figure_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a.svg", "b.svg"):
+        save_svg(picture(), tmp_path / name)
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+
+
+def test_an_existing_folder_is_never_touched(report: Report, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("keep")
+    with pytest.raises(FileProblem, match=rf"^{re.escape(str(tmp_path))}: exists already, and a finished run is never overwritten\."):
+        report.write(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def full(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "cortex_sim.report.figures.figures.save_svg", "cortex_sim.report._report.Trials.save", "cortex_sim.cards.model.save_arrays",
+        "cortex_sim.cards.model.write_text", "cortex_sim.report._report._write_json", "cortex_sim.report._page.render",
+        "xarray.Dataset.to_netcdf", "pathlib.Path.rename",
+    ],
+)  # fmt: skip
+def test_a_full_disk_leaves_nothing(report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    monkeypatch.setattr(place, full)
+    with pytest.raises(FileProblem, match=rf"^{re.escape(str(tmp_path / 'one'))}: the report (was not|cannot be) written.*No space left on device"):
+        report.write(tmp_path / "one")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("stopped", [KeyboardInterrupt, ValueError])
+def test_an_interruption_leaves_nothing(report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: type[BaseException]) -> None:
+    def stop(*_: object) -> str:
+        raise stopped("stopped")
+
+    monkeypatch.setattr(page, "render", stop)
+    with pytest.raises(stopped, match="stopped"):
+        report.write(tmp_path / "one")
+    assert not list(tmp_path.iterdir())

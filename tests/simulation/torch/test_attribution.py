@@ -1,0 +1,54 @@
+"""Integrated gradients through a circuit's dynamics: exact for a linear one, complete for any."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cortex_sim.cards import catalogue
+from cortex_sim.cards.model import Model
+from cortex_sim.errors import OptionError
+from cortex_sim.simulation import simulate
+from cortex_sim.simulation.problem import Schedule
+from cortex_sim.simulation.torch.attribution import integrated_gradients
+from cortex_sim.tasks.task import free_run
+
+UNITS, TRIALS = 5, 3
+
+
+def states(seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(TRIALS, UNITS))
+
+
+def attributed(model: Model, initial: np.ndarray, w: np.ndarray, baseline: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    task = free_run(initial, 0.1)
+    found, missed = integrated_gradients(model, model.arrays(), Schedule(model, model.arrays(), task), w, baseline)
+    return found, missed, simulate(model, task).rate[:, -1] @ w - simulate(model, free_run(baseline, 0.1)).rate[0, -1] @ w
+
+
+def test_a_linear_circuit_passes_each_unit_through_its_propagator(linear_circuit: Any) -> None:
+    rng = np.random.default_rng(1)
+    W, w, baseline = rng.normal(size=(UNITS, UNITS)), rng.normal(size=UNITS), rng.normal(size=UNITS)
+    model = linear_circuit(W)
+    found, missed, difference = attributed(model, states(), w, baseline)
+    unit = np.stack([simulate(model, free_run(np.eye(UNITS), 0.1)).rate[:, -1] @ w])
+    np.testing.assert_allclose(found, (states() - baseline) * unit, rtol=1e-7)  # captum weighs its points in single precision
+    np.testing.assert_allclose(found.sum(axis=1), difference, rtol=1e-6)
+    assert np.abs(missed).max() < 1e-6
+
+
+@pytest.mark.parametrize("name", ["hennequin_2014", "leaky_tanh", "leaky_readout", "gru"])
+def test_attributions_add_up_to_the_change_of_the_output(name: str) -> None:
+    rng = np.random.default_rng(2)
+    given = {"hennequin_2014": {"W": rng.normal(size=(UNITS, UNITS))}, "leaky_tanh": {"C": 5 * np.eye(UNITS)}}.get(name, {})
+    model = catalogue.load(name)
+    model = model.with_arrays(given, units=UNITS, observed=UNITS) if model.kind == "rnn" else model.with_arrays(given, units=UNITS)
+    found, missed, difference = attributed(model, 0.5 * states(), rng.normal(size=UNITS), np.zeros(UNITS))
+    np.testing.assert_allclose(found.sum(axis=1), difference, rtol=1e-4, atol=1e-6)  # 20 Gauss-Legendre points of a smooth path
+    assert np.abs(found).max() > 1e-3 and np.abs(missed).max() < 1e-4
+
+
+def test_without_captum_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch, linear_circuit: Any) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "captum.attr", None)
+    with pytest.raises(OptionError, match=r"^integrated gradients need captum, which is not installed; pip install 'cortex-sim\[explain\]'\.$"):
+        attributed(linear_circuit(np.eye(UNITS)), states(), np.ones(UNITS), np.zeros(UNITS))

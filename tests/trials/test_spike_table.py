@@ -1,0 +1,95 @@
+"""A spike table becomes trials of spikes: nothing moved, nothing lost, each trial as long as it was."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cortex_sim.errors import FileProblem, OptionError, TrialsError
+from cortex_sim.trials import Trials
+from cortex_sim.trials.recordings import read
+
+TABLE: dict[str, Any] = {
+    "spike_time_ms": np.array([30, 0, 12.5, 199]), "spike_unit": np.array([2, 0, 2, 1], dtype=np.int16), "spike_trial": np.array([0, 0, 0, 1]),
+    "trial_condition": np.array(["left", "right"]), "trial_duration_ms": np.array([95, 200]),
+}  # fmt: skip
+
+
+def wrote(folder: Path, **changes: Any) -> Path:
+    """The table with some arrays replaced, added or (None) left out."""
+    path = folder / "spikes.npz"
+    np.savez(path, **{name: array for name, array in (TABLE | changes).items() if array is not None})
+    return path
+
+
+def test_every_spike_is_where_it_was_in_s_in_order_of_trial_and_time(tmp_path: Path) -> None:
+    trials = read(wrote(tmp_path))
+    assert [column.tolist() for column in trials.spikes] == [[0.0, 0.0125, 0.03, 0.199], [0, 2, 2, 1], [0, 0, 0, 1]]
+    assert trials.condition.tolist() == ["left", "right"] and trials.stop.tolist() == [0.095, 0.2]
+    assert trials.shape == (2, 20, 3) and trials.bin == pytest.approx(0.01)
+    assert (trials.time[0], trials.provenance["recording"]) == (0.0, "spikes.npz")
+
+
+def test_units_that_never_fire_are_kept_where_their_number_is_said(tmp_path: Path) -> None:
+    trials = read(wrote(tmp_path, n_units=np.array(7)))
+    assert trials.shape[2] == 7 and np.bincount(trials.spikes.unit, minlength=7).tolist() == [1, 1, 2, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "rate", "durations", "conditions"),
+    [("delay", (210, 40, 61), 9.83, (0.4, 0.4), [30] * 7), ("reach", (112, 153, 61), 11.93, (1.018, 1.526), [56] * 2)],
+)
+def test_the_recorded_spikes_have_their_known_counts_and_rates(
+    shared_data: Path, name: str, shape: tuple[int, ...], rate: float, durations: tuple[float, float], conditions: list[int]
+) -> None:
+    trials = read(shared_data / f"shenoy_{name}_spikes.npz")
+    assert trials.shape == shape and (trials.stop.min(), trials.stop.max()) == durations
+    assert np.unique(trials.condition, return_counts=True)[1].tolist() == conditions
+    each = np.bincount(trials.spikes.trial, minlength=shape[0]) / trials.stop / shape[2]  # Hz
+    assert each.mean() == pytest.approx(rate, abs=0.005)  # as precise as it is published
+    with np.load(shared_data / f"shenoy_{name}_spikes.npz") as raw:
+        assert trials.counts().sum() == raw["spike_time_ms"].size
+        assert sorted(np.rint(trials.spikes.time * 1e3).astype(int).tolist()) == sorted(raw["spike_time_ms"].tolist())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"spike_unit": None}, "array 'spike_unit' is missing (found spike_time_ms (4,), spike_trial (4,), trial_condition (2,), trial_duration_ms"),
+        ({"trial_duration_ms": None}, "array 'trial_duration_ms' is missing"),
+        ({"spike_unit": np.zeros(3, int)}, "spike_time_ms, spike_unit, spike_trial have shapes (4,), (3,), (4,); they should have one entry"),
+        ({"trial_condition": np.array(["left"])}, "trial_condition, trial_duration_ms have shapes (1,), (2,); they should have one entry a trial."),
+        ({name: np.zeros(0, int) for name in TABLE if name.startswith("spike")}, "there is no spike (spike_time_ms is empty)"),
+        ({name: np.zeros(0, int) for name in TABLE if name.startswith("trial")}, "there is no trial (trial_condition is empty)"),
+        ({"spike_time_ms": np.array([1, 2, np.nan, 3])}, "array 'spike_time_ms' holds float64, not all of it finite numbers"),
+        ({"spike_time_ms": np.array(list("1234"))}, "array 'spike_time_ms' holds <U1, not all of it finite numbers"),
+        ({"spike_unit": np.zeros(4)}, "array 'spike_unit' holds float64; it should hold whole numbers."),
+        ({"n_units": np.array([3, 4])}, "n_units has shape (2,); it should be one number."),
+        ({"n_units": np.array(2)}, "trials: spikes name units 0 to 2; there are 2, numbered from 0."),
+        ({"spike_trial": np.array([0, 0, 0, 2])}, "trials: spikes name trials 0 to 2; there are 2, numbered from 0."),
+        ({"trial_duration_ms": np.array([95, 0])}, "trial_duration_ms is 0 ms somewhere; every trial should last."),
+        ({"trial_duration_ms": np.array([20, 200])}, "trials: a spike of unit 2 at 0.03 s lies outside its trial 0, 0 to 0.02 s."),
+        ({"spike_time_ms": np.array([30, -1, 12, 199])}, "trials: a spike of unit 0 at -0.001 s lies outside its trial 0"),
+    ],
+)  # fmt: skip
+def test_a_table_that_is_not_well_formed_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    path = wrote(tmp_path, **changes)
+    with pytest.raises(TrialsError, match=f"^{re.escape(f'{path}: {message}')}"):
+        read(path)
+
+
+def test_nothing_in_a_table_is_executed(tmp_path: Path) -> None:
+    path = wrote(tmp_path, trial_condition=np.array(["left", None], dtype=object))
+    with pytest.raises(FileProblem, match=r"cannot be read as \.npz without executing anything in it"):
+        read(path)
+
+
+def test_saved_spikes_come_back_by_the_same_door_and_options_of_nwb_are_refused(tmp_path: Path) -> None:
+    trials = read(wrote(tmp_path))
+    trials.save(tmp_path / "spikes.nc")
+    again = read(tmp_path / "spikes.nc")
+    assert isinstance(again, Trials) and again.dataset.identical(trials.dataset)
+    with pytest.raises(OptionError, match=r"spikes\.npz: align, window, condition and table choose from an NWB file; leave them out for \.npz\."):
+        read(tmp_path / "spikes.npz", align="go_cue_time")
