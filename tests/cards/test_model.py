@@ -85,7 +85,7 @@ def test_every_number_of_a_shipped_card_has_a_unit_a_meaning_and_in_a_circuit_a_
 
 
 def test_reading_every_card_imports_no_simulator() -> None:
-    code = "import sys; from cortex_sim import catalog; [catalogue.load(n) for n in catalogue.models()]; print(*sys.modules)"
+    code = "import sys; from cortex_sim.cards import catalogue; [catalogue.load(n) for n in catalogue.models()]; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "cortex_sim.cards.model" in run.stdout.split()
     assert {"brian2", "torch", "matplotlib"} & set(run.stdout.split()) == set()
