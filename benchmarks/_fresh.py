@@ -74,7 +74,7 @@ class Parts:
 
 
 def _timed(parts: Parts, programs: Any) -> None:
-    """Let cortex_sim.simulation.programs tell what it does: drawing, writing, loading, running loop, reading back."""
+    """Let cortex_sim.simulation._programs tell what it does: drawing, writing, loading, running loop, reading back."""
     build, write, run, blocks = programs.build, programs.write_circuit, programs.run, programs.blocks
 
     def drawn(*arguments: Any) -> Iterator[Any]:
@@ -115,8 +115,8 @@ def ours(card: str, seed: str, duration: str, keep: str = "", scale: str = "", t
     parts = Parts()
     parts.mark("python")
     from cortex_sim import load, simulate
-    from cortex_sim.simulation import programs
-    from cortex_sim.tasks.task import spontaneous
+    from cortex_sim.simulation import _programs as programs
+    from cortex_sim.tasks._task import spontaneous
 
     parts.mark("import")
     model = load(card)

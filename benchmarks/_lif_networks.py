@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cortex_sim.cards.spiking import SpikingModel
-from cortex_sim.simulation import programs
-from cortex_sim.simulation.spiking_problem import Plan
-from cortex_sim.tasks.task import spontaneous
+from cortex_sim.cards.spiking._model import SpikingModel
+from cortex_sim.simulation import _programs as programs
+from cortex_sim.simulation._spiking_problem import Plan
+from cortex_sim.tasks._task import spontaneous
 
 DURATION, SETTLED = 1.0, 0.1  # s; rates and CVs are taken after the second
 FEWEST, ERRORS, SEEDS = 5, 4.0, range(11, 19)  # spikes of a neuron whose CV counts; standard deviations allowed; networks they are taken from

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from _measure import alternate, write
 
-from cortex_sim.simulation.torch import body_kernel
-from cortex_sim.tasks.body.standard import REACHING
+from cortex_sim.simulation.torch import _body_kernel as body_kernel
+from cortex_sim.tasks.body._standard import REACHING
 
 BATCH, STEPS, DT, REPEATS = 64, 50, 0.01, 9
 

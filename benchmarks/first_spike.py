@@ -5,7 +5,7 @@ from _measure import write
 
 from cortex_sim import load
 from cortex_sim.cards.catalogue import models
-from cortex_sim.cards.spiking import SpikingModel
+from cortex_sim.cards.spiking._model import SpikingModel
 
 DURATION = 0.05  # s
 CLAIM, SMALL = 5.0, 5_000  # s in a cold process, for cards of fewer neurons

@@ -4,7 +4,7 @@ import numpy as np
 from _measure import alternate, write
 
 from cortex_sim import load
-from cortex_sim.analysis.fixed_points import fixed_points
+from cortex_sim.analysis._fixed_points import fixed_points
 
 UNITS, SEARCHES, STRENGTH, GAIN = 64, 256, 2.5, 1.8
 

@@ -6,9 +6,9 @@ import numpy as np
 from _measure import alternate, write
 
 from cortex_sim import load
-from cortex_sim.analysis.preparation import reaches
-from cortex_sim.comparison import dsa
-from cortex_sim.comparison.table import MEASURES, table
+from cortex_sim.analysis._preparation import reaches
+from cortex_sim.comparison import _dsa as dsa
+from cortex_sim.comparison._table import MEASURES, table
 
 CONDITIONS, NULLS, RANKS = 27, 200, (6, 12, 20)
 

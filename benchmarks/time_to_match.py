@@ -14,10 +14,11 @@ from _measure import write
 from threadpoolctl import threadpool_limits
 
 from cortex_sim import Model, load, simulate
-from cortex_sim.analysis.preparation import Side, reaches
+from cortex_sim.analysis._preparation import Side, reaches
 from cortex_sim.cards import catalogue
-from cortex_sim.fitting import Options, split, train
-from cortex_sim.fitting.start import own_class, paced, unit_scale
+from cortex_sim.fitting._fit import split, train
+from cortex_sim.fitting._options import Options
+from cortex_sim.fitting._start import own_class, paced, unit_scale
 
 TARGET, CLAIM = 0.9, 5.0  # R²; times shorter from the closed-form start
 SEED = 0

@@ -16,10 +16,10 @@ from scipy.linalg import cython_blas
 from threadpoolctl import threadpool_limits
 
 from cortex_sim import load
-from cortex_sim.simulation.problem import Schedule
-from cortex_sim.simulation.torch.inputs import Inputs
-from cortex_sim.simulation.torch.twin import Twin
-from cortex_sim.tasks.task import BIN, Task
+from cortex_sim.simulation._problem import Schedule
+from cortex_sim.simulation.torch._inputs import Inputs
+from cortex_sim.simulation.torch._twin import Twin
+from cortex_sim.tasks._task import BIN, Task
 
 SIZES = ((256, 27, 100), (256, 64, 200), (512, 128, 100))  # units, trials, steps
 REPEATS = 5

@@ -6,9 +6,9 @@ import numpy as np
 from _measure import write
 
 from cortex_sim import load
-from cortex_sim.simulation import programs
-from cortex_sim.simulation.spiking_problem import Plan
-from cortex_sim.tasks.task import spontaneous
+from cortex_sim.simulation import _programs as programs
+from cortex_sim.simulation._spiking_problem import Plan
+from cortex_sim.tasks._task import spontaneous
 
 CARD, TRIALS, DURATION, ROUNDS, CLAIM = "dura_bernal_2023_lif", 20, 1.0, 3, 1.8
 

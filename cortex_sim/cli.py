@@ -86,15 +86,10 @@ def check(
         raise OptionError("check: give either a name or --all.")
     names = list(catalogue.models()) if name is None else [name]
     models = [catalogue.load(each) for each in names]
-    from cortex_sim.cards.spiking import SpikingModel
-    from cortex_sim.simulation import brian
-    from cortex_sim.simulation.brian import runtime
+    from cortex_sim.simulation import check as checked
 
     for model in models:
-        if isinstance(model, SpikingModel):
-            runtime.check(model)
-        else:
-            brian.check(model)
+        checked(model)
         print(f"{model.name}: well formed; Brian2 accepts its equations and units.")
 
 
@@ -187,7 +182,7 @@ def convert(
     Example: cortex-sim convert my_run/simulated.nc session.nwb
     """
     from cortex_sim.report import check_new
-    from cortex_sim.trials.recordings import read, write_nwb
+    from cortex_sim.trials import read, write_nwb
 
     check_new(out)
     trials = read(recording, align=align, condition=condition)

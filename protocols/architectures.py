@@ -14,18 +14,14 @@ import numpy as np
 from scipy.stats import ttest_rel
 
 from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
-from cortex_sim.cards.fields import Parameter
+from cortex_sim.cards import Parameter
 from cortex_sim.errors import OptionError
-from cortex_sim.fitting import Fitted, Options
-from cortex_sim.fitting.side_by_side import Job, train_many
+from cortex_sim.fitting import Fitted, Job, Options, train_many
 from cortex_sim.report import Picture
-from cortex_sim.report.figures import panels
-from cortex_sim.report.figures.courses import over_settings, over_time
-from cortex_sim.report.figures.rules import error_over_cost
-from cortex_sim.runtime.progress import timed
-from cortex_sim.statistics.paired import holm
-from cortex_sim.statistics.score import Score, jackknifed
-from cortex_sim.tasks.recall import DELAYS, error, floor, recall
+from cortex_sim.report.figures import error_over_cost, learning, over_settings, over_time
+from cortex_sim.runtime import timed
+from cortex_sim.statistics import Score, holm, jackknifed
+from cortex_sim.tasks import DELAYS, error, floor, recall
 from cortex_sim.trials import derangement
 
 QUESTION = __doc__.split("\n")[0]
@@ -85,7 +81,7 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
         title=QUESTION, question=f"{len(networks)} networks of each of {len(students)} architectures; reference: {model.title}.",
         answer=_answer(model.name, errors, costs, list(floor(exam)), tests),
         claims=_exact(forgets) + ([] if smoke else _claims(model.name, errors, list(floor(exam)), tests)), scores=tuple(scores),
-        pictures=_pictures(exam, made, errors, costs) | panels.learning(first),
+        pictures=_pictures(exam, made, errors, costs) | learning(first),
         trials={"wanted": exam.wanted} | {name: simulate(one.model, exam) for name, one in first.items()},
         models={name: one.model for name, one in first.items()}, methods=_methods(exam, len(networks)),
         facts={name: _fact(students[name], cost) for name, cost in costs.items()} | ({"smoke run": "its numbers mean nothing"} if smoke else {}),

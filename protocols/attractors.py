@@ -13,17 +13,14 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from cortex_sim import Claim, Model, Report, Task, Trials, simulate
-from cortex_sim.analysis.preparation import currents_for
-from cortex_sim.comparison.dsa import eigenvalue_distance, operator, procrustes_distance
-from cortex_sim.comparison.geometry import linear_cka, procrustes_angle
+from cortex_sim.analysis import currents_for
+from cortex_sim.comparison import eigenvalue_distance, linear_cka, operator, procrustes_angle, procrustes_distance
 from cortex_sim.errors import OptionError
 from cortex_sim.report import Picture
-from cortex_sim.report.figures.courses import over_time
-from cortex_sim.report.figures.matrices import annotated
-from cortex_sim.runtime.progress import timed, track
-from cortex_sim.statistics.inference import silhouette
-from cortex_sim.statistics.score import Score, jackknifed
-from cortex_sim.tasks.task import BIN, DT, Drive
+from cortex_sim.report.figures import annotated, over_time
+from cortex_sim.runtime import timed, track
+from cortex_sim.statistics import Score, jackknifed, silhouette
+from cortex_sim.tasks import BIN, DT, Drive
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "ostrow_2023"

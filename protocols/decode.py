@@ -16,22 +16,15 @@ import xarray as xr
 from scipy.stats import binomtest
 
 from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
-from cortex_sim.analysis.decoding import FOLDS, counts_of, discriminated, parts
-from cortex_sim.analysis.preparation import holding_currents, mixtures, preferred_states
-from cortex_sim.analysis.velocity import DECODERS
+from cortex_sim.analysis import DECODERS, FOLDS, counts_of, discriminated, holding_currents, mixtures, parts, preferred_states
 from cortex_sim.errors import OptionError, TrialsError
-from cortex_sim.fitting import Fitted, Options
-from cortex_sim.fitting.side_by_side import Job, train_many
+from cortex_sim.fitting import Fitted, Job, Options, train_many
 from cortex_sim.report import Picture
-from cortex_sim.report.figures import figures
-from cortex_sim.report.figures.courses import over_time
-from cortex_sim.report.figures.decoded import confusion
-from cortex_sim.runtime.progress import timed
-from cortex_sim.statistics.score import Score, jackknifed
-from cortex_sim.tasks.centre_out import centre_out
-from cortex_sim.tasks.task import BIN, DT
-from cortex_sim.trials import derangement
-from cortex_sim.trials.recordings import hand, read
+from cortex_sim.report.figures import confusion, learning_curves, over_time
+from cortex_sim.runtime import timed
+from cortex_sim.statistics import Score, jackknifed
+from cortex_sim.tasks import BIN, DT, centre_out
+from cortex_sim.trials import derangement, hand, read
 
 QUESTION = __doc__.split("\n")[0]
 MODEL, LSTM = "hennequin_2014", "lstm"
@@ -275,7 +268,7 @@ def _pictures(told: Sequence[Told], decoded: Mapping[str, np.ndarray], moving: M
         )
         courses = {f"fold {number + 1}": (fit.train, fit.validation) for number, fit in enumerate(one.fitted)}
         pictures[f"learning_{key}"] = Picture(
-            figures.learning_curves(courses, ylabel="cross-entropy (nat)"), f"Learning curves of the LSTM, {one.name}",
+            learning_curves(courses, ylabel="cross-entropy (nat)"), f"Learning curves of the LSTM, {one.name}",
             "Dashed: trials taught; solid: a fifth of them that is set aside. One LSTM a fold.",
         )
     if moving is not None:

@@ -14,23 +14,16 @@ import numpy as np
 from scipy.optimize import brentq
 
 from cortex_sim import Claim, Model, Report, Trials, load, simulate
-from cortex_sim.analysis.explanation import Explanation, Questions, explain
-from cortex_sim.analysis.explored import observed
-from cortex_sim.analysis.fixed_points import Point, fixed_points
-from cortex_sim.analysis.preparation import Side, reaches
-from cortex_sim.analysis.spectrum import modal_distance, modes, shuffled_weights
-from cortex_sim.comparison.response import response_r2
-from cortex_sim.fitting import Options
-from cortex_sim.fitting.side_by_side import Job, train_many
-from cortex_sim.fitting.start import own_class, paced
+from cortex_sim.analysis import Explanation, Point, Questions, Side, explain, fixed_points, modal_distance, modes, observed, reaches, shuffled_weights
+from cortex_sim.comparison import response_r2
+from cortex_sim.fitting import Job, Options, own_class, paced, train_many
 from cortex_sim.report import Picture
-from cortex_sim.report.figures import explained, panels
-from cortex_sim.report.figures.figures import score_panels
-from cortex_sim.runtime.progress import timed, track
-from cortex_sim.simulation.problem import Schedule
-from cortex_sim.simulation.torch.states import trajectory
-from cortex_sim.statistics.score import Score, jackknifed, permuted
-from cortex_sim.tasks.task import Task, free_run
+from cortex_sim.report.figures import learning, portraits, scatters, score_panels
+from cortex_sim.runtime import timed, track
+from cortex_sim.simulation import Schedule
+from cortex_sim.simulation.torch import trajectory
+from cortex_sim.statistics import Score, jackknifed, permuted
+from cortex_sim.tasks import Task, free_run
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
@@ -105,7 +98,7 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
     return Report(
         title=QUESTION, question=f"Teacher: {model.title} ({model.paper}); students that were taught its reaches.", answer=_answer(scores, wells),
         claims=_claims(found) + ([] if smoke else _full_claims(scores, found, wells)), scores=scores + wells.scores,
-        pictures=_pictures(scores, found, copies, systems) | panels.learning(fitted) | wells.pictures, trials=copies | {"bistable": wells.trials},
+        pictures=_pictures(scores, found, copies, systems) | learning(fitted) | wells.pictures, trials=copies | {"bistable": wells.trials},
         models=systems | {f"bistable {name}": one for name, one in wells.systems.items()}, methods=_methods(),
         facts={"teacher": f"{model.name}, {model.units} units"} | ({"smoke run": "its numbers mean nothing"} if smoke else {}),
         seed=seed, seconds=seconds,
@@ -195,7 +188,7 @@ def _wells(systems: Mapping[str, Model], runs: Side, seed: int) -> Wells:
         paths[name] = simulate(one, runs.task, seed=seed).rate
     marks = {name: [(place, point.unstable) for place, point in zip(places[name], points[name], strict=True)] for name in systems}
     caption = "Trajectories and fixed points, filled where stable, on the teacher's principal components."
-    pictures = {"bistable": Picture(explained.portraits(paths, marks, unit="dimensionless"), "A bistable circuit and its students", caption)}
+    pictures = {"bistable": Picture(portraits(paths, marks, unit="dimensionless"), "A bistable circuit and its students", caption)}
     scores = [
         Score(
             "bistable circuit: fixed points", name, "states visited in training", float(len(points[name])), "closer", 3.0, None,
@@ -259,21 +252,21 @@ def _pictures(
             "Dots: estimate; lines: 95 % jackknife interval; grey bands: 95 % of the surrogates; dashed: value of two identical systems.",
         ),
         "portraits": Picture(
-            explained.portraits({name: copies[name].rate for name in found}, marks, unit="Hz"), "Reaches and fixed points",
+            portraits({name: copies[name].rate for name in found}, marks, unit="Hz"), "Reaches and fixed points",
             "Held-out reaches on the teacher's principal components; fixed points filled where stable, open where unstable. Points beyond the "
             "axes are counted.",
         ),
         "flow": Picture(
-            explained.along(np.array(MOMENTS), along, ylabel="distance of the slowest modes (1/s)", event="the go cue"),
+            along(np.array(MOMENTS), along, ylabel="distance of the slowest modes (1/s)", event="the go cue"),
             "The linearised flow along the reach", "Mean distance of each student's slowest eigenvalues from the circuit's at the same moment.",
         ),
         "attribution": Picture(
-            explained.scatters(truth.attribution.ravel(), attributed, quantity="attribution (s.d. of the output)", said=said[ATTRIBUTION]),
+            scatters(truth.attribution.ravel(), attributed, quantity="attribution (s.d. of the output)", said=said[ATTRIBUTION]),
             "Where the movement comes from",
             f"Integrated gradients of two planted muscles {LOOKED * 1e3:g} ms after the go cue by each neuron's rate at the go cue.",
         ),
         "ablation": Picture(
-            explained.scatters(truth.ablation.ravel(), ablated, quantity="change (s.d. of the output)", said=said[ABLATION]),
+            scatters(truth.ablation.ravel(), ablated, quantity="change (s.d. of the output)", said=said[ABLATION]),
             "What silencing one neuron does", "Change of the two planted muscles at every moment of every reach; one neuron silenced at a time.",
         ),
     }  # fmt: skip

@@ -13,14 +13,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cortex_sim import Claim, Model, Report, Task, load, simulate
-from cortex_sim.fitting import Fitted, Options
-from cortex_sim.fitting.side_by_side import Job, train_many
+from cortex_sim.fitting import Fitted, Job, Options, train_many
 from cortex_sim.report import Picture
-from cortex_sim.report.figures.courses import over_settings, over_time
-from cortex_sim.runtime.progress import timed
-from cortex_sim.statistics.score import Score, jackknifed
-from cortex_sim.tasks.patterns import PERIOD, chirp, periodic
-from cortex_sim.tasks.task import BIN
+from cortex_sim.report.figures import over_settings, over_time
+from cortex_sim.runtime import timed
+from cortex_sim.statistics import Score, jackknifed
+from cortex_sim.tasks import BIN, PERIOD, chirp, periodic
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "sussillo_abbott_2009"

@@ -14,18 +14,13 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from cortex_sim import Claim, Model, Report, Trials, simulate
-from cortex_sim.analysis.linear_system import PASSES, gain, identify
-from cortex_sim.analysis.preparation import reaches
-from cortex_sim.comparison.dsa import eigenvalue_distance, operator, procrustes_distance
-from cortex_sim.comparison.geometry import linear_cka, procrustes_angle
-from cortex_sim.comparison.shape import shape_distance
-from cortex_sim.comparison.table import table
+from cortex_sim.analysis import PASSES, gain, identify, reaches
+from cortex_sim.comparison import eigenvalue_distance, linear_cka, operator, procrustes_angle, procrustes_distance, shape_distance, table
 from cortex_sim.report import Picture
-from cortex_sim.report.figures import figures
-from cortex_sim.report.figures.matrices import annotated
-from cortex_sim.runtime.progress import timed, track
-from cortex_sim.statistics.score import Score
-from cortex_sim.tasks.task import BIN
+from cortex_sim.report.figures import annotated, components
+from cortex_sim.runtime import timed, track
+from cortex_sim.statistics import Score
+from cortex_sim.tasks import BIN
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
@@ -260,7 +255,7 @@ def _pictures(scores: Sequence[Score], first: Mapping[str, Trials]) -> dict[str,
             "is compared with; the last three compare the circuit. Rows of single trials are of new noise, all others of averages.",
         ),
         "systems": Picture(
-            figures.components(first["the system"].rate, shown, unit="1"), "The system and some of its companions",
+            components(first["the system"].rate, shown, unit="1"), "The system and some of its companions",
             "Averages of every condition on the first two principal components of the system. The last has the same averages, and trials that "
             "move on from them otherwise.",
         ),

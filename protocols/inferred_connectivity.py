@@ -15,17 +15,15 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
-from cortex_sim.analysis.currents import Currents, correlations, currents, share_from_others
-from cortex_sim.comparison import connectivity, prediction
+from cortex_sim.analysis import Currents, correlations, currents, share_from_others
+from cortex_sim.comparison import correlation, explained, reference
 from cortex_sim.errors import OptionError
-from cortex_sim.fitting import Fitted, Options
-from cortex_sim.fitting.side_by_side import Job, train_many
+from cortex_sim.fitting import Fitted, Job, Options, train_many
 from cortex_sim.report import Picture
-from cortex_sim.report.figures import inferred
-from cortex_sim.runtime.progress import timed
-from cortex_sim.statistics.score import PERMUTATION, Score, jackknifed, permuted
-from cortex_sim.tasks.random_dots import random_dots
-from cortex_sim.tasks.regions import DURATION, regions, thirds
+from cortex_sim.report.figures import explained_by_pass, region_tables
+from cortex_sim.runtime import timed
+from cortex_sim.statistics import PERMUTATION, Score, jackknifed, permuted
+from cortex_sim.tasks import DURATION, random_dots, regions, thirds
 
 QUESTION = __doc__.split("\n")[0]
 MODEL, RECORDED, LOW_RANK = "three_regions", "leaky_recorded", "valente_2022"
@@ -96,14 +94,14 @@ class LowRank:
         mean, one = wanted.mean(axis=(0, 1)), np.ones(1)
 
         def measure(a: ndarray, b: ndarray) -> float:
-            return prediction.explained(a, b, mean=mean, scale=one)
+            return explained(a, b, mean=mean, scale=one)
 
         return measure(wanted, found), permuted(measure, wanted, found, seed=0, count=NULLS)
 
     def connections(self, model: Model, *, effective: bool) -> tuple[ndarray, ndarray]:
         """True and found, as they are or as far as activity explores them."""
         pair = [one.arrays() for one in (self.circuit, model)]
-        return tuple(connectivity.effective(a["P"], a["W_in"], 1) if effective else a["P"] for a in pair)  # type: ignore[return-value]
+        return tuple(effective(a["P"], a["W_in"], 1) if effective else a["P"] for a in pair)  # type: ignore[return-value]
 
 
 def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
@@ -231,8 +229,8 @@ def _regional_scores(name: str, each: Sequence[Regional], seed: int) -> list[Sco
 
 
 def _explained(one: Regional, order: ndarray) -> float:
-    mean, scale = prediction.reference(one.recorded)
-    return prediction.explained(one.recorded.rate, one.free.rate[:, :, order], mean=mean, scale=scale)
+    mean, scale = reference(one.recorded)
+    return explained(one.recorded.rate, one.free.rate[:, :, order], mean=mean, scale=scale)
 
 
 def _low_rank_scores(low: Sequence[LowRank], seed: int) -> list[Score]:
@@ -245,14 +243,14 @@ def _low_rank_scores(low: Sequence[LowRank], seed: int) -> list[Score]:
         for measure, effective in ((RAW, False), (EFFECTIVE, True)):
             pairs = [one.connections(network, effective=effective) for one, network in zip(low, networks, strict=True)]
             drawn = [[_shuffled(true, found, rng) for true, found in pairs] for _ in range(NULLS)]
-            values, reason = [connectivity.correlation(*pair) for pair in pairs], "connections have no noise; activity leaves a part of them open"
+            values, reason = [correlation(*pair) for pair in pairs], "connections have no noise; activity leaves a part of them open"
             scores.append(_score(measure, name, "all connections", values, 1.0, np.mean(drawn, axis=1), "units of the network shuffled", reason))
     return scores
 
 
 def _shuffled(true: ndarray, found: ndarray, rng: np.random.Generator) -> float:
     order = rng.permutation(len(found))
-    return connectivity.correlation(true, found[np.ix_(order, order)])
+    return correlation(true, found[np.ix_(order, order)])
 
 
 def _mean_table(each: Sequence[Regional]) -> Float[ndarray, "target source"]:
@@ -268,7 +266,7 @@ def _published_pvar(one: Regional) -> float:
     """Explained variance of the last pass about the mean of all units, as the authors compute it."""
     rates, made = one.recorded.rate, one.fitted.outputs
     assert made is not None
-    return prediction.explained(rates, made, mean=np.full(rates.shape[2], rates.mean()), scale=np.ones(rates.shape[2]))
+    return explained(rates, made, mean=np.full(rates.shape[2], rates.mean()), scale=np.ones(rates.shape[2]))
 
 
 def _claims(numbers: Mapping[tuple[str, str], float], found: Mapping[str, Sequence[Regional]]) -> list[Claim]:
@@ -315,19 +313,19 @@ def _pictures(found: Mapping[str, Sequence[Regional]], low: Sequence[LowRank]) -
     sent = {f"B to A, {name.replace(', ', chr(10))}": (each[0].true["A", "B"], each[0].found["A", "B"]) for name, each in found.items()}
     return {
         "regions": Picture(
-            inferred.region_tables(tables, means, REGIONS), "Currents from region to region",
+            region_tables(tables, means, REGIONS), "Currents from region to region",
             "Above: correlation of true and inferred currents, over units and time, mean over circuits. Below: how much of the current power into a "
             "region comes from the other two.",
         ),
         "currents": Picture(
-            inferred.clouds(sent, xlabel="true current", ylabel="inferred current"), "Currents from B to A",
+            clouds(sent, xlabel="true current", ylabel="inferred current"), "Currents from B to A",
             "A dot: one unit of A at one moment, in one circuit; dashed: equality. Currents have the unit of the state, 1.",
         ),
         "passes": Picture(
-            inferred.explained_by_pass(curves), "Learning", "What is left of the variance of each unit while it is being corrected. Thin: circuits.",
+            explained_by_pass(curves), "Learning", "What is left of the variance of each unit while it is being corrected. Thin: circuits.",
         ),
         "low_rank": Picture(
-            inferred.clouds(clouds, xlabel="true connection", ylabel="inferred connection"), "Connections of a circuit of rank one",
+            clouds(clouds, xlabel="true connection", ylabel="inferred connection"), "Connections of a circuit of rank one",
             "A dot: one pair of units. Effective: without the part that its own outputs and input vectors do not span.",
         ),
     }  # fmt: skip

@@ -15,17 +15,14 @@ from numpy import ndarray
 from sklearn.linear_model import RidgeCV
 
 from cortex_sim import Claim, Report, Task, Trials, simulate
-from cortex_sim.analysis import spike_statistics as stats
-from cortex_sim.cards.spiking import SpikingModel
-from cortex_sim.cards.spiking.wiring import blocks
+from cortex_sim.analysis import Summary, of, power
+from cortex_sim.cards.spiking import SpikingModel, blocks
 from cortex_sim.errors import OptionError
 from cortex_sim.report import Picture
-from cortex_sim.report.figures import figures
-from cortex_sim.report.figures import spikes as draw
-from cortex_sim.runtime.progress import timed
-from cortex_sim.statistics.score import Score, jackknifed
-from cortex_sim.tasks.centre_out import DISTANCE, REACH, RISE, centre_out, minimum_jerk
-from cortex_sim.tasks.task import Drive, spontaneous
+from cortex_sim.report.figures import hand_paths, power_spectrum, raster, rate_bars
+from cortex_sim.runtime import timed
+from cortex_sim.statistics import Score, jackknifed
+from cortex_sim.tasks import DISTANCE, REACH, RISE, Drive, centre_out, minimum_jerk, spontaneous
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "dura_bernal_2023_lif"
@@ -73,7 +70,7 @@ def run(model: SpikingModel, *, seed: int = 0, smoke: bool = False) -> Report:
         output = trials.units(np.flatnonzero(trials.population == OUTPUT)).smoothed(SD)
         hand, wanted, tested = read_out(output, task, repeats)
         score = _readout_score(hand, wanted, task.condition[tested], seed)
-    summary, rates = stats.of(rest, seed=seed).summary(), _rates(trials)
+    summary, rates = of(rest, seed=seed).summary(), _rates(trials)
     error = float(np.linalg.norm(hand[:, -1] - wanted[:, -1], axis=1).mean())
     moving = {name: rates[name][1] / rates[name][0] for name in DEEP}
     return Report(
@@ -178,7 +175,7 @@ def _structure(model: SpikingModel, found: dict[tuple[str, str], float]) -> list
     return claims
 
 
-def _range(model: SpikingModel, summary: dict[str, stats.Summary]) -> list[Claim]:
+def _range(model: SpikingModel, summary: dict[str, Summary]) -> list[Claim]:
     wanted = {name: part.rate.si for name, part in model.populations.items() if part.rate}
     claims = [
         Claim(f"rate of {name} over that of the calibration", summary[name].rate / rate, 1 / FACTOR, FACTOR, "calibration of the card, not published")
@@ -198,16 +195,16 @@ def _movement(ratio: float, score: Score, error: float) -> list[Claim]:
 
 
 def _pictures(
-    model: SpikingModel, rest: Trials, trials: Trials, hands: tuple[ndarray, ndarray, ndarray], summary: dict[str, stats.Summary]
+    model: SpikingModel, rest: Trials, trials: Trials, hands: tuple[ndarray, ndarray, ndarray], summary: dict[str, Summary]
 ) -> dict[str, Picture]:
     wanted = {name: part.rate.si for name, part in model.populations.items() if part.rate}
     rates = {name: summary[name].rate for name in wanted}
-    spectra = {name: stats.power(rest, population=name) for name in ("IT2", *DEEP)}
+    spectra = {name: power(rest, population=name) for name in ("IT2", *DEEP)}
     return {
-        "hands": Picture(figures.hand_paths(*hands), "Hand paths read out of PT5B", "Held-out trials, a colour a direction; dashed: as asked."),
-        "raster": Picture(draw.raster(trials), "One reach", "One trial: the premotor ramp peaks at the go cue, 0; the hand moves from 0.1 to 0.5 s."),
-        "rates": Picture(draw.rate_bars(rates, reference=wanted, source="calibration"), "Rates at rest", "Mean over neurons and time."),
-        "spectra": Picture(draw.power_spectrum(spectra), "Power of the population rates at rest", "Flat where neurons fire independently."),
+        "hands": Picture(hand_paths(*hands), "Hand paths read out of PT5B", "Held-out trials, a colour a direction; dashed: as asked."),
+        "raster": Picture(raster(trials), "One reach", "One trial: the premotor ramp peaks at the go cue, 0; the hand moves from 0.1 to 0.5 s."),
+        "rates": Picture(rate_bars(rates, reference=wanted, source="calibration"), "Rates at rest", "Mean over neurons and time."),
+        "spectra": Picture(power_spectrum(spectra), "Power of the population rates at rest", "Flat where neurons fire independently."),
     }  # fmt: skip
 
 

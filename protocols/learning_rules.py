@@ -13,19 +13,26 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
-from cortex_sim.analysis import rotations
-from cortex_sim.analysis.preparation import MIXED, SD, holding_currents, mixtures, preferred_states
-from cortex_sim.comparison import geometry, prediction
-from cortex_sim.fitting import Fitted, Options, free_running
-from cortex_sim.fitting.side_by_side import Job, train_many
+from cortex_sim.analysis import AXES, MIXED, SD, holding_currents, jpca, mixtures, normalised, preferred_states, principal, span
+from cortex_sim.comparison import explained, linear_cka, procrustes_angle, reduced, reference
+from cortex_sim.fitting import Fitted, Job, Options, hidden, train_many
 from cortex_sim.report import Picture
-from cortex_sim.report.figures import figures
-from cortex_sim.report.figures import rules as draw
-from cortex_sim.runtime.progress import timed
-from cortex_sim.statistics import paired
-from cortex_sim.statistics.score import PERMUTATION, Score, jackknifed, permuted
-from cortex_sim.statistics.surrogates import shuffled
-from cortex_sim.tasks.centre_out import centre_out
+from cortex_sim.report.figures import error_over_cost, hand_paths, learning, pair_tables, score_panels
+from cortex_sim.runtime import timed
+from cortex_sim.statistics import (
+    PERMUTATION,
+    Difference,
+    Score,
+    differences,
+    distances,
+    jackknifed,
+    median_interval,
+    permuted,
+    relabelled,
+    separation,
+    shuffled,
+)
+from cortex_sim.tasks import centre_out
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "leaky_gain"
@@ -53,7 +60,7 @@ SURE = 0.05  # p after correction
 BOUND = "bound of this protocol"
 READINGS = 47  # names the random stream
 Readings = dict[str, dict[str, np.ndarray]]  # of a measure, of a rule: a value for each network
-Tests = dict[str, dict[tuple[str, str], paired.Difference]]
+Tests = dict[str, dict[tuple[str, str], Difference]]
 NOISELESS = "networks and circuit are noiseless, so a perfect copy reaches the value of identical systems"
 
 
@@ -67,13 +74,13 @@ class Activity:
     @property
     def scaled(self) -> np.ndarray:
         """Rates of the held-out reaches on principal axes, each unit in standard deviations about its mean over the taught ones."""
-        mean, scale = prediction.reference(self.taught)
-        return geometry.reduced((self.asked.rate - mean) / scale)
+        mean, scale = reference(self.taught)
+        return reduced((self.asked.rate - mean) / scale)
 
     def turning(self, hertz: float) -> np.ndarray:
         """States in the window of rotations, as jPCA normalises them; ``hertz`` brings the mean range of the units to the circuit's."""
         spread = hertz * np.ptp(self.taught.rate, axis=(0, 1))
-        return rotations.normalised(hertz * self.asked.window(*TURNING).rate, spread)
+        return normalised(hertz * self.asked.window(*TURNING).rate, spread)
 
 
 def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
@@ -100,10 +107,10 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
         identical = IDENTICAL | dict(zip((SKEW, FREQUENCY), _rotation(reaching.turning(1.0)), strict=True))
         scores = [_score(measure, name, split, values[name], nulls[measure][name], identical[measure]) for measure, values in readings.items()
                   for name in values]  # fmt: skip
-        distance = paired.distances([[one.scaled for one in hidden[name]] for name in LESSONS], _flat(geometry.procrustes_angle))
+        distance = distances([[one.scaled for one in hidden[name]] for name in LESSONS], _flat(procrustes_angle))
         scores += [_separation(distance, place, name, split, seed, 20 if smoke else 200) for place, name in enumerate(LESSONS)]
         compared = {ERROR: {name: np.log10(each) for name, each in readings[ERROR].items()}, ANGLE: readings[ANGLE], CKA: readings[CKA]}
-        tests = {measure: paired.differences(values) for measure, values in compared.items()}
+        tests = {measure: differences(values) for measure, values in compared.items()}
     return Report(
         title=QUESTION, question=f"{len(seeds)} networks, each taught by {len(LESSONS)} rules to reach; beside {circuit.title} ({circuit.paper}).",
         answer=_answer(readings, tests, scores), claims=_claims(readings, tests, smoke), scores=scores,
@@ -148,15 +155,15 @@ def _taught(model: Model, task: Task, seeds: Sequence[int], smoke: bool) -> dict
 
 
 def _activity(model: Model, tasks: tuple[Task, Task]) -> Activity:
-    return Activity(*(free_running.hidden(model, task).window(0.0, MOVEMENT) for task in tasks))
+    return Activity(*(hidden(model, task).window(0.0, MOVEMENT) for task in tasks))
 
 
 def _error(wanted: np.ndarray, found: np.ndarray) -> float:
-    return 1 - prediction.explained(wanted, found, mean=wanted.mean(axis=(0, 1)), scale=np.ones(1))
+    return 1 - explained(wanted, found, mean=wanted.mean(axis=(0, 1)), scale=np.ones(1))
 
 
 def _rotation(states: np.ndarray) -> tuple[float, float]:
-    found = rotations.jpca(rotations.principal(states, max(2, min(rotations.AXES, rotations.span(states)) // 2 * 2)), 0.01)
+    found = jpca(principal(states, max(2, min(AXES, span(states)) // 2 * 2)), 0.01)
     return found.r2_skew, found.fastest
 
 
@@ -170,7 +177,7 @@ def _readings(
     """Values, and their medians over networks under surrogates."""
     teacher, rng = circuit.scaled, np.random.default_rng(np.random.SeedSequence((seed, READINGS)))
     hertz = np.ptp(circuit.taught.rate, axis=(0, 1)).mean()
-    measures = {ANGLE: _flat(geometry.procrustes_angle), CKA: _flat(geometry.linear_cka)}
+    measures = {ANGLE: _flat(procrustes_angle), CKA: _flat(linear_cka)}
     values: Readings = {measure: {} for measure in (ERROR, *measures, SKEW, FREQUENCY)}
     nulls: Readings = {measure: {} for measure in values}
     for name, each in hidden.items():
@@ -194,7 +201,7 @@ def _readings(
 def _score(measure: str, name: str, split: str, values: np.ndarray, null: np.ndarray, identical: float) -> Score:
     better = {ERROR: "lower", ANGLE: "lower", CKA: "higher"}.get(measure, "closer")
     surrogate = "conditions of each unit permuted" if measure in (SKEW, FREQUENCY) else PERMUTATION
-    interval = paired.median_interval(values)
+    interval = median_interval(values)
     over = "networks (median and its order statistics)" if interval else f"{len(values)} networks; at least 6 are needed"
     return Score(
         measure, name, split, float(np.median(values)), better, identical, null, surrogate + "; median over networks", interval, over,
@@ -204,9 +211,9 @@ def _score(measure: str, name: str, split: str, values: np.ndarray, null: np.nda
 
 def _separation(distance: np.ndarray, place: int, name: str, split: str, seed: int, count: int) -> Score:
     networks = distance.shape[1]
-    interval = jackknifed(lambda kept: paired.separation(distance[:, kept][..., kept], place), networks) if networks > 3 else None
+    interval = jackknifed(lambda kept: separation(distance[:, kept][..., kept], place), networks) if networks > 3 else None
     return Score(
-        APART, name, split, paired.separation(distance, place), "closer", 0.0, paired.relabelled(distance, place, seed=seed, count=count),
+        APART, name, split, separation(distance, place), "closer", 0.0, relabelled(distance, place, seed=seed, count=count),
         "rules of each network in random order", interval, "networks" if interval else f"{networks} networks; at least 4 are needed",
         ceiling_reason=NOISELESS,
     )  # fmt: skip
@@ -260,24 +267,24 @@ def _pictures(
     pairs = {f"{labels[measure]}, row minus column": each for measure, each in tests.items()}
     return {
         "cost": Picture(
-            draw.error_over_cost(readings[ERROR], costs), "What each rule reaches, and what it costs",
+            error_over_cost(readings[ERROR], costs), "What each rule reaches, and what it costs",
             "Squared error of held-out reaches over their variance. Dots: networks; rings: medians; grey: untrained. A pass of bptt runs forward and "
             "back, one of the others forward only; those of force and full_force correct the weights every second bin.",
         ),
         "hands": Picture(
-            draw.hand_paths({name: hands[name][at].rate for name, at in middle.items()}, wanted.rate), "Held-out reaches",
+            hand_paths({name: hands[name][at].rate for name, at in middle.items()}, wanted.rate), "Held-out reaches",
             "Of the network with the median error under each rule; dashed: what was asked for.",
         ),
         "learning": Picture(
-            draw.learning({name: [one.validation for one in each] for name, each in taught.items()}), "Learning curves",
+            learning({name: [one.validation for one in each] for name, each in taught.items()}), "Learning curves",
             "Error on the validation directions. Thin: networks; thick: the median.",
         ),
         "scores": Picture(
-            figures.score_panels(scores, (ANGLE, CKA, SKEW, FREQUENCY), floor=-0.2), "How alike the activity of each network and the circuit is",
+            score_panels(scores, (ANGLE, CKA, SKEW, FREQUENCY), floor=-0.2), "How alike the activity of each network and the circuit is",
             "Dots: median over networks; lines: interval from order statistics; grey: 95 % of the surrogates; dashed: the circuit itself.",
         ),
         "pairs": Picture(
-            draw.pair_tables(pairs, list(fitted), {"angle between networks (rad)": distance}, SURE), "Rules in pairs",
+            pair_tables(pairs, list(fitted), {"angle between networks (rad)": distance}, SURE), "Rules in pairs",
             f"Medians of the differences within networks; *: p < {SURE:g} by Wilcoxon's signed-rank test, corrected by Holm's method for all "
             "pairs of a panel. Last: mean Procrustes angle between networks that began differently; on the diagonal, under the same rule.",
         ),

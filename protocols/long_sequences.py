@@ -15,17 +15,12 @@ from scipy.stats import ttest_rel
 
 from cortex_sim import Claim, Model, Report, Task, simulate
 from cortex_sim.errors import OptionError
-from cortex_sim.fitting import Fitted, Options
-from cortex_sim.fitting.footprint import Cost, apart, gradient, inference
-from cortex_sim.fitting.options import Lesson
-from cortex_sim.fitting.side_by_side import Job, train_many
+from cortex_sim.fitting import Cost, Fitted, Job, Lesson, Options, apart, gradient, inference, train_many
 from cortex_sim.report import Picture
-from cortex_sim.report.figures.courses import over_settings, over_time
-from cortex_sim.runtime.progress import timed, track
-from cortex_sim.statistics.paired import holm
-from cortex_sim.statistics.score import Score, jackknifed
-from cortex_sim.tasks.recall import REST, STROKE, error, floor, nearest, recall
-from cortex_sim.tasks.task import BIN
+from cortex_sim.report.figures import over_settings, over_time
+from cortex_sim.runtime import timed, track
+from cortex_sim.statistics import Score, holm, jackknifed
+from cortex_sim.tasks import BIN, REST, STROKE, error, floor, nearest, recall
 from cortex_sim.trials import derangement
 
 QUESTION = __doc__.split("\n")[0]

@@ -13,24 +13,19 @@ from pathlib import Path
 import numpy as np
 
 from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
-from cortex_sim.analysis.preparation import MIXED, RELEASED, SD, Preferred, Side, mixtures, preferred_states, reaches
-from cortex_sim.analysis.spectrum import spectrum
+from cortex_sim.analysis import MIXED, RELEASED, SD, Preferred, Side, mixtures, preferred_states, reaches, spectrum
 from cortex_sim.cards import catalogue
 from cortex_sim.cards.spiking import SpikingModel
 from cortex_sim.cards.weights.stability_optimised import spectral_abscissa
-from cortex_sim.comparison import NULLS, Comparison, Setting, compare, compare_responses, compare_spectra, prediction
-from cortex_sim.comparison.reference import cosine_tuning, mean_of_others
+from cortex_sim.comparison import NULLS, Comparison, Setting, active, compare, compare_responses, compare_spectra, cosine_tuning, mean_of_others
 from cortex_sim.errors import OptionError, TrialsError, suggestion
-from cortex_sim.fitting import Fitted, Options
-from cortex_sim.fitting.side_by_side import Job, train_many, with_controls
-from cortex_sim.fitting.start import own_class, paced
-from cortex_sim.report.figures import panels
-from cortex_sim.runtime.progress import timed
-from cortex_sim.simulation.dynamics import rate_of
-from cortex_sim.tasks.centre_out import centre_out
+from cortex_sim.fitting import Fitted, Job, Options, own_class, paced, train_many, with_controls
+from cortex_sim.report.figures import activity, learning, mechanism
+from cortex_sim.runtime import timed
+from cortex_sim.simulation import rate_of
+from cortex_sim.tasks import centre_out, free_run
 from cortex_sim.tasks.perturbations import push, silence
-from cortex_sim.tasks.task import free_run
-from cortex_sim.trials.recordings import DIRECTION, read
+from cortex_sim.trials import DIRECTION, read
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
@@ -152,10 +147,10 @@ def match_circuit(model: Model, names: Iterable[str], seed: int, smoke: bool) ->
             scores += Comparison((compare_spectra(flows["teacher"], fitted[name].model, setting=setting),))
     shown = {name: copy for name, copy in copies.items() if name != CONTROL}
     spread, time = np.ptp(reaching.practice.trials.rate, axis=(0, 1)), reaching.asked.trials.time
-    pictures = panels.activity(
+    pictures = activity(
         tuple(scores), reaching.asked.trials, shown, measures=(*ACTIVITY, *PUSHES), spread=spread, window=TURNING, event="go cue"
     )
-    pictures |= panels.mechanism(reaching.responses, {name: found[name] for name in shown}, flows, time, SPANS) | panels.learning(fitted)
+    pictures |= mechanism(reaching.responses, {name: found[name] for name in shown}, flows, time, SPANS) | learning(fitted)
     return Report(
         title=QUESTION, question=f"Teacher: {model.title} ({model.paper}).", answer=_answer(scores),
         claims=_claims(scores) + ([] if smoke else _full_claims(scores, preferred, model)),
@@ -201,8 +196,8 @@ def match_recording(path: Path, names: Iterable[str], seed: int, smoke: bool) ->
             setting = Setting(name, "each condition held out once", seed, RECORDED_TURNING, spread, 20 if smoke else NULLS)
             scores += compare(cortex, copy, training=training, setting=setting)
     first = {name: fitted[f"{name}, fold 1"] for name in copies if f"{name}, fold 1" in fitted}
-    pictures = panels.activity(tuple(scores), cortex, copies, measures=ACTIVITY, spread=spread, window=RECORDED_TURNING, event="movement onset")
-    pictures |= panels.learning(first)
+    pictures = activity(tuple(scores), cortex, copies, measures=ACTIVITY, spread=spread, window=RECORDED_TURNING, event="movement onset")
+    pictures |= learning(first)
     return Report(
         title="Does a network that is taught the activity of motor cortex predict a reach it has never seen?",
         question=f"Teacher: the recording {path.name}.", answer=_recorded_answer(scores), claims=_claims(scores), scores=tuple(scores),
@@ -338,7 +333,7 @@ def _facts(fitted: Mapping[str, Fitted], compared: str, smoke: bool) -> dict[str
 
 
 def _active(systems: Mapping[str, Trials], training: Trials) -> str:
-    shares = {name: prediction.active(trials, training) for name, trials in systems.items()}
+    shares = {name: active(trials, training) for name, trials in systems.items()}
     return ", ".join(f"{name} {share:.0%}" for name, share in shares.items() if share < 1) or "all, on every side"
 
 

@@ -11,21 +11,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cortex_sim import Claim, Report, Task, Trials, load, simulate
-from cortex_sim.analysis.co_smoothing import Told, told
-from cortex_sim.cards.spiking import SpikingModel
-from cortex_sim.cards.spiking.wiring import blocks
+from cortex_sim.analysis import Told, told
+from cortex_sim.cards.spiking import SpikingModel, blocks
 from cortex_sim.cards.weights.stability_optimised import evoked_energy
-from cortex_sim.comparison import NULLS, Comparison, Setting, compare
-from cortex_sim.comparison.reliability import ceiling
+from cortex_sim.comparison import NULLS, Comparison, Setting, ceiling, compare
 from cortex_sim.errors import OptionError
-from cortex_sim.fitting import Fitted, Options
-from cortex_sim.fitting.side_by_side import Job, train_many, with_controls
-from cortex_sim.report.figures import panels
-from cortex_sim.runtime.progress import timed
-from cortex_sim.statistics.score import PERMUTATION, Score, jackknifed
-from cortex_sim.statistics.surrogates import spike_averages
-from cortex_sim.tasks.centre_out import RISE, centre_out
-from cortex_sim.tasks.task import BIN, Drive
+from cortex_sim.fitting import Fitted, Job, Options, train_many, with_controls
+from cortex_sim.report.figures import activity, learning
+from cortex_sim.runtime import timed
+from cortex_sim.statistics import PERMUTATION, Score, jackknifed, spike_averages
+from cortex_sim.tasks import BIN, RISE, Drive, centre_out
 from cortex_sim.trials import derangement
 
 QUESTION = __doc__.split("\n")[0]
@@ -77,10 +72,10 @@ def run(model: SpikingModel, *, seed: int = 0, smoke: bool = False) -> Report:
         scores = _with_ceilings(_compared(teacher, copies, practice, seed, nulls), noiseless)
         scores += _bits(rates | {AGAIN: copies[AGAIN]}, asked.units(chosen).window(*WINDOW), counts[3], seed, nulls)
     spread = np.ptp(practice.rate, axis=(0, 1))
-    pictures = panels.activity(tuple(scores), teacher, copies, measures=MEASURES, spread=spread, window=TURNING, event="go cue")
+    pictures = activity(tuple(scores), teacher, copies, measures=MEASURES, spread=spread, window=TURNING, event="go cue")
     return Report(
         title=QUESTION, question=f"Teacher: {teacher.shape[2]} neurons of {model.title} ({model.paper}).", answer=_answer(scores),
-        claims=_claims(scores, smoke), scores=tuple(scores), pictures=pictures | panels.learning(fitted),
+        claims=_claims(scores, smoke), scores=tuple(scores), pictures=pictures | learning(fitted),
         trials={"teacher": teacher, "practice": practice} | copies, models={"circuit": model} | {name: one.model for name, one in fitted.items()},
         methods=_methods(counts, fitted), absent=ABSENT, seed=seed, seconds=seconds,
         facts={

@@ -14,14 +14,15 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from cortex_sim import Claim, Model, Report, Task, load, simulate
-from cortex_sim.analysis.preparation import Side, currents_for, reaches, resting_state
-from cortex_sim.analysis.spectrum import spectrum
-from cortex_sim.comparison.mechanism import (  # fmt: skip
+from cortex_sim.analysis import Side, currents_for, reaches, resting_state, spectrum
+from cortex_sim.comparison import (
     CURRENTS,
     EXPLORED,
     FIXED,
     FLOW,
     FROM_SPIKES,
+    MEASURES,
+    PENALTIES,
     POINTS,
     PUSHES,
     TRUTHS,
@@ -31,17 +32,12 @@ from cortex_sim.comparison.mechanism import (  # fmt: skip
     Reading,
     read,
 )
-from cortex_sim.comparison.predictivity import PENALTIES
-from cortex_sim.comparison.table import MEASURES
 from cortex_sim.errors import OptionError
-from cortex_sim.fitting import Options
-from cortex_sim.fitting.side_by_side import Job, train_many
-from cortex_sim.fitting.start import own_class, paced, unit_scale
-from cortex_sim.report.figures import ranks
-from cortex_sim.runtime.progress import in_parallel, timed
-from cortex_sim.simulation.dynamics import flow, rate_of
-from cortex_sim.statistics.inference import sign_flip
-from cortex_sim.statistics.score import Score, jackknifed
+from cortex_sim.fitting import Job, Options, own_class, paced, train_many, unit_scale
+from cortex_sim.report.figures import pictures
+from cortex_sim.runtime import in_parallel, timed
+from cortex_sim.simulation import flow, rate_of
+from cortex_sim.statistics import Score, jackknifed, sign_flip
 from cortex_sim.tasks.perturbations import push, silence
 
 QUESTION = __doc__.split("\n")[0]
@@ -106,7 +102,7 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
         title=QUESTION,
         question=f"{len(circuits)} circuits, {len(students[0])} students each, {len(views)} views: shares of units seen, as rates and as spikes.",
         answer=_answer(by[asked[0]][0], by[asked[0]][-1], len(MEASURES)), findings=_findings(by, found), claims=_claims(cells, found, seed),
-        scores=scores, pictures=ranks.pictures(found, ranked, COUNTED),
+        scores=scores, pictures=pictures(found, ranked, COUNTED),
         trials={f"{cell.circuit}": cell.asked.trials for cell in cells if cell.view == views[0] and cell.seed == seed},
         models=circuits | students[0], methods=_methods(),
         facts={"cells": f"{len(cells)} ({len(circuits)} circuits, {len(views)} views, {len(list(seeds))} seeds)", "students": str(len(jobs))}

@@ -10,14 +10,14 @@ from itertools import pairwise
 import numpy as np
 
 from cortex_sim import Claim, Report, simulate
-from cortex_sim.analysis import spike_statistics as stats
+from cortex_sim.analysis import of, power
 from cortex_sim.cards.spiking import SpikingModel
 from cortex_sim.errors import OptionError
 from cortex_sim.report import Picture
-from cortex_sim.report.figures import spikes as draw
-from cortex_sim.runtime.progress import timed
-from cortex_sim.statistics.score import Score, jackknifed
-from cortex_sim.tasks.task import spontaneous
+from cortex_sim.report.figures import power_spectrum, raster, rate_bars
+from cortex_sim.runtime import timed
+from cortex_sim.statistics import Score, jackknifed
+from cortex_sim.tasks import spontaneous
 from cortex_sim.trials import Trials
 
 QUESTION = __doc__.split("\n")[0]
@@ -49,7 +49,7 @@ def run(model: SpikingModel, *, seed: int = 0, smoke: bool = False) -> Report:
         duration = SMALL if smoke else DURATION
         trials = simulate(model, spontaneous(duration), seed=seed).window(SETTLING, duration)
     with timed(seconds, "statistics"):
-        summary = stats.of(trials, seed=seed).summary()
+        summary = of(trials, seed=seed).summary()
         score = _order_score(trials, seed)
     rates = {name: summary[name].rate for name in NEST}
     wanted = NEST if model.scale == SCALE else {name: part.rate.si for name, part in model.populations.items() if part.rate}
@@ -99,12 +99,12 @@ def _order_score(trials: Trials, seed: int) -> Score:
 
 
 def _pictures(trials: Trials, rates: dict[str, float], wanted: dict[str, float]) -> dict[str, Picture]:
-    spectra = {name: stats.power(trials, population=name) for name in ("L23E", "L4E", "L5E", "L6E")}
+    spectra = {name: power(trials, population=name) for name in ("L23E", "L4E", "L5E", "L6E")}
     return {
-        "rates": Picture(draw.rate_bars(rates, reference=wanted, tolerance=TOLERANCE, source="NEST"), "Rates of the eight populations",
+        "rates": Picture(rate_bars(rates, reference=wanted, tolerance=TOLERANCE, source="NEST"), "Rates of the eight populations",
                          "Bars: mean over neurons and time; the reference with the tolerance of the claims (0.15 Hz in L2/3E and L6E)."),
-        "raster": Picture(draw.raster(trials), "Spikes", "As many neurons of each population, drawn at random."),
-        "spectra": Picture(draw.power_spectrum(spectra), "Power of the population rates", "Excitatory populations of the four layers."),
+        "raster": Picture(raster(trials), "Spikes", "As many neurons of each population, drawn at random."),
+        "spectra": Picture(power_spectrum(spectra), "Power of the population rates", "Excitatory populations of the four layers."),
     }  # fmt: skip
 
 

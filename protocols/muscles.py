@@ -15,21 +15,16 @@ import numpy as np
 from scipy.stats import t as student_t
 
 from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
-from cortex_sim.analysis.rotations import AXES, Rotations, jpca, principal
-from cortex_sim.analysis.tangling import tangling
-from cortex_sim.comparison.geometry import alignment
-from cortex_sim.fitting import Fitted, Options
-from cortex_sim.fitting.side_by_side import Job, train_many
+from cortex_sim.analysis import AXES, Rotations, jpca, principal, tangling
+from cortex_sim.comparison import alignment
+from cortex_sim.fitting import Fitted, Job, Options, train_many
 from cortex_sim.report import Picture
-from cortex_sim.report.figures import figures, panels
-from cortex_sim.runtime.progress import timed
-from cortex_sim.simulation.dynamics import rate_of
-from cortex_sim.simulation.problem import Schedule
-from cortex_sim.simulation.torch.states import trajectory
-from cortex_sim.statistics.score import Score
-from cortex_sim.statistics.surrogates import shuffled
-from cortex_sim.tasks.muscles import muscle_activity
-from cortex_sim.tasks.task import BIN
+from cortex_sim.report.figures import example_units, learning, rotation_planes, score_panels
+from cortex_sim.runtime import timed
+from cortex_sim.simulation import Schedule, rate_of
+from cortex_sim.simulation.torch import trajectory
+from cortex_sim.statistics import Score, shuffled
+from cortex_sim.tasks import BIN, muscle_activity
 from cortex_sim.trials import derangement
 
 QUESTION = __doc__.split("\n")[0]
@@ -228,24 +223,24 @@ def _pictures(scores: list[Score], found: Mapping[str, list[Reading]], task: Tas
     assert task.targets is not None
     return {
         "scores": Picture(
-            figures.score_panels([s for s in scores if s.student != "modular"], MEASURES[:2]),
+            score_panels([s for s in scores if s.student != "modular"], MEASURES[:2]),
             "How well the muscles are generated, and how much the network rotates",
             "Dots: mean over seeds; lines: 95 % interval; grey bands: 95 % of the surrogates.",
         ),
         "muscles": Picture(
-            figures.example_units(task.targets.values, muscles, task.time, [0, 2, 4, 6], [0, 13], ylabel="activity", event="go cue"),
+            example_units(task.targets.values, muscles, task.time, [0, 2, 4, 6], [0, 13], ylabel="activity", event="go cue"),
             "Muscles", "Activity of four muscles (as a share of each one's peak) in two conditions; thick: asked for.",
         ),
         "rotations": Picture(
-            figures.rotation_planes({name: readings[0].turning for name, readings in found.items()}), "Rotations of the hidden rates (jPCA)",
+            rotation_planes({name: readings[0].turning for name, readings in found.items()}), "Rotations of the hidden rates (jPCA)",
             f"The plane with the fastest rotation, {TURNING[0] * 1e3:g} to {TURNING[1] * 1e3:g} ms after the go cue; first seed.",
         ),
         "tangling": Picture(
-            figures.curves(time * 1e3, {name: np.log10(line) for name, line in curves.items()}, xlabel="time from go cue (ms)",
+            curves(time * 1e3, {name: np.log10(line) for name, line in curves.items()}, xlabel="time from go cue (ms)",
                            ylabel="log10 of tangling (1/s²)"),
             "Tangling", "90th percentile over conditions, first seed. A system that drives itself should be less tangled than what it drives.",
         ),
-    } | panels.learning(fitted)  # fmt: skip
+    } | learning(fitted)  # fmt: skip
 
 
 def _methods() -> list[str]:

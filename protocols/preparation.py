@@ -14,21 +14,18 @@ import xarray as xr
 from scipy.special import erf
 
 from cortex_sim import Claim, Model, Report, Trials
-from cortex_sim.analysis.control import lqr, observability, uncontrolled
+from cortex_sim.analysis import lqr, observability, uncontrolled
 from cortex_sim.cards.weights.stability_optimised import spectral_abscissa
-from cortex_sim.comparison.geometry import alignment
+from cortex_sim.comparison import alignment
 from cortex_sim.errors import OptionError
 from cortex_sim.report import Picture
-from cortex_sim.report.figures import figures
-from cortex_sim.report.figures.reaching import pushed
-from cortex_sim.runtime.progress import timed, track
-from cortex_sim.simulation.problem import Schedule
-from cortex_sim.simulation.torch.states import trajectory
-from cortex_sim.statistics.score import Score, jackknifed
-from cortex_sim.tasks.body.arm import HUMAN
-from cortex_sim.tasks.body.body import Body, Movement
-from cortex_sim.tasks.body.moving import Moving
-from cortex_sim.tasks.task import BIN, DT, Drive, Task
+from cortex_sim.report.figures import curves, pushed
+from cortex_sim.runtime import timed, track
+from cortex_sim.simulation import Schedule
+from cortex_sim.simulation.torch import trajectory
+from cortex_sim.statistics import Score, jackknifed
+from cortex_sim.tasks import BIN, DT, Drive, Task
+from cortex_sim.tasks.body import HUMAN, Body, Movement, Moving
 from cortex_sim.trials import derangement
 
 QUESTION = __doc__.split("\n")[0]
@@ -327,7 +324,7 @@ def _pictures(
     wanted = 100 * (hand - np.array(HOME))[:, :: round(BIN / DT)]
     lines = {"none": np.ones(errors[FEEDBACK].shape[1])} | {f"{name}, {kind} readout": error.mean(axis=0)
              for kind, each in (("random", known), ("fitted", errors)) for name, error in each.items()}  # fmt: skip
-    figure = figures.curves(1e3 * BIN * np.arange(errors[FEEDBACK].shape[1]), lines, xlabel="time of preparation (ms)", ylabel="prospective error")
+    figure = curves(1e3 * BIN * np.arange(errors[FEEDBACK].shape[1]), lines, xlabel="time of preparation (ms)", ylabel="prospective error")
     figure.axes[0].set_yscale("log")
     rows = {name: {f"{1e3 * lasts:g} ms": moved[name, lasts] for lasts in times} for name in errors}
     return {

@@ -12,26 +12,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cortex_sim import Claim, Model, Report, Task, Trials, load, move
-from cortex_sim.analysis.rotations import AXES, jpca, principal
-from cortex_sim.cards.edit.interface import embodied
-from cortex_sim.fitting import Fitted, Options
-from cortex_sim.fitting.side_by_side import Job, train_many
+from cortex_sim.analysis import AXES, jpca, principal
+from cortex_sim.cards.edit import embodied
+from cortex_sim.fitting import Fitted, Job, Options, train_many
 from cortex_sim.report import Animation, Picture
-from cortex_sim.report.figures import figures
-from cortex_sim.report.figures.reaching import in_motion, pushed, side_by_side
-from cortex_sim.runtime.progress import timed
-from cortex_sim.simulation.dynamics import rate_of
-from cortex_sim.simulation.problem import Schedule
-from cortex_sim.simulation.torch.states import trajectory
-from cortex_sim.statistics.score import Score, jackknifed
-from cortex_sim.statistics.surrogates import shuffled
-from cortex_sim.tasks.body.body import Body, Movement
-from cortex_sim.tasks.body.load import Load
-from cortex_sim.tasks.body.moving import Moving
-from cortex_sim.tasks.body.muscles import NAMES
-from cortex_sim.tasks.body.standard import REACHING
-from cortex_sim.tasks.centre_out import DISTANCE, REACH, centre_out
-from cortex_sim.tasks.task import BIN
+from cortex_sim.report.figures import in_motion, learning_curves, pushed, side_by_side
+from cortex_sim.runtime import timed
+from cortex_sim.simulation import Schedule, rate_of
+from cortex_sim.simulation.torch import trajectory
+from cortex_sim.statistics import Score, jackknifed, shuffled
+from cortex_sim.tasks import BIN, DISTANCE, REACH, centre_out
+from cortex_sim.tasks.body import NAMES, REACHING, Body, Load, Movement, Moving
 from cortex_sim.trials import derangement
 
 QUESTION = __doc__.split("\n")[0]
@@ -255,7 +246,7 @@ def _pictures(found: Mapping[str, Reading]) -> dict[str, Picture | Animation]:
             "Above: what each system does; below: what the same arm does with the commands of the reach that was not pushed.",
         ),
         "learning": Picture(
-            figures.learning_curves(courses, ylabel="squared distance (cm²)"), "Learning curves",
+            learning_curves(courses, ylabel="squared distance (cm²)"), "Learning curves",
             "Squared distance from the path, mean over axes and times. Solid: after each epoch; dashed: while it learned. No reach is held out.",
         ),
     }  # fmt: skip

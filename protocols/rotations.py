@@ -16,19 +16,15 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from cortex_sim import Claim, Model, Report, Trials, simulate
-from cortex_sim.analysis.preparation import SD, mixtures, preferred_states
-from cortex_sim.analysis.rotations import AXES, Rotations, jpca, normalised, principal, span
-from cortex_sim.comparison import geometry, planted
+from cortex_sim.analysis import AXES, SD, Rotations, jpca, mixtures, normalised, preferred_states, principal, span
+from cortex_sim.comparison import peak_sequence, random_decay, reduced, rotation, smooth_noise, velocity_tuned
 from cortex_sim.errors import TrialsError
 from cortex_sim.report import Picture
-from cortex_sim.report.figures import figures
-from cortex_sim.report.figures.matrices import annotated
-from cortex_sim.runtime.progress import timed, track
-from cortex_sim.statistics.inference import p_value
-from cortex_sim.statistics.score import Score, jackknifed, remembered
-from cortex_sim.statistics.surrogates import MaximumEntropy, inverted, rephased, sequence, shuffled
-from cortex_sim.tasks.task import BIN, free_run
-from cortex_sim.trials.recordings import read
+from cortex_sim.report.figures import annotated, rotation_planes
+from cortex_sim.runtime import timed, track
+from cortex_sim.statistics import MaximumEntropy, Score, inverted, jackknifed, p_value, remembered, rephased, sequence, shuffled
+from cortex_sim.tasks import BIN, free_run
+from cortex_sim.trials import read
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
@@ -129,12 +125,12 @@ def _circuits(model: Model, seed: int, draws: int) -> tuple[list[dict[str, np.nd
 def _planted(rng: np.random.Generator, circuit: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Activity with known answers, its mean over conditions removed."""
     size: dict[str, Any] = {"conditions": CONDITIONS, "bins": BINS, "units": UNITS, "dt": BIN}
-    made = {ROTATION: planted.rotation(rng, frequency=FREQUENCY, noise=NOISE, **size)} | dict(circuit)
+    made = {ROTATION: rotation(rng, frequency=FREQUENCY, noise=NOISE, **size)} | dict(circuit)
     made[PERMUTED], made[INVERTED] = shuffled(circuit[CIRCUIT[6]], rng), inverted(circuit[CIRCUIT[6]], rng)
-    made[DECAY] = planted.random_decay(rng, gain=GAIN, tau=TAU, **(size | {"units": MANY}))
-    made[SMOOTH] = planted.smooth_noise(rng, width=WIDTH, **size)
-    made |= {TUNED[latency]: planted.velocity_tuned(rng, latency=latency, **size) for latency in LATENCIES}
-    made[PEAKS] = planted.peak_sequence(rng, **size)
+    made[DECAY] = random_decay(rng, gain=GAIN, tau=TAU, **(size | {"units": MANY}))
+    made[SMOOTH] = smooth_noise(rng, width=WIDTH, **size)
+    made |= {TUNED[latency]: velocity_tuned(rng, latency=latency, **size) for latency in LATENCIES}
+    made[PEAKS] = peak_sequence(rng, **size)
     return {name: states - states.mean(axis=0) for name, states in made.items()}
 
 
@@ -144,7 +140,7 @@ def _jpca(states: np.ndarray) -> Rotations:
 
 def _turning(states: np.ndarray, seed: int, nulls: int) -> Turning:
     """Surrogates that do not care about axes are made of the principal components, which are fewer than units."""
-    few = geometry.reduced(states)
+    few = reduced(states)
     entropy = MaximumEntropy.of(few)
     makers = {
         SHUFFLED: lambda rng: shuffled(states, rng), MIRRORED: lambda rng: inverted(few, rng), PHASES: lambda rng: rephased(few, rng),
@@ -158,7 +154,7 @@ def _turning(states: np.ndarray, seed: int, nulls: int) -> Turning:
 
 
 def _skew(states: np.ndarray) -> float:
-    about = geometry.reduced(states - states.mean(axis=0))
+    about = reduced(states - states.mean(axis=0))
     return _jpca(about).r2_skew if span(about) > 1 else 0.0
 
 
@@ -169,7 +165,7 @@ def _means(found: Sequence[Rotations]) -> dict[str, float]:
 def _scores(turning: Mapping[str, Turning]) -> list[Score]:
     scores = []
     for name, one in turning.items():
-        few = geometry.reduced(one.states)
+        few = reduced(one.states)
         without = remembered(lambda kept, few=few: _jpca(few[kept]))
         for label, read_ in READINGS.items():
             interval = jackknifed(lambda kept, read_=read_, without=without: read_(without(kept)), len(few))
@@ -237,7 +233,7 @@ def _pictures(turning: Mapping[str, Turning]) -> dict[str, Picture]:
             "All readings of jPCA: smooth noise and permuted conditions have as high a ratio as a rotation, of a flow that explains nothing.",
         ),
         "planes": Picture(
-            figures.rotation_planes({name: turning[name].found for name in DRAWN if name in turning}), "What rotations look like",
+            rotation_planes({name: turning[name].found for name in DRAWN if name in turning}), "What rotations look like",
             "The plane with the fastest rotation. Of what was simulated only the first three are dynamical systems.",
         ),
     }  # fmt: skip

@@ -12,20 +12,16 @@ from pathlib import Path
 import numpy as np
 
 from cortex_sim import Claim, Report, Trials, simulate
-from cortex_sim.analysis import spike_statistics as stats
-from cortex_sim.analysis.co_smoothing import FOLDS, co_smoothing
-from cortex_sim.analysis.spike_statistics import ALL, SpikeStatistics
+from cortex_sim.analysis import ALL, COUNTED, FOLDS, PAIRS, SPECTRUM_BIN, SYNCHRONY_BIN, SpikeStatistics, co_smoothing, of, power, synchrony
 from cortex_sim.cards.spiking import SpikingModel
 from cortex_sim.errors import OptionError, TrialsError
 from cortex_sim.report import Picture
 from cortex_sim.report._page import number
-from cortex_sim.report.figures import figures
-from cortex_sim.report.figures import spikes as draw
-from cortex_sim.runtime.progress import timed
-from cortex_sim.statistics.score import Score, jackknifed
-from cortex_sim.statistics.surrogates import poisson
-from cortex_sim.tasks.task import spontaneous
-from cortex_sim.trials.recordings import read
+from cortex_sim.report.figures import distributions, power_spectrum, raster, rate_bars, score_panels
+from cortex_sim.runtime import timed
+from cortex_sim.statistics import Score, jackknifed, poisson
+from cortex_sim.tasks import spontaneous
+from cortex_sim.trials import read
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "dura_bernal_2023_lif"
@@ -76,10 +72,10 @@ def run(model: SpikingModel, *, seed: int = 0, smoke: bool = False, recording: s
     recorded = None if recording is None else _recorded(Path(recording))
     with timed(seconds, "statistics"):
         sides = _matched(simulated, recorded, seed)
-        found = {name: stats.of(trials, seed=seed) for name, trials in sides.items()}
+        found = {name: of(trials, seed=seed) for name, trials in sides.items()}
         wanted = INDEPENDENT if recorded is None else _estimates(found[RECORDING])
         scores = [score for name in sides for score in _scores(name, sides[name], found[name], wanted, draws, seed)]
-        whole = stats.of(simulated, seed=seed)
+        whole = of(simulated, seed=seed)
         scores += _network_scores(simulated, whole, draws, seed)
     with timed(seconds, "co-smoothing"):
         scores += _co_smoothed(sides, seed)
@@ -112,7 +108,7 @@ def _recorded(path: Path) -> Trials:
 def _matched(simulated: Trials, recorded: Trials | None, seed: int) -> dict[str, Trials]:
     """As many units on every side, in trials of one length; a neuron slower than any recorded one would not have been recorded."""
     duration = COUNTING if recorded is None else recorded.time.size * recorded.bin
-    number, slowest = (UNITS, SLOWEST) if recorded is None else (recorded.shape[2], float(stats.of(recorded, paired=2).rate.min()))
+    number, slowest = (UNITS, SLOWEST) if recorded is None else (recorded.shape[2], float(of(recorded, paired=2).rate.min()))
     pieces, rng = _cut(simulated, duration), np.random.default_rng(np.random.SeedSequence((seed, DRAW)))
     fast = np.bincount(pieces.spikes.unit, minlength=pieces.shape[2]) >= max(slowest * duration * pieces.shape[0], 1)
     deep = np.char.endswith(pieces.population.astype(str), DEEP)
@@ -144,7 +140,7 @@ def _estimates(found: SpikeStatistics) -> dict[str, float]:
 
 def _scores(name: str, trials: Trials, found: SpikeStatistics, wanted: Mapping[str, float], draws: int, seed: int) -> list[Score]:
     """Every statistic of one side; ``wanted`` names those that there is a value to be close to."""
-    null = [_estimates(stats.of(poisson(trials, seed=seed + draw), seed=seed)) for draw in range(draws)]
+    null = [_estimates(of(poisson(trials, seed=seed + draw), seed=seed)) for draw in range(draws)]
     scores = []
     for label, estimate in _estimates(found).items():
         if label not in wanted:
@@ -163,7 +159,7 @@ def _scores(name: str, trials: Trials, found: SpikeStatistics, wanted: Mapping[s
 def _left_out(label: str, trials: Trials, found: SpikeStatistics) -> tuple[str, int, Callable[[np.ndarray], float]]:
     """What is left out in turn for the interval of a statistic, how many of them there are, and the statistic of those that are kept."""
     if label == SYNCHRONY:
-        return "trials", trials.shape[0], lambda kept: stats.synchrony(trials.select(kept))
+        return "trials", trials.shape[0], lambda kept: synchrony(trials.select(kept))
     key = MEASURES[label]
     values = found.correlation if key == "correlation" else np.atleast_2d(getattr(found, key))
     having = np.flatnonzero(np.isfinite(values).any(axis=0))
@@ -177,8 +173,8 @@ def _network_scores(simulated: Trials, whole: SpikeStatistics, draws: int, seed:
     count, scores = simulated.shape[0], []
     shorter = [simulated.select(np.delete(np.arange(count), left)) for left in range(count)]
     for name, estimate in whole.synchrony.items():
-        null = np.array([stats.synchrony(one, population=name) for one in surrogates])
-        without = [stats.synchrony(one, population=name) for one in shorter]
+        null = np.array([synchrony(one, population=name) for one in surrogates])
+        without = [synchrony(one, population=name) for one in shorter]
 
         def evaluate(kept: np.ndarray, without: Sequence[float] = without, estimate: float = estimate) -> float:
             return estimate if len(kept) == count else without[np.setdiff1d(np.arange(count), kept)[0]]
@@ -220,8 +216,8 @@ def _claims(model: SpikingModel, whole: SpikeStatistics, smoke: bool) -> list[Cl
 
 def _control(simulated: Trials, seed: int) -> list[Claim]:
     """What must come out for the surrogate, or the chain from spikes to numbers is broken."""
-    found = stats.of(poisson(simulated, seed=seed), paired=2)
-    bins = simulated.shape[0] * round(simulated.time.size * simulated.bin / stats.SYNCHRONY_BIN)
+    found = of(poisson(simulated, seed=seed), paired=2)
+    bins = simulated.shape[0] * round(simulated.time.size * simulated.bin / SYNCHRONY_BIN)
     cells = max(1, np.isfinite(found.fano).sum())
     errors = {"synchrony": float(np.sqrt(2 / (bins - 1))), "Fano factor": float(np.sqrt(2 / (simulated.shape[0] - 1) / cells))}
     values = {"synchrony": found.synchrony[ALL], "Fano factor": found.mean("fano")}
@@ -235,33 +231,33 @@ def _reference(model: SpikingModel) -> dict[str, float]:
 def _pictures(
     model: SpikingModel, simulated: Trials, sides: Mapping[str, Trials], found: Mapping[str, SpikeStatistics], scores: Sequence[Score], seed: int
 ) -> dict[str, Picture]:
-    summary = stats.of(simulated, paired=2).summary()
+    summary = of(simulated, paired=2).summary()
     rates = {name: one.rate for name, one in summary.items() if name != ALL or len(summary) == 1}
     first = next(iter(sides))
-    shown = dict(found) | {f"{first}, Poisson surrogate": stats.of(poisson(sides[first], seed=seed))}
+    shown = dict(found) | {f"{first}, Poisson surrogate": of(poisson(sides[first], seed=seed))}
     drawn = [score for score in scores if score.measure != NETWORK]
     busy = [name for name in summary if name.endswith(DEEP)] or [ALL]
-    spectra = {name: stats.power(simulated, population=name) for name in busy}
+    spectra = {name: power(simulated, population=name) for name in busy}
     flat = {name: 2 * summary[name].rate / summary[name].units for name in busy}
     return {
         "scores": Picture(
-            figures.score_panels(drawn, list(dict.fromkeys(s.measure for s in drawn))), "Statistics side by side",
+            score_panels(drawn, list(dict.fromkeys(s.measure for s in drawn))), "Statistics side by side",
             "Dots: mean over units, or Fano factor of their summed count; lines: 95 % jackknife interval over units, or trials; grey bands: 95 % of "
             f"the surrogates ({SURROGATE}); dashed: {'the recording' if RECORDING in found else 'independent Poisson units'}.",
         ),
         "distributions": Picture(
-            draw.distributions(shown), "Every unit",
+            distributions(shown), "Every unit",
             "Cumulative distributions over units (Fano factors: units and conditions; correlations: pairs); dots: medians; dotted: Poisson. CV2 of "
-            f"units with {stats.PAIRS} pairs of intervals or more, Fano factors where the mean count is above {stats.COUNTED:g}.",
+            f"units with {PAIRS} pairs of intervals or more, Fano factors where the mean count is above {COUNTED:g}.",
         ),
         "rates": Picture(
-            draw.rate_bars(rates, reference=_reference(model), tolerance=0.25, source="card"), "Rates of the populations",
+            rate_bars(rates, reference=_reference(model), tolerance=0.25, source="card"), "Rates of the populations",
             "Bars: mean over all neurons and trials; lines: the rate that the card gives for the population, with a quarter of it shaded.",
         ),
-        "raster": Picture(draw.raster(simulated, seed=seed), "Simulated spikes", "One trial; neurons drawn at random, as many of each population."),
+        "raster": Picture(raster(simulated, seed=seed), "Simulated spikes", "One trial; neurons drawn at random, as many of each population."),
         "rhythm": Picture(
-            draw.power_spectrum(spectra, flat=flat), "Rhythms of the population rate",
-            f"Welch's method on the mean rate in {stats.SPECTRUM_BIN * 1e3:g} ms bins, averaged over trials; dashed: independent Poisson units.",
+            power_spectrum(spectra, flat=flat), "Rhythms of the population rate",
+            f"Welch's method on the mean rate in {SPECTRUM_BIN * 1e3:g} ms bins, averaged over trials; dashed: independent Poisson units.",
         ),
     }  # fmt: skip
 
@@ -307,7 +303,7 @@ def _methods(sides: Mapping[str, Trials]) -> list[str]:
     Statistics are elephant's. CV2 is pooled over trials and never reaches across the end of one, so of a slow neuron that fires in bursts short
     pieces hold the pairs within bursts, which makes it lower than over whole trials; for Poisson units it is 1 in both. Fano factors are of counts
     over the trials of one condition, with the unbiased variance; correlations are of counts with the mean of each condition removed. Synchrony is
-    the Fano factor of the summed count in {stats.SYNCHRONY_BIN * 1e3:g} ms bins, so it grows with the number of units: compare sides of equal size
+    the Fano factor of the summed count in {SYNCHRONY_BIN * 1e3:g} ms bins, so it grows with the number of units: compare sides of equal size
     only. Whatever changes rates from trial to trial or over time adds to Fano factors and synchrony; the surrogate keeps the rate of each unit in
     each condition and nothing else. Co-smoothing: a quarter of the units is predicted from the smoothed spikes of the others, by Poisson regressions
     on other trials; bits per spike beyond the mean rate of each unit.

@@ -15,19 +15,16 @@ from scipy.ndimage import uniform_filter1d
 from scipy.stats import spearmanr
 
 from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
-from cortex_sim.analysis import spike_statistics as stats
-from cortex_sim.analysis.preparation import preferred_states
-from cortex_sim.cards.siegert import Background, Neuron, siegert, stationary_rates
+from cortex_sim.analysis import power, preferred_states
+from cortex_sim.cards import Background, Neuron, siegert, stationary_rates
 from cortex_sim.cards.spiking import SpikingModel
-from cortex_sim.comparison.reliability import reliability
+from cortex_sim.comparison import reliability
 from cortex_sim.report import Picture
-from cortex_sim.report.figures import figures
-from cortex_sim.report.figures import spikes as draw
-from cortex_sim.runtime.progress import timed
-from cortex_sim.simulation.dynamics import rate_of
-from cortex_sim.statistics.score import Score, jackknifed
-from cortex_sim.tasks.centre_out import centre_out
-from cortex_sim.tasks.task import BIN, Drive, free_run, spontaneous
+from cortex_sim.report.figures import curves, example_units, power_spectrum, rate_bars
+from cortex_sim.runtime import timed
+from cortex_sim.simulation import rate_of
+from cortex_sim.statistics import Score, jackknifed
+from cortex_sim.tasks import BIN, Drive, centre_out, free_run, spontaneous
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "dura_bernal_2023_lif"
@@ -96,7 +93,7 @@ def _neuron(seed: int, smoke: bool) -> Found:
     bound = card.dt.si * theory.max() * 1.5
     source = "intervals are whole steps: 1.5 of the shortest"
     claims = [Claim("single neuron: largest relative error of a rate against the closed form", worst, 0.0, bound, source)]
-    drawn = figures.curves(mu * 1e3, {"closed form": theory, "simulated": rate}, xlabel="mean input (mV)", ylabel="rate (Hz)")
+    drawn = curves(mu * 1e3, {"closed form": theory, "simulated": rate}, xlabel="mean input (mV)", ylabel="rate (Hz)")
     pictures = {"neuron": Picture(drawn, "Single neurons", "Rate over mean input.")}
     return Found(claims, [], pictures, {"single neuron": trials}, f"Single neurons follow the closed form within {worst:.2%}.")
 
@@ -110,7 +107,7 @@ def _brunel(seed: int, smoke: bool) -> Found:
         trials = simulate(card, spontaneous(duration), seed=seed).window(SETTLING, duration)
         theory = float(_self_consistent(card)[0])
         rates[state] = (trials.spikes.time.size / card.units / (duration - SETTLING), theory)
-        frequency, density = stats.power(trials)
+        frequency, density = power(trials)
         spectra[f"state {state}"] = (frequency, density)
         found.trials[f"Brunel {state}"] = trials
         ratio = rates[state][0] / theory
@@ -121,7 +118,7 @@ def _brunel(seed: int, smoke: bool) -> Found:
             source = "about 180 in the paper, 195 by an independent implementation; bounds of this protocol"
             found.claims.append(Claim("state B: frequency of the population (Hz)", peak, 160, 220, source))
     title, caption = "Brunel's network: power of the population rate", "State B oscillates fast; state C is asynchronous."
-    found.pictures["brunel_spectra"] = Picture(draw.power_spectrum(spectra), title, caption)
+    found.pictures["brunel_spectra"] = Picture(power_spectrum(spectra), title, caption)
     found.says = "Leaky neurons: " + ", ".join(f"state {s} fires at {a:.1f} Hz (Siegert {b:.1f})" for s, (a, b) in rates.items()) + "."
     return found
 
@@ -173,7 +170,7 @@ def _quadratic(seed: int, smoke: bool) -> Found:
         after = bare.time >= 0.9
         r = float(np.corrcoef(found[after], theory[after])[0, 1])
         claims.append(Claim("quadratic neurons: correlation under a sine", r, 0.95, 1.0, "an independent implementation: 0.961"))
-    drawn = figures.curves(bare.time * 1e3, {"exact mean field": theory, "quadratic neurons": found}, xlabel="time (ms)", ylabel="rate (Hz)")
+    drawn = curves(bare.time * 1e3, {"exact mean field": theory, "quadratic neurons": found}, xlabel="time (ms)", ylabel="rate (Hz)")
     caption = "The drive steps by 3 at 300 ms and back at 600 ms, after which both stay active; from 900 ms it is a sine. Ringing: 19 ms."
     picture = Picture(drawn, "Quadratic neurons and their mean field", caption)
     return Found(claims, [], {"quadratic": picture}, {"quadratic neurons": trials}, "Quadratic neurons (mean field): " + ", ".join(said) + ".")
@@ -200,7 +197,7 @@ def _soc(seed: int, smoke: bool) -> Found:
     busy = np.argsort(-np.abs(theory[:, :half]).max(axis=0))[:6]
     lines = np.stack([theory[:, busy], courses[:, busy]])
     found.pictures["soc"] = Picture(
-        figures.example_units(lines[:1], {"spiking": lines[1:]}, BIN * np.arange(len(theory)), [*range(6)], [0], ylabel="rate (Hz)", event="release"),
+        example_units(lines[:1], {"spiking": lines[1:]}, BIN * np.arange(len(theory)), [*range(6)], [0], ylabel="rate (Hz)", event="release"),
         "Spiking groups and rate units", f"The six excitatory groups that move most, mean of {count} trials; pale: rate circuit.",
     )  # fmt: skip
     found.says = f"Groups of the spiking stability-optimised circuit correlate with the rate circuit at r = {' and '.join(said)}."
@@ -266,7 +263,7 @@ def _layered(model: SpikingModel, seed: int, smoke: bool) -> Found:
     worst = int(np.argmax(np.abs(np.log(ratio))))
     found.claims.append(Claim("layered cortex: rank correlation of population rates with the reduction", found.scores[0].estimate, 0.7, 1.0, BOUND))
     found.pictures["layered"] = Picture(
-        draw.rate_bars(dict(zip(names, rest[0], strict=True)), reference=dict(zip(names, rest[1], strict=True)), source="rate reduction"),
+        rate_bars(dict(zip(names, rest[0], strict=True)), reference=dict(zip(names, rest[1], strict=True)), source="rate reduction"),
         "Layered motor cortex at rest", "Mean rates of the spiking populations, and what the reduction says.",
     )  # fmt: skip
     found.says = (

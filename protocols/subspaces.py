@@ -15,24 +15,29 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from cortex_sim import Claim, Model, Report, Trials, load, simulate
-from cortex_sim.analysis.preparation import MIXED, SD, holding_currents, mixtures, preferred_states
-from cortex_sim.analysis.rotations import SOFT, normalised
-from cortex_sim.analysis.subspaces import Spaces, chance_alignment, spaces, tuning_ratio, variance_shares
-from cortex_sim.comparison.geometry import alignment
+from cortex_sim.analysis import (
+    MIXED,
+    SD,
+    SOFT,
+    Spaces,
+    chance_alignment,
+    holding_currents,
+    mixtures,
+    normalised,
+    preferred_states,
+    spaces,
+    tuning_ratio,
+    variance_shares,
+)
+from cortex_sim.comparison import alignment
 from cortex_sim.errors import TrialsError
-from cortex_sim.fitting import Options
-from cortex_sim.fitting.side_by_side import Job, train_many
-from cortex_sim.fitting.start import own_class, paced
+from cortex_sim.fitting import Job, Options, own_class, paced, train_many
 from cortex_sim.report import Picture
-from cortex_sim.report.figures import panels
-from cortex_sim.report.figures.courses import Line, over_settings
-from cortex_sim.report.figures.matrices import annotated
-from cortex_sim.runtime.progress import timed
-from cortex_sim.statistics.inference import p_value
-from cortex_sim.statistics.score import Score, jackknifed
-from cortex_sim.tasks.centre_out import centre_out
-from cortex_sim.tasks.task import BIN, Task
-from cortex_sim.trials.recordings import hand, read
+from cortex_sim.report.figures import Line, annotated, learning, over_settings
+from cortex_sim.runtime import timed
+from cortex_sim.statistics import Score, jackknifed, p_value
+from cortex_sim.tasks import BIN, Task, centre_out
+from cortex_sim.trials import hand, read
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
@@ -118,7 +123,7 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False, recording: str | Pa
     return Report(
         title=QUESTION, question=f"Circuit: {model.title} ({model.paper}); networks that were taught its delayed reaches.",
         answer=_answer(scores), claims=claims, scores=scores, trials=runs,
-        pictures=_pictures(scores, curves, found[CIRCUIT]) | panels.learning(fitted),
+        pictures=_pictures(scores, curves, found[CIRCUIT]) | learning(fitted),
         models={CIRCUIT: model} | {name: one.model for name, one in fitted.items()}, methods=_methods(),
         facts={"circuit": f"{model.name}, {model.units} units"} | ({"smoke run": "its numbers mean nothing"} if smoke else {}),
         absent=() if recorded is not None else ("A recording: give one with --recording.",), seed=seed, seconds=seconds,

@@ -15,23 +15,16 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from cortex_sim import Claim, Model, Report, Trials, load, simulate
-from cortex_sim.analysis.preparation import reaches
-from cortex_sim.analysis.tangling import AXES, tangling
-from cortex_sim.comparison import planted
-from cortex_sim.comparison.predictivity import decoding_transfer
-from cortex_sim.comparison.response import response_r2
+from cortex_sim.analysis import AXES, reaches, tangling
+from cortex_sim.comparison import decoding_transfer, response_r2, velocity_tuned
 from cortex_sim.errors import TrialsError
-from cortex_sim.fitting import Options
-from cortex_sim.fitting.side_by_side import Job, train_many
-from cortex_sim.fitting.start import own_class, paced
+from cortex_sim.fitting import Job, Options, own_class, paced, train_many
 from cortex_sim.report import Picture
-from cortex_sim.report.figures import figures, panels
-from cortex_sim.report.figures.explained import against
-from cortex_sim.runtime.progress import timed, track
-from cortex_sim.statistics.score import PERMUTATION, Score, jackknifed, remembered
-from cortex_sim.tasks.task import BIN
-from cortex_sim.trials import derangement
-from cortex_sim.trials.recordings import hand, read
+from cortex_sim.report.figures import against, curves, learning
+from cortex_sim.runtime import timed, track
+from cortex_sim.statistics import PERMUTATION, Score, jackknifed, remembered
+from cortex_sim.tasks import BIN
+from cortex_sim.trials import derangement, hand, read
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
@@ -108,7 +101,7 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False, recording: str | Pa
     return Report(
         title=QUESTION, question=f"Circuit: {model.title} ({model.paper}), {MUSCLES} muscles that it drives, and networks taught its reaches.",
         answer=_answer(found), claims=_closed_forms() + ([] if smoke else _claims(found)), scores=scores,
-        pictures=_pictures(found, runs) | panels.learning(fitted), trials=runs,
+        pictures=_pictures(found, runs) | learning(fitted), trials=runs,
         models={CIRCUIT: model} | {name: one.model for name, one in fitted.items()}, methods=_methods(),
         facts={"circuit": f"{model.name}, {model.units} units"} | ({"smoke run": "its numbers mean nothing"} if smoke else {}),
         absent=() if recorded is not None else ("A recording: give one with --recording.",), seed=seed, seconds=seconds,
@@ -141,7 +134,7 @@ def _tuned(seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Cells tuned to velocity with spread latencies, and muscles driven by them."""
     rng = np.random.default_rng(np.random.SeedSequence((seed, TUNED_CELLS)))
     size: dict[str, Any] = {"conditions": ASKED, "bins": 60, "units": UNITS, "dt": BIN}
-    rates = planted.velocity_tuned(rng, latency=LATENCY, **size)
+    rates = velocity_tuned(rng, latency=LATENCY, **size)
     return rates, _drive(rates, seed)(rates)
 
 
@@ -239,7 +232,7 @@ def _pictures(found: Mapping[str, Tangled], runs: Mapping[str, Trials]) -> dict[
             "and velocity of the hand stand in for muscles.",
         ),
         "courses": Picture(
-            figures.curves(runs[CIRCUIT].time * 1e3, logs, xlabel="time from the go cue (ms)", ylabel="log10 of tangling (1/s²)"),
+            curves(runs[CIRCUIT].time * 1e3, logs, xlabel="time from the go cue (ms)", ylabel="log10 of tangling (1/s²)"),
             "Tangling over the reach", "90th percentile over conditions. Thick and pale: the muscles of the circuit; lines: populations.",
         ),
     }  # fmt: skip

@@ -12,7 +12,7 @@ import pytest
 from numpy import ndarray
 from threadpoolctl import threadpool_limits
 
-from cortex_sim.cards.model import Model
+from cortex_sim.cards._model import Model
 
 ROOT = Path(__file__).parents[1]
 

@@ -34,7 +34,8 @@ def test_the_wheel_has_one_top_level_name_and_ships_cards_and_protocols(built: P
 def test_the_unpacked_wheel_finds_what_it_ships(built: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
         wheel.extractall(tmp_path)
-    probe = "from cortex_sim import load; from cortex_sim.cards import catalogue; print(catalogue.PACKAGE); print(*catalogue.models(), *catalogue.protocols()); load('gru')"
+    probe = "from cortex_sim import load; from cortex_sim.cards import catalogue\n"
+    probe += "print(catalogue.PACKAGE); print(*catalogue.models(), *catalogue.protocols()); load('gru')"
     done = subprocess.run([sys.executable, "-c", probe], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True)
     place, names = done.stdout.splitlines()
     assert Path(place).is_relative_to(tmp_path)

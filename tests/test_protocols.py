@@ -10,10 +10,10 @@ import pytest
 from scipy.stats import kendalltau
 
 from cortex_sim import Report, load, simulate
-from cortex_sim.analysis.preparation import reaches, resting_state
+from cortex_sim.analysis._preparation import reaches, resting_state
 from cortex_sim.cards import catalogue
-from cortex_sim.simulation.dynamics import flow
-from cortex_sim.tasks.task import BIN
+from cortex_sim.simulation._dynamics import flow
+from cortex_sim.tasks._task import BIN
 
 PROTOCOLS = sorted(catalogue.protocols())
 SCORE = {"measure", "student", "split", "estimate", "null_mean", "null_sd", "null", "ceiling", "interval", "better"}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cortex_sim.errors import CardError, NotFound, OptionError, suggestion
 
 if TYPE_CHECKING:
-    from cortex_sim.cards.model import Model
+    from cortex_sim.cards._model import Model
     from cortex_sim.cards.spiking import SpikingModel
 
 PACKAGE = Path(__file__).parents[1]
@@ -63,7 +63,7 @@ def load(name: str) -> "Model | SpikingModel":
         from cortex_sim.cards.spiking import read_spiking
 
         return read_spiking(path)
-    from cortex_sim.cards.model import read_card
+    from cortex_sim.cards._model import read_card
 
     return read_card(path)
 

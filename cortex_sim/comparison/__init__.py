@@ -1,5 +1,5 @@
 """The verb compare: how alike two systems are; one file a family of measures."""
 
-from cortex_sim.comparison._compare import NULLS, Comparison, Setting, compare, compare_responses, compare_rotations, compare_spectra
+from cortex_sim.runtime._doors import opened
 
-__all__ = ["NULLS", "Comparison", "Setting", "compare", "compare_responses", "compare_rotations", "compare_spectra"]
+__getattr__, __dir__, __all__ = opened(__name__, __file__)

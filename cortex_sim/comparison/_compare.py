@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from cortex_sim.analysis import rotations
-from cortex_sim.analysis.spectrum import Spectrum, shuffled_weights, spectral_distance, spectrum
-from cortex_sim.cards.model import Model
-from cortex_sim.comparison import geometry, prediction
-from cortex_sim.comparison.response import response_r2
+from cortex_sim.analysis import AXES, Rotations, Spectrum, jpca, normalised, principal, shuffled_weights, span, spectral_distance, spectrum
+from cortex_sim.cards import Model
+from cortex_sim.comparison import _geometry as geometry
+from cortex_sim.comparison import _prediction as prediction
+from cortex_sim.comparison._response import response_r2
 from cortex_sim.errors import ComparisonError
-from cortex_sim.statistics.score import PERMUTATION, Measure, Rates, Score, jackknifed, permuted, remembered
-from cortex_sim.statistics.surrogates import shuffled
+from cortex_sim.statistics import PERMUTATION, Measure, Rates, Score, jackknifed, permuted, remembered, shuffled
 from cortex_sim.trials import Trials
 
 NULLS, WEIGHT_SHUFFLES = 100, 20
@@ -100,17 +99,17 @@ def compare(teacher: Trials, student: Trials, *, training: Trials | Sequence[Tri
 def compare_rotations(teacher: Trials, student: Trials, *, setting: Setting) -> tuple[Score, ...]:
     """Score the rotations of a student, with those of its teacher as the value to be close to; empty if the states span too few axes."""
     window = (trials.window(*setting.window) for trials in (teacher, student))
-    prepared = [rotations.normalised(trials.rate, setting.spread) for trials in window]
-    axes = min(rotations.AXES, *(rotations.span(states) for states in prepared)) // 2 * 2
+    prepared = [normalised(trials.rate, setting.spread) for trials in window]
+    axes = min(AXES, *(span(states) for states in prepared)) // 2 * 2
     if axes < 2:
         return ()
-    states = [rotations.principal(rates, axes) for rates in prepared]
-    wanted, found = (rotations.jpca(x, teacher.bin) for x in states)
+    states = [principal(rates, axes) for rates in prepared]
+    wanted, found = (jpca(x, teacher.bin) for x in states)
     rng = np.random.default_rng(np.random.SeedSequence((setting.seed, ROTATION)))
     mixed = [shuffled(prepared[1], rng) for _ in range(setting.nulls)]
-    surrogates = [rotations.jpca(rotations.principal(rates, axes), teacher.bin) for rates in mixed]
-    without = remembered(lambda kept: rotations.jpca(states[1][kept], teacher.bin))
-    readings: dict[str, Callable[[rotations.Rotations], float]] = {
+    surrogates = [jpca(principal(rates, axes), teacher.bin) for rates in mixed]
+    without = remembered(lambda kept: jpca(states[1][kept], teacher.bin))
+    readings: dict[str, Callable[[Rotations], float]] = {
         "jPCA R²(M_skew)": lambda r: r.r2_skew, "jPCA R²(M)": lambda r: r.r2, "jPCA R²(M_skew)/R²(M)": lambda r: r.ratio,
         "jPCA frequency (Hz)": lambda r: r.fastest,
     }  # fmt: skip

@@ -1,6 +1,5 @@
 """The verb fit: a student learns by one of many rules, each a file of ``rules/``."""
 
-from cortex_sim.fitting._fit import Fitted, fit, split, train
-from cortex_sim.fitting.options import Options
+from cortex_sim.runtime._doors import opened
 
-__all__ = ["Fitted", "Options", "fit", "split", "train"]
+__getattr__, __dir__, __all__ = opened(__name__, __file__)

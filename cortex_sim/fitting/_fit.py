@@ -9,13 +9,13 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from cortex_sim.cards.model import Model
+from cortex_sim.cards import Model
 from cortex_sim.errors import TaskError, TrialsError
 from cortex_sim.fitting import rules
-from cortex_sim.fitting.options import CUSTOMARY, Lesson, Options
-from cortex_sim.fitting.start import adapt, one_unit_each, regress, unit_scale
-from cortex_sim.runtime.progress import track
-from cortex_sim.tasks.task import Task
+from cortex_sim.fitting._options import CUSTOMARY, Lesson, Options
+from cortex_sim.fitting._start import adapt, one_unit_each, regress, unit_scale
+from cortex_sim.runtime import track
+from cortex_sim.tasks import Task
 from cortex_sim.trials import Trials
 
 SPLIT = 2  # names the random stream that draws the validation conditions

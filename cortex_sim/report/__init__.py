@@ -1,5 +1,5 @@
 """Report and Claim: a page with figures, scores and claims; the only folder that imports matplotlib."""
 
-from cortex_sim.report._report import Animation, Claim, Picture, Report, check_new
+from cortex_sim.runtime._doors import opened
 
-__all__ = ["Animation", "Claim", "Picture", "Report", "check_new"]
+__getattr__, __dir__, __all__ = opened(__name__, __file__)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from cortex_sim.statistics.score import Score
+from cortex_sim.statistics import Score
 
 if TYPE_CHECKING:
-    from cortex_sim.report import Report
+    from cortex_sim.report._report import Report
 
 MINUS = re.compile(r"(?<![\w)])-(?=\d)")
 ARROWS = {"higher": "↑", "lower": "↓", "closer": "→"}

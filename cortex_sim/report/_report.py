@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cortex_sim.cards.model import Model
+from cortex_sim.cards import Model
 from cortex_sim.cards.spiking import SpikingModel
 from cortex_sim.errors import FileProblem
-from cortex_sim.runtime.storage import content_key
-from cortex_sim.statistics.score import Score
+from cortex_sim.runtime import content_key
+from cortex_sim.statistics import Score
 from cortex_sim.trials import Trials
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class Report:
 
     def _fill(self, folder: Path, command: str, protocol: Path | None) -> None:
         from cortex_sim.report._page import render
-        from cortex_sim.report.figures.figures import save_svg
+        from cortex_sim.report.figures import save_svg
 
         (folder / "figures").mkdir()
         (folder / "models").mkdir()

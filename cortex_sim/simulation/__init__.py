@@ -2,8 +2,8 @@
 
 import warnings
 
-from cortex_sim.simulation._simulate import move, simulate
+from cortex_sim.runtime._doors import opened
 
-__all__ = ["move", "simulate"]
+__getattr__, __dir__, __all__ = opened(__name__, __file__)
 
 warnings.filterwarnings("ignore", category=DeprecationWarning, module="brian2|pyparsing")  # Brian2 calls pyparsing by its old names

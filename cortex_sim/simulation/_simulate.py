@@ -4,13 +4,12 @@ from typing import Literal
 
 from threadpoolctl import threadpool_limits
 
-from cortex_sim.cards.model import Model
+from cortex_sim.cards import Model
 from cortex_sim.cards.spiking import SpikingModel
 from cortex_sim.errors import OptionError, TaskError
-from cortex_sim.simulation.problem import Schedule
-from cortex_sim.tasks.body.body import Movement
-from cortex_sim.tasks.body.moving import Course
-from cortex_sim.tasks.task import Task
+from cortex_sim.simulation._problem import Schedule
+from cortex_sim.tasks import Task
+from cortex_sim.tasks.body import Course, Movement
 from cortex_sim.trials import Trials
 
 Backend = Literal["brian", "torch"]
@@ -41,8 +40,8 @@ def simulate(model: Model | SpikingModel, task: Task, *, seed: int = 0, backend:
     if isinstance(model, SpikingModel):
         if backend not in (None, "brian"):
             raise OptionError(f"backend {backend!r} runs no spiking circuit; {model.name} runs in 'brian'.")
-        from cortex_sim.simulation import spiking_backend as spiking
-        from cortex_sim.simulation.spiking_problem import Plan
+        from cortex_sim.simulation import _spiking_backend as spiking
+        from cortex_sim.simulation._spiking_problem import Plan
 
         return spiking.simulate(Plan(model, task, seed), target)
     if target is not None:

@@ -1,7 +1,7 @@
 """One description of a push, given in the space of the observed rates and applied to either side.
 
 What acts from outside changes the task: currents, silencing, light, channels that are blocked, senses that are cut, loads on the arm. What
-changes the circuit itself, lesions and gains, changes the model: :mod:`cortex_sim.cards.edit.lesion`.
+changes the circuit itself, lesions and gains, changes the model: :mod:`cortex_sim.cards.edit._lesion`.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from numpy import ndarray
 from scipy.linalg import expm
 
 from cortex_sim.errors import OptionError
-from cortex_sim.tasks.body.load import Load
-from cortex_sim.tasks.task import DT, Clamp, Drive, Task
+from cortex_sim.tasks._task import DT, Clamp, Drive, Task
+from cortex_sim.tasks.body import Load
 
 PUSH, SILENCE = 5, 6  # name the random streams
 Pair = tuple[float, float]

@@ -1,5 +1,5 @@
 """The noun Trials, and every file format it is read from and written to."""
 
-from cortex_sim.trials._trials import BIN, Spikes, Trials, derangement, smoothed_over_time
+from cortex_sim.runtime._doors import opened
 
-__all__ = ["BIN", "Spikes", "Trials", "derangement", "smoothed_over_time"]
+__getattr__, __dir__, __all__ = opened(__name__, __file__)

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from cortex_sim.errors import FileProblem, TrialsError
-from cortex_sim.runtime.storage import whole_file
+from cortex_sim.runtime import whole_file
 
 DIMENSIONS = ("trial", "time", "unit")
 SPIKES = ("spike_time", "spike_unit", "spike_trial")

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from cortex_sim.analysis.co_smoothing import co_smoothing, told
+from cortex_sim.analysis._co_smoothing import co_smoothing, told
 from cortex_sim.errors import ComparisonError
-from cortex_sim.trials import Trials
+from cortex_sim.trials._trials import Trials
 
 BIN = 0.01
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
-from cortex_sim.analysis.control import lqr, observability, uncontrolled
+from cortex_sim.analysis._control import lqr, observability, uncontrolled
 from cortex_sim.cards import catalogue
 from cortex_sim.cards.weights.inhibition_stabilised import build
 from cortex_sim.cards.weights.stability_optimised import spectral_abscissa
 from cortex_sim.errors import OptionError, Undetermined
-from cortex_sim.simulation import simulate
-from cortex_sim.tasks.task import Task, free_run
+from cortex_sim.simulation._simulate import simulate
+from cortex_sim.tasks._task import Task, free_run
 
 RNG = np.random.default_rng(0)
 A = 0.3 * RNG.normal(size=(8, 8)) - np.eye(8)

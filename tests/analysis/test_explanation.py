@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from cortex_sim.analysis.explanation import Questions, explain
-from cortex_sim.simulation import simulate
-from cortex_sim.simulation.problem import Schedule
-from cortex_sim.simulation.torch.states import trajectory
+from cortex_sim.analysis._explanation import Questions, explain
+from cortex_sim.simulation._problem import Schedule
+from cortex_sim.simulation._simulate import simulate
+from cortex_sim.simulation.torch._states import trajectory
+from cortex_sim.tasks._task import free_run
 from cortex_sim.tasks.perturbations import silence_units
-from cortex_sim.tasks.task import free_run
 
 UNITS, LOOKED = 4, 0.05
 

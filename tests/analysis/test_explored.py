@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cortex_sim.analysis.explored import explored_flow, flow_distance, observed
+from cortex_sim.analysis._explored import explored_flow, flow_distance, observed
 from cortex_sim.cards import catalogue
 from cortex_sim.errors import ComparisonError
 

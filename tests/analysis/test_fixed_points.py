@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from cortex_sim.analysis.fixed_points import SLOW, fixed_points, points_distance
-from cortex_sim.cards.model import Model
+from cortex_sim.analysis._fixed_points import SLOW, fixed_points, points_distance
+from cortex_sim.cards._model import Model
 from cortex_sim.errors import ComparisonError
 
 TAU = 0.05

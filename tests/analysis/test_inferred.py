@@ -7,22 +7,22 @@ import pytest
 import torch
 from numpy import ndarray
 
-from cortex_sim.analysis.currents import correlations, currents, share_from_others
+from cortex_sim.analysis._currents import correlations, currents, share_from_others
 from cortex_sim.cards import catalogue
-from cortex_sim.cards.model import Model
+from cortex_sim.cards._model import Model
 from cortex_sim.cards.weights import between
-from cortex_sim.comparison.connectivity import correlation, effective
+from cortex_sim.comparison._connectivity import correlation, effective
 from cortex_sim.errors import ComparisonError, OptionError, TaskError
-from cortex_sim.fitting import Fitted, train
-from cortex_sim.fitting.options import Options
+from cortex_sim.fitting._fit import Fitted, train
+from cortex_sim.fitting._options import Options
 from cortex_sim.fitting.rules.curbd import Student
-from cortex_sim.simulation import simulate
-from cortex_sim.simulation.forms.leaky import Leaky
-from cortex_sim.simulation.torch.twin import Twin
-from cortex_sim.tasks.random_dots import COHERENCES, NOISE, SCALE, random_dots
-from cortex_sim.tasks.regions import regions, thirds
-from cortex_sim.tasks.task import Task, free_run
-from cortex_sim.trials import Trials
+from cortex_sim.simulation._simulate import simulate
+from cortex_sim.simulation.forms._leaky import Leaky
+from cortex_sim.simulation.torch._twin import Twin
+from cortex_sim.tasks._random_dots import COHERENCES, NOISE, SCALE, random_dots
+from cortex_sim.tasks._regions import regions, thirds
+from cortex_sim.tasks._task import Task, free_run
+from cortex_sim.trials._trials import Trials
 
 UNITS, TAU, DT = 20, 0.1, 0.002  # of leaky_recorded
 REGIONS = {"A": np.arange(4), "B": np.arange(4, 6), "C": np.arange(6, 9)}

@@ -7,7 +7,7 @@ import pytest
 from scipy.linalg import block_diag
 from scipy.stats import multivariate_normal
 
-from cortex_sim.analysis.linear_system import LinearSystem, _filtered, _maximised, gain, held_out_likelihood, identify
+from cortex_sim.analysis._linear_system import LinearSystem, _filtered, _maximised, gain, held_out_likelihood, identify
 from cortex_sim.errors import ComparisonError
 
 

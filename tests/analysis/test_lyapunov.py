@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from cortex_sim.analysis.lyapunov import Exponents, lyapunov
+from cortex_sim.analysis._lyapunov import Exponents, lyapunov
 from cortex_sim.cards import catalogue
-from cortex_sim.cards.model import Model
+from cortex_sim.cards._model import Model
 from cortex_sim.errors import ComparisonError
-from cortex_sim.simulation.torch import linearise
+from cortex_sim.simulation.torch._run import linearise
 
 TAU, DT = 0.01, 5e-4  # s, of the card
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from scipy.linalg import expm, solve_continuous_lyapunov
 
-from cortex_sim.analysis.preparation import Preferred, Side, currents_for, holding_currents, mixtures, preferred_states, reaches, resting_state
+from cortex_sim.analysis._preparation import Preferred, Side, currents_for, holding_currents, mixtures, preferred_states, reaches, resting_state
 from cortex_sim.cards import catalogue
-from cortex_sim.cards.model import Model
+from cortex_sim.cards._model import Model
 from cortex_sim.errors import OptionError
-from cortex_sim.simulation import simulate
-from cortex_sim.simulation.dynamics import flow
-from cortex_sim.tasks.centre_out import centre_out
+from cortex_sim.simulation._dynamics import flow
+from cortex_sim.simulation._simulate import simulate
+from cortex_sim.tasks._centre_out import centre_out
+from cortex_sim.tasks._task import Drive
 from cortex_sim.tasks.perturbations import silence_units
-from cortex_sim.tasks.task import Drive
 
 Circuit = Callable[..., Model]
 

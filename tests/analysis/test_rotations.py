@@ -10,15 +10,15 @@ import pytest
 from numpy import ndarray
 from scipy.linalg import block_diag
 
-from cortex_sim.analysis.preparation import mixtures, preferred_states
-from cortex_sim.analysis.rotations import Rotations, jpca, normalised, principal, skew_flow
+from cortex_sim.analysis._preparation import mixtures, preferred_states
+from cortex_sim.analysis._rotations import Rotations, jpca, normalised, principal, skew_flow
 from cortex_sim.cards import catalogue
-from cortex_sim.comparison.planted import peak_sequence, random_decay, rotation, smooth_noise, velocity_tuned
+from cortex_sim.comparison._planted import peak_sequence, random_decay, rotation, smooth_noise, velocity_tuned
 from cortex_sim.errors import Undetermined
-from cortex_sim.simulation import simulate
-from cortex_sim.statistics.surrogates import shuffled
-from cortex_sim.tasks.task import free_run
-from cortex_sim.trials.recordings import read
+from cortex_sim.simulation._simulate import simulate
+from cortex_sim.statistics._surrogates import shuffled
+from cortex_sim.tasks._task import free_run
+from cortex_sim.trials._recordings import read
 
 CONDITIONS, BINS, UNITS = 27, 21, 60
 SIZE: dict[str, Any] = {"conditions": CONDITIONS, "bins": BINS, "units": UNITS, "dt": 0.01}

@@ -11,9 +11,9 @@ import pytest
 from numpy import ndarray
 from scipy.optimize import fsolve
 
-from cortex_sim.analysis.spectrum import Spectrum, shuffled_weights, spectral_distance, spectrum
+from cortex_sim.analysis._spectrum import Spectrum, shuffled_weights, spectral_distance, spectrum
 from cortex_sim.cards import catalogue
-from cortex_sim.cards.model import Model
+from cortex_sim.cards._model import Model
 
 Build = Callable[..., Model]
 TAU = 0.2  # s, of the circuits that linear_circuit builds
@@ -119,8 +119,8 @@ def test_shuffled_weights_do_not_depend_on_the_hash_seed_of_the_process() -> Non
     probe = """
 import numpy as np
 from cortex_sim import load
-from cortex_sim.analysis.spectrum import shuffled_weights
-from cortex_sim.runtime.storage import content_key
+from cortex_sim.analysis import shuffled_weights
+from cortex_sim.runtime import content_key
 print(content_key(shuffled_weights(load("gru").with_arrays({}, units=6, observed=4), np.random.default_rng(0))))
 """
     keys = {

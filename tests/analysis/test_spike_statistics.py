@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cortex_sim.analysis import spike_statistics as stats
-from cortex_sim.analysis.decoding import decoding
+from cortex_sim.analysis import _spike_statistics as stats
+from cortex_sim.analysis._decoding import decoding
 from cortex_sim.errors import ComparisonError, TrialsError
-from cortex_sim.statistics.surrogates import poisson
-from cortex_sim.trials import Trials
+from cortex_sim.statistics._surrogates import poisson
+from cortex_sim.trials._trials import Trials
 
 
 def spikes(trains: Sequence[Sequence[Any]], duration: float, **more: Any) -> Trials:

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cortex_sim.analysis.rotations import normalised
-from cortex_sim.analysis.subspaces import Spaces, chance_alignment, spaces, tuning_ratio, variance_shares
-from cortex_sim.comparison.geometry import alignment
+from cortex_sim.analysis._rotations import normalised
+from cortex_sim.analysis._subspaces import Spaces, chance_alignment, spaces, tuning_ratio, variance_shares
+from cortex_sim.comparison._geometry import alignment
 from cortex_sim.errors import ComparisonError
-from cortex_sim.trials.recordings import read
+from cortex_sim.trials._recordings import read
 
 
 def orthonormal(rng: np.random.Generator, rows: int, columns: int) -> np.ndarray:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from cortex_sim.analysis.tangling import tangling
-from cortex_sim.comparison.geometry import alignment
+from cortex_sim.analysis._tangling import tangling
+from cortex_sim.comparison._geometry import alignment
 from cortex_sim.errors import ComparisonError
 
 BINS = 2000

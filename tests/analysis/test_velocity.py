@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.linalg import solve_discrete_are
 
-from cortex_sim.analysis.decoding import discriminated, parts
-from cortex_sim.analysis.velocity import DECODERS, Kalman, kalman, lagged, ridge, wiener
+from cortex_sim.analysis._decoding import discriminated, parts
+from cortex_sim.analysis._velocity import DECODERS, Kalman, kalman, lagged, ridge, wiener
 from cortex_sim.errors import ComparisonError
 
 RNG = np.random.default_rng(0)

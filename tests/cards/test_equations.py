@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from cortex_sim.cards.equations import MATHEMATICS, Equations, missing, numpy_mathematics, unit_values
-from cortex_sim.cards.siegert import siegert
+from cortex_sim.cards._equations import MATHEMATICS, Equations, missing, numpy_mathematics, unit_values
+from cortex_sim.cards._siegert import siegert
 from cortex_sim.errors import CardError
 
 TEXT = """

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from cortex_sim.cards import catalogue
-from cortex_sim.cards.model import Model, read_card
+from cortex_sim.cards._model import Model, read_card
 from cortex_sim.errors import CardError, FileProblem
-from cortex_sim.runtime.storage import save_arrays
+from cortex_sim.runtime._storage import save_arrays
 
 SHIPPED = sorted(name for name, path in catalogue.models().items() if path.parent.name != "spiking")
 GOOD = """
@@ -87,7 +87,7 @@ def test_every_number_of_a_shipped_card_has_a_unit_a_meaning_and_in_a_circuit_a_
 def test_reading_every_card_imports_no_simulator() -> None:
     code = "import sys; from cortex_sim.cards import catalogue; [catalogue.load(n) for n in catalogue.models()]; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "cortex_sim.cards.model" in run.stdout.split()
+    assert "cortex_sim.cards._model" in run.stdout.split()
     assert {"brian2", "torch", "matplotlib"} & set(run.stdout.split()) == set()
 
 

@@ -10,15 +10,15 @@ import xarray as xr
 from numpy import ndarray
 
 from cortex_sim.cards import catalogue
-from cortex_sim.cards.model import Model
+from cortex_sim.cards._model import Model
 from cortex_sim.errors import TaskError
-from cortex_sim.fitting.options import Course, Lesson, Options
-from cortex_sim.fitting.start import one_unit_each
-from cortex_sim.fitting.training import train
-from cortex_sim.simulation import simulate
-from cortex_sim.simulation.dynamics import rate_of
-from cortex_sim.simulation.forms.leaky import recurrent_of
-from cortex_sim.tasks.task import BIN, Drive, Task
+from cortex_sim.fitting._options import Course, Lesson, Options
+from cortex_sim.fitting._start import one_unit_each
+from cortex_sim.fitting._training import train
+from cortex_sim.simulation._dynamics import rate_of
+from cortex_sim.simulation._simulate import simulate
+from cortex_sim.simulation.forms._leaky import recurrent_of
+from cortex_sim.tasks._task import BIN, Drive, Task
 
 TRIALS, BINS, CHANNELS, UNITS, OBSERVED = 3, 16, 3, 12, 4
 NAMES = [name for name, path in catalogue.models().items() if path.parent.name == "rnn"]

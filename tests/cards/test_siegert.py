@@ -10,9 +10,9 @@ from scipy.optimize import brentq
 from scipy.special import erfcx
 
 from cortex_sim.cards import catalogue
-from cortex_sim.cards.siegert import Background, Neuron, first_passage, siegert, stationary_rates
+from cortex_sim.cards._siegert import Background, Neuron, first_passage, siegert, stationary_rates
 from cortex_sim.errors import OptionError, Undetermined
-from cortex_sim.simulation.torch.twin import Twin
+from cortex_sim.simulation.torch._twin import Twin
 
 BRUNEL = {"tau": 0.02, "refractory": 0.002, "threshold": 0.02, "reset": 0.01}  # s, V: Brunel (2000)
 NEURON = Neuron(**BRUNEL)

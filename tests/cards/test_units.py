@@ -4,7 +4,7 @@ import pytest
 from brian2.core.namespace import DEFAULT_UNITS
 from brian2.units import allunits
 
-from cortex_sim.cards.units import SCALES, scale
+from cortex_sim.cards._units import SCALES, scale
 from cortex_sim.errors import CardError
 
 LONG = {

@@ -12,15 +12,15 @@ from numpy import ndarray
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import t as student_t
 
-from cortex_sim.analysis.rotations import jpca, normalised, principal
-from cortex_sim.analysis.spectrum import spectrum
-from cortex_sim.cards.model import Model
-from cortex_sim.comparison import Comparison, Setting, compare, compare_responses, compare_rotations, compare_spectra
-from cortex_sim.comparison.prediction import check_matched, explained, reference
-from cortex_sim.comparison.response import response_r2
+from cortex_sim.analysis._rotations import jpca, normalised, principal
+from cortex_sim.analysis._spectrum import spectrum
+from cortex_sim.cards._model import Model
+from cortex_sim.comparison._compare import Comparison, Setting, compare, compare_responses, compare_rotations, compare_spectra
+from cortex_sim.comparison._prediction import check_matched, explained, reference
+from cortex_sim.comparison._response import response_r2
 from cortex_sim.errors import ComparisonError
-from cortex_sim.statistics.score import PERMUTATION, Score, jackknifed, permuted
-from cortex_sim.trials import Trials
+from cortex_sim.statistics._score import PERMUTATION, Score, jackknifed, permuted
+from cortex_sim.trials._trials import Trials
 
 Build = Callable[..., Model]
 CONDITIONS, BINS, UNITS = 15, 30, 12

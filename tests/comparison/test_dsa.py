@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from cortex_sim.comparison.dsa import _aligned, eigenvalue_distance, input_operator, operator, procrustes_distance
+from cortex_sim.comparison._dsa import _aligned, eigenvalue_distance, input_operator, operator, procrustes_distance
 from cortex_sim.errors import ComparisonError
 
 ANGLES, RADII = np.array([0.3, 0.7, 1.1]), np.array([0.98, 0.95, 0.90])

@@ -9,9 +9,9 @@ from numpy import ndarray
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import procrustes
 
-from cortex_sim.comparison.geometry import linear_cka, participation_ratio, procrustes_angle, reduced
+from cortex_sim.comparison._geometry import linear_cka, participation_ratio, procrustes_angle, reduced
 from cortex_sim.errors import ComparisonError
-from cortex_sim.trials.recordings import read
+from cortex_sim.trials._recordings import read
 
 SAMPLES = 40
 MEASURES = {"angle": procrustes_angle, "CKA": linear_cka, "biased CKA": lambda a, b: linear_cka(a, b, debiased=False)}

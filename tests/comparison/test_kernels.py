@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
 
-from cortex_sim.comparison.kernels import crossnobis, dissimilarities, rbf_cka, rsa
+from cortex_sim.comparison._kernels import crossnobis, dissimilarities, rbf_cka, rsa
 from cortex_sim.errors import ComparisonError
-from cortex_sim.trials import Trials
+from cortex_sim.trials._trials import Trials
 
 RNG = np.random.default_rng(0)
 

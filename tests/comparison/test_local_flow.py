@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cortex_sim.comparison.local_flow import local_flow
+from cortex_sim.comparison._local_flow import local_flow
 from cortex_sim.errors import ComparisonError
 
 RNG = np.random.default_rng(0)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from cortex_sim import Model, simulate
-from cortex_sim.analysis.preparation import Side, reaches
-from cortex_sim.analysis.spectrum import spectrum
+from cortex_sim.analysis._preparation import Side, reaches
+from cortex_sim.analysis._spectrum import spectrum
 from cortex_sim.cards import catalogue
-from cortex_sim.comparison.mechanism import CURRENTS, FIXED, FLOW, MODES, PUSHES, Cell, Electrodes, Known, read
+from cortex_sim.comparison._mechanism import CURRENTS, FIXED, FLOW, MODES, PUSHES, Cell, Electrodes, Known, read
 from cortex_sim.tasks.perturbations import push, silence
 
 UNITS = 12

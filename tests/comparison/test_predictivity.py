@@ -5,8 +5,8 @@ import pytest
 from scipy.ndimage import gaussian_filter1d
 from sklearn.linear_model import Ridge
 
-from cortex_sim.comparison import predictivity as maps
-from cortex_sim.comparison.predictivity import canonical_correlation, cycle_consistency, decoding_transfer, predictivity
+from cortex_sim.comparison import _predictivity as maps
+from cortex_sim.comparison._predictivity import canonical_correlation, cycle_consistency, decoding_transfer, predictivity
 from cortex_sim.errors import ComparisonError
 
 RNG = np.random.default_rng(0)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from cortex_sim.comparison.prediction import explained, reference
-from cortex_sim.comparison.reliability import ceiling, noise_variance, reliability
+from cortex_sim.comparison._prediction import explained, reference
+from cortex_sim.comparison._reliability import ceiling, noise_variance, reliability
 from cortex_sim.errors import ComparisonError
-from cortex_sim.trials import Trials
+from cortex_sim.trials._trials import Trials
 
 CONDITIONS, BINS, UNITS = 20, 25, 24
 

@@ -5,8 +5,8 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from cortex_sim.comparison.geometry import procrustes_angle
-from cortex_sim.comparison.shape import shape_distance
+from cortex_sim.comparison._geometry import procrustes_angle
+from cortex_sim.comparison._shape import shape_distance
 from cortex_sim.errors import ComparisonError
 
 RNG = np.random.default_rng(0)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from cortex_sim.comparison.table import MEASURES, MIXING, table
-from cortex_sim.report.figures.matrices import annotated, scatters
-from cortex_sim.statistics.score import PERMUTATION
+from cortex_sim.comparison._table import MEASURES, MIXING, table
+from cortex_sim.report.figures._matrices import annotated, scatters
+from cortex_sim.statistics._score import PERMUTATION
 
 DT = 0.01
 TIME = np.arange(40) * DT

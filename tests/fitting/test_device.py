@@ -12,15 +12,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from cortex_sim.cards import catalogue
-from cortex_sim.cards.edit.stacking import stacked
-from cortex_sim.cards.model import Model
+from cortex_sim.cards._model import Model
+from cortex_sim.cards.edit._stacking import stacked
 from cortex_sim.errors import OptionError
-from cortex_sim.fitting import train as fitted
-from cortex_sim.fitting.options import Lesson, Options
-from cortex_sim.fitting.start import one_unit_each
-from cortex_sim.fitting.training import objective_of, train, whole
-from cortex_sim.simulation.torch.twin import Twin
-from cortex_sim.tasks.task import Clamp, Drive, Task
+from cortex_sim.fitting._fit import train as fitted
+from cortex_sim.fitting._options import Lesson, Options
+from cortex_sim.fitting._start import one_unit_each
+from cortex_sim.fitting._training import objective_of, train, whole
+from cortex_sim.simulation.torch._twin import Twin
+from cortex_sim.tasks._task import Clamp, Drive, Task
 
 UNITS, TRIALS, BINS = 6, 4, 6
 CARDS = [name for name, path in catalogue.models().items() if path.parent.name == "rnn"]
@@ -97,7 +97,7 @@ def test_without_a_gpu_one_is_told_so() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("name", ["leaky_readout", "gru", "lstm"])
 def test_training_on_a_gpu_gives_the_same_to_round_off(name: str) -> None:
-    from cortex_sim.tasks.recall import recall
+    from cortex_sim.tasks._recall import recall
 
     model, task = student(name), recall(8, delays=(0.2,), strokes=1)
     options = Options(start="rest", epochs=3, validation=0)

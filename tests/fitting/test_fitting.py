@@ -10,15 +10,16 @@ import pytest
 import xarray as xr
 
 from cortex_sim.cards import catalogue
-from cortex_sim.cards.model import Model, read_card
+from cortex_sim.cards._model import Model, read_card
 from cortex_sim.errors import TaskError, TrialsError
-from cortex_sim.fitting import Options, fit, split, train
-from cortex_sim.fitting.side_by_side import Job, _checkpoint, train_many
-from cortex_sim.fitting.start import HEADROOM, RIDGE, _signed, adapt, regress, unit_scale
-from cortex_sim.runtime.storage import cache_folder
-from cortex_sim.simulation import simulate
-from cortex_sim.tasks.task import Clamp, Drive, Task, free_run
-from cortex_sim.trials import Trials
+from cortex_sim.fitting._fit import fit, split, train
+from cortex_sim.fitting._options import Options
+from cortex_sim.fitting._side_by_side import Job, _checkpoint, train_many
+from cortex_sim.fitting._start import HEADROOM, RIDGE, _signed, adapt, regress, unit_scale
+from cortex_sim.runtime._storage import cache_folder
+from cortex_sim.simulation._simulate import simulate
+from cortex_sim.tasks._task import Clamp, Drive, Task, free_run
+from cortex_sim.trials._trials import Trials
 
 Build = Callable[..., Model]
 UNITS, CONDITIONS = 6, 20

@@ -8,15 +8,15 @@ import pytest
 import xarray as xr
 
 from cortex_sim.cards import catalogue
-from cortex_sim.cards.model import Model
+from cortex_sim.cards._model import Model
 from cortex_sim.errors import OptionError, TaskError
-from cortex_sim.fitting import Fitted, train
-from cortex_sim.fitting.online import Network
-from cortex_sim.fitting.options import Options
-from cortex_sim.fitting.recursive import Recursive
+from cortex_sim.fitting._fit import Fitted, train
+from cortex_sim.fitting._online import Network
+from cortex_sim.fitting._options import Options
+from cortex_sim.fitting._recursive import Recursive
 from cortex_sim.fitting.rules import force, full_force
-from cortex_sim.simulation import simulate
-from cortex_sim.tasks.task import Task
+from cortex_sim.simulation._simulate import simulate
+from cortex_sim.tasks._task import Task
 
 UNITS, BINS, PERIOD = 150, 600, 60
 STUDENTS = {"force": force.Student, "full_force": full_force.Student}

@@ -9,16 +9,16 @@ import torch
 import xarray as xr
 
 from cortex_sim.cards import catalogue
-from cortex_sim.cards.model import Model
+from cortex_sim.cards._model import Model
 from cortex_sim.errors import OptionError, TaskError
-from cortex_sim.fitting import fit
-from cortex_sim.fitting import train as teach
-from cortex_sim.fitting.options import Course, Lesson, Options
-from cortex_sim.fitting.training import _optimiser, error, penalty, train
-from cortex_sim.simulation.problem import Schedule
-from cortex_sim.simulation.torch.inputs import Inputs
-from cortex_sim.simulation.torch.twin import Twin
-from cortex_sim.tasks.task import Task
+from cortex_sim.fitting._fit import fit
+from cortex_sim.fitting._fit import train as teach
+from cortex_sim.fitting._options import Course, Lesson, Options
+from cortex_sim.fitting._training import _optimiser, error, penalty, train
+from cortex_sim.simulation._problem import Schedule
+from cortex_sim.simulation.torch._inputs import Inputs
+from cortex_sim.simulation.torch._twin import Twin
+from cortex_sim.tasks._task import Task
 
 TRIALS, BINS, UNITS = 4, 7, 5
 LONG = Options(epochs=300, rate=1e-2, patience=300, start="rest")

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from cortex_sim.cards import catalogue
-from cortex_sim.cards.model import Model
-from cortex_sim.fitting import train
-from cortex_sim.fitting.footprint import apart, gradient, inference
-from cortex_sim.fitting.options import Lesson, Options
-from cortex_sim.tasks.recall import nearest, recall
-from cortex_sim.tasks.task import Task
+from cortex_sim.cards._model import Model
+from cortex_sim.fitting._fit import train
+from cortex_sim.fitting._footprint import apart, gradient, inference
+from cortex_sim.fitting._options import Lesson, Options
+from cortex_sim.tasks._recall import nearest, recall
+from cortex_sim.tasks._task import Task
 
 FULL, CHECKPOINTS = Options(start="rest"), Options(start="rest", through="checkpoints", segment=20)
 

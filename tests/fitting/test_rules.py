@@ -8,21 +8,22 @@ import torch
 import xarray as xr
 
 from cortex_sim.cards import catalogue
-from cortex_sim.cards.model import Model
+from cortex_sim.cards._model import Model
 from cortex_sim.errors import ComparisonError, OptionError, TaskError
-from cortex_sim.fitting import Fitted, free_running, train
-from cortex_sim.fitting.descent import Descent
-from cortex_sim.fitting.options import Lesson, Options
+from cortex_sim.fitting import _free_running as free_running
+from cortex_sim.fitting._descent import Descent
+from cortex_sim.fitting._fit import Fitted, train
+from cortex_sim.fitting._options import Lesson, Options
+from cortex_sim.fitting._start import regress
+from cortex_sim.fitting._training import error
 from cortex_sim.fitting.rules import eprop, node_perturbation, target_regression
-from cortex_sim.fitting.start import regress
-from cortex_sim.fitting.training import error
-from cortex_sim.simulation import simulate
-from cortex_sim.simulation.forms.leaky import Leaky
-from cortex_sim.simulation.problem import Schedule
-from cortex_sim.simulation.torch.twin import Twin
-from cortex_sim.statistics import paired
-from cortex_sim.tasks.centre_out import centre_out
-from cortex_sim.tasks.task import Drive, Task
+from cortex_sim.simulation._problem import Schedule
+from cortex_sim.simulation._simulate import simulate
+from cortex_sim.simulation.forms._leaky import Leaky
+from cortex_sim.simulation.torch._twin import Twin
+from cortex_sim.statistics import _paired as paired
+from cortex_sim.tasks._centre_out import centre_out
+from cortex_sim.tasks._task import Drive, Task
 
 UNITS, TRIALS, BINS, OUTPUTS = 12, 5, 9, 3
 DIFFERENCES = 1e-8  # slopes come from central differences of half width 1e-6: round-off over width, times a few hundred terms
@@ -191,7 +192,7 @@ def test_eprop_learns_a_reach(random_feedback: float, left: float) -> None:
 
 
 def _taught_trials(asked: Task) -> np.ndarray:
-    from cortex_sim.fitting import split
+    from cortex_sim.fitting._fit import split
 
     return split(asked.wanted, REST.validation, 0)[0]
 

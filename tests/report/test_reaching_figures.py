@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cortex_sim.report import Animation, Report
-from cortex_sim.report.figures.reaching import in_motion, pushed, side_by_side
-from cortex_sim.tasks.body.body import Movement
-from cortex_sim.tasks.body.moving import Moving
-from cortex_sim.tasks.body.muscles import NAMES
-from cortex_sim.tasks.body.standard import REACHING
+from cortex_sim.report._report import Animation, Report
+from cortex_sim.report.figures._reaching import in_motion, pushed, side_by_side
+from cortex_sim.tasks.body._body import Movement
+from cortex_sim.tasks.body._moving import Moving
+from cortex_sim.tasks.body._muscles import NAMES
+from cortex_sim.tasks.body._standard import REACHING
 
 TIME = np.round(-0.1 + 0.01 * np.arange(31), 9)
 WANTED = np.cumsum(np.random.default_rng(0).normal(size=(3, 31, 2)), axis=1)

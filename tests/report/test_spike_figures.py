@@ -7,10 +7,10 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cortex_sim.analysis.spike_statistics import SpikeStatistics, of
-from cortex_sim.report.figures import spikes as draw
-from cortex_sim.report.figures.figures import COLOURS, GREY, TEACHER, save_svg
-from cortex_sim.trials import Trials
+from cortex_sim.analysis._spike_statistics import SpikeStatistics, of
+from cortex_sim.report.figures import _spikes as draw
+from cortex_sim.report.figures._figures import COLOURS, GREY, TEACHER, save_svg
+from cortex_sim.trials._trials import Trials
 
 SIZES = {"IT": 40, "PT": 12, "PV": 5}
 RATES = {"IT": 4.0, "PT": 10.0, "PV": 30.0}

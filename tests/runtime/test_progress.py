@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cortex_sim.runtime import progress
+from cortex_sim.runtime import _progress as progress
 
 
 @pytest.fixture

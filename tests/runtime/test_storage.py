@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cortex_sim.errors import FileProblem
-from cortex_sim.runtime.storage import cache_folder, cached_arrays, content_key, load_arrays, save_arrays, whole_file, write_text
+from cortex_sim.runtime._storage import cache_folder, cached_arrays, content_key, load_arrays, save_arrays, whole_file, write_text
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -17,11 +17,12 @@ from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
 from cortex_sim.cards import catalogue
-from cortex_sim.cards.model import Model
-from cortex_sim.cards.siegert import siegert
+from cortex_sim.cards._model import Model
+from cortex_sim.cards._siegert import siegert
 from cortex_sim.errors import CardError
-from cortex_sim.simulation import brian, simulate
-from cortex_sim.tasks.task import Clamp, Drive, Task, free_run
+from cortex_sim.simulation import brian
+from cortex_sim.simulation._simulate import simulate
+from cortex_sim.tasks._task import Clamp, Drive, Task, free_run
 
 Build = Callable[..., Model]
 TANH = "dx/dt = (-x + W(r) + drive(t, i))/tau : 1\nr = tanh(x) : 1 (constant over dt)"
@@ -281,7 +282,7 @@ def test_an_interrupted_run_raises_instead_of_returning_half_a_result() -> None:
 
 def test_a_run_needs_no_compiler_and_leaves_no_file(tmp_path: Path) -> None:
     code = (
-        "from cortex_sim import load, simulate; from cortex_sim.tasks.task import free_run\n"
+        "from cortex_sim import load, simulate; from cortex_sim.tasks._task import free_run\n"
         "print(simulate(load('murphy_miller_2009'), free_run([[1.0, 0.5]], 0.05)).rate.tobytes().hex())"
     )
     places = {name: tmp_path / name.lower() for name in ("TMPDIR", "CORTEX_SIM_CACHE", "XDG_CACHE_HOME")}

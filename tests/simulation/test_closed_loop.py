@@ -9,21 +9,21 @@ import torch
 import xarray as xr
 
 from cortex_sim.cards import catalogue
-from cortex_sim.cards.model import Model
+from cortex_sim.cards._model import Model
 from cortex_sim.errors import OptionError, PlantError, TaskError
-from cortex_sim.fitting import train
-from cortex_sim.fitting.footprint import apart, gradient
-from cortex_sim.fitting.options import Lesson, Options
-from cortex_sim.fitting.side_by_side import Job, _checkpoint
-from cortex_sim.fitting.training import objective_of, whole
-from cortex_sim.simulation import move, simulate
-from cortex_sim.simulation.torch.twin import Twin
-from cortex_sim.tasks.body.arm import MONKEY
-from cortex_sim.tasks.body.body import Body
-from cortex_sim.tasks.body.load import Load
-from cortex_sim.tasks.body.moving import Moving
-from cortex_sim.tasks.body.muscles import LILLICRAP_SCOTT
-from cortex_sim.tasks.task import Drive, Task
+from cortex_sim.fitting._fit import train
+from cortex_sim.fitting._footprint import apart, gradient
+from cortex_sim.fitting._options import Lesson, Options
+from cortex_sim.fitting._side_by_side import Job, _checkpoint
+from cortex_sim.fitting._training import objective_of, whole
+from cortex_sim.simulation._simulate import move, simulate
+from cortex_sim.simulation.torch._twin import Twin
+from cortex_sim.tasks._task import Drive, Task
+from cortex_sim.tasks.body._arm import MONKEY
+from cortex_sim.tasks.body._body import Body
+from cortex_sim.tasks.body._load import Load
+from cortex_sim.tasks.body._moving import Moving
+from cortex_sim.tasks.body._muscles import LILLICRAP_SCOTT
 
 BODY = Body(MONKEY, LILLICRAP_SCOTT, (0.0, 0.25), delay=0.03)
 TORQUES = Body(MONKEY, None, (0.0, 0.25), delay=0.03)

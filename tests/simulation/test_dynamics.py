@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from cortex_sim.cards import catalogue
-from cortex_sim.cards.model import Model
+from cortex_sim.cards._model import Model
 from cortex_sim.errors import TaskError
-from cortex_sim.simulation.dynamics import beginning, flow, rate_of, state_of
+from cortex_sim.simulation._dynamics import beginning, flow, rate_of, state_of
 
 CARDS = {name: catalogue.load(name) for name, path in catalogue.models().items() if path.parent.name != "spiking"}
 EPS = np.finfo(float).eps

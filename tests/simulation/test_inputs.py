@@ -7,12 +7,12 @@ import pytest
 import torch
 import xarray as xr
 
-from cortex_sim.cards.model import Model
+from cortex_sim.cards._model import Model
 from cortex_sim.errors import CardError, TaskError
-from cortex_sim.simulation import simulate
-from cortex_sim.simulation.problem import Schedule
-from cortex_sim.simulation.torch.twin import STEEPNESS, spike
-from cortex_sim.tasks.task import Task
+from cortex_sim.simulation._problem import Schedule
+from cortex_sim.simulation._simulate import simulate
+from cortex_sim.simulation.torch._twin import STEEPNESS, spike
+from cortex_sim.tasks._task import Task
 
 UNITS, CHANNELS, TRIALS, BINS = 3, 2, 4, 12
 GAIN = {"gain": {"value": 1, "meaning": "scale"}}

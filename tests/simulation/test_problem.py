@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from cortex_sim.cards import catalogue
-from cortex_sim.cards.model import Model
+from cortex_sim.cards._model import Model
 from cortex_sim.errors import TaskError
-from cortex_sim.simulation import simulate
-from cortex_sim.simulation.dynamics import rate_of
-from cortex_sim.simulation.problem import USED, Schedule
-from cortex_sim.tasks.centre_out import centre_out
-from cortex_sim.tasks.task import Clamp, Drive, Task, free_run
+from cortex_sim.simulation._dynamics import rate_of
+from cortex_sim.simulation._problem import USED, Schedule
+from cortex_sim.simulation._simulate import simulate
+from cortex_sim.tasks._centre_out import centre_out
+from cortex_sim.tasks._task import Clamp, Drive, Task, free_run
 
 Circuit = Callable[..., Model]
 

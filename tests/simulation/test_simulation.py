@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cortex_sim.cards.model import Model
+from cortex_sim.cards._model import Model
 from cortex_sim.errors import OptionError, TaskError
-from cortex_sim.simulation import simulate
-from cortex_sim.tasks.task import Task, free_run
+from cortex_sim.simulation._simulate import simulate
+from cortex_sim.tasks._task import Task, free_run
 
 Build = Callable[..., Model]
 BACKENDS = ("brian", "torch")

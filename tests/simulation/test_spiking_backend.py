@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 from cortex_sim import load, simulate
-from cortex_sim.cards.spiking import SpikingModel
+from cortex_sim.cards.spiking._model import SpikingModel
 from cortex_sim.errors import CardError, OptionError, TaskError
-from cortex_sim.simulation import programs
-from cortex_sim.simulation.spiking_backend import choose
-from cortex_sim.simulation.spiking_problem import Plan
-from cortex_sim.tasks.task import Clamp, Drive, Task, spontaneous
-from cortex_sim.trials import Spikes, Trials
+from cortex_sim.simulation import _programs as programs
+from cortex_sim.simulation._spiking_backend import choose
+from cortex_sim.simulation._spiking_problem import Plan
+from cortex_sim.tasks._task import Clamp, Drive, Task, spontaneous
+from cortex_sim.trials._trials import Spikes, Trials
 from tests.cards.spiking.test_spiking import CARD, table
 
 COMPILED = pytest.mark.skipif(not programs.has_compiler(), reason="no C++ compiler")
@@ -155,9 +155,9 @@ def test_two_processes_that_build_the_same_program_at_once_do_not_collide() -> N
     code = """
 import sys
 sys.path.insert(0, {root!r})
-from cortex_sim.simulation import programs
-from cortex_sim.simulation.spiking_problem import Plan
-from cortex_sim.tasks.task import spontaneous
+from cortex_sim.simulation import _programs as programs
+from cortex_sim.simulation._spiking_problem import Plan
+from cortex_sim.tasks import spontaneous
 from tests.simulation.test_spiking_backend import net
 print(programs.build(Plan(net(name="at_once"), spontaneous(0.05))))
 """
@@ -190,7 +190,7 @@ sys.path.insert(0, {root!r})
 from dataclasses import replace
 import numpy as np
 from cortex_sim import simulate
-from cortex_sim.tasks.task import Drive, spontaneous
+from cortex_sim.tasks import Drive, spontaneous
 from tests.cards.spiking.test_spiking import table
 from tests.simulation.test_spiking_backend import NET, net
 lif, wire = NET["neurons"]["lif"], NET["projections"]["all"]

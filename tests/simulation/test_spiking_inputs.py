@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cortex_sim.errors import CardError
-from cortex_sim.simulation.spiking_inputs import Source, mixed
+from cortex_sim.simulation._spiking_inputs import Source, mixed
 
 NEURONS, STEPS, DT = 400, 250, 1e-4
 EVERYONE = np.arange(NEURONS)

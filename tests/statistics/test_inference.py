@@ -7,8 +7,8 @@ from scipy.stats import nct, ttest_1samp, wilcoxon
 from scipy.stats import t as student_t
 
 from cortex_sim.errors import ComparisonError, Undetermined
-from cortex_sim.statistics.inference import Share, bootstrapped, contrasts, expected_share, p_value, power, sign_flip, silhouette, uniformity
-from cortex_sim.statistics.paired import holm
+from cortex_sim.statistics._inference import Share, bootstrapped, contrasts, expected_share, p_value, power, sign_flip, silhouette, uniformity
+from cortex_sim.statistics._paired import holm
 
 
 def of_mean(values: ndarray, **options: object) -> tuple[float, float]:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter1d
 
-from cortex_sim.comparison.predictivity import canonical_correlation
+from cortex_sim.comparison._predictivity import canonical_correlation
 from cortex_sim.errors import ComparisonError
-from cortex_sim.statistics.splits import Prepared, Split, aside, checked, folds, halves, prepare
+from cortex_sim.statistics._splits import Prepared, Split, aside, checked, folds, halves, prepare
 
 
 @pytest.mark.parametrize("count", [None, 2, 3, 5])

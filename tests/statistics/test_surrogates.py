@@ -6,7 +6,7 @@ from numpy import ndarray
 from scipy.optimize import minimize
 
 from cortex_sim.errors import ComparisonError
-from cortex_sim.statistics.surrogates import MaximumEntropy, inverted, rephased, sequence, shuffled, spike_averages, turned
+from cortex_sim.statistics._surrogates import MaximumEntropy, inverted, rephased, sequence, shuffled, spike_averages, turned
 
 DRAWS = 400
 

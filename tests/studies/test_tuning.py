@@ -11,9 +11,9 @@ import pytest
 from cortex_sim.cards import catalogue
 from cortex_sim.errors import OptionError
 from cortex_sim.studies import tuning
-from cortex_sim.studies.tuning.folds import apart, folded
-from cortex_sim.studies.tuning.search import search
-from cortex_sim.studies.tuning.space import Parameter, Setting, read_space
+from cortex_sim.studies.tuning._folds import apart, folded
+from cortex_sim.studies.tuning._search import search
+from cortex_sim.studies.tuning._space import Parameter, Setting, read_space
 
 ROOT = Path(__file__).parents[2]
 SPACE = {"rate": Parameter(1e-4, 1.0, log=True), "optimiser": Parameter(choices=("adam", "sgd"))}

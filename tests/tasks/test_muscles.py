@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cortex_sim.errors import TaskError
-from cortex_sim.tasks.muscles import CUES, muscle_activity
+from cortex_sim.tasks._muscles import CUES, muscle_activity
 
 
 def test_muscles_are_quiet_before_the_go_cue_and_peak_at_one() -> None:

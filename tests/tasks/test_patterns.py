@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cortex_sim.errors import TaskError
-from cortex_sim.tasks.patterns import AMPLITUDE, CHIRP, FAST, HARMONICS, PERIOD, PULSE, SLOW, chirp, periodic
+from cortex_sim.tasks._patterns import AMPLITUDE, CHIRP, FAST, HARMONICS, PERIOD, PULSE, SLOW, chirp, periodic
 
 PER = round(PERIOD / 0.01)
 

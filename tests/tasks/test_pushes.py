@@ -6,17 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cortex_sim.analysis.dose import dose_response, effect, matched_dose, recovery_time
+from cortex_sim.analysis._dose import dose_response, effect, matched_dose, recovery_time
 from cortex_sim.cards import catalogue
-from cortex_sim.cards.edit.interface import embodied
-from cortex_sim.cards.edit.lesion import cut_weights, disconnect, with_gain
-from cortex_sim.cards.model import Model
+from cortex_sim.cards._model import Model
+from cortex_sim.cards.edit._interface import embodied
+from cortex_sim.cards.edit._lesion import cut_weights, disconnect, with_gain
 from cortex_sim.errors import ComparisonError, OptionError
-from cortex_sim.simulation import simulate
-from cortex_sim.tasks.body.standard import REACHING
-from cortex_sim.tasks.centre_out import centre_out
+from cortex_sim.simulation._simulate import simulate
+from cortex_sim.tasks._centre_out import centre_out
+from cortex_sim.tasks._task import Task, spontaneous
+from cortex_sim.tasks.body._standard import REACHING
 from cortex_sim.tasks.perturbations import CLOSING, OPENING, TIRED, TIRING, block, cut_feeling, inhibit, light, load, photocurrent, push_along
-from cortex_sim.tasks.task import Task, spontaneous
 
 SPAN = (0.1, 0.2)
 REACHES = centre_out(4, preparation=0.1, movement=0.3)

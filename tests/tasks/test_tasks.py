@@ -7,22 +7,22 @@ import numpy as np
 import pytest
 
 from cortex_sim.cards import catalogue
-from cortex_sim.cards.edit.interface import embodied
+from cortex_sim.cards.edit._interface import embodied
 from cortex_sim.errors import PlantError, TaskError
-from cortex_sim.fitting import train
-from cortex_sim.fitting.options import Options
-from cortex_sim.simulation import move, simulate
-from cortex_sim.tasks.body.standard import REACHING
-from cortex_sim.tasks.centre_out import DISTANCE, centre_out, minimum_jerk
-from cortex_sim.tasks.cycling import RADIUS, RAMP, cycling
-from cortex_sim.tasks.delayed_match import delayed_match
-from cortex_sim.tasks.flip_flop import PULSE, SETTLE, flip_flop
-from cortex_sim.tasks.force_field import force_field
-from cortex_sim.tasks.isometric import FORCE, RISE, isometric
-from cortex_sim.tasks.maze import WIDE, maze
-from cortex_sim.tasks.posture import TORQUE, posture
-from cortex_sim.tasks.random_target import DURATION, DWELL, REACTION, random_target
-from cortex_sim.tasks.task import Task
+from cortex_sim.fitting._fit import train
+from cortex_sim.fitting._options import Options
+from cortex_sim.simulation._simulate import move, simulate
+from cortex_sim.tasks._centre_out import DISTANCE, centre_out, minimum_jerk
+from cortex_sim.tasks._cycling import RADIUS, RAMP, cycling
+from cortex_sim.tasks._delayed_match import delayed_match
+from cortex_sim.tasks._flip_flop import PULSE, SETTLE, flip_flop
+from cortex_sim.tasks._force_field import force_field
+from cortex_sim.tasks._isometric import FORCE, RISE, isometric
+from cortex_sim.tasks._maze import WIDE, maze
+from cortex_sim.tasks._posture import TORQUE, posture
+from cortex_sim.tasks._random_target import DURATION, DWELL, REACTION, random_target
+from cortex_sim.tasks._task import Task
+from cortex_sim.tasks.body._standard import REACHING
 
 TASKS: dict[str, Callable[[], Task]] = {
     "centre-out": lambda: centre_out(4, preparation=0.1, movement=0.6, body=REACHING),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cortex_sim.errors import FileProblem, TrialsError
-from cortex_sim.trials.recordings import read
+from cortex_sim.trials._recordings import read
 
 UNITS, BINS, CONDITIONS = 8, 12, 5
 RATE = np.random.default_rng(0).uniform(0, 60, (UNITS, BINS, CONDITIONS))

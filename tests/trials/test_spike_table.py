@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from cortex_sim.errors import FileProblem, OptionError, TrialsError
-from cortex_sim.trials import Trials
-from cortex_sim.trials.recordings import read
+from cortex_sim.trials._recordings import read
+from cortex_sim.trials._trials import Trials
 
 TABLE: dict[str, Any] = {
     "spike_time_ms": np.array([30, 0, 12.5, 199]), "spike_unit": np.array([2, 0, 2, 1], dtype=np.int16), "spike_trial": np.array([0, 0, 0, 1]),

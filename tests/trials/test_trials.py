@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from cortex_sim.errors import FileProblem, TrialsError
-from cortex_sim.trials import Trials
+from cortex_sim.trials._trials import Trials
 
 
 def counting(trials: int = 4, bins: int = 6, units: int = 3, **more: Any) -> Trials:

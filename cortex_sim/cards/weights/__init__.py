@@ -13,8 +13,7 @@ from numpy import ndarray
 from threadpoolctl import threadpool_limits
 
 from cortex_sim.errors import CardError, suggestion
-from cortex_sim.runtime.progress import track
-from cortex_sim.runtime.storage import cached_arrays, content_key
+from cortex_sim.runtime import cached_arrays, content_key, track
 
 
 def rules() -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cortex_sim.errors import OptionError, suggestion
-from cortex_sim.fitting.options import Course
+from cortex_sim.fitting._options import Course
 
 COMMON = {"options", "seed", "checkpoint", "report"}
 

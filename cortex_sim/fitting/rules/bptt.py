@@ -7,14 +7,14 @@ Source:
 from collections.abc import Callable
 from pathlib import Path
 
-from cortex_sim.cards.model import Model
-from cortex_sim.fitting.options import Course, Lesson, Options
+from cortex_sim.cards import Model
+from cortex_sim.fitting._options import Course, Lesson, Options
 
 
 def learn(
     model: Model, lesson: Lesson, check: Lesson, *, options: Options, seed: int, checkpoint: Path | None, report: Callable[[float, str], None]
 ) -> Course:
-    """Descend in torch; see :func:`cortex_sim.fitting.training.train`."""
-    from cortex_sim.fitting import training
+    """Descend in torch; see :func:`cortex_sim.fitting._training.train`."""
+    from cortex_sim.fitting import _training as training
 
     return training.train(model, lesson, check, options=options, seed=seed, checkpoint=checkpoint, report=report)

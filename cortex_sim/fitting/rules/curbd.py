@@ -1,7 +1,7 @@
 r"""CURBD's online learning: every unit is one recorded neuron, and recursive least squares pulls its rate to the recorded one while the network runs.
 
 The network runs on its own rates r and, at each bin, :math:`W \leftarrow W - e\,(P r)^\top` with the running inverse P of
-:mod:`cortex_sim.fitting.recursive`, so that the weights are the ridge regression of :math:`W r - e`, the input that there was less the error, on all
+:mod:`cortex_sim.fitting._recursive`, so that the weights are the ridge regression of :math:`W r - e`, the input that there was less the error, on all
 the rates that the learner has visited. The error is :math:`e = \phi(x + \ell \dot x) - \phi(\hat x + \ell \dot{\hat x})`, of the network's states x
 and the recorded ones. The published one is that of the rates, :math:`\ell = 0`. With :math:`\ell = \tau`, since :math:`x + \tau \dot x` is the input
 of a leaky unit, it is an error of what the regression is about.
@@ -19,14 +19,14 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.cards.model import Model
+from cortex_sim.cards import Model
 from cortex_sim.errors import OptionError, TaskError
-from cortex_sim.fitting.online import Pace, check_free, check_lesson, teach
-from cortex_sim.fitting.options import Course, Lesson, Options
-from cortex_sim.fitting.recursive import Recursive
-from cortex_sim.fitting.start import one_unit_each
-from cortex_sim.simulation.dynamics import state_of
-from cortex_sim.simulation.forms.leaky import Leaky
+from cortex_sim.fitting._online import Pace, check_free, check_lesson, teach
+from cortex_sim.fitting._options import Course, Lesson, Options
+from cortex_sim.fitting._recursive import Recursive
+from cortex_sim.fitting._start import one_unit_each
+from cortex_sim.simulation import state_of
+from cortex_sim.simulation.forms import Leaky
 
 
 def learn(
@@ -42,7 +42,7 @@ def learn(
     every: int = 1,
     lead: float = 0.0,
 ) -> Course:
-    """Correct the recurrent weights while the student runs; see :func:`cortex_sim.fitting.online.teach`.
+    """Correct the recurrent weights while the student runs; see :func:`cortex_sim.fitting._online.teach`.
 
     Args:
         model: leaky, one unit for each observed rate; its recurrent weights are learned.

@@ -21,14 +21,13 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.special import expit, logsumexp, softmax
 
-from cortex_sim.cards.model import Model
-from cortex_sim.cards.units import scale
+from cortex_sim.cards import Model, scale
 from cortex_sim.errors import TaskError
-from cortex_sim.fitting import free_running
-from cortex_sim.fitting.descent import Descent
-from cortex_sim.fitting.options import Course, Lesson, Loss, Options
-from cortex_sim.simulation.forms.leaky import Coefficients, Leaky
-from cortex_sim.simulation.problem import Schedule
+from cortex_sim.fitting import _free_running as free_running
+from cortex_sim.fitting._descent import Descent
+from cortex_sim.fitting._options import Course, Lesson, Loss, Options
+from cortex_sim.simulation import Schedule
+from cortex_sim.simulation.forms import Coefficients, Leaky
 
 EPOCH, FEEDBACK = 44, 45  # name the random streams
 NUDGE = 1e-6  # half width of the differences that give the effect of a unit's parameters

@@ -13,10 +13,10 @@ from pathlib import Path
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.cards.model import Model
-from cortex_sim.fitting.online import Network, Pace, check_lesson, teach
-from cortex_sim.fitting.options import Course, Lesson, Options
-from cortex_sim.fitting.recursive import Recursive
+from cortex_sim.cards import Model
+from cortex_sim.fitting._online import Network, Pace, check_lesson, teach
+from cortex_sim.fitting._options import Course, Lesson, Options
+from cortex_sim.fitting._recursive import Recursive
 
 
 def learn(
@@ -33,7 +33,7 @@ def learn(
     feedback: float = 1.0,
     continued: bool = False, start: float = 0.5,
 ) -> Course:
-    """Correct the readout while the student runs; see :func:`cortex_sim.fitting.online.teach`.
+    """Correct the readout while the student runs; see :func:`cortex_sim.fitting._online.teach`.
 
     Args:
         model: leaky, with a readout of many units; its readout and recurrent weights are learned.

@@ -15,12 +15,12 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from cortex_sim.cards.model import Model
+from cortex_sim.cards import Model
 from cortex_sim.errors import OptionError, TaskError
-from cortex_sim.fitting import free_running
-from cortex_sim.fitting.options import Course, Lesson, Options
-from cortex_sim.simulation.forms.leaky import Leaky
-from cortex_sim.simulation.problem import Schedule
+from cortex_sim.fitting import _free_running as free_running
+from cortex_sim.fitting._options import Course, Lesson, Options
+from cortex_sim.simulation import Schedule
+from cortex_sim.simulation.forms import Leaky
 
 MEMORY = 0.3  # of the running averages
 GROUPS, TRIES = 41, 42  # name the random streams

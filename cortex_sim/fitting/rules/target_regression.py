@@ -5,7 +5,7 @@ The driven network has the student's untrained weights :math:`W_0` and receives 
 itself, so W minimises :math:`\sum_t |W r_t - h_t|^2 + \lambda |W|^2` and the readout :math:`\sum_t |C r_t + d - y_t|^2 + \lambda |C|^2`: first over
 the rates :math:`\hat r` of the driven network, then, round by round, over those that the student itself visited too, which teaches it the
 way back to them. Full-FORCE does the same online. Where each observed rate is one unit's, the rates are the hidden targets, and
-:func:`cortex_sim.fitting.start.regress` is all there is to do.
+:func:`cortex_sim.fitting._start.regress` is all there is to do.
 
 Source:
     DePasquale, Cueva, Rajan, Escola & Abbott (2018) PLoS ONE 13:e0191527 (the driven network); adding the states that the student visits:
@@ -19,13 +19,13 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.cards.model import Model
+from cortex_sim.cards import Model
 from cortex_sim.errors import OptionError, TaskError
-from cortex_sim.fitting import free_running
-from cortex_sim.fitting.options import Course, Lesson, Options
-from cortex_sim.fitting.start import one_unit_each, regress
-from cortex_sim.simulation.forms.leaky import Leaky
-from cortex_sim.simulation.problem import Schedule
+from cortex_sim.fitting import _free_running as free_running
+from cortex_sim.fitting._options import Course, Lesson, Options
+from cortex_sim.fitting._start import one_unit_each, regress
+from cortex_sim.simulation import Schedule
+from cortex_sim.simulation.forms import Leaky
 from cortex_sim.trials import Trials
 
 FEEDBACK = 43  # names the random stream

@@ -7,15 +7,15 @@ import pytest
 import xarray as xr
 
 from cortex_sim.cards import catalogue
-from cortex_sim.cards.edit.interface import embodied
+from cortex_sim.cards.edit._interface import embodied
 from cortex_sim.errors import CardError
-from cortex_sim.fitting import train
-from cortex_sim.fitting.options import Options
-from cortex_sim.simulation import move, simulate
-from cortex_sim.tasks.body.arm import MONKEY
-from cortex_sim.tasks.body.body import Body
-from cortex_sim.tasks.body.muscles import LILLICRAP_SCOTT
-from cortex_sim.tasks.task import Drive, Task
+from cortex_sim.fitting._fit import train
+from cortex_sim.fitting._options import Options
+from cortex_sim.simulation._simulate import move, simulate
+from cortex_sim.tasks._task import Drive, Task
+from cortex_sim.tasks.body._arm import MONKEY
+from cortex_sim.tasks.body._body import Body
+from cortex_sim.tasks.body._muscles import LILLICRAP_SCOTT
 
 CIRCUITS = [name for name, path in catalogue.models().items() if path.parent.name == "rate"]
 RNG = np.random.default_rng(0)

@@ -8,13 +8,13 @@ import xarray as xr
 from numpy import ndarray
 
 from cortex_sim.cards import catalogue
-from cortex_sim.cards.edit.stacking import stacked
-from cortex_sim.cards.model import Model, read_card
+from cortex_sim.cards._model import Model, read_card
+from cortex_sim.cards.edit._stacking import stacked
 from cortex_sim.errors import CardError, OptionError
-from cortex_sim.fitting.options import Lesson, Options
-from cortex_sim.fitting.training import train
-from cortex_sim.simulation import simulate
-from cortex_sim.tasks.task import BIN, Drive, Task
+from cortex_sim.fitting._options import Lesson, Options
+from cortex_sim.fitting._training import train
+from cortex_sim.simulation._simulate import simulate
+from cortex_sim.tasks._task import BIN, Drive, Task
 
 TRIALS, BINS, CHANNELS, UNITS, OBSERVED = 3, 12, 2, 5, 4
 STACKS = ["gru", "lstm", "leaky_readout", "elman_1990", "leaky_noise", "lif_student"]

@@ -14,12 +14,12 @@ import pytest
 
 from cortex_sim import load
 from cortex_sim.cards import catalogue
-from cortex_sim.cards.spiking import SpikingModel, read_spiking
-from cortex_sim.cards.spiking.tables import Distribution
+from cortex_sim.cards.spiking._model import SpikingModel, read_spiking
+from cortex_sim.cards.spiking._tables import Distribution
 from cortex_sim.errors import CardError, TaskError
-from cortex_sim.simulation.spiking_problem import Plan
-from cortex_sim.tasks.task import Drive, spontaneous
-from cortex_sim.trials import Trials
+from cortex_sim.simulation._spiking_problem import Plan
+from cortex_sim.tasks._task import Drive, spontaneous
+from cortex_sim.trials._trials import Trials
 
 SHIPPED = sorted(name for name, path in catalogue.models().items() if path.parent.name == "spiking")
 SIZES = {  # published, or by design: neurons that fire at full scale

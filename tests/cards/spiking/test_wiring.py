@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from cortex_sim import load
-from cortex_sim.cards.spiking import SpikingModel, wiring
-from cortex_sim.cards.spiking.wiring import Pair, blocks
+from cortex_sim.cards.spiking import _wiring as wiring
+from cortex_sim.cards.spiking._model import SpikingModel
+from cortex_sim.cards.spiking._wiring import Pair, blocks
 from tests.cards.spiking.test_spiking import CARD, table
 
 SOURCES, TARGETS = 300, 200

@@ -10,7 +10,7 @@ from scipy.linalg import expm, schur, solve_continuous_lyapunov, solve_sylvester
 from scipy.optimize import brentq
 
 from cortex_sim.cards import catalogue, weights
-from cortex_sim.cards.model import WEIGHTS
+from cortex_sim.cards._model import WEIGHTS
 from cortex_sim.cards.weights import balanced_pair, diagonal, gaussian
 from cortex_sim.cards.weights import stability_optimised as soc
 from cortex_sim.errors import CardError, OptionError, Undetermined

@@ -6,13 +6,13 @@ import torch
 import xarray as xr
 
 from cortex_sim.cards import catalogue
-from cortex_sim.cards.equations import Equations
-from cortex_sim.cards.model import Model
-from cortex_sim.simulation.forms.gated import gated
-from cortex_sim.simulation.problem import Schedule
-from cortex_sim.simulation.torch.inputs import Inputs
-from cortex_sim.simulation.torch.twin import Twin
-from cortex_sim.tasks.task import Drive, Task
+from cortex_sim.cards._equations import Equations
+from cortex_sim.cards._model import Model
+from cortex_sim.simulation._problem import Schedule
+from cortex_sim.simulation.forms._gated import gated
+from cortex_sim.simulation.torch._inputs import Inputs
+from cortex_sim.simulation.torch._twin import Twin
+from cortex_sim.tasks._task import Drive, Task
 
 UNITS, TRIALS, BINS = 5, 3, 9
 

@@ -6,11 +6,11 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.cards import catalogue
-from cortex_sim.cards.model import Model
+from cortex_sim.cards._model import Model
 from cortex_sim.errors import TaskError
-from cortex_sim.simulation import simulate
-from cortex_sim.simulation.forms.leaky import Leaky, recurrent_of
-from cortex_sim.tasks.task import Drive, Task
+from cortex_sim.simulation._simulate import simulate
+from cortex_sim.simulation.forms._leaky import Leaky, recurrent_of
+from cortex_sim.tasks._task import Drive, Task
 
 LEAKY = "dx/dt = (-x + W(r) + stimulus(t, i) + b)/tau + drive(t, i)/tau_push : 1\nr = tanh(x) : 1 (constant over dt)\nb : 1 (constant)"
 

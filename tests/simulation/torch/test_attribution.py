@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from cortex_sim.cards import catalogue
-from cortex_sim.cards.model import Model
+from cortex_sim.cards._model import Model
 from cortex_sim.errors import OptionError
-from cortex_sim.simulation import simulate
-from cortex_sim.simulation.problem import Schedule
-from cortex_sim.simulation.torch.attribution import integrated_gradients
-from cortex_sim.tasks.task import free_run
+from cortex_sim.simulation._problem import Schedule
+from cortex_sim.simulation._simulate import simulate
+from cortex_sim.simulation.torch._attribution import integrated_gradients
+from cortex_sim.tasks._task import free_run
 
 UNITS, TRIALS = 5, 3
 

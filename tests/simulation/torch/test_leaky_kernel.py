@@ -8,14 +8,14 @@ import torch
 import xarray as xr
 
 from cortex_sim.cards import catalogue
-from cortex_sim.cards.model import Model
-from cortex_sim.fitting.start import one_unit_each
-from cortex_sim.simulation.forms.leaky import Leaky, recurrent_of
-from cortex_sim.simulation.problem import Schedule
-from cortex_sim.simulation.torch.inputs import Inputs
-from cortex_sim.simulation.torch.leaky_kernel import LeakySteps
-from cortex_sim.simulation.torch.twin import Twin
-from cortex_sim.tasks.task import Clamp, Drive, Task
+from cortex_sim.cards._model import Model
+from cortex_sim.fitting._start import one_unit_each
+from cortex_sim.simulation._problem import Schedule
+from cortex_sim.simulation.forms._leaky import Leaky, recurrent_of
+from cortex_sim.simulation.torch._inputs import Inputs
+from cortex_sim.simulation.torch._leaky_kernel import LeakySteps
+from cortex_sim.simulation.torch._twin import Twin
+from cortex_sim.tasks._task import Clamp, Drive, Task
 
 UNITS, TRIALS, BINS = 6, 3, 8
 TEXT = "dx/dt = (-x + W(r) + stimulus(t, i) + b)/tau + drive(t, i)/tau_push : 1\nr = tanh(x) : 1 (constant over dt)\nb : 1 (constant)"

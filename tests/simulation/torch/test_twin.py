@@ -10,18 +10,18 @@ import torch
 from numpy import ndarray
 
 from cortex_sim.cards import catalogue
-from cortex_sim.cards.model import Model
+from cortex_sim.cards._model import Model
 from cortex_sim.errors import TaskError
-from cortex_sim.fitting import training
-from cortex_sim.fitting.options import Lesson, Options
-from cortex_sim.fitting.training import train
-from cortex_sim.simulation import simulate
-from cortex_sim.simulation.dynamics import rate_of
-from cortex_sim.simulation.problem import Schedule
-from cortex_sim.simulation.torch import linearise
-from cortex_sim.simulation.torch.twin import Twin
-from cortex_sim.tasks.centre_out import centre_out
-from cortex_sim.tasks.task import Clamp, Drive, Task
+from cortex_sim.fitting import _training as training
+from cortex_sim.fitting._options import Lesson, Options
+from cortex_sim.fitting._training import train
+from cortex_sim.simulation._dynamics import rate_of
+from cortex_sim.simulation._problem import Schedule
+from cortex_sim.simulation._simulate import simulate
+from cortex_sim.simulation.torch._run import linearise
+from cortex_sim.simulation.torch._twin import Twin
+from cortex_sim.tasks._centre_out import centre_out
+from cortex_sim.tasks._task import Clamp, Drive, Task
 
 Build = Callable[..., Model]
 UNITS, OBSERVED, TRIALS = 7, 5, 4

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from cortex_sim.errors import PlantError
-from cortex_sim.simulation.adapters.motornet import arm_of
-from cortex_sim.simulation.torch import body_kernel
-from cortex_sim.tasks.body.arm import ARMS, HUMAN, MONKEY, MOTORNET
-from cortex_sim.tasks.body.body import Body, Posture
-from cortex_sim.tasks.body.muscles import LILLICRAP_SCOTT, Muscles, force_length, force_velocity
+from cortex_sim.simulation.adapters._motornet import arm_of
+from cortex_sim.simulation.torch import _body_kernel as body_kernel
+from cortex_sim.tasks.body._arm import ARMS, HUMAN, MONKEY, MOTORNET
+from cortex_sim.tasks.body._body import Body, Posture
+from cortex_sim.tasks.body._muscles import LILLICRAP_SCOTT, Muscles, force_length, force_velocity
 
 RIGHT = np.array([0.3, np.pi / 2])
 FREE = ((0.0, 0.0), (0.0, 0.0))

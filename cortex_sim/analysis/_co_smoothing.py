@@ -1,0 +1,107 @@
+"""How well rates tell spikes, in bits per spike; and how much some units of a population say about the others.
+
+Source:
+    Pei, Ye, Zoltowski et al. (2021) NeurIPS Datasets and Benchmarks 34, the Neural Latents Benchmark.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+from threadpoolctl import threadpool_limits
+
+from cortex_sim.errors import ComparisonError
+from cortex_sim.statistics import Split, aside, folds
+from cortex_sim.trials import Trials, smoothed_over_time
+
+FLOOR = 1e-3  # Hz; a rate predicted below counts as this, so that a spike there costs something finite
+PENALTIES, PASSES = (0.1, 1.0, 10.0), 300  # of the Poisson regression, inputs being standardised; iterations
+FOLDS = 5
+HELD_OUT = 0.25  # share of the units
+SD, BIN = 0.04, 0.02  # s: of the kernel that smooths the other units' spikes; of the bins
+
+
+@dataclass(frozen=True)
+class Told:
+    """What rates tell of spikes, trial by trial.
+
+    Attributes:
+        gain: log-likelihood of the spikes of a trial beyond that of the mean rate of each unit, nats.
+        spikes: of a trial.
+    """
+
+    gain: Float[ndarray, " trial"]
+    spikes: Float[ndarray, " trial"]
+
+    @property
+    def bits(self) -> float:
+        """Bits per spike: 0 for rates that never change, below 0 for rates that mislead."""
+        return self.of(np.arange(len(self.gain)))
+
+    def of(self, trials: Int[ndarray, " kept"]) -> float:
+        """The same of some of the trials."""
+        return float(self.gain[trials].sum() / (self.spikes[trials].sum() * np.log(2)))
+
+
+def told(rates: Float[ndarray, "trial time unit"], counts: Float[ndarray, "trial time unit"], bin: float) -> Told:
+    r"""Hold rates against counts: :math:`\sum n\log(r/\bar r) - (r - \bar r)\,\Delta t` over bins and units, with the mean rate of each unit.
+
+    Args:
+        rates: Hz; of the same trials, bins and units.
+        counts: spikes in each bin.
+        bin: s.
+
+    Raises:
+        ComparisonError: shapes differ, or there is no spike.
+    """
+    if rates.shape != counts.shape:
+        raise ComparisonError(f"bits per spike: rates are {rates.shape} and counts {counts.shape}; they should be of the same trials and bins.")
+    if not counts.sum() > 0:
+        raise ComparisonError("bits per spike: there is no spike to be told.")
+    mean = counts.mean(axis=(0, 1)) / bin
+    fires = mean > 0
+    r = np.maximum(rates, FLOOR)
+    gain = (counts * np.log(r / np.where(fires, mean, 1.0)) - (r - mean) * bin)[..., fires]
+    return Told(gain.sum(axis=(1, 2)), counts.sum(axis=(1, 2)))
+
+
+@threadpool_limits.wrap(limits=1)
+def co_smoothing(trials: Trials, *, share: float = HELD_OUT, sd: float = SD, bin: float = BIN, seed: int = 0) -> Told:
+    """Predict the spikes of some units from the smoothed spikes of the others, before and after, in trials left out of the regression.
+
+    A Poisson regression for each unit held out, on the standardised rates of the others; of three penalties the one that serves a fifth of the
+    training trials best.
+
+    Args:
+        trials: spikes.
+        share: of the units, held out.
+        sd: of the Gaussian that smooths the others' spikes, s.
+        bin: s.
+        seed: of which units are held out and of the folds.
+
+    Raises:
+        ComparisonError: there are fewer than two units or trials of a condition than folds, or the units held out never fire.
+    """
+    counts = trials.counts(bin).astype(float)
+    units = aside(range(counts.shape[2]), share, seed=seed)
+    heard, wanted = smoothed_over_time(counts[..., units.train], sd / bin), counts[..., units.test]
+    rates, strata = np.empty_like(wanted), trials.condition
+    for split in folds(range(len(counts)), count=FOLDS, strata=strata.tolist(), seed=seed):
+        inner = aside(range(len(split.train)), 1 / FOLDS, strata=strata[split.train].tolist(), seed=seed).within(split.train)
+        tried = [told(_predicted(heard, wanted, inner, penalty) / bin, wanted[inner.test], bin).gain.sum() for penalty in PENALTIES]
+        rates[split.test] = _predicted(heard, wanted, split, PENALTIES[int(np.argmax(tried))]) / bin
+    return told(rates, wanted, bin)
+
+
+def _predicted(heard: ndarray, wanted: ndarray, split: Split, penalty: float) -> Float[ndarray, "trial time unit"]:
+    """Expected counts of the test part."""
+    from sklearn.linear_model import PoissonRegressor
+
+    train, test = (heard[part].reshape(-1, heard.shape[2]) for part in (split.train, split.test))
+    mean, scale = train.mean(axis=0), np.maximum(train.std(axis=0), FLOOR)
+    found = np.zeros((len(split.test), *wanted.shape[1:]))
+    for unit in np.flatnonzero(wanted[split.train].any(axis=(0, 1))):
+        fitted = PoissonRegressor(alpha=penalty, max_iter=PASSES).fit((train - mean) / scale, wanted[split.train, :, unit].ravel())
+        found[..., unit] = fitted.predict((test - mean) / scale).reshape(found.shape[:2])
+    return found

@@ -1,0 +1,100 @@
+"""What the usual tools say about one system along its trajectories: fixed points, linearised flow, ablations, attributions."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Complex, Float, Int
+from numpy import ndarray
+from threadpoolctl import threadpool_limits
+
+from cortex_sim.analysis._fixed_points import Portrait, fixed_points
+from cortex_sim.analysis._spectrum import modes
+from cortex_sim.cards import Model
+from cortex_sim.simulation import Schedule, simulate
+from cortex_sim.simulation.torch import integrated_gradients, trajectory
+from cortex_sim.tasks import BIN, Task
+from cortex_sim.tasks.perturbations import silence_units
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What the tools say of one system.
+
+    Attributes:
+        states: along its trajectories, (condition, time, state), in SI.
+        points: fixed and slow points near them.
+        modes: eigenvalues (1/s) of the flow, by condition and moment.
+        attribution: of each output at one moment to each unit's initial rate, relative to rates of 0, in the unit of the output.
+        missed: most by which the attributions of a condition miss their sum, relative to the spread of that sum.
+        ablation: change of the outputs when a unit is silenced; conditions and bins run on in one axis.
+    """
+
+    states: Float[ndarray, "condition time state"]
+    points: Portrait
+    modes: Sequence[Sequence[Complex[ndarray, " mode"]]]
+    attribution: Float[ndarray, "condition unit output"]
+    missed: float
+    ablation: Float[ndarray, "ablated moment output"]
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What is asked of every system alike.
+
+    Attributes:
+        task: starts from observed rates.
+        outputs: weights of the observed units.
+        moments: where the flow is linearised, s.
+        looked: moment of the output whose origin is looked for, s.
+        ablated: units silenced, one at a time, for the whole task.
+        silent: rate of a silenced unit.
+        seed: of the searches for fixed points.
+    """
+
+    task: Task
+    outputs: Float[ndarray, "unit output"]
+    moments: Sequence[float]
+    looked: float
+    ablated: Int[ndarray, " ablated"]
+    silent: float = 0.0
+    seed: int = 0
+
+    def bins(self) -> list[int]:
+        """Bins of the moments."""
+        return [round((moment - self.task.start) / BIN) for moment in self.moments]
+
+
+@threadpool_limits.wrap(limits=1)
+def explain(model: Model, asked: Questions, report: Callable[[float, str], None] = lambda done, text: None) -> Explanation:
+    """Ask the tools about one circuit or network.
+
+    Args:
+        model: starts from observed rates.
+        asked: what.
+        report: called with the fraction done and a line of text.
+    """
+    arrays, task = model.arrays(), asked.task
+    states = trajectory(Schedule(model, arrays, task))
+    report(0.05, "fixed points")
+    points = fixed_points(model, states.reshape(-1, states.shape[2]), seed=asked.seed)
+    report(0.15, "linearised flow")
+    flows = [[modes(model, arrays, path[moment]) for moment in asked.bins()] for path in states]
+    report(0.3, "attributions")
+    short = Schedule(model, arrays, task.window(task.start, asked.looked + BIN, initial=task.initial))
+    rest = np.zeros(len(asked.outputs))
+    parts = [integrated_gradients(model, arrays, short, output, rest) for output in asked.outputs.T]
+    attribution = np.stack([part for part, _ in parts], axis=2)
+    missed = max(float(np.abs(error).max() / attribution[..., k].sum(axis=1).std()) for k, (_, error) in enumerate(parts))
+    report(0.5, "ablations")
+    return Explanation(states, points, flows, attribution, missed, _ablations(model, asked, report))
+
+
+def _ablations(model: Model, asked: Questions, report: Callable[[float, str], None]) -> Float[ndarray, "ablated moment output"]:
+    intact = simulate(model, asked.task).rate
+    changes = []
+    for number, unit in enumerate(asked.ablated):
+        silenced = silence_units(asked.task, [unit], rate=asked.silent, span=(asked.task.start, asked.task.stop))
+        changes.append(((simulate(model, silenced).rate - intact) @ asked.outputs).reshape(-1, asked.outputs.shape[1]))
+        report(0.5 + 0.5 * (number + 1) / len(asked.ablated), "ablations")
+    return np.stack(changes)

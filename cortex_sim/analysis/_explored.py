@@ -1,0 +1,51 @@
+"""Effective connectivity: the flow of what is observed about a state, in the directions that activity explores."""
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from threadpoolctl import threadpool_limits
+
+from cortex_sim.cards import Model
+from cortex_sim.errors import ComparisonError
+from cortex_sim.simulation import rate_of
+from cortex_sim.simulation.torch import linearise
+
+STEP = 1e-5  # of the largest state, at least of 1: of the central differences that give the slope of the rates
+HIDDEN = 1e-3  # of the largest singular value: hidden directions that are seen less than this are not moved
+
+
+@threadpool_limits.wrap(limits=1)
+def explored_flow(model: Model, state: Float[ndarray, " state"], axes: Float[ndarray, "unit axis"]) -> Float[ndarray, "axis axis"]:
+    r"""Linearise the observed rates' flow about a state along given axes, :math:`P^\top M F M^+ P` in 1/s.
+
+    F is the flow of the state, from one step of the model's own integrator, and M the slope of the observed rates by the state, so that networks of
+    hidden units compare with circuits: a departure of the rates is made by the least departure of the state that shows it.
+
+    Args:
+        model: circuit or network whose rates follow from its state.
+        state: in SI.
+        axes: P, orthonormal directions of the observed rates, in columns.
+
+    Raises:
+        ComparisonError: the axes are not of the observed units.
+    """
+    size = STEP * max(1.0, float(np.abs(state).max()))
+    moved = state + size * np.concatenate([np.eye(len(state)), -np.eye(len(state))])
+    ahead, behind = np.split(observed(model, moved), 2)
+    M = (ahead - behind).T / (2 * size)
+    if len(axes) != len(M):
+        raise ComparisonError(f"{model.name}: axes of {len(axes)} units; it has {len(M)} observed ones.")
+    F = (linearise(model, model.arrays(), state) - np.eye(len(state))) / model.dt.si
+    return axes.T @ M @ F @ np.linalg.pinv(M, rcond=HIDDEN) @ axes
+
+
+def observed(model: Model, states: Float[ndarray, "... state"]) -> Float[ndarray, "... unit"]:
+    """Observed rates in given states: through the readout, where there is one."""
+    arrays = model.arrays()
+    rate = rate_of(model, states, arrays)
+    return rate if model.readout is None else rate @ arrays[model.readout.weights].T + arrays[model.readout.offset]
+
+
+def flow_distance(a: Float[ndarray, "axis axis"], b: Float[ndarray, "axis axis"]) -> float:
+    """How far the second flow is from the first, relative to it: 0 where they are the same."""
+    return float(np.linalg.norm(a - b) / np.linalg.norm(a))

@@ -1,0 +1,145 @@
+"""Fixed and slow points of a flow, how many there are, how sure one can be to have them all, and what the flow does about each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Complex, Float
+from numpy import ndarray
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import cdist
+from threadpoolctl import threadpool_limits
+
+from cortex_sim.cards import Model, scale
+from cortex_sim.errors import ComparisonError
+
+START = 13  # names the random stream
+ROUND_OFF = 1e-12  # 1/s; a point that moves more slowly than this fraction of the spread of states is fixed
+SLOW = 1.0  # 1/s; a point that moves more slowly than this is slow: it stays for a second
+APART = 1e-3  # of the spread; points nearer than this are one
+JITTER = 0.5  # of the spread, added to sampled states
+
+
+@dataclass(frozen=True)
+class Point:
+    """One fixed or slow point.
+
+    Attributes:
+        state: in the model's own units.
+        speed: how fast the state moves there, as a fraction of the spread of states, 1/s; 0 at a fixed point but for round-off.
+        eigenvalues: of the flow linearised there, 1/s; imaginary parts in rad/s. Slowest decay first.
+        found: number of searches that ended there.
+    """
+
+    state: Float[ndarray, " state"]
+    speed: float
+    eigenvalues: Complex[ndarray, " mode"]
+    found: int
+
+    @property
+    def fixed(self) -> bool:
+        """The flow vanishes, to round-off."""
+        return self.speed < ROUND_OFF
+
+    @property
+    def unstable(self) -> int:
+        """Number of directions in which the flow leads away."""
+        return int((self.eigenvalues.real > 0).sum())
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """All points that a number of searches found.
+
+    Attributes:
+        points: fixed ones first, most stable first; then slow ones.
+        searches: number of them.
+        lost: searches that ended neither at a fixed nor at a slow point, or far outside the states that were visited.
+    """
+
+    points: Sequence[Point]
+    searches: int
+    lost: int
+
+    @property
+    def fixed(self) -> list[Point]:
+        """The fixed points."""
+        return [point for point in self.points if point.fixed]
+
+    @property
+    def coverage(self) -> float:
+        """Chance that one more search would end at a point already found: 1 minus the share of points found once (Good 1953, Biometrika 40:237)."""
+        ended = sum(point.found for point in self.points)
+        return 1 - sum(point.found == 1 for point in self.points) / ended if ended else 0.0
+
+
+@threadpool_limits.wrap(limits=1)
+def fixed_points(
+    model: Model, visited: Float[ndarray, "sample state"], *, inputs: Mapping[str, Float[ndarray, " unit"]] | None = None, searches: int = 64,
+    seed: int = 0, reach: float = 3.0,
+) -> Portrait:
+    """Look for the fixed and slow points of a model's flow near the states that it visits.
+
+    Searches start from visited states with noise of half their spread added, so that points beside the trajectories are found too.
+
+    Args:
+        model: its flow is that of its equation text.
+        visited: states on trajectories, in SI.
+        inputs: constant inputs to each unit, by name, in the unit that the card gives the input; 0 for those not named.
+        searches: how many.
+        seed: of the starts.
+        reach: points farther from the mean visited state than this many times the farthest visited one do not count.
+
+    Raises:
+        ComparisonError: the visited states are not of the model, or do not differ.
+
+    Source:
+        Sussillo & Barak (2013) Neural Comput 25:626, with the speed in 1/s so that one threshold serves every time constant.
+    """
+    if visited.ndim != 2 or visited.shape[1] != model.dimension:
+        raise ComparisonError(f"{model.name}: visited states have shape {visited.shape}; they should be (sample, {model.dimension}).")
+    spread = np.sqrt(visited.var(axis=0).sum())
+    if not spread > 0:
+        raise ComparisonError(f"{model.name}: the visited states do not differ, so their spread gives no scale to look on.")
+    from cortex_sim.simulation.torch import search
+
+    rng = np.random.default_rng(np.random.SeedSequence((seed, START)))
+    starts = visited[rng.integers(0, len(visited), searches)]
+    starts = starts + JITTER * spread / np.sqrt(model.dimension) * rng.standard_normal(starts.shape)
+    given = {name: value * scale(model.inputs[name].unit) for name, value in (inputs or {}).items()}
+    tolerance = ROUND_OFF * spread / np.sqrt(model.dimension) / 10
+    states, velocity, slope = search(model, model.arrays(), starts, given, tolerance=tolerance)
+    speed, middle = np.linalg.norm(velocity, axis=1) / spread, visited.mean(axis=0)
+    near = np.linalg.norm(states - middle, axis=1) <= reach * np.linalg.norm(visited - middle, axis=1).max()
+    kept = np.flatnonzero((speed < SLOW) & near)
+    points = [_point(states[group], speed[group], slope[group]) for group in _groups(states, kept, APART * spread)]
+    points.sort(key=lambda point: (not point.fixed, point.unstable, -point.found))
+    return Portrait(points, searches, searches - len(kept))
+
+
+def points_distance(a: Float[ndarray, "point unit"], b: Float[ndarray, "other unit"]) -> float:
+    """Modified Hausdorff distance: from the points of either set to the nearest of the other, the larger of the two means.
+
+    It is 0 where both are the same points, and infinite where one set alone is empty.
+
+    Source:
+        Dubuisson & Jain (1994) Proc 12th Int Conf Pattern Recognition 1:566.
+    """
+    if not len(a) or not len(b):
+        return float("inf") if len(a) or len(b) else 0.0
+    apart = cdist(a, b)
+    return float(max(apart.min(axis=1).mean(), apart.min(axis=0).mean()))
+
+
+def _groups(states: Float[ndarray, "search state"], kept: ndarray, distance: float) -> list[ndarray]:
+    """Searches that ended at the same place."""
+    if len(kept) < 2:
+        return [kept] if len(kept) else []
+    label = fcluster(linkage(states[kept], "single"), distance, "distance")
+    return [kept[label == one] for one in np.unique(label)]
+
+
+def _point(states: Float[ndarray, "search state"], speed: Float[ndarray, " search"], slope: Float[ndarray, "search state state"]) -> Point:
+    best = int(np.argmin(speed))
+    values = np.linalg.eigvals(slope[best]).astype(complex)
+    return Point(states[best], float(speed[best]), values[np.argsort(-values.real)], len(states))

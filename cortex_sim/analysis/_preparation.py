@@ -1,0 +1,199 @@
+"""Preparatory states of a circuit, the currents that lead it there before the go cue, and the movements that it is released into."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+from scipy.optimize import elementwise
+
+from cortex_sim.cards import Model
+from cortex_sim.cards.weights.stability_optimised import evoked_energy
+from cortex_sim.errors import OptionError, Undetermined
+from cortex_sim.simulation import beginning, flow, simulate
+from cortex_sim.simulation.torch import linearise
+from cortex_sim.tasks import RISE, Task, centre_out
+from cortex_sim.trials import Trials
+
+MIXTURE = 7  # names the random stream
+MIXED, SD = 6, 1.5  # k, preferred states mixed into a preparatory state, and its s.d. over units in Hz: code of Stroud et al. (2018)
+RELEASED = (0.0, 0.6)  # s after the go cue
+FARTHEST = 1.0  # of the logarithm of a rate from that at rest; below, rates would have to fall faster than slow units can
+DOUBLED = 40  # times that a bracket of currents is doubled before none is said to do
+CLOSE = 1e-9  # of the largest velocity: what a current may miss
+
+
+@dataclass(frozen=True)
+class Side:
+    """A task and what was done on it."""
+
+    task: Task
+    trials: Trials
+
+    def seen(self, units: Int[ndarray, " seen"]) -> "Side":
+        """The same with some of the units alone, as an electrode would have it.
+
+        Args:
+            units: which, in order.
+
+        Raises:
+            OptionError: the task does not start from rates.
+        """
+        if self.task.initial is None:
+            raise OptionError(f"task {self.task.name!r} has no initial rates, of which some could be seen; take those of reaches().")
+        drives = tuple(replace(drive, pattern=drive.pattern[:, units]) for drive in self.task.drives)
+        trials = Trials.from_arrays(self.trials.rate[:, :, units], self.trials.time, condition=self.trials.condition)
+        return Side(replace(self.task, drives=drives, initial=self.task.initial[:, units]), trials)
+
+    def pushed(self, part: Task, units: Int[ndarray, " seen"]) -> Task:
+        """The task of all units under what was done to those that are seen.
+
+        Args:
+            part: task of the units that are seen, pushed or silenced.
+            units: which they are.
+        """
+        drives = list(self.task.drives)
+        for drive in part.drives[len(drives) :]:
+            pattern = np.zeros((self.task.trials, self.trials.rate.shape[2]))
+            pattern[:, units] = drive.pattern
+            drives.append(replace(drive, pattern=pattern))
+        clamps = tuple(replace(clamp, units=units[clamp.units]) for clamp in part.clamps)
+        return replace(self.task, drives=tuple(drives), clamps=clamps)
+
+
+@dataclass(frozen=True)
+class Preferred:
+    """Directions of state space a circuit amplifies, strongest first.
+
+    Attributes:
+        directions: unit vectors in columns.
+        energy: evoked by each; 1 is what an unconnected unit gives. None where the circuit is not stable at rest.
+        how: how the directions were chosen, for the record.
+        rest: rates at rest of a circuit whose rates cannot fall below 0; directions are then of the logarithm of rates. None of one whose state is
+            0 at rest and of either sign.
+    """
+
+    directions: Float[ndarray, "unit direction"]
+    energy: Float[ndarray, " direction"] | None
+    how: str
+    rest: Float[ndarray, " unit"] | None = None
+
+
+def preferred_states(model: Model) -> Preferred:
+    """Find the initial states that a circuit's linearised flow amplifies most.
+
+    A circuit that is unstable at rest has no evoked energy; for it the unit axes are returned and ``how`` says so. Where the rates themselves are the
+    state and all above 0 at rest, the flow is that of their logarithms, so that what is mixed from its directions stays above 0.
+    """
+    arrays, rest = model.arrays(), resting_state(model)
+    floored = model.rate == model.parsed.state and bool((rest > 0).all())
+    step = linearise(model, arrays, rest)
+    step = step * rest / rest[:, None] if floored else step
+    tau = model.scalars.get("tau", model.dt.si)
+    try:
+        energy, directions = evoked_energy(np.eye(model.units) + tau * (step - np.eye(model.units)) / model.dt.si)
+    except Undetermined:
+        energy, directions, how = None, np.eye(model.units), "the rest is unstable, so random states take the place of preferred ones"
+    else:
+        how = "eigenvectors of the observability Gramian of the flow linearised at rest" + ", of the logarithm of rates" * floored
+    return Preferred(directions, energy, how, rest if floored else None)
+
+
+def resting_state(model: Model) -> Float[ndarray, " unit"]:
+    """State that a card begins with: 0 where it does not say."""
+    return beginning(model, 1)[0]
+
+
+def mixtures(preferred: Preferred, conditions: int, *, k: int | None, seed: int, sd: float) -> Float[ndarray, "condition unit"]:
+    """Draw states as random mixtures of the k leading directions.
+
+    Args:
+        preferred: what to mix.
+        conditions: number of states.
+        k: number of directions mixed; None mixes all, so that the states span the state space.
+        seed: of the draw.
+        sd: standard deviation about rest, over units, of every state, in the unit of the state. Logarithms of rates have it over the mean rate at
+            rest, and none departs by more than 1.
+
+    Raises:
+        OptionError: k exceeds the number of directions.
+    """
+    available = preferred.directions.shape[1]
+    if k is not None and not 1 <= k <= available:
+        raise OptionError(f"mixtures: k {k} should lie between 1 and {available}, the number of units.")
+    used = available if k is None or preferred.energy is None else k
+    rng = np.random.default_rng(np.random.SeedSequence((seed, MIXTURE)))
+    states = rng.standard_normal((conditions, used)) @ preferred.directions[:, :used].T
+    states = sd * states / np.sqrt((states**2).mean(axis=1, keepdims=True))
+    return states if preferred.rest is None else preferred.rest * np.exp(np.clip(states / preferred.rest.mean(), -FARTHEST, FARTHEST))
+
+
+def holding_currents(model: Model, states: Float[ndarray, "condition unit"]) -> Float[ndarray, "condition unit"]:
+    """Find the currents that, ramped as exp(t / 400 ms), carry a circuit along that ramp from its rest to the given states at the go cue.
+
+    Exact where the circuit is linear; a nonlinear one arrives close by, and what it reached is what is recorded.
+
+    Raises:
+        OptionError: the circuit has no input that drives its units, or no current leads to a state.
+    """
+    return currents_for(model, states, (states - resting_state(model)) / RISE)
+
+
+def currents_for(
+    model: Model, states: Float[ndarray, "condition unit"], velocity: Float[ndarray, "condition unit"]
+) -> Float[ndarray, "condition unit"]:
+    """Find the currents into each unit that make a circuit's state move as asked, in the unit of its input.
+
+    Args:
+        model: of one state variable a unit.
+        states: where it is.
+        velocity: how it should move there, per s.
+
+    Raises:
+        OptionError: the circuit has no input that drives its units, or no current moves a unit so.
+    """
+    driven = [name for name, item in model.inputs.items() if not item.weights and not item.noise]
+    if not driven:
+        raise OptionError(f"{model.name}: no input drives its units, so nothing can lead it to a state; give the card one without weights.")
+    arrays = model.arrays()
+    still = flow(model, arrays, states)
+    gain = flow(model, arrays, states, dict.fromkeys(driven, 1.0)) - still
+    linear = np.divide(velocity - still, gain, out=np.zeros_like(gain), where=gain != 0)
+    off, size = flow(model, arrays, states, dict.fromkeys(driven, linear)) - velocity, max(np.abs(velocity).max(), np.abs(still).max())
+    if np.abs(off).max() <= CLOSE * size:
+        return linear
+
+    def missing(current: ndarray, row: ndarray, unit: ndarray) -> ndarray:
+        """What one unit still lacks under each of many currents, the other units' being as they are."""
+        each, currents = np.arange(len(row)), np.zeros_like(states[row])
+        currents[each, unit] = current
+        return (flow(model, arrays, states[row], dict.fromkeys(driven, currents)) - velocity[row])[each, unit]
+
+    places = tuple(np.indices(linear.shape).reshape(2, -1))
+    found = elementwise.bracket_root(missing, -np.ones(linear.size), np.ones(linear.size), args=places, maxiter=DOUBLED)
+    if not found.success.all():
+        row, unit = (int(place[~found.success][0]) for place in places)
+        raise OptionError(f"{model.name}: no current moves unit {unit} from {states[row, unit]:g} by {velocity[row, unit]:g} per s; ask for less.")
+    return elementwise.find_root(missing, found.bracket, args=places).x.reshape(linear.shape)
+
+
+def reaches(model: Model, counts: Sequence[int], *, seed: int, preferred: Preferred | None = None) -> list[Side]:
+    """Run delayed reaches of a circuit from random mixtures of its preferred states, and keep what follows the go cue.
+
+    Args:
+        model: its units are the observed ones.
+        counts: number of reaches of each part: to practise, to be asked.
+        seed: of the mixtures, and of the circuit's noise where it has any.
+        preferred: of the circuit; found if left out.
+
+    Returns:
+        For each part the task from the go cue on, starting from the circuit's rates there, and what the circuit did.
+    """
+    states = mixtures(preferred or preferred_states(model), sum(counts), k=min(MIXED, model.units), seed=seed, sd=SD)
+    sides: list[Side] = []
+    for holding in np.split(holding_currents(model, states), np.cumsum(counts)[:-1]):
+        task = replace(centre_out(len(holding), holding=holding), channels=None)
+        trials = simulate(model, task, seed=seed + len(sides)).window(*RELEASED)
+        sides.append(Side(task.window(*RELEASED, initial=trials.rate[:, 0]), trials))
+    return sides

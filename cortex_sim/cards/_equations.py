@@ -1,0 +1,276 @@
+"""Brian2's equation text, read without Brian2 and turned into plain functions of arrays.
+
+The same text is run by Brian2 as written. Here it becomes Python functions that work on NumPy arrays and torch tensors alike,
+which is what makes a torch twin of a circuit exact: there is one text and no translation by hand.
+"""
+
+import ast
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from graphlib import CycleError, TopologicalSorter
+from types import CodeType
+from typing import Any, Literal
+
+from cortex_sim.cards._units import SCALES, scale
+from cortex_sim.errors import CardError, suggestion
+
+MATHEMATICS = ("abs", "clip", "cos", "cosh", "exp", "expm1", "int", "log", "log1p", "sin", "sinh", "sqrt", "tanh")
+"""The functions of one number an equation may call; all of them mean in torch and NumPy what they mean in Brian2."""
+FUNCTIONS = (*MATHEMATICS, "siegert", "spike")
+"""All functions an equation may call; siegert(mu, sigma, tau, refractory, threshold, reset) is from `_siegert.py`; spike(x) is 1 where x > 0,
+else 0, and has a surrogate derivative in torch."""
+CONSTANTS = {"pi": math.pi}
+GIVEN = ("t", "dt", "i", *CONSTANTS)
+"""The names every equation may use: time, step, constants and, as what an input is called with, the index of a neuron."""
+
+_LINE = re.compile(r"(?P<left>d(?P<state>\w+)/dt|\w+)\s*(?:=\s*(?P<right>.+?))?\s*:\s*(?P<unit>[^()#]+?)\s*(?:\((?P<flags>[^)]*)\))?$")
+_ALLOWED = (
+    ast.Expression, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Call, ast.Name, ast.Constant, ast.Load, ast.Add, ast.Sub, ast.Mult,
+    ast.Div, ast.Pow, ast.USub, ast.UAdd, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Equation:
+    """One line: a derivative (unit is the state's own), a subexpression, or the declaration of a per-unit parameter."""
+
+    name: str
+    kind: Literal["derivative", "subexpression", "parameter"]
+    expression: str
+    unit: str
+    flags: tuple[str, ...]
+    code: CodeType | None
+    names: frozenset[str]
+
+
+class Equations:
+    """Equation text, parsed, ordered by dependence and ready to be evaluated.
+
+    Args:
+        text: Brian2 equation text; one line an equation.
+
+    Raises:
+        CardError: a line is no equation, calls something unknown, or depends on itself.
+
+    Attributes:
+        states: names of the state variables, in the order of their lines.
+        names: every name the text uses but does not define.
+    """
+
+    def __init__(self, text: str) -> None:
+        lines = [line.split("#")[0].strip() for line in text.splitlines()]
+        self.equations: dict[str, Equation] = {}
+        for equation in map(_parse, filter(None, lines)):
+            if equation.name in self.equations:
+                raise CardError(f"equations define {equation.name!r} twice; each name has one line.")
+            self.equations[equation.name] = equation
+        self.states = tuple(e.name for e in self.equations.values() if e.kind == "derivative")
+        if not self.states:
+            raise CardError("equations define no state variable; write at least one line 'dx/dt = ... : unit'.")
+        self.parameters = tuple(e.name for e in self.equations.values() if e.kind == "parameter")
+        self.names = frozenset().union(*(e.names for e in self.equations.values())) - set(self.equations)
+        self._order = self._sorted()
+
+    @property
+    def state(self) -> str:
+        """Name of the one state variable.
+
+        Raises:
+            CardError: there are several.
+        """
+        if len(self.states) > 1:
+            raise CardError(f"equations define {len(self.states)} state variables ({', '.join(self.states)}); what is asked needs exactly one.")
+        return self.states[0]
+
+    def _sorted(self) -> tuple[Equation, ...]:
+        inner = {e.name: e.names & self.equations.keys() for e in self.equations.values() if e.kind == "subexpression"}
+        try:
+            order = list(TopologicalSorter(inner).static_order())
+        except CycleError as cycle:
+            raise CardError(f"equations depend on themselves: {' -> '.join(cycle.args[1])}.") from None
+        return tuple(self.equations[name] for name in order if self.equations[name].kind == "subexpression")
+
+    def subexpressions(self, values: Mapping[str, Any], *, wanted: str | None = None) -> dict[str, Any]:
+        """Evaluate the subexpressions, or those that the wanted one needs; values holds all else that they name."""
+        needed = set(self.equations) if wanted is None else self._needed(wanted)
+        known = dict(values)
+        for equation in self._order:
+            if equation.name in needed:
+                known[equation.name] = _evaluate(equation, known)
+        return known
+
+    def _needed(self, wanted: str) -> set[str]:
+        inner = self.equations[wanted].names & self.equations.keys() if self.equations[wanted].kind == "subexpression" else ()
+        return {wanted}.union(*map(self._needed, inner))
+
+    def states_of(self, wanted: str) -> tuple[str, ...]:
+        """Names of the states that a variable is computed from, through other subexpressions too."""
+        reached = {wanted}.union(*(self.equations[name].names for name in self._needed(wanted) if self.equations[name].kind == "subexpression"))
+        return tuple(state for state in self.states if state in reached)
+
+    def used_by(self, wanted: str) -> frozenset[str]:
+        """Every name that a variable is computed from, through other subexpressions too."""
+        inner = {name for name in self._needed(wanted) if self.equations[name].kind == "subexpression"}
+        return frozenset().union(*(_names_of(self.equations[name]) for name in inner))
+
+    def names_time(self) -> bool:
+        """The text uses the time itself, not only as what an input is called with."""
+        for equation in self.equations.values():
+            if equation.code:
+                tree = ast.parse(equation.expression, mode="eval")
+                inside = {id(argument) for node in ast.walk(tree) if isinstance(node, ast.Call) for argument in node.args}
+                if any(_is(node, "t") and id(node) not in inside for node in ast.walk(tree)):
+                    return True
+        return False
+
+    def derivative(self, values: Mapping[str, Any], state: str | None = None) -> Any:
+        """Evaluate the time derivative of a state (the only one if none is named), given all that it names; in SI units per second."""
+        return _evaluate(self.equations[state or self.state], values)
+
+    def renaming(self, form: "Equations") -> dict[str, str] | None:
+        """Name for name, how this text says what another says; None if it says something else.
+
+        Order of states, of terms and of factors counts; that of lines, units and flags does not. Names with a meaning of their own stay.
+        """
+        names = {name: name for name in (*GIVEN, *FUNCTIONS)} | dict(zip(form.states, self.states, strict=False))
+        open_, done = list(form.states), set[str]()
+        while open_ and len(form.states) == len(self.states):
+            name = open_.pop()
+            if not _unified(form._tree(name), self._tree(names[name]), names):
+                return None
+            done.add(name)
+            met = [other for other in form.equations[name].names & form.equations.keys() if form.equations[other].kind == "subexpression"]
+            if any(self.equations.get(names[other]) is None or not self.equations[names[other]].code for other in met):
+                return None
+            open_ += [other for other in met if other not in done and other not in open_]
+        return names if done and len(set(names.values())) == len(names) else None
+
+    def called(self) -> frozenset[str]:
+        """Names that the text calls as functions and that are not mathematics."""
+        trees = (ast.walk(ast.parse(e.expression, mode="eval")) for e in self.equations.values() if e.code)
+        calls = {node.func.id for tree in trees for node in tree if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+        return frozenset(calls - set(FUNCTIONS))
+
+    def state_in_call(self) -> tuple[str, str] | None:
+        """Find a state and a function that its own derivative calls with it, which makes it nonlinear in the state."""
+        for state in self.states:
+            for node in ast.walk(self._tree(state)):
+                if isinstance(node, ast.Call) and any(_is(n, state) for argument in node.args for n in ast.walk(argument)):
+                    return state, getattr(node.func, "id", "")
+        return None
+
+    def state_in_product(self) -> str | None:
+        """Name of a state whose own derivative holds it in a power, in a denominator or times itself."""
+        return next((state for state in self.states if _degree(self._tree(state), state) > 1), None)
+
+    def _tree(self, name: str) -> ast.expr:
+        return ast.parse(self.equations[name].expression, mode="eval").body
+
+
+def _names_of(equation: Equation) -> frozenset[str]:
+    """Names that an equation uses, functions of mathematics among them."""
+    tree = ast.parse(equation.expression, mode="eval")
+    return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+
+
+def _is(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
+
+
+def _unified(form: ast.AST, found: ast.AST, names: dict[str, str]) -> bool:
+    """Two expressions are the same if those of the first are called what ``names`` says; names met first are entered there."""
+    match form, found:
+        case ast.Name(id=one), ast.Name(id=other):
+            return names.setdefault(one, other) == other
+        case ast.Constant(value=one), ast.Constant(value=other):
+            return one == other
+    inner, outer = list(ast.iter_child_nodes(form)), list(ast.iter_child_nodes(found))
+    return type(form) is type(found) and len(inner) == len(outer) and all(_unified(a, b, names) for a, b in zip(inner, outer, strict=True))
+
+
+def _degree(node: ast.expr, name: str) -> float:
+    """Degree of a polynomial in a name; calls and comparisons count as constants, and what is no polynomial as infinite."""
+    match node:
+        case ast.Name(id=found):
+            return float(found == name)
+        case ast.UnaryOp(operand=inner):
+            return _degree(inner, name)
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub(), right=right):
+            return max(_degree(left, name), _degree(right, name))
+        case ast.BinOp(left=left, op=ast.Mult(), right=right):
+            return _degree(left, name) + _degree(right, name)
+        case ast.BinOp(left=left, right=right):
+            return math.inf if _degree(right, name) or (isinstance(node.op, ast.Pow) and _degree(left, name)) else _degree(left, name)
+    return 0.0
+
+
+@lru_cache(maxsize=64)
+def parsed(text: str) -> Equations:
+    """Parse equation text once."""
+    return Equations(text)
+
+
+def unit_values(names: frozenset[str]) -> dict[str, float]:
+    """Give the SI factor of every name that is a unit, and the value of every constant."""
+    known = SCALES | CONSTANTS
+    return {name: known[name] for name in names if name in known}
+
+
+def _parse(line: str) -> Equation:
+    found = _LINE.match(line)
+    if not found:
+        raise CardError(f"equations: cannot read {line!r}; write 'dx/dt = ... : unit', 'r = ... : unit' or 'b : unit (constant)'.")
+    flags = tuple(flag.strip() for flag in (found["flags"] or "").split(",") if flag.strip())
+    try:
+        scale(found["unit"])
+    except CardError as problem:
+        raise CardError(f"equations: in {line!r} {problem}") from None
+    name, expression = found["state"] or found["left"], found["right"] or ""
+    kind: Literal["derivative", "subexpression", "parameter"]
+    kind = "derivative" if found["state"] else "subexpression" if expression else "parameter"
+    if kind == "derivative" and not expression:
+        raise CardError(f"equations: {line!r} has no right-hand side.")
+    code, names = _compile(expression, line) if expression else (None, frozenset())
+    return Equation(name, kind, expression, found["unit"], flags, code, names)
+
+
+def _compile(expression: str, line: str) -> tuple[CodeType, frozenset[str]]:
+    try:
+        tree = ast.parse(expression, mode="eval")
+    except SyntaxError as problem:
+        raise CardError(f"equations: {line!r} does not parse: {problem.msg}.") from None
+    for node in ast.walk(tree):
+        if not isinstance(node, _ALLOWED):
+            raise CardError(f"equations: {line!r} uses {type(node).__name__}, which a rate equation may not; write arithmetic and calls.")
+    called_with = {id(argument) for node in ast.walk(tree) if isinstance(node, ast.Call) for argument in node.args}
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    if any(isinstance(node, ast.Name) and node.id == "i" and id(node) not in called_with for node in ast.walk(tree)):
+        raise CardError(f"equations: {line!r} uses 'i', which only an input may be called with; use a parameter with over = 'units'.")
+    return compile(tree, line, "eval"), frozenset(names - set(FUNCTIONS))
+
+
+def _evaluate(equation: Equation, values: Mapping[str, Any]) -> Any:
+    assert equation.code is not None
+    return eval(equation.code, {}, dict(values))  # noqa: S307 - only whitelisted syntax and known names were compiled
+
+
+def missing(equations: Equations, given: set[str]) -> str | None:
+    """Say which name the text uses that nothing gives, with a suggestion; None if all are given."""
+    known = given | set(GIVEN) | set(SCALES) | set(FUNCTIONS)
+    for name in sorted(equations.names - known):
+        return f"equations use {name!r}, which no parameter, input or projection gives. {suggestion(name, given)}"
+    return None
+
+
+def numpy_mathematics() -> dict[str, Callable[..., Any]]:
+    """Give the functions of the text on NumPy arrays."""
+    import numpy as np
+
+    from cortex_sim.cards._siegert import first_passage
+
+    plain = {name: getattr(np, name) for name in MATHEMATICS if name != "int"}
+    whole = lambda number: np.trunc(np.asarray(number, dtype=float))  # noqa: E731
+    return plain | {"int": whole, "siegert": first_passage, "spike": lambda x: (x > 0).astype(float)}

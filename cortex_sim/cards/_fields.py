@@ -1,0 +1,113 @@
+"""The parts of a card: its numbers with their units, its inputs, projections and readout."""
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+from pydantic_core import PydanticCustomError
+
+from cortex_sim.cards._units import scale
+
+Axis = Literal["units", "observed", "channels", "history"]
+
+
+def _numbers(value: Any) -> float | list[Any]:
+    try:
+        numbers = np.array(value)
+    except ValueError:  # rows of different lengths
+        numbers = np.array("")
+    if numbers.dtype.kind not in "iuf" or numbers.ndim > 2 or not numbers.size or not np.isfinite(numbers).all():
+        raise PydanticCustomError("numbers", "should be a finite number, or where there are many a list of them or a list of rows of one length")
+    return numbers.astype(float).tolist()
+
+
+Numbers = Annotated[float | list[Any], PlainValidator(_numbers)]
+
+
+class Part(BaseModel):
+    """A table of a card; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Parameter(Part):
+    """One number of a card, or one a unit, or a table: its value, its unit, what it means and where it stands in the paper."""
+
+    value: Numbers
+    unit: str = "1"
+    meaning: str
+    source: str = ""
+    over: Axis | None = None
+    learn: bool = False
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of what the card writes: () for one number."""
+        return np.shape(self.value)
+
+    @property
+    def si(self) -> Any:
+        """Value in SI units; a list becomes an array."""
+        value: Any = np.array(self.value) if self.shape else self.value
+        return value * scale(self.unit)
+
+    def spread(self, size: int) -> Float[ndarray, " unit"]:
+        """Give one value for each unit, in SI: one number counts for all."""
+        return np.array(np.broadcast_to(self.si, (size,)))
+
+
+class Input(Part):
+    """A time-dependent term of the equations, called as ``name(t, i)``.
+
+    Without ``weights`` it is what the task drives each unit with, in ``unit``; with ``weights`` it is the task's channels through that
+    projection; ``noise`` is white noise of unit intensity (unit ``second**-0.5``), with ``weights`` as many independent sources as that
+    projection has columns, mixed by it.
+    """
+
+    unit: str
+    meaning: str
+    weights: str | None = None
+    noise: bool = False
+
+    @property
+    def listens(self) -> bool:
+        """It carries the task's channels."""
+        return self.weights is not None and not self.noise
+
+
+class Projection(Part):
+    """A weight matrix: the rule that makes it, the unit of its weights, its two axes, and what constrains it while it is learned.
+
+    Attributes:
+        excitatory: Dale's law; this share of the columns is positive, the rest negative.
+        keep_zeros: entries that the rule makes 0 stay 0.
+        self_connections: if false the diagonal is 0.
+        rank: the matrix is a product of two factors of this rank.
+    """
+
+    rule: str
+    unit: str = "1"
+    rows: Axis = "units"
+    columns: Axis = "units"
+    arguments: dict[str, Parameter] = {}
+    excitatory: Annotated[float, Field(ge=0, le=1)] | None = None
+    keep_zeros: bool = False
+    self_connections: bool = True
+    rank: Annotated[int, Field(ge=1)] | None = None
+    learn: bool = False
+
+
+class Readout(Part):
+    """The observed rates are ``weights @ rate + offset``, in Hz."""
+
+    weights: str
+    offset: str
+
+
+class Encoder(Part):
+    """The initial state is ``weights @ observed + offset``."""
+
+    weights: str
+    offset: str

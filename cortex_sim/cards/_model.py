@@ -1,0 +1,291 @@
+"""Model: a circuit or a network as data, and the card it is read from."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from numpy import ndarray
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError, model_validator
+
+from cortex_sim.cards import weights
+from cortex_sim.cards._equations import Equations, missing, parsed
+from cortex_sim.cards._fields import Axis, Encoder, Input, Parameter, Part, Projection, Readout
+from cortex_sim.cards._units import scale
+from cortex_sim.errors import CardError, FileProblem, suggestion
+from cortex_sim.runtime import content_key, load_arrays, save_arrays, write_text
+
+WEIGHTS = 11  # names the random streams of projections; last, since a seed sequence cannot tell (s, 0) from s
+
+
+class Model(BaseModel):
+    """A circuit or a network: equations, parameters, projections, and weights once it has been trained.
+
+    Attributes:
+        units: number of units; each has every state variable of the equations.
+        observed: number of rates it is compared on; equals ``units`` unless there is a readout.
+        channels: number of task channels it listens to.
+        taps: moments at which a projection with ``columns = "history"`` sees the channels: now, and earlier in steps of ``spacing``.
+        spacing: time between taps; one integration step if left out.
+        dt: integration step.
+        rate: name of the equation variable that is the rate.
+        silent: rate of a unit that does not fire; 0 where the rate is not a deviation from a baseline.
+        initial_values: of states, where the task's initial rates do not decide them; 0 otherwise.
+        seed: of the random parts of its weights.
+    """
+
+    model_config = Part.model_config
+
+    name: str = "unnamed"
+    kind: Literal["rate", "rnn"]
+    title: str
+    paper: str
+    notes: str = ""
+    units: Annotated[int, Field(ge=1)]
+    observed: Annotated[int, Field(ge=1)] | None = None
+    channels: Annotated[int, Field(ge=0)] = 0
+    taps: Annotated[int, Field(ge=1)] = 1
+    spacing: Parameter | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+    dt: Parameter
+    integrator: Literal["euler", "exponential_euler"] = "euler"
+    rate: str
+    silent: Parameter | None = None
+    equations: str
+    parameters: dict[str, Parameter] = {}
+    inputs: dict[str, Input] = {}
+    projections: dict[str, Projection] = {}
+    readout: Readout | None = None
+    initial: Encoder | None = None
+    initial_values: dict[str, Parameter] = {}
+    weights: str | None = None
+
+    _arrays: dict[str, ndarray] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        text = parsed(self.equations)
+        for label, unit in self._units().items():
+            _inside(label, lambda unit=unit: scale(unit))
+        self._check_sizes()
+        if self.dt.si <= 0:
+            raise CardError(f"[dt] value {self.dt.value:g} should be positive.")
+        given = self.parameters.keys() | self.inputs.keys() | self.projections.keys()
+        if problem := missing(text, set(given)):
+            raise CardError(problem)
+        for name in sorted(text.parameters):
+            if name not in self.parameters or self.parameters[name].over != "units":
+                raise CardError(f"[parameters.{name}] is missing or lacks over = 'units'; the equations declare it for every unit.")
+        self._check_references(text)
+        return self
+
+    def _check_references(self, text: Equations) -> None:
+        if self.rate not in text.equations:
+            raise CardError(f"rate {self.rate!r} is no variable of the equations. {suggestion(self.rate, text.equations)}")
+        rate = text.equations[self.rate]
+        if rate.kind == "subexpression" and "constant over dt" not in rate.flags:
+            raise CardError(f"rate {self.rate!r} is computed anew at every use; write '(constant over dt)' at the end of its line.")
+        for label, projection in self.projections.items():
+            _inside(f"projections.{label}", lambda p=projection: self._check_rule(p))
+        for name in sorted(text.called() - self.projections.keys() - self.inputs.keys()):
+            raise CardError(f"equations call {name!r}, which is no projection or input. {suggestion(name, {*self.projections, *self.inputs})}")
+        if self.integrator == "exponential_euler" and (problem := _nonlinear(text)):
+            raise CardError(problem)
+        for name in self.initial_values.keys() - set(text.states):
+            raise CardError(f"[initial_values.{name}] is no state variable. {suggestion(name, text.states)}")
+        if self.initial and len(text.states) > 1:
+            raise CardError(f"[initial] leads to one state variable; the equations have {', '.join(text.states)}. Use [initial_values].")
+        for label, needed in self._needed_projections().items():
+            if needed not in self.projections:
+                raise CardError(f"[{label}] names the projection {needed!r}, which is absent. {suggestion(needed, self.projections)}")
+        for part in (self.readout, self.initial):
+            if part and part.offset not in self.parameters:
+                raise CardError(f"offset {part.offset!r} is no parameter. {suggestion(part.offset, self.parameters)}")
+
+    def _check_sizes(self) -> None:
+        """One number where one is wanted, one a unit where there may be many; a table is as large as its two axes."""
+        wanted = {"dt": (self.dt, None), "silent": (self.silent, None), "spacing": (self.spacing, None)}
+        wanted |= {f"parameters.{n}": (p, p.over) for n, p in self.parameters.items()}
+        wanted |= {f"initial_values.{n}": (p, "units") for n, p in self.initial_values.items()}
+        for label, (number, axis) in wanted.items():
+            if number and number.shape not in ((), *([(self.size(axis),)] if axis else [])):
+                right = f"one, or one for each of {self.size(axis)} {axis}" if axis else "one; for one a unit say over = 'units'"
+                raise CardError(f"[{label}] holds {' x '.join(map(str, number.shape))} numbers; it should hold {right}.")
+
+    def _check_rule(self, projection: Projection) -> None:
+        weights.check(projection.rule, set(projection.arguments))
+        if projection.rank and (projection.excitatory is not None or projection.keep_zeros or not projection.self_connections):
+            raise CardError("rank goes with no other constraint: a product of two factors has no signs or zeros of its own.")
+        if projection.rank and projection.rule == "low_rank" and projection.arguments["rank"].si > projection.rank:
+            raise CardError(f"arguments.rank {projection.arguments['rank'].value:g} should be at most the rank it is held to, {projection.rank}.")
+        if not projection.self_connections and projection.rows != projection.columns:
+            raise CardError(f"self_connections = false needs rows and columns alike; they are {projection.rows!r} and {projection.columns!r}.")
+        if projection.rule == "table":
+            if (unit := projection.arguments["values"].unit) != "1":
+                raise CardError(f"arguments.values has unit {unit!r}; the unit of weights is the projection's own: unit = {unit!r}.")
+            self._built(projection, 0)
+        elif many := [name for name, argument in projection.arguments.items() if argument.shape]:
+            raise CardError(f"arguments.{many[0]} should be one number; only rule 'table' takes many.")
+
+    def _units(self) -> dict[str, str]:
+        found = {"dt": self.dt.unit} | {name: part.unit for name in ("silent", "spacing") if (part := getattr(self, name))}
+        found |= {f"parameters.{name}": p.unit for name, p in self.parameters.items()} | {f"inputs.{name}": i.unit for name, i in self.inputs.items()}
+        found |= {f"initial_values.{name}": p.unit for name, p in self.initial_values.items()}
+        found |= {f"projections.{name}": p.unit for name, p in self.projections.items()}
+        return found | {f"projections.{p}.arguments.{a}": v.unit for p, q in self.projections.items() for a, v in q.arguments.items()}
+
+    def _needed_projections(self) -> dict[str, str]:
+        wanted = {f"inputs.{name}": item.weights for name, item in self.inputs.items()}
+        for label, part in (("readout", self.readout), ("initial", self.initial)):
+            wanted[label] = part.weights if part else None
+        return {label: name for label, name in wanted.items() if name}
+
+    @property
+    def parsed(self) -> Equations:
+        """The equation text, ready to be evaluated."""
+        return parsed(self.equations)
+
+    @property
+    def scalars(self) -> dict[str, float]:
+        """Parameters that are one number for all units, in SI."""
+        return {name: p.si for name, p in self.parameters.items() if p.over is None}
+
+    @property
+    def dimension(self) -> int:
+        """Length of a state: every variable of every unit, the units of the first variable first."""
+        return self.units * len(self.parsed.states)
+
+    def size(self, axis: Axis) -> int:
+        """Length of an axis that a projection or parameter runs over."""
+        sizes = {"units": self.units, "observed": self.observed or self.units, "channels": self.channels, "history": self.channels * self.taps}
+        return sizes[axis]
+
+    def arrays(self) -> dict[str, ndarray]:
+        """Every weight matrix and per-unit parameter, in SI: the trained one if there is one, else what the card's rule builds."""
+        built = dict(self._arrays)
+        for number, (name, projection) in enumerate(self.projections.items()):
+            if name not in built:
+                made = self._built(projection, number)
+                made = made if projection.self_connections else made * (1 - np.eye(len(made)))
+                made = weights.of_rank(made, projection.rank) if projection.rank and projection.rule != "low_rank" else made
+                built[name] = made if projection.excitatory is None else np.abs(made) * self.signs(name)
+        for name, parameter in self.parameters.items():
+            if parameter.over and name not in built:
+                built[name] = parameter.spread(self.size(parameter.over))
+        return built
+
+    def _built(self, projection: Projection, number: int) -> ndarray:
+        """The weights that a rule makes, in SI."""
+        shape = (self.size(projection.rows), self.size(projection.columns))
+        arguments = {key: p.si for key, p in projection.arguments.items()}
+        return weights.weights(projection.rule, shape, arguments, (self.seed, number, WEIGHTS)) * scale(projection.unit)
+
+    def signs(self, projection: str) -> ndarray:
+        """Sign of each column under Dale's law: excitatory first."""
+        columns = self.size(self.projections[projection].columns)
+        return np.where(np.arange(columns) < round((self.projections[projection].excitatory or 0) * columns), 1.0, -1.0)
+
+    def with_arrays(self, arrays: Mapping[str, ndarray], **changes: Any) -> "Model":
+        """Return this model with these weights (merged over its own) and any fields changed.
+
+        Raises:
+            CardError: a name is no projection or per-unit parameter, or a shape does not fit.
+        """
+        try:
+            changed = Model.model_validate(self.model_dump() | changes)
+        except ValidationError as problem:
+            raise CardError(f"{self.name}: {_first(problem)}") from None
+        expected = {n: (changed.size(p.rows), changed.size(p.columns)) for n, p in changed.projections.items()}
+        expected |= {n: (changed.size(p.over),) for n, p in changed.parameters.items() if p.over}
+        merged = {n: a for n, a in self._arrays.items() if a.shape == expected.get(n)} | dict(arrays)
+        for name, array in merged.items():
+            if name not in expected:
+                raise CardError(f"weights {name!r} belong to no projection or parameter. {suggestion(name, expected)}")
+            if array.shape != expected[name]:
+                raise CardError(f"weights {name!r} have shape {array.shape}; the card asks for {expected[name]}.")
+        changed._arrays.update({name: np.asarray(array, dtype=float) for name, array in merged.items()})
+        return changed
+
+    @property
+    def key(self) -> str:
+        """Hash of everything that decides what the model does."""
+        return content_key(self.model_dump(exclude={"name", "notes", "weights"}), self._arrays)
+
+    def save(self, path: str | Path) -> None:
+        """Write the card, and beside it the trained weights as safetensors.
+
+        Raises:
+            FileProblem: the folder cannot be written.
+        """
+        import tomli_w
+
+        path = Path(path)
+        named = self.weights
+        if self._arrays:
+            named = f"{path.stem}.safetensors"
+            save_arrays(path.with_name(named), self._arrays)
+        card = self.model_dump(exclude_defaults=True, exclude={"name"}) | ({"weights": named} if named else {})
+        write_text(path, tomli_w.dumps(card, multiline_strings=True))
+
+
+def read_card(path: str | Path) -> Model:
+    """Read and check a card, without importing a simulator.
+
+    Raises:
+        FileProblem: the file, or the weights it names, cannot be read.
+        CardError: what is wrong, where, and what would be right.
+    """
+    path = Path(path)
+    try:
+        card = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise FileProblem(f"{path}: cannot be read ({problem.strerror}).") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise CardError(f"{path}: is no TOML: {problem}.") from None
+    try:
+        model = Model.model_validate(card | {"name": path.stem})
+        return model.with_arrays(load_arrays(path.with_name(model.weights))) if model.weights else model
+    except ValidationError as problem:
+        raise CardError(f"{path}: {_first(problem)}") from None
+    except CardError as problem:
+        raise CardError(f"{path}: {problem}") from None
+
+
+def _first(problem: ValidationError) -> str:
+    """Say the first thing pydantic found, in the card's own words."""
+    error = min(problem.errors(), key=lambda error: error["type"] != "extra_forbidden")  # a mistyped key is missing under its right name
+    place = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        known = _fields_at(error["loc"][:-1])
+        return f"[{place}] is no key of a card. {suggestion(str(error['loc'][-1]), known)}"
+    if error["type"] == "missing":
+        return f"[{place}] is missing."
+    if inner := error.get("ctx", {}).get("error"):
+        return str(inner)
+    return f"[{place}] {error['msg'][0].lower() + error['msg'][1:]} (found {error['input']!r})."
+
+
+def _fields_at(location: tuple[int | str, ...]) -> tuple[str, ...]:
+    parts: dict[str, type[BaseModel]] = {
+        "parameters": Parameter, "dt": Parameter, "silent": Parameter, "spacing": Parameter, "inputs": Input, "projections": Projection,
+        "readout": Readout, "initial": Encoder, "initial_values": Parameter,
+    }  # fmt: skip
+    part = parts.get(str(location[0]), Model) if location else Model
+    return tuple((Parameter if part is Projection and "arguments" in location[2:3] else part).model_fields)
+
+
+def _nonlinear(text: Equations) -> str | None:
+    """Say in which of its states a derivative is not linear, as exponential Euler needs it."""
+    if found := text.state_in_call():
+        return f"exponential_euler needs a derivative linear in {found[0]!r}; name what {found[1]!r} is called with '(constant over dt)'."
+    if state := text.state_in_product():
+        return f"exponential_euler needs a derivative linear in {state!r}; give its power or product a name '(constant over dt)', or use euler."
+    return None
+
+
+def _inside(label: str, check: Any) -> None:
+    try:
+        check()
+    except CardError as problem:
+        raise CardError(f"[{label}] {problem}") from None

@@ -1,0 +1,85 @@
+"""Changes of a circuit or network itself: connections that are cut, and gains that are turned up or down."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.cards._model import Model
+from cortex_sim.errors import OptionError, suggestion
+
+LESION = 93  # names the random stream
+GAIN = "own_gain"  # name of the parameter that is added
+
+
+def cut_weights(model: Model, projection: str, *, fraction: float, seed: int = 0) -> Model:
+    """Set a share of a projection's weights that are not 0 to 0, chosen at random.
+
+    Raises:
+        OptionError: there is no such projection, or the fraction is not between 0 and 1.
+    """
+    _check(model, projection)
+    if not 0 <= fraction <= 1:
+        raise OptionError(f"lesion: fraction {fraction!r} should lie between 0 and 1.")
+    W = model.arrays()[projection].copy()
+    places = np.flatnonzero(W)
+    rng = np.random.default_rng(np.random.SeedSequence((seed, LESION)))
+    W.flat[rng.choice(places, round(fraction * len(places)), replace=False)] = 0.0
+    return model.with_arrays({projection: W})
+
+
+def disconnect(model: Model, projection: str, *, sources: Sequence[int] | ndarray, targets: Sequence[int] | ndarray) -> Model:
+    """Set the weights of a projection from some units to others to 0.
+
+    Args:
+        model: circuit or network.
+        projection: its name.
+        sources: positions of columns.
+        targets: positions of rows.
+
+    Raises:
+        OptionError: there is no such projection, or a position is not on it.
+    """
+    _check(model, projection)
+    W = model.arrays()[projection].copy()
+    for name, given, size in (("targets", targets, W.shape[0]), ("sources", sources, W.shape[1])):
+        if not len(given) or min(given) < 0 or max(given) >= size:
+            raise OptionError(f"lesion: {name} should be positions from 0 to {size - 1} of {projection!r}.")
+    W[np.ix_(np.asarray(targets, dtype=int), np.asarray(sources, dtype=int))] = 0.0
+    return model.with_arrays({projection: W})
+
+
+def with_gain(model: Model, gain: float | Float[ndarray, " unit"]) -> Model:
+    """Multiply what goes into each unit's rate by a gain: :math:`r = f(g x)` (Stroud et al. 2018, Nat Neurosci 21:1774).
+
+    Args:
+        model: its rate is a function of its state.
+        gain: one for all units, or one each; 1 changes nothing.
+
+    Raises:
+        OptionError: the rate is the state itself or is made of several, or there are not as many gains as units.
+    """
+    text, gain = model.parsed, np.asarray(gain, dtype=float)
+    if gain.shape not in ((), (model.units,)) or not np.isfinite(gain).all():
+        raise OptionError(f"lesion: gain has shape {gain.shape}; it should be one number, or one for each of the {model.units} units.")
+    states = text.states_of(model.rate)
+    if model.rate in text.states or len(states) != 1 or GAIN in text.equations:
+        raise OptionError(f"lesion: the rate {model.rate!r} of {model.name} should be a function of one state, which a gain can multiply.")
+    inner = text.used_by(model.rate)
+    word = re.compile(rf"\b{states[0]}\b")
+    lines = []
+    for line in model.equations.splitlines():
+        name = line.split("=")[0].strip()
+        left, sign, right = line.partition("=")
+        lines.append(f"{left}{sign}{word.sub(f'({GAIN}*{states[0]})', right)}" if name == model.rate or name in inner else line)
+    parameter = {"value": 1, "unit": "1", "meaning": "gain of each unit", "over": "units"}
+    parameters = {key: p.model_dump() for key, p in model.parameters.items()} | {GAIN: parameter}
+    changed = model.with_arrays({}, equations="\n".join([*lines, f"{GAIN} : 1 (constant)"]), parameters=parameters)
+    return changed.with_arrays({GAIN: np.broadcast_to(gain, model.units).copy()})
+
+
+def _check(model: Model, projection: str) -> None:
+    if projection not in model.projections:
+        raise OptionError(f"lesion: {model.name} has no projection {projection!r}. {suggestion(projection, model.projections)}")

@@ -1,0 +1,311 @@
+"""SpikingModel: a spiking circuit as data, and the card it is read from."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from numpy import ndarray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cortex_sim.cards._equations import GIVEN, MATHEMATICS
+from cortex_sim.cards._units import SCALES, scale
+from cortex_sim.cards.spiking._tables import Distribution, Table, refusal
+from cortex_sim.cards.spiking._text import declared, statement_names
+from cortex_sim.cards.spiking._wiring import check_rule
+from cortex_sim.errors import CardError, FileProblem, suggestion
+from cortex_sim.runtime import content_key, write_text
+
+RUNAWAY = 500.0  # Hz over a population in a window of 20 ms beyond which a run is stopped, unless the card says otherwise
+CONSTANTS = ("pi", "e", "inf", "and", "or", "not", "True", "False")
+SYNAPTIC = re.compile(r"^(?P<name>\w+)_(?:pre|post)$")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Input(_Part):
+    """A time-dependent term, called as ``name(t, i)`` in ``each_step``; the same numbers on every code target.
+
+    * ``drive``: what the task drives the neurons with, in ``unit``;
+    * ``noise``: white noise of unit intensity (``second**-0.5``);
+    * ``poisson``: called as ``name(rate, t, i)``: number of events of a Poisson process of that rate in this step;
+    * ``recorded``: number of spikes that the task's recording has for that neuron in this step.
+    """
+
+    kind: Literal["drive", "noise", "poisson", "recorded"] = "drive"
+    unit: str = "1"
+    meaning: str
+
+
+class Linked(_Part):
+    """A variable that is read from another kind of neurons: neuron k of a population reads unit ``first + k // each``."""
+
+    variable: str
+    neurons: str
+
+
+class Neurons(_Part):
+    """One kind of neuron: Brian2's equation text, threshold, reset and refractoriness, and what is done at the start of each step."""
+
+    equations: str
+    integrator: Literal["exact", "euler", "exponential_euler"] = "euler"
+    threshold: str | None = None
+    reset: str | None = None
+    refractory: str | None = None
+    each_step: str = ""
+    parameters: dict[str, Distribution] = {}
+    start: dict[str, Distribution] = {}
+    linked: dict[str, Linked] = {}
+
+
+class Population(_Part):
+    """Neurons of one kind that share a name, and what is theirs alone.
+
+    Attributes:
+        neurons: their kind.
+        size: how many at full scale.
+        parameters: in place of those of the kind.
+        rate: at which they fire at full scale; downscaling needs it, reports show it.
+        first: unit of the linked kind that the first neuron reads.
+        each: how many neurons in a row read the same unit.
+    """
+
+    neurons: str
+    size: Annotated[int, Field(ge=1)]
+    parameters: dict[str, Distribution] = {}
+    rate: Table | None = None
+    first: Annotated[int, Field(ge=0)] = 0
+    each: Annotated[int, Field(ge=1)] | None = None
+
+
+class Synapse(_Part):
+    """What a spike does: Brian2's synapse equations (``w`` is declared already) and the statements run when it arrives."""
+
+    weight: str
+    meaning: str
+    on_pre: str | None = None
+    equations: str = ""
+
+
+class Projection(_Part):
+    """Synapses of one kind between populations: the rule that draws them, their weights and their delays."""
+
+    synapse: str
+    rule: str
+    sources: list[str]
+    targets: list[str]
+    arguments: dict[str, Table] = {}
+    weight: Table
+    delay: Table | None = None
+
+
+class Scaling(_Part):
+    """How the circuit is made smaller at the same rates (van Albada, Helias & Diesmann 2015); the fields name parameters of the neurons.
+
+    In-degrees, those from outside included, shrink by the scale s and weights grow by 1/sqrt(s), which keeps the variance of the input.
+    The mean is made up for by a constant: ``input`` += ``charge`` (1 - sqrt s) (sum of w K nu + w_ext K_ext nu_ext), at full-scale rates nu.
+    """
+
+    input: str
+    charge: str
+    external_count: str
+    external_weight: str
+    external_rate: str
+
+
+class SpikingModel(_Part):
+    """A spiking circuit as data.
+
+    Attributes:
+        scale: share of the neurons and of the in-degrees that is simulated.
+        limit: population rate beyond which a run is stopped.
+        seed: of connectivity and of everything else that is drawn once.
+    """
+
+    name: str = "unnamed"
+    kind: Literal["spiking"] = "spiking"
+    title: str
+    paper: str
+    notes: str = ""
+    seed: Annotated[int, Field(ge=0)] = 0
+    scale: Annotated[float, Field(gt=0, le=1)] = 1.0
+    dt: Table
+    limit: Table = Table(value=RUNAWAY, unit="Hz", meaning="population rate beyond which a run is stopped", source="chosen")
+    neurons: dict[str, Neurons]
+    populations: dict[str, Population]
+    inputs: dict[str, Input] = {}
+    synapses: dict[str, Synapse] = {}
+    projections: dict[str, Projection] = {}
+    scaling: Scaling | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.dt.si <= 0:
+            raise CardError(f"[dt] value {self.dt.value!r} should be positive.")
+        if self.scale != 1 and self.scaling is None:
+            raise CardError("[scale] is below 1, but the card has no [scaling] that says what makes up for the missing input.")
+        if self.scaling:
+            self._check_scaling(self.scaling)
+        for label, population in self.populations.items():
+            _known(f"populations.{label}", "neurons", population.neurons, self.neurons)
+        for label, kind in self.neurons.items():
+            self._check_neurons(label, kind)
+        for label, population in self.populations.items():
+            for name in population.parameters:
+                _known(f"populations.{label}", "parameter", name, self.neurons[population.neurons].parameters)
+        for label, projection in self.projections.items():
+            self._check_projection(f"projections.{label}", projection)
+        for label, unit in self._units():
+            _inside(label, unit)
+        return self
+
+    def _units(self) -> Iterator[tuple[str, str]]:
+        """Every unit that is no table's or distribution's, which check their own."""
+        yield from ((f"inputs.{name}", part.unit) for name, part in self.inputs.items())
+        yield from ((f"synapses.{name}", part.weight) for name, part in self.synapses.items())
+
+    def _check_scaling(self, scaling: Scaling) -> None:
+        for label, kind in self.neurons.items():
+            for key, name in scaling.model_dump().items():
+                _known(f"scaling.{key}", f"parameter of the neurons {label!r}", name, kind.parameters)
+        for label, population in self.populations.items():
+            if population.rate is None:
+                raise CardError(f"[populations.{label}] lacks rate, which [scaling] needs: at what rate does it fire at full scale?")
+
+    def _check_neurons(self, label: str, kind: Neurons) -> None:
+        place = f"neurons.{label}"
+        states, names = declared(kind.equations, place)
+        if kind.threshold and not kind.reset:
+            raise CardError(f"[{place}] has a threshold but no reset, so a neuron above threshold would fire at every step. Add reset = \"v = v_r\".")
+        if kind.reset and not kind.threshold:
+            raise CardError(f"[{place}] has a reset but no threshold, so nothing ever resets. Add threshold = \"v > theta\".")
+        for name, link in kind.linked.items():
+            _known(f"{place}.linked.{name}", "neurons", link.neurons, self.neurons)
+            _known(f"{place}.linked.{name}", "variable", link.variable, declared(self.neurons[link.neurons].equations, place)[0])
+        for name in kind.start:
+            _known(f"{place}.start", "variable", name, states)
+        states |= {"not_refractory", "lastspike"} if kind.refractory else set()
+        known = {*states, *kind.parameters, *kind.linked, *self.inputs, *SCALES, *MATHEMATICS, *GIVEN, *CONSTANTS}
+        for key in ("threshold", "reset", "refractory", "each_step"):
+            names = names | statement_names(getattr(kind, key) or "", f"{place}.{key}")
+        for name in sorted(names - known):
+            raise CardError(f"[{place}] uses {name!r}, which nothing gives. {suggestion(name, known - SCALES.keys())}")
+
+    def _check_projection(self, place: str, projection: Projection) -> None:
+        _known(place, "synapse", projection.synapse, self.synapses)
+        for key in ("sources", "targets"):
+            for name in getattr(projection, key):
+                _known(f"{place}.{key}", "population", name, self.populations)
+            if len({self.populations[name].neurons for name in getattr(projection, key)}) != 1:
+                raise CardError(f"[{place}.{key}] should be populations of one kind of neurons; write one projection for each kind.")
+        shape = (len(projection.targets), len(projection.sources))
+        check_rule(projection.rule, set(projection.arguments), place)
+        tables = {"weight": projection.weight, "delay": projection.delay} | {f"arguments.{n}": t for n, t in projection.arguments.items()}
+        for name, table in tables.items():
+            if table is not None:
+                table.spread(shape, f"{place}.{name}")
+        if projection.delay is not None and projection.delay.spread(shape, f"{place}.delay").min() < self.dt.si * (1 - 1e-9):
+            found = f"{projection.delay.value!r} {projection.delay.unit}"
+            raise CardError(f"[{place}.delay] {found} lies below one step ({self.dt.value:g} {self.dt.unit}); lengthen the delay or shorten dt.")
+        self._check_synapse(projection)
+
+    def _check_synapse(self, projection: Projection) -> None:
+        place, synapse = f"synapses.{projection.synapse}", self.synapses[projection.synapse]
+        pre, post = (self.neurons[self.populations[side[0]].neurons] for side in (projection.sources, projection.targets))
+        if synapse.on_pre is None and "summed" not in synapse.equations:
+            raise CardError(f"[{place}] does nothing: give on_pre, what an arriving spike does, or equations with a (summed) variable.")
+        if synapse.on_pre is not None and pre.threshold is None:
+            raise CardError(f"[{place}] waits for spikes of {projection.sources[0]!r}, which has no threshold.")
+        for name in sorted(statement_names(synapse.on_pre or "", f"{place}.on_pre")):
+            kind, bare = (pre if name.endswith("_pre") else post), SYNAPTIC.match(name)
+            states = {*declared(kind.equations, place)[0], *kind.parameters, "not_refractory"}
+            if bare and bare["name"] not in states:
+                raise CardError(f"[{place}] on_pre uses {name!r}, which the neurons lack. {suggestion(bare['name'], states)}")
+
+    def size(self, population: str) -> int:
+        """Number of simulated neurons of a population."""
+        found = self.populations[population]
+        return max(1, round(found.size * self.scale)) if self.neurons[found.neurons].threshold else found.size
+
+    def members(self, kind: str) -> list[str]:
+        """Populations of a kind of neurons, in the order of the card."""
+        return [name for name, population in self.populations.items() if population.neurons == kind]
+
+    @property
+    def firing(self) -> list[str]:
+        """Populations that fire, in the order of the units."""
+        return [name for kind, part in self.neurons.items() if part.threshold for name in self.members(kind)]
+
+    @property
+    def units(self) -> int:
+        """Number of simulated neurons that fire."""
+        return sum(self.size(name) for name in self.firing)
+
+    @property
+    def population(self) -> ndarray:
+        """Name of the population of each unit."""
+        return np.repeat(self.firing, [self.size(name) for name in self.firing])
+
+    def changed(self, **changes: Any) -> "SpikingModel":
+        """Return this model with fields changed, checked again.
+
+        Raises:
+            CardError: what is wrong with the change.
+        """
+        try:
+            return SpikingModel.model_validate(self.model_dump() | changes)
+        except ValidationError as problem:
+            raise CardError(f"{self.name}: {refusal(problem, SpikingModel)}") from None
+
+    @property
+    def key(self) -> str:
+        """Hash of everything that decides what the model does."""
+        return content_key(self.model_dump(exclude={"name", "notes", "title", "paper"}))
+
+    def save(self, path: str | Path) -> None:
+        """Write the card.
+
+        Raises:
+            FileProblem: the folder cannot be written.
+        """
+        import tomli_w
+
+        card = self.model_dump(exclude_defaults=True, exclude={"name"}, exclude_none=True) | {"kind": self.kind}
+        write_text(Path(path), tomli_w.dumps(card, multiline_strings=True))
+
+
+def read_spiking(path: str | Path) -> SpikingModel:
+    """Read and check a spiking card, without importing a simulator.
+
+    Raises:
+        FileProblem: the file cannot be read.
+        CardError: what is wrong, where, and what would be right.
+    """
+    path = Path(path)
+    try:
+        return SpikingModel.model_validate(tomllib.loads(path.read_text(encoding="utf-8")) | {"name": path.stem})
+    except OSError as problem:
+        raise FileProblem(f"{path}: cannot be read ({problem.strerror}).") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise CardError(f"{path}: is no TOML: {problem}.") from None
+    except ValidationError as problem:
+        raise CardError(f"{path}: {refusal(problem, SpikingModel)}") from None
+    except CardError as problem:
+        raise CardError(f"{path}: {problem}") from None
+
+
+def _known(place: str, what: str, name: str, known: Any) -> None:
+    if name not in known:
+        raise CardError(f"[{place}] names the {what} {name!r}, which is absent. {suggestion(name, known)}")
+
+
+def _inside(label: str, unit: str) -> None:
+    try:
+        scale(unit)
+    except CardError as problem:
+        raise CardError(f"[{label}] {problem}") from None
+

@@ -1,0 +1,141 @@
+"""Numbers of a spiking card: tables over populations, and values that differ from neuron to neuron."""
+
+import types
+import typing
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cortex_sim.cards._units import scale
+from cortex_sim.errors import CardError, suggestion
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Quantity(BaseModel):
+    """A unit, what the number means and where it stands in the paper."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    unit: str = "1"
+    meaning: str = ""
+    source: str = ""
+
+
+class Table(Quantity):
+    """One number, one for each source population, or one for each target (rows) and source (columns).
+
+    Attributes:
+        value: the numbers, in ``unit``.
+        sd: standard deviation of what is drawn, relative to the number; 0 draws nothing.
+    """
+
+    value: Number | list[Number] | list[list[Number]]
+    sd: Annotated[float, Field(ge=0)] = 0.0
+
+    @property
+    def si(self) -> float:
+        """The one number in SI units.
+
+        Raises:
+            CardError: there are several.
+        """
+        if not isinstance(self.value, float):
+            raise CardError(f"value {self.value!r} should be one number.")
+        return self.value * scale(self.unit)
+
+    def spread(self, shape: tuple[int, int], place: str) -> Float[ndarray, "target source"]:
+        """Give the table for so many targets and sources, in SI units.
+
+        Raises:
+            CardError: it has another shape, or its unit is unknown.
+        """
+        try:
+            factor, values = scale(self.unit), np.array(self.value, dtype=float)
+            return np.broadcast_to(values, shape) * factor
+        except CardError as problem:
+            raise CardError(f"[{place}] {problem}") from None
+        except ValueError:
+            wanted = f"one number, {shape[1]} (a source each) or {shape[0]} rows of them"
+            raise CardError(f"[{place}] is {_shape(self.value)}; it should be {wanted}.") from None
+
+
+class Distribution(Quantity):
+    """A number that is the same for all neurons of a population, or spread over them.
+
+    Attributes:
+        value: centre of the distribution.
+        shape: ``same`` for all; ``uniform`` within value ± width; ``normal`` with standard deviation width; ``lorentzian`` of half-width
+            at half-maximum width.
+        width: in ``unit``.
+        evenly: take evenly spaced quantiles, in order, instead of drawing; the j-th of N is at (2j - 1)/(2N), or for a Lorentzian at
+            j/(N + 1), as Montbrió, Pazó & Roxin (2015) space them.
+    """
+
+    value: Number
+    shape: Literal["same", "uniform", "normal", "lorentzian"] = "same"
+    width: Annotated[float, Field(ge=0)] = 0.0
+    evenly: bool = False
+
+    @property
+    def si(self) -> float:
+        """Centre, in SI units."""
+        return self.value * scale(self.unit)
+
+    def draw(self, size: int, rng: np.random.Generator) -> Float[ndarray, " neuron"]:
+        """Give each neuron its value, in SI units."""
+        centre, width = self.si, self.width * scale(self.unit)
+        if self.shape == "same":
+            return np.full(size, centre)
+        from scipy.special import ndtri
+
+        grid = np.arange(1, size + 1) / (size + 1) if self.shape == "lorentzian" else (np.arange(size) + 0.5) / size
+        quantile = grid if self.evenly else rng.uniform(size=size)
+        match self.shape:
+            case "uniform":
+                return centre + width * (2 * quantile - 1)
+            case "normal":
+                return centre + width * ndtri(quantile)
+        return centre + width * np.tan(np.pi * (quantile - 0.5))
+
+
+def _shape(value: Any) -> str:
+    if not isinstance(value, list):
+        return "one number"
+    lengths = sorted({len(row) for row in value if isinstance(row, list)})
+    if not lengths:
+        return f"a row of {len(value)}"
+    return f"{len(value)} rows of {' or '.join(map(str, lengths))}"
+
+
+def refusal(problem: ValidationError, model: type[BaseModel]) -> str:
+    """Say the first thing pydantic found, in the card's own words."""
+    error = min(problem.errors(), key=lambda error: error["type"] != "extra_forbidden")  # a mistyped key is missing under its right name
+    place = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"[{place}] is no key of a card. {suggestion(str(error['loc'][-1]), _fields(model, error['loc'][:-1]))}"
+    if error["type"] == "missing":
+        return f"[{place}] is missing."
+    if inner := error.get("ctx", {}).get("error"):
+        return str(inner)
+    return f"[{place}] {error['msg'][0].lower() + error['msg'][1:]} (found {error['input']!r})."
+
+
+def _fields(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[str, ...]:
+    """Names of the keys that the part of a card at this place may have."""
+    part: Any = model
+    for step in location:
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            part = _inner(part.model_fields[str(step)].annotation)
+        elif typing.get_origin(part) is dict:
+            part = typing.get_args(part)[1]
+    return tuple(part.model_fields) if isinstance(part, type) and issubclass(part, BaseModel) else ()
+
+
+def _inner(annotation: Any) -> Any:
+    """Give the part that an optional part holds."""
+    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
+        return next(option for option in typing.get_args(annotation) if option is not type(None))
+    return annotation

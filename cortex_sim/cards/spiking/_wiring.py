@@ -1,0 +1,215 @@
+"""Who is connected to whom: rules that draw synapses between two populations, one function each, and the blocks they make.
+
+Synapses are made in NumPy from one seed for each projection and pair of populations, sorted by source neuron, so that the network is the
+same whichever target runs it, and a spike finds its synapses side by side. Weights and delays are rounded to single precision, for the
+same reason and to halve the memory.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float32, Int32
+from numpy import ndarray
+
+from cortex_sim.cards import weights
+from cortex_sim.cards._model import WEIGHTS
+from cortex_sim.errors import CardError, suggestion
+
+if TYPE_CHECKING:
+    from cortex_sim.cards.spiking._model import SpikingModel
+
+WIRING = 12  # names the random streams
+
+
+@dataclass(frozen=True)
+class Block:
+    """Synapses from one population to another, as positions among the neurons of their kinds.
+
+    Attributes:
+        pre: source neuron of each synapse, ascending.
+        post: target neuron.
+        weight: in SI units.
+        delay: s; empty if there is none, of length 1 if all are alike.
+    """
+
+    pre: Int32[ndarray, " synapse"]
+    post: Int32[ndarray, " synapse"]
+    weight: Float32[ndarray, " synapse"]
+    delay: Float32[ndarray, " synapse"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two populations about to be connected: numbers of simulated neurons, the scale, the reading block of the source, the stream."""
+
+    sources: int
+    targets: int
+    scale: float
+    full: int
+    each: int | None
+    first: int
+    rng: np.random.Generator
+
+
+Drawn = tuple[Int32[ndarray, " synapse"], Int32[ndarray, " synapse"]]
+
+
+def fixed_indegree(pair: Pair, *, indegree: float) -> Drawn:
+    """Give every target the same number of synapses, from sources drawn with replacement; itself and repeats allowed.
+
+    Sources independent and uniform for every slot of every target are the same as all slots in random order behind sources whose
+    numbers of synapses are multinomial, which comes out sorted.
+    """
+    each = round(indegree * pair.scale)
+    slots = np.repeat(np.arange(pair.targets, dtype=np.int32), each)
+    return _sources(pair, slots.size), pair.rng.permutation(slots)
+
+
+def fixed_total(pair: Pair, *, probability: float) -> Drawn:
+    """Draw the number of synapses that leaves a pair unconnected with probability 1 - p; both ends uniform, repeats allowed.
+
+    With N pairs, K = ln(1 - p)/ln(1 - 1/N) at full scale (Potjans & Diesmann 2014); K shrinks with the square of the scale.
+    """
+    if probability == 0:
+        return _nothing()
+    count = round(np.log1p(-probability) / np.log1p(-1.0 / pair.full) * pair.scale**2)
+    return _sources(pair, count), pair.rng.integers(0, pair.targets, count, dtype=np.int32)
+
+
+def bernoulli(pair: Pair, *, probability: float) -> Drawn:
+    """Connect every pair independently with one probability: the gaps between connected pairs are geometric."""
+    pairs = pair.sources * pair.targets
+    if probability == 0:
+        return _nothing()
+    expected = int(pairs * probability + 6 * np.sqrt(pairs * probability) + 16)
+    place = np.cumsum(pair.rng.geometric(probability, expected)) - 1
+    while place[-1] < pairs:
+        place = np.append(place, place[-1] + np.cumsum(pair.rng.geometric(probability, 1024)))
+    place = place[: np.searchsorted(place, pairs)]
+    return (place // pair.targets).astype(np.int32), (place % pair.targets).astype(np.int32)
+
+
+def all_to_all(pair: Pair) -> Drawn:
+    """Connect every source to every target."""
+    pre = np.repeat(np.arange(pair.sources, dtype=np.int32), pair.targets)
+    return pre, np.tile(np.arange(pair.targets, dtype=np.int32), pair.sources)
+
+
+def to_linked(pair: Pair) -> Drawn:
+    """Connect every neuron to the unit that it reads."""
+    pre = np.arange(pair.sources, dtype=np.int32)
+    return pre, (pair.first + pre // (pair.each or pair.sources)).astype(np.int32)
+
+
+RULES: dict[str, Callable[..., Drawn]] = {
+    rule.__name__: rule for rule in (fixed_indegree, fixed_total, bernoulli, all_to_all, to_linked)
+}  # fmt: skip
+ARGUMENTS: dict[str, str | None] = {
+    "fixed_indegree": "indegree", "fixed_total": "probability", "bernoulli": "probability", "all_to_all": None, "to_linked": None,
+}  # fmt: skip
+
+
+def check_rule(rule: str, arguments: set[str], place: str) -> None:
+    """Refuse an unknown rule, or arguments that it does not take; rules of weight matrices serve too.
+
+    Raises:
+        CardError: which it is, with a suggestion.
+    """
+    if rule not in RULES:
+        if rule not in weights.rules():
+            raise CardError(f"[{place}] rule {rule!r} is unknown. {suggestion(rule, {*RULES, *weights.rules()})}")
+        try:
+            weights.check(rule, arguments)
+        except CardError as problem:
+            raise CardError(f"[{place}] {problem}") from None
+        return
+    takes = {ARGUMENTS[rule]} - {None}
+    for name in sorted(arguments ^ takes):  # type: ignore[type-var]
+        state = "is missing" if name in takes else "is no argument of it"
+        raise CardError(f"[{place}] rule {rule!r}: arguments.{name} {state}; it takes {', '.join(map(str, takes)) or 'none'}.")
+
+
+def blocks(model: "SpikingModel", name: str) -> Iterator[Block]:
+    """Draw the synapses of a projection, one block for each pair of populations.
+
+    Args:
+        model: the circuit; its ``scale`` and ``seed`` decide.
+        name: of the projection.
+    """
+    projection, number = model.projections[name], list(model.projections).index(name)
+    shape = (len(projection.targets), len(projection.sources))
+    weight = projection.weight.spread(shape, "weight") / np.sqrt(model.scale)
+    delay = None if projection.delay is None else projection.delay.spread(shape, "delay")
+    for row, target in enumerate(projection.targets):
+        for column, source in enumerate(projection.sources):
+            entropy = np.random.SeedSequence((model.seed, number, row, column, WIRING))
+            arguments = {key: float(table.spread(shape, key)[row, column]) for key, table in projection.arguments.items()}
+            pre, post, entry = _drawn(model, projection.rule, (source, target), arguments, entropy)
+            rng = np.random.default_rng(entropy.spawn(1)[0])
+            w = _spread(weight[row, column] * entry, projection.weight.sd, len(pre), rng)
+            sd = projection.delay.sd if projection.delay else 0.0
+            d = np.empty(0, np.float32) if delay is None else _delays(delay[row, column], sd, len(pre), model.dt.si, rng)
+            yield Block(pre + np.int32(offset(model, source)), post + np.int32(offset(model, target)), w, d)
+
+
+def _drawn(
+    model: "SpikingModel", rule: str, ends: tuple[str, str], arguments: dict[str, float], entropy: np.random.SeedSequence
+) -> tuple[ndarray, ndarray, Any]:
+    """Synapses of one pair, and the entry of the matrix each has where the rule makes one, else 1."""
+    source, target = (model.populations[end] for end in ends)
+    sizes = (model.size(ends[0]), model.size(ends[1]))
+    if rule in RULES:
+        pair = Pair(*sizes, model.scale, source.size * target.size, source.each, source.first, np.random.default_rng(entropy))
+        return *RULES[rule](pair, **arguments), 1.0
+    matrices = [part.rule for part in model.projections.values() if part.rule not in RULES]
+    W = weights.weights(rule, sizes[::-1], arguments, (model.seed, matrices.index(rule), WEIGHTS))  # as the rate card draws it
+    pre, post = (axis.astype(np.int32) for axis in np.nonzero(W.T))
+    return pre, post, W[post, pre]
+
+
+def _sources(pair: Pair, count: int) -> Int32[ndarray, " synapse"]:
+    numbers = pair.rng.multinomial(count, np.full(pair.sources, 1.0 / pair.sources))
+    return np.repeat(np.arange(pair.sources, dtype=np.int32), numbers)
+
+
+def _nothing() -> Drawn:
+    return np.empty(0, np.int32), np.empty(0, np.int32)
+
+
+def _spread(value: Any, sd: float, count: int, rng: np.random.Generator) -> Float32[ndarray, " synapse"]:
+    """Weights: the value, or drawn about it; one that would change sign is 0."""
+    if not sd:
+        return np.broadcast_to(value, count).astype(np.float32)
+    drawn = value * np.maximum(1 + sd * rng.standard_normal(count, dtype=np.float32), 0)
+    return drawn.astype(np.float32)
+
+
+def _delays(value: float, sd: float, count: int, dt: float, rng: np.random.Generator) -> Float32[ndarray, " synapse"]:
+    """Delays in whole steps: the value, or drawn about it, never below one step; a single number where all are alike."""
+    if not sd:
+        return np.full(min(count, 1), round(value / dt) * dt, np.float32)
+    steps = np.maximum(np.rint(value / dt * (1 + sd * rng.standard_normal(count, dtype=np.float32))), 1)
+    return (steps * dt).astype(np.float32)
+
+
+def same_delay(model: "SpikingModel", projections: Sequence[str]) -> bool:
+    """All synapses of these projections have one delay, or none, so that a single number stands for all."""
+    tables = [model.projections[name].delay for name in projections]
+    single = all(table is None or (isinstance(table.value, float) and not table.sd) for table in tables)
+    return single and len({None if table is None else table.si for table in tables}) == 1
+
+
+def delays(block: Block, same: bool) -> Float32[ndarray, " synapse"]:
+    """Delays of a block as they are handed on, s: a single number where all of the wire are alike, else one a synapse; 0 where there is none."""
+    number = block.delay[:1] if block.delay.size else np.zeros(1, np.float32)
+    if same:
+        return number
+    return block.delay if block.delay.size == block.pre.size else np.full(block.pre.size, number[0])
+
+
+def offset(model: "SpikingModel", population: str) -> int:
+    """Position of a population's first neuron among those of its kind."""
+    before = model.members(model.populations[population].neurons)
+    return sum(model.size(name) for name in before[: before.index(population)])

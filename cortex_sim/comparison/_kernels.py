@@ -1,0 +1,131 @@
+"""Similarity of the distances between samples: kernel alignment with Gaussian kernels, and representational similarity of conditions."""
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.errors import ComparisonError
+from cortex_sim.statistics import halves, squared_distances
+from cortex_sim.trials import Trials
+
+SHRINK = 0.1  # of the mean variance, added to the noise covariance before it is inverted
+
+
+def rbf_cka(a: Float[ndarray, "sample unit"], b: Float[ndarray, "sample other"], *, width: float = 1.0) -> float:
+    r"""Centred alignment of Gaussian kernels, debiased (Song et al. 2012): 1 for the same distances, mean 0 under independence.
+
+    :math:`k(x, y) = \exp(-|x - y|^2 / 2 w^2 m^2)` with m the median distance on each side, so that rotation, shift and scale do not count.
+
+    Args:
+        a: samples in rows.
+        b: the same samples of the other system.
+        width: w, in median distances.
+
+    Raises:
+        ComparisonError: the numbers of samples differ, there are fewer than four, or most samples of a side are one.
+
+    Source:
+        Kornblith, Norouzi, Lee & Hinton (2019) ICML.
+    """
+    if len(a) != len(b) or len(a) < 4:
+        raise ComparisonError(f"rbf_cka: {len(a)} and {len(b)} samples; there should be as many on both sides, and at least 4.")
+    K, L = (_gaussian(samples, width) for samples in (a, b))
+    return float(_unbiased(K, L) / np.sqrt(_unbiased(K, K) * _unbiased(L, L)))
+
+
+def _gaussian(samples: ndarray, width: float) -> Float[ndarray, "sample sample"]:
+    """Kernel without its diagonal, which the debiased estimator does not use."""
+    squared = squared_distances(samples, samples)
+    median = np.median(squared[np.triu_indices(len(squared), 1)])
+    if not median > 0:
+        raise ComparisonError("rbf_cka: more than half of the samples of one side are the same; there is no distance to measure by.")
+    K = np.exp(-squared / (2 * width**2 * median))
+    np.fill_diagonal(K, 0.0)
+    return K
+
+
+def _unbiased(K: ndarray, L: ndarray) -> float:
+    """HSIC_1 of Song et al. (2012) of kernels whose diagonal is 0."""
+    n, rows_k, rows_l = len(K), K.sum(axis=0), L.sum(axis=0)
+    total = np.vdot(K, L) + rows_k.sum() * rows_l.sum() / ((n - 1) * (n - 2)) - 2 * rows_k @ rows_l / (n - 2)
+    return float(total / (n * (n - 3)))
+
+
+def dissimilarities(rates: Float[ndarray, "condition time unit"], noise: Float[ndarray, "unit unit"] | None = None) -> Float[ndarray, "time pair"]:
+    """Squared distances between every two conditions at every time, over the number of units; Mahalanobis distances where the noise is given.
+
+    Args:
+        rates: any unit.
+        noise: covariance of single trials about their condition's mean.
+    """
+    whitened = rates if noise is None else rates @ _inverse_root(noise)
+    upper = np.triu_indices(len(rates), 1)
+    squares = np.einsum("ctu,ctu->tc", whitened, whitened)
+    products = np.einsum("ctu,dtu->tcd", whitened, whitened, optimize=True)
+    return (squares[:, upper[0]] + squares[:, upper[1]] - 2 * products[:, upper[0], upper[1]]) / rates.shape[2]
+
+
+def rsa(a: Float[ndarray, "condition time unit"], b: Float[ndarray, "condition time other"]) -> float:
+    """Correlation of the dissimilarities of conditions, over pairs and times: 1 where conditions are as far apart as in the other system.
+
+    Args:
+        a: rates.
+        b: of the same conditions and bins.
+
+    Raises:
+        ComparisonError: conditions or bins differ, or all conditions of a side are equally far apart.
+
+    Source:
+        Kriegeskorte, Mur & Bandettini (2008) Front Syst Neurosci 2:4.
+    """
+    if a.shape[:2] != b.shape[:2]:
+        raise ComparisonError(f"rsa: (condition, time) are {a.shape[:2]} and {b.shape[:2]}; they should match.")
+    one, other = (dissimilarities(x).ravel() for x in (a, b))
+    if not (np.ptp(one) > 0 and np.ptp(other) > 0):
+        raise ComparisonError("rsa: all conditions of one side are equally far apart; there is nothing to correlate.")
+    return float(np.corrcoef(one, other)[0, 1])
+
+
+def crossnobis(trials: Trials, *, seed: int = 0) -> Float[ndarray, "time pair"]:
+    """Squared Mahalanobis distances between conditions, without the bias of noise: products of differences in two halves of the trials.
+
+    Halves are drawn for each condition; the noise covariance is that of trials about the means of their own half: about those of
+    all trials it would be large where the halves differ, and bias distances upwards. Where two conditions do not differ
+    the mean is 0, and single values may be negative.
+
+    Args:
+        trials: rates of single trials, four or more of each condition.
+        seed: of the halves.
+
+    Returns:
+        Over the number of units; pairs of conditions in order of first appearance.
+
+    Raises:
+        ComparisonError: a condition has fewer than four trials.
+
+    Source:
+        Walther et al. (2016) NeuroImage 137:188.
+    """
+    labels, counts = np.unique(trials.condition, return_counts=True)
+    if counts.min() < 4:
+        few = f"condition {labels[counts.argmin()].item()!r} has {counts.min()} trials"
+        raise ComparisonError(f"crossnobis: {few}; there should be at least 4, two in either half, to tell noise from difference.")
+    split = next(halves(range(len(trials.rate)), strata=trials.condition, seed=seed))
+    parts = [trials.select(part) for part in (split.train, split.test)]
+    residuals = np.concatenate([part.rate[part.condition == label] - part.rate[part.condition == label].mean(axis=0)
+                                for part in parts for label in labels])  # fmt: skip
+    noise = np.einsum("ntu,ntv->uv", residuals, residuals) / ((len(residuals) - 2 * len(labels)) * residuals.shape[1])
+    first, second = (part.averaged() for part in parts)
+    order = [second.condition.tolist().index(label) for label in first.condition.tolist()]
+    whitening = _inverse_root(noise)
+    first, second = first.rate @ whitening, second.rate[order] @ whitening
+    i, j = np.triu_indices(len(first), 1)
+    return np.einsum("ptu,ptu->tp", first[i] - first[j], second[i] - second[j]) / trials.rate.shape[2]
+
+
+def _inverse_root(covariance: ndarray) -> Float[ndarray, "unit unit"]:
+    """Symmetric inverse root of a covariance, shrunk towards its mean variance."""
+    size = len(covariance)
+    shrunk = (1 - SHRINK) * covariance + SHRINK * np.trace(covariance) / size * np.eye(size)
+    values, axes = np.linalg.eigh(shrunk)
+    return (axes / np.sqrt(values)) @ axes.T

@@ -1,0 +1,52 @@
+"""Local flow: from places that are alike, do two systems move on alike?"""
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.comparison._geometry import reduced
+from cortex_sim.errors import ComparisonError
+from cortex_sim.statistics import folds, squared_distances
+
+FOLDS = 4
+RIDGE = 1e-6  # of the mean variance
+
+
+def local_flow(
+    a: Float[ndarray, "condition time unit"], b: Float[ndarray, "condition time other"], dt: float, *, seed: int = 0, reduce: bool = True
+) -> float:
+    r"""Agreement of the velocity v of one system at a place with that, w, of the other at the nearest place it visits; 1 for one flow.
+
+    The other system is brought into the space of the first by a linear map learned on some conditions; of the rest, each state of the first is held
+    against the state of the other that lies nearest, whatever its condition and time: :math:`2 \sum v^\top w / \sum (|v|^2 + |w|^2)`, which another
+    direction and another speed make smaller, and which independent flows bring to 0.
+
+    Args:
+        a: first system.
+        b: other, of the same conditions and bins.
+        dt: bin, s.
+        seed: of the folds.
+        reduce: to principal components first; False where these are principal components already.
+
+    Raises:
+        ComparisonError: conditions or bins differ, or there are too few.
+    """
+    if a.shape[:2] != b.shape[:2] or len(a) < FOLDS or a.shape[1] < 3:
+        raise ComparisonError(
+            f"local_flow: (condition, time) are {a.shape[:2]} and {b.shape[:2]}; they should match and be at least {FOLDS} and 3."
+        )
+    if reduce:
+        a, b = reduced(a), reduced(b)
+    along, sizes = 0.0, 0.0
+    for split in folds(range(len(a)), count=FOLDS, seed=seed):
+        X, Y = (x[split.train].reshape(-1, x.shape[2]) for x in (b, a))
+        mean = X.mean(axis=0), Y.mean(axis=0)
+        X, Y = X - mean[0], Y - mean[1]
+        W = np.linalg.solve(X.T @ X + RIDGE * np.trace(X.T @ X) / X.shape[1] * np.eye(X.shape[1]), X.T @ Y)
+        image = (b[split.test] - mean[0]) @ W + mean[1]
+        flows = [np.gradient(x, dt, axis=1).reshape(-1, a.shape[2]) for x in (a[split.test], image)]
+        nearest = squared_distances(*(x.reshape(-1, a.shape[2]) for x in (a[split.test], image))).argmin(axis=1)
+        other = flows[1][nearest]
+        along += 2 * float((flows[0] * other).sum())
+        sizes += float((flows[0] ** 2).sum() + (other**2).sum())
+    return along / sizes if sizes > 0 else 0.0

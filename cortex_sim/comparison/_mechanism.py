@@ -1,0 +1,242 @@
+"""How near a student comes to the mechanism of a circuit that is known because it was simulated, and how alike measures of activity call the two."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from threadpoolctl import threadpool_limits
+
+from cortex_sim.analysis import (
+    Currents,
+    Side,
+    Spectrum,
+    correlations,
+    currents,
+    explored_flow,
+    fixed_points,
+    flow_distance,
+    observed,
+    points_distance,
+    spectral_distance,
+    spectrum,
+)
+from cortex_sim.cards import Model
+from cortex_sim.comparison._response import response_r2
+from cortex_sim.comparison._table import MEASURES
+from cortex_sim.simulation import Schedule, simulate
+from cortex_sim.simulation.torch import trajectory
+from cortex_sim.statistics import spike_averages
+from cortex_sim.tasks import BIN, Task
+from cortex_sim.trials import Trials
+
+PUSHES, MODES, FLOW, FIXED, CURRENTS = TRUTHS = (
+    "responses to unseen pushes", "slowest modes", "flow in the explored subspace", "fixed points", "currents between halves",
+)  # fmt: skip
+POINTS, EXPLORED = ((0, 0.1), (1, 0.1), (2, 0.2), (3, 0.2)), 6  # condition and s after the go cue where the flow is taken; axes
+SEARCHES = 64  # for fixed points
+FROM_SPIKES = " by spikes"
+WORST = -1.0  # what a response explained worse than this counts as; ranks hardly feel it
+FIRED = 141  # names the random stream
+
+
+@dataclass(frozen=True)
+class Electrodes:
+    """Rates seen as smoothed spikes, averaged over trials, and turned back into the unit of the rates.
+
+    Attributes:
+        base: Hz at rest.
+        depth: Hz that a spread comes to.
+        repeats: trials of a condition.
+        smoothed: standard deviation of the Gaussian kernel, s.
+        rest: rates of the units at rest.
+        spread: a typical standard deviation of a unit's rate.
+        seed: of the spikes.
+    """
+
+    base: float
+    depth: float
+    repeats: int
+    smoothed: float
+    rest: Float[ndarray, " unit"]
+    spread: float
+    seed: int
+
+    def see(self, rates: Float[ndarray, "condition time unit"], place: int) -> Float[ndarray, "condition time unit"]:
+        """What is seen of rates; of each place, other spikes."""
+        rng = np.random.default_rng(np.random.SeedSequence((self.seed, place, FIRED)))
+        fired = self.base + self.depth * (rates - self.rest) / self.spread
+        averages = spike_averages(fired, BIN, repeats=self.repeats, sd=self.smoothed, rng=rng)
+        return (averages - self.base) / self.depth * self.spread + self.rest
+
+    def of(self, side: Side, place: int) -> Side:
+        """A task and what was done on it, as they are seen; runs begin where these do."""
+        rate = self.see(side.trials.rate, place)
+        task = side.task.window(side.task.start, side.task.stop, initial=rate[:, 0])
+        return Side(task, Trials.from_arrays(rate, side.trials.time, condition=side.trials.condition))
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a circuit on a task.
+
+    Attributes:
+        axes: directions of its rates that it explores most, (unit, axis).
+        flows: flow along them at each of the points, 1/s.
+        points: rates at its fixed points.
+        stable: how many of them are stable.
+        sent: currents from either half of its units to either half, about their means, in the unit of its state.
+        spread: of its rates, root of their total variance.
+    """
+
+    axes: Float[ndarray, "unit axis"]
+    flows: Sequence[Float[ndarray, "axis axis"]]
+    points: Float[ndarray, "point unit"]
+    stable: int
+    sent: Currents
+    spread: float
+
+    @classmethod
+    def of(cls, circuit: Model, task: Task, rates: Float[ndarray, "condition time unit"], seed: int) -> "Known":
+        """Read it off the circuit."""
+        flat = rates.reshape(-1, circuit.units)
+        axes = np.linalg.eigh(np.cov(flat, rowvar=False))[1][:, ::-1][:, :EXPLORED]
+        states = _states(circuit, task)
+        flows = [explored_flow(circuit, state, axes) for state in _passed(states, task)]
+        sent = _sent(circuit, rates)
+        assert sent is not None
+        return cls(axes, flows, *_fixed(circuit, states, seed), sent, float(np.sqrt(flat.var(axis=0).sum())))
+
+    def apart(self, student: Model, task: Task, rates: Float[ndarray, "condition time unit"], seed: int) -> dict[str, float]:
+        """How far a student that makes these rates on the task is from it, by truth; NaN where the student has nothing to compare."""
+        states, sent = _states(student, task), _sent(student, rates)
+        own = [explored_flow(student, state, self.axes) for state in _passed(states, task)]
+        return {
+            FLOW: float(np.mean([flow_distance(*pair) for pair in zip(self.flows, own, strict=True)])),
+            FIXED: points_distance(self.points, _fixed(student, states, seed)[0]) / self.spread,
+            CURRENTS: float("nan") if sent is None else 1 - float(np.mean(list(correlations(self.sent, sent).values()))),
+        }
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One circuit, seen in full or in part, and what its students are asked.
+
+    Attributes:
+        circuit: what it is called.
+        model: it.
+        share: of its units that are seen.
+        seed: of this draw.
+        practice: what students are taught, of the units that are seen.
+        asked: what they are asked.
+        pushed: tasks of the students under pushes and silencing.
+        changed: what each of them changes in the circuit, of the units that are seen.
+        modes: of the circuit about its rest.
+        stable: number of its stable fixed points.
+        known: what else is known of it; None where it is not seen in full, or through spikes.
+        electrodes: through which it and its students are seen; None where rates are.
+    """
+
+    circuit: str
+    model: Model
+    share: float
+    seed: int
+    practice: Side
+    asked: Side
+    pushed: Sequence[Task]
+    changed: Sequence[Float[ndarray, "condition time unit"]]
+    modes: Spectrum
+    stable: int
+    known: Known | None
+    electrodes: Electrodes | None
+
+    @property
+    def view(self) -> str:
+        """What is seen of the circuit."""
+        return f"{self.share:.0%}{FROM_SPIKES if self.electrodes else ''}"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is read off the students of a cell, one number a student.
+
+    Attributes:
+        cell: whose.
+        students: their names.
+        alike: by measure, the higher the more alike.
+        halves: explained share of the responses, by either half of the pushes.
+        slowest: rate at which the slowest mode of each student decays, 1/s; below 0 it grows.
+        stable: number of stable fixed points of those students where they are counted.
+        truths: by truth, the higher the nearer to the circuit; NaN where it is not known or has no meaning for the student.
+    """
+
+    cell: Cell
+    students: tuple[str, ...]
+    alike: Mapping[str, Float[ndarray, " student"]]
+    halves: tuple[Float[ndarray, " student"], Float[ndarray, " student"]]
+    slowest: Float[ndarray, " student"]
+    stable: Mapping[str, int]
+    truths: Mapping[str, Float[ndarray, " student"]]
+
+
+@threadpool_limits.wrap(limits=1)
+def read(cell: Cell, students: Mapping[str, Model], counted: Sequence[str] = ()) -> Reading:
+    """Hold the students of a cell against its circuit, by every truth and every measure.
+
+    Args:
+        cell: the circuit, and what is asked.
+        students: by name.
+        counted: those whose stable fixed points are counted.
+    """
+    copies, halves, spectra, rows = {}, [], [], []
+    for place, (name, student) in enumerate(students.items()):
+        copies[name] = simulate(student, cell.asked.task).rate
+        explained = [max(WORST, response_r2(true, simulate(student, task).rate - copies[name]))
+                     for task, true in zip(cell.pushed, cell.changed, strict=True)]  # fmt: skip
+        halves.append([np.mean(half) for half in np.array_split(explained, 2)])
+        spectra.append(spectrum(student))
+        rows.append(cell.known.apart(student, cell.asked.task, copies[name], cell.seed) if cell.known else {})
+        if cell.electrodes:
+            copies[name] = cell.electrodes.see(copies[name], 2 + place)
+    first, second = np.array(halves).T
+    alike = {measure: np.array([function(cell.asked.trials.rate, copy, cell.asked.trials.bin) for copy in copies.values()])
+             for measure, function in MEASURES.items()}  # fmt: skip
+    modal = np.nan_to_num(np.array([spectral_distance(cell.modes, one) for one in spectra]), nan=np.inf)
+    truths = {PUSHES: (first + second) / 2, MODES: -modal}
+    truths |= {truth: -np.array([row.get(truth, np.nan) for row in rows]) for truth in (FLOW, FIXED, CURRENTS)}
+    slowest = np.array([-one.eigenvalues[0].real if len(one.eigenvalues) else np.nan for one in spectra])
+    stable = {name: _fixed(students[name], _states(students[name], cell.asked.task), cell.seed)[1] for name in counted}
+    return Reading(cell, tuple(students), alike, (first, second), slowest, stable, truths)
+
+
+def _states(model: Model, task: Task) -> Float[ndarray, "condition time state"]:
+    return trajectory(Schedule(model, model.arrays(), task))
+
+
+def _passed(states: Float[ndarray, "condition time state"], task: Task) -> list[Float[ndarray, " state"]]:
+    """States at the points."""
+    return [states[condition, round((moment - task.start) / BIN)] for condition, moment in POINTS]
+
+
+def _fixed(model: Model, states: Float[ndarray, "condition time state"], seed: int) -> tuple[Float[ndarray, "point unit"], int]:
+    """Observed rates at the fixed points near the states that are visited, and how many of the points are stable."""
+    found = fixed_points(model, states.reshape(-1, states.shape[2]), searches=SEARCHES, seed=seed).fixed
+    return observed(model, np.array([point.state for point in found]).reshape(len(found), -1)), sum(not point.unstable for point in found)
+
+
+def _sent(model: Model, rates: Float[ndarray, "condition time unit"]) -> Currents | None:
+    """Currents between halves of the units, about their means; None where units are not those that are observed.
+
+    A readout scales units to rates, so that a current counts as much as the rate of the unit it flows into. Of several projections that differ in
+    their unit, as of a mean and a variance, the first counts.
+    """
+    if model.initial or (model.readout and model.projections[model.readout.weights].rule != "diagonal"):
+        return None
+    arrays, called = model.arrays(), [name for name in model.projections if name in model.parsed.called()]
+    unit = model.projections[called[0]].unit
+    W = np.sum([arrays[name] for name in called if model.projections[name].unit == unit], axis=0)
+    scale = np.diag(arrays[model.readout.weights]) if model.readout else np.ones(model.units)
+    flat = (rates - rates.mean(axis=(0, 1))).reshape(-1, model.units) / scale
+    half = model.units // 2
+    return currents(scale[:, None] * W, flat, {"first": np.arange(half), "second": np.arange(half, model.units)})

@@ -1,0 +1,58 @@
+"""How well a student predicts rates: explained variance on held-out conditions, each unit counting the same."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.errors import ComparisonError
+from cortex_sim.fitting import FLOOR, unit_scale
+from cortex_sim.trials import Trials
+
+
+def explained(
+    wanted: Float[ndarray, "condition time unit"], found: Float[ndarray, "condition time unit"], *,
+    mean: Float[ndarray, " unit"], scale: Float[ndarray, " unit"],
+) -> float:
+    r"""Fraction of variance explained, :math:`1 - \sum (y - \hat y)^2/\sigma^2 / \sum (y - \mu)^2/\sigma^2`.
+
+    Args:
+        wanted: y.
+        found: the prediction of y.
+        mean: of each unit, from training conditions only: what a model that knows nothing predicts.
+        scale: standard deviation of each unit, from training conditions only.
+    """
+    return float(1 - ((((wanted - found) / scale) ** 2).sum() / (((wanted - mean) / scale) ** 2).sum()))
+
+
+def reference(training: Trials | Sequence[Trials]) -> tuple[Float[ndarray, "*condition unit"], Float[ndarray, "*condition unit"]]:
+    """Mean and standard deviation of each unit over training conditions and time; the latter at least a tenth of the median one.
+
+    Args:
+        training: the training part, or one for each compared condition where each was held out by itself; means and deviations then have
+            the shape (condition, 1, unit).
+    """
+    if not isinstance(training, Trials):
+        means, deviations = zip(*map(reference, training), strict=True)
+        return np.stack(means)[:, None], np.stack(deviations)[:, None]
+    return training.rate.mean(axis=(0, 1)), unit_scale(training)
+
+
+def active(trials: Trials, training: Trials) -> float:
+    """Fraction of units that vary: by at least a tenth of what the median unit of the training part does."""
+    return float((trials.rate.std(axis=(0, 1)) >= FLOOR * np.median(training.rate.std(axis=(0, 1)))).mean())
+
+
+def check_matched(teacher: Trials, student: Trials) -> None:
+    """Refuse two sides that are not the same conditions, bins and units.
+
+    Raises:
+        ComparisonError: what differs.
+    """
+    if teacher.rate.shape != student.rate.shape:
+        raise ComparisonError(f"teacher has (condition, time, unit) {teacher.rate.shape}, student {student.rate.shape}; they should match.")
+    if not np.array_equal(teacher.condition, student.condition):
+        raise ComparisonError(f"conditions differ: {teacher.condition[:5].tolist()}... and {student.condition[:5].tolist()}...; order them alike.")
+    if np.abs(teacher.time - student.time).max() > 1e-6:
+        raise ComparisonError(f"bins differ: teacher starts at {teacher.time[0]:g} s, student at {student.time[0]:g} s; cut both to one window.")

@@ -1,0 +1,98 @@
+r"""How far a perfect model could get: the noise of condition averages, from halves of the trials.
+
+With the averages A and B of two random halves of :math:`n_1 + n_2 = n` trials, :math:`\tfrac{n_1 n_2}{n^2}(A-B)^2` has the expectation
+:math:`s^2/n`, the variance of the average of all n. A model that knows the true course y errs by that much and no less. Written with
+:math:`r = (D-E)/(D+E)`, the intraclass correlation of the halves, where D is the variance of the average over conditions and time and E that of
+its noise, :math:`1 - E/D = 2r/(1+r)` is the prophecy of Spearman and Brown; for signal of variance 1 it is :math:`1/(1+s^2/n)`.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.comparison import _prediction as prediction
+from cortex_sim.errors import ComparisonError
+from cortex_sim.trials import Trials
+
+SPLITS = 20
+HALVES = 22  # names the random stream
+
+
+def ceiling(trials: Trials, *, training: Trials | Sequence[Trials] | None = None, splits: int = SPLITS, seed: int = 0) -> float:
+    """Give the R² that a model which knows the true rates would reach on the condition averages of these trials.
+
+    Each unit counts as in :func:`cortex_sim.comparison._prediction.explained`, which computes it, so this is the ceiling of "R² of rates" of a
+    student whose teacher is ``trials.averaged()``. It is an estimate: with few trials a good student may land a little above it.
+
+    Args:
+        trials: rates of single trials, two or more of each condition, of the conditions that are predicted.
+        training: condition averages that the mean and scale of each unit come from, as ``explained`` wants them; those of ``trials`` if left out.
+        splits: random halves averaged over.
+        seed: of the splits.
+
+    Raises:
+        ComparisonError: a condition has one trial, or nothing varies.
+    """
+    average = trials.averaged()
+    mean, scale = prediction.reference(average if training is None else training)
+    noise = noise_variance(trials, splits=splits, seed=seed)
+    _check_varying(average)
+    return prediction.explained(average.rate, average.rate + np.sqrt(noise), mean=mean, scale=scale)
+
+
+def reliability(trials: Trials, *, splits: int = SPLITS, seed: int = 0) -> Float[ndarray, " unit"]:
+    """Give the reliability of each unit's condition averages over conditions and time: 1 without noise, 0 where there is nothing but noise.
+
+    Args:
+        trials: rates of single trials, two or more of each condition.
+        splits: random halves averaged over.
+        seed: of the splits.
+
+    Returns:
+        The split-half correlation after Spearman and Brown; NaN where the unit does not vary, slightly below 0 by chance.
+
+    Raises:
+        ComparisonError: a condition has one trial, or nothing varies.
+    """
+    average = trials.averaged()
+    noise = noise_variance(trials, splits=splits, seed=seed)
+    _check_varying(average)
+    varying = np.ptp(average.rate, axis=(0, 1)) > 0
+    total = average.rate.var(axis=(0, 1))
+    return np.where(varying, 1 - noise.mean(axis=(0, 1)) / np.where(varying, total, 1.0), np.nan)
+
+
+def noise_variance(trials: Trials, *, splits: int = SPLITS, seed: int = 0) -> Float[ndarray, "condition time unit"]:
+    """Estimate the variance of condition averages from random halves; see the head of this file.
+
+    Args:
+        trials: rates of single trials, two or more of each condition.
+        splits: random halves averaged over.
+        seed: of the splits.
+
+    Returns:
+        In the square of the rates' unit, conditions in order of first appearance.
+
+    Raises:
+        ComparisonError: a condition has one trial.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence((seed, HALVES)))
+    found = []
+    for label in dict.fromkeys(trials.condition.tolist()):
+        repeats = trials.rate[trials.condition == label]
+        if len(repeats) < 2:
+            raise ComparisonError(f"reliability: condition {label!r} has one trial; a ceiling needs at least 2 of each, before they are averaged.")
+        found.append(np.mean([_halved(repeats[rng.permutation(len(repeats))]) for _ in range(splits)], axis=0))
+    return np.stack(found)
+
+
+def _halved(repeats: Float[ndarray, "trial time unit"]) -> Float[ndarray, "time unit"]:
+    count, half = len(repeats), len(repeats) // 2
+    return half * (count - half) / count**2 * (repeats[:half].mean(axis=0) - repeats[half:].mean(axis=0)) ** 2
+
+
+def _check_varying(average: Trials) -> None:
+    if not np.ptp(average.rate, axis=(0, 1)).any():
+        raise ComparisonError("reliability: no unit varies over conditions and time, so there is nothing to be reliable.")

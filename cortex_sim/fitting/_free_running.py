@@ -1,0 +1,106 @@
+"""Leaky networks run freely in NumPy, for rules that look at every step of them."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.cards import Model, scale
+from cortex_sim.errors import OptionError, TaskError
+from cortex_sim.fitting._options import Lesson, Options
+from cortex_sim.simulation import Schedule
+from cortex_sim.simulation.forms import Coefficients, Leaky
+from cortex_sim.tasks import Task
+from cortex_sim.trials import Trials
+
+PENALTIES = ("penalty_rates", "penalty_weights", "penalty_jacobian", "penalty_smoothness")
+
+
+def check_options(rule: str, options: Options, losses: tuple[str, ...] = ("squared",)) -> None:
+    """Refuse what a rule cannot minimise.
+
+    Raises:
+        OptionError: a penalty, or a loss that is not among these.
+    """
+    for name in PENALTIES:
+        if value := getattr(options, name):
+            raise OptionError(f"rule {rule!r} knows no regularisers: {name} {value!r} should be 0.")
+    if options.loss not in losses:
+        raise OptionError(f"rule {rule!r} minimises the {' or '.join(losses)} error; loss is {options.loss!r}.")
+
+
+def added(leaky: Leaky, arrays: Mapping[str, ndarray], schedule: Schedule, found: Coefficients) -> Float[ndarray, "step trial unit"]:
+    """What constants and inputs add to the state at each step.
+
+    Raises:
+        TaskError: the task clamps units.
+    """
+    model = leaky.model
+    if schedule.clamps:
+        raise TaskError(f"task {schedule.task.name!r}: holds units; {model.name} can be taught so by rule 'bptt' alone.")
+    total = np.tile(np.asarray(found.constant, dtype=float), (schedule.steps, schedule.task.trials, 1))
+    drive = sum((course[:, None, None] * pattern for pattern, course in schedule.patterns), np.zeros(()))
+    for name, item in model.inputs.items():
+        if item.noise:
+            source = schedule.noise(name)
+            total += found.inputs[name] * np.stack([next(source) for _ in range(schedule.steps)])
+        elif name in schedule.stimuli:
+            heard = np.moveaxis(schedule.stimuli[name], 1, 0) @ arrays[str(item.weights)].T
+            total += found.inputs[name] * scale(item.unit) * heard
+        elif not item.weights:
+            total = total + found.inputs[name] * scale(item.unit) * drive
+    return total
+
+
+def run(
+    leaky: Leaky, arrays: Mapping[str, ndarray], schedule: Schedule, extra: Float[ndarray, "step trial unit"] | None = None
+) -> Float[ndarray, "step trial unit"]:
+    """Rates at every step.
+
+    Args:
+        leaky: the network.
+        arrays: its weights and per-unit parameters.
+        schedule: what it is run on.
+        extra: input through the same door as the recurrent one, in its unit.
+    """
+    found = leaky.coefficients(arrays)
+    steps = added(leaky, arrays, schedule, found)
+    return stepped(leaky, arrays, found, schedule.initial(), steps if extra is None else steps + found.coupling * extra)
+
+
+def stepped(
+    leaky: Leaky, arrays: Mapping[str, ndarray], found: Coefficients, x: Float[ndarray, "trial unit"], steps: Float[ndarray, "step trial unit"]
+) -> Float[ndarray, "step trial unit"]:
+    """Rates at every step, from what is added to the state at each."""
+    rates, W = np.empty_like(steps), arrays[leaky.recurrent]
+    for now, more in zip(rates, steps, strict=True):
+        now[:] = leaky.rate(x, arrays)
+        x = found.decay * x + found.coupling * (now @ W.T) + more
+    return rates
+
+
+def outputs(
+    leaky: Leaky, arrays: Mapping[str, ndarray], schedule: Schedule, rates: Float[ndarray, "step trial unit"]
+) -> Float[ndarray, "trial time observed"]:
+    """Observed rates at the bins."""
+    at_bins, readout = np.moveaxis(rates[:: schedule.every], 0, 1), leaky.model.readout
+    return at_bins @ arrays[readout.weights].T + arrays[readout.offset] if readout else at_bins
+
+
+def squared_error(found: Float[ndarray, "trial time observed"], lesson: Lesson) -> float:
+    """Mean over trials, bins and outputs, as every rule reports it: each output in units of its scale, each bin by its weight."""
+    return float((lesson.weights * ((found - lesson.rates) / lesson.scale) ** 2).mean())
+
+
+def check(leaky: Leaky, arrays: Mapping[str, ndarray], lesson: Lesson) -> float:
+    """Squared error of the network on a lesson, running freely."""
+    schedule = Schedule(leaky.model, dict(arrays), lesson.task)
+    return squared_error(outputs(leaky, arrays, schedule, run(leaky, arrays, schedule)), lesson)
+
+
+def hidden(model: Model, task: Task) -> Trials:
+    """Rates of a leaky network's own units, rather than the outputs that its readout makes of them."""
+    schedule = Schedule(model, model.arrays(), task)
+    rates = run(Leaky.of(model, asked_by="hidden"), schedule.arrays, schedule)[:: schedule.every]
+    return Trials.from_arrays(np.moveaxis(rates, 0, 1), task.time, condition=task.condition, units="1")

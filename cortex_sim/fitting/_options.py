@@ -1,0 +1,134 @@
+"""What a network is to learn, how it is taught, and how that went: the same for every learning rule."""
+
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.errors import OptionError, suggestion
+from cortex_sim.tasks import Task
+
+Loss = Literal["squared", "binary cross-entropy", "cross-entropy"]
+Optimiser = Literal["adam", "adamw", "sgd"]
+Through = Literal["all", "segment", "checkpoints"]
+Start = Literal["first bin", "rest"]
+Device = Literal["cpu", "cuda"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a student is taught.
+
+    Attributes:
+        epochs: at most; 0 keeps the closed-form start.
+        batch: conditions per step.
+        rate: learning rate at the start.
+        patience: epochs without improvement on the validation conditions before stopping.
+        validation: fraction of the conditions kept for early stopping; 0 where all are taught and those decide.
+        closed_form: start from the regression of the student's own equation, where its state can be read off the rates.
+        start: from the rates of the first bin, or from rest (a network that is told by its channels what to do; always so with a body).
+        loss: squared error in units of each output's standard deviation; or of probabilities, of which the outputs are the logits.
+        optimiser: Adam, AdamW, or SGD: W ← W − rate ∂L/∂W.
+        momentum: of SGD.
+        weight_decay: of the optimiser.
+        clip: largest gradient norm.
+        penalty_rates: times the mean squared rate of the units.
+        penalty_weights: times the mean squared entry of each learned projection, summed over projections.
+        penalty_jacobian: times the squared Frobenius norm of the recurrent Jacobian, W diag(r'(x)), divided by the number of units and averaged
+            over trials and bins (Sussillo et al. 2015); leaky networks only.
+        penalty_smoothness: times the mean squared change of the units' rates from bin to bin.
+        penalty_effort: times the mean squared activation of the muscles, or the mean squared torque of an arm without them, in (N m)².
+        through: gradients through all of time; through one segment at a time, each step of the optimiser after a segment, the state carried on
+            (truncated back-propagation); or through all of time while only the states between segments are kept and the rest is computed again.
+        segment: length of a segment, in bins.
+        device: where back-propagation computes; ``"cuda"`` needs a GPU and gives the same to the round-off of float32.
+    """
+
+    epochs: int = 80
+    batch: int = 64
+    rate: float = 2e-3
+    patience: int = 20
+    validation: float = 0.1
+    closed_form: bool = True
+    start: Start = "first bin"
+    loss: Loss = "squared"
+    optimiser: Optimiser = "adam"
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    penalty_rates: float = 0.0
+    penalty_weights: float = 0.0
+    penalty_jacobian: float = 0.0
+    penalty_smoothness: float = 0.0
+    penalty_effort: float = 0.0
+    through: Through = "all"
+    segment: int = 100
+    device: Device = "cpu"
+
+    def __post_init__(self) -> None:
+        for name, kind in (("loss", Loss), ("optimiser", Optimiser), ("through", Through), ("start", Start), ("device", Device)):
+            if (found := getattr(self, name)) not in get_args(kind):
+                raise OptionError(f"{name} {found!r} is unknown. {suggestion(found, get_args(kind))}")
+        for name in ("epochs", "rate", "momentum", "weight_decay", *(name for name in vars(self) if name.startswith("penalty_"))):
+            if getattr(self, name) < 0:
+                raise OptionError(f"{name} {getattr(self, name)!r} should be 0 or more.")
+        for name in ("batch", "patience", "clip", "segment"):
+            if getattr(self, name) <= 0:
+                raise OptionError(f"{name} {getattr(self, name)!r} should be above 0.")
+        if not 0 <= self.validation < 1:
+            raise OptionError(f"validation {self.validation!r} should be 0 or more and below 1.")
+
+
+CUSTOMARY = Options()
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is to be learned: a task, the outputs wanted on it, and what their errors are divided by.
+
+    Attributes:
+        task: with the observed initial rates where the network starts from them, and its mask where not every bin counts.
+        rates: wanted, (trial, time, observed).
+        scale: of each observed unit; an error of this size counts as 1.
+    """
+
+    task: Task
+    rates: Float[ndarray, "trial time observed"]
+    scale: Float[ndarray, " observed"]
+
+    @property
+    def weights(self) -> Float[ndarray, "trial time 1"]:
+        """How much each bin counts; 1 in the mean over those that count at all, so that losses compare between tasks."""
+        mask = np.ones(self.rates.shape[:2]) if self.task.mask is None else self.task.mask
+        return (mask / mask.mean())[:, :, None]
+
+
+@dataclass
+class Course:
+    """How training went: losses by epoch, the best weights, and whether it was interrupted.
+
+    Rules that correct the student while it runs note what it put out in the last epoch, (trial, time, observed).
+    """
+
+    arrays: dict[str, ndarray]
+    train: list[float] = field(default_factory=list)
+    validation: list[float] = field(default_factory=list)
+    best: float = float("inf")
+    stale: int = 0
+    interrupted: bool = False
+    outputs: Float[ndarray, "trial time observed"] | None = None
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        return len(self.train)
+
+    def keep(self, loss: float, validation: float, arrays: dict[str, ndarray]) -> None:
+        """Note an epoch, and its weights if they are the best so far on the validation conditions."""
+        self.train.append(loss)
+        self.validation.append(validation)
+        self.stale += 1
+        if validation < self.best:
+            self.best, self.stale, self.arrays = validation, 0, arrays

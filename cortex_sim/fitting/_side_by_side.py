@@ -1,0 +1,124 @@
+"""Students are independent: train them side by side, resuming each from its own checkpoint."""
+
+import hashlib
+import json
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from cortex_sim.cards import Model
+from cortex_sim.fitting._fit import Fitted, train
+from cortex_sim.fitting._options import Options
+from cortex_sim.runtime import cache_folder, content_key, track, write_text
+from cortex_sim.tasks import Task
+from cortex_sim.tasks.body import KINDS
+from cortex_sim.trials import Trials, derangement
+
+ORDER = 10  # names the random stream that shuffles conditions
+
+
+@dataclass(frozen=True)
+class Job:
+    """One student to train: the arguments of :func:`train`."""
+
+    model: Model
+    trials: Trials
+    task: Task
+    seed: int = 0
+    options: Options = field(default_factory=Options)
+    rule: str = "bptt"
+    how: Mapping[str, float] = field(default_factory=dict)
+
+
+def with_controls(students: Mapping[str, tuple[Model, Options]], trials: Trials, task: Task, *, shuffled: Options, seed: int) -> dict[str, Job]:
+    """Put beside the students to teach the two that every table needs: one untrained, one taught with its conditions shuffled.
+
+    Both have the first student's architecture. The shuffled one learns to go on from each condition's first bin as another condition does.
+
+    Args:
+        students: what to teach, and how, by name.
+        trials: rates to reproduce.
+        task: what produced them.
+        shuffled: how the shuffled one is taught.
+        seed: of every student, and of the shuffle.
+    """
+    basic, _ = next(iter(students.values()))
+    order = derangement(len(trials.rate), np.random.default_rng(np.random.SeedSequence((seed, ORDER))))
+    wrong = np.concatenate([trials.rate[:, :1], trials.rate[order][:, 1:]], axis=1)
+    mixed = Trials.from_arrays(wrong, trials.time, condition=trials.condition)
+    jobs = {name: Job(model, trials, task, seed, options) for name, (model, options) in students.items()}
+    jobs["untrained"] = Job(basic, trials, task, seed, Options(epochs=0, closed_form=False))
+    return jobs | {"shuffled": Job(basic, mixed, task, seed, shuffled)}
+
+
+def train_many(jobs: Mapping[str, Job]) -> dict[str, Fitted]:
+    """Train students side by side, one process with one thread each, with progress.
+
+    A run that is killed resumes from where it was when the same jobs are asked for again: each has a checkpoint in the cache, named by the
+    content of everything that decides its result.
+
+    Args:
+        jobs: by name.
+    """
+    from joblib import Parallel, cpu_count, delayed
+    from joblib.externals.loky import get_reusable_executor
+
+    cores = min(len(jobs), cpu_count())
+    with tempfile.TemporaryDirectory(prefix="cortex-sim-") as folder, track(f"training {len(jobs)} students") as report:
+        boards = {name: Path(folder) / f"{number}.json" for number, name in enumerate(jobs)}
+        watching = threading.Event()
+        watcher = threading.Thread(target=_watch, args=(boards, report, watching), daemon=True)
+        watcher.start()
+        try:
+            calls = [delayed(_train_alone)(job, _checkpoint(job), boards[name]) for name, job in jobs.items()]
+            return dict(zip(jobs, Parallel(n_jobs=max(1, cores))(calls), strict=True))
+        finally:
+            watching.set()
+            watcher.join()
+            get_reusable_executor().shutdown(wait=True)  # idle workers would keep half a gigabyte each
+
+
+def _train_alone(job: Job, checkpoint: Path, board: Path) -> Fitted:
+    from cortex_sim.simulation.torch import use_one_thread
+
+    use_one_thread()
+
+    def report(done: float, text: str) -> None:
+        write_text(board, json.dumps([done, text]))
+
+    with threadpool_limits(1):
+        made = train(
+            job.model, job.trials, job.task, seed=job.seed, options=job.options, rule=job.rule, how=job.how, checkpoint=checkpoint, report=report
+        )
+    report(1.0, "")
+    return made
+
+
+def _checkpoint(job: Job) -> Path:
+    given = job.task
+    acting = [[d.pattern, d.course] for d in given.drives], [[c.units, c.rate, c.course] for c in given.clamps]
+    loads = [[load.course, *(_or_nothing(getattr(load, kind)) for kind in KINDS)] for load in given.loads]
+    task = [given.condition.tolist(), *acting, repr(given.body), loads, _or_nothing(given.feeling)]
+    channels, mask = _or_nothing(given.channels if given.channels is None else given.channels.values), _or_nothing(given.mask)
+    code = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(Path(__file__).parents[1].rglob("*.py"))]
+    key = content_key(job.model.key, job.trials.rate, task, channels, mask, job.seed, asdict(job.options), job.rule, dict(job.how), code)
+    return cache_folder() / "fits" / f"{key[:24]}.pt"
+
+
+def _or_nothing(array: Any) -> Any:
+    return [] if array is None else array
+
+
+def _watch(boards: Mapping[str, Path], report: Callable[[float, str], None], stop: threading.Event) -> None:
+    """Put the progress of all students into one line, twice a second."""
+    while not stop.wait(0.5):
+        found = {name: json.loads(board.read_text()) for name, board in boards.items() if board.exists()}
+        if found:
+            texts = "; ".join(f"{name} {text}" for name, (done, text) in found.items() if done < 1)
+            report(sum(done for done, _ in found.values()) / len(boards), texts)

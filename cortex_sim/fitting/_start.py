@@ -1,0 +1,146 @@
+"""Where training starts from: a student of the data's size, and the closed-form regression of its own equation."""
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.linalg import solve_triangular
+from scipy.optimize import nnls
+
+from cortex_sim.cards import Model
+from cortex_sim.simulation import Schedule, flow, state_of
+from cortex_sim.tasks import BIN, Task
+from cortex_sim.trials import Trials
+
+PART = 64  # trials regressed at a time, to keep memory small
+FLOOR = 0.1  # of the median standard deviation of the units: what a quiet unit counts as
+RIDGE = 1e-6  # of the mean squared rate
+HEADROOM = 1.05  # of the largest training rate, where a bounded unit saturates
+
+
+def unit_scale(trials: Trials) -> Float[ndarray, " unit"]:
+    """Standard deviation of each unit over conditions and time, at least a tenth of the median one."""
+    sd = trials.rate.std(axis=(0, 1))
+    return np.maximum(sd, max(FLOOR * float(np.median(sd)), np.finfo(float).tiny))
+
+
+def one_unit_each(model: Model) -> bool:
+    """Say whether each observed rate is one unit's, so that the state can be read off the rates."""
+    diagonal = model.readout is None or model.projections[model.readout.weights].rule == "diagonal"
+    return diagonal and model.initial is None and model.rate != model.parsed.state
+
+
+def own_class(circuit: Model) -> Model:
+    """Make a student of a circuit's own equations and constants, with a step of one bin and recurrent weights to be learned."""
+    recurrent = circuit.parsed.called() & circuit.projections.keys()
+    untrained = {"rule": "gaussian", "arguments": {"gain": {"value": 0.9, "meaning": "spectral radius before training"}}, "learn": True}
+    changes = {
+        "name": "own_class", "kind": "rnn", "title": f"Network with the equations of {circuit.name}, its weights to be learned", "weights": None,
+        "dt": {"value": 10, "unit": "ms", "meaning": "integration step, one bin", "source": "chosen"},
+        "projections": {name: part.model_dump() | (untrained if name in recurrent else {}) for name, part in circuit.projections.items()},
+    }  # fmt: skip
+    return Model.model_validate(circuit.model_dump() | changes)
+
+
+def paced(student: Model, circuit: Model) -> Model:
+    """Give a student the circuit's time constant where its card says that it is the circuit's."""
+    name = next((name for name in ("tau_push", "tau") if name in student.parameters), None)
+    if name is None or "tau" not in circuit.scalars:
+        return student
+    tau = {"value": circuit.scalars["tau"], "unit": "second"}
+    return student.with_arrays({}, parameters={key: p.model_dump() | (tau if key == name else {}) for key, p in student.parameters.items()})
+
+
+def adapt(model: Model, trials: Trials, task: Task, seed: int) -> Model:
+    """Bring a student to the size of the data, its untrained weights to the seed, and its readout to the range of each unit.
+
+    Where the task has a body, its outputs are the body's commands, which are not known beforehand, and it hears what the body feels.
+    """
+    observed = task.body.commands if task.body else trials.rate.shape[2]
+    sizes = {"observed": observed} | ({"units": observed} if one_unit_each(model) else {})
+    heard = (0 if task.channels is None else task.channels.shape[2]) + (task.body.sensors if task.body else 0)
+    channels = heard if any(item.listens for item in model.inputs.values()) else 0
+    sized = model.with_arrays({}, **sizes, channels=channels, seed=seed)
+    if sized.readout is None or task.body:
+        return sized
+    rest = trials.rate.mean(axis=(0, 1))
+    scale = unit_scale(trials)
+    if one_unit_each(sized):
+        low, high = trials.rate.min(axis=(0, 1)), trials.rate.max(axis=(0, 1))
+        middle, half = (low + high) / 2, np.maximum(HEADROOM * (high - low) / 2, scale)
+        return sized.with_arrays({sized.readout.weights: np.diag(half), sized.readout.offset: middle})
+    arrays = sized.arrays()
+    ready = {sized.readout.weights: arrays[sized.readout.weights] * scale[:, None], sized.readout.offset: rest}
+    if sized.initial:
+        encoder = arrays[sized.initial.weights] / scale
+        ready |= {sized.initial.weights: encoder, sized.initial.offset: -encoder @ rest}
+    return sized.with_arrays(ready)
+
+
+def regress(model: Model, trials: Trials, task: Task) -> Model:
+    r"""Solve for the recurrent weights in closed form, under teacher forcing.
+
+    With the state x read off the rates, one Euler step gives :math:`(x_{t+1} - x_t)/\Delta t = f(x_t, 0) + a\,W r_t`, which is linear in W;
+    f and a are evaluated from the model's own equation text. Bias terms that enter like W r are fitted with it. Under Dale's law the same
+    squared error is minimised over weights of the right signs, which is convex. Weights held to a rank are left as they are.
+
+    Args:
+        model: with one unit for each observed rate, a step of one bin, and one recurrent projection.
+        trials: rates to reproduce.
+        task: its drives are the inputs.
+    """
+    equations = model.parsed
+    recurrent = [name for name in equations.called() & model.projections.keys() if model.projections[name].learn]
+    if len(recurrent) != 1 or abs(model.dt.si - BIN) > 1e-9 or model.projections[recurrent[0]].rank:
+        return model
+    biased = "b" in equations.parameters and model.parameters["b"].learn
+    parts = np.array_split(np.arange(task.trials), -(-task.trials // PART))
+    sums = [_normal_equations(model, recurrent[0], trials.select(part), task.select(part), biased) for part in parts]
+    gram, moments = (np.sum(each, axis=0) for each in zip(*sums, strict=True))
+    units = moments.shape[1]
+    gram += RIDGE * np.trace(gram[:units, :units]) / units * np.eye(len(gram))
+    signs = None if model.projections[recurrent[0]].excitatory is None else model.signs(recurrent[0])
+    solution = (np.linalg.solve(gram, moments) if signs is None else _signed(gram, moments, signs)).T
+    return model.with_arrays({recurrent[0]: solution[:, :units]} | ({"b": solution[:, -1]} if biased else {}))
+
+
+def _normal_equations(
+    model: Model, recurrent: str, trials: Trials, task: Task, biased: bool
+) -> tuple[Float[ndarray, "regressor regressor"], Float[ndarray, "regressor unit"]]:
+    """Sums of products of the regressors (rates, and 1 for a bias) with themselves and with what W r has to be."""
+    arrays, rates = model.arrays(), trials.rate
+    if model.readout:
+        rates = (rates - arrays[model.readout.offset]) / np.diag(arrays[model.readout.weights])
+    state = state_of(model, rates)
+    unbiased = arrays | {name: 0.0 * arrays[name] for name in model.parsed.parameters}
+    still, gain = (flow(model, unbiased, state, {recurrent: coupling}) for coupling in (0.0, 1.0))
+    gain = gain - still
+    still = still + gain * _driven(Schedule(model, arrays, task), state.shape)
+    wanted = (np.diff(state, axis=1) / model.dt.si - still[:, :-1]) / gain[:, :-1]
+    regressors = rates[:, :-1].reshape(-1, rates.shape[2])
+    design = np.hstack([regressors, np.ones((len(regressors), int(biased)))])
+    return design.T @ design, design.T @ wanted.reshape(len(design), -1)
+
+
+def _signed(
+    gram: Float[ndarray, "regressor regressor"], moments: Float[ndarray, "regressor unit"], signs: Float[ndarray, " source"]
+) -> Float[ndarray, "regressor unit"]:
+    """Solve the same least squares with every source's weights of one sign (Dale's law); regressors beyond the sources are free.
+
+    With gram = L L', the squared error is that of L' w against L^-1 moments, and weights of a sign are non-negative after the sign is
+    moved into the columns; a free regressor is the difference of two non-negative ones.
+    """
+    L = np.linalg.cholesky(gram)
+    targets = solve_triangular(L, moments, lower=True)
+    free = len(gram) - len(signs)
+    columns = np.hstack([L.T[:, : len(signs)] * signs, L.T[:, len(signs) :], -L.T[:, len(signs) :]])
+    found = np.array([nnls(columns, target)[0] for target in targets.T]).T
+    sources, plus, minus = np.split(found, [len(signs), len(signs) + free])
+    return np.vstack([sources * signs[:, None], plus - minus])
+
+
+def _driven(schedule: Schedule, shape: tuple[int, ...]) -> Float[ndarray, "trial time unit"]:
+    """Input to each unit at each bin."""
+    total = np.zeros(shape)
+    for pattern, course in schedule.patterns:
+        total += pattern[:, None, :] * course[None, :, None]
+    return total

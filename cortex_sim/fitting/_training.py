@@ -1,0 +1,296 @@
+"""Back-propagation through time: a twin learns to put out what is wanted, free running."""
+
+import pickle
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.utils.checkpoint import checkpoint as recomputed
+
+from cortex_sim.cards import Model
+from cortex_sim.errors import OptionError
+from cortex_sim.fitting._options import Course, Lesson, Loss, Options
+from cortex_sim.runtime import whole_file
+from cortex_sim.simulation import Noise, Schedule
+from cortex_sim.simulation.forms import Leaky
+from cortex_sim.simulation.torch import Run, Twin, advance, runs, spans
+
+SAVE_EVERY = 2.0  # s between checkpoints
+EPOCH = 12  # names the random streams that order conditions
+FLOOR = 0.02  # of the learning rate, at the end of the cosine
+
+
+def train(
+    model: Model, lesson: Lesson, check: Lesson, *, options: Options, seed: int, checkpoint: Path | None = None,
+    report: Callable[[float, str], None] = lambda done, text: None,
+) -> Course:
+    """Descend the error of the free-running outputs; keep the weights that do best on the check lesson.
+
+    Args:
+        model: with the weights to start from; arrays its card marks ``learn`` change.
+        lesson: trained on.
+        check: never trained on; decides when to stop and which weights to keep.
+        options: of the optimiser: its rate falls along a cosine, gradients are clipped, and training stops early.
+        seed: of the order of conditions; epoch e of one seed is the same whether or not the run was interrupted before.
+        checkpoint: file to continue from and to write to every two seconds; removed at the end.
+        report: called with the fraction done and a line of text.
+
+    Returns:
+        The course; ``interrupted`` is set if Ctrl-C ended it, and the best weights so far are kept. A loss that is no longer finite ends
+        training too.
+
+    Raises:
+        OptionError: a GPU is asked for where there is none.
+    """
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise OptionError("device 'cuda': torch sees no GPU here; leave device at 'cpu', or install a build of torch for CUDA on a machine with one.")
+    twin = Twin(model, model.arrays(), dtype=torch.float32, device=options.device)
+    optimiser = _optimiser(twin, options)
+    course, saved = Course(twin.arrays()), time.monotonic()
+    try:
+        if options.epochs and not _resume(checkpoint, twin, optimiser, course):
+            course.best = _finite(_loss(twin, check, options))
+        while course.epoch < options.epochs and course.stale < options.patience:
+            _set_rate(optimiser, options, course.epoch)
+            loss = _epoch(twin, optimiser, lesson, options, np.random.SeedSequence((seed, course.epoch, EPOCH)))
+            course.keep(loss, _loss(twin, check, options), twin.arrays())
+            if not np.isfinite(loss):
+                break
+            report(course.epoch / options.epochs, f"loss {course.train[-1]:.4f}, validation {course.validation[-1]:.4f}")
+            if checkpoint and time.monotonic() - saved > SAVE_EVERY:
+                _save(checkpoint, twin, optimiser, course)
+                saved = time.monotonic()
+    except KeyboardInterrupt:
+        course.interrupted = True
+        return course
+    if checkpoint:
+        checkpoint.unlink(missing_ok=True)
+    return course
+
+
+def _optimiser(twin: Twin, options: Options) -> torch.optim.Optimizer:
+    learned = [parameter for parameter in twin.parameters() if parameter.requires_grad]
+    match options.optimiser:
+        case "sgd":
+            return torch.optim.SGD(learned, lr=options.rate, momentum=options.momentum, weight_decay=options.weight_decay)
+        case "adamw":
+            return torch.optim.AdamW(learned, lr=options.rate, weight_decay=options.weight_decay)
+    return torch.optim.Adam(learned, lr=options.rate, weight_decay=options.weight_decay)
+
+
+def _epoch(twin: Twin, optimiser: torch.optim.Optimizer, lesson: Lesson, options: Options, entropy: np.random.SeedSequence) -> float:
+    everyone = whole(twin, lesson, int(entropy.generate_state(1)[0]))
+    order = np.random.default_rng(entropy).permutation(len(everyone.wanted))
+    learn = _truncated if options.through == "segment" else _descend
+    parts = np.array_split(order, max(1, round(len(order) / options.batch)))
+    return float(np.mean([learn(twin, optimiser, everyone.part(chosen), options) for chosen in parts]))
+
+
+class Batch(NamedTuple):
+    """Trials that are taught at once: which, from where, what is wanted of them and how much each bin counts."""
+
+    schedule: Schedule
+    chosen: ndarray
+    initial: Float[Tensor, "trial state"]
+    encoded: bool
+    wanted: Float[Tensor, "trial time observed"]
+    scale: Float[Tensor, " observed"]
+    weights: Float[Tensor, "trial time 1"]
+
+    def part(self, chosen: ndarray) -> "Batch":
+        """Keep these trials."""
+        return self._replace(chosen=chosen, initial=self.initial[chosen], wanted=self.wanted[chosen], weights=self.weights[chosen])
+
+    def start(self, twin: Twin) -> Float[Tensor, "trial state"]:
+        """States at the start; through the encoder where it is learned."""
+        return twin.encode(self.initial) if self.encoded else self.initial
+
+
+def whole(twin: Twin, lesson: Lesson, seed: int) -> Batch:
+    """All trials of a lesson, with the twin's present weights and the noise of a seed."""
+    schedule = Schedule(twin.model, twin.arrays(), lesson.task, seed=seed)
+    encoded = twin.model.initial is not None and lesson.task.initial is not None
+    given = lesson.task.initial if encoded else schedule.start()
+    assert given is not None
+    initial, wanted, scale, weights = (twin.tensor(array) for array in (given, lesson.rates, lesson.scale, lesson.weights))
+    return Batch(schedule, np.arange(len(wanted)), initial, encoded, wanted, scale, weights)
+
+
+class Piece(NamedTuple):
+    """What a span of bins adds to the error and to what is descended, and where it ends."""
+
+    error: Tensor
+    objective: Tensor
+    state: Float[Tensor, "trial state"]
+    rates: Float[Tensor, "trial 1 unit"]
+    noise: Mapping[str, Noise]
+
+
+def _descend(twin: Twin, optimiser: torch.optim.Optimizer, batch: Batch, options: Options) -> float:
+    """One step down the gradient through all of time."""
+    loss, objective = objective_of(twin, batch, options)
+    _step(twin, optimiser, objective, options)
+    return loss.item()
+
+
+def _truncated(twin: Twin, optimiser: torch.optim.Optimizer, batch: Batch, options: Options) -> float:
+    """One step down after each segment in which anything counts."""
+    bins, loss = batch.wanted.shape[1], 0.0
+    for span, piece in cut(twin, batch, options):
+        if batch.weights[:, span].any():
+            _step(twin, optimiser, piece.objective, options)
+        loss += (span.stop - span.start) / bins * piece.error.item()
+    return loss
+
+
+def cut(twin: Twin, batch: Batch, options: Options, *, of: int | None = None) -> Iterator[tuple[slice, Piece]]:
+    """Run one segment after another, with the weights of that moment; the state goes on, its gradient does not (Williams & Peng 1990).
+
+    Args:
+        twin: what is run.
+        batch: trials, all of their bins.
+        options: its segment, loss and penalties count.
+        of: bins that means are over; those of the segment if None.
+    """
+    state, noise = batch.start(twin), None
+    for span in spans(batch.wanted.shape[1], options.segment):
+        piece = _piece(twin, batch, options, span, of or span.stop - span.start, state, None, noise)
+        yield span, piece
+        state, noise = piece.state.detach(), piece.noise
+
+
+def _step(twin: Twin, optimiser: torch.optim.Optimizer, objective: Tensor, options: Options) -> None:
+    optimiser.zero_grad()
+    objective.backward()
+    torch.nn.utils.clip_grad_norm_(twin.parameters(), options.clip)
+    optimiser.step()
+
+
+def objective_of(twin: Twin, batch: Batch, options: Options) -> tuple[Tensor, Tensor]:
+    """Error of a batch, and that with all penalties, through all of time.
+
+    With checkpoints only the states between segments are kept; each segment is computed again, with the same noise, when the gradient
+    arrives at it (Chen et al. 2016, arXiv:1604.06174), so that memory grows with the segment and with the number of segments, not with
+    their product.
+    """
+    bins, again = batch.wanted.shape[1], options.through == "checkpoints"
+    state, rates, noise, pieces = batch.start(twin), None, None, []
+    for span in spans(bins, options.segment if again else bins):
+        given = (twin, batch, options, span, bins, state, rates, noise)
+        piece = recomputed(_piece, *given, use_reentrant=False, preserve_rng_state=False) if again else _piece(*given)
+        state, rates, noise = piece.state, piece.rates, piece.noise
+        pieces.append((piece.error.detach(), piece.objective))
+    errors, objectives = zip(*pieces, strict=True)
+    return torch.stack(errors).sum(), torch.stack(objectives).sum()
+
+
+def _piece(
+    twin: Twin, batch: Batch, options: Options, span: slice, of: int, state: Tensor, before: Tensor | None, noise: Mapping[str, Noise] | None
+) -> Piece:
+    """Run a span of bins; what it adds to means over ``of`` bins."""
+    run, after = advance(twin, batch.schedule, span, state, noise, batch.chosen)
+    found = error(twin.made(run, batch.schedule), batch.wanted[:, span], batch.scale, batch.weights[:, span], options.loss)
+    found = found * ((span.stop - span.start) / of)
+    last = run.rates[:, -1:].clone()  # a view would keep the rates of the whole span
+    return Piece(found, found + penalty(twin, run, options, of=of, before=before), run.last, last, after)
+
+
+def _finite(loss: float) -> float:
+    return loss if np.isfinite(loss) else float("inf")
+
+
+def _loss(twin: Twin, lesson: Lesson, options: Options) -> float:
+    wanted, scale, weights = (twin.tensor(array) for array in (lesson.rates, lesson.scale, lesson.weights))
+    with torch.no_grad():
+        schedule = Schedule(twin.model, twin.arrays(), lesson.task)
+        made = torch.cat([twin.made(run, schedule) for _, run in runs(twin, schedule)], dim=1)
+        return error(made, wanted, scale, weights, options.loss).item()
+
+
+def error(outputs: Tensor, wanted: Tensor, scale: Tensor, weights: Tensor, loss: Loss) -> Tensor:
+    """Mean error over trials, bins and outputs.
+
+    Args:
+        outputs: (trial, time, output).
+        wanted: the same; for the cross-entropies, probabilities.
+        scale: of each output, for the squared error.
+        weights: of each bin, (trial, time, 1), 1 in the mean.
+        loss: squared; or the cross-entropy in nats of the probabilities of which the outputs are the logits: of one class against none
+            (``"binary cross-entropy"``), or of as many classes as outputs.
+    """
+    match loss:
+        case "binary cross-entropy":
+            return (weights * binary_cross_entropy_with_logits(outputs, wanted, reduction="none")).mean()
+        case "cross-entropy":
+            return -(weights * wanted * outputs.log_softmax(dim=-1)).sum(dim=-1).mean()
+    return (weights * ((outputs - wanted) / scale) ** 2).mean()
+
+
+def penalty(twin: Twin, run: Run, options: Options, *, of: int | None = None, before: Float[Tensor, "trial 1 unit"] | None = None) -> Tensor | float:
+    """What the regularisers add to the error.
+
+    Args:
+        twin: its weights are regularised.
+        run: what it did.
+        options: strengths.
+        of: bins that means are over, where the run is a piece of them.
+        before: rates at the bin before the run.
+    """
+    total: Tensor | float = 0.0
+    of = of or run.rates.shape[1]
+    if options.penalty_rates:
+        total = total + options.penalty_rates * (run.rates**2).mean()
+    if options.penalty_weights:
+        learned = [getattr(twin, name) for name, part in twin.model.projections.items() if part.learn]
+        total = total + options.penalty_weights * sum((W**2).mean() for W in learned)
+    if options.penalty_jacobian:
+        recurrent = Leaky.of(twin.model, asked_by="penalty_jacobian").recurrent
+        assert run.states is not None
+        slope = torch.func.jvp(twin.rate, (run.states,), (torch.ones_like(run.states),))[1]
+        columns = (getattr(twin, recurrent) ** 2).sum(dim=0)
+        total = total + options.penalty_jacobian * (slope**2 @ columns).mean() / twin.model.units
+    total = total * (run.rates.shape[1] / of)
+    if options.penalty_effort and run.course is not None:
+        total = total + options.penalty_effort * (run.course.postures[..., 4:-2] ** 2).mean() * (run.rates.shape[1] / of)
+    if options.penalty_smoothness:
+        changes = (run.rates if before is None else torch.cat([before, run.rates], dim=1)).diff(dim=1)
+        total = total + options.penalty_smoothness * (changes**2).sum(dim=1).mean() / max(1, of - 1)
+    return total
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, options: Options, epoch: int) -> None:
+    falling = (1 + np.cos(np.pi * epoch / options.epochs)) / 2
+    for group in optimiser.param_groups:
+        group["lr"] = float(options.rate * (FLOOR + (1 - FLOOR) * falling))
+
+
+def _save(path: Path, twin: Twin, optimiser: torch.optim.Optimizer, course: Course) -> None:
+    best = {name: torch.tensor(array) for name, array in course.arrays.items()}
+    progress = {"train": course.train, "validation": course.validation, "best": course.best, "stale": course.stale}
+    with whole_file(path) as temporary:
+        torch.save({"twin": twin.state_dict(), "optimiser": optimiser.state_dict(), "arrays": best, "progress": progress}, temporary)
+
+
+def _resume(path: Path | None, twin: Twin, optimiser: torch.optim.Optimizer, course: Course) -> bool:
+    """Go on from a checkpoint and say so; there may be none, or a damaged one."""
+    if path is None or not path.exists():
+        return False
+    try:
+        stored = torch.load(path, weights_only=True, map_location="cpu")
+    except (RuntimeError, OSError, EOFError, KeyError, pickle.UnpicklingError):
+        print(f"checkpoint {path} is damaged; training starts anew", file=sys.stderr)
+        return False
+    twin.load_state_dict(stored["twin"])
+    optimiser.load_state_dict(stored["optimiser"])
+    course.arrays = {name: tensor.numpy() for name, tensor in stored["arrays"].items()}
+    for name, value in stored["progress"].items():
+        setattr(course, name, value)
+    return True

@@ -1,0 +1,6 @@
+from cortex_sim.report._page import number as number
+from cortex_sim.report._report import Animation as Animation
+from cortex_sim.report._report import Claim as Claim
+from cortex_sim.report._report import Picture as Picture
+from cortex_sim.report._report import Report as Report
+from cortex_sim.report._report import check_new as check_new

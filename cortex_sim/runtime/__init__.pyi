@@ -1,0 +1,11 @@
+from cortex_sim.runtime._progress import Report as Report
+from cortex_sim.runtime._progress import in_parallel as in_parallel
+from cortex_sim.runtime._progress import timed as timed
+from cortex_sim.runtime._progress import track as track
+from cortex_sim.runtime._storage import cache_folder as cache_folder
+from cortex_sim.runtime._storage import cached_arrays as cached_arrays
+from cortex_sim.runtime._storage import content_key as content_key
+from cortex_sim.runtime._storage import load_arrays as load_arrays
+from cortex_sim.runtime._storage import save_arrays as save_arrays
+from cortex_sim.runtime._storage import whole_file as whole_file
+from cortex_sim.runtime._storage import write_text as write_text

@@ -1,0 +1,35 @@
+"""What a package hands out, imported when it is first used.
+
+The stub beside a package's ``__init__.py`` is the one list of what it hands out: type checkers read it, and so does this.
+"""
+
+import ast
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def opened(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Return ``__getattr__``, ``__dir__`` and ``__all__`` of a package whose stub says where each name comes from.
+
+    Args:
+        package: its ``__name__``.
+        file: its ``__file__``; the stub has the same name and the suffix ``.pyi``.
+    """
+    homes: dict[str, tuple[str, str]] = {}
+    for node in ast.parse(Path(file).with_suffix(".pyi").read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            homes |= {alias.asname or alias.name: (node.module, alias.name) for alias in node.names}
+    names = sorted(homes)
+
+    def find(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        module, original = homes[name]
+        try:
+            return getattr(importlib.import_module(module), original)
+        except AttributeError:
+            return importlib.import_module(f"{module}.{original}")
+
+    return find, lambda: names, names

@@ -1,0 +1,259 @@
+"""What one run of a model on a task comes down to: arrays on the model's own steps, the same for every backend."""
+
+import copy
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import compress
+from typing import Self
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.cards import Model, Projection
+from cortex_sim.errors import TaskError
+from cortex_sim.simulation._dynamics import beginning
+from cortex_sim.tasks import BIN, DT, Clamp, Task
+from cortex_sim.tasks.body import Course, Load, Movement, Moving
+from cortex_sim.trials import Trials
+
+NOISE = 1  # names the random stream
+PART = 0.5  # of a step longer than 1 ms that a clamp must cover
+USED = 0.05  # directions that the readout uses less than this, relative to the strongest, are not pushed
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Endless white noise, (trial, unit) a step; a copy goes on from where this one is.
+
+    Attributes:
+        stream: of the draws.
+        trials: number of trials.
+        units: number of units.
+        dt: step, s.
+        mixing: brings independent sources to the units; each unit has a source of its own if None.
+    """
+
+    stream: np.random.Generator
+    trials: int
+    units: int
+    dt: float
+    mixing: Float[ndarray, "unit source"] | None = None
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Float[ndarray, "trial unit"]:
+        sources = self.units if self.mixing is None else self.mixing.shape[1]
+        drawn = self.stream.standard_normal((self.trials, sources)) / np.sqrt(self.dt)
+        return drawn if self.mixing is None else drawn @ self.mixing.T
+
+    def copy(self) -> Self:
+        """Noise that will draw what this one will draw."""
+        return replace(self, stream=copy.deepcopy(self.stream))
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A model, its weights and a task, brought to the model's units, its step and its own variables.
+
+    Inputs, pushes and clamps are given in the space of the observed rates. Where a model has a readout C they are carried to its state
+    by the pseudo-inverse of C: the smallest change of state that changes the observed rates as asked. With one unit per neuron that is the
+    unit itself, so that one description of a push serves every circuit and network.
+
+    Attributes:
+        model: what is run.
+        arrays: its weights, by name.
+        task: what it is run on.
+        seed: of the noise.
+    """
+
+    model: Model
+    arrays: dict[str, ndarray]
+    task: Task
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        apart = self.model.spacing.si / self.dt if self.model.spacing else 1.0
+        if apart < 0.5 or abs(apart - round(apart)) > 1e-6:
+            raise TaskError(f"{self.model.name}: spacing {apart * self.dt * 1e3:g} ms should be a multiple of dt {self.dt * 1e3:g} ms.")
+        for value, label in ((DT / self.dt, "the task's 1 ms grid"), (self.dt / DT, "the task's 1 ms grid")):
+            if value >= 1 and abs(value - round(value)) > 1e-6:
+                raise TaskError(f"{self.model.name}: dt {self.dt * 1e3:g} ms should divide {label}, or be a multiple of it.")
+        if abs(BIN / self.dt - round(BIN / self.dt)) > 1e-6:
+            raise TaskError(f"{self.model.name}: dt {self.dt * 1e3:g} ms should divide the {BIN * 1e3:g} ms bin.")
+        observed = self.model.size("observed")
+        given = {drive.name: drive.pattern.shape[1] for drive in self.task.drives}
+        if self.task.initial is not None:
+            given["initial"] = self.task.initial.shape[1]
+        for clamp in self.task.clamps:
+            if len(clamp.units) and not 0 <= clamp.units.min() <= clamp.units.max() < observed:
+                found = f"{clamp.name} holds units {clamp.units.min()} to {clamp.units.max()}"
+                raise TaskError(f"task {self.task.name!r}: {found}; {self.model.name} has 0 to {observed - 1}.")
+        if self.task.body is not None:
+            given["body (its commands)"] = self.task.body.commands
+            self.task.body.late(self.dt)
+        for name, size in given.items():
+            if size != observed:
+                raise TaskError(f"task {self.task.name!r}: {name} is for {size} units; {self.model.name} has {observed} observed units.")
+
+    @property
+    def dt(self) -> float:
+        """Integration step, s."""
+        return self.model.dt.si
+
+    @property
+    def every(self) -> int:
+        """Steps per recorded bin."""
+        return round(BIN / self.dt)
+
+    @property
+    def steps(self) -> int:
+        """Number of integration steps; the last bin is recorded at its start."""
+        return (self.task.bins - 1) * self.every + 1
+
+    @cached_property
+    def carrier(self) -> Float[ndarray, "unit observed"] | None:
+        """Pseudo-inverse of the readout; None where the units are observed themselves."""
+        return np.linalg.pinv(self.arrays[self.model.readout.weights], rcond=USED) if self.model.readout else None
+
+    @cached_property
+    def patterns(self) -> list[tuple[Float[ndarray, "trial unit"], Float[ndarray, " step"]]]:
+        """Each drive's pattern over the model's units and its course over the model's steps."""
+        carried = [(d.pattern if self.carrier is None else d.pattern @ self.carrier.T, self.resample(d.course)) for d in self.task.drives]
+        return [(pattern, course) for pattern, course in carried if course.any()]
+
+    @cached_property
+    def stimuli(self) -> dict[str, Float[ndarray, "trial step channel"]]:
+        """For each input that carries the task's channels: those channels on the model's steps."""
+        return self.heard(0, self.steps)
+
+    def heard(self, first: int, stop: int) -> dict[str, Float[ndarray, "trial step channel"]]:
+        """The same from one step to before another, made from that piece of the task alone."""
+        listening = {name: str(item.weights) for name, item in self.model.inputs.items() if item.listens and self.model.channels}
+        if not listening:
+            return {}
+        sensors = self.task.body.sensors if self.task.body else 0
+        if self.model.channels not in (self.own, self.own + sensors):
+            felt = f" and its body feels {sensors} things" if sensors else ""
+            raise TaskError(f"{self.model.name} listens to {self.model.channels} channels; task {self.task.name!r} has {self.own}{felt}.")
+        if self.feels and any(self._projection(weights).columns == "history" for weights in listening.values()):
+            raise TaskError(f"{self.model.name} hears the past of its channels, which a body that moves cannot give; use a recurrent model.")
+        past = {name: self._projection(weights).columns == "history" for name, weights in listening.items()}
+        return {name: self._history(first, stop) if taps else self._channels(first, stop) for name, taps in past.items()}
+
+    @property
+    def own(self) -> int:
+        """Number of the task's own channels; what a body feels comes after them."""
+        return 0 if self.task.channels is None else self.task.channels.shape[2]
+
+    @property
+    def feels(self) -> bool:
+        """The model hears what the task's body feels."""
+        return self.task.body is not None and self.task.body.sensors > 0 and self.model.channels == self.own + self.task.body.sensors
+
+    @cached_property
+    def feeling(self) -> Float[ndarray, " step"]:
+        """Factor of what is felt, on the model's steps."""
+        return np.ones(self.steps) if self.task.feeling is None else self.resample(self.task.feeling)
+
+    @cached_property
+    def loads(self) -> list[Load]:
+        """Loads on the body, their courses on the model's steps."""
+        found = [replace(load, course=self.resample(load.course)) for load in self.task.loads]
+        return [load for load in found if load.course.any()]
+
+    def _projection(self, name: str) -> Projection:
+        return self.model.projections[name]
+
+    def _channels(self, first: int, stop: int) -> Float[ndarray, "trial step channel"]:
+        """The task's channels on the model's steps; 0 before the task began."""
+        if self.task.channels is None:
+            return np.zeros((self.task.trials, stop - first, 0))
+        finer, coarser = round(DT / self.dt), round(self.dt / DT)
+        begin = max(first, 0)
+        piece = slice(begin // finer, -(-stop // finer)) if finer else slice(begin * coarser, stop * coarser)
+        values = np.moveaxis(self._resampled(np.moveaxis(self.task.channels.values[:, piece], 1, 0)), 0, 1)
+        values = values[:, begin % (finer or 1) :][:, : stop - begin]
+        return np.pad(values, ((0, 0), (begin - first, 0), (0, 0))) if first < 0 else values
+
+    def _history(self, first: int, stop: int) -> Float[ndarray, "trial step history"]:
+        """The channels now and at every earlier tap, side by side."""
+        lag = round((self.model.spacing.si if self.model.spacing else self.dt) / self.dt)
+        values = self._channels(first - lag * (self.model.taps - 1), stop)
+        return np.concatenate([values[:, lag * tap :][:, : stop - first] for tap in reversed(range(self.model.taps))], axis=2)
+
+    @cached_property
+    def clamps(self) -> list[tuple[Float[ndarray, "unit clamped"], Float[ndarray, "clamped unit"], Float[ndarray, " clamped"], ndarray]]:
+        """Gain, readout rows, wanted value and course, so that rate += gain (wanted - rows @ rate) holds the units.
+
+        Clamps that act together are held together: there is one entry for every set of clamps that acts at some step.
+        """
+        if not self.task.clamps:
+            return []
+        held = np.array([self.resample(clamp.course.astype(float)) > PART for clamp in self.task.clamps]).reshape(-1, self.steps)
+        sets = [column for column in np.unique(held.T, axis=0) if column.any()]
+        return [self._clamp(list(compress(self.task.clamps, chosen)), ~(held ^ chosen[:, None]).any(axis=0)) for chosen in sets]
+
+    def _clamp(self, clamps: list[Clamp], course: ndarray) -> tuple[ndarray, ndarray, ndarray, ndarray]:
+        wanted = {unit: clamp.rate for clamp in clamps for unit in clamp.units.tolist()}
+        units, rates = list(wanted), np.array(list(wanted.values()), dtype=float)
+        if self.model.readout is None:
+            rows = np.eye(self.model.units)[units]
+        else:
+            rows = self.arrays[self.model.readout.weights][units]
+            rates = rates - self.arrays[self.model.readout.offset][units]
+        return np.linalg.pinv(rows), rows, rates, course
+
+    def resample(self, course: Float[ndarray, "step ..."]) -> Float[ndarray, "step ..."]:
+        """Bring a course from the task's fine grid to the model's steps: repeated where finer, averaged where coarser."""
+        return self._resampled(course)[: self.steps]
+
+    def _resampled(self, course: Float[ndarray, "step ..."]) -> Float[ndarray, "step ..."]:
+        if self.dt <= DT:
+            return np.repeat(course, round(DT / self.dt), axis=0)
+        ratio = round(self.dt / DT)
+        return course.reshape(-1, ratio, *course.shape[1:]).mean(axis=1)
+
+    def noise(self, name: str) -> "Noise":
+        """White noise of unit intensity (1/sqrt(s)) for an input, a step at a time, from a stream of its own."""
+        stream = np.random.default_rng(np.random.SeedSequence((self.seed, list(self.model.inputs).index(name), NOISE)))
+        weights = self.model.inputs[name].weights
+        return Noise(stream, self.task.trials, self.model.units, self.dt, None if weights is None else self.arrays[weights])
+
+    def start(self) -> Float[ndarray, "trial state"]:
+        """State of the model at the start, and that of the task's body after it."""
+        if self.task.body is None:
+            return self.initial()
+        return np.concatenate([self.initial(), Moving.start(self.task.body, self.task.trials, self.dt)], axis=1)
+
+    def initial(self) -> Float[ndarray, "trial state"]:
+        """State at the start: rest, or the one whose observed rates are the task's."""
+        rates = self.task.initial
+        if rates is not None and self.model.initial:
+            encoder = self.model.initial
+            return rates @ self.arrays[encoder.weights].T + self.arrays[encoder.offset]
+        if rates is not None and self.model.readout and self.carrier is not None:
+            rates = (rates - self.arrays[self.model.readout.offset]) @ self.carrier.T
+        return beginning(self.model, self.task.trials, rates)
+
+    def moved(self, course: Course) -> Movement:
+        """Read what the body did off its postures at every bin.
+
+        Raises:
+            PlantError: a joint is bent further than it can be, or a number is not finite.
+        """
+        assert self.task.body is not None
+        return Movement.of(self.task.body, *course, self.task.time)
+
+    def observe(self, rates: Float[ndarray, "trial time unit"]) -> Trials:
+        """Turn recorded rates of the model's units into trials of observed rates."""
+        if readout := self.model.readout:
+            rates = rates @ self.arrays[readout.weights].T + self.arrays[readout.offset]
+        return self.trials(rates)
+
+    def trials(self, observed: Float[ndarray, "trial time observed"]) -> Trials:
+        """Turn observed rates into trials."""
+        units = self.model.parsed.equations[self.model.rate].unit if not self.model.readout else "1" if self.task.body else "Hz"
+        provenance = {"model": self.model.name, "model_key": self.model.key, "task": self.task.name, "seed": self.seed, "dt_s": self.dt}
+        return Trials.from_arrays(observed, self.task.time, condition=self.task.condition, units=units, provenance=provenance)

@@ -1,0 +1,245 @@
+"""Compiled programs of spiking circuits: found in the cache, checked, fed and run, without Brian2."""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from cortex_sim.cards.spiking import blocks, delays, same_delay
+from cortex_sim.errors import CardError, FileProblem
+from cortex_sim.runtime import cache_folder, content_key, write_text
+from cortex_sim.simulation._compiler import COMPILER
+from cortex_sim.simulation._spiking_problem import HELD, Plan
+
+WRITTEN = ("brian/standalone.py", "brian/circuit.py", "brian/inputs.h")  # files that decide what a program is
+PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}  # large pages: loading millions of synapses is mostly page faults
+REFUSED = 4  # exit status of a program whose card asks for what cannot be, as inputs.h has it
+SYNAPSE = 44  # bytes of a running program for each synapse: ends, weight, delay in seconds and in steps, place in the queue
+Spiking = tuple[Float[ndarray, " spike"], Int[ndarray, " spike"]]
+
+
+def has_compiler() -> bool:
+    """A C++ compiler is at hand."""
+    return shutil.which(COMPILER) is not None
+
+
+def cached(plan: Plan) -> Path | None:
+    """Give the folder of a program of this structure that was built earlier, on this kind of machine, and is undamaged."""
+    folder = _folder(plan)
+    try:
+        stated = json.loads((folder / "program.json").read_text())["sha256"]
+        return folder if stated == _checksum(folder) else None
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def build(plan: Plan) -> Path:
+    """Build the program of a circuit's structure, or find it in the cache; several processes may ask at once.
+
+    Raises:
+        CardError: Brian2 refuses the circuit.
+        FileProblem: the compiler fails, or the cache cannot be written.
+    """
+    if found := cached(plan):
+        return found
+    folder = _folder(plan)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as problem:
+        raise FileProblem(f"{folder}: the compiled program cannot be kept ({problem.strerror}); set CORTEX_SIM_CACHE to another folder.") from None
+    try:
+        from cortex_sim.simulation.brian import write_program
+
+        write_program(plan, temporary / "source")
+        kept = temporary / "kept"
+        kept.mkdir()
+        for name in ("main", "static_arrays"):
+            (temporary / "source" / name).rename(kept / name)
+        write_text(kept / "program.json", json.dumps({"sha256": _checksum(kept), "model": plan.model.name}))
+        _put(kept, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def _put(kept: Path, folder: Path) -> None:
+    """Move a built program to its place; one that another process put there in the meantime is as good, a damaged one is not."""
+    try:
+        kept.rename(folder)
+    except OSError:
+        if (folder / "program.json").exists() and json.loads((folder / "program.json").read_text()).get("sha256") == _checksum(folder):
+            return
+        shutil.rmtree(folder)
+        kept.rename(folder)
+
+
+def _folder(plan: Plan) -> Path:
+    code = [hashlib.sha256((Path(__file__).parent / name).read_bytes()).hexdigest() for name in WRITTEN]
+    key = content_key(plan.structure, code, version("brian2"), version("numpy"), platform.machine(), _processor())
+    return cache_folder() / "programs" / f"{re_name(plan.model.name)}-{key[:20]}"
+
+
+def re_name(name: str) -> str:
+    """Give a name that any file system takes."""
+    return "".join(letter if letter.isalnum() or letter in "_-" else "_" for letter in name)
+
+
+def _processor() -> str:
+    """What the processor can do: a program built for one may not run on another."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())
+    except OSError:
+        return platform.processor()
+
+
+def _checksum(folder: Path) -> str:
+    digest = hashlib.sha256((folder / "main").read_bytes())
+    for path in sorted((folder / "static_arrays").iterdir()):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def run(plan: Plan, trials: Sequence[int], folder: Path, report: Callable[[float, str], None], *, workers: int) -> list[Spiking]:
+    """Run a program once for each trial, several at a time, each in a folder of its own.
+
+    Args:
+        plan: circuit and task.
+        trials: positions of the trials.
+        folder: of the program.
+        report: called with the fraction done and a line of text.
+        workers: runs at a time.
+
+    Raises:
+        CardError: the circuit ran away, or a Poisson input asks for too much.
+        FileProblem: the program failed.
+        KeyboardInterrupt: the runs were interrupted; they are ended and leave nothing behind.
+    """
+    done = dict.fromkeys(trials, 0.0)
+    running: list[subprocess.Popen[str]] = []
+
+    def show(trial: int, share: float) -> None:
+        done[trial] = share
+        report(sum(done.values()) / len(done), f"{len(trials)} trials" if len(trials) > 1 else "simulated")
+
+    with tempfile.TemporaryDirectory(prefix="cortex-sim-") as place, _ended(running):
+        common = Path(place) / "common"
+        write_circuit(plan, common)
+        with ThreadPoolExecutor(workers) as pool:
+            try:
+                return list(pool.map(lambda trial: _run_one(plan, trial, folder, common, running, show), trials))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for process in running:
+                    process.kill()
+                raise
+
+
+@contextmanager
+def _ended(running: list["subprocess.Popen[str]"]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for process in running:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+
+def write_circuit(plan: Plan, common: Path) -> None:
+    """Write what all trials share: parameters, and the synapses of every wire, a block at a time."""
+    for name in ("parameters", "wires"):
+        (common / name).mkdir(parents=True)
+    for kind in plan.model.neurons:
+        for name, value in {**plan.shared(kind), **plan.values(kind)}.items():
+            np.atleast_1d(np.asarray(value, dtype=float)).tofile(common / "parameters" / f"{kind}.{name}")
+    np.array([plan.duration]).tofile(common / "parameters" / "duration")
+    np.array([plan.model.limit.si * plan.model.units]).tofile(common / "parameters" / "ceiling")
+    for number, wire in enumerate(plan.wires()):
+        _write_wire(plan, wire.projections, common / "wires" / str(number))
+
+
+def _write_wire(plan: Plan, projections: Sequence[str], stem: Path) -> None:
+    """Write synapses as they are drawn; a delay that all share is written once."""
+    same, names = same_delay(plan.model, projections), ("pre", "post", "weight", "delay")
+    with ExitStack() as stack:
+        files = {name: stack.enter_context(open(f"{stem}.{name}", "wb")) for name in names}
+        for block in (block for name in projections for block in blocks(plan.model, name)):
+            for name in names[:3]:
+                getattr(block, name).tofile(files[name])
+            if not same or not files["delay"].tell():
+                delays(block, same).tofile(files["delay"])
+
+
+def _run_one(
+    plan: Plan, trial: int, folder: Path, common: Path, running: list["subprocess.Popen[str]"], show: Callable[[int, float], None]
+) -> Spiking:
+    place = common.parent / f"trial-{trial}"
+    _write_trial(plan, trial, place, folder, common)
+    with open(place / "errors", "w+") as errors:
+        how: dict[str, Any] = {"cwd": place, "env": os.environ | PAGES, "text": True, "start_new_session": True}
+        process = subprocess.Popen([str(folder / "main")], stdout=subprocess.PIPE, stderr=errors, **how)  # noqa: S603
+        running.append(process)
+        assert process.stdout is not None
+        share = 0.0
+        for line in process.stdout:
+            share = float(line.split()[0])
+            show(trial, share)
+        if process.wait():
+            errors.seek(0)
+            said = errors.read().strip() or f"no message ({process.returncode})"
+            if process.returncode == REFUSED:
+                raise CardError(f"{plan.model.name}: {said}")
+            raise FileProblem(f"{folder / 'main'}: the program of {plan.model.name} ended with {process.returncode}: {said}")
+    found = _read_trial(plan, trial, place / "results")
+    if share < 1:
+        stopped = f"trial {trial} was stopped at {share * plan.duration:.3f} of {plan.duration:g} s, since all neurons together"
+        raise CardError(f"{plan.model.name}: {stopped} fired above the limit of {plan.model.limit.si:g} Hz. Weaken excitation, or raise the limit.")
+    shutil.rmtree(place)
+    show(trial, 1.0)
+    return found
+
+
+def _write_trial(plan: Plan, trial: int, place: Path, folder: Path, common: Path) -> None:
+    for name in ("start", "inputs", "results"):
+        (place / name).mkdir(parents=True)
+    for name, target in (("parameters", common), ("wires", common), ("static_arrays", folder)):
+        os.symlink(target / name, place / name)
+    for kind, part in plan.model.neurons.items():
+        for name, value in plan.start(kind, trial).items():
+            np.asarray(value, dtype=float).tofile(place / "start" / f"{kind}.{name}")
+        for name in plan.called(kind) + ([HELD] if part.threshold else []):
+            source, stem = plan.source(kind, name, trial), place / "inputs" / f"{kind}.{name}"
+            head = np.array([source.stream, plan.size(kind), len(source.patterns), plan.steps], dtype=np.uint64)
+            parts = {"head": head, "dt": np.array([source.dt, source.most]), "patterns": source.patterns, "courses": source.courses}
+            parts |= {"starts": source.starts.astype(np.int64), "events": source.neurons.astype(np.int64)}
+            for suffix, array in parts.items():
+                array.tofile(f"{stem}.{suffix}")
+
+
+def _read_trial(plan: Plan, trial: int, results: Path) -> Spiking:
+    when, unit = [], []
+    for kind, part in plan.model.neurons.items():
+        if part.threshold:
+            when.append(np.fromfile(results / f"{kind}.t"))
+            unit.append(np.fromfile(results / f"{kind}.i", dtype=np.int32) + plan.first(kind))
+    times, units = np.concatenate(when), np.concatenate(unit)
+    plan.refuse_runaway(times, units, trial)
+    for kind in plan.model.neurons:
+        for name in plan.states(kind):
+            plan.refuse_nan(kind, name, np.fromfile(results / f"{kind}.{name}.last"), plan.duration)
+    return times, units

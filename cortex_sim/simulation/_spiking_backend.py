@@ -1,0 +1,155 @@
+"""Where a spiking circuit runs: NumPy, cython or a compiled program, by predicted waiting time or as asked; trials in parallel."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cortex_sim.errors import OptionError
+from cortex_sim.runtime import cache_folder, track
+from cortex_sim.simulation import _programs as programs
+from cortex_sim.simulation._spiking_problem import Plan, indegree
+from cortex_sim.trials import Trials
+
+NAMES = {"numpy": "NumPy", "cython": "cython", "standalone": "C++ standalone"}
+# Rough waiting times in seconds, from runs on two cores of a server: start, a synapse, a step, a step and neuron
+COSTS = {
+    "numpy": (1.5, 0.25e-6, 250e-6, 90e-9),
+    "cython": (2.0, 0.25e-6, 150e-6, 60e-9),
+    "standalone": (0.1, 0.12e-6, 2e-6, 20e-9),
+}
+COMPILING = {"numpy": 0.0, "cython": 40.0, "standalone": 4.0}
+MEMORY = 0.7  # of what is free that simulations may take together
+WORTH = 8.0  # s of predicted time from which runs in this process are shared among processes
+
+_said: set[tuple[str, str]] = set()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A code target and the waiting times that were predicted, in s."""
+
+    target: str
+    seconds: dict[str, float]
+    why: str
+
+    def __str__(self) -> str:
+        others = ", ".join(f"{NAMES[name]} {value:.0f} s" for name, value in self.seconds.items() if name != self.target)
+        return f"{NAMES[self.target]}, about {self.seconds[self.target]:.0f} s ({self.why}{'; ' + others if others else ''})"
+
+
+def simulate(plan: Plan, target: str | None = None) -> Trials:
+    """Run a spiking circuit on a task.
+
+    Args:
+        plan: circuit and task.
+        target: ``"numpy"``, ``"cython"`` or ``"standalone"``; if left out, what the environment variable ``CORTEX_SIM_TARGET`` says, else the
+            quickest. All give the same network and the same noise.
+
+    Raises:
+        OptionError: the target is unknown, or needs a compiler that is absent.
+        CardError: Brian2 refuses the circuit, or it ran away.
+    """
+    choice = choose(plan, target or os.environ.get("CORTEX_SIM_TARGET") or None)
+    if (plan.model.name, choice.target) not in _said:
+        _said.add((plan.model.name, choice.target))
+        print(f"{plan.model.name}: {choice}", file=sys.stderr)
+    trials = range(plan.task.trials)
+    with track(f"{plan.model.name} in Brian2, {plan.model.units} neurons, {plan.task.trials} trials") as report:
+        if choice.target == "standalone":
+            report(0.0, "building the program")
+            folder = programs.build(plan)
+            spikes = programs.run(plan, trials, folder, report, workers=_workers(plan))
+        else:
+            spikes = _in_process(plan, choice, trials, report)
+    return plan.observe(spikes, choice.target)
+
+
+def choose(plan: Plan, target: str | None = None) -> Choice:
+    """Choose the code target with the shortest predicted wait, or take the one that is asked for.
+
+    Raises:
+        OptionError: as :func:`simulate`.
+    """
+    if target is not None and target not in NAMES:
+        raise OptionError(f"target {target!r} is unknown. Choose from {', '.join(map(repr, NAMES))}.")
+    if not programs.has_compiler():
+        if target not in (None, "numpy"):
+            raise OptionError(f"target {target!r} needs a C++ compiler, which is absent; install one, or take 'numpy'.")
+        return Choice("numpy", {"numpy": predicted(plan, "numpy")}, "no C++ compiler found; with one it would be faster")
+    seconds = {name: predicted(plan, name) for name in NAMES}
+    chosen = target or min(seconds, key=lambda name: seconds[name])
+    return Choice(chosen, seconds, "as asked" if target else "built earlier" if _ready(plan, chosen) and chosen != "numpy" else "quickest")
+
+
+def predicted(plan: Plan, target: str) -> float:
+    """Predict the wait for a target in s, compiling included where it is needed."""
+    start, synapse, step, neuron = COSTS[target]
+    at_once = _workers(plan) if target == "standalone" else 1
+    rounds = -(-plan.task.trials // at_once)
+    running = rounds * (plan.steps * (step + neuron * plan.model.units) + synapse * synapses(plan) * (target == "standalone"))
+    return start + (0.0 if _ready(plan, target) else COMPILING[target]) + synapse * synapses(plan) + running
+
+
+def synapses(plan: Plan) -> float:
+    """Expected number of synapses."""
+    total = 0.0
+    for part in plan.model.projections.values():
+        shape = (len(part.targets), len(part.sources))
+        for row, target in enumerate(part.targets):
+            for column, source in enumerate(part.sources):
+                arguments = {name: float(table.spread(shape, name)[row, column]) for name, table in part.arguments.items()}
+                total += _pair(plan, part.rule, (source, target), arguments)
+    return total
+
+
+def _pair(plan: Plan, rule: str, ends: tuple[str, str], arguments: dict[str, float]) -> float:
+    sizes = [plan.model.size(end) for end in ends]
+    if rule in ("fixed_indegree", "fixed_total", "bernoulli", "all_to_all"):
+        return indegree(plan.model, rule, ends, arguments) * plan.model.scale * sizes[1]
+    return float(sizes[0] if rule == "to_linked" else np.prod(sizes))
+
+
+def _workers(plan: Plan) -> int:
+    """How many compiled runs go at once: as many as cores, unless memory is short."""
+    from joblib import cpu_count
+
+    each = 50e6 + programs.SYNAPSE * synapses(plan)
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4e9
+    return max(1, min(int(cpu_count()), plan.task.trials, int(MEMORY * free / each)))
+
+
+def _ready(plan: Plan, target: str) -> bool:
+    return target == "numpy" or (programs.cached(plan) is not None if target == "standalone" else _warm(plan).exists())
+
+
+def _warm(plan: Plan) -> Path:
+    """A file that says that the modules of a structure were compiled."""
+    return cache_folder() / "cython" / f"{plan.structure[:20]}.warm"
+
+
+def _in_process(plan: Plan, choice: Choice, trials: Sequence[int], report: Callable[[float, str], None]) -> list[programs.Spiking]:
+    from cortex_sim.simulation.brian import _runtime as runtime
+
+    shares = min(os.cpu_count() or 1, len(trials))
+    if shares > 1 and choice.seconds.get(choice.target, 0.0) > WORTH:
+        from joblib import Parallel, delayed
+
+        parts = np.array_split(np.asarray(trials), shares)
+        report(0.0, f"{len(trials)} trials in {shares} processes")
+        found = Parallel(n_jobs=shares)(delayed(_apart)(plan, part.tolist(), choice.target) for part in parts)
+        spikes = [one for part in found for one in part]
+    else:
+        spikes = runtime.run(plan, trials, choice.target, report)
+    if choice.target == "cython":
+        _warm(plan).touch()
+    return spikes
+
+
+def _apart(plan: Plan, trials: list[int], target: str) -> list[programs.Spiking]:
+    from cortex_sim.simulation.brian import _runtime as runtime
+
+    return runtime.run(plan, trials, target, lambda done, text: None)

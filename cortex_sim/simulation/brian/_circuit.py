@@ -1,0 +1,132 @@
+"""A spiking circuit as Brian2 objects: groups, synapses and monitors under fixed names, the same for every code target."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import brian2 as b2
+import numpy as np
+from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
+from brian2.core.functions import Function
+from numpy import ndarray
+
+from cortex_sim.cards.spiking import blocks, delays, same_delay
+from cortex_sim.simulation._spiking_inputs import Source
+from cortex_sim.simulation._spiking_problem import HELD, Plan, Wire, kind_text
+from cortex_sim.simulation.brian._calls import base_unit, unit_named
+
+CALLS = {"drive": [], "noise": [], "poisson": [b2.hertz], "recorded": []}  # units of what comes before t and i
+
+
+@dataclass
+class Circuit:
+    """Brian2 objects of one circuit.
+
+    Attributes:
+        groups: by kind of neurons.
+        synapses: in the order of ``plan.wires()``.
+        monitors: of spikes, by kind of neurons that fire.
+        sources: what the inputs call in the present trial, by kind and name; exchanged from trial to trial.
+    """
+
+    groups: dict[str, b2.NeuronGroup] = field(default_factory=dict)
+    synapses: list[b2.Synapses] = field(default_factory=list)
+    monitors: dict[str, b2.SpikeMonitor] = field(default_factory=dict)
+    sources: dict[tuple[str, str], Source] = field(default_factory=dict)
+    others: list[Any] = field(default_factory=list)
+
+    @property
+    def network(self) -> b2.Network:
+        """Everything, ready to run."""
+        return b2.Network(*self.groups.values(), *self.synapses, *self.monitors.values(), *self.others, name="circuit")
+
+
+def assemble(plan: Plan, *, compiled: bool) -> Circuit:
+    """Make the groups, synapses and monitors; synapses are not connected yet and no value is set.
+
+    Args:
+        plan: circuit and task.
+        compiled: for C++ standalone, which holds no trial's inputs; else inputs are NumPy functions, whichever target runs the rest.
+    """
+    made = Circuit()
+    for kind in sorted(plan.model.neurons, key=lambda kind: len(plan.model.neurons[kind].linked)):
+        made.groups[kind] = _group(plan, kind, made, compiled)
+    for number, wire in enumerate(plan.wires()):
+        synapse = plan.model.synapses[wire.synapse]
+        made.synapses.append(b2.Synapses(
+            made.groups[wire.pre], made.groups[wire.post], f"w : {base_unit(synapse.weight)}\n{synapse.equations}", on_pre=synapse.on_pre,
+            dt=plan.dt * b2.second, namespace={}, name=f"wire_{number}", method="euler",
+            dtype={"w": np.float32},  # as they were drawn
+        ))  # fmt: skip
+    return made
+
+
+def _group(plan: Plan, kind: str, made: Circuit, compiled: bool) -> b2.NeuronGroup:
+    part, units = plan.model.neurons[kind], {name: base_unit(value.unit) for name, value in plan.model.neurons[kind].parameters.items()}
+    text = kind_text(part, list(plan.shared(kind)), plan.spread(kind), units)
+    text += "".join(f"\n{name} : {_unit_of(plan, link.neurons, link.variable)} (linked)" for name, link in part.linked.items())
+    silenced = bool(part.threshold) and (compiled or any(clamp.units.size for clamp in plan.task.clamps))
+    threshold = f"({part.threshold}) and not held" if silenced else part.threshold
+    called = plan.called(kind) + ([HELD] if silenced else [])
+    group = b2.NeuronGroup(
+        plan.size(kind), text + ("\nheld : boolean" if silenced else ""), threshold=threshold, reset=part.reset,
+        refractory=part.refractory or False, method=part.integrator, dt=plan.dt * b2.second, name=f"kind_{kind}",
+        order=-1 if part.linked else 0,  # what is read from another kind is its value at the start of the step, as Euler wants
+        namespace={name: _input(plan, kind, name, made, compiled) for name in called},
+    )  # fmt: skip
+    for name, link in part.linked.items():
+        setattr(group, name, b2.linked_var(made.groups[link.neurons], link.variable, index=_reads(plan, kind)))
+    for name, steps in (("steps", part.each_step.strip()), ("hold", f"held = {HELD}(t, i) > 0" if silenced else "")):
+        if steps:
+            group.run_regularly(steps, when="start", name=f"{name}_{kind}", codeobj_class=None if compiled else NumpyCodeObject)
+    if part.threshold:
+        made.monitors[kind] = b2.SpikeMonitor(group, name=f"spikes_{kind}")
+    return group
+
+
+def _unit_of(plan: Plan, kind: str, variable: str) -> str:
+    """Unit that a kind's equations give a variable."""
+    for line in plan.model.neurons[kind].equations.splitlines():
+        name = line.split("=")[0].split(":")[0].strip()
+        if name in (variable, f"d{variable}/dt"):
+            return line.split("#")[0].rsplit(":", 1)[1].split("(")[0].strip()
+    return base_unit(plan.model.neurons[kind].parameters[variable].unit)
+
+
+def _reads(plan: Plan, kind: str) -> ndarray:
+    """Which unit of the linked kind each neuron reads."""
+    parts = [(plan.model.populations[name], plan.model.size(name)) for name in plan.model.members(kind)]
+    return np.concatenate([part.first + np.arange(size) // (part.each or size) for part, size in parts]).astype(np.int64)
+
+
+def _input(plan: Plan, kind: str, name: str, made: Circuit, compiled: bool) -> Function:
+    """An input as a Brian2 function of time and neuron."""
+    type_, unit = ("drive", "1") if name == HELD else (plan.model.inputs[name].kind, plan.model.inputs[name].unit)
+    returned = {"drive": unit_named(unit), "noise": b2.second**-0.5}.get(type_, b2.Unit(1))
+
+    def call(*arguments: Any) -> ndarray:
+        return getattr(made.sources[kind, name], type_)(*arguments)
+
+    function = Function(
+        call, arg_units=[*CALLS[type_], b2.second, 1], arg_types=[*["float"] * len(CALLS[type_]), "float", "integer"],
+        return_unit=b2.Unit(1, dim=b2.get_dimensions(returned)), return_type="float", stateless=False, auto_vectorise=False,
+    )  # fmt: skip
+    function.implementations.add_implementation("numpy", code=call)
+    if compiled:
+        takes = "double rate, double t, int64_t i" if type_ == "poisson" else "double t, int64_t i"
+        passes = takes.replace("double ", "").replace("int64_t ", "")
+        code = f"""
+        static inline double _{kind}_{name}({takes}) {{
+            static cortex_sim::Source source("inputs/{kind}.{name}");
+            return source.{type_}({passes});
+        }}
+        """
+        function.implementations.add_implementation("cpp", code=code, name=f"_{kind}_{name}", compiler_kwds={"headers": ['"inputs.h"']})
+    return function
+
+
+def wired(plan: Plan, wire: Wire) -> tuple[ndarray, ndarray, ndarray, ndarray]:
+    """Sources, targets, weights and delays of a wire's synapses, side by side; one delay where all are alike."""
+    parts, same = [block for name in wire.projections for block in blocks(plan.model, name)], same_delay(plan.model, wire.projections)
+    delay = [delays(part, same) for part in parts]
+    pre, post, weight = (np.concatenate([getattr(part, name) for part in parts]) for name in ("pre", "post", "weight"))
+    return pre, post, weight, np.concatenate(delay[:1] if same else delay)

@@ -1,0 +1,201 @@
+"""Rate equations in Brian2, run as written: all trials in one group, one BLAS product a projection and step, no compiler needed."""
+
+import brian2 as b2
+import numpy as np
+from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
+from brian2.core.functions import Function
+from brian2.core.network import Network
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.cards import Model, first_passage, scale
+from cortex_sim.errors import CardError
+from cortex_sim.runtime import track
+from cortex_sim.simulation._problem import Schedule
+from cortex_sim.simulation.brian._calls import sentence_of, stopped_cleanly, unit_named
+from cortex_sim.tasks import Task
+from cortex_sim.tasks.body import Course, Moving
+
+SIEGERT = [b2.volt, b2.volt, b2.second, b2.second, b2.volt, b2.volt]  # mu, sigma, tau, refractory, threshold, reset
+
+b2.BrianLogger.suppress_hierarchy("brian2.codegen")
+b2.prefs.logging.file_log = False
+
+
+def run(schedule: Schedule) -> tuple[Float[ndarray, "trial time unit"], Course | None]:
+    """Integrate the model's equations and return its rates at every bin, and what the task's body went through, where there is one.
+
+    Args:
+        schedule: the model, its weights and the task.
+
+    Raises:
+        CardError: Brian2 refuses the equations; its own sentence is passed on.
+        KeyboardInterrupt: the run was interrupted.
+    """
+    with stopped_cleanly() as asked:
+        return _run(schedule, asked)
+
+
+def _run(schedule: Schedule, asked: list[int]) -> tuple[Float[ndarray, "trial time unit"], Course | None]:
+    body, task = schedule.task.body, schedule.task
+    moving = None if body is None else Moving(body, Moving.start(body, task.trials, schedule.dt), schedule.dt, schedule.loads)
+    group = _group(schedule, moving)
+    recorder = _Recorder(group, schedule, moving)
+    network = Network(group, recorder)
+    duration = (schedule.steps - 0.5) * schedule.dt
+    with track(f"{schedule.model.name} in Brian2, {schedule.task.trials} trials") as report:
+
+        def show(elapsed: object, done: float, start: object, total: object) -> None:  # noqa: ARG001 - Brian2's signature
+            report(float(done), "simulated")
+
+        how = {"namespace": {}, "report": show, "report_period": 0.5 * b2.second}
+        if not asked:
+            sentence_of(schedule.model.name, lambda: network.run(duration * b2.second, **how))
+    return recorder.rates, None if moving is None else moving.course
+
+
+def check(model: Model) -> None:
+    """Hand the equations to Brian2, which checks every unit, and run them for two bins without connections.
+
+    Raises:
+        CardError: Brian2's own sentence, with the card's name in front.
+    """
+    deaf = model.with_arrays({}, channels=0)
+    blank = {name: np.zeros((deaf.size(p.rows), deaf.size(p.columns))) for name, p in deaf.projections.items()}
+    blank |= {name: p.spread(deaf.size(p.over)) for name, p in deaf.parameters.items() if p.over}
+    run(Schedule(deaf, blank, Task("check", 0.0, 0.02, np.zeros(1))))
+
+
+def _group(schedule: Schedule, moving: Moving | None) -> b2.NeuronGroup:
+    model, task = schedule.model, schedule.task
+
+    namespace = _namespace(schedule, moving)
+
+    def build() -> b2.NeuronGroup:
+        group = b2.NeuronGroup(
+            task.trials * model.units, model.equations, method=model.integrator, dt=schedule.dt * b2.second,
+            namespace=namespace, codeobj_class=NumpyCodeObject,
+        )  # fmt: skip
+        _check_units(model)
+        for name in model.parsed.parameters:
+            group.variables[name].get_value()[:] = np.tile(schedule.arrays[name], task.trials)
+        for name, values in zip(model.parsed.states, np.split(schedule.initial(), len(model.parsed.states), axis=1), strict=True):
+            group.variables[name].get_value()[:] = values.ravel()
+        return group
+
+    return sentence_of(model.name, build)
+
+
+def _check_units(model: Model) -> None:
+    """Refuse numbers of the card whose unit is not that of the variable they are for; Brian2 never sees those units."""
+    numbers = {f"parameters.{name}": model.parameters[name] for name in model.parsed.parameters}
+    numbers |= {f"initial_values.{name}": number for name, number in model.initial_values.items()}
+    for label, number in numbers.items():
+        wanted = model.parsed.equations[label.split(".")[1]].unit
+        if not b2.have_same_dimensions(unit_named(number.unit), unit_named(wanted)):
+            raise CardError(f"{model.name}: [{label}] has unit {number.unit!r}; the equations say {wanted!r}.")
+
+
+def _namespace(schedule: Schedule, moving: Moving | None) -> dict[str, object]:
+    """Everything the equations name: parameters with their units, projections and inputs as functions."""
+    model, task = schedule.model, schedule.task
+    known: dict[str, object] = {name: p.value * unit_named(p.unit) for name, p in model.parameters.items() if p.over is None}
+    known["spike"] = _function(lambda x: (x > 0).astype(float), arg_units=[1], arg_types=["float"], return_unit=1, stateless=True)
+    known["siegert"] = _function(first_passage, arg_units=SIEGERT, arg_types=["float"] * len(SIEGERT), return_unit=b2.Hz, stateless=True)
+    for name in model.projections:
+        known[name] = _product(schedule.arrays[name], task.trials, unit_named(model.projections[name].unit))
+    for name, item in model.inputs.items():
+        unit = b2.get_dimensions(unit_named(item.unit))
+        source = _NoiseSource(schedule, name) if item.noise else _InputSource(schedule, name, moving)
+        known[name] = _function(source, arg_units=[b2.second, 1], arg_types=["float", "integer"], return_unit=b2.Unit(1, dim=unit))
+    return known
+
+
+def _function(call: object, **keywords: object) -> Function:
+    """Give Brian2 a function that sees whole arrays and no units."""
+    function = Function(call, return_type="float", auto_vectorise=False, **{"stateless": False} | keywords)
+    function.implementations.add_implementation("numpy", code=call)
+    return function
+
+
+def _product(W: Float[ndarray, "row column"], trials: int, weight: b2.Unit) -> Function:
+    """A projection: one matrix product for all trials, in the unit of what it is given times that of the weights."""
+    transposed = np.ascontiguousarray(W.T)
+    result = np.empty((trials, len(W)))
+    flat = result.ravel()
+
+    def product(rate: Float[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
+        np.matmul(rate.reshape(trials, -1), transposed, out=result)
+        return flat
+
+    return _function(product, arg_units=[None], arg_types=["float"], return_unit=lambda unit: b2.Unit(1, dim=unit.dim * b2.get_dimensions(weight)))
+
+
+class _InputSource:
+    """An input of the equations at the present step: the task's drives, or its channels and what its body feels through their weights."""
+
+    def __init__(self, schedule: Schedule, name: str, moving: Moving | None) -> None:
+        self._dt, self._patterns, self._rows, self._active, self._moving = schedule.dt, [], None, False, None
+        shape = (schedule.task.trials, schedule.model.units)
+        self._now = np.zeros(shape[0] * shape[1])
+        weights, factor = schedule.model.inputs[name].weights, scale(schedule.model.inputs[name].unit)
+        if weights is None:
+            self._patterns = [(factor * pattern.ravel(), course) for pattern, course in schedule.patterns]
+        elif name in schedule.stimuli:
+            W = schedule.arrays[weights]
+            own, feelers = np.split(W, [schedule.own if schedule.feels else W.shape[1]], axis=1)
+            self._rows = factor * np.moveaxis(schedule.stimuli[name] @ own.T, 1, 0).reshape(schedule.steps, -1)
+            self._moving, self._feelers, self._feeling = moving if schedule.feels else None, factor * feelers.T, schedule.feeling
+
+    def __call__(self, t: float, i: Float[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
+        step = round(float(t) / self._dt)
+        if self._rows is not None and self._moving is None:
+            return self._rows[step]
+        if self._rows is not None and self._moving is not None:
+            return self._rows[step] + self._feeling[step] * (self._moving.heard(step) @ self._feelers).ravel()
+        active = [(pattern, course[step]) for pattern, course in self._patterns if course[step]]
+        if not active and self._active:
+            self._now.fill(0.0)
+        self._active = bool(active)
+        for number, (pattern, factor) in enumerate(active):
+            if number:
+                self._now += factor * pattern
+            else:
+                np.multiply(pattern, factor, out=self._now)
+        return self._now
+
+
+class _NoiseSource:
+    """White noise from the schedule's own NumPy stream, one draw a step."""
+
+    def __init__(self, schedule: Schedule, name: str) -> None:
+        self._draws = schedule.noise(name)
+
+    def __call__(self, t: float, i: Float[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
+        return next(self._draws).ravel()
+
+
+class _Recorder(b2.BrianObject):
+    """Holds clamped units, keeps the rates at the start of every bin and moves the body, between Brian2's rates and its state update."""
+
+    def __init__(self, group: b2.NeuronGroup, schedule: Schedule, moving: Moving | None) -> None:
+        model, task = schedule.model, schedule.task
+        is_state = model.rate in model.parsed.states
+        super().__init__(clock=group.clock, when="before_start" if is_state else "start", order=-1, name="recorder*")
+        self.step, self._every, self._clamps, self._moving = 0, schedule.every, schedule.clamps, moving
+        self._readout = model.readout and (schedule.arrays[model.readout.weights].T, schedule.arrays[model.readout.offset])
+        self.rates = np.empty((task.trials, task.bins, model.units))
+        self._rate = group.variables[model.rate].get_value().reshape(task.trials, model.units)
+
+    def run(self) -> None:
+        for gain, rows, wanted, course in self._clamps:
+            if course[self.step]:
+                self._rate += (wanted - self._rate @ rows.T) @ gain.T
+        if self.step % self._every == 0:
+            self.rates[:, self.step // self._every] = self._rate
+            if self._moving:
+                self._moving.keep()
+        if self._moving:
+            weights, offset = self._readout or (1.0, 0.0)
+            self._moving.step(self._rate @ weights + offset if self._readout else self._rate.copy(), self.step)
+        self.step += 1

@@ -1,0 +1,152 @@
+"""Spiking circuits run by Brian2 in this process, as NumPy or as cython code."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import brian2 as b2
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from cortex_sim.cards.spiking import SpikingModel
+from cortex_sim.errors import CardError
+from cortex_sim.runtime import Report, cache_folder
+from cortex_sim.simulation._spiking_problem import HELD, Plan
+from cortex_sim.simulation.brian._calls import sentence_of, stopped_cleanly
+from cortex_sim.simulation.brian._circuit import Circuit, assemble, wired
+from cortex_sim.tasks import BIN, spontaneous
+from cortex_sim.trials import Spikes, Trials
+
+CHECKED = 0.01  # s of biological time between looks for a circuit that runs away
+FEW = 8  # neurons of each population that a check runs
+Spiking = tuple[Float[ndarray, " spike"], Int[ndarray, " spike"]]
+
+
+def run(plan: Plan, trials: Sequence[int], target: str, report: Report) -> list[Spiking]:
+    """Run trials one after another in one network.
+
+    Args:
+        plan: circuit and task.
+        trials: positions of the trials.
+        target: ``"numpy"`` or ``"cython"``.
+        report: called with the fraction done and a line of text.
+
+    Returns:
+        Times (s from the start) and units of the spikes of each trial.
+
+    Raises:
+        CardError: Brian2 refuses the circuit, or it ran away.
+        KeyboardInterrupt: the run was interrupted.
+    """
+    with _target(target), stopped_cleanly() as asked:
+        circuit = sentence_of(plan.model.name, lambda: _connected(plan))
+        network = circuit.network
+        network.store()
+        found: list[Spiking] = []
+        for number, trial in enumerate(trials):
+            if asked:
+                break
+            network.restore()
+            _begin(plan, circuit, trial)
+            watch = _Watch(plan, circuit, trial, lambda done, n=number: report((n + done) / len(trials), f"trial {n + 1} of {len(trials)}"))
+            network.add(watch)
+            sentence_of(plan.model.name, lambda: network.run((plan.steps - 0.5) * plan.dt * b2.second, namespace={}))
+            network.remove(watch)
+            found.append(watch.finished())
+    return found
+
+
+def check(model: SpikingModel) -> None:
+    """Hand a spiking circuit to Brian2, which checks every unit, and run a few neurons of each population for two bins.
+
+    Raises:
+        CardError: Brian2's own sentence, with the card's name in front.
+    """
+    populations = {name: part.model_dump() | {"size": min(part.size, FEW)} if model.neurons[part.neurons].threshold else part.model_dump()
+                   for name, part in model.populations.items()}  # fmt: skip
+    few = model.changed(populations=populations, scale=1.0, limit=model.limit.model_dump() | {"value": 1e9})
+    recordings = {name: _silence(few, name) for name, part in few.inputs.items() if part.kind == "recorded"}
+    run(Plan(few, replace(spontaneous(2 * BIN), recordings=recordings)), [0], "numpy", lambda done, text: None)
+
+
+def _silence(model: SpikingModel, name: str) -> Trials:
+    plan = Plan(model, spontaneous(2 * BIN))
+    units = max(plan.size(kind) for kind in model.neurons if name in plan.called(kind))
+    return Trials.from_spikes(Spikes(np.empty(0), np.empty(0, int), np.empty(0, int)), plan.task.time, units=units, condition=[0])
+
+
+@contextmanager
+def _target(name: str) -> Iterator[None]:
+    before = b2.prefs.codegen.target, b2.prefs.codegen.runtime.cython.cache_dir
+    b2.prefs.codegen.target = name
+    folder = cache_folder() / "cython"
+    if name == "cython":
+        folder.mkdir(parents=True, exist_ok=True)
+        b2.prefs.codegen.runtime.cython.cache_dir = str(folder)
+    try:
+        yield
+    finally:
+        b2.prefs.codegen.target, b2.prefs.codegen.runtime.cython.cache_dir = before
+
+
+def _connected(plan: Plan) -> Circuit:
+    """The circuit with its parameters and synapses."""
+    circuit = assemble(plan, compiled=False)
+    for kind, group in circuit.groups.items():
+        for name, value in {**plan.shared(kind), **plan.values(kind)}.items():
+            group.variables[name].set_value(value)
+    for synapses, wire in zip(circuit.synapses, plan.wires(), strict=True):
+        pre, post, weight, delay = wired(plan, wire)
+        if not len(pre):
+            synapses.active = False
+            continue
+        synapses.connect(i=pre, j=post)
+        synapses.variables["w"].set_value(weight.astype(float))
+        if delay.any() and plan.model.synapses[wire.synapse].on_pre:
+            synapses.pre.variables["delay"].set_value(np.broadcast_to(delay.astype(float), len(pre)))
+    circuit.synapses = [synapses for synapses in circuit.synapses if synapses.active]
+    return circuit
+
+
+def _begin(plan: Plan, circuit: Circuit, trial: int) -> None:
+    for kind, group in circuit.groups.items():
+        for name, value in plan.start(kind, trial).items():
+            group.variables[name].set_value(value)
+        names = plan.called(kind) + ([HELD] if "held" in group.variables else [])
+        circuit.sources.update({(kind, name): plan.source(kind, name, trial) for name in names})
+
+
+class _Watch(b2.NetworkOperation):
+    """Every 10 ms: show progress, and stop a circuit whose states are no numbers or that fires without bounds."""
+
+    def __init__(self, plan: Plan, circuit: Circuit, trial: int, show: object) -> None:
+        self.plan, self.circuit, self.trial, self.show = plan, circuit, trial, show
+        self.problem: CardError | None = None
+        super().__init__(self.look, dt=CHECKED * b2.second, when="end", name="watch*")
+
+    def look(self) -> None:
+        now = float(self.clock.variables["t"].get_value()[0])
+        self.show(now / self.plan.duration)  # type: ignore[operator]
+        try:
+            for kind, group in self.circuit.groups.items():
+                for name in self.plan.states(kind):
+                    self.plan.refuse_nan(kind, name, group.variables[name].get_value(), now)
+            self.plan.refuse_runaway(*self._spikes(since=now - 3 * CHECKED), self.trial)
+        except CardError as problem:
+            self.problem = problem
+            b2.stop()
+
+    def finished(self) -> Spiking:
+        """The trial's spikes, if it went well."""
+        if self.problem:
+            raise self.problem
+        return self._spikes()
+
+    def _spikes(self, since: float = -1.0) -> Spiking:
+        parts = []
+        for kind, monitor in self.circuit.monitors.items():
+            when = np.asarray(monitor.variables["t"].get_value())
+            first = np.searchsorted(when, since) if since > 0 else 0
+            parts.append((when[first:].copy(), np.asarray(monitor.variables["i"].get_value())[first:] + self.plan.first(kind)))
+        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])

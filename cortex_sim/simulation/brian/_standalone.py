@@ -1,0 +1,136 @@
+"""C++ standalone programs: written by Brian2, built once for each structure of a circuit, fed from files.
+
+The program holds the structure only. Parameters, initial states, synapses, inputs, seeds and the duration come from files in its working
+folder, so that other parameters, inputs, seeds and connection probabilities need no compiler.
+"""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import brian2 as b2
+from brian2.codegen.cpp_prefs import get_compiler_and_args
+
+from cortex_sim.errors import CardError
+from cortex_sim.simulation._compiler import COMPILER, WATCHED
+from cortex_sim.simulation._spiking_problem import Plan
+from cortex_sim.simulation.brian._calls import sentence_of
+from cortex_sim.simulation.brian._circuit import Circuit, assemble
+
+HEADER = Path(__file__).with_name("inputs.h")
+REPORTED = 0.2  # s of processor time between lines of progress
+RUN = re.compile(r"(\bcircuit\.run\()[^,]+,")
+HOLD = re.compile(r"(circuit\.add\(&\w+, _run_hold_(\w+)_codeobject\);)")  # where nothing is silenced, the step is left out
+SUPPORT = re.compile(r"^namespace \{", re.MULTILINE)
+REST = ("main", "network", "objects", "run", "synapses_classes")
+REPORT = """
+    static size_t before = 0;
+    static double last = 0;
+    size_t spikes = 0;
+    {counts}
+    const double since = (completed - last) * duration;
+    std::printf("%.6f %zu\\n", completed, spikes);
+    std::fflush(stdout);
+    if (since < {watched}) return;
+    if ((spikes - before) / since > cortex_sim::read<double>("parameters/ceiling")[0]) Network::_globally_stopped = true;
+    before = spikes, last = completed;
+"""
+
+
+def write_program(plan: Plan, folder: Path) -> None:
+    """Let Brian2 write and compile the program of a circuit's structure; leaves ``main`` and ``static_arrays`` in the folder.
+
+    Raises:
+        CardError: Brian2 refuses the circuit.
+        FileProblem: the compiler fails.
+    """
+    b2.set_device("cpp_standalone", build_on_run=False)
+    try:
+        sentence_of(plan.model.name, lambda: _generate(plan, folder))
+    finally:
+        b2.device.reinit()
+        b2.set_device("runtime")
+    _compile(folder, plan.model.name)
+
+
+def _generate(plan: Plan, folder: Path) -> None:
+    b2.device.reinit()
+    b2.device.activate(build_on_run=False)
+    circuit = assemble(plan, compiled=True)
+    for synapses in circuit.synapses:
+        synapses._connect_called = True  # they come from files; Brian2 would compile an object that makes them
+    for line in _loading(plan, circuit):
+        b2.device.insert_code("main", line)
+    report = REPORT.replace("{watched}", f"{WATCHED:g}")
+    report = report.replace("{counts}", " ".join(f"spikes += brian::{_name(m.variables['i'])}.size();" for m in circuit.monitors.values()))
+    circuit.network.run(plan.duration * b2.second, report=report, report_period=REPORTED * b2.second, namespace={})
+    for line in _saving(plan, circuit):
+        b2.device.insert_code("before_end", line)
+    b2.device.build(directory=str(folder), compile=False, run=False, with_output=False)
+    shutil.copy2(HEADER, folder / "inputs.h")
+    text = (folder / "main.cpp").read_text()
+    text, count = RUN.subn(r'\1cortex_sim::read<double>("parameters/duration")[0],', text)
+    text = text.replace('#include "objects.h"', '#include "objects.h"\n#include "inputs.h"', 1)
+    if count != 1:
+        raise CardError(f"Brian2 {b2.__version__} wrote {count} runs into its program where 1 was expected; choose another target.")
+    (folder / "main.cpp").write_text(HOLD.sub(r'if (cortex_sim::read<int64_t>("inputs/\2.silencing.head")[2]) \1', text))
+    _unite(folder)
+
+
+def _unite(folder: Path) -> None:
+    """Put Brian2's files into two, which spares the compiler to read the same headers in each."""
+    for name, paths in (("objects", sorted((folder / "code_objects").glob("*.cpp"))), ("rest", [folder / f"{n}.cpp" for n in REST])):
+        texts = []
+        for number, path in enumerate(paths):
+            text, count = SUPPORT.subn(f"namespace support_{number} {{", path.read_text(), count=1)
+            used = f"using namespace brian; using namespace support_{number};"
+            texts.append(text.replace("using namespace brian;", used) if count else text)
+        (folder / f"united_{name}.cpp").write_text("\n".join(texts))
+
+
+def _loading(plan: Plan, circuit: Circuit) -> list[str]:
+    lines = []
+    for kind, group in circuit.groups.items():
+        names = dict.fromkeys((*plan.shared(kind), *plan.spread(kind)), "parameters") | dict.fromkeys(plan.model.neurons[kind].start, "start")
+        for name, place in names.items():
+            array = _name(group.variables[name])
+            lines.append(f'cortex_sim::fill({array}, _num_{array}, "{place}/{kind}.{name}");')
+    for number, (synapses, wire) in enumerate(zip(circuit.synapses, plan.wires(), strict=True)):
+        arrays = {"pre": ("_synaptic_pre", "int32_t"), "post": ("_synaptic_post", "int32_t"), "weight": ("w", "float")}
+        for file, (name, dtype) in arrays.items():
+            grown = f'cortex_sim::grow<{dtype}>({_name(synapses.variables[name])}, "wires/{number}.{file}")'
+            lines.append(f"{_name(synapses.variables['N'])}[0] = {grown};")
+        if plan.model.synapses[wire.synapse].on_pre:
+            lines.append(f'cortex_sim::grow<float>({_name(synapses.pre.variables["delay"])}, "wires/{number}.delay");')
+    return lines
+
+
+def _saving(plan: Plan, circuit: Circuit) -> list[str]:
+    lines = ["using namespace brian;"]
+    for kind, monitor in circuit.monitors.items():
+        for name in ("i", "t"):
+            array = _name(monitor.variables[name])
+            lines.append(f'cortex_sim::write("results/{kind}.{name}", {array}.data(), {array}.size());')
+    for kind, group in circuit.groups.items():
+        for name in plan.states(kind):
+            array = _name(group.variables[name])
+            lines.append(f'cortex_sim::write("results/{kind}.{name}.last", {array}, _num_{array});')
+    return [*lines, "std::fflush(nullptr);", "std::_Exit(0);"]  # what Brian2 would write besides is every synapse
+
+
+def _name(variable: object) -> str:
+    return str(b2.device.get_array_name(variable, access_data=False))
+
+
+def _compile(folder: Path, name: str) -> None:
+    from cortex_sim.errors import FileProblem
+
+    command = [COMPILER, *get_compiler_and_args()[1], "-I.", "-c"]
+    parts = [[*command, "united_objects.cpp"], [*command, "-O1", "united_rest.cpp"]]
+    for step in (parts, [[COMPILER, "united_objects.o", "united_rest.o", "-o", "main"]]):
+        running = [subprocess.Popen(part, cwd=folder, stderr=subprocess.PIPE, text=True) for part in step]  # noqa: S603
+        said = "".join(one.communicate()[1] for one in running)
+        if any(one.returncode for one in running):
+            found = next((line for line in said.splitlines() if "error" in line), said[-300:])
+            raise FileProblem(f"{folder}: the compiler refused the program of {name}: {found.strip()}")

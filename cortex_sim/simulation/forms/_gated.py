@@ -1,0 +1,73 @@
+"""Gated networks in their published forms, recognised in a card's own equation text whatever it calls things."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cortex_sim.cards import Model, parsed
+
+GRU = """
+dh/dt = ((1 - z)*(n - h))/dt + drive(t, i)/tau : 1
+z = 1/(1 + exp(-(U_z(h) + u_z(t, i) + b_z))) : 1
+q = 1/(1 + exp(-(U_q(h) + u_q(t, i) + b_q))) : 1
+n = tanh(u_n(t, i) + b_n + q*(U_n(h) + c_n)) : 1
+"""
+LSTM = """
+dc/dt = (cell - c)/dt : 1
+dh/dt = (o*tanh(cell) - h)/dt + drive(t, i)/tau : 1
+cell = f*c + k*g : 1
+k = 1/(1 + exp(-(U_k(h) + u_k(t, i) + b_k))) : 1
+f = 1/(1 + exp(-(U_f(h) + u_f(t, i) + b_f))) : 1
+g = tanh(U_g(h) + u_g(t, i) + b_g) : 1
+o = 1/(1 + exp(-(U_o(h) + u_o(t, i) + b_o))) : 1
+"""
+GATES = {GRU: ("q", "z", "n"), LSTM: ("k", "f", "g", "o")}
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Names that a card gives to what makes one gate.
+
+    Attributes:
+        recurrent: projection of the rate.
+        heard: projection of the channels.
+        bias: parameter.
+        inner: parameter inside the product with the reset gate; None where there is none.
+    """
+
+    recurrent: str
+    heard: str
+    bias: str
+    inner: str | None
+
+
+@dataclass(frozen=True)
+class Gated:
+    """A card that is a gated recurrent unit or a long short-term memory.
+
+    Attributes:
+        cells: there are cells beside the rates: a long short-term memory.
+        gates: in the order reset, update, candidate; or input, forget, written, output.
+    """
+
+    cells: bool
+    gates: tuple[Gate, ...]
+
+
+def gated(model: Model) -> Gated | None:
+    """Take a model for a gated network in the form that its paper gives; None if it is none."""
+    for form, gates in GATES.items():
+        names = model.parsed.renaming(parsed(form))
+        if names and model.integrator == "euler" and model.rate == names["h"] and _plain(model, names):
+            found = [Gate(names[f"U_{g}"], str(model.inputs[names[f"u_{g}"]].weights), names[f"b_{g}"], names.get(f"c_{g}")) for g in gates]
+            return Gated(form == LSTM, tuple(found))
+    return None
+
+
+def _plain(model: Model, names: Mapping[str, str]) -> bool:
+    """Gates hear channels as they are and nothing else, and pushes alone go past them."""
+    heard = [model.inputs.get(name) for form, name in names.items() if form.startswith("u_")]
+    push = model.inputs.get(names["drive"])
+    constants = [name for form, name in names.items() if form == "tau" or form.startswith(("b_", "c_"))]
+    if push is None or push.weights or push.noise or not model.parameters.keys() >= set(constants):
+        return False
+    return all(one and one.listens and one.unit == "1" and model.projections[str(one.weights)].columns == "channels" for one in heard)

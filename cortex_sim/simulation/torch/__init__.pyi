@@ -1,0 +1,12 @@
+from cortex_sim.simulation.torch._attribution import integrated_gradients as integrated_gradients
+from cortex_sim.simulation.torch._fixed_points import search as search
+from cortex_sim.simulation.torch._lyapunov import growths as growths
+from cortex_sim.simulation.torch._pieces import advance as advance
+from cortex_sim.simulation.torch._pieces import runs as runs
+from cortex_sim.simulation.torch._pieces import spans as spans
+from cortex_sim.simulation.torch._run import linearise as linearise
+from cortex_sim.simulation.torch._run import run as run
+from cortex_sim.simulation.torch._run import use_one_thread as use_one_thread
+from cortex_sim.simulation.torch._states import trajectory as trajectory
+from cortex_sim.simulation.torch._twin import Run as Run
+from cortex_sim.simulation.torch._twin import Twin as Twin

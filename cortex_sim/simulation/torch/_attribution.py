@@ -1,0 +1,77 @@
+"""Which initial rates an output owes itself to: integrated gradients through a model's own dynamics."""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from torch import Tensor
+
+from cortex_sim.cards import Model
+from cortex_sim.errors import OptionError
+from cortex_sim.simulation._problem import Schedule
+from cortex_sim.simulation.torch._inputs import Inputs
+from cortex_sim.simulation.torch._twin import Twin
+
+STEPS, AT_ONCE = 20, 1000  # points of the Gauss-Legendre rule; trials unrolled together
+
+
+def integrated_gradients(
+    model: Model, arrays: Mapping[str, ndarray], schedule: Schedule, output: Float[ndarray, " observed"], baseline: Float[ndarray, " observed"]
+) -> tuple[Float[ndarray, "trial observed"], Float[ndarray, " trial"]]:
+    r"""Attribute an output at the last bin to the initial rate of each observed unit.
+
+    The output is :math:`f(y) = w \cdot \hat y(T)`, with :math:`\hat y` what the model does from the initial rates y; the attribution of
+    unit i is :math:`(y_i - y'_i)\int_0^1 \partial_i f(y' + a(y - y'))\,da`. Attributions add up to :math:`f(y) - f(y')`.
+
+    Args:
+        model: starts from observed rates.
+        arrays: its weights.
+        schedule: with initial rates; its last bin is T.
+        output: w.
+        baseline: y'.
+
+    Returns:
+        Attributions, and by how much their sum misses f(y) - f(y'), both in the unit of the output.
+
+    Raises:
+        OptionError: captum is not installed.
+
+    Source:
+        Sundararajan, Taly & Yan (2017) ICML, as captum computes it.
+    """
+    try:
+        from captum.attr import IntegratedGradients
+    except ImportError:
+        raise OptionError("integrated gradients need captum, which is not installed; pip install 'cortex-sim[explain]'.") from None
+    twin = Twin(model, arrays)
+    weights = torch.as_tensor(output, dtype=twin.dtype)
+
+    def final(observed: Float[Tensor, "trial observed"], trial: Tensor) -> Float[Tensor, " trial"]:
+        state = _started(twin, schedule, observed)
+        return twin.observe(twin.unroll(state, Inputs(twin, schedule, trial.numpy()), schedule).rates[:, -1:])[:, 0] @ weights
+
+    wanted, origin = (torch.as_tensor(array, dtype=twin.dtype) for array in (schedule.task.initial, baseline))
+    found, missed = IntegratedGradients(final).attribute(
+        wanted, origin.expand_as(wanted), additional_forward_args=torch.arange(len(wanted)), n_steps=STEPS, internal_batch_size=AT_ONCE,
+        return_convergence_delta=True,
+    )  # fmt: skip
+    return found.detach().numpy(), missed.detach().numpy()
+
+
+def _started(twin: Twin, schedule: Schedule, observed: Float[Tensor, "trial observed"]) -> Float[Tensor, "trial state"]:
+    """State for observed rates, with its derivative: where the gain is inverted, that is one over the gain's slope."""
+    if twin.model.initial is not None:
+        return twin.encode(observed)
+    given = observed.detach().numpy()
+    readout = twin.model.readout
+    if readout is not None and schedule.carrier is not None:
+        carrier = torch.as_tensor(schedule.carrier, dtype=twin.dtype)
+        observed = (observed - getattr(twin, readout.offset)) @ carrier.T
+        given = observed.detach().numpy()
+    from cortex_sim.simulation._dynamics import state_of
+
+    state = torch.as_tensor(state_of(twin.model, given), dtype=twin.dtype)
+    with torch.no_grad():
+        rate, slope = torch.func.jvp(twin.rate, (state,), (torch.ones_like(state),))
+    return state + (observed - rate) / slope

@@ -1,0 +1,44 @@
+"""How nearby states part along a trajectory, by the derivative of the model's own steps."""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.cards import Model
+from cortex_sim.simulation.torch._twin import Twin
+
+
+def growths(
+    model: Model, arrays: Mapping[str, ndarray], state: Float[ndarray, " state"], directions: Float[ndarray, "state direction"], *,
+    blocks: int, steps: int,
+) -> Iterator[Float[ndarray, " direction"]]:
+    """Carry directions along a model's undriven trajectory and make them orthonormal again after every block.
+
+    Args:
+        model: stepped by its own integrator, in float64.
+        arrays: weights and per-unit parameters.
+        state: where it begins, in SI.
+        directions: in columns, orthonormal.
+        blocks: number of them.
+        steps: in a block.
+
+    Yields:
+        Logarithm of the factor by which each direction has grown in a block, the fastest first; not finite once the state is not.
+    """
+    twin = Twin(model, arrays, dtype=torch.float64)
+    fixed = twin._fixed() | {name: lambda t, i: 0.0 for name in model.inputs} | {"t": 0.0, "i": None}
+
+    def step(x: torch.Tensor) -> torch.Tensor:
+        return twin._step(x, fixed, lambda rate: rate)[0]
+
+    with torch.no_grad():
+        x = torch.as_tensor(state, dtype=torch.float64).repeat(directions.shape[1], 1)
+        Q = torch.as_tensor(directions, dtype=torch.float64).T
+        for _ in range(blocks):
+            for _ in range(steps):
+                x, Q = torch.func.jvp(step, (x,), (Q,))
+            columns, R = torch.linalg.qr(Q.T)
+            Q = columns.T.contiguous()
+            yield R.diagonal().abs().log().numpy()

@@ -1,0 +1,262 @@
+"""A model's equation text as a differentiable torch module."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from cortex_sim.cards import MATHEMATICS, Model, first_passage, unit_values
+from cortex_sim.simulation._problem import Schedule
+from cortex_sim.simulation.forms import Gated, Leaky, coefficients, gated, recurrent_of
+from cortex_sim.simulation.torch._constraints import constraint_of
+from cortex_sim.simulation.torch._inputs import Inputs
+from cortex_sim.simulation.torch._leaky_kernel import LeakySteps
+from cortex_sim.tasks.body import Course
+
+State = Float[Tensor, "trial state"]
+STEEPNESS = 10.0  # beta of the surrogate derivative, per unit of what spike() is called with
+
+
+class Run(NamedTuple):
+    """What a twin did: rates and states at the start of every bin, the state after the last step, and what a body went through.
+
+    The state after the last step goes on with that of the body, where there is one. Torch's own kernels keep no states.
+    """
+
+    rates: Float[Tensor, "trial time unit"]
+    states: Float[Tensor, "trial time state"] | None
+    last: State
+    course: Course | None = None
+
+
+class Twin(nn.Module):
+    """A model that computes in torch what it computes in Brian2, step for step.
+
+    Arrays the card marks ``learn`` are parameters, the others are buffers. Constraints are parametrisations.
+
+    Args:
+        model: its equation text is evaluated as it stands.
+        arrays: weights and per-unit parameters, by name.
+        dtype: float64 for the twin of a circuit, float32 to train.
+        device: where it computes.
+    """
+
+    def __init__(self, model: Model, arrays: Mapping[str, ndarray], *, dtype: torch.dtype = torch.float64, device: str = "cpu") -> None:
+        super().__init__()
+        self.model, self.equations, self.dtype, self.device = model, model.parsed, dtype, device
+        self._fixed_arrays: dict[str, ndarray] = {}
+        for name, array in arrays.items():
+            part = model.projections.get(name) or model.parameters[name]
+            value = torch.tensor(array, dtype=dtype)
+            if part.learn:
+                self.register_parameter(name, nn.Parameter(value))
+            else:
+                self.register_buffer(name, value)
+                self._fixed_arrays[name] = array
+            if part.learn and name in model.projections and (constraint := constraint_of(model, name, value)):
+                nn.utils.parametrize.register_parametrization(self, name, constraint)
+        self.to(device)
+        self._recurrent = None if self._gain_learns() else recurrent_of(model)
+        self._tanh = self._recurrent is not None and Leaky(model, self._recurrent).is_tanh(arrays)
+        self._gated = gated(model)
+        self.constants = _mathematics(dtype) | unit_values(self.equations.names) | model.scalars | {"dt": model.dt.si}
+
+    def tensor(self, array: ndarray) -> Tensor:
+        """An array as this twin computes with it."""
+        return torch.tensor(array, dtype=self.dtype, device=self.device)
+
+    def _gain_learns(self) -> bool:
+        """The rate depends on parameters that are learned, whose derivatives the fast loops do not give."""
+        return any(self.model.parameters[name].learn for name in self.equations.used_by(self.model.rate) if name in self.model.parameters)
+
+    def arrays(self) -> dict[str, ndarray]:
+        """The present weights, by name, in float64."""
+        names = [*self.model.projections, *(n for n, p in self.model.parameters.items() if p.over)]
+        return {name: self._fixed_arrays[name] if name in self._fixed_arrays else self._exact(name).detach().cpu().numpy() for name in names}
+
+    def _exact(self, name: str) -> Tensor:
+        """An array in float64: a product of factors is multiplied there, so that its rank survives."""
+        if not nn.utils.parametrize.is_parametrized(self, name):
+            return getattr(self, name).double()
+        constraints: Any = self.parametrizations
+        return constraints[name][0](*(raw.double() for raw in constraints[name].parameters()))
+
+    def start(self, schedule: Schedule) -> State:
+        """State at the start of a schedule; through the encoder, where there is one, so that it can be learned."""
+        if self.model.initial is None or schedule.task.initial is None:
+            return self.tensor(schedule.start())
+        return self.encode(self.tensor(schedule.task.initial))
+
+    def encode(self, observed: Float[Tensor, "trial observed"]) -> State:
+        """Bring observed rates to the state, through the learned encoder."""
+        assert self.model.initial is not None
+        return linear(observed, getattr(self, self.model.initial.weights), getattr(self, self.model.initial.offset))
+
+    def forward(self, schedule: Schedule) -> Float[Tensor, "trial time unit"]:
+        """Run a schedule and return the rates of the model's units at every bin."""
+        return self.unroll(self.start(schedule), Inputs(self, schedule), schedule).rates
+
+    def unroll(self, state: State, inputs: Inputs, schedule: Schedule, first: int = 0, stop: int | None = None) -> Run:
+        """Step a state through a schedule's inputs from one step to before another, and keep what is at the start of every bin."""
+        steps = range(first, schedule.steps if stop is None else stop)
+        if schedule.task.body or any(course[steps.start : steps.stop].any() for *_, course in schedule.clamps):
+            return self.step_through(state, inputs, schedule, steps)
+        if self._recurrent:
+            return self._unroll_leaky(state, inputs, schedule, steps)
+        if self._gated and not any(course[steps.start : steps.stop].any() for _, course in schedule.patterns):
+            return self._unroll_gated(self._gated, state, inputs, schedule, steps)
+        return self.step_through(state, inputs, schedule, steps)
+
+    def step_through(self, state: State, inputs: Inputs, schedule: Schedule, steps: range) -> Run:
+        """The same by the equation text itself, one step after another, and with a body that moves beside it."""
+        fixed, rates, states = self._fixed(), [], []
+        size = len(self.equations.states) * self.model.units
+        moving, state = inputs.moving(state[:, size:]), state[:, :size]
+        for step in steps:
+            values = fixed | inputs.at(step, moving) | {"t": step * schedule.dt, "i": None}
+            before = state
+            state, rate = self._step(state, values, lambda rate, now=step: _clamped(rate, schedule, now))
+            if step % schedule.every == 0:
+                states.append(before)
+                rates.append(rate)
+                if moving:
+                    moving.keep()
+            if moving:
+                moving.step(self.observe(rate), step)
+        kept = torch.stack(rates, dim=1), torch.stack(states, dim=1)
+        if moving is None:
+            return Run(*kept, state)
+        return Run(*kept, torch.cat([state, moving.state], dim=1), moving.course)
+
+    def _unroll_leaky(self, state: State, inputs: Inputs, schedule: Schedule, steps: range) -> Run:
+        """The same of a leaky network, whose steps are known in closed form."""
+        name, fixed = self.equations.state, self._fixed() | {"t": 0.0, "i": None}
+
+        def derivative(x: Any, coupling: Any, given: Mapping[str, Any]) -> Tensor:
+            known = {name: x + state.new_zeros(self.model.units), str(self._recurrent): lambda rate: coupling}
+            known |= {name: lambda t, i, now=value: now for name, value in given.items()}
+            return self.equations.derivative(self.equations.subexpressions({**fixed, **known}), name) + state.new_zeros(self.model.units)
+
+        found = coefficients(derivative, self.model.dt.si, tuple(self.model.inputs))
+        u = inputs.summed(found.inputs, steps)
+        u = (found.constant if u is None else found.constant + u).expand(len(steps), *state.shape)
+        base = {key: value for key, value in fixed.items() if key in self.equations.used_by(self.model.rate)}
+
+        def gain(x: Tensor) -> Tensor:
+            return self.equations.subexpressions({**base, name: x}, wanted=self.model.rate)[self.model.rate]
+
+        coupling = found.coupling[:, None] * getattr(self, str(self._recurrent))
+        states, rates, last = LeakySteps.apply(state, coupling, found.decay, u, gain, self._tanh)
+        kept = slice(-steps.start % schedule.every, None, schedule.every)
+        return Run(rates[kept].transpose(0, 1), states[kept].transpose(0, 1), last)
+
+    def _unroll_gated(self, form: Gated, state: State, inputs: Inputs, schedule: Schedule, steps: range) -> Run:
+        """The same of a gated network, by torch's own kernel."""
+        u = inputs.channels(steps)
+        if u is None:
+            u, W_u = state.new_zeros(len(state), len(steps), 1), state.new_zeros(len(form.gates) * self.model.units, 1)
+        else:
+            W_u = torch.cat([getattr(self, gate.heard) for gate in form.gates])
+        W_h = torch.cat([getattr(self, gate.recurrent) for gate in form.gates])
+        weights = [W_u, W_h, self._by_gate([gate.bias for gate in form.gates]), self._by_gate([gate.inner for gate in form.gates])]
+        *cells, h = (part[None].contiguous() for part in state.split(self.model.units, dim=1))
+        if form.cells:
+            made, *ends = torch.lstm(u, (h, *cells), weights, True, 1, 0.0, False, False, True)
+            ends.reverse()
+        else:
+            made, *ends = torch.gru(u, h, weights, True, 1, 0.0, False, False, True)
+        rates = torch.cat([h.transpose(0, 1), made[:, :-1]], dim=1)
+        return Run(rates[:, -steps.start % schedule.every :: schedule.every], None, torch.cat([end[0] for end in ends], dim=1))
+
+    def _by_gate(self, names: Sequence[str | None]) -> Tensor:
+        """A parameter of every unit for each gate, one after the other; 0 where there is none."""
+        known = {None: 0.0} | self.constants
+        values = [known[name] if name in known else getattr(self, str(name)) for name in names]
+        return torch.cat([torch.as_tensor(value, dtype=self.dtype, device=self.device).expand(self.model.units) for value in values])
+
+    def observe(self, rates: Float[Tensor, "trial time unit"]) -> Float[Tensor, "trial time observed"]:
+        """Bring rates of the model's units to observed rates."""
+        if (readout := self.model.readout) is None:
+            return rates
+        return linear(rates, getattr(self, readout.weights), getattr(self, readout.offset))
+
+    def made(self, run: Run, schedule: Schedule) -> Float[Tensor, "trial time output"]:
+        """What counts of a run: observed rates, or what the task's body makes of them."""
+        if (body := schedule.task.body) is None or run.course is None:
+            return self.observe(run.rates)
+        return body.made(body.posture(run.course.postures), torch)
+
+    def rate(self, state: Float[Tensor, "... state"]) -> Float[Tensor, "... unit"]:
+        """Rates of units in a given state, where the rate depends on the unit's own state alone."""
+        variables = dict(zip(self.equations.states, state.split(self.model.units, dim=-1), strict=True))
+        fixed = self.constants | {name: getattr(self, name) for name in self.equations.parameters}
+        return self.equations.subexpressions({**fixed, **variables}, wanted=self.model.rate)[self.model.rate]
+
+    def jacobian(self, state: Float[Tensor, " state"]) -> Float[Tensor, "state state"]:
+        """Derivative of one undriven step by the state."""
+        fixed = self._fixed() | {name: lambda t, i: 0.0 for name in self.model.inputs} | {"t": 0.0, "i": None}
+        return torch.func.jacfwd(lambda x: self._step(x[None], fixed, lambda rate: rate)[0][0])(state)
+
+    def _fixed(self) -> dict[str, Any]:
+        """All that the equations name and that does not change from step to step, at the present weights."""
+        fixed = self.constants | {name: getattr(self, name) for name in self.equations.parameters}
+        return fixed | {name: _product(getattr(self, name)) for name in self.equations.called() & self.model.projections.keys()}
+
+    def _step(self, state: State, values: Mapping[str, Any], clamp: Callable[[Tensor], Tensor]) -> tuple[State, Tensor]:
+        """One step of the model's integrator, and the rate it started from."""
+        variables = dict(zip(self.equations.states, state.split(self.model.units, dim=-1), strict=True))
+        is_state = self.model.rate in variables
+        if is_state:
+            variables[self.model.rate] = clamp(variables[self.model.rate])
+        known = self.equations.subexpressions({**values, **variables})
+        if not is_state:
+            known[self.model.rate] = clamp(known[self.model.rate])
+        return torch.cat([self._integrate(name, known) for name in variables], dim=-1), known[self.model.rate]
+
+    def _integrate(self, name: str, known: dict[str, Any]) -> Float[Tensor, "trial unit"]:
+        """One variable a step later, the others held."""
+        dt, now = self.model.dt.si, known[name]
+
+        def flow(x: Tensor) -> Tensor:
+            return self.equations.derivative({**known, name: x}, name)
+
+        if self.model.integrator == "euler":
+            return now + dt * flow(now)
+        velocity, slope = torch.func.jvp(flow, (now,), (torch.ones_like(now),))
+        exact = torch.expm1(slope * dt) / torch.where(slope == 0, 1.0, slope)
+        return now + velocity * torch.where(slope == 0, dt, exact)
+
+
+def _clamped(rate: State, schedule: Schedule, step: int) -> State:
+    for gain, rows, wanted, course in schedule.clamps:
+        if course[step]:
+            G, C, z = (torch.tensor(array, dtype=rate.dtype, device=rate.device) for array in (gain, rows, wanted))
+            rate = rate + (z - rate @ C.T) @ G.T
+    return rate
+
+
+def _product(weights: Tensor) -> Callable[[Tensor], Tensor]:
+    return lambda rate: linear(rate, weights)
+
+
+def _mathematics(dtype: torch.dtype) -> dict[str, Any]:
+    def lifted(call: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        return lambda x, *bounds: call(x if isinstance(x, Tensor) else torch.tensor(x, dtype=dtype), *bounds)
+
+    plain = {name: lifted(getattr(torch, name)) for name in MATHEMATICS if name != "int"}
+    whole = lambda number: torch.trunc(torch.as_tensor(number).to(dtype))  # noqa: E731
+    return plain | {"int": whole, "siegert": lambda *given: _siegert(given, dtype), "spike": spike}
+
+
+def spike(x: Tensor) -> Tensor:
+    """1 where x > 0, else 0; its derivative is that of a fast sigmoid, 1/(1 + beta |x|)^2 (Zenke & Ganguli 2018, Neural Comput 30:1514)."""
+    soft = x / (1 + STEEPNESS * x.abs())
+    return (x > 0).to(x.dtype) + (soft - soft.detach())
+
+
+def _siegert(given: tuple[Any, ...], dtype: torch.dtype) -> Tensor:
+    return first_passage(*(torch.as_tensor(value, dtype=dtype) for value in given), xp=torch, special=torch.special)

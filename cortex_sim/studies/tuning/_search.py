@@ -1,0 +1,292 @@
+"""The search: Optuna asks for settings, folds answer, a journal keeps every trial whatever happens to the process."""
+
+import json
+import math
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cortex_sim.errors import CortexSimError, FileProblem, OptionError
+from cortex_sim.runtime import track
+from cortex_sim.studies.tuning._space import Parameter, Setting
+
+SAMPLER = 71  # names the random stream
+STARTUP = 5  # trials before any is pruned
+REFRESH = 1.0  # s between looks at the journal for progress
+Objective = Callable[[Setting, int], float]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A setting and what became of it.
+
+    Attributes:
+        number: of the trial.
+        setting: a value for each parameter.
+        scores: of the folds that were run.
+        state: ``"complete"``, ``"pruned"`` or ``"failed"``.
+        reason: why it was pruned or failed.
+    """
+
+    number: int
+    setting: Setting
+    scores: tuple[float, ...]
+    state: str
+    reason: str = ""
+
+    @property
+    def mean(self) -> float:
+        """Score over folds."""
+        return float(np.mean(self.scores))
+
+    @property
+    def error(self) -> float:
+        """Standard error over folds; 0 of one."""
+        return float(np.std(self.scores, ddof=1) / math.sqrt(len(self.scores))) if len(self.scores) > 1 else 0.0
+
+
+@dataclass(frozen=True)
+class Found:
+    """All trials of a search, and how much each parameter matters (shares of 1; empty where that cannot be said)."""
+
+    tried: tuple[Tried, ...]
+    importance: Mapping[str, float]
+
+    @property
+    def complete(self) -> list[Tried]:
+        """Trials with a score on every fold."""
+        return [one for one in self.tried if one.state == "complete"]
+
+    @property
+    def best(self) -> Tried:
+        """The highest mean over folds.
+
+        Raises:
+            OptionError: no trial came to an end.
+        """
+        if not self.complete:
+            reasons = "; ".join(dict.fromkeys(one.reason for one in self.tried if one.reason)) or "none was run"
+            raise OptionError(f"tuning: none of {len(self.tried)} trials came to an end ({reasons}). Change the space or raise --trials.")
+        return max(self.complete, key=lambda one: one.mean)
+
+    @property
+    def near(self) -> list[Tried]:
+        """Trials within one standard error (of the best, over folds) of the best."""
+        best = self.best
+        return [one for one in self.complete if one.mean >= best.mean - best.error]
+
+
+def search(
+    objective: Objective, space: Mapping[str, Parameter], *, trials: int, folds: int, seed: int, folder: Path, name: str = "search",
+    key: str = "", jobs: int = 1,
+) -> Found:
+    """Look for the setting with the highest mean score over folds: tree-structured Parzen estimator, median pruning between folds.
+
+    What is already in the journal counts, so a run that was killed goes on, and several processes may share a folder. Trial n of one seed
+    draws from a stream of its own: a run of one process gives the same whether or not it was interrupted.
+
+    Args:
+        objective: of a setting and the number of a fold; higher is better. What it refuses, or no finite number, makes a failed trial.
+        space: what is searched, by name.
+        trials: of the study in all, failed and pruned ones too.
+        folds: of each trial.
+        seed: of the sampler.
+        folder: of the journal; made if absent.
+        name: of the study in it.
+        key: content of all that decides scores; a study of another key is refused.
+        jobs: processes.
+
+    Raises:
+        OptionError: Optuna is missing, or the folder holds a search of something else.
+    """
+    _optuna()
+    folder.mkdir(parents=True, exist_ok=True)
+    _open(folder, name, key)
+    _bury(folder, name)
+    with track(f"tuning, {name}") as report, _watched(folder, name, trials, report):
+        if jobs == 1:
+            _work(objective, space, trials, folds, seed, folder, name)
+        else:
+            from joblib import Parallel, delayed
+            from joblib.externals.loky import get_reusable_executor
+
+            try:
+                Parallel(n_jobs=jobs)(delayed(_work)(objective, space, trials, folds, seed, folder, name) for _ in range(jobs))
+            finally:
+                get_reusable_executor().shutdown(wait=True, kill_workers=True)
+    return read(folder, name, seed)
+
+
+def read(folder: Path, name: str, seed: int = 0) -> Found:
+    """Read what a study holds; trials still running, and those of killed processes, are left out."""
+    study = _open(folder, name)
+    return Found(tuple(one for trial in study.get_trials(deepcopy=False) if (one := _tried(trial))), _importance(study, seed))
+
+
+def check_installed() -> None:
+    """Refuse to go on without Optuna.
+
+    Raises:
+        OptionError: how to install it.
+    """
+    _optuna()
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ImportError:
+        raise OptionError("tuning needs Optuna, which is not installed: pip install 'cortex-sim[tune]'.") from None
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna
+
+
+def _open(folder: Path, name: str, key: str = "") -> Any:
+    optuna = _optuna()
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    try:
+        storage = JournalStorage(JournalFileBackend(str(folder / "journal.log")))
+        pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=0)
+        study = optuna.create_study(storage=storage, study_name=name, direction="maximize", pruner=pruner, load_if_exists=True)
+    except (json.JSONDecodeError, UnicodeDecodeError) as problem:
+        raise FileProblem(f"{folder / 'journal.log'}: is no journal of a study, or is damaged ({problem}). Choose another --study.") from None
+    held = study.user_attrs.get("key")
+    if held is None:
+        study.set_user_attr("key", key)
+    elif key and held != key:
+        raise OptionError(f"{folder}: holds a search with another space, lesson, seed or number of folds. Choose another --study.")
+    return study
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    from optuna.storages.journal import JournalFileOpenLock
+
+    lock = JournalFileOpenLock(str(folder / "claims"))
+    lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _bury(folder: Path, name: str) -> None:
+    """Mark trials whose process on this machine is gone; they do not count."""
+    study = _open(folder, name)
+    with _locked(folder):
+        for trial in study.get_trials(deepcopy=False):
+            host, _, process = str(trial.user_attrs.get("process", "")).rpartition(":")
+            if trial.state.name == "RUNNING" and host == socket.gethostname() and not _alive(int(process)):
+                _end(study, trial.number, "FAIL", "its process was killed", lost=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _end(study: Any, number: int, state: str, reason: str, *, lost: bool = False) -> None:
+    from optuna.trial import TrialState
+
+    identity = study.get_trials(deepcopy=False)[number]._trial_id
+    study._storage.set_trial_user_attr(identity, "reason", reason)
+    study._storage.set_trial_user_attr(identity, "lost", lost)
+    study.tell(number, state=TrialState[state])
+
+
+def _claim(study: Any, folder: Path, trials: int, seed: int) -> Any:
+    """Ask for the next trial, unless enough are done or under way."""
+    optuna = _optuna()
+    with _locked(folder):
+        known = study.get_trials(deepcopy=False)
+        if sum(not trial.user_attrs.get("lost", False) for trial in known) >= trials:
+            return None
+        stream = int(np.random.SeedSequence((seed, len(known), SAMPLER)).generate_state(1)[0])
+        study.sampler = optuna.samplers.TPESampler(seed=stream, constant_liar=True)
+        trial = study.ask()
+        trial.set_user_attr("process", f"{socket.gethostname()}:{os.getpid()}")
+        return trial
+
+
+def _work(objective: Objective, space: Mapping[str, Parameter], trials: int, folds: int, seed: int, folder: Path, name: str) -> None:
+    from threadpoolctl import threadpool_limits
+
+    study = _open(folder, name)
+    with threadpool_limits(1):
+        while (trial := _claim(study, folder, trials, seed)) is not None:
+            try:
+                _try(study, trial, objective, space, folds)
+            except KeyboardInterrupt:
+                _end(study, trial.number, "FAIL", "interrupted", lost=True)
+                raise
+
+
+def _try(study: Any, trial: Any, objective: Objective, space: Mapping[str, Parameter], folds: int) -> None:
+    setting = {name: parameter.suggest(trial, name) for name, parameter in space.items()}
+    scores: list[float] = []
+    for fold in range(folds):
+        try:
+            score = objective(setting, fold)
+        except (CortexSimError, ArithmeticError, RuntimeError, np.linalg.LinAlgError) as problem:
+            return _end(study, trial.number, "FAIL", str(problem))
+        if not math.isfinite(score):
+            return _end(study, trial.number, "FAIL", f"score of fold {fold + 1} is {score}")
+        scores.append(score)
+        trial.set_user_attr("scores", scores)
+        trial.report(float(np.mean(scores)), fold)
+        if fold + 1 < folds and trial.should_prune():
+            return _end(study, trial.number, "PRUNED", f"below the median after {fold + 1} of {folds} folds")
+    study.tell(trial, float(np.mean(scores)))
+    return None
+
+
+def _tried(trial: Any) -> Tried | None:
+    notes = trial.user_attrs
+    states = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
+    if trial.state.name not in states or notes.get("lost", False):
+        return None
+    return Tried(trial.number, dict(trial.params), tuple(notes.get("scores", ())), states[trial.state.name], notes.get("reason", ""))
+
+
+def _importance(study: Any, seed: int) -> dict[str, float]:
+    """Share of the variance of scores that each parameter explains (fANOVA)."""
+    optuna = _optuna()
+    try:
+        evaluator = optuna.importance.FanovaImportanceEvaluator(seed=seed)
+        return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
+    except (ValueError, RuntimeError):
+        return {}
+
+
+@contextmanager
+def _watched(folder: Path, name: str, trials: int, report: Callable[[float, str], None]) -> Iterator[None]:
+    """Say how far the study is while the block runs, whichever processes work on it."""
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not stop.wait(REFRESH):
+            tried = [one for trial in _open(folder, name).get_trials(deepcopy=False) if (one := _tried(trial))]
+            scores = [one.mean for one in tried if one.state == "complete"]
+            report(min(1.0, len(tried) / trials), f"{len(tried)} of {trials} trials" + (f", best {max(scores):.3f}" if scores else ""))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()

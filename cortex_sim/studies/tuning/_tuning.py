@@ -1,0 +1,152 @@
+"""Tuning: search how a protocol's student is best built and taught, and score the outcome on conditions the search never saw."""
+
+import hashlib
+import inspect
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from cortex_sim.cards import catalogue
+from cortex_sim.errors import OptionError
+from cortex_sim.fitting import Fitted
+from cortex_sim.report import Report
+from cortex_sim.runtime import cache_folder, content_key, timed
+from cortex_sim.studies.tuning._folds import Answers, Folds, Material, Places, answers, apart, teach, within
+from cortex_sim.studies.tuning._search import Found, Tried, check_installed, search
+from cortex_sim.studies.tuning._space import Parameter, read_space
+
+TEST = 0.2  # of the conditions, set aside before anything
+SHORT, FEW = 2, 4  # epochs and trials of a smoke run
+__all__ = ["Found", "Material", "Outer", "Plan", "Tried", "Tuned", "check_installed", "lesson_of", "read_space", "search", "tune"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to tune.
+
+    Attributes:
+        trials: settings to try, in all.
+        folds: of the cross-validation that scores each.
+        nested: outer folds that score the whole procedure; 0 for none.
+        test: fraction of the conditions set aside before anything.
+        jobs: processes.
+        seed: of every random choice.
+        smoke: few trials, two folds, two epochs: shows that everything runs.
+    """
+
+    trials: int = 30
+    folds: int = 5
+    nested: int = 0
+    test: float = TEST
+    jobs: int = 1
+    seed: int = 0
+    smoke: bool = False
+
+    def __post_init__(self) -> None:
+        for name, low in (("trials", 1), ("folds", 2), ("jobs", 1)):
+            if getattr(self, name) < low:
+                raise OptionError(f"--{name} {getattr(self, name)} should be {low} or more.")
+        if self.nested < 0 or self.nested == 1:
+            raise OptionError(f"--nested {self.nested} should be 2 or more, or 0 for no nested cross-validation.")
+
+    @property
+    def size(self) -> tuple[int, int, int | None]:
+        """Trials, folds, and epochs at most."""
+        return (min(self.trials, FEW), 2, SHORT) if self.smoke else (self.trials, self.folds, None)
+
+
+@dataclass(frozen=True)
+class Outer:
+    """One outer fold: what the search chose without it, and the score of that on it."""
+
+    chosen: Tried
+    score: float
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What tuning found: the search, the student with the best setting, and its answers on the untouched conditions."""
+
+    plan: Plan
+    space: Mapping[str, Parameter]
+    material: Material
+    found: Found
+    fitted: Fitted
+    test: Answers
+    untrained: Answers
+    outer: tuple[Outer, ...]
+    seconds: Mapping[str, float]
+
+
+def lesson_of(module: ModuleType, name: str, model: Any, *, seed: int, smoke: bool) -> Material:
+    """Ask a protocol for what its student is taught.
+
+    Raises:
+        OptionError: it has no ``lesson``; those that have are named.
+    """
+    if not callable(getattr(module, "lesson", None)):
+        able = [each for each, path in catalogue.protocols().items() if "\ndef lesson(" in path.read_text(encoding="utf-8")]
+        raise OptionError(f"protocol {name!r} has no function lesson(model, *, seed, smoke), so nothing to tune; {', '.join(able)} have one.")
+    if missing := {"seed", "smoke"} - set(inspect.signature(module.lesson).parameters):
+        raise OptionError(f"protocol {name!r}: lesson takes no {', '.join(sorted(missing))}; it should be lesson(model, *, seed, smoke).")
+    return Material(*module.lesson(model, seed=seed, smoke=smoke))
+
+
+def study_folder(material: Material, space: Mapping[str, Parameter], plan: Plan) -> Path:
+    """Where the journal of a search is kept unless a folder is given: in the cache, by the content of everything that decides its result."""
+    code = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(Path(__file__).parents[2].rglob("*.py"))]
+    return cache_folder() / "studies" / content_key(_key(material, space, plan), code)[:24]
+
+
+def tune(material: Material, space: Mapping[str, Parameter], plan: Plan, study: Path) -> Tuned:
+    """Search on all but the test conditions, teach the best setting all of those, and ask it the test conditions, once.
+
+    Args:
+        material: of the protocol's lesson.
+        space: what is searched.
+        plan: how.
+        study: folder of the journal; what it holds already counts.
+    """
+    seconds: dict[str, float] = {}
+    key, condition = _key(material, space, plan), material.trials.condition
+    rest, aside = apart(condition, plan.test, plan.seed)
+    trials, folds, most = plan.size
+
+    def searched(places: Places, name: str) -> Found:
+        objective = Folds(material, within(places, condition, folds, plan.seed), plan.seed, most)
+        return search(objective, space, trials=trials, folds=folds, seed=plan.seed, folder=study, name=name, key=key, jobs=plan.jobs)
+
+    outer = []
+    with timed(seconds, "nested search"):
+        for number, (taught, held) in enumerate(within(rest, condition, plan.nested, plan.seed) if plan.nested else [], start=1):
+            chosen = searched(taught, f"outer fold {number} of {plan.nested}").best
+            student = teach(material, chosen.setting, taught, seed=plan.seed, most=most)
+            outer.append(Outer(chosen, answers(material, student.model, taught, held, seed=plan.seed).score()))
+    with timed(seconds, "search"):
+        found = searched(rest, "search")
+    with timed(seconds, "best setting"):
+        fitted = teach(material, found.best.setting, rest, seed=plan.seed, most=most)
+        blank = teach(material, dict(found.best.setting) | {"epochs": 0, "closed_form": False}, rest, seed=plan.seed)
+        test, untrained = (answers(material, one.model, rest, aside, seed=plan.seed) for one in (fitted, blank))
+    return Tuned(plan, space, material, found, fitted, test, untrained, tuple(outer), seconds)
+
+
+def _key(material: Material, space: Mapping[str, Parameter], plan: Plan) -> str:
+    """Content of all that decides the score of a setting."""
+    task = material.task
+    heard: Any = [] if task.channels is None else task.channels.values
+    mask: Any = [] if task.mask is None else task.mask
+    drives = [[drive.pattern, drive.course] for drive in task.drives]
+    spaces = {name: asdict(parameter) for name, parameter in space.items()}
+    how = [plan.size[1], plan.size[2], plan.nested, plan.test, plan.seed]
+    labels = [str(label) for label in task.condition.tolist()]
+    return content_key(material.model.key, material.trials.rate, labels, heard, mask, drives, asdict(material.options), spaces, how)
+
+
+def report_of(tuned: Tuned, protocol: str) -> Report:
+    """The report of a tuning."""
+    from cortex_sim.studies.tuning._report import written
+
+    return written(tuned, protocol)

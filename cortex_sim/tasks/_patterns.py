@@ -1,0 +1,63 @@
+"""Patterns that a network is to generate by itself: one that goes on and on, and one that a pulse sets off."""
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.errors import TaskError
+from cortex_sim.tasks._labelled import channels, targets
+from cortex_sim.tasks._task import BIN, DT, Task
+
+PERIOD = 12.0  # s: 120 units of the time constant of Sussillo & Abbott (2009), which is 0.1 s in the card
+HARMONICS = {1: 1.0, 2: 1 / 2, 3: 1 / 6, 4: 1 / 3}
+AMPLITUDE = 1.3 / 1.5
+PULSE, CHIRP = 0.5, 19.5  # s: ten times as long as in the demonstration of DePasquale et al. (2018), as all times of the card
+SLOW, FAST = 0.1, 0.6  # Hz, at the ends and in the middle of the chirp: a tenth of 1 and 6 Hz
+
+
+def periodic(periods: int, *, first: int = 0) -> Task:
+    r"""Make a task without inputs whose one output is the sum of four sines, over and over.
+
+    The sum is :math:`1.3/1.5 (\sin wt + \frac12 \sin 2wt + \frac16 \sin 3wt + \frac13 \sin 4wt)` with a period of 12 s.
+
+    Args:
+        periods: how many.
+        first: number of the first, counted from where t = 0.
+
+    Raises:
+        TaskError: there are none.
+
+    Source:
+        Sussillo & Abbott (2009) Neuron 63:544, authors' script.
+    """
+    if periods < 1:
+        raise TaskError(f"periodic: periods {periods} should be at least 1.")
+    start, stop = first * PERIOD, (first + periods) * PERIOD
+    bare = Task("periodic pattern", start, stop, np.zeros(1))
+    angle = 2 * np.pi * bare.time / PERIOD
+    wave = AMPLITUDE * sum(size * np.sin(number * angle) for number, size in HARMONICS.items())
+    return Task(bare.name, start, stop, bare.condition, targets=_wave(bare, np.asarray(wave)), notes={"period_s": PERIOD})
+
+
+def chirp() -> Task:
+    """Make a task in which a pulse on one channel sets off an oscillation that becomes faster and then slower again.
+
+    The frequency rises linearly from 0.1 to 0.6 Hz and falls as it rose, so that the oscillation is its own mirror image in time.
+
+    Source:
+        DePasquale, Cueva, Rajan, Escola & Abbott (2018) PLoS ONE 13:e0191527; frequencies from memory, times ten times as long.
+    """
+    bare = Task("chirp after a pulse", 0.0, PULSE + CHIRP, np.zeros(1), epochs={"pulse": (0.0, PULSE), "chirp": (PULSE, PULSE + CHIRP)})
+    half, since = CHIRP / 2, bare.time - PULSE
+    near = np.minimum(since, CHIRP - since)
+    phase = 2 * np.pi * (SLOW * near + (FAST - SLOW) * near**2 / (2 * half))
+    wave = np.where(since >= 0, np.sin(phase), 0.0)
+    values = (bare.fine_time < PULSE - DT / 2).astype(float)[None, :, None]
+    heard = channels(bare, values, ["pulse"])
+    mask = (since >= -BIN / 2).astype(float)[None]
+    return Task(bare.name, 0.0, bare.stop, bare.condition, epochs=bare.epochs, channels=heard, targets=_wave(bare, wave), mask=mask)
+
+
+def _wave(task: Task, wave: Float[ndarray, " time"]) -> xr.DataArray:
+    return targets(task, wave[None, :, None], ["output"], units="1", what="output")

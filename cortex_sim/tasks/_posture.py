@@ -1,0 +1,48 @@
+"""Posture with load: the hand stays where it is while torques come at shoulder and elbow, at a moment that nobody knows."""
+
+import numpy as np
+
+from cortex_sim.errors import TaskError
+from cortex_sim.tasks._labelled import channels, targets
+from cortex_sim.tasks._task import BIN, DT, Task
+from cortex_sim.tasks.body import REACHING, Body, Load
+
+TORQUE, LASTS = 0.12, 1.0  # N m, and s of a trial
+ONSET, GRACE, WEAK = (0.2, 0.4), 0.3, 0.1  # s between which loads come; s in which the hand may be pushed away; what an error counts then
+MOMENTS = 105  # names the random stream
+
+
+def posture(trials: int = 16, *, torque: float = TORQUE, seed: int = 0, body: Body = REACHING) -> Task:
+    """Make trials in which a constant torque comes, in one of eight directions of shoulder and elbow, and stays.
+
+    Args:
+        trials: number of them; directions take turns.
+        torque: its size, N m.
+        seed: of the moments.
+        body: that stays at home; it should feel, since nothing else tells of the load.
+
+    Returns:
+        A task with the channel stay (always 1), the place of rest as target, and a mask by which errors count a tenth in the 0.3 s after the onset.
+
+    Raises:
+        TaskError: no trial, or a body that feels nothing.
+    """
+    if trials < 1 or not body.sensors:
+        raise TaskError(f"posture: {trials} trials of a body with {body.sensors} senses; there should be at least 1 of each.")
+    rng = np.random.default_rng(np.random.SeedSequence((seed, MOMENTS)))
+    onset = np.round(rng.uniform(*ONSET, trials) / BIN) * BIN
+    angle = 2 * np.pi * (np.arange(trials) % 8) / 8
+    bare = Task("posture with load", 0.0, LASTS, np.arange(trials))
+    pattern = torque * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    loads = []
+    for moment in np.unique(onset):
+        course = (bare.fine_time >= moment - DT / 2).astype(float)
+        loads.append(Load(course, torque=pattern * (onset == moment)[:, None], name="load"))
+    since = bare.time[None] - onset[:, None]
+    mask = np.where((since >= -BIN / 2) & (since < GRACE - BIN / 2), WEAK, 1.0)
+    return Task(
+        bare.name, 0.0, LASTS, bare.condition, body=body, loads=tuple(loads), mask=mask,
+        channels=channels(bare, np.ones((trials, bare.steps, 1)), ["stay"]),
+        targets=targets(bare, np.zeros((trials, bare.bins, 2)), "xy", units="cm", what="hand position"),
+        notes={"torque_Nm": torque, "onset_s": onset.tolist(), "angle_deg": np.degrees(angle).tolist()},
+    )  # fmt: skip

@@ -1,0 +1,129 @@
+"""Delayed recall: a short sequence of strokes is shown, held in mind, and made when the go signal comes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from cortex_sim.errors import TaskError
+from cortex_sim.tasks._task import BIN, DT, Task
+
+DELAYS = (0.0, 0.1, 0.5, 1.0, 2.0)  # s from what is shown to when it is made: what has to be remembered
+STROKE = 0.1  # s, one stroke
+LENGTH = 2.0  # cm, one stroke
+REST = 0.05  # s before the first stroke is shown, and after the last is made
+STILL = 0.05  # how much an error counts while the hand should be still; 1 while it should move
+DIRECTIONS = 71  # names the random stream
+
+
+def recall(trials: int, *, delays: Sequence[float] = DELAYS, strokes: int = 1, stroke: float = STROKE, still: float = STILL, seed: int = 0) -> Task:
+    r"""Make trials in which the hand repeats strokes that were shown a while ago.
+
+    The velocity of a minimum-jerk stroke, :math:`30 s^2 (1-s)^2` times its length by its duration, is shown on two channels in a random
+    direction, stroke after stroke; the third channel is 1 while they are to be made. What is wanted is what was shown, a delay later, bin by
+    bin: a delay line solves the task without error. A delay of 0 needs no memory. From a delay as long as one stroke on, what is heard now
+    says nothing of what is wanted now, since directions are independent; the best that a network without memory can do is then to put out
+    the mean, 0, so that its error is the variance (see :func:`floor`).
+
+    Args:
+        trials: number of trials; delays take turns.
+        delays: s, each 0 or at least one stroke, in whole bins; all trials last as long as the longest.
+        strokes: shown in a row.
+        stroke: s, in whole bins.
+        still: how much an error counts while the hand should be still.
+        seed: of the directions.
+
+    Returns:
+        A task with the channels shown x, shown y (velocity relative to the fastest of a stroke) and go, and velocities of the hand in cm/s
+        as targets. ``condition`` numbers the trials; ``notes["delay_s"]`` are their delays.
+
+    Raises:
+        TaskError: no trial, no stroke, or a time that does not fit.
+    """
+    if trials < 1 or strokes < 1:
+        raise TaskError(f"recall: {trials} trials of {strokes} strokes; there should be at least 1 of each.")
+    for name, values in (("stroke", [stroke]), ("delays", delays)):
+        if not len(values) or any(value < 0 or abs(value / BIN - round(value / BIN)) > 1e-6 for value in values):
+            raise TaskError(f"recall: {name} {values!r} should be whole bins of {BIN * 1e3:g} ms.")
+    if stroke <= BIN or any(0 < delay < stroke for delay in delays):
+        raise TaskError(f"recall: delays {list(delays)!r} should be 0, or at least as long as one stroke, {stroke:g} s, which is at least 2 bins.")
+    lag = np.array([round(delays[number % len(delays)] / BIN) for number in range(trials)])
+    shown = _shown(trials, strokes, round(stroke / BIN), seed)
+    first, last = round(REST / BIN), round(REST / BIN) + shown.shape[1]
+    bins = last + lag.max() + round(REST / BIN)
+    return _task(shown, lag, np.pad(shown, ((0, 0), (first, bins - last), (0, 0))), first, {"stroke_s": stroke, "strokes": strokes, "still": still})
+
+
+def _task(
+    shown: Float[ndarray, "trial bin 2"], lag: Int[ndarray, " trial"], heard: Float[ndarray, "trial time 2"], first: int, notes: dict[str, float]
+) -> Task:
+    trials, bins = heard.shape[:2]
+    asked = np.arange(bins) - first - lag[:, None]
+    moving = (asked >= 0) & (asked < shown.shape[1])
+    wanted = np.array([np.roll(one, by, axis=0) for one, by in zip(heard, lag, strict=True)]) * fastest(notes["stroke_s"])
+    start, stop = -first * BIN, (bins - first) * BIN
+    bare = Task("delayed recall", start, stop, np.arange(trials))
+    values = np.repeat(np.concatenate([heard, moving[:, :, None]], axis=2), round(BIN / DT), axis=1)
+    channels = xr.DataArray(
+        values, dims=("trial", "step", "channel"), attrs={"units": "1"},
+        coords={"step": ("step", bare.fine_time, {"units": "s"}), "channel": ["shown x", "shown y", "go"]},
+    )  # fmt: skip
+    targets = xr.DataArray(
+        wanted, dims=("trial", "time", "axis"), attrs={"units": "cm/s", "long_name": "hand velocity"},
+        coords={"time": ("time", bare.time, {"units": "s"}), "axis": ["x", "y"]},
+    )  # fmt: skip
+    return Task(
+        bare.name, start, stop, bare.condition, epochs={"shown": (0.0, shown.shape[1] * BIN)}, channels=channels, targets=targets,
+        mask=np.where(moving, 1.0, notes["still"]), notes=notes | {"delay_s": (lag * BIN).tolist(), "length_cm": LENGTH},
+    )  # fmt: skip
+
+
+def fastest(stroke: float = STROKE) -> float:
+    """Peak speed of a stroke, cm/s: 15/8 of its length by its duration."""
+    return 15 / 8 * LENGTH / stroke
+
+
+def _shown(trials: int, strokes: int, bins: int, seed: int) -> Float[ndarray, "trial bin 2"]:
+    """Velocities relative to the fastest, at the start of each bin."""
+    angle = np.random.default_rng(np.random.SeedSequence((seed, DIRECTIONS))).uniform(0, 2 * np.pi, (trials, strokes, 1))
+    s = np.arange(bins) / bins
+    speed = 16 * s**2 * (1 - s) ** 2
+    return np.stack([np.cos(angle) * speed, np.sin(angle) * speed], axis=3).reshape(trials, strokes * bins, 2)
+
+
+def error(task: Task, made: Float[ndarray, "trial time 2"]) -> dict[float, float]:
+    """Squared error while the hand should move, relative to the squared velocity wanted, by delay in s: 0 is perfect, 1 is keeping still.
+
+    Args:
+        task: of :func:`recall`.
+        made: velocities of the hand, cm/s.
+    """
+    assert task.targets is not None
+    assert task.channels is not None
+    wanted = task.targets.values
+    moving = task.channels.values[:, :: round(BIN / DT), 2:]
+    missed, asked = (((made - wanted) ** 2 * moving).sum(axis=(1, 2)), (wanted**2 * moving).sum(axis=(1, 2)))
+    delay = np.array(task.notes["delay_s"])
+    return {float(one): float(missed[delay == one].sum() / asked[delay == one].sum()) for one in np.unique(delay)}
+
+
+def floor(task: Task) -> dict[float, float]:
+    """Least :func:`error` of a network without memory, by delay in s: 0 without delay, 1 with one.
+
+    Its output is a function g of what is heard now, u. The squared error is least for g(u) = E[wanted | u]. Without delay what is wanted
+    is u. With a delay of a stroke or more it is a stroke whose direction is independent of every stroke heard at that moment and uniform,
+    so that the expectation is 0.
+    """
+    return {float(delay): float(delay > 0) for delay in np.unique(task.notes["delay_s"])}
+
+
+def nearest(delay: float, stroke: float = STROKE) -> int:
+    """Fewest bins from one at which a stroke is wanted back to one that showed it: from its second, for the first has no speed, to its last.
+
+    Args:
+        delay: s, at least one stroke.
+        stroke: s.
+    """
+    return round(delay / BIN) - (round(stroke / BIN) - 2)

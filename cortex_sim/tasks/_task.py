@@ -1,0 +1,219 @@
+"""Tasks: what a circuit or a network is asked to do, as labelled arrays over time; one file per task."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray
+
+from cortex_sim.errors import TaskError
+from cortex_sim.tasks.body import Body, Load
+from cortex_sim.trials import BIN, Trials
+
+DT = 1e-3  # s, grid that the courses of drives and channels are given on
+
+
+@dataclass(frozen=True)
+class Drive:
+    """An input current to every observed unit: a spatial pattern that follows one time course.
+
+    Attributes:
+        pattern: current per trial and unit, in the unit of the observed rates.
+        course: factor at every step of the task's fine grid; dimensionless.
+        name: what it is.
+        into: input of a spiking model that it goes to, if not ``drive``; the pattern is in that input's unit and over the neurons that call it.
+    """
+
+    pattern: Float[ndarray, "trial unit"]
+    course: Float[ndarray, " step"]
+    name: str = "drive"
+    into: str = ""
+
+
+@dataclass(frozen=True)
+class Clamp:
+    """Units held at one rate for a while, for example at zero firing.
+
+    Attributes:
+        units: positions of the observed units.
+        rate: what they are held at, in the unit of the observed rates.
+        course: True at every step of the task's fine grid at which they are held.
+        name: what it is.
+    """
+
+    units: Int[ndarray, " clamped"]
+    rate: float
+    course: Bool[ndarray, " step"]
+    name: str = "silencing"
+
+
+@dataclass(frozen=True)
+class Task:
+    """Inputs, targets, conditions and epochs over time; what is not given is absent.
+
+    Attributes:
+        name: of the task.
+        start: first moment, s from the go cue.
+        stop: last moment, s; a whole number of bins later.
+        condition: a label a trial.
+        epochs: name to (start, stop) in s.
+        channels: input channels, (trial, step, channel) on the fine grid.
+        targets: what the movement should be, (trial, time, axis) on the bins.
+        mask: how much an error at each bin counts, (trial, time); 1 everywhere if None.
+        initial: observed rates at the start, (trial, unit); rest if None.
+        drives: currents into the units.
+        clamps: units held at a rate.
+        body: that the observed outputs command; targets are then what it should do (:meth:`.Body.made`). A model that has channels for them
+            hears what the body feels after the task's own channels.
+        loads: on the body.
+        feeling: factor of what is felt, at every step of the fine grid; 1 if None.
+        recordings: spikes that recorded inputs of a spiking model play back, by the name of the input; one trial each.
+        notes: how the task was made, for the record.
+    """
+
+    name: str
+    start: float
+    stop: float
+    condition: ndarray
+    epochs: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    channels: xr.DataArray | None = None
+    targets: xr.DataArray | None = None
+    mask: Float[ndarray, "trial time"] | None = None
+    initial: Float[ndarray, "trial unit"] | None = None
+    drives: tuple[Drive, ...] = ()
+    clamps: tuple[Clamp, ...] = ()
+    body: Body | None = None
+    loads: tuple[Load, ...] = ()
+    feeling: Float[ndarray, " step"] | None = None
+    recordings: Mapping[str, Trials] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        bins = (self.stop - self.start) / BIN
+        if bins < 2 or abs(bins - round(bins)) > 1e-6:
+            raise TaskError(f"task {self.name!r}: {self.start:g} to {self.stop:g} s should be a whole number (2 or more) of {BIN * 1e3:g} ms bins.")
+        acting: tuple[Drive | Clamp | Load, ...] = (*self.drives, *self.clamps, *self.loads)
+        for item in acting:
+            if item.course.shape != (self.steps,):
+                raise TaskError(f"task {self.name!r}: {item.name} has {item.course.size} steps of {DT * 1e3:g} ms; the task has {self.steps}.")
+        if self.feeling is not None and self.feeling.shape != (self.steps,):
+            raise TaskError(f"task {self.name!r}: feeling has {self.feeling.size} steps of {DT * 1e3:g} ms; the task has {self.steps}.")
+        if self.body is not None and self.initial is not None:
+            raise TaskError(f"task {self.name!r}: initial rates are given with a body, which starts at rest; leave them out.")
+        if self.body is None and (self.loads or self.feeling is not None):
+            raise TaskError(f"task {self.name!r}: loads or feeling are given without a body; give one.")
+        for name, count in [*((d.name, len(d.pattern)) for d in self.drives), *((load.name, load.trials) for load in self.loads)]:
+            if count != self.trials:
+                raise TaskError(f"task {self.name!r}: {name} has {count} trials; the task has {self.trials}.")
+        if self.channels is not None and self.channels.shape[:2] != (self.trials, self.steps):
+            found = self.channels.shape[:2]
+            raise TaskError(f"task {self.name!r}: channels are for {found} trials and steps; the task has {(self.trials, self.steps)}.")
+        if self.mask is not None and (self.mask.shape != (self.trials, self.bins) or (self.mask < 0).any() or not self.mask.any()):
+            wanted = f"numbers from 0 up, not all 0, for {(self.trials, self.bins)} trials and bins"
+            raise TaskError(f"task {self.name!r}: mask should hold {wanted}; it has shape {self.mask.shape}.")
+        if self.initial is not None and len(self.initial) != self.trials:
+            raise TaskError(f"task {self.name!r}: initial has {len(self.initial)} trials; the task has {self.trials}.")
+
+    @property
+    def trials(self) -> int:
+        """Number of trials."""
+        return len(self.condition)
+
+    @property
+    def steps(self) -> int:
+        """Number of steps of the fine grid."""
+        return round((self.stop - self.start) / DT)
+
+    @property
+    def bins(self) -> int:
+        """Number of recorded bins."""
+        return round((self.stop - self.start) / BIN)
+
+    @property
+    def time(self) -> Float[ndarray, " time"]:
+        """Left edges of the bins, s."""
+        return np.round(self.start + BIN * np.arange(self.bins), 9)
+
+    @property
+    def fine_time(self) -> Float[ndarray, " step"]:
+        """Every step of the fine grid, s."""
+        return np.round(self.start + DT * np.arange(self.steps), 9)
+
+    @property
+    def epoch(self) -> list[str]:
+        """Name of the epoch each bin belongs to; empty where it belongs to none."""
+        inside = [[name for name, (a, b) in self.epochs.items() if a <= t < b] for t in self.time]
+        return [names[0] if names else "" for names in inside]
+
+    def window(self, start: float, stop: float, *, initial: Float[ndarray, "trial unit"] | None = None) -> "Task":
+        """Cut the task to [start, stop) and begin it from these observed rates.
+
+        Raises:
+            TaskError: the window leaves the task.
+        """
+        if start < self.start - 1e-9 or stop > self.stop + 1e-9:
+            raise TaskError(f"task {self.name!r}: window {start:g} to {stop:g} s leaves {self.start:g} to {self.stop:g} s.")
+        for edge in (start, stop):
+            if abs((edge - self.start) / BIN - round((edge - self.start) / BIN)) > 1e-6:
+                raise TaskError(f"task {self.name!r}: window {start:g} to {stop:g} s should lie on bins of {BIN * 1e3:g} ms from {self.start:g} s.")
+        first, last = round((start - self.start) / DT), round((stop - self.start) / DT)
+        fine = slice(first, last)
+        bins = slice(round((start - self.start) / BIN), round((stop - self.start) / BIN))
+        return replace(
+            self, start=start, stop=stop, initial=initial,
+            channels=None if self.channels is None else self.channels.isel(step=fine),
+            targets=None if self.targets is None else self.targets.isel(time=bins),
+            mask=None if self.mask is None else self.mask[:, bins],
+            drives=tuple(replace(drive, course=drive.course[fine]) for drive in self.drives),
+            clamps=tuple(replace(clamp, course=clamp.course[fine]) for clamp in self.clamps),
+            loads=tuple(replace(load, course=load.course[fine]) for load in self.loads),
+            feeling=None if self.feeling is None else self.feeling[fine],
+        )
+
+    @property
+    def wanted(self) -> Trials:
+        """The targets as trials: what a network that is taught this task should put out.
+
+        Raises:
+            TaskError: the task has no targets.
+        """
+        if self.targets is None:
+            raise TaskError(f"task {self.name!r}: has no targets, so there is nothing to be taught.")
+        return Trials.from_arrays(self.targets.values, self.time, condition=self.condition, units=self.targets.attrs.get("units", "1"))
+
+    def select(self, trials: Sequence[int] | ndarray) -> "Task":
+        """Keep these trials, by position and in this order."""
+        chosen = np.asarray(trials, dtype=int)
+        return replace(
+            self, condition=self.condition[chosen],
+            channels=None if self.channels is None else self.channels.isel(trial=chosen),
+            targets=None if self.targets is None else self.targets.isel(trial=chosen),
+            mask=None if self.mask is None else self.mask[chosen],
+            initial=None if self.initial is None else self.initial[chosen],
+            drives=tuple(replace(drive, pattern=drive.pattern[chosen]) for drive in self.drives),
+            loads=tuple(load.each(lambda array: array[chosen]) for load in self.loads),
+        )
+
+
+def free_run(initial: Float[ndarray, "trial unit"], duration: float) -> Task:
+    """Leave a circuit alone from given initial rates.
+
+    Args:
+        initial: observed rates at the start.
+        duration: s.
+    """
+    initial = np.atleast_2d(np.asarray(initial, dtype=float))
+    return Task("free run", 0.0, duration, np.arange(len(initial)), epochs={"movement": (0.0, duration)}, initial=initial)
+
+
+def spontaneous(duration: float, trials: int = 1) -> Task:
+    """Leave a spiking circuit to itself from its own initial states, a number of times.
+
+    Args:
+        duration: s.
+        trials: how many, all of one condition.
+    """
+    return Task("spontaneous activity", 0.0, duration, np.zeros(trials, dtype=int), epochs={"spontaneous": (0.0, duration)})

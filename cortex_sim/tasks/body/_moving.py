@@ -1,0 +1,116 @@
+"""A body while it is moved step by step, beside Brian2 or in torch: what it does now, and what it will have felt later."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.tasks.body._body import Body, Posture
+from cortex_sim.tasks.body._load import Load
+
+Step = Callable[[Body, Posture, Any, float, Any], Posture]
+
+
+class Course(NamedTuple):
+    """What a body went through: postures at the bins that were kept, and the commands of every step."""
+
+    postures: Any
+    commands: Any
+
+
+class Moving:
+    """A body on the steps of a model.
+
+    Its state is one array, (trial, number): the posture, then what has been felt and not yet arrived, the oldest first.
+
+    Args:
+        body: what moves.
+        state: where it goes on from.
+        dt: step, s.
+        loads: from outside, their courses on the steps of the model, their arrays of that module.
+        xp: module that the arrays belong to.
+        step: what makes a step, if not :meth:`.Body.step`; given the body, its posture, commands, dt and the torque from outside.
+    """
+
+    def __init__(self, body: Body, state: Any, dt: float, loads: Sequence[Load] = (), xp: Any = np, step: Step | None = None) -> None:
+        self.body, self._dt, self._loads, self._xp = body, dt, loads, xp
+        self._step = step or (lambda body, posture, commands, dt, load: body.step(posture, commands, dt, xp, load))
+        self._late = body.late(dt)
+        self._posture = body.posture(state[:, : body.size])
+        waiting = state[:, body.size :]
+        self._felt = [waiting[:, k * body.sensors : (k + 1) * body.sensors] for k in range(self._late)]
+        self.postures: list[Any] = []
+        self.commands: list[Any] = []
+        self._feel()
+
+    @staticmethod
+    def start(body: Body, trials: int, dt: float) -> Any:
+        """State at rest at home, (trial, number), where it has been for long."""
+        return np.pad(body.start(trials), ((0, 0), (0, body.late(dt) * body.sensors)))
+
+    def heard(self, step: int) -> Any:
+        """What arrives at a step, counted from where this piece began, (trial, sensor)."""
+        return self._felt[step]
+
+    def keep(self) -> None:
+        """Note the posture."""
+        self.postures.append(self._xp.concatenate(list(self._posture), -1))
+
+    def step(self, commands: Any, step: int) -> None:
+        """Move on by a step of the schedule, commands and loads held."""
+        self.commands.append(commands)
+        self._posture = self._step(self.body, self._posture, commands, self._dt, self._load(step))
+        self._feel()
+
+    @property
+    def course(self) -> Course:
+        """What was kept so far."""
+        return Course(self._xp.stack(self.postures, 1), self._xp.stack(self.commands, 1))
+
+    @classmethod
+    def replay(cls, body: Body, commands: Float[ndarray, "trial time command"], dt: float, loads: Sequence[Load] = ()) -> ndarray:
+        """Move a body by commands that are given beforehand, whatever it feels.
+
+        Args:
+            body: from rest at home.
+            commands: one a step.
+            dt: step, s.
+            loads: from outside, their courses on these steps.
+
+        Returns:
+            Postures at the start of every step, (trial, time, posture).
+        """
+        moving = cls(body, cls.start(body, len(commands), dt), dt, loads)
+        for step in range(commands.shape[1]):
+            moving.keep()
+            moving.step(commands[:, step], step)
+        return moving.course.postures
+
+    @property
+    def state(self) -> Any:
+        """Where it can go on from."""
+        waiting: Sequence[Any] = self._felt[len(self._felt) - 1 - self._late : -1] if self.body.sensors else []
+        return self._xp.concatenate([*self._posture, *waiting], -1)
+
+    def _load(self, step: int) -> Any:
+        """Torque from outside at a step; None where nothing acts."""
+        arm, (q, speed, *_) = self.body.arm, self._posture
+        total = None
+        for load in self._loads:
+            if not (factor := float(load.course[step])):
+                continue
+            parts = [] if load.torque is None else [factor * load.torque]
+            parts += [] if load.force is None else [arm.pull(q, factor * load.force, self._xp)]
+            if load.field is not None:
+                force = (load.field @ arm.velocity(q, speed, self._xp)[..., None])[..., 0]
+                parts.append(arm.pull(q, factor * force, self._xp))
+            total = sum(parts, 0.0 if total is None else total)
+        return total
+
+    def _feel(self) -> None:
+        if self.body.sensors:
+            self._felt.append(self.body.felt(self._posture, self._xp))
+
+

@@ -1,0 +1,111 @@
+"""Behaviour beside the spikes: positions, velocities and other series of an NWB file, on the bins of its trials."""
+
+from bisect import bisect_left
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.errors import NotFound, TrialsError, suggestion
+from cortex_sim.trials._nwb import EDGE, Cut, cut_trials, opened
+
+KINDS = {"TimeSeries", "SpatialSeries"}
+Clock = Callable[[float, float], tuple[ndarray, int]]
+PAUSE = 2.5  # median steps between samples; what lies in a longer pause is not interpolated
+
+
+def behaviour(
+    path: str | Path, name: str | None = None, *, align: str | None = None, window: tuple[float, float] | None = None, table: str = "trials"
+) -> xr.DataArray:
+    """Read one behavioural series, cut to the trials and interpolated linearly to the left edges of their bins.
+
+    Trials and bins are those that :func:`read_nwb` gives for the same file, align, window and table. Only the samples of the trials are read.
+    Moments without samples about them, and those after the end of a trial, are NaN.
+
+    Args:
+        path: of the file.
+        name: of the series, alone or with its folders; may be left out where there is but one.
+        align: column of the table of trials whose moment becomes 0.
+        window: from where to where about that moment, s.
+        table: name of the table of trials.
+
+    Returns:
+        (trial, time, axis) in the unit that its attribute ``units`` names.
+
+    Raises:
+        NotFound: there is no such series, or no single one; the message lists them.
+        FileProblem: as :func:`read_nwb`.
+        TrialsError: the series is no array over time, or has no times.
+    """
+    with opened(path) as file:
+        series, cut = _series(file, name), cut_trials(file, align, window, table)
+        data = series["data"]
+        if data.ndim not in {1, 2} or data.dtype.kind not in "iuf":
+            raise TrialsError(f"series {series.name!r} holds {data.dtype} of shape {data.shape}; numbers over (time,) or (time, axis) are read.")
+        clock = _clock(series, cut)
+        trials = np.stack([_sampled(data, clock, cut, trial) for trial in range(cut.zero.size)])
+        trials = trials * data.attrs.get("conversion", 1.0) + data.attrs.get("offset", 0.0)
+        about = {"units": str(data.attrs.get("unit", "")), "series": series.name}
+        return xr.DataArray(trials, dims=("trial", "time", "axis"), coords={"time": cut.time}, attrs=about)
+
+
+def _series(file: h5py.File, name: str | None) -> h5py.Group:
+    found: dict[str, h5py.Group] = {}
+
+    def visit(_: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Group) and item.attrs.get("neurodata_type") in KINDS and "data" in item:
+            found[item.name[1:]] = item
+
+    for folder in ("processing", "acquisition"):
+        if folder in file:
+            file[folder].visititems(visit)
+    chosen = [key for key in found if name is None or name in {key, key.rsplit("/", 1)[-1]}]
+    if len(chosen) != 1:
+        asked = "which series is meant" if name is None else f"behaviour {name!r} names {len(chosen)} series"
+        raise NotFound(f"{asked}? {suggestion(name or '', found)}")
+    return found[chosen[0]]
+
+
+def _clock(series: h5py.Group, cut: Cut) -> Clock:
+    """Give what says when the samples about a stretch of the session were taken, and which is the first of them."""
+    size, low, high = len(series["data"]), (cut.zero + cut.time[0]).min(), (cut.zero + cut.time[-1]).max()
+    if "timestamps" in series:
+        stamps = series["timestamps"]
+        first = max(bisect_left(stamps, low) - 1, 0)
+        known = stamps[first : bisect_left(stamps, high) + 2]
+        if not (known[1:] > known[:-1]).all():
+            raise TrialsError(f"timestamps of series {series.name!r} do not rise throughout; sort them and remove what is not finite.")
+        return lambda begin, end: _listed(known, first, begin, end)
+    if "starting_time" not in series or not series["starting_time"].attrs.get("rate", 0) > 0:
+        raise TrialsError(f"series {series.name!r} has neither timestamps nor a starting_time with a rate; it needs one of them.")
+    start, rate = float(series["starting_time"][()]), float(series["starting_time"].attrs["rate"])
+    return lambda begin, end: _regular(start, rate, size, begin, end)
+
+
+def _listed(known: ndarray, first: int, begin: float, end: float) -> tuple[ndarray, int]:
+    place = max(int(np.searchsorted(known, begin)) - 1, 0)
+    return known[place : int(np.searchsorted(known, end)) + 2], first + place
+
+
+def _regular(start: float, rate: float, size: int, begin: float, end: float) -> tuple[ndarray, int]:
+    place = max(int(np.floor((begin - start) * rate)) - 1, 0)
+    return start + np.arange(place, min(int(np.ceil((end - start) * rate)) + 2, size)) / rate, place
+
+
+def _sampled(data: h5py.Dataset, clock: Clock, cut: Cut, trial: int) -> Float[ndarray, "time axis"]:
+    """Interpolate the samples of one trial."""
+    asked = cut.zero[trial] + cut.time
+    times, place = clock(asked[0], asked[-1])
+    if times.size < 2:
+        return np.full((asked.size, 1 if data.ndim == 1 else data.shape[1]), np.nan)
+    samples = data[place : place + times.size].reshape(times.size, -1).astype(float)
+    before = np.clip(np.searchsorted(times, asked, side="right") - 1, 0, times.size - 2)
+    nearest = np.minimum(np.abs(asked - times[before]), np.abs(asked - times[before + 1]))
+    steps = np.diff(times)
+    known = (steps[before] <= PAUSE * np.median(steps)) & (asked >= times[0]) & (asked <= times[-1]) | (nearest <= EDGE)
+    known &= cut.time < cut.stop[trial] - EDGE
+    return np.where(known[:, None], np.stack([np.interp(asked, times, axis) for axis in samples.T], axis=1), np.nan)
