@@ -10,7 +10,7 @@ import numpy as np
 
 from cortex_sim.cards.spiking._model import SpikingModel
 from cortex_sim.simulation import _programs as programs
-from cortex_sim.simulation._spiking_problem import Plan
+from cortex_sim.simulation._spiking_problem import SpikingProblem
 from cortex_sim.tasks._task import spontaneous
 
 DURATION, SETTLED = 1.0, 0.1  # s; rates and CVs are taken after the second
@@ -89,7 +89,7 @@ def card(net: Net, seed: int) -> SpikingModel:
 
 def write_for_loop(net: Net, seed: int, folder: Path) -> None:
     """Write what lif_loop.c reads: the synapses, parameters, first states and random stream of our programs."""
-    plan = Plan(card(net, seed), spontaneous(DURATION), seed)
+    plan = SpikingProblem(card(net, seed), spontaneous(DURATION), seed)
     programs.write_circuit(plan, folder)
     np.array(list(net.numbers.values())).tofile(folder / "numbers")
     plan.start("lif", 0)["v"].tofile(folder / "v")

@@ -16,7 +16,7 @@ from _measure import write
 
 from cortex_sim import load
 from cortex_sim.simulation._spiking_backend import synapses
-from cortex_sim.simulation._spiking_problem import Plan
+from cortex_sim.simulation._spiking_problem import SpikingProblem
 from cortex_sim.tasks._task import spontaneous
 
 CARD, SETTLED, DURATION, LIMIT = "potjans_diesmann_2014", 0.5, 1.0, 24.0  # s, s, GiB
@@ -94,7 +94,7 @@ def rates(model: object, file: Path) -> list[dict[str, object]]:
 def main() -> None:
     scale = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
     model = load(CARD).changed(scale=scale, seed=1)
-    plan = Plan(model, spontaneous(SETTLED + DURATION), 1)
+    plan = SpikingProblem(model, spontaneous(SETTLED + DURATION), 1)
     count = synapses(plan)
     space = room(BYTES * count / 1e9)
     with Workplace() as place, Memory() as memory:

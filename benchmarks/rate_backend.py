@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from cortex_sim import Model
 from cortex_sim.simulation import brian
-from cortex_sim.simulation._problem import Schedule
+from cortex_sim.simulation._problem import Problem
 from cortex_sim.tasks._task import free_run
 
 TAU, DT, SPAN = 0.2, 1e-3, 20.0  # s, s, Hz
@@ -66,7 +66,7 @@ def main():
             model = circuit(units)
             start = SPAN * np.tanh(np.random.default_rng(0).normal(0, 1.5, (conditions, units)) / SPAN)
             arrays = model.arrays()
-            short, long = (Schedule(model, arrays, free_run(start, duration)) for duration in DURATIONS)
+            short, long = (Problem(model, arrays, free_run(start, duration)) for duration in DURATIONS)
             assert np.abs(brian.run(short)[0] - bare(arrays["W"], short.initial(), short.steps)).max() < 1e-9
             runs = {f"brian {s.steps}": lambda s=s: brian.run(s) for s in (short, long)}
             runs |= {f"numpy {s.steps}": lambda s=s, a=arrays: bare(a["W"], s.initial(), s.steps) for s in (short, long)}

@@ -20,7 +20,7 @@ def main():
     copy = rates + 0.1 * rates.std() * rng.standard_normal((CONDITIONS, rates.shape[1], 1)) @ rng.standard_normal((1, circuit.units))
     runs = {f"table of {len(MEASURES)} measures, {NULLS} surrogates each": lambda: table(rates, copy, 0.01, name="copy", split="all", nulls=NULLS)}
     seconds = alternate(runs, 2)
-    pairs = {rank: [dsa.operator(x, delays=3, rank=rank) for x in (rates, copy)] for rank in RANKS}
+    pairs = {rank: [dsa.delay_operator(x, delays=3, rank=rank) for x in (rates, copy)] for rank in RANKS}
     runs = {f"DSA, rank {rank}, 32 restarts": lambda pair=pair: dsa.procrustes_distance(*pair) for rank, pair in pairs.items()}
     if importlib.util.find_spec("DSA"):
         from DSA.simdist import SimilarityTransformDist

@@ -18,7 +18,7 @@ from cortex_sim.analysis._preparation import Side, reaches
 from cortex_sim.cards import catalogue
 from cortex_sim.fitting._fit import split, train
 from cortex_sim.fitting._options import Options
-from cortex_sim.fitting._start import own_class, paced, unit_scale
+from cortex_sim.fitting._start import own_class, unit_scale, with_time_constant_of
 
 TARGET, CLAIM = 0.9, 5.0  # R²; times shorter from the closed-form start
 SEED = 0
@@ -62,7 +62,7 @@ def main() -> None:
     circuit = load(match.MODEL).with_arrays({}, units=50) if smoke else load(match.MODEL)
     with threadpool_limits(1):
         (side,) = reaches(circuit, (match.SMALL if smoke else match.PRACTICE,), seed=SEED)
-        rows = [reached(paced(load(card), circuit), side, options, name) for name, (card, options) in match.TAUGHT.items()]
+        rows = [reached(with_time_constant_of(load(card), circuit), side, options, name) for name, (card, options) in match.TAUGHT.items()]
         own = [reached(own_class(circuit), side, options, f"own gain, {how}")
                for how, options in (("closed form", Options(epochs=0)), ("random weights", RANDOM))]  # fmt: skip
     quick, slow = own

@@ -16,7 +16,7 @@ from scipy.linalg import cython_blas
 from threadpoolctl import threadpool_limits
 
 from cortex_sim import load
-from cortex_sim.simulation._problem import Schedule
+from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation.torch._inputs import Inputs
 from cortex_sim.simulation.torch._twin import Twin
 from cortex_sim.tasks._task import BIN, Task
@@ -70,7 +70,7 @@ def ours(W: np.ndarray, x0: np.ndarray, steps: int, *, plain: bool):
     """The twin's step, by its fast loops or by the equation text step by step."""
     trials, units = x0.shape
     card = load("leaky_readout").with_arrays({"W": W.astype(float)}, units=units, observed=2, channels=0)
-    schedule = Schedule(card, card.arrays(), Task("free", 0.0, steps * BIN, np.arange(trials)))
+    schedule = Problem(card, card.arrays(), Task("free", 0.0, steps * BIN, np.arange(trials)))
     twin = Twin(card, card.arrays(), dtype=torch.float32)
     if plain:
         twin._recurrent = None

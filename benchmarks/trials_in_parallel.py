@@ -7,14 +7,14 @@ from _measure import write
 
 from cortex_sim import load
 from cortex_sim.simulation import _programs as programs
-from cortex_sim.simulation._spiking_problem import Plan
+from cortex_sim.simulation._spiking_problem import SpikingProblem
 from cortex_sim.tasks._task import spontaneous
 
 CARD, TRIALS, DURATION, ROUNDS, CLAIM = "dura_bernal_2023_lif", 20, 1.0, 3, 1.8
 
 
 def main() -> None:
-    plan = Plan(load(CARD), spontaneous(DURATION, TRIALS), 1)
+    plan = SpikingProblem(load(CARD), spontaneous(DURATION, TRIALS), 1)
     folder, seconds, spikes = programs.build(plan), {1: [], 2: []}, {}
     programs.run(plan, [0], folder, lambda share, text: None, workers=1)
     for _ in range(ROUNDS):

@@ -4,7 +4,7 @@ Models are data, protocols are code: ``simulate(model, task) -> Trials``, ``fit(
 ``compare(a, b) -> Comparison``. Every notebook and protocol can be written with the names of this module; each is imported when first used.
 """
 
-from cortex_sim.runtime._doors import opened
+from cortex_sim.runtime.doors import opened
 
 __version__ = "0.2.0"
 

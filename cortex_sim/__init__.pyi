@@ -2,12 +2,15 @@ __version__: str
 
 from cortex_sim import analysis as analysis
 from cortex_sim import cards as cards
+from cortex_sim import comparison as comparison
 from cortex_sim import errors as errors
 from cortex_sim import fitting as fitting
+from cortex_sim import report as report
 from cortex_sim import runtime as runtime
 from cortex_sim import simulation as simulation
 from cortex_sim import statistics as statistics
 from cortex_sim import tasks as tasks
+from cortex_sim import trials as trials
 from cortex_sim.cards import Model as Model
 from cortex_sim.cards import SpikingModel as SpikingModel
 from cortex_sim.cards import edit as edit
@@ -23,12 +26,18 @@ from cortex_sim.report import Claim as Claim
 from cortex_sim.report import Picture as Picture
 from cortex_sim.report import Report as Report
 from cortex_sim.report import figures as figures
+from cortex_sim.runtime import timed as timed
+from cortex_sim.runtime import track as track
 from cortex_sim.simulation import move as move
 from cortex_sim.simulation import simulate as simulate
 from cortex_sim.statistics import Score as Score
 from cortex_sim.tasks import Task as Task
 from cortex_sim.tasks import body as body
+from cortex_sim.tasks import perturbations as perturbations
 from cortex_sim.trials import Trials as Trials
 from cortex_sim.trials import behaviour as behaviour
 from cortex_sim.trials import read as read
 from cortex_sim.trials import write_nwb as write_nwb
+
+measures = comparison
+perturb = perturbations

@@ -13,16 +13,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.stats import ttest_rel
 
-from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
-from cortex_sim.cards import Parameter
-from cortex_sim.errors import OptionError
-from cortex_sim.fitting import Fitted, Job, Options, train_many
-from cortex_sim.report import Picture
-from cortex_sim.report.figures import error_over_cost, learning, over_settings, over_time
-from cortex_sim.runtime import timed
-from cortex_sim.statistics import Score, holm, jackknifed
-from cortex_sim.tasks import DELAYS, error, floor, recall
-from cortex_sim.trials import derangement
+import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "gru"
@@ -32,20 +23,20 @@ WINDOWED, WINDOWLESS = "temporal_convolution", ("feedforward", "two_tap")
 TAPS, SPACING = 12, 50.0  # ms: a window of 0.55 s
 TAUGHT, ASKED = 300, 100  # trials, a fifth of them with each delay
 SEEDS = 5  # networks of each architecture
-LESSON = Options(epochs=60, batch=60, rate=1e-2, patience=60, start="rest", closed_form=False)
+LESSON = cs.Options(epochs=60, batch=60, rate=1e-2, patience=60, start="rest", closed_form=False)
 LONG = 1.0  # s
 NULLS, REPEATS = 100, 3
 SHUFFLE, REPLACED = 47, 48  # name random streams
 BOUND = "bound of this protocol"
 
 
-def lesson(model: Model, *, seed: int = 0, smoke: bool = False) -> tuple[Model, Trials, Task, Options]:
+def lesson(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> tuple[cs.Model, cs.Trials, cs.Task, cs.Options]:
     """A student, what it shall put out, the task and the options, for searching better options."""
-    task = recall(20 if smoke else TAUGHT, delays=DELAYS[:2] if smoke else DELAYS, seed=seed)
+    task = cs.tasks.recall(20 if smoke else TAUGHT, delays=cs.tasks.RECALL_DELAYS[:2] if smoke else cs.tasks.RECALL_DELAYS, seed=seed)
     return model.with_arrays({}, units=UNITS), task.wanted, task, replace(LESSON, epochs=2) if smoke else LESSON
 
 
-def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
+def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     """Teach networks of every architecture the same recall, and measure what each remembers and costs.
 
     Args:
@@ -58,45 +49,47 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
     """
     seconds: dict[str, float] = {}
     if model.readout is None or not any(item.listens for item in model.inputs.values()):
-        raise OptionError(f"{model.name}: recall needs a network that hears channels and has a readout, such as gru or elman_1990.")
+        raise cs.errors.OptionError(f"{model.name}: recall needs a network that hears channels and has a readout, such as gru or elman_1990.")
     _, wanted, task, options = lesson(model, seed=seed, smoke=smoke)
-    exam = recall(20 if smoke else ASKED, delays=DELAYS[:2] if smoke else DELAYS, seed=seed + 1)
+    exam = cs.tasks.recall(20 if smoke else ASKED, delays=cs.tasks.RECALL_DELAYS[:2] if smoke else cs.tasks.RECALL_DELAYS, seed=seed + 1)
     budget = parameters(_heard(model, UNITS))
-    students = {name: _sized(model if name == model.name else load(name), budget) for name in dict.fromkeys((model.name, *NETWORKS))}
+    students = {name: _sized(model if name == model.name else cs.load(name), budget) for name in dict.fromkeys((model.name, *NETWORKS))}
     networks = range(2 if smoke else SEEDS)
-    with timed(seconds, "training"):
-        fitted = train_many({f"{name}, {k}": Job(one, wanted, task, seed + k, options) for name, one in students.items() for k in networks})
+    with cs.timed(seconds, "training"):
+        fitted = cs.fitting.train_many(
+            {f"{name}, {k}": cs.fitting.Job(one, wanted, task, seed + k, options) for name, one in students.items() for k in networks}
+        )
     grouped = {name: [fitted[f"{name}, {k}"] for k in networks] for name in students}
-    with timed(seconds, "comparison"):
-        made = {name: [simulate(one.model, exam).rate for one in each] for name, each in grouped.items()}
-        made["untrained"] = [simulate(one.start, exam).rate for one in grouped[model.name]]
-        errors = {name: np.array([list(error(exam, one).values()) for one in each]) for name, each in made.items()}
+    with cs.timed(seconds, "comparison"):
+        made = {name: [cs.simulate(one.model, exam).rate for one in each] for name, each in grouped.items()}
+        made["untrained"] = [cs.simulate(one.start, exam).rate for one in grouped[model.name]]
+        errors = {name: np.array([list(cs.tasks.recall_error(exam, one).values()) for one in each]) for name, each in made.items()}
         forgets = {name: np.array([_told_by_the_past(one.model, exam, seed) for one in each]) for name, each in grouped.items()}
         costs = {name: _costs(each, exam) for name, each in grouped.items()}
-        scores = [_score(name, exam, made[name], errors[name], at, seed) for name in made for at in range(len(floor(exam)))]
+        scores = [_score(name, exam, made[name], errors[name], at, seed) for name in made for at in range(len(cs.tasks.recall_floor(exam)))]
         scores += [_past(name, values, len(exam.condition)) for name, values in forgets.items()]
     first = {name: each[0] for name, each in grouped.items()}
-    tests = _tests(model.name, errors, list(floor(exam)))
-    return Report(
+    tests = _tests(model.name, errors, list(cs.tasks.recall_floor(exam)))
+    return cs.Report(
         title=QUESTION, question=f"{len(networks)} networks of each of {len(students)} architectures; reference: {model.title}.",
-        answer=_answer(model.name, errors, costs, list(floor(exam)), tests),
-        claims=_exact(forgets) + ([] if smoke else _claims(model.name, errors, list(floor(exam)), tests)), scores=tuple(scores),
-        pictures=_pictures(exam, made, errors, costs) | learning(first),
-        trials={"wanted": exam.wanted} | {name: simulate(one.model, exam) for name, one in first.items()},
+        answer=_answer(model.name, errors, costs, list(cs.tasks.recall_floor(exam)), tests),
+        claims=_exact(forgets) + ([] if smoke else _claims(model.name, errors, list(cs.tasks.recall_floor(exam)), tests)), scores=tuple(scores),
+        pictures=_pictures(exam, made, errors, costs) | cs.figures.learning_pictures(first),
+        trials={"wanted": exam.wanted} | {name: cs.simulate(one.model, exam) for name, one in first.items()},
         models={name: one.model for name, one in first.items()}, methods=_methods(exam, len(networks)),
         facts={name: _fact(students[name], cost) for name, cost in costs.items()} | ({"smoke run": "its numbers mean nothing"} if smoke else {}),
         seed=seed, seconds=seconds,
     )  # fmt: skip
 
 
-def parameters(model: Model) -> int:
+def parameters(model: cs.Model) -> int:
     """How many numbers are learned, those of an encoder left out: every trial starts from rest."""
     unused = {model.initial.weights, model.initial.offset} if model.initial else set()
     matrices = [model.size(p.rows) * model.size(p.columns) for name, p in model.projections.items() if p.learn and name not in unused]
     return sum(matrices) + sum(model.size(p.over) for name, p in model.parameters.items() if p.learn and p.over and name not in unused)
 
 
-def operations(model: Model) -> int:
+def operations(model: cs.Model) -> int:
     """Floating-point operations of one step of one trial: 2 for each entry of each matrix that multiplies, element-wise functions not counted.
 
     The matrices are the projections that the equations call, those that carry channels to each input, and the readout.
@@ -106,14 +99,14 @@ def operations(model: Model) -> int:
     return 2 * sum(model.size(model.projections[name].rows) * model.size(model.projections[name].columns) for name in used)
 
 
-def _heard(card: Model, units: int) -> Model:
+def _heard(card: cs.Model, units: int) -> cs.Model:
     return card.with_arrays({}, units=units, observed=2, channels=3)
 
 
-def _sized(card: Model, budget: int) -> Model:
+def _sized(card: cs.Model, budget: int) -> cs.Model:
     """The card with as many units as bring its learned numbers nearest to the budget."""
     if card.name == WINDOWED:
-        spacing = Parameter(value=SPACING, unit="ms", meaning="time between taps", source="chosen")
+        spacing = cs.cards.Parameter(value=SPACING, unit="ms", meaning="time between taps", source="chosen")
         card = card.with_arrays({}, taps=TAPS, spacing=spacing)
     low, high = 1, budget
     while high - low > 1:
@@ -122,7 +115,7 @@ def _sized(card: Model, budget: int) -> Model:
     return _heard(card, min((low, high), key=lambda units: abs(parameters(_heard(card, units)) - budget)))
 
 
-def _told_by_the_past(model: Model, task: Task, seed: int) -> float:
+def _told_by_the_past(model: cs.Model, task: cs.Task, seed: int) -> float:
     """How much an output changes when everything heard earlier than one step before is replaced; root mean square, relative to that wanted."""
     assert task.channels is not None
     assert task.targets is not None
@@ -130,18 +123,18 @@ def _told_by_the_past(model: Model, task: Task, seed: int) -> float:
     half = task.bins // 2
     values[:, : 10 * (half - 1)] = np.random.default_rng(np.random.SeedSequence((seed, REPLACED))).normal(size=values[:, : 10 * (half - 1)].shape)
     other = replace(task, channels=task.channels.copy(data=values))
-    apart = simulate(model, task).rate[:, half] - simulate(model, other).rate[:, half]
+    apart = cs.simulate(model, task).rate[:, half] - cs.simulate(model, other).rate[:, half]
     return float(np.sqrt((apart**2).mean() / (task.targets.values**2).max()))
 
 
-def _costs(each: Sequence[Fitted], exam: Task) -> dict[str, np.ndarray]:
+def _costs(each: Sequence[cs.Fitted], exam: cs.Task) -> dict[str, np.ndarray]:
     """What each network of an architecture costs; a step of inference is timed on one trial, the quickest of a few runs."""
     one, took = exam.select([0]), []
     for network in each:
         runs = []
         for _ in range(REPEATS):
             began = time.perf_counter()
-            simulate(network.model, one)
+            cs.simulate(network.model, one)
             runs.append(time.perf_counter() - began)
         took.append(min(runs) / one.bins)
     return {
@@ -152,25 +145,25 @@ def _costs(each: Sequence[Fitted], exam: Task) -> dict[str, np.ndarray]:
     }
 
 
-def _score(name: str, exam: Task, made: Sequence[np.ndarray], errors: np.ndarray, at: int, seed: int) -> Score:
+def _score(name: str, exam: cs.Task, made: Sequence[np.ndarray], errors: np.ndarray, at: int, seed: int) -> cs.Score:
     """Error at one delay, with outputs of trials of that delay exchanged as the null."""
-    delay = list(floor(exam))[at]
+    delay = list(cs.tasks.recall_floor(exam))[at]
     chosen = np.flatnonzero(np.array(exam.notes["delay_s"]) == delay)
     part = replace(exam.select(chosen), notes=exam.notes | {"delay_s": [delay] * len(chosen)})
     rng = np.random.default_rng(np.random.SeedSequence((seed, at, SHUFFLE)))
-    orders = [derangement(len(chosen), rng) for _ in range(NULLS)]
-    null = np.array([error(part, made[k % len(made)][chosen][order])[delay] for k, order in enumerate(orders)])
-    interval = jackknifed(lambda kept: float(errors[kept, at].mean()), len(errors)) if len(errors) > 2 else None
-    return Score(
+    orders = [cs.trials.derangement(len(chosen), rng) for _ in range(NULLS)]
+    null = np.array([cs.tasks.recall_error(part, made[k % len(made)][chosen][order])[delay] for k, order in enumerate(orders)])
+    interval = cs.statistics.jackknifed(lambda kept: float(errors[kept, at].mean()), len(errors)) if len(errors) > 2 else None
+    return cs.Score(
         f"error of recall after {delay:g} s (squared, relative)", name, f"{len(chosen)} trials not taught", float(errors[:, at].mean()), "lower", 0.0,
         null, "outputs of other trials of this delay", interval, "networks" if interval else "two networks, which give no interval", ceiling=0.0,
-        settings={"ceiling": "a delay line", "floor_without_memory": floor(exam)[delay], "networks": errors[:, at].tolist()},
+        settings={"ceiling": "a delay line", "floor_without_memory": cs.tasks.recall_floor(exam)[delay], "networks": errors[:, at].tolist()},
     )  # fmt: skip
 
 
-def _past(name: str, values: np.ndarray, trials: int) -> Score:
-    interval = jackknifed(lambda kept: float(values[kept].mean()), len(values)) if len(values) > 2 else None
-    return Score(
+def _past(name: str, values: np.ndarray, trials: int) -> cs.Score:
+    interval = cs.statistics.jackknifed(lambda kept: float(values[kept].mean()), len(values)) if len(values) > 2 else None
+    return cs.Score(
         "change of the output when all heard before the last two steps is replaced (relative)", name, f"{trials} trials not taught",
         float(values.mean()), "higher", 1.0, None, "an exact property: 0 if and only if nothing earlier is used", interval,
         "networks" if interval else "two networks, which give no interval", ceiling_reason="no data are compared with",
@@ -181,36 +174,41 @@ def _tests(reference: str, errors: Mapping[str, np.ndarray], delays: Sequence[fl
     """Paired t tests of log error against the reference over networks of one seed, at each delay, corrected for their number by Holm's method."""
     places = [(name, at) for name in errors if name not in (reference, "untrained") for at, delay in enumerate(delays) if delay]
     p = [float(ttest_rel(np.log(errors[name][:, at]), np.log(errors[reference][:, at])).pvalue) for name, at in places]
-    return {(name, delays[at]): float(one) for (name, at), one in zip(places, holm(np.array(p)), strict=True)}
+    return {(name, delays[at]): float(one) for (name, at), one in zip(places, cs.statistics.holm(np.array(p)), strict=True)}
 
 
-def _exact(forgets: Mapping[str, np.ndarray]) -> list[Claim]:
+def _exact(forgets: Mapping[str, np.ndarray]) -> list[cs.Claim]:
     text, source = "largest change of the output when all heard before the last two steps is replaced", "by construction; round-off"
-    return [Claim(f"{name}: {text}", float(forgets[name].max()), 0.0, 1e-12, source) for name in WINDOWLESS]
+    return [cs.Claim(f"{name}: {text}", float(forgets[name].max()), 0.0, 1e-12, source) for name in WINDOWLESS]
 
 
-def _claims(reference: str, errors: Mapping[str, np.ndarray], delays: Sequence[float], tests: Mapping[tuple[str, float], float]) -> list[Claim]:
+def _claims(reference: str, errors: Mapping[str, np.ndarray], delays: Sequence[float], tests: Mapping[tuple[str, float], float]) -> list[cs.Claim]:
     later = [at for at, delay in enumerate(delays) if delay]
     within = [at for at in later if delays[at] * 1e3 <= TAPS * SPACING - SPACING]
     beyond = [at for at in later if at not in within]
     long = delays.index(LONG)
-    taught, asked = TAUGHT / len(DELAYS), ASKED / len(DELAYS)
+    taught, asked = TAUGHT / len(cs.tasks.RECALL_DELAYS), ASKED / len(cs.tasks.RECALL_DELAYS)
     chance = 3 * np.sqrt(2 / (taught * asked))  # an output like the mean m of the directions taught adds |m|^2 - 2 m.(mean of those asked)
     source = "least error without memory: 1, by symmetry; 3 standard errors of finite numbers of directions, derived"
-    claims = [Claim(f"{name}: error {worst} over all delays", float(find(errors[name][:, later])), 1 - chance, 1 + chance + 1 / taught, source)
+    claims = [cs.Claim(f"{name}: error {worst} over all delays", float(find(errors[name][:, later])), 1 - chance, 1 + chance + 1 / taught, source)
               for name in WINDOWLESS for worst, find in (("least", np.min), ("largest", np.max))]  # fmt: skip
     beaten = [tests[name, LONG] < 0.05 and errors[name][:, long].mean() > errors[reference][:, long].mean() for name in WINDOWLESS]
     claims += [
-        Claim(f"{WINDOWED}: largest error at delays within its window", float(errors[WINDOWED][:, within].max()), 0.0, 0.3, BOUND),
-        Claim(f"{WINDOWED}: least error at delays beyond its window", float(errors[WINDOWED][:, beyond].min()), 0.9, 1.1, BOUND),
-        Claim(f"{reference}: mean error after {LONG:g} s", float(errors[reference][:, long].mean()), 0.0, 0.5, BOUND),
-        Claim(f"share of networks without memory that {reference} beats after {LONG:g} s (Holm, p < 0.05)", float(np.mean(beaten)), 1.0, 1.0, BOUND),
+        cs.Claim(f"{WINDOWED}: largest error at delays within its window", float(errors[WINDOWED][:, within].max()), 0.0, 0.3, BOUND),
+        cs.Claim(f"{WINDOWED}: least error at delays beyond its window", float(errors[WINDOWED][:, beyond].min()), 0.9, 1.1, BOUND),
+        cs.Claim(f"{reference}: mean error after {LONG:g} s", float(errors[reference][:, long].mean()), 0.0, 0.5, BOUND),
+        cs.Claim(
+            f"share of networks without memory that {reference} beats after {LONG:g} s (Holm, p < 0.05)", float(np.mean(beaten)), 1.0, 1.0, BOUND
+        ),
     ]
     return claims
 
 
 def _answer(
-    reference: str, errors: Mapping[str, np.ndarray], costs: Mapping[str, Mapping[str, np.ndarray]], delays: Sequence[float],
+    reference: str,
+    errors: Mapping[str, np.ndarray],
+    costs: Mapping[str, Mapping[str, np.ndarray]],
+    delays: Sequence[float],
     tests: Mapping[tuple[str, float], float],
 ) -> str:
     at = delays.index(LONG) if LONG in delays else len(delays) - 1
@@ -227,10 +225,10 @@ def _answer(
 
 
 def _pictures(
-    exam: Task, made: Mapping[str, Sequence[np.ndarray]], errors: Mapping[str, np.ndarray], costs: Mapping[str, Mapping[str, np.ndarray]]
-) -> dict[str, Picture]:
+    exam: cs.Task, made: Mapping[str, Sequence[np.ndarray]], errors: Mapping[str, np.ndarray], costs: Mapping[str, Mapping[str, np.ndarray]]
+) -> dict[str, cs.Picture]:
     assert exam.targets is not None
-    delays, delay = list(floor(exam)), np.array(exam.notes["delay_s"])
+    delays, delay = list(cs.tasks.recall_floor(exam)), np.array(exam.notes["delay_s"])
     shown = [int(np.flatnonzero(delay == one)[0]) for one in delays]
     label = "squared error / squared velocity wanted"
     left = {name: errors[name].mean(axis=1) for name in costs}
@@ -238,32 +236,39 @@ def _pictures(
     lines = {name: (delays, each) for name, each in errors.items() if name != "untrained"}
     rows = {name: made[name][0][shown, :, 0] for name in costs}
     return {
-        "delays": Picture(
-            over_settings({label: lines}, xlabel="delay (s)", even=True, reference={label: 1.0}), "What is left of the error after each delay",
+        "delays": cs.Picture(
+            cs.figures.over_settings({label: lines}, xlabel="delay (s)", even=True, reference={label: 1.0}),
+            "What is left of the error after each delay",
             "Lines: mean over networks; dots: networks; dashed: keeping still, the best without memory.",
         ),
-        "strokes": Picture(
-            over_time(
-                exam.targets.values[shown, :, 0], rows, exam.time, [f"delay {one:g} s" for one in delays], ylabel="velocity x (cm/s)",
+        "strokes": cs.Picture(
+            cs.figures.over_time(
+                exam.targets.values[shown, :, 0],
+                rows,
+                exam.time,
+                [f"delay {one:g} s" for one in delays],
+                ylabel="velocity x (cm/s)",
                 xlabel="time from the first stroke (s)",
             ),
-            "Strokes made by the first network of each architecture", "One trial of each delay, not taught.",
+            "Strokes made by the first network of each architecture",
+            "One trial of each delay, not taught.",
         ),
-        "cost": Picture(
-            error_over_cost(left, by_cost), "Error over cost",
+        "cost": cs.Picture(
+            cs.figures.error_over_cost(left, by_cost),
+            "Error over cost",
             "Error averaged over delays. Dots: networks; rings: medians. Operations: 2 for each entry of each matrix that multiplies.",
         ),
-    }  # fmt: skip
+    }
 
 
-def _fact(student: Model, cost: Mapping[str, np.ndarray]) -> str:
+def _fact(student: cs.Model, cost: Mapping[str, np.ndarray]) -> str:
     return (
         f"{student.units} units, {cost['learned numbers'][0]:.0f} learned numbers, {cost['operations a step'][0]:.0f} operations a step, "
         f"{np.median(cost['training (s of one core)']):.1f} s of training, {np.median(cost['inference (µs a step)']):.0f} µs a step"
     )
 
 
-def _methods(exam: Task, networks: int) -> list[str]:
+def _methods(exam: cs.Task, networks: int) -> list[str]:
     text = f"""
     A stroke of {exam.notes["stroke_s"]:g} s in a random direction is shown as the velocity of a hand, and shall be made again when the go signal
     comes, 0 to 2 s later. Each network is taught all delays at once, in turn, so that it cannot know how long it will have to wait. A delay line

@@ -12,15 +12,7 @@ from itertools import combinations_with_replacement
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from cortex_sim import Claim, Model, Report, Task, Trials, simulate
-from cortex_sim.analysis import currents_for
-from cortex_sim.comparison import eigenvalue_distance, linear_cka, operator, procrustes_angle, procrustes_distance
-from cortex_sim.errors import OptionError
-from cortex_sim.report import Picture
-from cortex_sim.report.figures import annotated, over_time
-from cortex_sim.runtime import timed, track
-from cortex_sim.statistics import Score, jackknifed, silhouette
-from cortex_sim.tasks import BIN, DT, Drive
+import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "ostrow_2023"
@@ -43,7 +35,7 @@ UNMATCHED = (AVERAGES, ANGLE, KERNEL, RATES)
 
 
 @threadpool_limits.wrap(limits=1)
-def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
+def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     """Drive attractors of three kinds along the same averages, and ask which distances put systems of one kind together.
 
     Args:
@@ -55,27 +47,29 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
         OptionError: the model has no such flows, or other than two units.
     """
     if model.units != 2 or not {"k_1", "k_3", "s"} <= model.parameters.keys():
-        raise OptionError(f"{model.name}: attractors needs two units with a linear and a cubic flow, k_1 and k_3, and noise s, as in {MODEL}.")
+        raise cs.errors.OptionError(
+            f"{model.name}: attractors needs two units with a linear and a cubic flow, k_1 and k_3, and noise s, as in {MODEL}."
+        )
     seconds: dict[str, float] = {}
     count, trials = (2, 10) if smoke else (SYSTEMS, TRIALS)
-    with timed(seconds, "systems"), track("systems") as shown:
-        path = simulate(_quiet(model), _task({"input": INPUT[:, None] * [1, 0]}, FIRST)).rate
+    with cs.timed(seconds, "systems"), cs.track("systems") as shown:
+        path = cs.simulate(_quiet(model), _task({"input": INPUT[:, None] * [1, 0]}, FIRST)).rate
         systems = {f"{kind} {number + 1}": _system(model, kind, seed, number) for kind in KINDS for number in range(count)}
         noiseless, found = {}, {}
         for place, (name, system) in enumerate(systems.items()):
             task = _along(system, path)
-            noiseless[name] = simulate(_quiet(system), task).rate
-            found[name] = simulate(system, task.select(np.repeat([0, 1], trials)), seed=int(_stream(seed, place, RUN).integers(2**31))).rate
+            noiseless[name] = cs.simulate(_quiet(system), task).rate
+            found[name] = cs.simulate(system, task.select(np.repeat([0, 1], trials)), seed=int(_stream(seed, place, RUN).integers(2**31))).rate
             shown((place + 1) / len(systems), name)
-    with timed(seconds, "distances"), track("distances") as shown:
+    with cs.timed(seconds, "distances"), cs.track("distances") as shown:
         far = _distances({name: rate.reshape(2, trials, *rate.shape[1:]) for name, rate in found.items()}, shown)
     kinds = np.array([name.rsplit(" ", 1)[0] for name in systems])
     scores = [_score(name, distances, kinds, trials, seed) for name, distances in far.items()]
     off = max(float(np.abs(rate - path).max()) for rate in noiseless.values())
-    return Report(
+    return cs.Report(
         title=QUESTION, question=f"{count} systems of each kind, {trials} noisy trials of two conditions.", answer=_answer(scores),
         claims=_claims(scores, off, smoke), scores=scores, pictures=_pictures(far, kinds, path, found), methods=_methods(),
-        trials={f"{kind}": Trials.from_arrays(found[f"{kind} 1"], _time(), units="1") for kind in KINDS}, models=systems,
+        trials={f"{kind}": cs.Trials.from_arrays(found[f"{kind} 1"], _time(), units="1") for kind in KINDS}, models=systems,
         facts={"systems": str(len(systems))} | ({"smoke run": "its numbers mean nothing"} if smoke else {}), seed=seed, seconds=seconds,
     )  # fmt: skip
 
@@ -85,20 +79,22 @@ def _stream(seed: int, number: int, name: int) -> np.random.Generator:
 
 
 def _time() -> np.ndarray:
-    return BIN * np.arange(round(LASTS / BIN))
+    return cs.tasks.BIN * np.arange(round(LASTS / cs.tasks.BIN))
 
 
-def _task(drives: Mapping[str, np.ndarray], first: np.ndarray) -> Task:
-    lasting = np.ones(round(LASTS / DT))
-    return Task("attractors", 0.0, LASTS, np.arange(len(first)), drives=tuple(Drive(at, lasting, name) for name, at in drives.items()), initial=first)
+def _task(drives: Mapping[str, np.ndarray], first: np.ndarray) -> cs.Task:
+    lasting = np.ones(round(LASTS / cs.tasks.DT))
+    return cs.Task(
+        "attractors", 0.0, LASTS, np.arange(len(first)), drives=tuple(cs.tasks.Drive(at, lasting, name) for name, at in drives.items()), initial=first
+    )
 
 
-def _quiet(model: Model) -> Model:
+def _quiet(model: cs.Model) -> cs.Model:
     silent = {name: part.model_dump() | ({"value": 0.0} if name == "s" else {}) for name, part in model.parameters.items()}
     return model.with_arrays({}, parameters=silent)
 
 
-def _system(model: Model, kind: str, seed: int, number: int) -> Model:
+def _system(model: cs.Model, kind: str, seed: int, number: int) -> cs.Model:
     """One system of a kind, its flow drawn from the ranges."""
     rng = _stream(seed, number, DRAWN)
     drawn = {name: [float(rng.uniform(*ends)) for ends in ranges] for name, ranges in zip(("k_1", "k_3"), KINDS[kind], strict=True)}
@@ -107,13 +103,16 @@ def _system(model: Model, kind: str, seed: int, number: int) -> Model:
     return model.with_arrays({}, name=kind, parameters=parameters)
 
 
-def _along(system: Model, path: np.ndarray) -> Task:
+def _along(system: cs.Model, path: np.ndarray) -> cs.Task:
     """The input that leads a system along the path: what its own flow lacks (feedback linearisation), held from step to step."""
-    velocity = np.diff(path, axis=1, append=path[:, -1:]) / BIN
-    flat = currents_for(system, path.reshape(-1, path.shape[2]), velocity.reshape(-1, path.shape[2])).reshape(path.shape)
+    velocity = np.diff(path, axis=1, append=path[:, -1:]) / cs.tasks.BIN
+    flat = cs.analysis.currents_for(system, path.reshape(-1, path.shape[2]), velocity.reshape(-1, path.shape[2])).reshape(path.shape)
     task = _task({}, path[:, 0])
     places = [(condition, variable) for condition in range(len(path)) for variable in range(path.shape[2])]
-    drives = [Drive(_only(path[:, 0].shape, place), np.repeat(flat[place[0], :, place[1]], round(BIN / DT)), f"input {place}") for place in places]
+    drives = [
+        cs.tasks.Drive(_only(path[:, 0].shape, place), np.repeat(flat[place[0], :, place[1]], round(cs.tasks.BIN / cs.tasks.DT)), f"input {place}")
+        for place in places
+    ]
     return replace(task, drives=tuple(drives))
 
 
@@ -130,15 +129,15 @@ def _distances(found: Mapping[str, np.ndarray], shown: Callable[[float, str], No
     sparse = {name: rate[:, :, ::EVERY] for name, rate in found.items()}
     single = {name: rate.reshape(-1, *rate.shape[2:]) for name, rate in sparse.items()}
     apart = {name: (rate - rate.mean(axis=1, keepdims=True)).reshape(-1, *rate.shape[2:]) for name, rate in sparse.items()}
-    published, plain = ({name: operator(rates[name], delays=delays, rank=rank) for name in names}
+    published, plain = ({name: cs.measures.delay_operator(rates[name], delays=delays, rank=rank) for name in names}
                         for rates, delays, rank in ((single, DELAYS, RANK), (apart, FEW, PLAIN)))  # fmt: skip
     measures = {
-        PUBLISHED: lambda a, b: procrustes_distance(published[a], published[b]),
-        EIGENVALUES: lambda a, b: eigenvalue_distance(published[a], published[b]),
-        DEPARTING: lambda a, b: eigenvalue_distance(plain[a], plain[b]),
-        ANGLE: lambda a, b: procrustes_angle(*(single[name].reshape(-1, 2) for name in (a, b))),
-        AVERAGES: lambda a, b: procrustes_angle(*(averages[name].reshape(-1, 2) for name in (a, b))),
-        KERNEL: lambda a, b: 1 - linear_cka(*(averages[name].reshape(-1, 2) for name in (a, b))),
+        PUBLISHED: lambda a, b: cs.measures.procrustes_distance(published[a], published[b]),
+        EIGENVALUES: lambda a, b: cs.measures.eigenvalue_distance(published[a], published[b]),
+        DEPARTING: lambda a, b: cs.measures.eigenvalue_distance(plain[a], plain[b]),
+        ANGLE: lambda a, b: cs.measures.procrustes_angle(*(single[name].reshape(-1, 2) for name in (a, b))),
+        AVERAGES: lambda a, b: cs.measures.procrustes_angle(*(averages[name].reshape(-1, 2) for name in (a, b))),
+        KERNEL: lambda a, b: 1 - cs.measures.linear_cka(*(averages[name].reshape(-1, 2) for name in (a, b))),
         RATES: lambda a, b: float(np.sqrt(((averages[a] - averages[b]) ** 2).mean())),
     }
     far = {}
@@ -149,30 +148,30 @@ def _distances(found: Mapping[str, np.ndarray], shown: Callable[[float, str], No
     return far
 
 
-def _score(name: str, far: np.ndarray, kinds: np.ndarray, trials: int, seed: int) -> Score:
+def _score(name: str, far: np.ndarray, kinds: np.ndarray, trials: int, seed: int) -> cs.Score:
     rng = _stream(seed, 0, LABELS)
-    return Score(
-        MEASURE, name, f"{trials} trials of 2 conditions", silhouette(far, kinds), "higher", 1.0,
-        np.array([silhouette(far, rng.permutation(kinds)) for _ in range(NULLS)]), "kinds permuted over systems",
-        jackknifed(lambda kept: silhouette(far[np.ix_(kept, kept)], kinds[kept]), len(kinds)), "systems", ceiling=1.0,
+    return cs.Score(
+        MEASURE, name, f"{trials} trials of 2 conditions", cs.statistics.silhouette(far, kinds), "higher", 1.0,
+        np.array([cs.statistics.silhouette(far, rng.permutation(kinds)) for _ in range(NULLS)]), "kinds permuted over systems",
+        cs.statistics.jackknifed(lambda kept: cs.statistics.silhouette(far[np.ix_(kept, kept)], kinds[kept]), len(kinds)), "systems", ceiling=1.0,
     )  # fmt: skip
 
 
-def _claims(scores: Sequence[Score], off: float, smoke: bool) -> list[Claim]:
+def _claims(scores: Sequence[cs.Score], off: float, smoke: bool) -> list[cs.Claim]:
     value = {score.student: score.estimate for score in scores}
-    exact = Claim("largest departure of a noise-free run from the shared averages (1e-9)", 1e9 * off, 0.0, 1.0, "by construction, to round-off")
+    exact = cs.Claim("largest departure of a noise-free run from the shared averages (1e-9)", 1e9 * off, 0.0, 1.0, "by construction, to round-off")
     if smoke:
         return [exact]
     blind = max(value[name] for name in UNMATCHED)
     return [
         exact,
-        Claim(f"silhouette by {PUBLISHED}", value[PUBLISHED], 0.3, 1.0, "block structure as published; the threshold is ours"),
-        Claim(f"silhouette by {PUBLISHED}, minus the largest by what is not dynamics", value[PUBLISHED] - blind, 0.0, 2.0,
+        cs.Claim(f"silhouette by {PUBLISHED}", value[PUBLISHED], 0.3, 1.0, "block structure as published; the threshold is ours"),
+        cs.Claim(f"silhouette by {PUBLISHED}, minus the largest by what is not dynamics", value[PUBLISHED] - blind, 0.0, 2.0,
               "DSA tells kinds apart that Procrustes does not, as published"),
     ]  # fmt: skip
 
 
-def _answer(scores: Sequence[Score]) -> str:
+def _answer(scores: Sequence[cs.Score]) -> str:
     def told(name: str) -> str:
         score = next(score for score in scores if score.student == name)
         assert score.interval is not None
@@ -186,24 +185,24 @@ def _answer(scores: Sequence[Score]) -> str:
     )
 
 
-def _pictures(far: Mapping[str, np.ndarray], kinds: np.ndarray, path: np.ndarray, found: Mapping[str, np.ndarray]) -> dict[str, Picture]:
+def _pictures(far: Mapping[str, np.ndarray], kinds: np.ndarray, path: np.ndarray, found: Mapping[str, np.ndarray]) -> dict[str, cs.Picture]:
     names = list(found)
     pairs = list(combinations_with_replacement(KINDS, 2))
     means = np.array([[_mean_between(distances, kinds, *pair) / distances.max() for pair in pairs] for distances in far.values()])
     time = _time()
     some = {f"trial {number + 1}": np.array([found[f"{kind} 1"][number, :, 0] for kind in KINDS]) for number in range(3)}
     return {
-        "trials": Picture(
-            over_time(np.array([path[0, :, 0]] * len(KINDS)), some, time, list(KINDS), ylabel="first variable", xlabel="time (s)"),
+        "trials": cs.Picture(
+            cs.figures.over_time(np.array([path[0, :, 0]] * len(KINDS)), some, time, list(KINDS), ylabel="first variable", xlabel="time (s)"),
             "The same averages, three mechanisms", "Thick: what a noise-free run does, in all systems alike. Thin: single trials of one system of "
             "each kind, which return to it or not.",
         ),
-        "dsa": Picture(
-            annotated(far[PUBLISHED], names, names, label="distance", low=0.0, high=float(far[PUBLISHED].max())), PUBLISHED,
+        "dsa": cs.Picture(
+            cs.figures.annotated(far[PUBLISHED], names, names, label="distance", low=0.0, high=float(far[PUBLISHED].max())), PUBLISHED,
             f"Distances of all systems from each other, {DELAYS} delays, rank {RANK}.",
         ),
-        "pairs": Picture(
-            annotated(means, list(far), [f"{a}, {b}" for a, b in pairs], label="mean distance, of the largest", low=0.0),
+        "pairs": cs.Picture(
+            cs.figures.annotated(means, list(far), [f"{a}, {b}" for a, b in pairs], label="mean distance, of the largest", low=0.0),
             "Within kinds and between", "Mean distance between systems of two kinds over the largest of the measure. A measure that tells kinds "
             "apart is small where a kind stands twice, and large elsewhere.",
         ),

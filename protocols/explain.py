@@ -13,26 +13,16 @@ from itertools import chain
 import numpy as np
 from scipy.optimize import brentq
 
-from cortex_sim import Claim, Model, Report, Trials, load, simulate
-from cortex_sim.analysis import Explanation, Point, Questions, Side, explain, fixed_points, modal_distance, modes, observed, reaches, shuffled_weights
-from cortex_sim.comparison import response_r2
-from cortex_sim.fitting import Job, Options, own_class, paced, train_many
-from cortex_sim.report import Picture
-from cortex_sim.report.figures import learning, portraits, scatters, score_panels
-from cortex_sim.runtime import timed, track
-from cortex_sim.simulation import Schedule
-from cortex_sim.simulation.torch import trajectory
-from cortex_sim.statistics import Score, jackknifed, permuted
-from cortex_sim.tasks import Task, free_run
+import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
 PRACTICE, ASKED, SMALL = 330, 8, 60  # conditions taught, conditions explained, conditions taught in a smoke run
 OWN, UNTRAINED = "own gain", "untrained"
 STUDENTS = {
-    "leaky tanh": ("leaky_tanh", Options(epochs=25, rate=5e-3)),
-    "hidden units": ("leaky_readout", Options(epochs=60, rate=5e-3)),
-    "GRU": ("gru", Options(epochs=60, rate=5e-3)),
+    "leaky tanh": ("leaky_tanh", cs.Options(epochs=25, rate=5e-3)),
+    "hidden units": ("leaky_readout", cs.Options(epochs=60, rate=5e-3)),
+    "GRU": ("gru", cs.Options(epochs=60, rate=5e-3)),
 }
 MOMENTS = (0.0, 0.1, 0.2, 0.3)  # s after the go cue, where the flow is linearised
 LOOKED = 0.2  # s after the go cue: the output whose origin is looked for
@@ -52,16 +42,16 @@ FLOW, POINTS = "slowest modes on the way, distance (1/s)", "fixed points near th
 class Wells:
     """The bistable circuit, its students, and the fixed points found in each."""
 
-    systems: Mapping[str, Model]
-    trials: Trials
-    points: Mapping[str, list[Point]]
+    systems: Mapping[str, cs.Model]
+    trials: cs.Trials
+    points: Mapping[str, list[cs.analysis.Point]]
     places: Mapping[str, list[np.ndarray]]
     kappa: float
-    scores: list[Score]
-    pictures: Mapping[str, Picture]
+    scores: list[cs.Score]
+    pictures: Mapping[str, cs.Picture]
 
 
-def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
+def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     """Explain students of a circuit and the circuit itself by the same tools.
 
     Args:
@@ -71,45 +61,68 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
     """
     seconds: dict[str, float] = {}
     model = model.with_arrays({}, units=min(model.units, 30)) if smoke and not model.weights else model
-    with timed(seconds, "circuit"):
-        practice, asked = reaches(model, (SMALL if smoke else PRACTICE, ASKED), seed=seed)
-    with timed(seconds, "training"):
-        students = {name: (paced(load(card), model), options) for name, (card, options) in STUDENTS.items() if not smoke or name == "leaky tanh"}
-        jobs = {OWN: Job(own_class(model), practice.trials, practice.task, seed, Options(epochs=0))}
-        jobs |= {name: Job(card, practice.trials, practice.task, seed, _short(options, smoke)) for name, (card, options) in students.items()}
-        jobs[UNTRAINED] = Job(paced(load("leaky_tanh"), model), practice.trials, practice.task, seed, Options(epochs=0, closed_form=False))
+    with cs.timed(seconds, "circuit"):
+        practice, asked = cs.analysis.reaches(model, (SMALL if smoke else PRACTICE, ASKED), seed=seed)
+    with cs.timed(seconds, "training"):
+        students = {
+            name: (cs.fitting.with_time_constant_of(cs.load(card), model), options)
+            for name, (card, options) in STUDENTS.items()
+            if not smoke or name == "leaky tanh"
+        }
+        jobs = {OWN: cs.fitting.Job(cs.fitting.own_class(model), practice.trials, practice.task, seed, cs.Options(epochs=0))}
+        jobs |= {
+            name: cs.fitting.Job(card, practice.trials, practice.task, seed, _short(options, smoke)) for name, (card, options) in students.items()
+        }
+        jobs[UNTRAINED] = cs.fitting.Job(
+            cs.fitting.with_time_constant_of(cs.load("leaky_tanh"), model),
+            practice.trials,
+            practice.task,
+            seed,
+            cs.Options(epochs=0, closed_form=False),
+        )
         bistable, runs = _bistable(seed)
-        pupil = {name: own_class(bistable) if name == OWN else paced(job.model, bistable) for name, job in jobs.items()}
+        pupil = {
+            name: cs.fitting.own_class(bistable) if name == OWN else cs.fitting.with_time_constant_of(job.model, bistable)
+            for name, job in jobs.items()
+        }
         jobs |= {BISTABLE + name: replace(job, model=pupil[name], trials=runs.trials, task=runs.task) for name, job in jobs.items()}
-        everyone = train_many(jobs)
+        everyone = cs.fitting.train_many(jobs)
     fitted = {name: one for name, one in everyone.items() if not name.startswith(BISTABLE)}
     systems = {"teacher": model} | {name: one.model for name, one in fitted.items()}
     questions = _questions(model, practice.trials, asked.task, seed, 4 if smoke else ABLATED)
-    with timed(seconds, "explanation"), track("explaining") as report:
+    with cs.timed(seconds, "explanation"), cs.track("explaining") as report:
         found = {}
         for number, (name, one) in enumerate(systems.items()):
-            found[name] = explain(one, questions, lambda done, text, at=number, who=name: report((at + done) / len(systems), f"{who}: {text}"))
-    with timed(seconds, "comparison"):
+            found[name] = cs.analysis.explain(
+                one, questions, lambda done, text, at=number, who=name: report((at + done) / len(systems), f"{who}: {text}")
+            )
+    with cs.timed(seconds, "comparison"):
         scores = [*chain(*(_scores(name, systems[name], found, questions) for name in fitted))]
-    with timed(seconds, "bistable circuit"):
+    with cs.timed(seconds, "bistable circuit"):
         pupils = {name: everyone[BISTABLE + name].model for name in fitted}
         wells = _wells({"teacher": bistable} | pupils, runs, seed)
-    copies = {name: simulate(one, asked.task, seed=seed) for name, one in systems.items()}
-    return Report(
-        title=QUESTION, question=f"Teacher: {model.title} ({model.paper}); students that were taught its reaches.", answer=_answer(scores, wells),
-        claims=_claims(found) + ([] if smoke else _full_claims(scores, found, wells)), scores=scores + wells.scores,
-        pictures=_pictures(scores, found, copies, systems) | learning(fitted) | wells.pictures, trials=copies | {"bistable": wells.trials},
-        models=systems | {f"bistable {name}": one for name, one in wells.systems.items()}, methods=_methods(),
+    copies = {name: cs.simulate(one, asked.task, seed=seed) for name, one in systems.items()}
+    return cs.Report(
+        title=QUESTION,
+        question=f"Teacher: {model.title} ({model.paper}); students that were taught its reaches.",
+        answer=_answer(scores, wells),
+        claims=_claims(found) + ([] if smoke else _full_claims(scores, found, wells)),
+        scores=scores + wells.scores,
+        pictures=_pictures(scores, found, copies, systems) | cs.figures.learning_pictures(fitted) | wells.pictures,
+        trials=copies | {"bistable": wells.trials},
+        models=systems | {f"bistable {name}": one for name, one in wells.systems.items()},
+        methods=_methods(),
         facts={"teacher": f"{model.name}, {model.units} units"} | ({"smoke run": "its numbers mean nothing"} if smoke else {}),
-        seed=seed, seconds=seconds,
-    )  # fmt: skip
+        seed=seed,
+        seconds=seconds,
+    )
 
 
-def _short(options: Options, smoke: bool) -> Options:
-    return Options(epochs=2, rate=options.rate) if smoke else options
+def _short(options: cs.Options, smoke: bool) -> cs.Options:
+    return cs.Options(epochs=2, rate=options.rate) if smoke else options
 
 
-def _questions(model: Model, practice: Trials, task: Task, seed: int, ablated: int) -> Questions:
+def _questions(model: cs.Model, practice: cs.Trials, task: cs.Task, seed: int, ablated: int) -> cs.analysis.Questions:
     """Two outputs, each driven by random neurons with random weights and of unit variance over the practised reaches; random units to silence."""
     rng = np.random.default_rng(np.random.SeedSequence((seed, PLANT)))
     units = practice.rate.shape[2]
@@ -119,10 +132,10 @@ def _questions(model: Model, practice: Trials, task: Task, seed: int, ablated: i
         muscle[chosen] = rng.standard_normal(len(chosen))
     weights /= (practice.rate @ weights).std(axis=(0, 1))
     silenced = np.sort(np.random.default_rng(np.random.SeedSequence((seed, CHOICE))).permutation(units)[:ablated])
-    return Questions(task, weights, MOMENTS, LOOKED, silenced, model.silent.si if model.silent else 0.0, seed)
+    return cs.analysis.Questions(task, weights, MOMENTS, LOOKED, silenced, model.silent.si if model.silent else 0.0, seed)
 
 
-def _scores(name: str, student: Model, found: Mapping[str, Explanation], asked: Questions) -> list[Score]:
+def _scores(name: str, student: cs.Model, found: Mapping[str, cs.analysis.Explanation], asked: cs.analysis.Questions) -> list[cs.Score]:
     """How like the circuit's explanations a student's are."""
     truth, own, seed, split = found["teacher"], found[name], asked.seed, f"{ASKED} held-out reaches"
     a, b = (np.moveaxis(one.attribution, 1, 0) for one in (truth, own))  # units first: they are what the null permutes
@@ -130,67 +143,101 @@ def _scores(name: str, student: Model, found: Mapping[str, Explanation], asked: 
     distance = _distances(truth, own)
     rng = np.random.default_rng(np.random.SeedSequence((seed, WEIGHT)))
     null = []
-    for arrays in (shuffled_weights(student, rng) for _ in range(SHUFFLES)):
-        flows = [modes(student, arrays, own.states[0, moment]) for moment in asked.bins()]
-        null.append(np.mean([modal_distance(*pair) for pair in zip(truth.modes[0], flows, strict=True)]))
+    for arrays in (cs.analysis.shuffled_weights(student, rng) for _ in range(SHUFFLES)):
+        flows = [cs.analysis.flow_modes(student, arrays, own.states[0, moment]) for moment in asked.bins()]
+        null.append(np.mean([cs.analysis.modal_distance(*pair) for pair in zip(truth.modes[0], flows, strict=True)]))
     exact = "the circuit's own explanation has no noise"
     return [
-        Score(
-            ATTRIBUTION, name, split, _correlation(a, b), "higher", 1.0, permuted(_correlation, a, b, seed=seed, count=NULLS),
-            "units of the student permuted", jackknifed(lambda kept: _correlation(a[:, kept], b[:, kept]), a.shape[1]), "conditions",
+        cs.Score(
+            ATTRIBUTION,
+            name,
+            split,
+            _correlation(a, b),
+            "higher",
+            1.0,
+            cs.statistics.permuted(_correlation, a, b, seed=seed, count=NULLS),
+            "units of the student permuted",
+            cs.statistics.jackknifed(lambda kept: _correlation(a[:, kept], b[:, kept]), a.shape[1]),
+            "conditions",
             ceiling_reason=exact,
         ),
-        Score(
-            ABLATION, name, split, response_r2(*effects), "higher", 1.0, permuted(response_r2, *effects, seed=seed, count=NULLS),
-            "units of the student permuted", jackknifed(lambda kept: response_r2(effects[0][kept], effects[1][kept]), len(effects[0])),
-            "ablated units", ceiling_reason=exact,
+        cs.Score(
+            ABLATION,
+            name,
+            split,
+            cs.measures.response_r2(*effects),
+            "higher",
+            1.0,
+            cs.statistics.permuted(cs.measures.response_r2, *effects, seed=seed, count=NULLS),
+            "units of the student permuted",
+            cs.statistics.jackknifed(lambda kept: cs.measures.response_r2(effects[0][kept], effects[1][kept]), len(effects[0])),
+            "ablated units",
+            ceiling_reason=exact,
         ),
-        Score(
-            FLOW, name, split, float(distance.mean()), "lower", 0.0, np.array(null), "entries of the recurrent weights in random places",
-            jackknifed(lambda kept: float(distance[kept].mean()), len(distance)), "conditions", ceiling_reason=exact,
+        cs.Score(
+            FLOW,
+            name,
+            split,
+            float(distance.mean()),
+            "lower",
+            0.0,
+            np.array(null),
+            "entries of the recurrent weights in random places",
+            cs.statistics.jackknifed(lambda kept: float(distance[kept].mean()), len(distance)),
+            "conditions",
+            ceiling_reason=exact,
             settings={"moments_s": list(MOMENTS)},
         ),
-        Score(
-            POINTS, name, split, float(len(own.points.fixed)), "closer", float(len(truth.points.fixed)), None,
-            "a count; the untrained one is beside it", None, "one network a student; run other seeds", ceiling_reason=exact,
+        cs.Score(
+            POINTS,
+            name,
+            split,
+            float(len(own.points.fixed)),
+            "closer",
+            float(len(truth.points.fixed)),
+            None,
+            "a count; the untrained one is beside it",
+            None,
+            "one network a student; run other seeds",
+            ceiling_reason=exact,
             settings={"coverage": own.points.coverage},
         ),
-    ]  # fmt: skip
+    ]
 
 
-def _distances(truth: Explanation, own: Explanation) -> np.ndarray:
+def _distances(truth: cs.analysis.Explanation, own: cs.analysis.Explanation) -> np.ndarray:
     """Distance of the slowest modes at each condition and moment, 1/s."""
-    return np.array([[modal_distance(*pair) for pair in zip(*pairs, strict=True)] for pairs in zip(truth.modes, own.modes, strict=True)])
+    return np.array([[cs.analysis.modal_distance(*pair) for pair in zip(*pairs, strict=True)] for pairs in zip(truth.modes, own.modes, strict=True)])
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.corrcoef(a.ravel(), b.ravel())[0, 1])
 
 
-def _bistable(seed: int) -> tuple[Model, Side]:
+def _bistable(seed: int) -> tuple[cs.Model, cs.analysis.Side]:
     """A circuit with two stable states and a saddle between them, and its runs from random states into either."""
     units, conditions = WELLS["units"], WELLS["conditions"]
     rng = np.random.default_rng(np.random.SeedSequence((seed, WELL)))
     m = rng.choice([-1.0, 1.0], units)
-    circuit = _slow(load("sompolinsky_1988").with_arrays({"J": STRENGTH * np.outer(m, m) / units}, units=units))
-    task = free_run(0.9 * np.tanh(rng.standard_normal((conditions, units)) + rng.normal(size=(conditions, 1)) * m), DURATION)
-    return circuit, Side(task, simulate(circuit, task, seed=seed))
+    circuit = _slow(cs.load("sompolinsky_1988").with_arrays({"J": STRENGTH * np.outer(m, m) / units}, units=units))
+    task = cs.tasks.free_run(0.9 * np.tanh(rng.standard_normal((conditions, units)) + rng.normal(size=(conditions, 1)) * m), DURATION)
+    return circuit, cs.analysis.Side(task, cs.simulate(circuit, task, seed=seed))
 
 
-def _wells(systems: Mapping[str, Model], runs: Side, seed: int) -> Wells:
+def _wells(systems: Mapping[str, cs.Model], runs: cs.analysis.Side, seed: int) -> Wells:
     """Do students of the bistable circuit have its fixed points?"""
     kappa = brentq(lambda k: STRENGTH * np.tanh(k) - k, 0.5, 2 * STRENGTH)
     points, places, paths = {}, {}, {}
     for name, one in systems.items():
-        states = trajectory(Schedule(one, one.arrays(), runs.task))
-        points[name] = fixed_points(one, states.reshape(-1, states.shape[2]), seed=seed).fixed
-        places[name] = [observed(one, point.state) for point in points[name]]
-        paths[name] = simulate(one, runs.task, seed=seed).rate
+        states = cs.simulation.trajectory(cs.simulation.Problem(one, one.arrays(), runs.task))
+        points[name] = cs.analysis.fixed_points(one, states.reshape(-1, states.shape[2]), seed=seed).fixed
+        places[name] = [cs.analysis.observed_rates(one, point.state) for point in points[name]]
+        paths[name] = cs.simulate(one, runs.task, seed=seed).rate
     marks = {name: [(place, point.unstable) for place, point in zip(places[name], points[name], strict=True)] for name in systems}
     caption = "Trajectories and fixed points, filled where stable, on the teacher's principal components."
-    pictures = {"bistable": Picture(portraits(paths, marks, unit="dimensionless"), "A bistable circuit and its students", caption)}
+    pictures = {"bistable": cs.Picture(cs.figures.portraits(paths, marks, unit="dimensionless"), "A bistable circuit and its students", caption)}
     scores = [
-        Score(
+        cs.Score(
             "bistable circuit: fixed points", name, "states visited in training", float(len(points[name])), "closer", 3.0, None,
             "a count; the untrained one is beside it", None, "one network a student; run other seeds", ceiling_reason="nothing is noisy",
         )
@@ -199,34 +246,34 @@ def _wells(systems: Mapping[str, Model], runs: Side, seed: int) -> Wells:
     return Wells(systems, runs.trials, points, places, kappa, scores, pictures)
 
 
-def _slow(circuit: Model) -> Model:
+def _slow(circuit: cs.Model) -> cs.Model:
     """Give a circuit the time constant of the students' cards, 200 ms."""
     tau = circuit.parameters["tau"].model_dump() | {"value": 200, "source": "chosen: that of the students"}
     return circuit.with_arrays({}, parameters={"tau": tau}, dt=circuit.dt.model_dump() | {"value": 1})
 
 
-def _claims(found: Mapping[str, Explanation]) -> list[Claim]:
+def _claims(found: Mapping[str, cs.analysis.Explanation]) -> list[cs.Claim]:
     missed = max(one.missed for one in found.values())
-    return [Claim("largest miss of an attribution's sum, relative to the spread of the output", missed, 0.0, 1e-2, "completeness, by definition")]
+    return [cs.Claim("largest miss of an attribution's sum, relative to the spread of the output", missed, 0.0, 1e-2, "completeness, by definition")]
 
 
-def _full_claims(scores: list[Score], found: Mapping[str, Explanation], wells: Wells) -> list[Claim]:
+def _full_claims(scores: list[cs.Score], found: Mapping[str, cs.analysis.Explanation], wells: Wells) -> list[cs.Claim]:
     """What is known of the circuits, and of the student of the circuit's own class."""
     value = {(score.measure, score.student): score.estimate for score in scores}
     truth = wells.points["teacher"]
     places = np.sort([np.mean(np.abs(np.arctanh(np.clip(place, -1 + 1e-12, 1 - 1e-12)))) for place in wells.places["teacher"]])
     error = float(np.abs(places - [0.0, wells.kappa, wells.kappa]).max()) if len(places) == 3 else np.inf
     return [
-        Claim("fixed points of the circuit near its reaches", float(len(found["teacher"].points.fixed)), 1, 1, "stable at rest by construction"),
-        Claim("bistable circuit: stable points", float(sum(not point.unstable for point in truth)), 2, 2, "closed form: kappa = 2 tanh(kappa)"),
-        Claim("bistable circuit: largest error of kappa", error, 0.0, 1e-9, "closed form, to round-off"),
-        Claim(f"{OWN}: {ATTRIBUTION}", value[ATTRIBUTION, OWN], 0.9, 1.0, BOUND),
-        Claim(f"{OWN}: {ABLATION}", value[ABLATION, OWN], 0.5, 1.0, BOUND),
-        Claim(f"{OWN} over {UNTRAINED}: {FLOW}", value[FLOW, OWN] / value[FLOW, UNTRAINED], 0.0, 0.5, BOUND),
+        cs.Claim("fixed points of the circuit near its reaches", float(len(found["teacher"].points.fixed)), 1, 1, "stable at rest by construction"),
+        cs.Claim("bistable circuit: stable points", float(sum(not point.unstable for point in truth)), 2, 2, "closed form: kappa = 2 tanh(kappa)"),
+        cs.Claim("bistable circuit: largest error of kappa", error, 0.0, 1e-9, "closed form, to round-off"),
+        cs.Claim(f"{OWN}: {ATTRIBUTION}", value[ATTRIBUTION, OWN], 0.9, 1.0, BOUND),
+        cs.Claim(f"{OWN}: {ABLATION}", value[ABLATION, OWN], 0.5, 1.0, BOUND),
+        cs.Claim(f"{OWN} over {UNTRAINED}: {FLOW}", value[FLOW, OWN] / value[FLOW, UNTRAINED], 0.0, 0.5, BOUND),
     ]
 
 
-def _answer(scores: list[Score], wells: Wells) -> str:
+def _answer(scores: list[cs.Score], wells: Wells) -> str:
     value = {(score.measure, score.student): score.estimate for score in scores}
     names = [name for name in dict.fromkeys(score.student for score in scores) if name != UNTRAINED]
     told = "; ".join(f"{name} {value[ATTRIBUTION, name]:.2f} and {value[ABLATION, name]:.2f}" for name in (*names, UNTRAINED))
@@ -238,35 +285,37 @@ def _answer(scores: list[Score], wells: Wells) -> str:
 
 
 def _pictures(
-    scores: list[Score], found: Mapping[str, Explanation], copies: Mapping[str, Trials], systems: Mapping[str, Model]
-) -> dict[str, Picture]:
+    scores: list[cs.Score], found: Mapping[str, cs.analysis.Explanation], copies: Mapping[str, cs.Trials], systems: Mapping[str, cs.Model]
+) -> dict[str, cs.Picture]:
     truth, students = found["teacher"], {name: one for name, one in found.items() if name != "teacher"}
     value = {(score.measure, score.student): score.estimate for score in scores}
-    marks = {name: [(observed(systems[name], point.state), point.unstable) for point in one.points.fixed] for name, one in found.items()}
+    marks = {
+        name: [(cs.analysis.observed_rates(systems[name], point.state), point.unstable) for point in one.points.fixed] for name, one in found.items()
+    }
     along = {name: _distances(truth, one).mean(axis=0) for name, one in students.items()}
     attributed, ablated = ({name: getattr(one, part).ravel() for name, one in students.items()} for part in ("attribution", "ablation"))
     said = {measure: {name: f"{what} {value[measure, name]:.2f}" for name in students} for measure, what in ((ATTRIBUTION, "r"), (ABLATION, "R²"))}
     return {
-        "scores": Picture(
-            score_panels(scores, (ATTRIBUTION, ABLATION, FLOW)), "How like the circuit's explanation each student's is",
+        "scores": cs.Picture(
+            cs.figures.score_panels(scores, (ATTRIBUTION, ABLATION, FLOW)), "How like the circuit's explanation each student's is",
             "Dots: estimate; lines: 95 % jackknife interval; grey bands: 95 % of the surrogates; dashed: value of two identical systems.",
         ),
-        "portraits": Picture(
-            portraits({name: copies[name].rate for name in found}, marks, unit="Hz"), "Reaches and fixed points",
+        "portraits": cs.Picture(
+            cs.figures.portraits({name: copies[name].rate for name in found}, marks, unit="Hz"), "Reaches and fixed points",
             "Held-out reaches on the teacher's principal components; fixed points filled where stable, open where unstable. Points beyond the "
             "axes are counted.",
         ),
-        "flow": Picture(
+        "flow": cs.Picture(
             along(np.array(MOMENTS), along, ylabel="distance of the slowest modes (1/s)", event="the go cue"),
             "The linearised flow along the reach", "Mean distance of each student's slowest eigenvalues from the circuit's at the same moment.",
         ),
-        "attribution": Picture(
-            scatters(truth.attribution.ravel(), attributed, quantity="attribution (s.d. of the output)", said=said[ATTRIBUTION]),
+        "attribution": cs.Picture(
+            cs.figures.scatters(truth.attribution.ravel(), attributed, quantity="attribution (s.d. of the output)", said=said[ATTRIBUTION]),
             "Where the movement comes from",
             f"Integrated gradients of two planted muscles {LOOKED * 1e3:g} ms after the go cue by each neuron's rate at the go cue.",
         ),
-        "ablation": Picture(
-            scatters(truth.ablation.ravel(), ablated, quantity="change (s.d. of the output)", said=said[ABLATION]),
+        "ablation": cs.Picture(
+            cs.figures.scatters(truth.ablation.ravel(), ablated, quantity="change (s.d. of the output)", said=said[ABLATION]),
             "What silencing one neuron does", "Change of the two planted muscles at every moment of every reach; one neuron silenced at a time.",
         ),
     }  # fmt: skip

@@ -13,14 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from cortex_sim import Claim, Model, Report, Trials, simulate
-from cortex_sim.analysis import PASSES, gain, identify, reaches
-from cortex_sim.comparison import eigenvalue_distance, linear_cka, operator, procrustes_angle, procrustes_distance, shape_distance, table
-from cortex_sim.report import Picture
-from cortex_sim.report.figures import annotated, components
-from cortex_sim.runtime import timed, track
-from cortex_sim.statistics import Score
-from cortex_sim.tasks import BIN
+import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
@@ -54,7 +47,7 @@ class Known:
 
 
 @threadpool_limits.wrap(limits=1)
-def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
+def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     """Hold every measure against pairs of systems whose relation is known.
 
     Args:
@@ -64,33 +57,35 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
     """
     seconds: dict[str, float] = {}
     conditions, repeats, trials = (SMALL["conditions"], SMALL["repeats"], SMALL["trials"]) if smoke else (CONDITIONS, REPEATS, TRIALS)
-    with timed(seconds, "systems"):
+    with cs.timed(seconds, "systems"):
         base, pairs = _systems(seed, conditions, repeats, trials)
-    scores: list[Score] = []
-    with timed(seconds, "measures"), track("measures") as report:
+    scores: list[cs.Score] = []
+    with cs.timed(seconds, "measures"), cs.track("measures") as report:
         for number, (name, other) in enumerate(pairs.items()):
             report(number / len(pairs), name)
-            scores += table(base.averages, other.averages, BIN, name=name, split=f"averages of {conditions} conditions",
+            scores += cs.measures.table(base.averages, other.averages, cs.tasks.BIN, name=name, split=f"averages of {conditions} conditions",
                             nulls=SMALL["nulls"] if smoke else NULLS, seed=seed, same_units=False)  # fmt: skip
     circuits = _circuits(model.with_arrays({}, units=min(model.units, 30)) if smoke and not model.weights else model, conditions, seed)
-    with timed(seconds, "circuits"), track("circuits") as report:
+    with cs.timed(seconds, "circuits"), cs.track("circuits") as report:
         for number, (name, trials_) in enumerate(circuits.items()):
             report(number / len(circuits), name)
-            scores += table(circuits[ITSELF].rate, trials_.rate, BIN, name=name, split=f"{conditions} reaches",
+            scores += cs.measures.table(circuits[ITSELF].rate, trials_.rate, cs.tasks.BIN, name=name, split=f"{conditions} reaches",
                             nulls=SMALL["nulls"] if smoke else NULLS, seed=seed)  # fmt: skip
-    with timed(seconds, "single trials"), track("single trials") as report:
+    with cs.timed(seconds, "single trials"), cs.track("single trials") as report:
         apart = {}
         for number, (name, other) in enumerate(pairs.items()):
             report(number / len(pairs), name)
             apart[name] = _operators_apart(base.singles, other.singles)
-        known = identify(base.singles, base.singles.shape[2], passes=3 if smoke else PASSES)
-        likely = {name: float(gain(known, base.singles, other.singles).mean()) for name, other in pairs.items()
+        known = cs.analysis.identify_linear_system(base.singles, base.singles.shape[2], passes=3 if smoke else cs.analysis.EM_PASSES)
+        likely = {name: float(cs.analysis.likelihood_gain(known, base.singles, other.singles).mean()) for name, other in pairs.items()
                   if other.singles.shape[2] == base.singles.shape[2]}  # fmt: skip
     scores += _singles(apart, likely, f"{trials} single trials")
     order = list(dict.fromkeys(score.measure for score in scores))
     scores.sort(key=lambda score: order.index(score.measure))
-    first = {name: Trials.from_arrays(one.averages, BIN * np.arange(SHOWN), units="1") for name, one in ({"the system": base} | pairs).items()}
-    return Report(
+    first = {
+        name: cs.Trials.from_arrays(one.averages, cs.tasks.BIN * np.arange(SHOWN), units="1") for name, one in ({"the system": base} | pairs).items()
+    }
+    return cs.Report(
         title=QUESTION, question="Three damped rotations in six dimensions, and what was made of them.", answer=_answer(scores, apart),
         claims=[] if smoke else _claims(scores, apart, seed), scores=scores, pictures=_pictures(scores, first), trials=first | circuits,
         models={"circuit": model}, methods=_methods(),
@@ -99,9 +94,9 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
     )  # fmt: skip
 
 
-def _circuits(model: Model, conditions: int, seed: int) -> dict[str, Trials]:
+def _circuits(model: cs.Model, conditions: int, seed: int) -> dict[str, cs.Trials]:
     """What the circuit does from its prepared states, and what two others do from there."""
-    (side,) = reaches(model, (conditions,), seed=seed)
+    (side,) = cs.analysis.reaches(model, (conditions,), seed=seed)
     recurrent = next(iter(model.parsed.called() & model.projections.keys()))
     values = {name: part.model_dump() for name, part in model.parameters.items()}
     values["tau"]["value"] /= FASTER
@@ -109,7 +104,7 @@ def _circuits(model: Model, conditions: int, seed: int) -> dict[str, Trials]:
         QUICK: model.with_arrays(model.arrays(), parameters=values),
         ALONE: model.with_arrays(model.arrays() | {recurrent: np.zeros((model.units, model.units))}),
     }
-    return {ITSELF: side.trials} | {name: simulate(one, side.task, seed=seed) for name, one in others.items()}
+    return {ITSELF: side.trials} | {name: cs.simulate(one, side.task, seed=seed) for name, one in others.items()}
 
 
 def _flow(angles: np.ndarray, radii: np.ndarray) -> np.ndarray:
@@ -162,48 +157,48 @@ def _operators_apart(one: np.ndarray, other: np.ndarray) -> dict[str, float]:
     """Distances of the operators of single trials, in six dimensions: Procrustes with one and with five delays, and eigenvalues."""
     found = {}
     for delays in (1, 5):
-        pair = [operator(x, delays=delays, rank=6) for x in (one, other)]
-        found[f"{PROCRUSTES}, {delays} delay{'s' * (delays > 1)}"] = procrustes_distance(*pair)
+        pair = [cs.measures.delay_operator(x, delays=delays, rank=6) for x in (one, other)]
+        found[f"{PROCRUSTES}, {delays} delay{'s' * (delays > 1)}"] = cs.measures.procrustes_distance(*pair)
         if delays == 1:
-            found[EIGENVALUES] = eigenvalue_distance(*pair)
+            found[EIGENVALUES] = cs.measures.eigenvalue_distance(*pair)
     return found
 
 
-def _singles(apart: Mapping[str, Mapping[str, float]], likely: Mapping[str, float], split: str) -> list[Score]:
+def _singles(apart: Mapping[str, Mapping[str, float]], likely: Mapping[str, float], split: str) -> list[cs.Score]:
     """The null is the pair of unrelated noise; the ceiling, the same system twice, is among the rows."""
     values = {label: {name: -found[label] for name, found in apart.items()} for label in apart[SAME]} | {LIKELIHOOD: dict(likely)}
     return [
-        Score(label, name, split, value, "higher", found[SAME] if label == LIKELIHOOD else 0.0, np.array([found[UNRELATED]]),
+        cs.Score(label, name, split, value, "higher", found[SAME] if label == LIKELIHOOD else 0.0, np.array([found[UNRELATED]]),
               "noise without dynamics in place of the other system", None, "one pair of systems; run other seeds", ceiling=found[SAME])
         for label, found in values.items() for name, value in found.items()
     ]  # fmt: skip
 
 
-def _claims(scores: Sequence[Score], apart: Mapping[str, Mapping[str, float]], seed: int) -> list[Claim]:
+def _claims(scores: Sequence[cs.Score], apart: Mapping[str, Mapping[str, float]], seed: int) -> list[cs.Claim]:
     value = {(score.measure, score.student): score.estimate for score in scores}
     q1, q5 = (f"{PROCRUSTES}, {delays}" for delays in ("1 delay", "5 delays"))
     published = {SAME: (0.0054, 0.0045), TURNED: (0.0060, 0.0050), LINEAR: (0.0057, 0.0085), EMBEDDED: (0.0083, 0.0077)}
     exact = [("Procrustes angle", TURNED, 0.0), ("linear CKA", TURNED, 1.0), ("RSA", TURNED, 1.0), ("shape, whitened", LINEAR, 0.0),
              ("shape, whitened", EMBEDDED, 0.0), ("tangling apart", TURNED, 0.0), ("jPCA R²(M_skew) apart", TURNED, 0.0)]  # fmt: skip
-    claims = [Claim(f"{measure}, {name}", value[measure, name], ideal - EXACT, ideal + EXACT, "invariant by definition")
+    claims = [cs.Claim(f"{measure}, {name}", value[measure, name], ideal - EXACT, ideal + EXACT, "invariant by definition")
               for measure, name, ideal in exact]  # fmt: skip
     for name, known in published.items():
         for label, number in zip((q1, q5), known, strict=True):
-            claims.append(Claim(f"{label}: {name}", apart[name][label], 0.0, 0.02, f"{THRESHOLD}; it gave {number:g}"))
+            claims.append(cs.Claim(f"{label}: {name}", apart[name][label], 0.0, 0.02, f"{THRESHOLD}; it gave {number:g}"))
     for label, number in ((q1, 0.2235), (q5, 0.2263)):
-        claims.append(Claim(f"{label}: {FREQUENCY}", apart[FREQUENCY][label], 0.15, 0.3, f"{THRESHOLD}: above 0.15; it gave {number:g}"))
+        claims.append(cs.Claim(f"{label}: {FREQUENCY}", apart[FREQUENCY][label], 0.15, 0.3, f"{THRESHOLD}: above 0.15; it gave {number:g}"))
         ratio = apart[FREQUENCY][label] / apart[SAME][label]
-        claims.append(Claim(f"{label}: {FREQUENCY} over {SAME}", ratio, 10.0, np.inf, THRESHOLD))
-        claims.append(Claim(f"{label}: {DECAY}, all but blind", apart[DECAY][label], 0.0, 0.05, PUBLISHED.format("0.0187, 0.0162; below 0.05")))
+        claims.append(cs.Claim(f"{label}: {FREQUENCY} over {SAME}", ratio, 10.0, np.inf, THRESHOLD))
+        claims.append(cs.Claim(f"{label}: {DECAY}, all but blind", apart[DECAY][label], 0.0, 0.05, PUBLISHED.format("0.0187, 0.0162; below 0.05")))
     far = {SAME: 0.0, FREQUENCY: _rms(2 * RADII * np.sin((FASTER - 1) * ANGLES / 2)), DECAY: _rms((1 - DAMPED) * RADII)}
     for name, wanted in far.items():
-        claims.append(Claim(f"{EIGENVALUES}: {name}", apart[name][EIGENVALUES], wanted - 0.01, wanted + 0.01, "closed form: planted eigenvalues"))
+        claims.append(cs.Claim(f"{EIGENVALUES}: {name}", apart[name][EIGENVALUES], wanted - 0.01, wanted + 0.01, "closed form: planted eigenvalues"))
     ideal = {score.measure: score.identical for score in scores if score.student == ITSELF}
     off = max(abs(value[measure, ITSELF] - one) for measure, one in ideal.items() if measure not in (SEARCHED, CYCLE))
     claims += [
-        Claim(f"{ITSELF}: largest departure by any measure but two", off, 0.0, EXACT, "by definition"),
-        Claim(f"{ITSELF}: {CYCLE}", value[CYCLE, ITSELF], 1 - 1e-5, 1.0, "maps there and back lose up to ten times their least penalty"),
-        Claim(f"{ITSELF}: {SEARCHED}", value[SEARCHED, ITSELF], -0.02, 0.0, f"found by a search; {THRESHOLD}"),
+        cs.Claim(f"{ITSELF}: largest departure by any measure but two", off, 0.0, EXACT, "by definition"),
+        cs.Claim(f"{ITSELF}: {CYCLE}", value[CYCLE, ITSELF], 1 - 1e-5, 1.0, "maps there and back lose up to ten times their least penalty"),
+        cs.Claim(f"{ITSELF}: {SEARCHED}", value[SEARCHED, ITSELF], -0.02, 0.0, f"found by a search; {THRESHOLD}"),
     ]
     return claims + _biases(seed)
 
@@ -212,27 +207,35 @@ def _rms(x: np.ndarray) -> float:
     return float(np.sqrt((x**2).mean()))
 
 
-def _biases(seed: int) -> list[Claim]:
+def _biases(seed: int) -> list[cs.Claim]:
     """What measures give for data that have nothing to do with each other, and for images of random data."""
     rng = np.random.default_rng(np.random.SeedSequence((seed, INDEPENDENT_DRAWS)))
     claims = []
     for samples, known in SAMPLES.items():
         drawn = [rng.standard_normal((2, samples, 200)) for _ in range(DRAWS)]
-        biased, debiased = (np.array([linear_cka(a, b, debiased=way) for a, b in drawn]) for way in (False, True))
+        biased, debiased = (np.array([cs.measures.linear_cka(a, b, debiased=way) for a, b in drawn]) for way in (False, True))
         off = 5 * float(debiased.std()) / np.sqrt(DRAWS)
         claims += [
-            Claim(f"biased CKA of {samples} independent samples of 200 units", biased.mean(), known - 0.01, known + 0.01, PUBLISHED.format(known)),
-            Claim("the same, debiased", debiased.mean(), -off, off, "0 under independence, within five standard errors"),
+            cs.Claim(f"biased CKA of {samples} independent samples of 200 units", biased.mean(), known - 0.01, known + 0.01, PUBLISHED.format(known)),
+            cs.Claim("the same, debiased", debiased.mean(), -off, off, "0 under independence, within five standard errors"),
         ]
     x = rng.standard_normal((400, 20))
     image, turn = x @ rng.standard_normal((20, 20)), np.linalg.qr(rng.standard_normal((20, 20)))[0]
-    claims.append(Claim("Procrustes angle of a turned, scaled and shifted copy", procrustes_angle(x, 3 * x @ turn + 1), 0.0, EXACT, "by definition"))
-    claims.append(Claim("whitened shape of an invertible linear image", shape_distance(x, image, alpha=0.0), 0.0, EXACT, "by definition"))
-    claims.append(Claim("Procrustes angle of the same image", procrustes_angle(x, image), 0.1, np.pi / 2, "not invariant: sees the stretch"))
+    claims.append(
+        cs.Claim(
+            "Procrustes angle of a turned, scaled and shifted copy", cs.measures.procrustes_angle(x, 3 * x @ turn + 1), 0.0, EXACT, "by definition"
+        )
+    )
+    claims.append(
+        cs.Claim("whitened shape of an invertible linear image", cs.measures.shape_distance(x, image, alpha=0.0), 0.0, EXACT, "by definition")
+    )
+    claims.append(
+        cs.Claim("Procrustes angle of the same image", cs.measures.procrustes_angle(x, image), 0.1, np.pi / 2, "not invariant: sees the stretch")
+    )
     return claims
 
 
-def _answer(scores: Sequence[Score], apart: Mapping[str, Mapping[str, float]]) -> str:
+def _answer(scores: Sequence[cs.Score], apart: Mapping[str, Mapping[str, float]]) -> str:
     value = {(score.measure, score.student): score.estimate for score in scores}
     q1 = f"{PROCRUSTES}, 1 delay"
     told = ", ".join(f"{name} {apart[name][q1]:.3f} and {apart[name][EIGENVALUES]:.3f}" for name in (SAME, LINEAR, FREQUENCY, DECAY, POSSESSED))
@@ -243,19 +246,19 @@ def _answer(scores: Sequence[Score], apart: Mapping[str, Mapping[str, float]]) -
     )
 
 
-def _pictures(scores: Sequence[Score], first: Mapping[str, Trials]) -> dict[str, Picture]:
+def _pictures(scores: Sequence[cs.Score], first: Mapping[str, cs.Trials]) -> dict[str, cs.Picture]:
     names, order = list(dict.fromkeys(score.student for score in scores)), list(dict.fromkeys(score.measure for score in scores))
     value = {(score.measure, score.student): score.estimate for score in scores}
     table_ = np.array([[value.get((measure, name), np.nan) for name in names] for measure in order])
     shown = {name: first[name].rate for name in (FREQUENCY, DECAY, POSSESSED) if name in first}
     return {
-        "table": Picture(
-            annotated(table_, order, names, label="value; distances are negative"), "Every measure on every pair",
+        "table": cs.Picture(
+            cs.figures.annotated(table_, order, names, label="value; distances are negative"), "Every measure on every pair",
             "The higher the more alike: 1, or 0 where a distance is told as a negative number, for one system and itself. Columns: what the system "
             "is compared with; the last three compare the circuit. Rows of single trials are of new noise, all others of averages.",
         ),
-        "systems": Picture(
-            components(first["the system"].rate, shown, unit="1"), "The system and some of its companions",
+        "systems": cs.Picture(
+            cs.figures.components(first["the system"].rate, shown, unit="1"), "The system and some of its companions",
             "Averages of every condition on the first two principal components of the system. The last has the same averages, and trials that "
             "move on from them otherwise.",
         ),

@@ -14,16 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
-from cortex_sim.analysis import Currents, correlations, currents, share_from_others
-from cortex_sim.comparison import correlation, explained, reference
-from cortex_sim.errors import OptionError
-from cortex_sim.fitting import Fitted, Job, Options, train_many
-from cortex_sim.report import Picture
-from cortex_sim.report.figures import explained_by_pass, region_tables
-from cortex_sim.runtime import timed
-from cortex_sim.statistics import PERMUTATION, Score, jackknifed, permuted
-from cortex_sim.tasks import DURATION, random_dots, regions, thirds
+import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL, RECORDED, LOW_RANK = "three_regions", "leaky_recorded", "valente_2022"
@@ -33,9 +24,9 @@ STRONG = {"gain": 0.7, "density": 0.05}  # of each region onto each other: chose
 PUBLISHED, UNKNOWN, KNOWN = "weak coupling, drive unknown", "strong coupling, drive unknown", "strong coupling, drive known"
 AHEAD = "strong coupling, drive known, error of the input"
 SETTINGS = {PUBLISHED: (False, False, False), UNKNOWN: (True, False, False), KNOWN: (True, True, False), AHEAD: (True, True, True)}
-PASSES = Options(epochs=25, patience=25, validation=0, closed_form=False)
+PASSES = cs.Options(epochs=25, patience=25, validation=0, closed_form=False)
 OVERLAP = (1.0, 0.8, 1.5)  # n = a m + b I + c xi of the low-rank circuit: integrates, hears, and a part that its activity does not explore
-DESCENT = Options(epochs=100, batch=16, rate=1e-2, clip=1.0, patience=100, start="rest", closed_form=False)
+DESCENT = cs.Options(epochs=100, batch=16, rate=1e-2, clip=1.0, patience=100, start="rest", closed_form=False)
 TRIALS, ASKED = 200, 100
 NULLS = 50
 PLANTED, SHUFFLE = 98, 99  # name random streams
@@ -46,37 +37,37 @@ SCIENCE = "known-truth check on the authors' code, own measurement"
 class Regional:
     """A circuit of three regions and the network that was fitted to it."""
 
-    circuit: Model
-    recorded: Trials
-    fitted: Fitted
-    task: Task
+    circuit: cs.Model
+    recorded: cs.Trials
+    fitted: cs.Fitted
+    task: cs.Task
 
     @cached_property
-    def free(self) -> Trials:
+    def free(self) -> cs.Trials:
         """The fitted network by itself, from the first recorded rates."""
-        return simulate(self.fitted.model, replace(self.task, initial=self.recorded.rate[:, 0]))
+        return cs.simulate(self.fitted.model, replace(self.task, initial=self.recorded.rate[:, 0]))
 
     @cached_property
-    def true(self) -> Currents:
+    def true(self) -> cs.analysis.Currents:
         """Currents of the circuit."""
-        return currents(_whole(self.circuit), self.recorded.rate[0], thirds(self.circuit.units))
+        return cs.analysis.currents(_whole(self.circuit), self.recorded.rate[0], cs.tasks.region_thirds(self.circuit.units))
 
     @cached_property
-    def found(self) -> Currents:
+    def found(self) -> cs.analysis.Currents:
         """Currents of the network."""
         return self.with_sources(np.arange(self.circuit.units))
 
-    def with_sources(self, order: ndarray) -> Currents:
+    def with_sources(self, order: ndarray) -> cs.analysis.Currents:
         """The same with its sources in another order."""
-        return currents(self.fitted.model.arrays()["W"][:, order], self.free.rate[0], thirds(self.circuit.units))
+        return cs.analysis.currents(self.fitted.model.arrays()["W"][:, order], self.free.rate[0], cs.tasks.region_thirds(self.circuit.units))
 
-    def agreement(self, found: Currents, within: bool) -> float:
+    def agreement(self, found: cs.analysis.Currents, within: bool) -> float:
         """Mean correlation of currents within regions, or between them."""
-        return float(np.mean([r for (a, b), r in correlations(self.true, found).items() if (a == b) == within]))
+        return float(np.mean([r for (a, b), r in cs.analysis.current_correlations(self.true, found).items() if (a == b) == within]))
 
-    def excess(self, found: Currents) -> float:
+    def excess(self, found: cs.analysis.Currents) -> float:
         """Share of power that comes from other regions, inferred minus true, mean over regions."""
-        true, share = share_from_others(self.true), share_from_others(found)
+        true, share = cs.analysis.share_from_others(self.true), cs.analysis.share_from_others(found)
         return float(np.mean([share[name] - true[name] for name in true]))
 
 
@@ -84,27 +75,27 @@ class Regional:
 class LowRank:
     """A circuit of rank one and the network that was fitted to it."""
 
-    circuit: Model
-    fitted: Fitted
-    exam: Task
+    circuit: cs.Model
+    fitted: cs.Fitted
+    exam: cs.Task
 
-    def explained(self, model: Model) -> tuple[float, Float[ndarray, " surrogate"]]:
+    def explained(self, model: cs.Model) -> tuple[float, Float[ndarray, " surrogate"]]:
         """R² of held-out trials without noise, and with its trials permuted."""
-        wanted, found = (simulate(_quiet(one), self.exam).rate for one in (self.circuit, model))
+        wanted, found = (cs.simulate(_quiet(one), self.exam).rate for one in (self.circuit, model))
         mean, one = wanted.mean(axis=(0, 1)), np.ones(1)
 
         def measure(a: ndarray, b: ndarray) -> float:
-            return explained(a, b, mean=mean, scale=one)
+            return cs.measures.variance_explained(a, b, mean=mean, scale=one)
 
-        return measure(wanted, found), permuted(measure, wanted, found, seed=0, count=NULLS)
+        return measure(wanted, found), cs.statistics.permuted(measure, wanted, found, seed=0, count=NULLS)
 
-    def connections(self, model: Model, *, effective: bool) -> tuple[ndarray, ndarray]:
+    def connections(self, model: cs.Model, *, effective: bool) -> tuple[ndarray, ndarray]:
         """True and found, as they are or as far as activity explores them."""
         pair = [one.arrays() for one in (self.circuit, model)]
         return tuple(effective(a["P"], a["W_in"], 1) if effective else a["P"] for a in pair)  # type: ignore[return-value]
 
 
-def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
+def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     """Record circuits with known connections, fit networks to the recordings, and compare connections and currents.
 
     Args:
@@ -116,26 +107,26 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
         OptionError: the circuit has no projection L made by rule "between".
     """
     if "L" not in model.projections or model.projections["L"].rule != "between":
-        raise OptionError(f"{model.name}: regions should be connected by a projection L of rule 'between', as in {MODEL}.")
+        raise cs.errors.OptionError(f"{model.name}: regions should be connected by a projection L of rule 'between', as in {MODEL}.")
     seconds: dict[str, float] = {}
-    count, duration = (2, 3.0) if smoke else (NETWORKS, DURATION)
+    count, duration = (2, 3.0) if smoke else (NETWORKS, cs.tasks.REGIONS_DURATION)
     seeds = [seed * NETWORKS + number for number in range(count)]
-    with timed(seconds, "circuits"):
+    with cs.timed(seconds, "circuits"):
         recorded = {(strong, n): _record(model, n, duration, strong, smoke) for strong in (False, True) for n in seeds}
         regional = {f"{name} {n}": recorded[setting[0], n] for name, setting in SETTINGS.items() for n in seeds}
         ranked = {n: _planted(n, smoke) for n in seeds}
-    with timed(seconds, "training"):
+    with cs.timed(seconds, "training"):
         jobs = {key: _curbd(*parts, key) for key, parts in regional.items()}
         jobs |= {f"rank one {n}": _lint(circuit, task, n) for n, (circuit, task, _) in ranked.items()}
         if smoke:
             jobs = {key: replace(job, options=replace(job.options, epochs=2)) for key, job in jobs.items()}
-        fitted = train_many(jobs)
-    with timed(seconds, "comparison"):
+        fitted = cs.fitting.train_many(jobs)
+    with cs.timed(seconds, "comparison"):
         found = {name: [Regional(*regional[f"{name} {n}"][:2], fitted[f"{name} {n}"], jobs[f"{name} {n}"].task) for n in seeds] for name in SETTINGS}
         low = [LowRank(ranked[n][0], fitted[f"rank one {n}"], ranked[n][2]) for n in seeds]
         scores = [score for name, each in found.items() for score in _regional_scores(name, each, seed)] + _low_rank_scores(low, seed)
     numbers = {(score.measure, score.student): score.estimate for score in scores}
-    return Report(
+    return cs.Report(
         title=QUESTION, question=f"{count} circuits of three regions in {len(SETTINGS)} settings, and {count} of rank one; {model.paper}.",
         answer=_answer(numbers, found), claims=[] if smoke else _claims(numbers, found), scores=scores, pictures=_pictures(found, low),
         trials={"three regions, weak": found[PUBLISHED][0].recorded, "fitted, weak": found[PUBLISHED][0].free,
@@ -149,55 +140,62 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
     )  # fmt: skip
 
 
-def _whole(circuit: Model) -> Float[ndarray, "unit unit"]:
+def _whole(circuit: cs.Model) -> Float[ndarray, "unit unit"]:
     arrays = circuit.arrays()
     return np.sum([arrays[name] for name in circuit.parsed.called() & circuit.projections.keys()], axis=0)
 
 
-def _quiet(model: Model) -> Model:
+def _quiet(model: cs.Model) -> cs.Model:
     return model.with_arrays({}, parameters={n: p.model_dump() | ({"value": 0.0} if n == "s" else {}) for n, p in model.parameters.items()})
 
 
-def _record(model: Model, number: int, duration: float, strong: bool, smoke: bool) -> tuple[Model, Trials, Task]:
+def _record(model: cs.Model, number: int, duration: float, strong: bool, smoke: bool) -> tuple[cs.Model, cs.Trials, cs.Task]:
     projections = model.model_dump()["projections"]
     for name, value in (STRONG if strong else {}).items():
         projections["L"]["arguments"][name]["value"] = value
     circuit = model.with_arrays({}, projections=projections, seed=number, **({"units": 30} if smoke else {}))
-    task = regions(circuit.units, duration=duration, seed=number)
-    return circuit, simulate(circuit, task), task
+    task = cs.tasks.regions(circuit.units, duration=duration, seed=number)
+    return circuit, cs.simulate(circuit, task), task
 
 
-def _curbd(circuit: Model, recorded: Trials, task: Task, key: str) -> Job:
+def _curbd(circuit: cs.Model, recorded: cs.Trials, task: cs.Task, key: str) -> cs.fitting.Job:
     name, number = key.rsplit(" ", 1)
     _, known, ahead = SETTINGS[name]
     told, lead = task if known else replace(task, drives=()), {"lead": circuit.scalars["tau"]} if ahead else {}
-    return Job(load(RECORDED), recorded, told, int(number), PASSES, "curbd", lead)
+    return cs.fitting.Job(cs.load(RECORDED), recorded, told, int(number), PASSES, "curbd", lead)
 
 
-def _planted(number: int, smoke: bool) -> tuple[Model, Task, Task]:
+def _planted(number: int, smoke: bool) -> tuple[cs.Model, cs.Task, cs.Task]:
     """A circuit of rank one with known vectors, and trials of random dots to be recorded and to be asked; every bin counts."""
-    card = load(LOW_RANK)
+    card = cs.load(LOW_RANK)
     units = 20 if smoke else card.units
     m, vector, rest = np.random.default_rng(np.random.SeedSequence((number, PLANTED))).standard_normal((3, units))
     a, b, c = OVERLAP
     circuit = card.with_arrays({"P": np.outer(m, a * m + b * vector + c * rest) / units, "W_in": vector[:, None]}, units=units, channels=1)
-    taught, asked = (replace(random_dots(n, seed=2 * number + k), mask=None) for k, n in enumerate((20, 10) if smoke else (TRIALS, ASKED)))
+    taught, asked = (replace(cs.tasks.random_dots(n, seed=2 * number + k), mask=None) for k, n in enumerate((20, 10) if smoke else (TRIALS, ASKED)))
     return circuit, taught, asked
 
 
-def _lint(circuit: Model, task: Task, number: int) -> Job:
-    return Job(_quiet(load(LOW_RANK)), simulate(circuit, task, seed=number), task, number, DESCENT)
+def _lint(circuit: cs.Model, task: cs.Task, number: int) -> cs.fitting.Job:
+    return cs.fitting.Job(_quiet(cs.load(LOW_RANK)), cs.simulate(circuit, task, seed=number), task, number, DESCENT)
 
 
 def _score(
-    measure: str, student: str, split: str, values: Sequence[float], identical: float, null: Float[ndarray, " surrogate"], surrogate: str,
-    reason: str, ceiling: float | None = None,
-) -> Score:
+    measure: str,
+    student: str,
+    split: str,
+    values: Sequence[float],
+    identical: float,
+    null: Float[ndarray, " surrogate"],
+    surrogate: str,
+    reason: str,
+    ceiling: float | None = None,
+) -> cs.Score:
     each = np.array(values)
-    interval = jackknifed(lambda kept: float(each[kept].mean()), len(each)) if len(each) > 2 else None
+    interval = cs.statistics.jackknifed(lambda kept: float(each[kept].mean()), len(each)) if len(each) > 2 else None
     over = "circuits, each with its network" if interval else f"{len(each)} circuits, which give no interval"
     better = "higher" if identical else "closer"
-    return Score(
+    return cs.Score(
         measure, student, split, float(each.mean()), better, identical, null, surrogate + "; mean over circuits", interval, over,  # type: ignore[arg-type]
         ceiling, "" if ceiling is not None else reason, {"circuits": each.tolist()},
     )  # fmt: skip
@@ -209,10 +207,10 @@ R2, RAW, EFFECTIVE = "R² of held-out trials", "correlation of connections", "co
 NOISELESS = "the recording has no noise: a perfect network reaches the value for identical systems"
 
 
-def _regional_scores(name: str, each: Sequence[Regional], seed: int) -> list[Score]:
+def _regional_scores(name: str, each: Sequence[Regional], seed: int) -> list[cs.Score]:
     """Four measures of a setting, each with the same network whose units are shuffled."""
     rng = np.random.default_rng(np.random.SeedSequence((seed, SHUFFLE)))
-    measures: dict[str, tuple[Callable[[Regional, Currents], float], float]] = {
+    measures: dict[str, tuple[Callable[[Regional, cs.analysis.Currents], float], float]] = {
         WITHIN: (lambda one, found: one.agreement(found, True), 1.0), BETWEEN: (lambda one, found: one.agreement(found, False), 1.0),
         EXCESS: (lambda one, found: one.excess(found), 0.0),
     }  # fmt: skip
@@ -229,36 +227,39 @@ def _regional_scores(name: str, each: Sequence[Regional], seed: int) -> list[Sco
 
 
 def _explained(one: Regional, order: ndarray) -> float:
-    mean, scale = reference(one.recorded)
-    return explained(one.recorded.rate, one.free.rate[:, :, order], mean=mean, scale=scale)
+    mean, scale = cs.measures.training_reference(one.recorded)
+    return cs.measures.variance_explained(one.recorded.rate, one.free.rate[:, :, order], mean=mean, scale=scale)
 
 
-def _low_rank_scores(low: Sequence[LowRank], seed: int) -> list[Score]:
+def _low_rank_scores(low: Sequence[LowRank], seed: int) -> list[cs.Score]:
     rng, scores = np.random.default_rng(np.random.SeedSequence((seed, SHUFFLE, 1))), []
     for name, networks in (("rank one, fitted", [one.fitted.model for one in low]), ("rank one, untrained", [one.fitted.start for one in low])):
         explained = [one.explained(network) for one, network in zip(low, networks, strict=True)]
         null = np.mean([null for _, null in explained], axis=0)
         split = f"{low[0].exam.trials} trials not taught, without noise"
-        scores.append(_score(R2, name, split, [value for value, _ in explained], 1.0, null, PERMUTATION, NOISELESS, 1.0))
+        scores.append(_score(R2, name, split, [value for value, _ in explained], 1.0, null, cs.statistics.PERMUTATION, NOISELESS, 1.0))
         for measure, effective in ((RAW, False), (EFFECTIVE, True)):
             pairs = [one.connections(network, effective=effective) for one, network in zip(low, networks, strict=True)]
             drawn = [[_shuffled(true, found, rng) for true, found in pairs] for _ in range(NULLS)]
-            values, reason = [correlation(*pair) for pair in pairs], "connections have no noise; activity leaves a part of them open"
+            values, reason = (
+                [cs.measures.entry_correlation(*pair) for pair in pairs],
+                "connections have no noise; activity leaves a part of them open",
+            )
             scores.append(_score(measure, name, "all connections", values, 1.0, np.mean(drawn, axis=1), "units of the network shuffled", reason))
     return scores
 
 
 def _shuffled(true: ndarray, found: ndarray, rng: np.random.Generator) -> float:
     order = rng.permutation(len(found))
-    return correlation(true, found[np.ix_(order, order)])
+    return cs.measures.entry_correlation(true, found[np.ix_(order, order)])
 
 
 def _mean_table(each: Sequence[Regional]) -> Float[ndarray, "target source"]:
-    return np.mean([list(correlations(one.true, one.found).values()) for one in each], axis=0).reshape(len(REGIONS), -1)
+    return np.mean([list(cs.analysis.current_correlations(one.true, one.found).values()) for one in each], axis=0).reshape(len(REGIONS), -1)
 
 
 def _shares(each: Sequence[Regional]) -> tuple[Float[ndarray, "circuit region"], Float[ndarray, "circuit region"]]:
-    return tuple(np.array([list(share_from_others(found).values()) for found in side])  # type: ignore[return-value]
+    return tuple(np.array([list(cs.analysis.share_from_others(found).values()) for found in side])  # type: ignore[return-value]
                  for side in ([one.true for one in each], [one.found for one in each]))  # fmt: skip
 
 
@@ -266,10 +267,10 @@ def _published_pvar(one: Regional) -> float:
     """Explained variance of the last pass about the mean of all units, as the authors compute it."""
     rates, made = one.recorded.rate, one.fitted.outputs
     assert made is not None
-    return explained(rates, made, mean=np.full(rates.shape[2], rates.mean()), scale=np.ones(rates.shape[2]))
+    return cs.measures.variance_explained(rates, made, mean=np.full(rates.shape[2], rates.mean()), scale=np.ones(rates.shape[2]))
 
 
-def _claims(numbers: Mapping[tuple[str, str], float], found: Mapping[str, Sequence[Regional]]) -> list[Claim]:
+def _claims(numbers: Mapping[tuple[str, str], float], found: Mapping[str, Sequence[Regional]]) -> list[cs.Claim]:
     true, share = _shares(found[PUBLISHED])
     off = _mean_table(found[PUBLISHED])[~np.eye(len(REGIONS), dtype=bool)]
     strong = _shares(found[AHEAD])[0]
@@ -277,18 +278,27 @@ def _claims(numbers: Mapping[tuple[str, str], float], found: Mapping[str, Sequen
     raw, effective = (numbers[measure, "rank one, fitted"] for measure in (RAW, EFFECTIVE))
     bound, lint = "bound of this protocol, chosen after one circuit was tried", "bound set beforehand; own measurement of the published method"
     return [
-        Claim("published fit: explained variance in the last pass, about the mean of all units", float(np.mean([_published_pvar(one)
-              for one in found[PUBLISHED]])), 0.99, 1.0, f"{SCIENCE}: 0.996 after 25 passes"),
-        Claim("published fit: largest mean correlation of currents between two regions (absolute)", float(np.abs(off).max()), 0.0, 0.08, SCIENCE),
-        Claim("weak coupling: largest true share of power from other regions (%)", 100 * float(true.max()), 0.0, 0.02, SCIENCE),
-        Claim("published fit: mean share of power assigned to other regions (%)", 100 * float(share.mean()), 10, 46, f"{SCIENCE}, region by region"),
-        Claim("strong coupling: least true share of power from other regions (%)", 100 * float(strong.min()), 10, 50, "by design"),
-        Claim("strong coupling: largest true share of power from other regions (%)", 100 * float(strong.max()), 10, 50, "by design"),
-        Claim("circuits where an error of the input finds currents between regions better than one of the rate", float(np.mean(better)), 1, 1, bound),
-        Claim("rank one: R² of held-out trials", numbers[R2, "rank one, fitted"], 0.97, 1.0, lint),
-        Claim("rank one: correlation of effective connections", effective, 0.9, 1.0, lint),
-        Claim("rank one: correlation of effective connections minus that of all", effective - raw, 0.2, 2.0, lint),
-    ]  # fmt: skip
+        cs.Claim(
+            "published fit: explained variance in the last pass, about the mean of all units",
+            float(np.mean([_published_pvar(one) for one in found[PUBLISHED]])),
+            0.99,
+            1.0,
+            f"{SCIENCE}: 0.996 after 25 passes",
+        ),
+        cs.Claim("published fit: largest mean correlation of currents between two regions (absolute)", float(np.abs(off).max()), 0.0, 0.08, SCIENCE),
+        cs.Claim("weak coupling: largest true share of power from other regions (%)", 100 * float(true.max()), 0.0, 0.02, SCIENCE),
+        cs.Claim(
+            "published fit: mean share of power assigned to other regions (%)", 100 * float(share.mean()), 10, 46, f"{SCIENCE}, region by region"
+        ),
+        cs.Claim("strong coupling: least true share of power from other regions (%)", 100 * float(strong.min()), 10, 50, "by design"),
+        cs.Claim("strong coupling: largest true share of power from other regions (%)", 100 * float(strong.max()), 10, 50, "by design"),
+        cs.Claim(
+            "circuits where an error of the input finds currents between regions better than one of the rate", float(np.mean(better)), 1, 1, bound
+        ),
+        cs.Claim("rank one: R² of held-out trials", numbers[R2, "rank one, fitted"], 0.97, 1.0, lint),
+        cs.Claim("rank one: correlation of effective connections", effective, 0.9, 1.0, lint),
+        cs.Claim("rank one: correlation of effective connections minus that of all", effective - raw, 0.2, 2.0, lint),
+    ]
 
 
 def _answer(numbers: Mapping[tuple[str, str], float], found: Mapping[str, Sequence[Regional]]) -> str:
@@ -304,7 +314,7 @@ def _answer(numbers: Mapping[tuple[str, str], float], found: Mapping[str, Sequen
     )
 
 
-def _pictures(found: Mapping[str, Sequence[Regional]], low: Sequence[LowRank]) -> dict[str, Picture]:
+def _pictures(found: Mapping[str, Sequence[Regional]], low: Sequence[LowRank]) -> dict[str, cs.Picture]:
     tables, shares = {name: _mean_table(each) for name, each in found.items()}, {name: _shares(each) for name, each in found.items()}
     means = {name: (true.mean(axis=0), share.mean(axis=0)) for name, (true, share) in shares.items()}
     curves = {name: np.array([one.fitted.train for one in each]) for name, each in found.items()}
@@ -312,28 +322,34 @@ def _pictures(found: Mapping[str, Sequence[Regional]], low: Sequence[LowRank]) -
               "effective connections": low[0].connections(low[0].fitted.model, effective=True)}  # fmt: skip
     sent = {f"B to A, {name.replace(', ', chr(10))}": (each[0].true["A", "B"], each[0].found["A", "B"]) for name, each in found.items()}
     return {
-        "regions": Picture(
-            region_tables(tables, means, REGIONS), "Currents from region to region",
+        "regions": cs.Picture(
+            cs.figures.region_tables(tables, means, REGIONS),
+            "Currents from region to region",
             "Above: correlation of true and inferred currents, over units and time, mean over circuits. Below: how much of the current power into a "
             "region comes from the other two.",
         ),
-        "currents": Picture(
-            clouds(sent, xlabel="true current", ylabel="inferred current"), "Currents from B to A",
+        "currents": cs.Picture(
+            clouds(sent, xlabel="true current", ylabel="inferred current"),
+            "Currents from B to A",
             "A dot: one unit of A at one moment, in one circuit; dashed: equality. Currents have the unit of the state, 1.",
         ),
-        "passes": Picture(
-            explained_by_pass(curves), "Learning", "What is left of the variance of each unit while it is being corrected. Thin: circuits.",
+        "passes": cs.Picture(
+            cs.figures.explained_by_pass(curves),
+            "Learning",
+            "What is left of the variance of each unit while it is being corrected. Thin: circuits.",
         ),
-        "low_rank": Picture(
-            clouds(clouds, xlabel="true connection", ylabel="inferred connection"), "Connections of a circuit of rank one",
+        "low_rank": cs.Picture(
+            clouds(clouds, xlabel="true connection", ylabel="inferred connection"),
+            "Connections of a circuit of rank one",
             "A dot: one pair of units. Effective: without the part that its own outputs and input vectors do not span.",
         ),
-    }  # fmt: skip
+    }
 
 
 def _methods() -> list[str]:
     text = f"""
-    Three chaotic regions (g 1.8, 1.5, 1.5; tau 100 ms) are recorded without noise for {DURATION:g} s while a bump moves through half of B and
+    Three chaotic regions (g 1.8, 1.5, 1.5; tau 100 ms) are recorded without noise for {cs.tasks.REGIONS_DURATION:g} s while a bump moves through
+    half of B and
     another changes its place in half of C. A network of as many units is taught by rule curbd for {PASSES.epochs} passes (the paper: 500), from the
     first recorded rates. Weak coupling: five connections of size 0.02 from region to region. Strong: {100 * STRONG["density"]:g} % of the pairs,
     each region onto each other with g {STRONG["gain"]:g}. A known drive enters the network as it entered the circuit. Published is an error of the

@@ -14,15 +14,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from sklearn.linear_model import RidgeCV
 
-from cortex_sim import Claim, Report, Task, Trials, simulate
-from cortex_sim.analysis import Summary, of, power
-from cortex_sim.cards.spiking import SpikingModel, blocks
-from cortex_sim.errors import OptionError
-from cortex_sim.report import Picture
-from cortex_sim.report.figures import hand_paths, power_spectrum, raster, rate_bars
-from cortex_sim.runtime import timed
-from cortex_sim.statistics import Score, jackknifed
-from cortex_sim.tasks import DISTANCE, REACH, RISE, Drive, centre_out, minimum_jerk, spontaneous
+import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "dura_bernal_2023_lif"
@@ -43,7 +35,7 @@ LIKELY = {  # source and target: published probability, averaged over depth
 TABLES = "tables of the published model (conn.pkl), averaged over depth"
 
 
-def run(model: SpikingModel, *, seed: int = 0, smoke: bool = False) -> Report:
+def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     """Check the structure, run the circuit at rest and through reaches, and read the hand out of its output neurons.
 
     Args:
@@ -55,25 +47,25 @@ def run(model: SpikingModel, *, seed: int = 0, smoke: bool = False) -> Report:
         OptionError: the model lacks the populations of the published one.
     """
     if not {OUTPUT, *DEEP} <= set(getattr(model, "populations", ())):
-        raise OptionError(f"{model.name}: this protocol needs a layered motor cortex with the populations {', '.join((OUTPUT, *DEEP))}.")
+        raise cs.errors.OptionError(f"{model.name}: this protocol needs a layered motor cortex with the populations {', '.join((OUTPUT, *DEEP))}.")
     seconds: dict[str, float] = {}
     repeats = 3 if smoke else REPEATS
-    with timed(seconds, "structure"):
+    with cs.timed(seconds, "structure"):
         found = connected(model)
-    with timed(seconds, "rest"):
+    with cs.timed(seconds, "rest"):
         duration = 0.6 if smoke else RESTING
-        rest = simulate(model, spontaneous(duration), seed=seed).window(SETTLING, duration)
-    with timed(seconds, "reaches"):
+        rest = cs.simulate(model, cs.tasks.spontaneous(duration), seed=seed).window(SETTLING, duration)
+    with cs.timed(seconds, "reaches"):
         task = reaches(model, 4 if smoke else DIRECTIONS, repeats, seed)
-        trials = simulate(model, task, seed=seed + 1)
-    with timed(seconds, "readout"):
+        trials = cs.simulate(model, task, seed=seed + 1)
+    with cs.timed(seconds, "readout"):
         output = trials.units(np.flatnonzero(trials.population == OUTPUT)).smoothed(SD)
         hand, wanted, tested = read_out(output, task, repeats)
         score = _readout_score(hand, wanted, task.condition[tested], seed)
-    summary, rates = of(rest, seed=seed).summary(), _rates(trials)
+    summary, rates = cs.analysis.spike_statistics(rest, seed=seed).summary(), _rates(trials)
     error = float(np.linalg.norm(hand[:, -1] - wanted[:, -1], axis=1).mean())
     moving = {name: rates[name][1] / rates[name][0] for name in DEEP}
-    return Report(
+    return cs.Report(
         title=QUESTION, question=f"{model.title} ({model.paper}).",
         answer=_answer(score, error, moving),
         claims=_structure(model, found) + ([] if smoke else _range(model, summary) + _movement(moving[OUTPUT], score, error)), scores=[score],
@@ -84,41 +76,46 @@ def run(model: SpikingModel, *, seed: int = 0, smoke: bool = False) -> Report:
     )  # fmt: skip
 
 
-def _answer(score: Score, error: float, moving: dict[str, float]) -> str:
+def _answer(score: cs.Score, error: float, moving: dict[str, float]) -> str:
     rates = " and ".join(f"{name} fires {ratio:.1f} times as fast as at rest" for name, ratio in moving.items())
     return (
         f"Read out linearly, {OUTPUT} gives the hand position of held-out reaches with R² {score.estimate:.2f} and ends {error:.1f} cm from the "
-        f"target, {DISTANCE:g} cm away. During the movement {rates}."
+        f"target, {cs.tasks.REACH_DISTANCE:g} cm away. During the movement {rates}."
     )
 
 
-def connected(model: SpikingModel) -> dict[tuple[str, str], float]:
+def connected(model: cs.SpikingModel) -> dict[tuple[str, str], float]:
     """Share of the pairs of two populations that are connected in the network that is run, by source and target."""
     edges = {name: (number, model.size(name)) for number, name in enumerate(model.populations)}
     starts = np.cumsum([0] + [size for _, size in edges.values()])
     names, counts = list(model.populations), np.zeros((len(edges), len(edges)))
     for projection in model.projections:
-        for block in blocks(model, projection):
+        for block in cs.cards.blocks(model, projection):
             if block.pre.size:
                 row, column = (int(np.searchsorted(starts, ends[0], side="right")) - 1 for ends in (block.pre, block.post))
                 counts[row, column] += block.pre.size
     return {(a, b): counts[i, j] / (edges[a][1] * edges[b][1]) for i, a in enumerate(names) for j, b in enumerate(names)}
 
 
-def reaches(model: SpikingModel, directions: int, repeats: int, seed: int) -> Task:
+def reaches(model: cs.SpikingModel, directions: int, repeats: int, seed: int) -> cs.Task:
     """Premotor input that ramps up until the go cue, and thalamic input that then follows the movement; neurons prefer directions."""
-    task = centre_out(np.repeat(np.arange(directions) * 360.0 / directions, repeats), preparation=PREPARATION, movement=MOVEMENT)
+    task = cs.tasks.centre_out(np.repeat(np.arange(directions) * 360.0 / directions, repeats), preparation=PREPARATION, movement=MOVEMENT)
     preferred = np.random.default_rng(np.random.SeedSequence((seed, PREFERRED))).uniform(0, 2 * np.pi, model.units)
     tuning = 1 + np.cos(np.radians(task.condition)[:, None] - preferred)
     time = task.fine_time
-    ramp = np.where(time < 0, np.exp(np.minimum(time, 0) / RISE), np.exp(-np.maximum(time, 0) / (RISE / 4)))
-    follow = minimum_jerk((time - REACH[0]) / (REACH[1] - REACH[0]))
-    return replace(task, channels=None, drives=(
-        Drive(PREMOTOR * tuning, ramp, "premotor ramp", into="premotor"), Drive(THALAMUS * tuning, follow, "thalamic ramp", into="thalamus"),
-    ))  # fmt: skip
+    ramp = np.where(time < 0, np.exp(np.minimum(time, 0) / cs.tasks.CURRENT_RISE), np.exp(-np.maximum(time, 0) / (cs.tasks.CURRENT_RISE / 4)))
+    follow = cs.tasks.minimum_jerk((time - cs.tasks.REACH_WINDOW[0]) / (cs.tasks.REACH_WINDOW[1] - cs.tasks.REACH_WINDOW[0]))
+    return replace(
+        task,
+        channels=None,
+        drives=(
+            cs.tasks.Drive(PREMOTOR * tuning, ramp, "premotor ramp", into="premotor"),
+            cs.tasks.Drive(THALAMUS * tuning, follow, "thalamic ramp", into="thalamus"),
+        ),
+    )
 
 
-def read_out(output: Trials, task: Task, repeats: int) -> tuple[Float[ndarray, "trial time 2"], Float[ndarray, "trial time 2"], ndarray]:
+def read_out(output: cs.Trials, task: cs.Task, repeats: int) -> tuple[Float[ndarray, "trial time 2"], Float[ndarray, "trial time 2"], ndarray]:
     """Fit hand position by ridge regression on the rates of most trials; give prediction and truth, in cm, of the others."""
     number = np.arange(task.trials) % repeats
     tested, taught = np.flatnonzero(number >= repeats - HELD_OUT), np.flatnonzero(number < repeats - HELD_OUT)
@@ -134,7 +131,7 @@ def read_out(output: Trials, task: Task, repeats: int) -> tuple[Float[ndarray, "
     return readout.predict(flat(tested)).reshape(shape), targets[tested][:, moving], tested
 
 
-def _readout_score(hand: ndarray, wanted: ndarray, condition: ndarray, seed: int) -> Score:
+def _readout_score(hand: ndarray, wanted: ndarray, condition: ndarray, seed: int) -> cs.Score:
     """R² of the hand position, with held-out trials assigned to wrong directions as the null."""
     rng = np.random.default_rng(np.random.SeedSequence((seed, SHUFFLE)))
 
@@ -143,15 +140,15 @@ def _readout_score(hand: ndarray, wanted: ndarray, condition: ndarray, seed: int
 
     null = np.array([explained(hand[rng.permutation(len(hand))], wanted) for _ in range(NULLS)])
     labels = np.unique(condition)
-    interval = jackknifed(lambda kept: explained(*(side[np.isin(condition, labels[kept])] for side in (hand, wanted))), len(labels))
-    return Score(
+    interval = cs.statistics.jackknifed(lambda kept: explained(*(side[np.isin(condition, labels[kept])] for side in (hand, wanted))), len(labels))
+    return cs.Score(
         "R² of hand position", f"{OUTPUT}, linear readout", f"{len(hand)} held-out trials", explained(hand, wanted), "higher", 1.0, null,
         "directions of held-out trials permuted", interval, "directions", ceiling_reason="hand positions are prescribed, without noise",
         settings={"smoothing_s": SD},
     )  # fmt: skip
 
 
-def _rates(trials: Trials) -> dict[str, tuple[float, float]]:
+def _rates(trials: cs.Trials) -> dict[str, tuple[float, float]]:
     """Rates of the deep populations before the premotor ramp is high, and during the movement, Hz."""
     when, unit, _ = trials.spikes
     spans = ((-PREPARATION + 0.1, -PREPARATION + 0.3), (0.2, MOVEMENT))
@@ -163,49 +160,55 @@ def _rates(trials: Trials) -> dict[str, tuple[float, float]]:
     return found  # type: ignore[return-value]
 
 
-def _structure(model: SpikingModel, found: dict[tuple[str, str], float]) -> list[Claim]:
+def _structure(model: cs.SpikingModel, found: dict[tuple[str, str], float]) -> list[cs.Claim]:
     """Counts and probabilities of the network that was run; four standard errors of the draw, plus the rounding of the table."""
-    claims = [Claim("number of neurons", model.units, CELLS, CELLS, "published; at scale 1")]
+    claims = [cs.Claim("number of neurons", model.units, CELLS, CELLS, "published; at scale 1")]
     absent = sum(found["PT5B", target] for target in ("IT2", "IT4", "IT5A", "IT5B", "IT6"))
-    claims.append(Claim("connections from PT5B to IT populations", absent, 0, 0, TABLES))
-    claims.append(Claim("largest probability from layer 6 to IT2", max(found[a, "IT2"] for a in ("IT6", "CT6")), 0, 0.01, TABLES))
+    claims.append(cs.Claim("connections from PT5B to IT populations", absent, 0, 0, TABLES))
+    claims.append(cs.Claim("largest probability from layer 6 to IT2", max(found[a, "IT2"] for a in ("IT6", "CT6")), 0, 0.01, TABLES))
     for (a, b), p in LIKELY.items():
         reach = 4 * np.sqrt(p * (1 - p) / (model.size(a) * model.size(b))) + 0.0005
-        claims.append(Claim(f"connection probability from {a} to {b}", found[a, b], p - reach, p + reach, TABLES))
+        claims.append(cs.Claim(f"connection probability from {a} to {b}", found[a, b], p - reach, p + reach, TABLES))
     return claims
 
 
-def _range(model: SpikingModel, summary: dict[str, Summary]) -> list[Claim]:
+def _range(model: cs.SpikingModel, summary: dict[str, cs.analysis.SpikeSummary]) -> list[cs.Claim]:
     wanted = {name: part.rate.si for name, part in model.populations.items() if part.rate}
     claims = [
-        Claim(f"rate of {name} over that of the calibration", summary[name].rate / rate, 1 / FACTOR, FACTOR, "calibration of the card, not published")
+        cs.Claim(
+            f"rate of {name} over that of the calibration", summary[name].rate / rate, 1 / FACTOR, FACTOR, "calibration of the card, not published"
+        )
         for name, rate in wanted.items()
     ]
     source = "2.4 in the calibration; with stronger excitation the same network bursts at 300 to 5000"
-    return [*claims, Claim("Fano factor of the network's spikes in 5 ms", summary["all"].synchrony, 0.5, BURSTS, source)]
+    return [*claims, cs.Claim("Fano factor of the network's spikes in 5 ms", summary["all"].synchrony, 0.5, BURSTS, source)]
 
 
-def _movement(ratio: float, score: Score, error: float) -> list[Claim]:
+def _movement(ratio: float, score: cs.Score, error: float) -> list[cs.Claim]:
     bound = "bound of this protocol"
     return [
-        Claim(f"rate of {OUTPUT} during the movement over that at rest", ratio, 1.2, 10, bound),
-        Claim("R² of the hand position of held-out reaches", score.estimate, 0.8, 1.0, bound),
-        Claim("mean distance of the hand from the target at the end (cm)", error, 0, DISTANCE / 3, f"{bound}: a third of the reach"),
+        cs.Claim(f"rate of {OUTPUT} during the movement over that at rest", ratio, 1.2, 10, bound),
+        cs.Claim("R² of the hand position of held-out reaches", score.estimate, 0.8, 1.0, bound),
+        cs.Claim(
+            "mean distance of the hand from the target at the end (cm)", error, 0, cs.tasks.REACH_DISTANCE / 3, f"{bound}: a third of the reach"
+        ),
     ]
 
 
 def _pictures(
-    model: SpikingModel, rest: Trials, trials: Trials, hands: tuple[ndarray, ndarray, ndarray], summary: dict[str, Summary]
-) -> dict[str, Picture]:
+    model: cs.SpikingModel, rest: cs.Trials, trials: cs.Trials, hands: tuple[ndarray, ndarray, ndarray], summary: dict[str, cs.analysis.SpikeSummary]
+) -> dict[str, cs.Picture]:
     wanted = {name: part.rate.si for name, part in model.populations.items() if part.rate}
     rates = {name: summary[name].rate for name in wanted}
-    spectra = {name: power(rest, population=name) for name in ("IT2", *DEEP)}
+    spectra = {name: cs.analysis.population_spectrum(rest, population=name) for name in ("IT2", *DEEP)}
     return {
-        "hands": Picture(hand_paths(*hands), "Hand paths read out of PT5B", "Held-out trials, a colour a direction; dashed: as asked."),
-        "raster": Picture(raster(trials), "One reach", "One trial: the premotor ramp peaks at the go cue, 0; the hand moves from 0.1 to 0.5 s."),
-        "rates": Picture(rate_bars(rates, reference=wanted, source="calibration"), "Rates at rest", "Mean over neurons and time."),
-        "spectra": Picture(power_spectrum(spectra), "Power of the population rates at rest", "Flat where neurons fire independently."),
-    }  # fmt: skip
+        "hands": cs.Picture(cs.figures.hand_paths(*hands), "Hand paths read out of PT5B", "Held-out trials, a colour a direction; dashed: as asked."),
+        "raster": cs.Picture(
+            cs.figures.raster(trials), "One reach", "One trial: the premotor ramp peaks at the go cue, 0; the hand moves from 0.1 to 0.5 s."
+        ),
+        "rates": cs.Picture(cs.figures.rate_bars(rates, reference=wanted, source="calibration"), "Rates at rest", "Mean over neurons and time."),
+        "spectra": cs.Picture(cs.figures.power_spectrum(spectra), "Power of the population rates at rest", "Flat where neurons fire independently."),
+    }
 
 
 def _methods(repeats: int) -> list[str]:
@@ -218,7 +221,7 @@ def _methods(repeats: int) -> list[str]:
     ramps up as exp(t/400 ms) until the go cue and falls within 100 ms; the rate of its thalamic afferents then follows the course of the reach. Both
     are modulated by 1 + cos of the angle between reach and preferred direction. How strongly, and that they do, is our choice.
 
-    Readout: hand position (minimum jerk, {DISTANCE:g} cm) by ridge regression on the rates of {OUTPUT}, smoothed with {SD * 1e3:g} ms,
+    Readout: hand position (minimum jerk, {cs.tasks.REACH_DISTANCE:g} cm) by ridge regression on the rates of {OUTPUT}, smoothed with {SD * 1e3:g} ms,
     fitted on {repeats - HELD_OUT} trials of each direction and tested on the other {HELD_OUT}.
     """
     return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]

@@ -12,27 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
-from cortex_sim.analysis import AXES, MIXED, SD, holding_currents, jpca, mixtures, normalised, preferred_states, principal, span
-from cortex_sim.comparison import explained, linear_cka, procrustes_angle, reduced, reference
-from cortex_sim.fitting import Fitted, Job, Options, hidden, train_many
-from cortex_sim.report import Picture
-from cortex_sim.report.figures import error_over_cost, hand_paths, learning, pair_tables, score_panels
-from cortex_sim.runtime import timed
-from cortex_sim.statistics import (
-    PERMUTATION,
-    Difference,
-    Score,
-    differences,
-    distances,
-    jackknifed,
-    median_interval,
-    permuted,
-    relabelled,
-    separation,
-    shuffled,
-)
-from cortex_sim.tasks import centre_out
+import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "leaky_gain"
@@ -43,13 +23,13 @@ PREPARATION, MOVEMENT = 0.2, 0.6  # s before and after the go cue
 TURNING = (0.0, 0.2)  # s after the go cue, where rotations are looked for
 NULLS = 50
 REST = {"start": "rest", "closed_form": False, "validation": 0.125}
-LESSONS: dict[str, tuple[Options, dict[str, float]]] = {
-    "bptt": (Options(epochs=100, rate=5e-3, patience=100, **REST), {}),
-    "eprop": (Options(epochs=150, rate=5e-3, patience=150, **REST), {}),
-    "force": (Options(epochs=20, patience=20, **REST), {}),
-    "full_force": (Options(epochs=20, patience=20, **REST), {}),
-    "target_regression": (Options(**REST), {}),
-    "node_perturbation": (Options(epochs=1500, patience=1500, **REST), {"sd": 0.01}),
+LESSONS: dict[str, tuple[cs.Options, dict[str, float]]] = {
+    "bptt": (cs.Options(epochs=100, rate=5e-3, patience=100, **REST), {}),
+    "eprop": (cs.Options(epochs=150, rate=5e-3, patience=150, **REST), {}),
+    "force": (cs.Options(epochs=20, patience=20, **REST), {}),
+    "full_force": (cs.Options(epochs=20, patience=20, **REST), {}),
+    "target_regression": (cs.Options(**REST), {}),
+    "node_perturbation": (cs.Options(epochs=1500, patience=1500, **REST), {"sd": 0.01}),
 }
 CUT = {"bptt": 12, "eprop": 10, "node_perturbation": 20}  # epochs of a smoke run; 2 of the others
 GAINS, NONE = "node_perturbation", "untrained"
@@ -60,7 +40,7 @@ SURE = 0.05  # p after correction
 BOUND = "bound of this protocol"
 READINGS = 47  # names the random stream
 Readings = dict[str, dict[str, np.ndarray]]  # of a measure, of a rule: a value for each network
-Tests = dict[str, dict[tuple[str, str], Difference]]
+Tests = dict[str, dict[tuple[str, str], cs.statistics.Difference]]
 NOISELESS = "networks and circuit are noiseless, so a perfect copy reaches the value of identical systems"
 
 
@@ -68,22 +48,22 @@ NOISELESS = "networks and circuit are noiseless, so a perfect copy reaches the v
 class Activity:
     """Rates of a system while it reaches in directions it was taught, and in held-out ones."""
 
-    taught: Trials
-    asked: Trials
+    taught: cs.Trials
+    asked: cs.Trials
 
     @property
     def scaled(self) -> np.ndarray:
         """Rates of the held-out reaches on principal axes, each unit in standard deviations about its mean over the taught ones."""
-        mean, scale = reference(self.taught)
-        return reduced((self.asked.rate - mean) / scale)
+        mean, scale = cs.measures.training_reference(self.taught)
+        return cs.measures.principal_part((self.asked.rate - mean) / scale)
 
     def turning(self, hertz: float) -> np.ndarray:
         """States in the window of rotations, as jPCA normalises them; ``hertz`` brings the mean range of the units to the circuit's."""
         spread = hertz * np.ptp(self.taught.rate, axis=(0, 1))
-        return normalised(hertz * self.asked.window(*TURNING).rate, spread)
+        return cs.analysis.soft_normalised(hertz * self.asked.window(*TURNING).rate, spread)
 
 
-def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
+def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     """Teach the same networks the same reach by every rule, and compare what they do and how with a circuit that reaches.
 
     Args:
@@ -94,24 +74,24 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
     seconds: dict[str, float] = {}
     tasks = _tasks(8 if smoke else TAUGHT, 4 if smoke else ASKED)
     seeds = [seed * NETWORKS + number for number in range(2 if smoke else NETWORKS)]
-    with timed(seconds, "circuit"):
-        circuit = load(CIRCUIT) if not smoke else load(CIRCUIT).with_arrays({}, units=50)
+    with cs.timed(seconds, "circuit"):
+        circuit = cs.load(CIRCUIT) if not smoke else cs.load(CIRCUIT).with_arrays({}, units=50)
         reaching = _circuit(circuit, tasks, seed)
-    with timed(seconds, "training"):
+    with cs.timed(seconds, "training"):
         fitted = _taught(model.with_arrays({}, units=20) if smoke else model, tasks[0], seeds, smoke)
-    with timed(seconds, "comparison"):
-        hands = {name: [simulate(one.model, tasks[1]) for one in each] for name, each in fitted.items()}
+    with cs.timed(seconds, "comparison"):
+        hands = {name: [cs.simulate(one.model, tasks[1]) for one in each] for name, each in fitted.items()}
         hidden = {name: [_activity(one.model, tasks) for one in each] for name, each in fitted.items()}
         readings, nulls = _readings(tasks[1].wanted, hands, reaching, hidden, seed, 10 if smoke else NULLS)
         split = f"{tasks[1].trials} held-out directions, {len(seeds)} networks"
         identical = IDENTICAL | dict(zip((SKEW, FREQUENCY), _rotation(reaching.turning(1.0)), strict=True))
         scores = [_score(measure, name, split, values[name], nulls[measure][name], identical[measure]) for measure, values in readings.items()
                   for name in values]  # fmt: skip
-        distance = distances([[one.scaled for one in hidden[name]] for name in LESSONS], _flat(procrustes_angle))
+        distance = cs.statistics.pairwise_distances([[one.scaled for one in hidden[name]] for name in LESSONS], _flat(cs.measures.procrustes_angle))
         scores += [_separation(distance, place, name, split, seed, 20 if smoke else 200) for place, name in enumerate(LESSONS)]
         compared = {ERROR: {name: np.log10(each) for name, each in readings[ERROR].items()}, ANGLE: readings[ANGLE], CKA: readings[CKA]}
-        tests = {measure: differences(values) for measure, values in compared.items()}
-    return Report(
+        tests = {measure: cs.statistics.differences(values) for measure, values in compared.items()}
+    return cs.Report(
         title=QUESTION, question=f"{len(seeds)} networks, each taught by {len(LESSONS)} rules to reach; beside {circuit.title} ({circuit.paper}).",
         answer=_answer(readings, tests, scores), claims=_claims(readings, tests, smoke), scores=scores,
         pictures=_pictures(tasks[1].wanted, fitted, hands, readings, scores, tests, distance),
@@ -125,45 +105,49 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
     )  # fmt: skip
 
 
-def _tasks(taught: int, asked: int) -> tuple[Task, Task]:
+def _tasks(taught: int, asked: int) -> tuple[cs.Task, cs.Task]:
     """Reaches to be taught, and reaches half-way between some of them."""
     step = 360.0 / taught
     between = step * np.arange(0, taught, taught // asked) + step / 2
-    return tuple(centre_out(d, preparation=PREPARATION, movement=MOVEMENT) for d in (step * np.arange(taught), between))  # type: ignore[return-value]
+    return tuple(cs.tasks.centre_out(d, preparation=PREPARATION, movement=MOVEMENT) for d in (step * np.arange(taught), between))  # type: ignore[return-value]
 
 
-def _circuit(circuit: Model, tasks: tuple[Task, Task], seed: int) -> Activity:
+def _circuit(circuit: cs.Model, tasks: tuple[cs.Task, cs.Task], seed: int) -> Activity:
     """The circuit released from preparatory states that turn with the direction, in the plane of two mixtures of its preferred states."""
-    x, y = mixtures(preferred_states(circuit), 2, k=min(MIXED, circuit.units), seed=seed, sd=SD)
+    x, y = cs.analysis.mixtures(
+        cs.analysis.preferred_states(circuit), 2, k=min(cs.analysis.MIXED_STATES, circuit.units), seed=seed, sd=cs.analysis.STATE_SD
+    )
     y = y - x * (x @ y) / (x @ x)
-    plane, found = np.stack([x, y * SD / y.std()]), []
+    plane, found = np.stack([x, y * cs.analysis.STATE_SD / y.std()]), []
     for task in tasks:
         angle = np.radians(task.condition)[:, None]
-        holding = holding_currents(circuit, np.hstack([np.cos(angle), np.sin(angle)]) @ plane)
-        found.append(simulate(circuit, centre_out(task.condition, holding=holding), seed=seed).window(0.0, MOVEMENT))
+        holding = cs.analysis.holding_currents(circuit, np.hstack([np.cos(angle), np.sin(angle)]) @ plane)
+        found.append(cs.simulate(circuit, cs.tasks.centre_out(task.condition, holding=holding), seed=seed).window(0.0, MOVEMENT))
     return Activity(*found)
 
 
-def _taught(model: Model, task: Task, seeds: Sequence[int], smoke: bool) -> dict[str, list[Fitted]]:
-    lessons = LESSONS | {NONE: (Options(epochs=0, **REST), {})}
+def _taught(model: cs.Model, task: cs.Task, seeds: Sequence[int], smoke: bool) -> dict[str, list[cs.Fitted]]:
+    lessons = LESSONS | {NONE: (cs.Options(epochs=0, **REST), {})}
     jobs = {}
     for name, (options, how) in lessons.items():
         short = replace(options, epochs=min(options.epochs, CUT.get(name, 2))) if smoke else options
-        jobs |= {f"{name} {n}": Job(model, task.wanted, task, n, short, "bptt" if name == NONE else name, how) for n in seeds}
-    fitted = train_many(jobs)
+        jobs |= {f"{name} {n}": cs.fitting.Job(model, task.wanted, task, n, short, "bptt" if name == NONE else name, how) for n in seeds}
+    fitted = cs.fitting.train_many(jobs)
     return {name: [fitted[f"{name} {number}"] for number in seeds] for name in lessons}
 
 
-def _activity(model: Model, tasks: tuple[Task, Task]) -> Activity:
-    return Activity(*(hidden(model, task).window(0.0, MOVEMENT) for task in tasks))
+def _activity(model: cs.Model, tasks: tuple[cs.Task, cs.Task]) -> Activity:
+    return Activity(*(cs.fitting.unit_rates(model, task).window(0.0, MOVEMENT) for task in tasks))
 
 
 def _error(wanted: np.ndarray, found: np.ndarray) -> float:
-    return 1 - explained(wanted, found, mean=wanted.mean(axis=(0, 1)), scale=np.ones(1))
+    return 1 - cs.measures.variance_explained(wanted, found, mean=wanted.mean(axis=(0, 1)), scale=np.ones(1))
 
 
 def _rotation(states: np.ndarray) -> tuple[float, float]:
-    found = jpca(principal(states, max(2, min(AXES, span(states)) // 2 * 2)), 0.01)
+    found = cs.analysis.jpca(
+        cs.analysis.principal_components(states, max(2, min(cs.analysis.JPCA_AXES, cs.analysis.spanned_axes(states)) // 2 * 2)), 0.01
+    )
     return found.r2_skew, found.fastest
 
 
@@ -172,12 +156,12 @@ def _flat(measure: Callable[[np.ndarray, np.ndarray], float]) -> Callable[[np.nd
 
 
 def _readings(
-    wanted: Trials, hands: Mapping[str, list[Trials]], circuit: Activity, hidden: Mapping[str, list[Activity]], seed: int, count: int
+    wanted: cs.Trials, hands: Mapping[str, list[cs.Trials]], circuit: Activity, hidden: Mapping[str, list[Activity]], seed: int, count: int
 ) -> tuple[Readings, Readings]:
     """Values, and their medians over networks under surrogates."""
     teacher, rng = circuit.scaled, np.random.default_rng(np.random.SeedSequence((seed, READINGS)))
     hertz = np.ptp(circuit.taught.rate, axis=(0, 1)).mean()
-    measures = {ANGLE: _flat(procrustes_angle), CKA: _flat(linear_cka)}
+    measures = {ANGLE: _flat(cs.measures.procrustes_angle), CKA: _flat(cs.measures.linear_cka)}
     values: Readings = {measure: {} for measure in (ERROR, *measures, SKEW, FREQUENCY)}
     nulls: Readings = {measure: {} for measure in values}
     for name, each in hidden.items():
@@ -187,9 +171,9 @@ def _readings(
             sides = {ERROR: (_error, wanted.rate, hand.rate)} | {measure: (f, teacher, activity.scaled) for measure, f in measures.items()}
             for measure, (f, a, b) in sides.items():
                 found[measure].append(f(a, b))
-                drawn[measure].append(permuted(f, a, b, seed=seed, count=count))
+                drawn[measure].append(cs.statistics.permuted(f, a, b, seed=seed, count=count))
             states = activity.turning(hertz / np.ptp(activity.taught.rate, axis=(0, 1)).mean())
-            surrogates = np.array([_rotation(shuffled(states, rng)) for _ in range(count)])
+            surrogates = np.array([_rotation(cs.statistics.permuted_conditions(states, rng)) for _ in range(count)])
             for place, (measure, value) in enumerate(zip((SKEW, FREQUENCY), _rotation(states), strict=True)):
                 found[measure].append(value)
                 drawn[measure].append(surrogates[:, place])
@@ -198,28 +182,38 @@ def _readings(
     return values, nulls
 
 
-def _score(measure: str, name: str, split: str, values: np.ndarray, null: np.ndarray, identical: float) -> Score:
+def _score(measure: str, name: str, split: str, values: np.ndarray, null: np.ndarray, identical: float) -> cs.Score:
     better = {ERROR: "lower", ANGLE: "lower", CKA: "higher"}.get(measure, "closer")
-    surrogate = "conditions of each unit permuted" if measure in (SKEW, FREQUENCY) else PERMUTATION
-    interval = median_interval(values)
+    surrogate = "conditions of each unit permuted" if measure in (SKEW, FREQUENCY) else cs.statistics.PERMUTATION
+    interval = cs.statistics.median_interval(values)
     over = "networks (median and its order statistics)" if interval else f"{len(values)} networks; at least 6 are needed"
-    return Score(
+    return cs.Score(
         measure, name, split, float(np.median(values)), better, identical, null, surrogate + "; median over networks", interval, over,
         ceiling_reason=NOISELESS, settings={"networks": values.tolist()},
     )  # fmt: skip
 
 
-def _separation(distance: np.ndarray, place: int, name: str, split: str, seed: int, count: int) -> Score:
+def _separation(distance: np.ndarray, place: int, name: str, split: str, seed: int, count: int) -> cs.Score:
     networks = distance.shape[1]
-    interval = jackknifed(lambda kept: separation(distance[:, kept][..., kept], place), networks) if networks > 3 else None
-    return Score(
-        APART, name, split, separation(distance, place), "closer", 0.0, relabelled(distance, place, seed=seed, count=count),
-        "rules of each network in random order", interval, "networks" if interval else f"{networks} networks; at least 4 are needed",
+    interval = (
+        cs.statistics.jackknifed(lambda kept: cs.statistics.separation(distance[:, kept][..., kept], place), networks) if networks > 3 else None
+    )
+    return cs.Score(
+        APART,
+        name,
+        split,
+        cs.statistics.separation(distance, place),
+        "closer",
+        0.0,
+        cs.statistics.relabelled_separations(distance, place, seed=seed, count=count),
+        "rules of each network in random order",
+        interval,
+        "networks" if interval else f"{networks} networks; at least 4 are needed",
         ceiling_reason=NOISELESS,
-    )  # fmt: skip
+    )
 
 
-def _answer(readings: Readings, tests: Tests, scores: Sequence[Score]) -> str:
+def _answer(readings: Readings, tests: Tests, scores: Sequence[cs.Score]) -> str:
     error, cka = ({name: float(np.median(each)) for name, each in readings[measure].items()} for measure in (ERROR, CKA))
     listed = ", ".join(f"{name} {error[name]:.3f}" for name in sorted(LESSONS, key=lambda name: error[name]))
     sure = {measure: sum(test.p < SURE for pair, test in each.items() if NONE not in pair) for measure, each in tests.items()}
@@ -238,25 +232,30 @@ def _answer(readings: Readings, tests: Tests, scores: Sequence[Score]) -> str:
     )
 
 
-def _claims(readings: Readings, tests: Tests, smoke: bool) -> list[Claim]:
+def _claims(readings: Readings, tests: Tests, smoke: bool) -> list[cs.Claim]:
     error, rules, others = readings[ERROR], ["bptt"] if smoke else list(LESSONS), [name for name in LESSONS if name != GAINS]
     beaten = np.mean([np.median(error[name]) < np.median(error[NONE]) for name in rules])
-    everywhere = Claim("share of rules whose median error is below that of the untrained networks", float(beaten), 1.0, 1.0, BOUND)
+    everywhere = cs.Claim("share of rules whose median error is below that of the untrained networks", float(beaten), 1.0, 1.0, BOUND)
     if smoke:
         return [everywhere]
     p = {frozenset(pair): test.p for pair, test in tests[ERROR].items()}
     better = [np.median(error[name]) < np.median(error[GAINS]) and p[frozenset((name, GAINS))] < SURE for name in others]
     return [
         everywhere,
-        Claim("back-propagation: median error of held-out reaches", float(np.median(error["bptt"])), 0.0, 0.02, BOUND),
-        Claim("share of weight-changing rules that beat gains alone (Wilcoxon, Holm, p < 0.05)", float(np.mean(better)), 1.0, 1.0, BOUND),
+        cs.Claim("back-propagation: median error of held-out reaches", float(np.median(error["bptt"])), 0.0, 0.02, BOUND),
+        cs.Claim("share of weight-changing rules that beat gains alone (Wilcoxon, Holm, p < 0.05)", float(np.mean(better)), 1.0, 1.0, BOUND),
     ]
 
 
 def _pictures(
-    wanted: Trials, fitted: Mapping[str, list[Fitted]], hands: Mapping[str, list[Trials]], readings: Readings, scores: Sequence[Score], tests: Tests,
+    wanted: cs.Trials,
+    fitted: Mapping[str, list[cs.Fitted]],
+    hands: Mapping[str, list[cs.Trials]],
+    readings: Readings,
+    scores: Sequence[cs.Score],
+    tests: Tests,
     distance: np.ndarray,
-) -> dict[str, Picture]:
+) -> dict[str, cs.Picture]:
     taught = {name: each for name, each in fitted.items() if name != NONE}
     costs = {
         "time of one core (s)": {name: np.array([one.seconds for one in each]) for name, each in taught.items()},
@@ -266,25 +265,25 @@ def _pictures(
     labels = {ERROR: "log₁₀ error", ANGLE: "angle to the circuit (rad)", CKA: "CKA with the circuit"}
     pairs = {f"{labels[measure]}, row minus column": each for measure, each in tests.items()}
     return {
-        "cost": Picture(
-            error_over_cost(readings[ERROR], costs), "What each rule reaches, and what it costs",
+        "cost": cs.Picture(
+            cs.figures.error_over_cost(readings[ERROR], costs), "What each rule reaches, and what it costs",
             "Squared error of held-out reaches over their variance. Dots: networks; rings: medians; grey: untrained. A pass of bptt runs forward and "
             "back, one of the others forward only; those of force and full_force correct the weights every second bin.",
         ),
-        "hands": Picture(
-            hand_paths({name: hands[name][at].rate for name, at in middle.items()}, wanted.rate), "Held-out reaches",
+        "hands": cs.Picture(
+            cs.figures.hand_paths({name: hands[name][at].rate for name, at in middle.items()}, wanted.rate), "Held-out reaches",
             "Of the network with the median error under each rule; dashed: what was asked for.",
         ),
-        "learning": Picture(
-            learning({name: [one.validation for one in each] for name, each in taught.items()}), "Learning curves",
+        "learning": cs.Picture(
+            cs.figures.learning_pictures({name: [one.validation for one in each] for name, each in taught.items()}), "Learning curves",
             "Error on the validation directions. Thin: networks; thick: the median.",
         ),
-        "scores": Picture(
-            score_panels(scores, (ANGLE, CKA, SKEW, FREQUENCY), floor=-0.2), "How alike the activity of each network and the circuit is",
+        "scores": cs.Picture(
+            cs.figures.score_panels(scores, (ANGLE, CKA, SKEW, FREQUENCY), floor=-0.2), "How alike the activity of each network and the circuit is",
             "Dots: median over networks; lines: interval from order statistics; grey: 95 % of the surrogates; dashed: the circuit itself.",
         ),
-        "pairs": Picture(
-            pair_tables(pairs, list(fitted), {"angle between networks (rad)": distance}, SURE), "Rules in pairs",
+        "pairs": cs.Picture(
+            cs.figures.pair_tables(pairs, list(fitted), {"angle between networks (rad)": distance}, SURE), "Rules in pairs",
             f"Medians of the differences within networks; *: p < {SURE:g} by Wilcoxon's signed-rank test, corrected by Holm's method for all "
             "pairs of a panel. Last: mean Procrustes angle between networks that began differently; on the diagonal, under the same rule.",
         ),
@@ -301,7 +300,8 @@ def _methods() -> list[str]:
 
     Numbers of the rules, chosen by trying a few on two networks: {options}. What they cost depends on these numbers.
 
-    The circuit is released from preparatory states that turn with the direction, in the plane of two mixtures of its {MIXED} most amplified
+    The circuit is released from preparatory states that turn with the direction, in the plane of two mixtures of its {cs.analysis.MIXED_STATES} most
+    amplified
     states. Hidden rates of the networks and rates of the circuit, go cue to {MOVEMENT * 1e3:g} ms, are divided by each unit's standard deviation over
     the taught directions; units differ in number, so they are compared by geometry. For jPCA ({TURNING[0] * 1e3:g} to {TURNING[1] * 1e3:g} ms) the
     networks' rates are scaled to the circuit's mean range, and only then normalised with the customary 5 Hz.

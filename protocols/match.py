@@ -12,20 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
-from cortex_sim.analysis import MIXED, RELEASED, SD, Preferred, Side, mixtures, preferred_states, reaches, spectrum
-from cortex_sim.cards import catalogue
-from cortex_sim.cards.spiking import SpikingModel
-from cortex_sim.cards.weights.stability_optimised import spectral_abscissa
-from cortex_sim.comparison import NULLS, Comparison, Setting, active, compare, compare_responses, compare_spectra, cosine_tuning, mean_of_others
-from cortex_sim.errors import OptionError, TrialsError, suggestion
-from cortex_sim.fitting import Fitted, Job, Options, own_class, paced, train_many, with_controls
-from cortex_sim.report.figures import activity, learning, mechanism
-from cortex_sim.runtime import timed
-from cortex_sim.simulation import rate_of
-from cortex_sim.tasks import centre_out, free_run
-from cortex_sim.tasks.perturbations import push, silence
-from cortex_sim.trials import DIRECTION, read
+import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
@@ -43,20 +30,20 @@ RECORDED, RECORDED_TURNING = (-0.3, 0.4), (-0.05, 0.16)  # s from movement onset
 
 OWN, CONTROL = "own gain", "positive control"
 TAUGHT = {
-    "leaky tanh": ("leaky_tanh", Options(epochs=25, rate=5e-3)),
-    "Dale": ("leaky_dale", Options(epochs=25, rate=5e-3)),
-    "hidden units": ("leaky_readout", Options(epochs=60, rate=5e-3)),
-    "GRU": ("gru", Options(epochs=60, rate=5e-3)),
+    "leaky tanh": ("leaky_tanh", cs.Options(epochs=25, rate=5e-3)),
+    "Dale": ("leaky_dale", cs.Options(epochs=25, rate=5e-3)),
+    "hidden units": ("leaky_readout", cs.Options(epochs=60, rate=5e-3)),
+    "GRU": ("gru", cs.Options(epochs=60, rate=5e-3)),
 }
 CHEAP = ("leaky tanh", "Dale")
 TAUGHT_RECORDED = {  # few conditions make one step an epoch; rates tried out on hatsopoulos2007
-    "leaky tanh": ("leaky_tanh", Options(epochs=300, rate=5e-3, patience=100, closed_form=False)),
-    "Dale": ("leaky_dale", Options(epochs=300, rate=5e-3, patience=100, closed_form=False)),
-    "hidden units": ("leaky_readout", Options(epochs=150, rate=1e-2, patience=100, closed_form=False)),
-    "GRU": ("gru", Options(epochs=150, rate=1e-2, patience=100, closed_form=False)),
+    "leaky tanh": ("leaky_tanh", cs.Options(epochs=300, rate=5e-3, patience=100, closed_form=False)),
+    "Dale": ("leaky_dale", cs.Options(epochs=300, rate=5e-3, patience=100, closed_form=False)),
+    "hidden units": ("leaky_readout", cs.Options(epochs=150, rate=1e-2, patience=100, closed_form=False)),
+    "GRU": ("gru", cs.Options(epochs=150, rate=1e-2, patience=100, closed_form=False)),
 }
 CHEAP_RECORDED = ("leaky tanh", "hidden units")
-SHUFFLED, SHUFFLED_RECORDED = Options(epochs=15, rate=5e-3, closed_form=False), Options(epochs=60, rate=5e-3, closed_form=False)
+SHUFFLED, SHUFFLED_RECORDED = cs.Options(epochs=15, rate=5e-3, closed_form=False), cs.Options(epochs=60, rate=5e-3, closed_form=False)
 REFERENCES = ("cosine tuning", "mean of the others")
 BOUND = "bound of this protocol"
 CONTROLS = ("untrained", "shuffled", CONTROL)
@@ -69,7 +56,9 @@ PUSHES = ("response to push, R²", "response to silencing, R²")
 ACTIVITY = ("R² of rates", "Procrustes angle (rad)", "linear CKA, debiased")
 
 
-def run(model: Model | SpikingModel, *, seed: int = 0, smoke: bool = False, recording: str | Path | None = None, students: str = "default") -> Report:
+def run(
+    model: cs.Model | cs.SpikingModel, *, seed: int = 0, smoke: bool = False, recording: str | Path | None = None, students: str = "default"
+) -> cs.Report:
     """Teach networks the activity of a circuit, or of a recording, and compare what they do and how they do it.
 
     A spiking circuit is taught by the smoothed spikes of a few of its neurons, as the protocol match_spiking says.
@@ -84,24 +73,24 @@ def run(model: Model | SpikingModel, *, seed: int = 0, smoke: bool = False, reco
     Raises:
         OptionError: students is neither.
     """
-    if isinstance(model, SpikingModel):
+    if isinstance(model, cs.SpikingModel):
         if recording is not None or students != "default":
-            raise OptionError(f"{model.name}: is a spiking circuit, which is matched without --recording and --students.")
-        report: Report = catalogue.protocol("match_spiking").run(model, seed=seed, smoke=smoke)
+            raise cs.errors.OptionError(f"{model.name}: is a spiking circuit, which is matched without --recording and --students.")
+        report: cs.Report = cs.cards.catalogue.protocol("match_spiking").run(model, seed=seed, smoke=smoke)
         return report
     if students not in ("default", "all"):
-        raise OptionError(f"students {students!r} is unknown. {suggestion(students, ('default', 'all'))}")
+        raise cs.errors.OptionError(f"students {students!r} is unknown. {cs.errors.suggestion(students, ('default', 'all'))}")
     if recording is not None:
         return match_recording(Path(recording), TAUGHT if students == "all" else CHEAP_RECORDED, seed, smoke)
     return match_circuit(model, TAUGHT if students == "all" else CHEAP, seed, smoke)
 
 
-def lesson(model: Model, *, seed: int = 0, smoke: bool = False) -> tuple[Model, Trials, Task, Options]:
+def lesson(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> tuple[cs.Model, cs.Trials, cs.Task, cs.Options]:
     """A student, the reaches it practises, and the options, for searching better options."""
     model = _small(model) if smoke else model
-    practice, _ = reaches(model, (SMALL if smoke else PRACTICE, ASKED), seed=seed)
+    practice, _ = cs.analysis.reaches(model, (SMALL if smoke else PRACTICE, ASKED), seed=seed)
     card, options = TAUGHT["hidden units"]
-    return paced(load(card), model), practice.trials, practice.task, options
+    return cs.fitting.with_time_constant_of(cs.load(card), model), practice.trials, practice.task, options
 
 
 @dataclass(frozen=True)
@@ -109,49 +98,55 @@ class Exam:
     """What students are taught, what they are asked, and how the circuit answers pushes that nobody was taught."""
 
     split: str
-    practice: Side
-    asked: Side
-    pushes: Mapping[str, list[Task]]
+    practice: cs.analysis.Side
+    asked: cs.analysis.Side
+    pushes: Mapping[str, list[cs.Task]]
     responses: Mapping[str, list[np.ndarray]]
 
 
-def match_circuit(model: Model, names: Iterable[str], seed: int, smoke: bool) -> Report:
+def match_circuit(model: cs.Model, names: Iterable[str], seed: int, smoke: bool) -> cs.Report:
     """Match a circuit that is simulated here, then push both sides."""
     seconds: dict[str, float] = {}
     if model.initial or model.size("observed") != model.units:
-        raise OptionError(f"{model.name}: its units are hidden behind a readout; match needs a circuit whose units are the observed ones.")
+        raise cs.errors.OptionError(f"{model.name}: its units are hidden behind a readout; match needs a circuit whose units are the observed ones.")
     model = _small(model) if smoke else model
-    with timed(seconds, "circuit"):
-        preferred = preferred_states(model)
-    with timed(seconds, "simulation"):
+    with cs.timed(seconds, "circuit"):
+        preferred = cs.analysis.preferred_states(model)
+    with cs.timed(seconds, "simulation"):
         practised, draws = (SMALL, 1) if smoke else (PRACTICE, DRAWS)
-        reaching = _exam(model, f"{ASKED} held-out reaches", reaches(model, (practised, ASKED), seed=seed, preferred=preferred), draws, seed)
+        reaching = _exam(
+            model, f"{ASKED} held-out reaches", cs.analysis.reaches(model, (practised, ASKED), seed=seed, preferred=preferred), draws, seed
+        )
         spanning = _exam(model, f"{ASKED} held-out states that span state space", _free_runs(model, preferred, practised, seed), draws, seed)
-    with timed(seconds, "training"):
-        jobs = {OWN: Job(own_class(model), reaching.practice.trials, reaching.practice.task, seed, Options(epochs=0))}
-        students = {name: (paced(load(TAUGHT[name][0]), model), TAUGHT[name][1]) for name in names}
-        jobs |= with_controls(students, reaching.practice.trials, reaching.practice.task, shuffled=SHUFFLED, seed=seed)
-        jobs[CONTROL] = Job(own_class(model), spanning.practice.trials, spanning.practice.task, seed, Options(epochs=0))
-        fitted = train_many(_shortened(jobs, 2) if smoke else jobs)
+    with cs.timed(seconds, "training"):
+        jobs = {OWN: cs.fitting.Job(cs.fitting.own_class(model), reaching.practice.trials, reaching.practice.task, seed, cs.Options(epochs=0))}
+        students = {name: (cs.fitting.with_time_constant_of(cs.load(TAUGHT[name][0]), model), TAUGHT[name][1]) for name in names}
+        jobs |= cs.fitting.with_controls(students, reaching.practice.trials, reaching.practice.task, shuffled=SHUFFLED, seed=seed)
+        jobs[CONTROL] = cs.fitting.Job(cs.fitting.own_class(model), spanning.practice.trials, spanning.practice.task, seed, cs.Options(epochs=0))
+        fitted = cs.fitting.train_many(_shortened(jobs, 2) if smoke else jobs)
     exams = {name: spanning if name == CONTROL else reaching for name in fitted}
-    with timed(seconds, "comparison"):
-        copies = {name: simulate(one.model, exams[name].asked.task, seed=seed) for name, one in fitted.items()}
+    with cs.timed(seconds, "comparison"):
+        copies = {name: cs.simulate(one.model, exams[name].asked.task, seed=seed) for name, one in fitted.items()}
         found = {name: _responses(one.model, exams[name].asked.task, exams[name].pushes, seed) for name, one in fitted.items()}
-        flows = {"teacher": spectrum(model)} | {name: spectrum(one.model) for name, one in fitted.items()}
-        scores = Comparison(())
+        flows = {"teacher": cs.analysis.spectrum(model)} | {name: cs.analysis.spectrum(one.model) for name, one in fitted.items()}
+        scores = cs.Comparison(())
         for name, exam in exams.items():
             spread = np.ptp(exam.practice.trials.rate, axis=(0, 1))
-            setting = Setting(name, exam.split, seed, TURNING, spread, 20 if smoke else NULLS)
-            scores += compare(exam.asked.trials, copies[name], training=exam.practice.trials, setting=setting)
-            scores += Comparison(tuple(compare_responses(kind, exam.responses[kind], found[name][kind], setting=setting) for kind in exam.pushes))
-            scores += Comparison((compare_spectra(flows["teacher"], fitted[name].model, setting=setting),))
+            setting = cs.measures.Setting(name, exam.split, seed, TURNING, spread, 20 if smoke else cs.measures.NULLS)
+            scores += cs.compare(exam.asked.trials, copies[name], training=exam.practice.trials, setting=setting)
+            scores += cs.Comparison(
+                tuple(cs.compare_responses(kind, exam.responses[kind], found[name][kind], setting=setting) for kind in exam.pushes)
+            )
+            scores += cs.Comparison((cs.measures.compare_spectra(flows["teacher"], fitted[name].model, setting=setting),))
     shown = {name: copy for name, copy in copies.items() if name != CONTROL}
     spread, time = np.ptp(reaching.practice.trials.rate, axis=(0, 1)), reaching.asked.trials.time
-    pictures = activity(
+    pictures = cs.figures.activity_pictures(
         tuple(scores), reaching.asked.trials, shown, measures=(*ACTIVITY, *PUSHES), spread=spread, window=TURNING, event="go cue"
     )
-    pictures |= mechanism(reaching.responses, {name: found[name] for name in shown}, flows, time, SPANS) | learning(fitted)
-    return Report(
+    pictures |= cs.figures.mechanism_pictures(
+        reaching.responses, {name: found[name] for name in shown}, flows, time, SPANS
+    ) | cs.figures.learning_pictures(fitted)
+    return cs.Report(
         title=QUESTION, question=f"Teacher: {model.title} ({model.paper}).", answer=_answer(scores),
         claims=_claims(scores) + ([] if smoke else _full_claims(scores, preferred, model)),
         scores=tuple(scores), pictures=pictures, trials={"teacher": reaching.asked.trials, "practice": reaching.practice.trials} | copies,
@@ -162,43 +157,45 @@ def match_circuit(model: Model, names: Iterable[str], seed: int, smoke: bool) ->
     )  # fmt: skip
 
 
-def match_recording(path: Path, names: Iterable[str], seed: int, smoke: bool) -> Report:
+def match_recording(path: Path, names: Iterable[str], seed: int, smoke: bool) -> cs.Report:
     """Match condition averages of a recording; every condition is held out once."""
     seconds: dict[str, float] = {}
-    whole = read(path)
+    whole = cs.read(path)
     if "rate" not in whole.dataset:
         advice = "average it first: read(path).smoothed(0.025).averaged().save('averages.nc')"
-        raise OptionError(f"{path}: holds spikes of {whole.shape[0]} trials; match needs condition averages in 10 ms bins; {advice}.")
+        raise cs.errors.OptionError(f"{path}: holds spikes of {whole.shape[0]} trials; match needs condition averages in 10 ms bins; {advice}.")
     try:
         cortex = whole.window(*RECORDED)
         cortex.window(*RECORDED_TURNING)
-    except TrialsError as problem:
-        raise TrialsError(f"{path}: {problem} This protocol needs the movement.") from None
+    except cs.errors.TrialsError as problem:
+        raise cs.errors.TrialsError(f"{path}: {problem} This protocol needs the movement.") from None
     task = replace(_recorded_task(cortex), initial=cortex.rate[:, 0])
     everyone = np.arange(task.trials)
-    with timed(seconds, "training"):
+    with cs.timed(seconds, "training"):
         jobs, students = {}, {name: (_recorded_student(name), TAUGHT_RECORDED[name][1]) for name in names}
         for fold in everyone:
             rest = np.delete(everyone, fold)
-            taught = with_controls(students, cortex.select(rest), task.select(rest), shuffled=SHUFFLED_RECORDED, seed=seed)
+            taught = cs.fitting.with_controls(students, cortex.select(rest), task.select(rest), shuffled=SHUFFLED_RECORDED, seed=seed)
             jobs |= {f"{name}, fold {fold + 1}": job for name, job in taught.items()}
-        fitted = train_many(_shortened(jobs, 2) if smoke else jobs)
-    with timed(seconds, "comparison"):
+        fitted = cs.fitting.train_many(_shortened(jobs, 2) if smoke else jobs)
+    with cs.timed(seconds, "comparison"):
         copies = {}
         for name in dict.fromkeys(label.split(", fold")[0] for label in jobs):
-            folds = [simulate(fitted[f"{name}, fold {fold + 1}"].model, task.select([fold]), seed=seed).rate for fold in everyone]
-            copies[name] = Trials.from_arrays(np.concatenate(folds), cortex.time, condition=cortex.condition)
-        copies |= {} if task.channels is None else {REFERENCES[0]: cosine_tuning(cortex, np.radians(cortex.condition))}
-        copies[REFERENCES[1]] = mean_of_others(cortex)
+            folds = [cs.simulate(fitted[f"{name}, fold {fold + 1}"].model, task.select([fold]), seed=seed).rate for fold in everyone]
+            copies[name] = cs.Trials.from_arrays(np.concatenate(folds), cortex.time, condition=cortex.condition)
+        copies |= {} if task.channels is None else {REFERENCES[0]: cs.measures.cosine_tuning(cortex, np.radians(cortex.condition))}
+        copies[REFERENCES[1]] = cs.measures.mean_of_others(cortex)
         training = [cortex.select(np.delete(everyone, fold)) for fold in everyone]
-        spread, scores = np.ptp(whole.rate, axis=(0, 1)), Comparison(())
+        spread, scores = np.ptp(whole.rate, axis=(0, 1)), cs.Comparison(())
         for name, copy in copies.items():
-            setting = Setting(name, "each condition held out once", seed, RECORDED_TURNING, spread, 20 if smoke else NULLS)
-            scores += compare(cortex, copy, training=training, setting=setting)
+            setting = cs.measures.Setting(name, "each condition held out once", seed, RECORDED_TURNING, spread, 20 if smoke else cs.measures.NULLS)
+            scores += cs.compare(cortex, copy, training=training, setting=setting)
     first = {name: fitted[f"{name}, fold 1"] for name in copies if f"{name}, fold 1" in fitted}
-    pictures = activity(tuple(scores), cortex, copies, measures=ACTIVITY, spread=spread, window=RECORDED_TURNING, event="movement onset")
-    pictures |= learning(first)
-    return Report(
+    pictures = cs.figures.activity_pictures(
+        tuple(scores), cortex, copies, measures=ACTIVITY, spread=spread, window=RECORDED_TURNING, event="movement onset"
+    )
+    pictures |= cs.figures.learning_pictures(first)
+    return cs.Report(
         title="Does a network that is taught the activity of motor cortex predict a reach it has never seen?",
         question=f"Teacher: the recording {path.name}.", answer=_recorded_answer(scores), claims=_claims(scores), scores=tuple(scores),
         pictures=pictures,
@@ -210,57 +207,57 @@ def match_recording(path: Path, names: Iterable[str], seed: int, smoke: bool) ->
     )  # fmt: skip
 
 
-def _small(model: Model) -> Model:
+def _small(model: cs.Model) -> cs.Model:
     return model if model.weights else model.with_arrays({}, units=min(model.units, 50))
 
 
-def _free_runs(model: Model, preferred: Preferred, practised: int, seed: int) -> list[Side]:
+def _free_runs(model: cs.Model, preferred: cs.analysis.Preferred, practised: int, seed: int) -> list[cs.analysis.Side]:
     """The circuit left alone from states that span its state space: to practise, and to be asked."""
-    states = mixtures(preferred, practised + ASKED, k=None, seed=seed + 1, sd=SD)
-    tasks = [free_run(rate_of(model, part), RELEASED[1]) for part in np.split(states, [practised])]
-    return [Side(task, simulate(model, task, seed=seed)) for task in tasks]
+    states = cs.analysis.mixtures(preferred, practised + ASKED, k=None, seed=seed + 1, sd=cs.analysis.STATE_SD)
+    tasks = [cs.tasks.free_run(cs.simulation.rate_of(model, part), cs.analysis.AFTER_GO_CUE[1]) for part in np.split(states, [practised])]
+    return [cs.analysis.Side(task, cs.simulate(model, task, seed=seed)) for task in tasks]
 
 
-def _exam(model: Model, split: str, sides: Sequence[Side], draws: int, seed: int) -> Exam:
+def _exam(model: cs.Model, split: str, sides: Sequence[cs.analysis.Side], draws: int, seed: int) -> Exam:
     practice, asked = sides
     pushes = _perturbed(model, asked.task, draws, seed)
     return Exam(split, practice, asked, pushes, _responses(model, asked.task, pushes, seed))
 
 
-def _perturbed(model: Model, task: Task, draws: int, seed: int) -> dict[str, list[Task]]:
+def _perturbed(model: cs.Model, task: cs.Task, draws: int, seed: int) -> dict[str, list[cs.Task]]:
     """Several draws of a push and of a silencing; nobody is trained on them."""
     amplitude = JUMP * model.scalars.get("tau", PUSHED["duration"]) / PUSHED["duration"]
     units, silent = model.size("observed"), model.silent.si if model.silent else 0.0
     return {
-        "push": [push(task, units, seed=seed + draw, amplitude=amplitude, **PUSHED) for draw in range(draws)],
-        "silencing": [silence(task, units, seed=seed + draw, rate=silent, **SILENCED) for draw in range(draws)],
+        "push": [cs.perturb.push(task, units, seed=seed + draw, amplitude=amplitude, **PUSHED) for draw in range(draws)],
+        "silencing": [cs.perturb.silence(task, units, seed=seed + draw, rate=silent, **SILENCED) for draw in range(draws)],
     }
 
 
-def _responses(model: Model, task: Task, pushes: Mapping[str, list[Task]], seed: int) -> dict[str, list[np.ndarray]]:
+def _responses(model: cs.Model, task: cs.Task, pushes: Mapping[str, list[cs.Task]], seed: int) -> dict[str, list[np.ndarray]]:
     """Rates under each perturbation minus those without, both from the same start."""
-    still = simulate(model, task, seed=seed).rate
-    return {kind: [simulate(model, pushed, seed=seed).rate - still for pushed in tasks] for kind, tasks in pushes.items()}
+    still = cs.simulate(model, task, seed=seed).rate
+    return {kind: [cs.simulate(model, pushed, seed=seed).rate - still for pushed in tasks] for kind, tasks in pushes.items()}
 
 
-def _shortened(jobs: Mapping[str, Job], epochs: int) -> dict[str, Job]:
+def _shortened(jobs: Mapping[str, cs.fitting.Job], epochs: int) -> dict[str, cs.fitting.Job]:
     return {name: replace(job, options=replace(job.options, epochs=min(job.options.epochs, epochs))) for name, job in jobs.items()}
 
 
-def _recorded_task(cortex: Trials) -> Task:
+def _recorded_task(cortex: cs.Trials) -> cs.Task:
     """The task of a recording: target and hold channels where its conditions are directions, else nothing but the first bin."""
     start, stop = float(cortex.time[0]), float(cortex.time[-1] + cortex.bin)
-    if cortex.provenance.get("condition") != DIRECTION:
-        return Task("recorded conditions", start, stop, cortex.condition)
-    return centre_out(cortex.condition, preparation=-start, movement=stop)
+    if cortex.provenance.get("condition") != cs.trials.DIRECTION:
+        return cs.Task("recorded conditions", start, stop, cortex.condition)
+    return cs.tasks.centre_out(cortex.condition, preparation=-start, movement=stop)
 
 
-def _recorded_student(name: str) -> Model:
-    student = load(TAUGHT_RECORDED[name][0])
+def _recorded_student(name: str) -> cs.Model:
+    student = cs.load(TAUGHT_RECORDED[name][0])
     return student.with_arrays({}, units=HIDDEN) if name in ("hidden units", "GRU") else student
 
 
-def _answer(scores: Comparison) -> str:
+def _answer(scores: cs.Comparison) -> str:
     names = [name for name in dict.fromkeys(score.student for score in scores) if name not in CONTROLS]
     rates, pushed, silenced = ({name: scores.of(measure, name).estimate for name in (*names, *CONTROLS)} for measure in ("R² of rates", *PUSHES))
     best, loose = max(names, key=lambda name: rates[name]), max(names, key=lambda name: rates[name] - pushed[name])
@@ -277,43 +274,45 @@ def _answer(scores: Comparison) -> str:
     )
 
 
-def _claims(scores: Comparison) -> list[Claim]:
+def _claims(scores: cs.Comparison) -> list[cs.Claim]:
     """What every run should show, however small."""
     r2 = {score.student: score.estimate for score in scores if score.measure == "R² of rates"}
     trained = [name for name in r2 if name not in (*CONTROLS, *REFERENCES)]
     beaten = np.mean([r2[name] > max(r2["untrained"], r2["shuffled"]) for name in trained])
-    return [Claim("share of trained students that beat the untrained and the shuffled one", float(beaten), 1.0, 1.0, BOUND)]
+    return [cs.Claim("share of trained students that beat the untrained and the shuffled one", float(beaten), 1.0, 1.0, BOUND)]
 
 
-def _full_claims(scores: Comparison, preferred: Preferred, model: Model) -> list[Claim]:
+def _full_claims(scores: cs.Comparison, preferred: cs.analysis.Preferred, model: cs.Model) -> list[cs.Claim]:
     """What a run of full size should show, of the students and of the circuit."""
     trained = [score.estimate for score in scores if score.measure == "R² of rates" and score.student not in CONTROLS]
     rates, pushed, silenced = (scores.of(measure, CONTROL).estimate for measure in ("R² of rates", *PUSHES))
     tried = BOUND + "; an independent implementation reached {}"
     return [
-        Claim("R² of held-out rates, best student", max(trained), 0.95, 1.0, BOUND),
-        Claim("R² of held-out rates, positive control", rates, 0.999, 1.0, tried.format("0.9993 to 0.9997")),
-        Claim("R² of the response to a push, positive control", pushed, 0.97, 1.0, tried.format("0.99 to 1.00")),
-        Claim("R² of the response to silencing, positive control", silenced, 0.9, 1.0, tried.format("0.91 to 0.94")),
+        cs.Claim("R² of held-out rates, best student", max(trained), 0.95, 1.0, BOUND),
+        cs.Claim("R² of held-out rates, positive control", rates, 0.999, 1.0, tried.format("0.9993 to 0.9997")),
+        cs.Claim("R² of the response to a push, positive control", pushed, 0.97, 1.0, tried.format("0.99 to 1.00")),
+        cs.Claim("R² of the response to silencing, positive control", silenced, 0.9, 1.0, tried.format("0.91 to 0.94")),
         *_circuit_claims(model, preferred),
     ]
 
 
-def _circuit_claims(model: Model, preferred: Preferred) -> list[Claim]:
+def _circuit_claims(model: cs.Model, preferred: cs.analysis.Preferred) -> list[cs.Claim]:
     """Published properties of the stability-optimised circuit, where it is the one of the paper's size."""
     rule = model.projections["W"].rule if "W" in model.projections else ""
     if rule != "stability_optimised" or model.units != 200 or preferred.energy is None:
         return []
     source = "authors' matrix (data.mat of Stroud et al. 2018): {}; band about it, narrower than the spread over random draws"
     return [
-        Claim("circuit: spectral abscissa", spectral_abscissa(model.arrays()["W"]), 0.14, 0.15, source.format("0.14999")),
-        Claim("circuit: largest evoked energy", float(preferred.energy[0]), 10.5, 13.0, source.format("12.08")),
-        Claim("circuit: directions that evoke more than an unconnected circuit", float((preferred.energy > 1).sum()), 122, 136, source.format("129")),
-        Claim("circuit: mean evoked energy", float(preferred.energy.mean()), 2.2, 2.5, source.format("2.378")),
+        cs.Claim("circuit: spectral abscissa", cs.cards.spectral_abscissa(model.arrays()["W"]), 0.14, 0.15, source.format("0.14999")),
+        cs.Claim("circuit: largest evoked energy", float(preferred.energy[0]), 10.5, 13.0, source.format("12.08")),
+        cs.Claim(
+            "circuit: directions that evoke more than an unconnected circuit", float((preferred.energy > 1).sum()), 122, 136, source.format("129")
+        ),
+        cs.Claim("circuit: mean evoked energy", float(preferred.energy.mean()), 2.2, 2.5, source.format("2.378")),
     ]
 
 
-def _recorded_answer(scores: Comparison) -> str:
+def _recorded_answer(scores: cs.Comparison) -> str:
     r2 = {score.student: score for score in scores if score.measure == "R² of rates"}
     references = [name for name in REFERENCES if name in r2]
     best = max((name for name in r2 if name not in (*CONTROLS, *references)), key=lambda name: r2[name].estimate)
@@ -326,30 +325,32 @@ def _recorded_answer(scores: Comparison) -> str:
     )
 
 
-def _facts(fitted: Mapping[str, Fitted], compared: str, smoke: bool) -> dict[str, str]:
+def _facts(fitted: Mapping[str, cs.Fitted], compared: str, smoke: bool) -> dict[str, str]:
     taught, checked = next(iter(fitted.values())).conditions
     facts = {"taught on": f"{taught} conditions, {checked} more for early stopping", "compared on": compared, "students": ", ".join(fitted)}
     return facts | ({"smoke run": "shows that everything runs; its numbers mean nothing"} if smoke else {})
 
 
-def _active(systems: Mapping[str, Trials], training: Trials) -> str:
-    shares = {name: active(trials, training) for name, trials in systems.items()}
+def _active(systems: Mapping[str, cs.Trials], training: cs.Trials) -> str:
+    shares = {name: cs.measures.active_share(trials, training) for name, trials in systems.items()}
     return ", ".join(f"{name} {share:.0%}" for name, share in shares.items() if share < 1) or "all, on every side"
 
 
-def _taught(fitted: Mapping[str, Fitted]) -> str:
+def _taught(fitted: Mapping[str, cs.Fitted]) -> str:
     parts = "; ".join(f"{name}: {one}" for name, one in fitted.items())
     return f"Students: {parts}. Zero epochs: the closed-form regression of the student's own equation, or untrained weights."
 
 
-def _methods(model: Model, preferred: Preferred, fitted: Mapping[str, Fitted], draws: int) -> list[str]:
-    step, k, runs = f"{model.dt.value:g} {model.dt.unit}", min(MIXED, model.units), fitted[CONTROL].conditions[0]
+def _methods(model: cs.Model, preferred: cs.analysis.Preferred, fitted: Mapping[str, cs.Fitted], draws: int) -> list[str]:
+    step, k, runs = f"{model.dt.value:g} {model.dt.unit}", min(cs.analysis.MIXED_STATES, model.units), fitted[CONTROL].conditions[0]
     text = f"""
     The circuit was run in Brian2 (step {step}) on delayed reaches. Each preparatory state is a random mixture of the top k = {k} preferred states
-    ({preferred.how}), scaled to a standard deviation over units of {SD:g}, in the unit of the state; a current that grows as exp(t/400 ms) leads
+    ({preferred.how}), scaled to a standard deviation over units of {cs.analysis.STATE_SD:g}, in the unit of the state; a current that grows as
+    exp(t/400 ms) leads
     there and is withdrawn within 2 ms at the go cue. What the circuit did from then on is the teacher.
 
-    Students start from the circuit's rates at the go cue, receive the same input, and run freely for {RELEASED[1] * 1e3:g} ms; their error
+    Students start from the circuit's rates at the go cue, receive the same input, and run freely for {cs.analysis.AFTER_GO_CUE[1] * 1e3:g} ms; their
+    error
     is the squared difference of rates over the variance of each unit. Conditions were split before anything was computed from the data; means
     and scales come from the conditions taught on.
 
@@ -367,7 +368,7 @@ def _methods(model: Model, preferred: Preferred, fitted: Mapping[str, Fitted], d
     return _paragraphs(text)
 
 
-def _recorded_methods(cortex: Trials, fitted: Mapping[str, Fitted]) -> list[str]:
+def _recorded_methods(cortex: cs.Trials, fitted: Mapping[str, cs.Fitted]) -> list[str]:
     start, stop = cortex.time[0] * 1e3, (cortex.time[-1] + cortex.bin) * 1e3
     text = f"""
     {len(cortex.rate)} condition averages of {cortex.rate.shape[2]} units, {start:g} to {stop:g} ms. Every condition was held out once: students were

@@ -10,18 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cortex_sim import Claim, Report, Task, Trials, load, simulate
-from cortex_sim.analysis import Told, told
-from cortex_sim.cards.spiking import SpikingModel, blocks
-from cortex_sim.cards.weights.stability_optimised import evoked_energy
-from cortex_sim.comparison import NULLS, Comparison, Setting, ceiling, compare
-from cortex_sim.errors import OptionError
-from cortex_sim.fitting import Fitted, Job, Options, train_many, with_controls
-from cortex_sim.report.figures import activity, learning
-from cortex_sim.runtime import timed
-from cortex_sim.statistics import PERMUTATION, Score, jackknifed, spike_averages
-from cortex_sim.tasks import BIN, RISE, Drive, centre_out
-from cortex_sim.trials import derangement
+import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "soc_lif"
@@ -33,10 +22,10 @@ HELD, MOVING = 0.3, 0.5  # s before and after the go cue
 WINDOW, TURNING = (0.0, 0.5), (0.0, 0.2)  # s after the go cue: what is matched, and where rotations are looked for
 MIXED, SD = 6, 4.0  # preferred states in a mixture; Hz over groups: strong enough to stand out from the noise of single neurons
 STUDENTS = {
-    "leaky tanh": ("leaky_tanh", Options(epochs=600, rate=5e-3, patience=150, closed_form=False)),
-    "hidden units": ("leaky_readout", Options(epochs=600, rate=5e-3, patience=150)),
+    "leaky tanh": ("leaky_tanh", cs.Options(epochs=600, rate=5e-3, patience=150, closed_form=False)),
+    "hidden units": ("leaky_readout", cs.Options(epochs=600, rate=5e-3, patience=150)),
 }
-SHUFFLED = Options(epochs=200, rate=5e-3, closed_form=False)
+SHUFFLED = cs.Options(epochs=200, rate=5e-3, closed_form=False)
 AGAIN, CONTROLS = "the circuit again", ("untrained", "shuffled")
 MEASURES = ("R² of rates", "Procrustes angle (rad)", "linear CKA, debiased")
 CHOSEN, CONDITION, POISSON, MIXED_UP = 36, 37, 38, 139  # names of the random streams
@@ -44,7 +33,7 @@ BITS = "bits per spike"
 BOUND = "bound of this protocol"
 
 
-def run(model: SpikingModel, *, seed: int = 0, smoke: bool = False) -> Report:
+def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     """Record a few neurons of a spiking circuit, teach networks their smoothed spikes, and measure both sides alike.
 
     Args:
@@ -54,28 +43,28 @@ def run(model: SpikingModel, *, seed: int = 0, smoke: bool = False) -> Report:
     """
     seconds: dict[str, float] = {}
     counts = (6, 4, 2, 4) if smoke else (TAUGHT, ASKED, REPEATS, ASKED_REPEATS)
-    with timed(seconds, "simulation"):
+    with cs.timed(seconds, "simulation"):
         lesson, exam = _tasks(model, counts, seed)
-        taught, asked, again = (_recorded(simulate(model, task, seed=s)) for task, s in ((lesson, seed), (exam, seed + 1), (exam, seed + 2)))
+        taught, asked, again = (_recorded(cs.simulate(model, task, seed=s)) for task, s in ((lesson, seed), (exam, seed + 1), (exam, seed + 2)))
     chosen = _chosen(taught, seed)
     sides = {name: one.units(chosen).smoothed(SMOOTHED).window(*WINDOW) for name, one in {"taught": taught, "asked": asked, AGAIN: again}.items()}
     practice, teacher = sides["taught"].averaged(), sides["asked"].averaged()
-    with timed(seconds, "training"):
-        fitted = train_many(_jobs(practice, _task_of(lesson, practice, counts[2]), seed, smoke))
-    with timed(seconds, "comparison"):
+    with cs.timed(seconds, "training"):
+        fitted = cs.fitting.train_many(_jobs(practice, _task_of(lesson, practice, counts[2]), seed, smoke))
+    with cs.timed(seconds, "comparison"):
         task = replace(_task_of(exam, teacher, counts[3]), initial=teacher.rate[:, 0])
-        rates = {name: simulate(one.model, task, seed=seed) for name, one in fitted.items()}
+        rates = {name: cs.simulate(one.model, task, seed=seed) for name, one in fitted.items()}
         copies = {name: _as_measured(one, counts[3], seed + place) for place, (name, one) in enumerate(rates.items())}
         copies[AGAIN] = sides[AGAIN].averaged()
-        noiseless = ceiling(sides["asked"], training=practice, seed=seed)
-        nulls = 20 if smoke else NULLS
+        noiseless = cs.measures.noise_ceiling(sides["asked"], training=practice, seed=seed)
+        nulls = 20 if smoke else cs.measures.NULLS
         scores = _with_ceilings(_compared(teacher, copies, practice, seed, nulls), noiseless)
         scores += _bits(rates | {AGAIN: copies[AGAIN]}, asked.units(chosen).window(*WINDOW), counts[3], seed, nulls)
     spread = np.ptp(practice.rate, axis=(0, 1))
-    pictures = activity(tuple(scores), teacher, copies, measures=MEASURES, spread=spread, window=TURNING, event="go cue")
-    return Report(
+    pictures = cs.figures.activity_pictures(tuple(scores), teacher, copies, measures=MEASURES, spread=spread, window=TURNING, event="go cue")
+    return cs.Report(
         title=QUESTION, question=f"Teacher: {teacher.shape[2]} neurons of {model.title} ({model.paper}).", answer=_answer(scores),
-        claims=_claims(scores, smoke), scores=tuple(scores), pictures=pictures | learning(fitted),
+        claims=_claims(scores, smoke), scores=tuple(scores), pictures=pictures | cs.figures.learning_pictures(fitted),
         trials={"teacher": teacher, "practice": practice} | copies, models={"circuit": model} | {name: one.model for name, one in fitted.items()},
         methods=_methods(counts, fitted), absent=ABSENT, seed=seed, seconds=seconds,
         facts={
@@ -91,7 +80,7 @@ ABSENT = (
 )
 
 
-def _tasks(model: SpikingModel, counts: tuple[int, int, int, int], seed: int) -> tuple[Task, Task]:
+def _tasks(model: cs.SpikingModel, counts: tuple[int, int, int, int], seed: int) -> tuple[cs.Task, cs.Task]:
     """Conditions to teach and conditions to ask, in repeated trials."""
     inputs = {name for name, part in model.inputs.items() if part.kind == "drive"}
     if {"hold", "drive"} <= inputs:
@@ -99,119 +88,123 @@ def _tasks(model: SpikingModel, counts: tuple[int, int, int, int], seed: int) ->
     if {"thalamus", "premotor"} <= inputs:
         return _directed(model, counts, seed)
     wanted = "'drive' and 'hold', or 'thalamus' and 'premotor'"
-    raise OptionError(f"{model.name}: match needs inputs that move the circuit, {wanted}; it has {', '.join(sorted(inputs)) or 'none'}.")
+    raise cs.errors.OptionError(f"{model.name}: match needs inputs that move the circuit, {wanted}; it has {', '.join(sorted(inputs)) or 'none'}.")
 
 
-def _released(model: SpikingModel, counts: tuple[int, int, int, int], seed: int) -> tuple[Task, Task]:
+def _released(model: cs.SpikingModel, counts: tuple[int, int, int, int], seed: int) -> tuple[cs.Task, cs.Task]:
     """Random mixtures of the states that the groups' weights amplify most, held and released."""
     groups = next(kind for kind, part in model.neurons.items() if part.threshold is None)
     W, tau = _coupling(model, groups), model.neurons[groups].parameters["tau_s"].si
-    directions = evoked_energy(W)[1][:, :MIXED]
+    directions = cs.cards.evoked_energy(W)[1][:, :MIXED]
     rng = np.random.default_rng(np.random.SeedSequence((seed, CONDITION)))
     states = rng.standard_normal((counts[0] + counts[1], MIXED)) @ directions.T
     states *= SD / np.sqrt((states**2).mean(axis=1, keepdims=True))
     tasks = []
     for held, repeats in zip(np.split(states, [counts[0]]), counts[2:], strict=True):
-        task = replace(centre_out(len(held), preparation=HELD, movement=MOVING), channels=None, targets=None)
+        task = replace(cs.tasks.centre_out(len(held), preparation=HELD, movement=MOVING), channels=None, targets=None)
         before = (task.fine_time < -1e-9).astype(float)
-        drives = (Drive(held / (1 - np.exp(-HELD / tau)), before), Drive(np.ones_like(held), before, "hold", into="hold"))
+        drives = (cs.tasks.Drive(held / (1 - np.exp(-HELD / tau)), before), cs.tasks.Drive(np.ones_like(held), before, "hold", into="hold"))
         tasks.append(replace(task, drives=drives).select(np.repeat(np.arange(len(held)), repeats)))
     return tasks[0], tasks[1]
 
 
-def _coupling(model: SpikingModel, kind: str) -> np.ndarray:
+def _coupling(model: cs.SpikingModel, kind: str) -> np.ndarray:
     """Weights among the units of a kind that does not fire."""
     size = sum(model.size(name) for name in model.members(kind))
     W = np.zeros((size, size))
     for name, part in model.projections.items():
         if {model.populations[end].neurons for end in (*part.sources, *part.targets)} == {kind}:
-            for block in blocks(model, name):
+            for block in cs.cards.blocks(model, name):
                 W[block.post, block.pre] += block.weight
     return W
 
 
-def _directed(model: SpikingModel, counts: tuple[int, int, int, int], seed: int) -> tuple[Task, Task]:
+def _directed(model: cs.SpikingModel, counts: tuple[int, int, int, int], seed: int) -> tuple[cs.Task, cs.Task]:
     """Reaches: premotor input until the go cue, thalamic input after it, both tuned to a direction that each neuron prefers."""
     preferred = np.random.default_rng(np.random.SeedSequence((seed, CONDITION))).uniform(0, 2 * np.pi, model.units)
     turns = (np.arange(counts[0]) / counts[0], (np.arange(counts[1]) + 0.5) / counts[1] + 0.5 / counts[0])
     tasks = []
     for turn, repeats in zip(turns, counts[2:], strict=True):
-        task = centre_out(np.repeat(360.0 * (turn % 1.0), repeats), preparation=HELD, movement=MOVING)
+        task = cs.tasks.centre_out(np.repeat(360.0 * (turn % 1.0), repeats), preparation=HELD, movement=MOVING)
         tuning = 1 + np.cos(np.radians(task.condition)[:, None] - preferred)
-        before = np.exp(np.minimum(task.fine_time, 0) / RISE) * (task.fine_time < 0)
-        after = (task.fine_time >= 0) * np.exp(-np.maximum(task.fine_time, 0) / RISE)
-        tasks.append(replace(task, drives=(Drive(tuning, before, "premotor", into="premotor"), Drive(tuning, after, "thalamic", into="thalamus"))))
+        before = np.exp(np.minimum(task.fine_time, 0) / cs.tasks.CURRENT_RISE) * (task.fine_time < 0)
+        after = (task.fine_time >= 0) * np.exp(-np.maximum(task.fine_time, 0) / cs.tasks.CURRENT_RISE)
+        tasks.append(
+            replace(
+                task, drives=(cs.tasks.Drive(tuning, before, "premotor", into="premotor"), cs.tasks.Drive(tuning, after, "thalamic", into="thalamus"))
+            )
+        )
     return tasks[0], tasks[1]
 
 
-def _recorded(trials: Trials) -> Trials:
+def _recorded(trials: cs.Trials) -> cs.Trials:
     return trials.window(WINDOW[0] - 4 * SMOOTHED, WINDOW[1])
 
 
-def _chosen(taught: Trials, seed: int) -> np.ndarray:
+def _chosen(taught: cs.Trials, seed: int) -> np.ndarray:
     """Neurons drawn among the faster ones of the taught trials."""
     rate = np.bincount(taught.spikes.unit, minlength=taught.shape[2]) / taught.shape[0] / (taught.stop[0] - taught.time[0])
     fast = np.flatnonzero(rate >= SLOWEST)
     return np.sort(np.random.default_rng(np.random.SeedSequence((seed, CHOSEN))).choice(fast, min(UNITS, fast.size), replace=False))
 
 
-def _task_of(task: Task, averages: Trials, repeats: int) -> Task:
+def _task_of(task: cs.Task, averages: cs.Trials, repeats: int) -> cs.Task:
     """The task as students see it: one trial a condition, and channels, but none of the currents into the circuit's neurons."""
     bare = replace(task, drives=(), clamps=()).select(np.arange(0, task.trials, repeats))
     return bare.window(*WINDOW, initial=averages.rate[:, 0])
 
 
-def _jobs(practice: Trials, task: Task, seed: int, smoke: bool) -> dict[str, Job]:
-    students = {name: (load(card), options) for name, (card, options) in STUDENTS.items()}
-    jobs = with_controls(students, practice, task, shuffled=SHUFFLED, seed=seed)
+def _jobs(practice: cs.Trials, task: cs.Task, seed: int, smoke: bool) -> dict[str, cs.fitting.Job]:
+    students = {name: (cs.load(card), options) for name, (card, options) in STUDENTS.items()}
+    jobs = cs.fitting.with_controls(students, practice, task, shuffled=SHUFFLED, seed=seed)
     return {name: replace(job, options=replace(job.options, epochs=min(job.options.epochs, 2))) for name, job in jobs.items()} if smoke else jobs
 
 
-def _as_measured(rates: Trials, repeats: int, seed: int) -> Trials:
+def _as_measured(rates: cs.Trials, repeats: int, seed: int) -> cs.Trials:
     """A student measured as the circuit was: Poisson spikes of its rates in as many trials, smoothed alike, averaged."""
     rng = np.random.default_rng(np.random.SeedSequence((seed, POISSON)))
     lead = round(4 * SMOOTHED / rates.bin)
     wanted = np.concatenate([np.repeat(rates.rate[:, :1], lead, axis=1), rates.rate], axis=1)
     time = rates.time[0] + rates.bin * (np.arange(wanted.shape[1]) - lead)
-    smooth = spike_averages(wanted, rates.bin, repeats=repeats, sd=SMOOTHED, rng=rng)
-    return Trials.from_arrays(smooth, time, condition=rates.condition).window(*WINDOW)
+    smooth = cs.statistics.spike_averages(wanted, rates.bin, repeats=repeats, sd=SMOOTHED, rng=rng)
+    return cs.Trials.from_arrays(smooth, time, condition=rates.condition).window(*WINDOW)
 
 
-def _compared(teacher: Trials, copies: Mapping[str, Trials], practice: Trials, seed: int, nulls: int) -> Comparison:
-    spread, found = np.ptp(practice.rate, axis=(0, 1)), Comparison(())
+def _compared(teacher: cs.Trials, copies: Mapping[str, cs.Trials], practice: cs.Trials, seed: int, nulls: int) -> cs.Comparison:
+    spread, found = np.ptp(practice.rate, axis=(0, 1)), cs.Comparison(())
     for name, copy in copies.items():
-        setting = Setting(name, f"{len(teacher.rate)} held-out conditions, measured alike", seed, TURNING, spread, nulls)
-        found += compare(teacher, copy, training=practice, setting=setting)
+        setting = cs.measures.Setting(name, f"{len(teacher.rate)} held-out conditions, measured alike", seed, TURNING, spread, nulls)
+        found += cs.compare(teacher, copy, training=practice, setting=setting)
     return found
 
 
-def _with_ceilings(scores: Comparison, noiseless: float) -> Comparison:
+def _with_ceilings(scores: cs.Comparison, noiseless: float) -> cs.Comparison:
     """Give every score the value that the circuit reaches when it is run again, which is as noisy as a student that is measured alike."""
-    found: list[Score] = []
+    found: list[cs.Score] = []
     for score in scores:
         best = scores.of(score.measure, AGAIN).estimate
         settings = dict(score.settings) | ({"ceiling_of_a_noiseless_model": noiseless} if score.measure == "R² of rates" else {})
         found.append(replace(score, ceiling=best, ceiling_reason="", settings=settings))
-    return Comparison(tuple(found))
+    return cs.Comparison(tuple(found))
 
 
-def _bits(rates: Mapping[str, Trials], spikes: Trials, repeats: int, seed: int, nulls: int) -> Comparison:
+def _bits(rates: Mapping[str, cs.Trials], spikes: cs.Trials, repeats: int, seed: int, nulls: int) -> cs.Comparison:
     """Bits per spike that rates tell of the very spikes of the trials that were asked, as in the Neural Latents Benchmark."""
-    fired = spikes.counts(BIN).astype(float)
+    fired = spikes.counts(cs.tasks.BIN).astype(float)
     count = len(fired) // repeats
 
-    def evaluate(one: Trials, order: np.ndarray) -> Told:
-        return told(np.repeat(one.rate[order], repeats, axis=0), fired, BIN)
+    def evaluate(one: cs.Trials, order: np.ndarray) -> cs.analysis.SpikeInformation:
+        return cs.analysis.spike_information(np.repeat(one.rate[order], repeats, axis=0), fired, cs.tasks.BIN)
 
     rng = np.random.default_rng(np.random.SeedSequence((seed, MIXED_UP)))
-    orders = [derangement(count, rng) for _ in range(nulls)]
+    orders = [cs.trials.derangement(count, rng) for _ in range(nulls)]
     found = {name: evaluate(one, np.arange(count)) for name, one in rates.items()}
     trials_of = np.arange(len(fired)).reshape(count, repeats)
-    return Comparison(tuple(
-        Score(
+    return cs.Comparison(tuple(
+        cs.Score(
             BITS, name, f"{len(fired)} trials of held-out conditions", one.bits, "higher", found[AGAIN].bits,
-            np.array([evaluate(rates[name], order).bits for order in orders]), PERMUTATION,
-            jackknifed(lambda kept, one=one: one.of(trials_of[kept].ravel()), count), "conditions", ceiling=found[AGAIN].bits,
+            np.array([evaluate(rates[name], order).bits for order in orders]), cs.statistics.PERMUTATION,
+            cs.statistics.jackknifed(lambda kept, one=one: one.of(trials_of[kept].ravel()), count), "conditions", ceiling=found[AGAIN].bits,
         )
         for name, one in found.items()
     ))  # fmt: skip
@@ -225,13 +218,13 @@ class Best:
     r2: dict[str, float]
 
     @classmethod
-    def of(cls, scores: Comparison) -> "Best":
+    def of(cls, scores: cs.Comparison) -> "Best":
         """Find it."""
         r2 = {score.student: score.estimate for score in scores if score.measure == "R² of rates"}
         return cls(max((name for name in r2 if name not in (*CONTROLS, AGAIN)), key=lambda name: r2[name]), r2)
 
 
-def _answer(scores: Comparison) -> str:
+def _answer(scores: cs.Comparison) -> str:
     best = Best.of(scores)
     score = scores.of("R² of rates", best.name)
     interval, r2 = score.interval or (np.nan, np.nan), best.r2
@@ -242,24 +235,24 @@ def _answer(scores: Comparison) -> str:
     )
 
 
-def _claims(scores: Comparison, smoke: bool) -> list[Claim]:
+def _claims(scores: cs.Comparison, smoke: bool) -> list[cs.Claim]:
     best = Best.of(scores)
     trained = [name for name in best.r2 if name not in (*CONTROLS, AGAIN)]
     above = max(best.r2["untrained"], best.r2["shuffled"])
     text = "R² of the circuit run again minus that of the better of the untrained and the shuffled student"
-    claims = [Claim(text, best.r2[AGAIN] - above, 0, np.inf, BOUND)]
+    claims = [cs.Claim(text, best.r2[AGAIN] - above, 0, np.inf, BOUND)]
     if smoke:
         return claims
     share = float(np.mean([best.r2[name] > above for name in trained]))
     ratio = best.r2[best.name] / best.r2[AGAIN]
     return [
         *claims,
-        Claim("share of trained students that beat the untrained and the shuffled one", share, 1.0, 1.0, BOUND),
-        Claim("R² of the best student over that of the circuit run again", ratio, 0.2, 1.05, f"{BOUND}; 1 is the noise ceiling"),
+        cs.Claim("share of trained students that beat the untrained and the shuffled one", share, 1.0, 1.0, BOUND),
+        cs.Claim("R² of the best student over that of the circuit run again", ratio, 0.2, 1.05, f"{BOUND}; 1 is the noise ceiling"),
     ]
 
 
-def _methods(counts: tuple[int, int, int, int], fitted: Mapping[str, Fitted]) -> list[str]:
+def _methods(counts: tuple[int, int, int, int], fitted: Mapping[str, cs.Fitted]) -> list[str]:
     parts = "; ".join(f"{name}: {one}" for name, one in fitted.items())
     text = f"""
     {counts[0]} conditions of {counts[2]} trials each were taught, {counts[1]} others of {counts[3]} trials each were asked. {UNITS} neurons were

@@ -13,32 +13,7 @@ from dataclasses import replace
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from cortex_sim import Claim, Model, Report, Task, load, simulate
-from cortex_sim.analysis import Side, currents_for, reaches, resting_state, spectrum
-from cortex_sim.comparison import (
-    CURRENTS,
-    EXPLORED,
-    FIXED,
-    FLOW,
-    FROM_SPIKES,
-    MEASURES,
-    PENALTIES,
-    POINTS,
-    PUSHES,
-    TRUTHS,
-    Cell,
-    Electrodes,
-    Known,
-    Reading,
-    read,
-)
-from cortex_sim.errors import OptionError
-from cortex_sim.fitting import Job, Options, own_class, paced, train_many, unit_scale
-from cortex_sim.report.figures import pictures
-from cortex_sim.runtime import in_parallel, timed
-from cortex_sim.simulation import flow, rate_of
-from cortex_sim.statistics import Score, jackknifed, sign_flip
-from cortex_sim.tasks.perturbations import push, silence
+import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
@@ -47,8 +22,8 @@ CHAOTIC, RING, CHAIN, ROTATING, PAIR = 1.5, 1.5, 1.0, (1.2, 1.0), (4 + 2 / 7, 1.
 MIXED_IN = {"low rank": 0.3, "balanced amplification": 0.5}  # gain of the random part
 UNITS, PRACTICE, ASKED, SEEDS = 80, 120, 20, 5  # of circuits; conditions taught and asked; networks of each kind
 SHARES, SPIKED = (1.0, 0.5, 0.2, 0.1, 0.05), (1.0, 0.2)  # of the units that are seen; of these, which as spikes too
-CLOSED, OPEN, SHORT = (Options(epochs=epochs, patience=10, rate=5e-3) for epochs in (15, 40, 10))
-ONLINE = Options(epochs=2, patience=2, validation=0, closed_form=False)
+CLOSED, OPEN, SHORT = (cs.Options(epochs=epochs, patience=10, rate=5e-3) for epochs in (15, 40, 10))
+ONLINE = cs.Options(epochs=2, patience=2, validation=0, closed_form=False)
 CURBD, OWN, COUNTED, HIDDEN = "CURBD", "own equations", "leaky tanh", 100
 STUDENTS = {
     "leaky tanh": ("leaky_tanh", CLOSED), "Dale": ("leaky_dale", CLOSED), "linear": ("leaky_tanh", CLOSED), "rank 6": ("leaky_tanh", OPEN),
@@ -66,7 +41,7 @@ TAU_OF = "Kendall's τ between the measure and {}, over students; {} of the unit
 
 
 @threadpool_limits.wrap(limits=1)
-def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
+def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     """Teach students the rates of circuits, all or some of their units, and ask which measure ranks them by mechanism.
 
     Args:
@@ -78,48 +53,55 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
         OptionError: units of the model are hidden behind a readout.
     """
     if model.initial or model.readout:
-        raise OptionError(f"{model.name}: its units are hidden behind a readout; mechanism needs a circuit whose units are the observed ones.")
+        raise cs.errors.OptionError(
+            f"{model.name}: its units are hidden behind a readout; mechanism needs a circuit whose units are the observed ones."
+        )
     seconds: dict[str, float] = {}
     shares, seeds = (SHARES[:1], [seed]) if smoke else (SHARES, range(seed, seed + SEEDS))
     drawn = {one: {MODEL: model.with_arrays({}, units=min(40, model.units))} if smoke else _circuits(model, one) for one in seeds}
     circuits = drawn[seed]
-    with timed(seconds, "circuits"):
+    with cs.timed(seconds, "circuits"):
         each = [(name, (name, drawn[one][name], shares, one, 24 if smoke else PRACTICE)) for name in circuits for one in seeds]
-        cells = [cell for some in in_parallel("circuits", _cells, each) for cell in some]
-    with timed(seconds, "training"):
+        cells = [cell for some in cs.runtime.in_parallel("circuits", _cells, each) for cell in some]
+    with cs.timed(seconds, "training"):
         jobs = {(at, name): job for at, cell in enumerate(cells) for name, job in _jobs(cell, smoke).items()}
-        fitted = train_many({f"{at} {name}": job for (at, name), job in jobs.items()})
+        fitted = cs.fitting.train_many({f"{at} {name}": job for (at, name), job in jobs.items()})
     students = [{name: fitted[f"{at} {name}"].model for place, name in jobs if place == at} for at in range(len(cells))]
-    with timed(seconds, "comparison"):
+    with cs.timed(seconds, "comparison"):
         pairs = [(f"{cell.circuit}, {cell.view}", (cell, one, (COUNTED,))) for cell, one in zip(cells, students, strict=True)]
-        found = in_parallel("comparison", read, pairs)
+        found = cs.runtime.in_parallel("comparison", cs.measures.read_students, pairs)
     views = list(dict.fromkeys(cell.view for cell in cells))
-    asked = [(PUSHES, view) for view in views] + [(truth, views[0]) for truth in TRUTHS[1:]]
-    ranked = {key: [_score(measure, found, *key, seed) for measure in MEASURES] for key in asked}
+    asked = [(cs.measures.PUSHES, view) for view in views] + [(truth, views[0]) for truth in cs.measures.TRUTHS[1:]]
+    ranked = {key: [_score(measure, found, *key, seed) for measure in cs.measures.MEASURES] for key in asked}
     scores = [score for some in ranked.values() for score in some]
     by = {key: sorted(some, key=lambda score: -score.estimate) for key, some in ranked.items()}
-    return Report(
+    return cs.Report(
         title=QUESTION,
         question=f"{len(circuits)} circuits, {len(students[0])} students each, {len(views)} views: shares of units seen, as rates and as spikes.",
-        answer=_answer(by[asked[0]][0], by[asked[0]][-1], len(MEASURES)), findings=_findings(by, found), claims=_claims(cells, found, seed),
-        scores=scores, pictures=pictures(found, ranked, COUNTED),
+        answer=_answer(by[asked[0]][0], by[asked[0]][-1], len(cs.measures.MEASURES)),
+        findings=_findings(by, found),
+        claims=_claims(cells, found, seed),
+        scores=scores,
+        pictures=cs.figures.rank_pictures(found, ranked, COUNTED),
         trials={f"{cell.circuit}": cell.asked.trials for cell in cells if cell.view == views[0] and cell.seed == seed},
-        models=circuits | students[0], methods=_methods(),
+        models=circuits | students[0],
+        methods=_methods(),
         facts={"cells": f"{len(cells)} ({len(circuits)} circuits, {len(views)} views, {len(list(seeds))} seeds)", "students": str(len(jobs))}
         | ({"smoke run": "its numbers mean nothing"} if smoke else {}),
-        seed=seed, seconds=seconds,
-    )  # fmt: skip
+        seed=seed,
+        seconds=seconds,
+    )
 
 
-def _circuits(model: Model, seed: int) -> dict[str, Model]:
+def _circuits(model: cs.Model, seed: int) -> dict[str, cs.Model]:
     """The model, the layered cortex, and plain equations with connections of every known mechanism."""
-    plain = _paced(load(PLAIN).with_arrays({}, units=UNITS))
-    layered = _paced(load(LAYERED))
+    plain = _paced(cs.load(PLAIN).with_arrays({}, units=UNITS))
+    layered = _paced(cs.load(LAYERED))
     named = {"layered": layered} | {name: plain.with_arrays({"J": J}) for name, J in _connections(seed).items()}
     return {"stability-optimised" if model.name == MODEL else model.name: model.with_arrays({}, units=min(UNITS, model.units))} | named
 
 
-def _paced(model: Model) -> Model:
+def _paced(model: cs.Model) -> cs.Model:
     """The same at the time constant of this protocol."""
     tau = {"value": TAU, "unit": "ms", "meaning": "time constant", "source": "chosen: movements last for several time constants"}
     parameters = {name: part.model_dump() for name, part in model.parameters.items()} | {"tau": tau}
@@ -143,28 +125,31 @@ def _connections(seed: int) -> dict[str, np.ndarray]:
     return {name: J + (MIXED_IN | {"chaotic": CHAOTIC}).get(name, 0.0) * noise[name] for name, J in exact.items()}
 
 
-def _cells(name: str, circuit: Model, shares: Iterable[float], seed: int, practice: int) -> list[Cell]:
+def _cells(name: str, circuit: cs.Model, shares: Iterable[float], seed: int, practice: int) -> list[cs.measures.Cell]:
     """Reaches and pushes of one circuit, seen in full and in part, as rates and as spikes."""
-    taught, asked = reaches(circuit, (practice, ASKED), seed=seed)
+    taught, asked = cs.analysis.reaches(circuit, (practice, ASKED), seed=seed)
     order = np.random.default_rng(np.random.SeedSequence((seed, SEEN))).permutation(circuit.units)
-    spread, rest = float(np.median(taught.trials.rate.std(axis=(0, 1)))), rate_of(circuit, resting_state(circuit), circuit.arrays())
-    modes, known = spectrum(circuit), Known.of(circuit, asked.task, asked.trials.rate, seed)
+    spread, rest = (
+        float(np.median(taught.trials.rate.std(axis=(0, 1)))),
+        cs.simulation.rate_of(circuit, cs.analysis.resting_state(circuit), circuit.arrays()),
+    )
+    modes, known = cs.analysis.spectrum(circuit), cs.measures.CircuitTruths.of(circuit, asked.task, asked.trials.rate, seed)
     cells = []
     for share in shares:
         seen = np.sort(order[: max(2, round(share * circuit.units))])
         parts = [side.seen(seen) for side in (taught, asked)]
-        pushed = _pushed(circuit, parts[1].task, unit_scale(parts[0].trials), rest[seen], seed)
-        changed = [(simulate(circuit, _in_whole(circuit, asked, one, seen)).rate - asked.trials.rate)[:, :, seen] for one in pushed]
-        electrodes = Electrodes(**SPIKES, rest=rest[seen], spread=spread, seed=seed)
+        pushed = _pushed(circuit, parts[1].task, cs.fitting.unit_scale(parts[0].trials), rest[seen], seed)
+        changed = [(cs.simulate(circuit, _in_whole(circuit, asked, one, seen)).rate - asked.trials.rate)[:, :, seen] for one in pushed]
+        electrodes = cs.measures.Electrodes(**SPIKES, rest=rest[seen], spread=spread, seed=seed)
         for through in (None, electrodes) if share in SPIKED else (None,):
             views = parts if through is None else [through.of(side, place) for place, side in enumerate(parts)]
             tasks = [replace(one, initial=views[1].task.initial) for one in pushed]
             full = known if share == 1 and through is None else None
-            cells.append(Cell(name, circuit, share, seed, *views, tasks, changed, modes, known.stable, full, through))
+            cells.append(cs.measures.Cell(name, circuit, share, seed, *views, tasks, changed, modes, known.stable, full, through))
     return cells
 
 
-def _pushed(circuit: Model, task: Task, spread: np.ndarray, rest: np.ndarray, seed: int) -> list[Task]:
+def _pushed(circuit: cs.Model, task: cs.Task, spread: np.ndarray, rest: np.ndarray, seed: int) -> list[cs.Task]:
     """Draws of a push and of a silencing of units that are seen, by turns; the push is what units lose or gain at rest, in the unit of the rates.
 
     Rates that cannot fall below 0 are not pulled down faster than they can fall.
@@ -172,48 +157,48 @@ def _pushed(circuit: Model, task: Task, spread: np.ndarray, rest: np.ndarray, se
     silent = circuit.silent.si if circuit.silent else 0.0
     amplitude = JUMP * spread * _pace(circuit) / PUSH["duration"]
     draws = [(seed + 100 * draw, draw % 2) for draw in range(DRAWS)]
-    tasks = [silence(task, len(spread), seed=one, rate=silent, start=WHEN, **SILENCED) if still
-             else push(task, len(spread), seed=one, amplitude=amplitude, start=WHEN, **PUSH) for one, still in draws]  # fmt: skip
+    tasks = [cs.perturb.silence(task, len(spread), seed=one, rate=silent, start=WHEN, **SILENCED) if still
+             else cs.perturb.push(task, len(spread), seed=one, amplitude=amplitude, start=WHEN, **PUSH) for one, still in draws]  # fmt: skip
     return [_changed(task, one, lambda pattern: np.maximum(pattern, (LEFT - 1) * rest)) for one in tasks] if circuit.initial_values else tasks
 
 
-def _changed(task: Task, pushed: Task, change: Callable[[np.ndarray], np.ndarray]) -> Task:
+def _changed(task: cs.Task, pushed: cs.Task, change: Callable[[np.ndarray], np.ndarray]) -> cs.Task:
     """A pushed task, the currents that were added to the task changed."""
     count = len(task.drives)
     return replace(pushed, drives=(*pushed.drives[:count], *(replace(one, pattern=change(one.pattern)) for one in pushed.drives[count:])))
 
 
-def _in_whole(circuit: Model, asked: Side, part: Task, seen: np.ndarray) -> Task:
+def _in_whole(circuit: cs.Model, asked: cs.analysis.Side, part: cs.Task, seen: np.ndarray) -> cs.Task:
     """What is done to the units that are seen, done to the circuit by way of its own input."""
-    rest = np.tile(resting_state(circuit), (part.trials, 1))
-    still = flow(circuit, circuit.arrays(), rest)
-    return _changed(asked.task, asked.pushed(part, seen), lambda pattern: currents_for(circuit, rest, still + pattern / _pace(circuit)))
+    rest = np.tile(cs.analysis.resting_state(circuit), (part.trials, 1))
+    still = cs.simulation.flow(circuit, circuit.arrays(), rest)
+    return _changed(asked.task, asked.pushed(part, seen), lambda pattern: cs.analysis.currents_for(circuit, rest, still + pattern / _pace(circuit)))
 
 
-def _pace(circuit: Model) -> float:
+def _pace(circuit: cs.Model) -> float:
     """Time constant, s, that a push is measured by."""
     return circuit.scalars.get("tau", PUSH["duration"])
 
 
-def _jobs(cell: Cell, smoke: bool) -> dict[str, Job]:
-    cards = {name: (paced(load(card), cell.model), options) for name, (card, options) in STUDENTS.items()}
+def _jobs(cell: cs.measures.Cell, smoke: bool) -> dict[str, cs.fitting.Job]:
+    cards = {name: (cs.fitting.with_time_constant_of(cs.load(card), cell.model), options) for name, (card, options) in STUDENTS.items()}
     cards = {name: (card.with_arrays({}, units=HIDDEN) if card.initial else card, options) for name, (card, options) in cards.items()}
     cards["linear"] = (_linear(cards["linear"][0]), CLOSED)
     cards["rank 6"] = (_of_rank(cards["rank 6"][0], min(6, cell.practice.trials.rate.shape[2])), OPEN)
     if len(cell.model.projections) == 1:
-        cards[OWN] = (own_class(cell.model), Options(epochs=0))
+        cards[OWN] = (cs.fitting.own_class(cell.model), cs.Options(epochs=0))
     if smoke:
         cards = {name: (cards[name][0], replace(cards[name][1], epochs=2)) for name in ("leaky tanh", CURBD, "hidden units", OWN) if name in cards}
     rules = {CURBD: ("curbd", {"lead": cards[CURBD][0].scalars["tau"]})}
-    return {name: Job(card, cell.practice.trials, cell.practice.task, cell.seed, options, *rules.get(name, ("bptt", {})))
+    return {name: cs.fitting.Job(card, cell.practice.trials, cell.practice.task, cell.seed, options, *rules.get(name, ("bptt", {})))
             for name, (card, options) in cards.items()}  # fmt: skip
 
 
-def _linear(student: Model) -> Model:
-    return Model.model_validate(student.model_dump() | {"name": "linear", "equations": student.equations.replace("tanh(x)", "x")})
+def _linear(student: cs.Model) -> cs.Model:
+    return cs.Model.model_validate(student.model_dump() | {"name": "linear", "equations": student.equations.replace("tanh(x)", "x")})
 
 
-def _of_rank(student: Model, rank: int) -> Model:
+def _of_rank(student: cs.Model, rank: int) -> cs.Model:
     numbers = {"rank": rank, "mean_m": 0, "sd_m": 1, "mean_n": 0, "sd_n": 1}
     arguments = {name: {"value": value, "meaning": f"{name} before training", "source": "chosen"} for name, value in numbers.items()}
     held = {"rule": "low_rank", "rank": rank, "arguments": arguments}
@@ -229,76 +214,85 @@ def _tau(one: np.ndarray, other: np.ndarray) -> float:
     return float((x * y).sum()) / pairs if pairs > 0 else 0.0
 
 
-def _taus(measure: str, found: Sequence[Reading], truth: str = PUSHES) -> np.ndarray:
+def _taus(measure: str, found: Sequence[cs.measures.Reading], truth: str = cs.measures.PUSHES) -> np.ndarray:
     return np.array([_tau(one.alike[measure], one.truths[truth]) for one in found])
 
 
-def _score(measure: str, found: Sequence[Reading], truth: str, view: str, seed: int) -> Score:
+def _score(measure: str, found: Sequence[cs.measures.Reading], truth: str, view: str, seed: int) -> cs.Score:
     """How well a measure ranks students by what is seen of the units; the interval leaves out whole circuits."""
     cells = [one for one in found if one.cell.view == view]
     taus, names = _taus(measure, cells, truth), np.array([one.cell.circuit for one in cells])
     circuits = list(dict.fromkeys(names))
-    rng = np.random.default_rng(np.random.SeedSequence((seed, round(1000 * cells[0].cell.share), int(FROM_SPIKES in view), MIXED)))
+    rng = np.random.default_rng(np.random.SeedSequence((seed, round(1000 * cells[0].cell.share), int(cs.measures.FROM_SPIKES in view), MIXED)))
     null = np.array([np.mean([_tau(rng.permutation(one.alike[measure]), one.truths[truth]) for one in cells]) for _ in range(NULLS)])
     by = np.array([taus[names == name].mean() for name in circuits])
-    interval = jackknifed(lambda kept: float(by[kept].mean()), len(by)) if len(by) > 2 else None
-    ceiling = float(np.mean([_tau(*one.halves) for one in cells])) if truth == PUSHES else None
-    return Score(
+    interval = cs.statistics.jackknifed(lambda kept: float(by[kept].mean()), len(by)) if len(by) > 2 else None
+    ceiling = float(np.mean([_tau(*one.halves) for one in cells])) if truth == cs.measures.PUSHES else None
+    return cs.Score(
         TAU_OF.format(truth, view), measure, f"{len(cells)} cells of {len(cells[0].students)} students", float(taus.mean()), "higher",
         1.0, null, "students permuted", interval, "circuits" if interval else "one circuit", ceiling=ceiling,
-        ceiling_reason="known exactly, but for the fixed points that searches miss" if truth == FIXED else "known exactly",
+        ceiling_reason="known exactly, but for the fixed points that searches miss" if truth == cs.measures.FIXED else "known exactly",
         settings={"ceiling": "either half of the pushes against the other", "circuits": dict(zip(circuits, by.tolist(), strict=True))},
     )  # fmt: skip
 
 
-def _claims(cells: Sequence[Cell], found: Sequence[Reading], seed: int) -> list[Claim]:
+def _claims(cells: Sequence[cs.measures.Cell], found: Sequence[cs.measures.Reading], seed: int) -> list[cs.Claim]:
     own = [cell.asked.trials for cell in cells if cell.view == cells[0].view]
-    off = {name: max(abs(function(one.rate, one.rate, one.bin) - function.identical) for one in own) for name, function in MEASURES.items()}
+    off = {
+        name: max(abs(function(one.rate, one.rate, one.bin) - function.identical) for one in own) for name, function in cs.measures.MEASURES.items()
+    }
     searched = off.pop(SEARCHED)
     worst = max(off, key=lambda name: off[name])
     rng = np.random.default_rng(np.random.SeedSequence((seed, MIXED)))
-    blind = [_tau(rng.standard_normal(len(one.students)), one.truths[PUSHES]) for one in found for _ in range(NULLS)]
+    blind = [_tau(rng.standard_normal(len(one.students)), one.truths[cs.measures.PUSHES]) for one in found for _ in range(NULLS)]
     count = min(len(one.students) for one in found)
     bound = 4 * np.sqrt(2 * (2 * count + 5) / (9 * count * (count - 1)) / len(blind))
     return [
-        Claim(f"largest departure of a circuit from itself by any other measure ({worst})", off[worst], 0.0, 10 * PENALTIES[0],
-              "by definition; ridge maps there and back lose up to their least penalty, more where held-out conditions vary more"),
-        Claim(f"largest departure by {SEARCHED}", searched, 0.0, 0.02, "found by a search; threshold of the independent implementation"),
-        Claim("mean τ of a measure that knows nothing", float(np.mean(blind)), -bound, bound, "4 standard errors of τ under independence (Kendall)"),
-    ]  # fmt: skip
+        cs.Claim(
+            f"largest departure of a circuit from itself by any other measure ({worst})",
+            off[worst],
+            0.0,
+            10 * cs.measures.RIDGE_PENALTIES[0],
+            "by definition; ridge maps there and back lose up to their least penalty, more where held-out conditions vary more",
+        ),
+        cs.Claim(f"largest departure by {SEARCHED}", searched, 0.0, 0.02, "found by a search; threshold of the independent implementation"),
+        cs.Claim(
+            "mean τ of a measure that knows nothing", float(np.mean(blind)), -bound, bound, "4 standard errors of τ under independence (Kendall)"
+        ),
+    ]
 
 
-def _answer(best: Score, worst: Score, count: int) -> str:
+def _answer(best: cs.Score, worst: cs.Score, count: int) -> str:
     apart = np.array([best.settings["circuits"][name] - worst.settings["circuits"][name] for name in best.settings["circuits"]])
     return (
         f"Where all units are seen, {_quoted(best)} ranks students best by how they respond to pushes that nobody was taught, {_quoted(worst)} "
         f"worst; other pushes rank them with τ {best.ceiling:.2f}. Between the two measures sign flips over circuits give "
-        f"p = {sign_flip(apart):.2g}, not corrected for choosing among {count}."
+        f"p = {cs.statistics.sign_flip(apart):.2g}, not corrected for choosing among {count}."
     )
 
 
-def _findings(by: Mapping[tuple[str, str], Sequence[Score]], found: Sequence[Reading]) -> dict[str, str]:
+def _findings(by: Mapping[tuple[str, str], Sequence[cs.Score]], found: Sequence[cs.measures.Reading]) -> dict[str, str]:
     """What else was found, by heading; scores from best to worst."""
-    views = [view for truth, view in by if truth == PUSHES]
-    few = [view for view in views if FROM_SPIKES not in view][-1]
-    best, flow = by[PUSHES, views[0]][0], by[FLOW, views[0]][0]
-    left = next(score for score in by[PUSHES, few] if score.student == best.student)
-    means = {view: float(np.mean([score.estimate for score in by[PUSHES, view]])) for view in views}
+    views = [view for truth, view in by if truth == cs.measures.PUSHES]
+    few = [view for view in views if cs.measures.FROM_SPIKES not in view][-1]
+    best, flow = by[cs.measures.PUSHES, views[0]][0], by[cs.measures.FLOW, views[0]][0]
+    left = next(score for score in by[cs.measures.PUSHES, few] if score.student == best.student)
+    means = {view: float(np.mean([score.estimate for score in by[cs.measures.PUSHES, view]])) for view in views}
     lost = [view for view in views if means[view] < means[views[0]] / 2]
-    told = {truth: f"{_quoted(by[truth, views[0]][0])}, worst {_quoted(by[truth, views[0]][-1])}" for truth in TRUTHS[1:]}
+    told = {truth: f"{_quoted(by[truth, views[0]][0])}, worst {_quoted(by[truth, views[0]][-1])}" for truth in cs.measures.TRUTHS[1:]}
     poor = f"of {', '.join(lost)} of the units, where the mean τ is {max(means[view] for view in lost):.2f} or less" if lost else "alone"
     return {
         "Other parts of the mechanism": f"Best by {'; by '.join(f'{truth} {text}' for truth, text in told.items())}.",
-        "Few units, and spikes": f"With {few} of the units {_quoted(by[PUSHES, few][0])} ranks best by pushes, and {_quoted(left)} is left of the "
-        f"best. The mean τ of all measures by pushes is {', '.join(f'{mean:.2f} ({view})' for view, mean in means.items())}.",
+        "Few units, and spikes": f"With {few} of the units {_quoted(by[cs.measures.PUSHES, few][0])} ranks best by pushes, and {_quoted(left)} is "
+        f"left of the best. The mean τ of all measures by pushes is {', '.join(f'{mean:.2f} ({view})' for view, mean in means.items())}.",
         "Recommendation": f"To say how alike two systems flow where activity goes, report {flow.student!r}, which ranks students by that with "
         f"τ {flow.estimate:.2f}. To say how alike they work elsewhere, push both: activity alone, by {best.student!r}, ranks responses with "
         f"τ {best.estimate:.2f}, other pushes with {best.ceiling:.2f}. Do not rank mechanisms by activity {poor}.",
         "Beside the literature": _literature(by, found, views[0], few),
-    }  # fmt: skip
+    }
 
 
-def _literature(by: Mapping[tuple[str, str], Sequence[Score]], found: Sequence[Reading], whole: str, few: str) -> str:
+def _literature(by: Mapping[tuple[str, str], Sequence[cs.Score]], found: Sequence[cs.measures.Reading], whole: str, few: str) -> str:
     seen = {view: [one for one in found if one.cell.view == view] for view in (whole, few)}
     slower, more = ({view: sum(apart(one) for one in some) for view, some in seen.items()} for apart in (
         lambda one: one.slowest[one.students.index(COUNTED)] < -one.cell.modes.eigenvalues[0].real,
@@ -311,19 +305,20 @@ def _literature(by: Mapping[tuple[str, str], Sequence[Score]], found: Sequence[R
         return next(score.estimate for score in by[truth, whole] if score.student == measure)
 
     named = [name for name in (COUNTED, "rank 6", CURBD) if name in seen[whole][0].students]
-    sent = "; ".join(f"{name} {1 - mean(name, CURRENTS):.2f}" for name in named)
-    flows = "; ".join(f"{name} {mean(name, FLOW):.2f}" for name in named)
+    sent = "; ".join(f"{name} {1 - mean(name, cs.measures.CURRENTS):.2f}" for name in named)
+    flows = "; ".join(f"{name} {mean(name, cs.measures.FLOW):.2f}" for name in named)
     return (
         f"Qian et al. (2024), spurious attractors: of {len(seen[few])} {COUNTED} networks that see {few} of the units, {more[few]} have more stable "
         f"fixed points than their circuit ({more[whole]} of those that see {whole}) and {slower[few]} a slower slowest mode ({slower[whole]}). "
         f"Perich et al. (2020), Valente et al. (2022): currents between halves of the units correlate with the circuit's by {sent}; the flow in "
         f"the explored subspace is off by {flows} of itself. Ostrow et al. (2023): DSA by eigenvalues ranks students with τ "
-        f"{tau('DSA, eigenvalues', PUSHES):.2f} by pushes and {tau('DSA, eigenvalues', FLOW):.2f} by flow, the Procrustes angle with "
-        f"{tau('Procrustes angle', PUSHES):.2f} and {tau('Procrustes angle', FLOW):.2f}."
+        f"{tau('DSA, eigenvalues', cs.measures.PUSHES):.2f} by pushes and {tau('DSA, eigenvalues', cs.measures.FLOW):.2f} by flow, the "
+        f"Procrustes angle with "
+        f"{tau('Procrustes angle', cs.measures.PUSHES):.2f} and {tau('Procrustes angle', cs.measures.FLOW):.2f}."
     )
 
 
-def _quoted(score: Score) -> str:
+def _quoted(score: cs.Score) -> str:
     span = f", {score.interval[0]:.2f} to {score.interval[1]:.2f}" if score.interval else ""
     return f"{score.student!r} (τ {score.estimate:.2f}{span})"
 
@@ -344,11 +339,16 @@ def _methods() -> list[str]:
     of the rate, as published, fails on short reaches); tanh networks of {HIDDEN} hidden units, GRU and LSTM; and hidden units once more with little
     training, so that students differ in how well they do.
 
-    Truth: the share of the change of the seen units' rates that a student explains when a fifth of them gets a current for {PUSH["duration"] *
-    1e3:g} ms that moves each by {JUMP:g} of its standard deviations, or is silenced for {SILENCED["duration"] * 1e3:g} ms, as nobody was taught;
+    Truth: the share of the change of the seen units' rates that a student explains when a fifth of them gets a current for {
+        PUSH["duration"] * 1e3:g} ms that moves each by {JUMP:g} of its standard deviations, or is silenced for {
+        SILENCED["duration"] * 1e3:g} ms, as nobody was taught;
     mean of {DRAWS} draws. The circuit gets the current through its own input, as large as moves it so at rest. Further truths, where all units are
-    seen: distance of the 20 slowest modes about rest; that of the flow of observed rates, linearised at {len(POINTS)} points of the reaches in the
-    {EXPLORED} axes they explore most (effective connectivity), relative to the circuit's; modified Hausdorff distance of the rates at all fixed
+    seen: distance of the 20 slowest modes about rest; that of the flow of observed rates, linearised at {
+        len(cs.measures.POINTS)
+    } points of the reaches in the
+    {
+        cs.measures.EXPLORED
+    } axes they explore most (effective connectivity), relative to the circuit's; modified Hausdorff distance of the rates at all fixed
     points found; and correlation, over time and units, of the recurrent currents between either half of the units and either, mean over the four,
     for students that have a unit for each observed one.
 

@@ -9,16 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from cortex_sim import Claim, Report, simulate
-from cortex_sim.analysis import of, power
-from cortex_sim.cards.spiking import SpikingModel
-from cortex_sim.errors import OptionError
-from cortex_sim.report import Picture
-from cortex_sim.report.figures import power_spectrum, raster, rate_bars
-from cortex_sim.runtime import timed
-from cortex_sim.statistics import Score, jackknifed
-from cortex_sim.tasks import spontaneous
-from cortex_sim.trials import Trials
+import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "potjans_diesmann_2014"
@@ -31,7 +22,7 @@ SHUFFLE, NULLS = 32, 500  # name of the random stream; surrogates
 SOURCE = "NEST at scale 0.1, 1 s (reference data of the PyNEST version); an independent implementation came within these bounds"
 
 
-def run(model: SpikingModel, *, seed: int = 0, smoke: bool = False) -> Report:
+def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     """Run the microcircuit and compare its rates with those of NEST.
 
     Args:
@@ -43,18 +34,18 @@ def run(model: SpikingModel, *, seed: int = 0, smoke: bool = False) -> Report:
         OptionError: the model has other populations.
     """
     if set(getattr(model, "populations", ())) != set(NEST):
-        raise OptionError(f"{model.name}: this protocol needs the populations {', '.join(NEST)}.")
+        raise cs.errors.OptionError(f"{model.name}: this protocol needs the populations {', '.join(NEST)}.")
     seconds: dict[str, float] = {}
-    with timed(seconds, "simulation"):
+    with cs.timed(seconds, "simulation"):
         duration = SMALL if smoke else DURATION
-        trials = simulate(model, spontaneous(duration), seed=seed).window(SETTLING, duration)
-    with timed(seconds, "statistics"):
-        summary = of(trials, seed=seed).summary()
+        trials = cs.simulate(model, cs.tasks.spontaneous(duration), seed=seed).window(SETTLING, duration)
+    with cs.timed(seconds, "statistics"):
+        summary = cs.analysis.spike_statistics(trials, seed=seed).summary()
         score = _order_score(trials, seed)
     rates = {name: summary[name].rate for name in NEST}
     wanted = NEST if model.scale == SCALE else {name: part.rate.si for name, part in model.populations.items() if part.rate}
     worst = max(NEST, key=lambda name: abs(np.log(rates[name] / wanted[name])))
-    return Report(
+    return cs.Report(
         title=QUESTION, question=f"{model.title} ({model.paper}), {model.units} neurons.",
         answer=f"The rates follow the published order with a rank correlation of {score.estimate:.2f}; the one farthest from the reference is "
         f"{worst}, {rates[worst]:.2f} Hz against {wanted[worst]:.2f}.",
@@ -65,23 +56,23 @@ def run(model: SpikingModel, *, seed: int = 0, smoke: bool = False) -> Report:
     )  # fmt: skip
 
 
-def _rate_claims(model: SpikingModel, rates: dict[str, float], wanted: dict[str, float]) -> list[Claim]:
+def _rate_claims(model: cs.SpikingModel, rates: dict[str, float], wanted: dict[str, float]) -> list[cs.Claim]:
     """Rates beside those of the same scale; there are none at other scales."""
     claims = []
     for name, reference in wanted.items() if model.scale in (SCALE, 1.0) else ():
         reach = SLOW.get(name, reference * LOOSE.get(name, TOLERANCE))
-        claims.append(Claim(f"rate of {name} (Hz)", rates[name], reference - reach, reference + reach, f"{reference:g} Hz; {SOURCE}"))
+        claims.append(cs.Claim(f"rate of {name} (Hz)", rates[name], reference - reach, reference + reach, f"{reference:g} Hz; {SOURCE}"))
     return claims
 
 
-def _order_claim(rates: dict[str, float]) -> Claim:
+def _order_claim(rates: dict[str, float]) -> cs.Claim:
     """Count the neighbours in the published order that are the wrong way round."""
     places = [[rates[name] for name in ([place] if isinstance(place, str) else place)] for place in ORDER]
     wrong = sum(min(higher) <= max(lower) for higher, lower in pairwise(places))
-    return Claim("neighbours in the published order of rates that are the wrong way round", wrong, 0, 0, "order of the full-scale rates in NEST")
+    return cs.Claim("neighbours in the published order of rates that are the wrong way round", wrong, 0, 0, "order of the full-scale rates in NEST")
 
 
-def _order_score(trials: Trials, seed: int) -> Score:
+def _order_score(trials: cs.Trials, seed: int) -> cs.Score:
     """Rank correlation of the eight rates with NEST's; populations in random order are the null."""
     counts = np.bincount(trials.spikes.unit, minlength=trials.shape[2])
     a, b = np.array([counts[trials.population == name].mean() for name in NEST]), np.array(list(NEST.values()))
@@ -90,25 +81,25 @@ def _order_score(trials: Trials, seed: int) -> Score:
     def ranked(x: np.ndarray, y: np.ndarray) -> float:
         return float(np.corrcoef(*(np.argsort(np.argsort(side)) for side in (x, y)))[0, 1])
 
-    return Score(
+    return cs.Score(
         "rank correlation of rates over populations", "microcircuit", "time averages of whole populations", ranked(a, b), "higher", 1.0,
         np.array([ranked(a, rng.permutation(b)) for _ in range(NULLS)]), "populations in random order",
-        jackknifed(lambda kept: ranked(a[kept], b[kept]), len(a)), "populations",
+        cs.statistics.jackknifed(lambda kept: ranked(a[kept], b[kept]), len(a)), "populations",
         ceiling_reason="averages over thousands of neurons; their noise is small beside the differences between populations",
     )  # fmt: skip
 
 
-def _pictures(trials: Trials, rates: dict[str, float], wanted: dict[str, float]) -> dict[str, Picture]:
-    spectra = {name: power(trials, population=name) for name in ("L23E", "L4E", "L5E", "L6E")}
+def _pictures(trials: cs.Trials, rates: dict[str, float], wanted: dict[str, float]) -> dict[str, cs.Picture]:
+    spectra = {name: cs.analysis.population_spectrum(trials, population=name) for name in ("L23E", "L4E", "L5E", "L6E")}
     return {
-        "rates": Picture(rate_bars(rates, reference=wanted, tolerance=TOLERANCE, source="NEST"), "Rates of the eight populations",
+        "rates": cs.Picture(cs.figures.rate_bars(rates, reference=wanted, tolerance=TOLERANCE, source="NEST"), "Rates of the eight populations",
                          "Bars: mean over neurons and time; the reference with the tolerance of the claims (0.15 Hz in L2/3E and L6E)."),
-        "raster": Picture(raster(trials), "Spikes", "As many neurons of each population, drawn at random."),
-        "spectra": Picture(power_spectrum(spectra), "Power of the population rates", "Excitatory populations of the four layers."),
+        "raster": cs.Picture(cs.figures.raster(trials), "Spikes", "As many neurons of each population, drawn at random."),
+        "spectra": cs.Picture(cs.figures.power_spectrum(spectra), "Power of the population rates", "Excitatory populations of the four layers."),
     }  # fmt: skip
 
 
-def _methods(model: SpikingModel) -> list[str]:
+def _methods(model: cs.SpikingModel) -> list[str]:
     text = f"""
     Current-based integrate-and-fire neurons with exponential synapses, integrated exactly in steps of {model.dt.value:g} {model.dt.unit}. At scale
     {model.scale:g} the in-degrees, external ones included, shrink with the scale, weights grow with its inverse root, and a constant current makes up

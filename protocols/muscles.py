@@ -14,18 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t as student_t
 
-from cortex_sim import Claim, Model, Report, Task, Trials, load, simulate
-from cortex_sim.analysis import AXES, Rotations, jpca, principal, tangling
-from cortex_sim.comparison import alignment
-from cortex_sim.fitting import Fitted, Job, Options, train_many
-from cortex_sim.report import Picture
-from cortex_sim.report.figures import example_units, learning, rotation_planes, score_panels
-from cortex_sim.runtime import timed
-from cortex_sim.simulation import Schedule, rate_of
-from cortex_sim.simulation.torch import trajectory
-from cortex_sim.statistics import Score, shuffled
-from cortex_sim.tasks import BIN, muscle_activity
-from cortex_sim.trials import derangement
+import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "sussillo_2015"
@@ -61,15 +50,15 @@ class Reading:
     """
 
     error: float
-    turning: Rotations
+    turning: cs.analysis.Rotations
     null: np.ndarray
     tangled: float
     curve: tuple[np.ndarray, np.ndarray]
     aligned: float
-    muscles: Trials
+    muscles: cs.Trials
 
 
-def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
+def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     """Train variants of a network to generate muscle activity and look at how they do it.
 
     Args:
@@ -78,22 +67,24 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
         smoke: few epochs and seeds: shows that everything runs, its numbers mean nothing.
     """
     seconds: dict[str, float] = {}
-    task, modular = muscle_activity(seed=seed), muscle_activity(seed=seed, cues=CUES, muscles=MUSCLES)
-    tasks = {name: muscle_activity(seed=seed, stay=stay) for name, (_, _, stay) in VARIANTS.items()}
+    task, modular = cs.tasks.muscle_activity(seed=seed), cs.tasks.muscle_activity(seed=seed, cues=CUES, muscles=MUSCLES)
+    tasks = {name: cs.tasks.muscle_activity(seed=seed, stay=stay) for name, (_, _, stay) in VARIANTS.items()}
     seeds = range(seed, seed + (1 if smoke else SEEDS))
     jobs = {(name, one): _job(model, tasks[name], name, one, 2 if smoke else EPOCHS) for name in VARIANTS for one in seeds}
-    whole = load("michaels_2020")
-    plain = Options(epochs=2 if smoke else MODULAR_EPOCHS, batch=task.trials, rate=RATE, patience=EPOCHS, start="rest", validation=0)
-    named = {f"{name}, seed {one}": job for (name, one), job in jobs.items()} | {"modular": Job(whole, modular.wanted, modular, seed, plain)}
-    with timed(seconds, "training"):
-        fitted = train_many(named)
-    with timed(seconds, "analysis"):
+    whole = cs.load("michaels_2020")
+    plain = cs.Options(epochs=2 if smoke else MODULAR_EPOCHS, batch=task.trials, rate=RATE, patience=EPOCHS, start="rest", validation=0)
+    named = {f"{name}, seed {one}": job for (name, one), job in jobs.items()} | {
+        "modular": cs.fitting.Job(whole, modular.wanted, modular, seed, plain)
+    }
+    with cs.timed(seconds, "training"):
+        fitted = cs.fitting.train_many(named)
+    with cs.timed(seconds, "analysis"):
         found = {name: [_read(fitted[f"{name}, seed {one}"].model, tasks[name], one) for one in seeds] for name in VARIANTS}
         found["untrained"] = [_read(fitted[f"no regulariser, seed {one}"].start, task, one) for one in seeds]
         cut = _cut(fitted["modular"].model, modular, seed, 2 if smoke else 20)
     scores = [score for name, readings in found.items() for score in _scores(name, readings, found["untrained"])] + [_cut_score(cut)]
     first = {name: fitted[f"{name}, seed {seed}"] for name in VARIANTS}
-    return Report(
+    return cs.Report(
         title=QUESTION, question=f"{model.title} ({model.paper}), {UNITS} units, {task.trials} conditions, synthetic muscles.",
         answer=_answer(found, cut), claims=[] if smoke else _claims(found, cut), scores=scores,
         pictures=_pictures(scores, found, task, first | {"modular": fitted["modular"]}),
@@ -104,37 +95,39 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
     )  # fmt: skip
 
 
-def _job(model: Model, task: Task, name: str, seed: int, epochs: int) -> Job:
+def _job(model: cs.Model, task: cs.Task, name: str, seed: int, epochs: int) -> cs.fitting.Job:
     gain, share, _ = VARIANTS[name]
     recurrent = next(iter(model.parsed.called() & model.projections.keys()))
     projections = {key: part.model_dump() for key, part in model.projections.items()}
     projections[recurrent]["arguments"]["gain"]["value"] = gain
     student = model.with_arrays({}, units=UNITS, projections=projections)
     penalties = {key: share * value for key, value in STRONG.items()}
-    options = Options(epochs=epochs, batch=task.trials, rate=RATE, patience=epochs, start="rest", validation=0, **penalties)
-    return Job(student, task.wanted, task, seed, options)
+    options = cs.Options(epochs=epochs, batch=task.trials, rate=RATE, patience=epochs, start="rest", validation=0, **penalties)
+    return cs.fitting.Job(student, task.wanted, task, seed, options)
 
 
-def _read(model: Model, task: Task, seed: int) -> Reading:
-    wanted, out = task.wanted, simulate(model, task)
-    rates = rate_of(model, trajectory(Schedule(model, model.arrays(), task)))
-    hidden = Trials.from_arrays(rates, task.time, units="1")
+def _read(model: cs.Model, task: cs.Task, seed: int) -> Reading:
+    wanted, out = task.wanted, cs.simulate(model, task)
+    rates = cs.simulation.rate_of(model, cs.simulation.trajectory(cs.simulation.Problem(model, model.arrays(), task)))
+    hidden = cs.Trials.from_arrays(rates, task.time, units="1")
     turning = hidden.window(*TURNING).rate
-    states = principal(turning - turning.mean(axis=0), AXES)
+    states = cs.analysis.principal_components(turning - turning.mean(axis=0), cs.analysis.JPCA_AXES)
     rng = np.random.default_rng(np.random.SeedSequence((seed, ORDER)))
-    null = np.array([jpca(shuffled(states, rng), BIN).r2_skew for _ in range(NULLS)])
+    null = np.array([cs.analysis.jpca(cs.statistics.permuted_conditions(states, rng), cs.tasks.BIN).r2_skew for _ in range(NULLS)])
     parts = {name: hidden.window(*span).rate for name, span in EPOCHS_OF.items()}
-    own, driven = (tangling(one, BIN) for one in (parts["movement"], wanted.window(*EPOCHS_OF["movement"]).rate))
+    own, driven = (cs.analysis.tangling(one, cs.tasks.BIN) for one in (parts["movement"], wanted.window(*EPOCHS_OF["movement"]).rate))
     curve = tuple(np.percentile(one, 90, axis=0) for one in (own, driven))
-    aligned = alignment(parts["movement"], parts["preparation"])
-    return Reading(_error(out, wanted), jpca(states, BIN), null, float((own < driven).mean()), (curve[0], curve[1]), aligned, out)
+    aligned = cs.measures.alignment_index(parts["movement"], parts["preparation"])
+    return Reading(
+        _error(out, wanted), cs.analysis.jpca(states, cs.tasks.BIN), null, float((own < driven).mean()), (curve[0], curve[1]), aligned, out
+    )
 
 
-def _error(out: Trials, wanted: Trials) -> float:
+def _error(out: cs.Trials, wanted: cs.Trials) -> float:
     return float(((out.rate - wanted.rate) ** 2).sum() / ((wanted.rate - wanted.rate.mean(axis=(0, 1))) ** 2).sum())
 
 
-def _cut(model: Model, task: Task, seed: int, draws: int) -> dict[str, list[float]]:
+def _cut(model: cs.Model, task: cs.Task, seed: int, draws: int) -> dict[str, list[float]]:
     """Error of the modular network whole, without the weights between modules, and without as many random weights within them.
 
     ``blind`` is the least error of an output that does not know the condition: that of the mean over conditions.
@@ -147,7 +140,7 @@ def _cut(model: Model, task: Task, seed: int, draws: int) -> dict[str, list[floa
     def without(places: np.ndarray) -> float:
         changed = W.copy()
         changed.flat[places] = 0
-        return _error(simulate(model.with_arrays({"W": changed}), task), task.wanted)
+        return _error(cs.simulate(model.with_arrays({"W": changed}), task), task.wanted)
 
     removed = [without(rng.choice(within, between.sum(), replace=False)) for _ in range(draws)]
     wanted = task.wanted.rate
@@ -155,12 +148,12 @@ def _cut(model: Model, task: Task, seed: int, draws: int) -> dict[str, list[floa
     return {"blind": [float(blind)], "whole": [without(np.array([], dtype=int))], "between": [without(np.flatnonzero(between))], "within": removed}
 
 
-def _scores(name: str, found: list[Reading], untrained: list[Reading]) -> list[Score]:
+def _scores(name: str, found: list[Reading], untrained: list[Reading]) -> list[cs.Score]:
     """The four measures of one variant, with intervals over seeds."""
     noiseless, split = "the muscles are given without noise", "all conditions, all of which were taught"
     rng = np.random.default_rng(np.random.SeedSequence((len(name), ORDER)))
     out = found[0].muscles
-    mixed = [_error(out, Trials.from_arrays(out.rate[derangement(len(out.rate), rng)], out.time)) for _ in range(NULLS)]
+    mixed = [_error(out, cs.Trials.from_arrays(out.rate[cs.trials.derangement(len(out.rate), rng)], out.time)) for _ in range(NULLS)]
     turned = np.concatenate([one.null for one in found])
     rows: list[tuple[str, Callable[[Reading], float], str, float, np.ndarray, str]] = [
         (MEASURES[0], lambda one: one.error, "lower", 0.0, np.array(mixed), "conditions of the output permuted"),
@@ -169,7 +162,7 @@ def _scores(name: str, found: list[Reading], untrained: list[Reading]) -> list[S
         (MEASURES[3], lambda one: one.aligned, "lower", 0.0, np.array([one.aligned for one in untrained * 2]), "untrained networks"),
     ]
     return [
-        Score(measure, name, split, float(np.mean([read(one) for one in found])), better, identical, null, surrogate,  # type: ignore[arg-type]
+        cs.Score(measure, name, split, float(np.mean([read(one) for one in found])), better, identical, null, surrogate,  # type: ignore[arg-type]
               _interval([read(one) for one in found]), "seeds" if len(found) > 1 else "one seed; run more", ceiling_reason=noiseless)
         for measure, read, better, identical, null, surrogate in rows
     ]  # fmt: skip
@@ -183,22 +176,22 @@ def _interval(values: list[float]) -> tuple[float, float] | None:
     return float(np.mean(values)) - reach, float(np.mean(values)) + reach
 
 
-def _cut_score(cut: Mapping[str, list[float]]) -> Score:
-    return Score(
+def _cut_score(cut: Mapping[str, list[float]]) -> cs.Score:
+    return cs.Score(
         "error without the weights between modules", "modular", "all conditions, all of which were taught", cut["between"][0], "lower",
         cut["whole"][0], np.array(cut["within"]), "as many random weights within modules removed", None, "one network", ceiling_reason="no noise",
     )  # fmt: skip
 
 
-def _claims(found: Mapping[str, list[Reading]], cut: Mapping[str, list[float]]) -> list[Claim]:
+def _claims(found: Mapping[str, list[Reading]], cut: Mapping[str, list[float]]) -> list[cs.Claim]:
     trained = [one for name in VARIANTS for one in found[name]]
     beyond = [one.turning.r2_skew - float(one.null.max()) for name, (_, _, stay) in VARIANTS.items() if not stay for one in found[name]]
     return [
-        Claim("largest normalised squared error of a variant", max(one.error for one in trained), 0.0, 0.02, SMALL.format("0.005 to 0.011")),
-        Claim("smallest excess of the rotational R² over the largest surrogate, cues withdrawn", min(beyond), 0.0, 1.0, BOUND),
-        Claim("smallest share of times less tangled than the muscles", min(one.tangled for one in trained), 0.95, 1.0, SMALL.format("1")),
-        Claim("modular network: error", cut["whole"][0], 0.0, 0.05, BOUND),
-        Claim("modular network: error without the weights between modules, relative to the least without knowing the condition",
+        cs.Claim("largest normalised squared error of a variant", max(one.error for one in trained), 0.0, 0.02, SMALL.format("0.005 to 0.011")),
+        cs.Claim("smallest excess of the rotational R² over the largest surrogate, cues withdrawn", min(beyond), 0.0, 1.0, BOUND),
+        cs.Claim("smallest share of times less tangled than the muscles", min(one.tangled for one in trained), 0.95, 1.0, SMALL.format("1")),
+        cs.Claim("modular network: error", cut["whole"][0], 0.0, 0.05, BOUND),
+        cs.Claim("modular network: error without the weights between modules, relative to the least without knowing the condition",
               cut["between"][0] / cut["blind"][0], 1.0, np.inf, "the third module hears of the condition through the others alone"),
     ]  # fmt: skip
 
@@ -216,31 +209,31 @@ def _answer(found: Mapping[str, list[Reading]], cut: Mapping[str, list[float]]) 
     )
 
 
-def _pictures(scores: list[Score], found: Mapping[str, list[Reading]], task: Task, fitted: Mapping[str, Fitted]) -> dict[str, Picture]:
+def _pictures(scores: list[cs.Score], found: Mapping[str, list[Reading]], task: cs.Task, fitted: Mapping[str, cs.Fitted]) -> dict[str, cs.Picture]:
     muscles = {name: readings[0].muscles.rate for name, readings in found.items()}
     time = task.wanted.window(*EPOCHS_OF["movement"]).time
     curves = {"muscles": found["regularised"][0].curve[1]} | {name: readings[0].curve[0] for name, readings in found.items()}
     assert task.targets is not None
     return {
-        "scores": Picture(
-            score_panels([s for s in scores if s.student != "modular"], MEASURES[:2]),
+        "scores": cs.Picture(
+            cs.figures.score_panels([s for s in scores if s.student != "modular"], MEASURES[:2]),
             "How well the muscles are generated, and how much the network rotates",
             "Dots: mean over seeds; lines: 95 % interval; grey bands: 95 % of the surrogates.",
         ),
-        "muscles": Picture(
-            example_units(task.targets.values, muscles, task.time, [0, 2, 4, 6], [0, 13], ylabel="activity", event="go cue"),
+        "muscles": cs.Picture(
+            cs.figures.example_units(task.targets.values, muscles, task.time, [0, 2, 4, 6], [0, 13], ylabel="activity", event="go cue"),
             "Muscles", "Activity of four muscles (as a share of each one's peak) in two conditions; thick: asked for.",
         ),
-        "rotations": Picture(
-            rotation_planes({name: readings[0].turning for name, readings in found.items()}), "Rotations of the hidden rates (jPCA)",
+        "rotations": cs.Picture(
+            cs.figures.rotation_planes({name: readings[0].turning for name, readings in found.items()}), "Rotations of the hidden rates (jPCA)",
             f"The plane with the fastest rotation, {TURNING[0] * 1e3:g} to {TURNING[1] * 1e3:g} ms after the go cue; first seed.",
         ),
-        "tangling": Picture(
+        "tangling": cs.Picture(
             curves(time * 1e3, {name: np.log10(line) for name, line in curves.items()}, xlabel="time from go cue (ms)",
                            ylabel="log10 of tangling (1/s²)"),
             "Tangling", "90th percentile over conditions, first seed. A system that drives itself should be less tangled than what it drives.",
         ),
-    } | learning(fitted)  # fmt: skip
+    } | cs.figures.learning_pictures(fitted)  # fmt: skip
 
 
 def _methods() -> list[str]:

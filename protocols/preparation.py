@@ -13,20 +13,7 @@ import numpy as np
 import xarray as xr
 from scipy.special import erf
 
-from cortex_sim import Claim, Model, Report, Trials
-from cortex_sim.analysis import lqr, observability, uncontrolled
-from cortex_sim.cards.weights.stability_optimised import spectral_abscissa
-from cortex_sim.comparison import alignment
-from cortex_sim.errors import OptionError
-from cortex_sim.report import Picture
-from cortex_sim.report.figures import curves, pushed
-from cortex_sim.runtime import timed, track
-from cortex_sim.simulation import Schedule
-from cortex_sim.simulation.torch import trajectory
-from cortex_sim.statistics import Score, jackknifed
-from cortex_sim.tasks import BIN, DT, Drive, Task
-from cortex_sim.tasks.body import HUMAN, Body, Movement, Moving
-from cortex_sim.trials import derangement
+import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "kao_2021"
@@ -59,14 +46,14 @@ class Set:
         costs: least cost of feedback summed over directions, and that without.
     """
 
-    model: Model
+    model: cs.Model
     wanted: np.ndarray
     readout: np.ndarray
     Q: np.ndarray
     costs: tuple[float, float]
 
 
-def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
+def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     """Prepare eight reaches by feedback and by a constant input, release them after different times, and move the arm.
 
     Args:
@@ -75,13 +62,15 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
         smoke: a small circuit and two times: shows that everything runs, its numbers mean nothing.
     """
     if not {"K", "W_hold"} <= model.projections.keys() or "x_rest" not in model.parameters:
-        raise OptionError(f"{model.name}: preparation needs x_rest, a projection K and an input hold with weights W_hold, such as {MODEL} has.")
+        raise cs.errors.OptionError(
+            f"{model.name}: preparation needs x_rest, a projection K and an input hold with weights W_hold, such as {MODEL} has."
+        )
     seconds: dict[str, float] = {}
     times = PREPARED[1::3] if smoke else PREPARED
     hand = reaches()
-    with timed(seconds, "circuit"):
+    with cs.timed(seconds, "circuit"):
         judged, made = _sets(_small(model) if smoke else model, hand, seed)
-    with timed(seconds, "preparation"), track("preparing") as shown:
+    with cs.timed(seconds, "preparation"), cs.track("preparing") as shown:
         errors, moved, rates = {}, {}, {}
         known = {name: _prepared(judged, name)[0] for name in (FEEDBACK, NAIVE)}
         for place, name in enumerate((FEEDBACK, NAIVE)):
@@ -90,8 +79,8 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
                 moved[name, lasts] = _moved(made, name, lasts)
                 shown((place + (number + 1) / len(times)) / 2, f"{name}, {1e3 * lasts:g} ms")
     scores = [score for name in errors for score in _scores(name, errors[name], {t: moved[name, t] for t in times}, rates[name], hand, seed)]
-    return Report(
-        title=QUESTION, question=f"{made.model.title}; {len(DIRECTIONS)} reaches of {100 * DISTANCE:g} cm by {HUMAN.name}.",
+    return cs.Report(
+        title=QUESTION, question=f"{made.model.title}; {len(DIRECTIONS)} reaches of {100 * DISTANCE:g} cm by {cs.body.HUMAN.name}.",
         answer=_answer(scores, errors, known, times), claims=_exact(made, model) + ([] if smoke else _claims(judged, known, hand)), scores=scores,
         pictures=_pictures(errors, known, moved, times, hand),
         trials={f"rates, {name}": one for name, one in rates.items()}, models={"circuit": made.model},
@@ -102,7 +91,7 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
 
 def reaches() -> np.ndarray:
     """Places of the hand at every ms, m from the shoulder, (reach, time, 2); its speed is that of the paper's reaches."""
-    s = np.arange(round(MOVED / DT)) * DT / SPEEDY
+    s = np.arange(round(MOVED / cs.tasks.DT)) * cs.tasks.DT / SPEEDY
 
     def gone(s: np.ndarray) -> np.ndarray:
         return np.sqrt(np.pi / 2) * erf(s / np.sqrt(2)) - s * np.exp(-(s**2) / 2)
@@ -114,18 +103,18 @@ def reaches() -> np.ndarray:
 
 def torques(hand: np.ndarray) -> np.ndarray:
     """Torques that move the hand so, (reach, time, 2), N m."""
-    q = HUMAN.joints(hand)
-    speed = np.gradient(q, DT, axis=1)
-    return HUMAN.torque(q, speed, np.gradient(speed, DT, axis=1))
+    q = cs.body.HUMAN.joints(hand)
+    speed = np.gradient(q, cs.tasks.DT, axis=1)
+    return cs.body.HUMAN.torque(q, speed, np.gradient(speed, cs.tasks.DT, axis=1))
 
 
-def _small(model: Model) -> Model:
+def _small(model: cs.Model) -> cs.Model:
     projections = {name: part.model_dump() for name, part in model.projections.items()}
     projections["W"]["arguments"]["abscissa"]["value"] = 0.9
     return model.with_arrays({}, units=60, projections=projections)
 
 
-def _sets(model: Model, hand: np.ndarray, seed: int) -> tuple[Set, Set]:
+def _sets(model: cs.Model, hand: np.ndarray, seed: int) -> tuple[Set, Set]:
     """Draw the spontaneous state and the states to be prepared, and find the controllers for a random readout and for one fitted to the torques."""
     units, W = model.units, model.arrays()["W"]
     rest = 1 + RESTED * np.random.default_rng(np.random.SeedSequence((seed, RESTS))).standard_normal(units)
@@ -134,7 +123,7 @@ def _sets(model: Model, hand: np.ndarray, seed: int) -> tuple[Set, Set]:
     rng = np.random.default_rng(np.random.SeedSequence((seed, STATES)))
     drawn = np.zeros((2, units))
     drawn[:, :E] = rng.standard_normal((2, E))
-    preferred = np.linalg.eigh(observability(A, drawn))[1][:, ::-1][:, : min(PREFERRED, units)]
+    preferred = np.linalg.eigh(cs.analysis.observability(A, drawn))[1][:, ::-1][:, : min(PREFERRED, units)]
     away = rng.standard_normal((len(hand), preferred.shape[1])) @ preferred.T
     wanted = rest + SPREAD * away / away.std(axis=1, keepdims=True)
     silent = np.maximum(np.vstack([rest, wanted]), 0.0)[:, :E]
@@ -143,31 +132,37 @@ def _sets(model: Model, hand: np.ndarray, seed: int) -> tuple[Set, Set]:
     return _controlled(model, wanted, drawn), _controlled(model, wanted, _readout(model, wanted, torques(hand), free))
 
 
-def _controlled(model: Model, wanted: np.ndarray, readout: np.ndarray) -> Set:
+def _controlled(model: cs.Model, wanted: np.ndarray, readout: np.ndarray) -> Set:
     A = model.arrays()["W"] - np.eye(model.units)
-    Q = observability(A, readout)
+    Q = cs.analysis.observability(A, readout)
     Q *= model.units / np.trace(Q)
-    control = lqr(A, Q, PENALTY)
-    return Set(model.with_arrays({"K": control.K}), wanted, readout, Q, (float(np.trace(control.S)), float(np.trace(uncontrolled(A, Q)))))
+    control = cs.analysis.lqr(A, Q, PENALTY)
+    return Set(
+        model.with_arrays({"K": control.K}),
+        wanted,
+        readout,
+        Q,
+        (float(np.trace(control.S)), float(np.trace(cs.analysis.cost_without_feedback(A, Q)))),
+    )
 
 
-def _readout(model: Model, wanted: np.ndarray, torque: np.ndarray, free: np.ndarray) -> np.ndarray:
+def _readout(model: cs.Model, wanted: np.ndarray, torque: np.ndarray, free: np.ndarray) -> np.ndarray:
     """Regress torques on excitatory rates of the movements, in the directions that leave rest and prepared states silent."""
     E = len(free)
     task = replace(_movement(model.units, len(wanted)), start=0.0)
     rates = np.maximum(_states(model, task, wanted), 0.0)[:, :, :E]
     X = (rates @ free).reshape(-1, E)
-    Y = torque[:, ::round(BIN / DT)].reshape(-1, 2)
+    Y = torque[:, :: round(cs.tasks.BIN / cs.tasks.DT)].reshape(-1, 2)
     gram = X.T @ X + RIDGE * np.trace(X.T @ X) / E * np.eye(E)
     readout = np.zeros((2, model.units))
     readout[:, :E] = np.linalg.solve(gram, X.T @ Y).T @ free
     return readout
 
 
-def _movement(units: int, trials: int) -> Task:
+def _movement(units: int, trials: int) -> cs.Task:
     """What follows the go cue: the input of the movement, the same for every unit and reach."""
-    bare = Task("movement", 0.0, MOVED, np.arange(trials))
-    return replace(bare, drives=(Drive(np.ones((trials, units)), _bump(bare.fine_time), "movement input"),))
+    bare = cs.Task("movement", 0.0, MOVED, np.arange(trials))
+    return replace(bare, drives=(cs.tasks.Drive(np.ones((trials, units)), _bump(bare.fine_time), "movement input"),))
 
 
 def _bump(time: np.ndarray) -> np.ndarray:
@@ -177,86 +172,95 @@ def _bump(time: np.ndarray) -> np.ndarray:
     return size * course / (np.exp(-peak / decay) - np.exp(-peak / rise))
 
 
-def _states(model: Model, task: Task, start: np.ndarray) -> np.ndarray:
+def _states(model: cs.Model, task: cs.Task, start: np.ndarray) -> np.ndarray:
     """States at every bin, (reach, time, unit), from given ones."""
     found = []
     for trial, state in enumerate(start):
         begun = {"x": {"value": state.tolist(), "unit": "1", "meaning": "where it begins"}}
         one = model.with_arrays({}, initial_values=begun, channels=0 if task.channels is None else 1)
-        found.append(trajectory(Schedule(one, one.arrays(), task.select([trial])))[0])
+        found.append(cs.simulation.trajectory(cs.simulation.Problem(one, one.arrays(), task.select([trial])))[0])
     return np.stack(found)
 
 
-def _task(made: Set, name: str, lasts: float) -> Task:
+def _task(made: Set, name: str, lasts: float) -> cs.Task:
     """Preparation for a while, by either strategy, and the movement that follows."""
     model, arrays = made.model, made.model.arrays()
     rest, W, K = arrays["x_rest"], arrays["W"], arrays["K"]
-    start = -round(lasts / BIN) * BIN
+    start = -round(lasts / cs.tasks.BIN) * cs.tasks.BIN
     bare = replace(_movement(model.units, len(made.wanted)), start=start, drives=())
-    before = (bare.fine_time < -DT / 2).astype(float)
+    before = (bare.fine_time < -cs.tasks.DT / 2).astype(float)
     steady = made.wanted - rest - (np.maximum(made.wanted, 0) - np.maximum(rest, 0)) @ W.T
     if name == FEEDBACK:
         steady = steady - np.maximum(made.wanted, 0) @ K.T
     hold = xr.DataArray(np.tile(before[None, :, None], (bare.trials, 1, 1)), dims=("trial", "step", "channel"), attrs={"units": "1"})
-    drives = (Drive(steady, before, "preparatory input"), Drive(np.ones_like(steady), _bump(bare.fine_time), "movement input"))
+    drives = (cs.tasks.Drive(steady, before, "preparatory input"), cs.tasks.Drive(np.ones_like(steady), _bump(bare.fine_time), "movement input"))
     return replace(bare, drives=drives, channels=hold if name == FEEDBACK else None)
 
 
-def _run(made: Set, name: str, lasts: float) -> tuple[Task, np.ndarray]:
+def _run(made: Set, name: str, lasts: float) -> tuple[cs.Task, np.ndarray]:
     task = _task(made, name, lasts)
     return task, _states(made.model, task, np.tile(made.model.arrays()["x_rest"], (task.trials, 1)))
 
 
-def _prepared(made: Set, name: str) -> tuple[np.ndarray, Trials]:
+def _prepared(made: Set, name: str) -> tuple[np.ndarray, cs.Trials]:
     """Prospective error of every reach at every bin of a long preparation, relative to that at its start, and rates from there to the end."""
     task, states = _run(made, name, LONG)
     off = states - made.wanted[:, None]
     error = np.einsum("rtu,uv,rtv->rt", off, made.Q, off)
     before = task.time < -1e-9
-    return error[:, before] / error[:, :1], Trials.from_arrays(np.maximum(states, 0.0), task.time, condition=np.round(DIRECTIONS, 1), units="1")
+    return error[:, before] / error[:, :1], cs.Trials.from_arrays(np.maximum(states, 0.0), task.time, condition=np.round(DIRECTIONS, 1), units="1")
 
 
-def _moved(made: Set, name: str, lasts: float) -> Movement:
+def _moved(made: Set, name: str, lasts: float) -> cs.body.Movement:
     """The arm, moved by the torques that are read out after the go cue."""
     task, states = _run(made, name, lasts)
     torque = (np.maximum(states, 0.0) @ made.readout.T)[:, task.time >= -1e-9]
-    body = Body(HUMAN, None, HOME, delay=None)
-    body = replace(body, arm=replace(HUMAN, limits=((-np.inf, np.inf),) * 2))
-    return Movement.of(body, Moving.replay(body, torque, BIN), torque, task.time[task.time >= -1e-9])
+    body = cs.body.Body(cs.body.HUMAN, None, HOME, delay=None)
+    body = replace(body, arm=replace(cs.body.HUMAN, limits=((-np.inf, np.inf),) * 2))
+    return cs.body.Movement.of(body, cs.body.Moving.replay(body, torque, cs.tasks.BIN), torque, task.time[task.time >= -1e-9])
 
 
-def _missed(movement: Movement, hand: np.ndarray) -> np.ndarray:
+def _missed(movement: cs.body.Movement, hand: np.ndarray) -> np.ndarray:
     """Distance from the target at the end, cm."""
     return np.linalg.norm(movement.made[:, -1] - 100 * (hand[:, -1] - np.array(HOME)), axis=1)
 
 
-def _scores(
-    name: str, error: np.ndarray, moved: Mapping[float, Movement], rates: Trials, hand: np.ndarray, seed: int
-) -> list[Score]:
+def _scores(name: str, error: np.ndarray, moved: Mapping[float, cs.body.Movement], rates: cs.Trials, hand: np.ndarray, seed: int) -> list[cs.Score]:
     rng = np.random.default_rng(np.random.SeedSequence((seed, ORDER)))
     count, scores = len(error), []
     for lasts, movement in moved.items():
-        left = error[:, round(lasts / BIN)]
-        scores.append(Score(
+        left = error[:, round(lasts / cs.tasks.BIN)]
+        scores.append(cs.Score(
             MEASURES[0].format(1e3 * lasts), name, f"{count} reaches", float(left.mean()), "lower", 0.0, np.ones(1), "no preparation",
-            jackknifed(lambda kept, left=left: float(left[kept].mean()), count), "reaches", ceiling=0.0,
+            cs.statistics.jackknifed(lambda kept, left=left: float(left[kept].mean()), count), "reaches", ceiling=0.0,
             settings={"ceiling": "the state that is wanted", "reaches": left.tolist()},
         ))  # fmt: skip
         missed = _missed(movement, hand)
-        null = np.array([_missed(movement, hand[derangement(count, rng)]).mean() for _ in range(NULLS)])
-        scores.append(Score(
+        null = np.array([_missed(movement, hand[cs.trials.derangement(count, rng)]).mean() for _ in range(NULLS)])
+        scores.append(cs.Score(
             MEASURES[1].format(1e3 * lasts), name, f"{count} reaches", float(missed.mean()), "lower", 0.0, null, "targets of other reaches",
-            jackknifed(lambda kept, missed=missed: float(missed[kept].mean()), count), "reaches", ceiling=0.0,
+            cs.statistics.jackknifed(lambda kept, missed=missed: float(missed[kept].mean()), count), "reaches", ceiling=0.0,
             settings={"ceiling": "the target", "cm": missed.tolist()},
         ))  # fmt: skip
     parts = [rates.window(*span).rate for span in ((-0.3, 0.0), (0.05, 0.35))]
     parts = [part - part.mean(axis=0) for part in parts]
-    aligned = alignment(parts[1], parts[0], axes=6)
-    mixed = [alignment(parts[1] @ _turn(rng, parts[1].shape[2]), parts[0], axes=6) for _ in range(NULLS // 5)]
-    scores.append(Score(
-        MEASURES[2], name, f"{count} reaches", aligned, "lower", 0.0, np.array(mixed), "movement turned at random",
-        jackknifed(lambda kept: alignment(parts[1][kept], parts[0][kept], axes=6), count), "reaches", ceiling_reason="rates are without noise",
-    ))  # fmt: skip
+    aligned = cs.measures.alignment_index(parts[1], parts[0], axes=6)
+    mixed = [cs.measures.alignment_index(parts[1] @ _turn(rng, parts[1].shape[2]), parts[0], axes=6) for _ in range(NULLS // 5)]
+    scores.append(
+        cs.Score(
+            MEASURES[2],
+            name,
+            f"{count} reaches",
+            aligned,
+            "lower",
+            0.0,
+            np.array(mixed),
+            "movement turned at random",
+            cs.statistics.jackknifed(lambda kept: cs.measures.alignment_index(parts[1][kept], parts[0][kept], axes=6), count),
+            "reaches",
+            ceiling_reason="rates are without noise",
+        )
+    )
     return scores
 
 
@@ -264,46 +268,50 @@ def _turn(rng: np.random.Generator, units: int) -> np.ndarray:
     return np.linalg.qr(rng.standard_normal((units, units)))[0]
 
 
-def _exact(made: Set, model: Model) -> list[Claim]:
+def _exact(made: Set, model: cs.Model) -> list[cs.Claim]:
     arrays = made.model.arrays()
     W, E = arrays["W"], round(0.8 * made.model.units)
     silent = np.abs(made.readout @ np.maximum(np.vstack([arrays["x_rest"], made.wanted]), 0.0).T).max()
     row_sum = float(model.projections["W"].arguments["row_sum"].si)
     return [
-        Claim("largest torque put out at rest or in a prepared state (N m)", float(silent), 0, 1e-10, "by construction; round-off"),
-        Claim("eigenvalue of the uniform mode, apart from the sum of a row", float(np.abs(np.linalg.eigvals(W) - row_sum).min()), 0, 1e-9,
+        cs.Claim("largest torque put out at rest or in a prepared state (N m)", float(silent), 0, 1e-10, "by construction; round-off"),
+        cs.Claim("eigenvalue of the uniform mode, apart from the sum of a row", float(np.abs(np.linalg.eigvals(W) - row_sum).min()), 0, 1e-9,
               "by construction; round-off"),
-        Claim("spectral abscissa of the circuit", spectral_abscissa(W), -np.inf, 1.0, "it is stable"),
-        Claim("spectral abscissa of excitation alone", spectral_abscissa(W[:E, :E]), 1.0, np.inf, "inhibition-stabilised"),
+        cs.Claim("spectral abscissa of the circuit", cs.cards.spectral_abscissa(W), -np.inf, 1.0, "it is stable"),
+        cs.Claim("spectral abscissa of excitation alone", cs.cards.spectral_abscissa(W[:E, :E]), 1.0, np.inf, "inhibition-stabilised"),
     ]  # fmt: skip
 
 
-def _claims(made: Set, errors: Mapping[str, np.ndarray], hand: np.ndarray) -> list[Claim]:
+def _claims(made: Set, errors: Mapping[str, np.ndarray], hand: np.ndarray) -> list[cs.Claim]:
     mean = {name: error.mean(axis=0) for name, error in errors.items()}
-    at = {name: {lasts: float(one[round(lasts / BIN)]) for lasts in PREPARED} for name, one in mean.items()}
+    at = {name: {lasts: float(one[round(lasts / cs.tasks.BIN)]) for lasts in PREPARED} for name, one in mean.items()}
     torque = np.abs(torques(hand))
-    speed = np.linalg.norm(np.diff(hand, axis=1), axis=2).max() / DT
+    speed = np.linalg.norm(np.diff(hand, axis=1), axis=2).max() / cs.tasks.DT
     naive = {0.05: 0.997, 0.1: 0.973, 0.2: 0.842, 0.3: 0.695, 0.5: 0.415}
     return [
-        Claim("peak speed of the hand that is wanted (m/s)", float(speed), 0.835, 0.845, VERIFIED.format("0.84")),
-        Claim("largest shoulder torque (N m)", float(torque[..., 0].max()), 3.44 * 0.98, 3.44 * 1.02, VERIFIED.format("3.44, within 2 %")),
-        Claim("largest elbow torque (N m)", float(torque[..., 1].max()), 1.01 * 0.98, 1.01 * 1.02, VERIFIED.format("1.01, within 2 %")),
-        Claim("feedback: error after 50 ms", at[FEEDBACK][0.05], 0, 3 * 0.0075, VERIFIED.format("0.0075, up to three times")),
-        Claim("feedback: error after 100 ms", at[FEEDBACK][0.1], 0, 0.01, VERIFIED.format("0.0012, with a floor of 0.003 to 0.005")),
-        *(Claim(f"naive: error after {1e3 * lasts:g} ms", at[NAIVE][lasts], value - 0.25, value + 0.25, VERIFIED.format(f"{value}, within 0.25"))
-          for lasts, value in naive.items()),
-        Claim("naive over feedback after 100 ms", at[NAIVE][0.1] / at[FEEDBACK][0.1], 100, np.inf, "threshold of the independent implementation"),
-        Claim("least cost of feedback, summed over directions", made.costs[0], 18.3 / 2, 18.3 * 2, VERIFIED.format("18.3, within a factor of two")),
-        Claim("the same without control", made.costs[1], 596 / 2, 596 * 2, VERIFIED.format("596, within a factor of two")),
-    ]  # fmt: skip
+        cs.Claim("peak speed of the hand that is wanted (m/s)", float(speed), 0.835, 0.845, VERIFIED.format("0.84")),
+        cs.Claim("largest shoulder torque (N m)", float(torque[..., 0].max()), 3.44 * 0.98, 3.44 * 1.02, VERIFIED.format("3.44, within 2 %")),
+        cs.Claim("largest elbow torque (N m)", float(torque[..., 1].max()), 1.01 * 0.98, 1.01 * 1.02, VERIFIED.format("1.01, within 2 %")),
+        cs.Claim("feedback: error after 50 ms", at[FEEDBACK][0.05], 0, 3 * 0.0075, VERIFIED.format("0.0075, up to three times")),
+        cs.Claim("feedback: error after 100 ms", at[FEEDBACK][0.1], 0, 0.01, VERIFIED.format("0.0012, with a floor of 0.003 to 0.005")),
+        *(
+            cs.Claim(f"naive: error after {1e3 * lasts:g} ms", at[NAIVE][lasts], value - 0.25, value + 0.25, VERIFIED.format(f"{value}, within 0.25"))
+            for lasts, value in naive.items()
+        ),
+        cs.Claim("naive over feedback after 100 ms", at[NAIVE][0.1] / at[FEEDBACK][0.1], 100, np.inf, "threshold of the independent implementation"),
+        cs.Claim(
+            "least cost of feedback, summed over directions", made.costs[0], 18.3 / 2, 18.3 * 2, VERIFIED.format("18.3, within a factor of two")
+        ),
+        cs.Claim("the same without control", made.costs[1], 596 / 2, 596 * 2, VERIFIED.format("596, within a factor of two")),
+    ]
 
 
 def _within(error: np.ndarray) -> str:
     below = np.flatnonzero(error.mean(axis=0) < 0.1)
-    return f"within {1e3 * BIN * below[0]:.0f} ms" if len(below) else f"not within {1e3 * LONG:.0f} ms"
+    return f"within {1e3 * cs.tasks.BIN * below[0]:.0f} ms" if len(below) else f"not within {1e3 * LONG:.0f} ms"
 
 
-def _answer(scores: Sequence[Score], errors: Mapping[str, np.ndarray], known: Mapping[str, np.ndarray], times: Sequence[float]) -> str:
+def _answer(scores: Sequence[cs.Score], errors: Mapping[str, np.ndarray], known: Mapping[str, np.ndarray], times: Sequence[float]) -> str:
     by = {(score.measure, score.student): score.estimate for score in scores}
     parts = []
     for name, error in errors.items():
@@ -318,19 +326,24 @@ def _answer(scores: Sequence[Score], errors: Mapping[str, np.ndarray], known: Ma
 
 
 def _pictures(
-    errors: Mapping[str, np.ndarray], known: Mapping[str, np.ndarray], moved: Mapping[tuple[str, float], Movement], times: Sequence[float],
+    errors: Mapping[str, np.ndarray],
+    known: Mapping[str, np.ndarray],
+    moved: Mapping[tuple[str, float], cs.body.Movement],
+    times: Sequence[float],
     hand: np.ndarray,
-) -> dict[str, Picture]:
-    wanted = 100 * (hand - np.array(HOME))[:, :: round(BIN / DT)]
+) -> dict[str, cs.Picture]:
+    wanted = 100 * (hand - np.array(HOME))[:, :: round(cs.tasks.BIN / cs.tasks.DT)]
     lines = {"none": np.ones(errors[FEEDBACK].shape[1])} | {f"{name}, {kind} readout": error.mean(axis=0)
              for kind, each in (("random", known), ("fitted", errors)) for name, error in each.items()}  # fmt: skip
-    figure = curves(1e3 * BIN * np.arange(errors[FEEDBACK].shape[1]), lines, xlabel="time of preparation (ms)", ylabel="prospective error")
+    figure = cs.figures.curves(
+        1e3 * cs.tasks.BIN * np.arange(errors[FEEDBACK].shape[1]), lines, xlabel="time of preparation (ms)", ylabel="prospective error"
+    )
     figure.axes[0].set_yscale("log")
     rows = {name: {f"{1e3 * lasts:g} ms": moved[name, lasts] for lasts in times} for name in errors}
     return {
-        "error": Picture(figure, "Prospective error of the movement", "Relative to no preparation; mean over reaches."),
-        "paths": Picture(
-            pushed(rows, wanted), "Where the hand goes after so much preparation",
+        "error": cs.Picture(figure, "Prospective error of the movement", "Relative to no preparation; mean over reaches."),
+        "paths": cs.Picture(
+            cs.figures.pushed(rows, wanted), "Where the hand goes after so much preparation",
             "A colour a reach; dashed: what is wanted. Torques are read out linearly of excitatory rates.",
         ),
     }  # fmt: skip
@@ -347,6 +360,7 @@ def _methods() -> list[str]:
 
     Naive preparation: the constant input that makes x* the place of rest. Feedback: K r and the constant that goes with it, K of the linear
     quadratic regulator with lambda = {PENALTY:g}; it acts on rates, which are rectified, and is switched off at the go cue, when an input common to
-    all units starts the movement. The whole of it is one card, simulated as it is written; the arm gets the torques in steps of {1e3 * BIN:g} ms.
+    all units starts the movement. The whole of it is one card, simulated as it is written; the arm gets the torques in steps of
+    {1e3 * cs.tasks.BIN:g} ms.
     """
     return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]

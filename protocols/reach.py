@@ -11,19 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cortex_sim import Claim, Model, Report, Task, Trials, load, move
-from cortex_sim.analysis import AXES, jpca, principal
-from cortex_sim.cards.edit import embodied
-from cortex_sim.fitting import Fitted, Job, Options, train_many
-from cortex_sim.report import Animation, Picture
-from cortex_sim.report.figures import in_motion, learning_curves, pushed, side_by_side
-from cortex_sim.runtime import timed
-from cortex_sim.simulation import Schedule, rate_of
-from cortex_sim.simulation.torch import trajectory
-from cortex_sim.statistics import Score, jackknifed, shuffled
-from cortex_sim.tasks import BIN, DISTANCE, REACH, centre_out
-from cortex_sim.tasks.body import NAMES, REACHING, Body, Load, Movement, Moving
-from cortex_sim.trials import derangement
+import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
@@ -31,7 +19,7 @@ OPEN, NETWORK, CLOSED = "circuit with a readout", "network on the arm", "circuit
 REACHES, PREPARATION, MOVEMENT, UNITS = 8, 0.3, 0.9, 100  # s before and after the go cue; UNITS of the network
 DURATION = {"preparation": PREPARATION, "movement": MOVEMENT}
 STEP, FINE = 5, 1  # ms: of circuits while they learn, and of a circuit that is run again
-LESSON = Options(epochs=180, batch=REACHES, rate=1e-2, patience=180, validation=0)
+LESSON = cs.Options(epochs=180, batch=REACHES, rate=1e-2, patience=180, validation=0)
 SLOWER = 5e-3  # learning rate of the network, all of whose weights learn
 END = 0.5  # s after the go cue, from where on the hand should be on the target
 PUSH, PUSHED = 2.0, (0.2, 0.3)  # N to the right at the hand, s after the go cue
@@ -59,16 +47,16 @@ class Reading:
         rates: of its units.
     """
 
-    fitted: Fitted
-    task: Task
-    movement: Movement
-    unseen: tuple[Task, Movement] | None
-    pushed: Movement
-    replayed: Movement
-    rates: Trials
+    fitted: cs.Fitted
+    task: cs.Task
+    movement: cs.body.Movement
+    unseen: tuple[cs.Task, cs.body.Movement] | None
+    cs.figures.pushed: cs.body.Movement
+    replayed: cs.body.Movement
+    rates: cs.Trials
 
 
-def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
+def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     """Teach three systems the same eight reaches of the same arm, and look at how each makes them.
 
     Args:
@@ -78,141 +66,177 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False) -> Report:
     """
     seconds: dict[str, float] = {}
     options = replace(LESSON, epochs=2) if smoke else LESSON
-    body = replace(REACHING, arm=replace(REACHING.arm, limits=((-np.inf, np.inf),) * 2)) if smoke else REACHING  # untaught, joints bend too far
+    body = (
+        replace(cs.body.REACHING, arm=replace(cs.body.REACHING.arm, limits=((-np.inf, np.inf),) * 2)) if smoke else cs.body.REACHING
+    )  # untaught, joints bend too far
     tasks = {name: _task(name, body) for name in (OPEN, NETWORK, CLOSED)}
-    circuit = embodied(model).with_arrays({}, dt=_step(STEP))
-    students = {OPEN: circuit, NETWORK: load("leaky_readout").with_arrays({}, units=UNITS), CLOSED: circuit}
+    circuit = cs.edit.embodied(model).with_arrays({}, dt=_step(STEP))
+    students = {OPEN: circuit, NETWORK: cs.load("leaky_readout").with_arrays({}, units=UNITS), CLOSED: circuit}
     rates = {OPEN: options.rate, NETWORK: SLOWER, CLOSED: options.rate}
-    jobs = {name: Job(one, tasks[name].wanted, tasks[name], seed, replace(options, rate=rates[name])) for name, one in students.items()}
-    with timed(seconds, "training"):
-        fitted = train_many(jobs)
-    with timed(seconds, "movements"):
+    jobs = {name: cs.fitting.Job(one, tasks[name].wanted, tasks[name], seed, replace(options, rate=rates[name])) for name, one in students.items()}
+    with cs.timed(seconds, "training"):
+        fitted = cs.fitting.train_many(jobs)
+    with cs.timed(seconds, "movements"):
         found = {name: _read(fitted[name], tasks[name]) for name in students}
         again = _again(found[CLOSED])
     scores = [score for name, one in found.items() for score in _scores(name, one, seed)]
-    return Report(
-        title=QUESTION, question=f"{REACHES} reaches of {DISTANCE:g} cm by {REACHING.arm.name} with six muscles; circuit: {model.title}.",
-        answer=_answer(found, scores), claims=_exact(found, again) + ([] if smoke else _claims(found, again)), scores=scores,
+    return cs.Report(
+        title=QUESTION,
+        question=f"{REACHES} reaches of {cs.tasks.REACH_DISTANCE:g} cm by {cs.body.REACHING.arm.name} with six muscles; circuit: {model.title}.",
+        answer=_answer(found, scores),
+        claims=_exact(found, again) + ([] if smoke else _claims(found, again)),
+        scores=scores,
         pictures=_pictures(found),
-        trials={f"rates of {name}": one.rates for name, one in found.items()}, models={name: one.fitted.model for name, one in found.items()},
+        trials={f"rates of {name}": one.rates for name, one in found.items()},
+        models={name: one.fitted.model for name, one in found.items()},
         methods=_methods(),
         facts={name: _fact(one) for name, one in found.items()} | ({"smoke run": "its numbers mean nothing"} if smoke else {}),
-        seed=seed, seconds=seconds,
-    )  # fmt: skip
+        seed=seed,
+        seconds=seconds,
+    )
 
 
 def _step(ms: float) -> dict[str, object]:
     return {"value": ms, "unit": "ms", "meaning": "integration step", "source": "chosen"}
 
 
-def _task(name: str, body: Body, directions: np.ndarray | int = REACHES) -> Task:
+def _task(name: str, body: cs.body.Body, directions: np.ndarray | int = REACHES) -> cs.Task:
     """The reaches as a system is told of them: a circuit with a readout is prepared by a cue of its own for each target and then left alone."""
     if name == OPEN:
-        return centre_out(directions, **DURATION, body=replace(body, delay=None), stay=False, each=True)
-    return centre_out(directions, **DURATION, body=body)
+        return cs.tasks.centre_out(directions, **DURATION, body=replace(body, delay=None), stay=False, each=True)
+    return cs.tasks.centre_out(directions, **DURATION, body=body)
 
 
-def _read(fitted: Fitted, task: Task) -> Reading:
+def _read(fitted: cs.Fitted, task: cs.Task) -> Reading:
     model, push = fitted.model, _push(task)
-    body, schedule = task.body, Schedule(model, model.arrays(), push)
+    body, schedule = task.body, cs.simulation.Problem(model, model.arrays(), push)
     assert body is not None
-    movement = move(model, task)[1]
-    postures = Moving.replay(body, movement.commands, schedule.dt, schedule.loads)[:, :: schedule.every]
-    replayed = Movement.of(body, postures, movement.commands, task.time)
+    movement = cs.move(model, task)[1]
+    postures = cs.body.Moving.replay(body, movement.commands, schedule.dt, schedule.loads)[:, :: schedule.every]
+    replayed = cs.body.Movement.of(body, postures, movement.commands, task.time)
     between = None
     if body.sensors:
         asked = _task(NETWORK, body, 360 / REACHES * (np.arange(REACHES) + 0.5))
-        between = (asked, move(model, asked)[1])
-    states = trajectory(Schedule(model, model.arrays(), task))
-    rates = Trials.from_arrays(rate_of(model, states), task.time, condition=task.condition, units="1")
-    return Reading(fitted, task, movement, between, move(model, push)[1], replayed, rates)
+        between = (asked, cs.move(model, asked)[1])
+    states = cs.simulation.trajectory(cs.simulation.Problem(model, model.arrays(), task))
+    rates = cs.Trials.from_arrays(cs.simulation.rate_of(model, states), task.time, condition=task.condition, units="1")
+    return Reading(fitted, task, movement, between, cs.move(model, push)[1], replayed, rates)
 
 
-def _push(task: Task) -> Task:
+def _push(task: cs.Task) -> cs.Task:
     course = ((task.fine_time >= PUSHED[0]) & (task.fine_time < PUSHED[1])).astype(float)
-    return replace(task, loads=(Load(course, force=np.tile([PUSH, 0.0], (task.trials, 1)), name="push"),))
+    return replace(task, loads=(cs.body.Load(course, force=np.tile([PUSH, 0.0], (task.trials, 1)), name="push"),))
 
 
-def _again(one: Reading) -> dict[str, Movement]:
+def _again(one: Reading) -> dict[str, cs.body.Movement]:
     """The circuit in closed loop by both backends, and with a step that is ten times as fine."""
-    both: dict[str, Movement] = {backend: move(one.fitted.model, one.task, backend=backend)[1] for backend in ("brian", "torch")}  # type: ignore[arg-type]
-    return both | {"fine": move(one.fitted.model.with_arrays({}, dt=_step(FINE)), one.task)[1]}
+    both: dict[str, cs.body.Movement] = {backend: cs.move(one.fitted.model, one.task, backend=backend)[1] for backend in ("brian", "torch")}  # type: ignore[arg-type]
+    return both | {"fine": cs.move(one.fitted.model.with_arrays({}, dt=_step(FINE)), one.task)[1]}
 
 
-def _missed(task: Task, movement: Movement) -> np.ndarray:
+def _missed(task: cs.Task, movement: cs.body.Movement) -> np.ndarray:
     """Mean distance from the target from END on, cm, (reach,)."""
     assert task.targets is not None
     late = task.time >= END - 1e-9
     return np.linalg.norm(movement.made[:, late] - task.targets.values[:, late], axis=2).mean(axis=1)
 
 
-def _off(one: Reading, other: Movement) -> np.ndarray:
+def _off(one: Reading, other: cs.body.Movement) -> np.ndarray:
     """Mean distance of the hand from where it is without the push, from END on, cm, (reach,)."""
     late = one.task.time >= END - 1e-9
     return np.linalg.norm(other.made[:, late] - one.movement.made[:, late], axis=2).mean(axis=1)
 
 
-def _scores(name: str, one: Reading, seed: int) -> list[Score]:
+def _scores(name: str, one: Reading, seed: int) -> list[cs.Score]:
     split, over = f"{REACHES} reaches, all taught", "reaches"
     scores = [_distance(MEASURES[0], name, split, one.task, one.movement, seed)]
     if one.unseen:
         scores.append(_distance(MEASURES[1], name, f"{REACHES} reaches between those taught", *one.unseen, seed))
     speed = np.linalg.norm(one.movement.velocity, axis=2)
-    reaching = (one.task.time >= REACH[0]) & (one.task.time < REACH[1])
+    reaching = (one.task.time >= cs.tasks.REACH_WINDOW[0]) & (one.task.time < cs.tasks.REACH_WINDOW[1])
     ratio = speed[:, reaching].max(axis=1) / speed[:, reaching].mean(axis=1)
-    scores.append(Score(
+    scores.append(cs.Score(
         MEASURES[2], name, split, float(ratio.mean()), "closer", 15 / 8, None, "a closed form is compared with",
-        jackknifed(lambda kept: float(ratio[kept].mean()), REACHES), over, ceiling_reason="minimum jerk is a closed form",
+        cs.statistics.jackknifed(lambda kept: float(ratio[kept].mean()), REACHES), over, ceiling_reason="minimum jerk is a closed form",
     ))  # fmt: skip
     left, without = _off(one, one.pushed), _off(one, one.replayed)
-    scores.append(Score(
-        MEASURES[3], name, split, 1 - float(left.sum() / without.sum()), "higher", 1.0, None, "0 without feedback, exactly: replayed commands",
-        jackknifed(lambda kept: 1 - float(left[kept].sum() / without[kept].sum()), REACHES), over, ceiling_reason="nothing says how much can be",
-        settings={"left_cm": left.tolist(), "replayed_cm": without.tolist()},
-    ))  # fmt: skip
+    scores.append(
+        cs.Score(
+            MEASURES[3],
+            name,
+            split,
+            1 - float(left.sum() / without.sum()),
+            "higher",
+            1.0,
+            None,
+            "0 without feedback, exactly: replayed commands",
+            cs.statistics.jackknifed(lambda kept: 1 - float(left[kept].sum() / without[kept].sum()), REACHES),
+            over,
+            ceiling_reason="nothing says how much can be",
+            settings={"left_cm": left.tolist(), "replayed_cm": without.tolist()},
+        )
+    )
     return [*scores, _turning(name, one, split, seed)]
 
 
-def _distance(measure: str, name: str, split: str, task: Task, movement: Movement, seed: int) -> Score:
+def _distance(measure: str, name: str, split: str, task: cs.Task, movement: cs.body.Movement, seed: int) -> cs.Score:
     rng = np.random.default_rng(np.random.SeedSequence((seed, ORDER)))
     missed = _missed(task, movement)
-    null = np.array([_missed(task.select(derangement(task.trials, rng)), movement).mean() for _ in range(NULLS)])
-    return Score(
+    null = np.array([_missed(task.select(cs.trials.derangement(task.trials, rng)), movement).mean() for _ in range(NULLS)])
+    return cs.Score(
         measure, name, split, float(missed.mean()), "lower", 0.0, null, "targets of other reaches",
-        jackknifed(lambda kept: float(missed[kept].mean()), task.trials), "reaches", ceiling=0.0,
+        cs.statistics.jackknifed(lambda kept: float(missed[kept].mean()), task.trials), "reaches", ceiling=0.0,
         settings={"ceiling": "the path that is asked for", "cm": missed.tolist()},
     )  # fmt: skip
 
 
-def _turning(name: str, one: Reading, split: str, seed: int) -> Score:
+def _turning(name: str, one: Reading, split: str, seed: int) -> cs.Score:
     rates = one.rates.window(*MOVING).rate
-    states = principal(rates - rates.mean(axis=0), AXES)
+    states = cs.analysis.principal_components(rates - rates.mean(axis=0), cs.analysis.JPCA_AXES)
     rng = np.random.default_rng(np.random.SeedSequence((seed, TURNED)))
-    null = np.array([jpca(shuffled(states, rng), BIN).r2_skew for _ in range(NULLS)])
-    interval = jackknifed(lambda kept: jpca(principal((rates - rates.mean(axis=0))[kept], AXES), BIN).r2_skew, len(rates))
-    return Score(
-        MEASURES[4], name, split, jpca(states, BIN).r2_skew, "higher", 1.0, null, "reaches of each axis permuted", interval, "reaches",
+    null = np.array([cs.analysis.jpca(cs.statistics.permuted_conditions(states, rng), cs.tasks.BIN).r2_skew for _ in range(NULLS)])
+    interval = cs.statistics.jackknifed(
+        lambda kept: (
+            cs.analysis.jpca(cs.analysis.principal_components((rates - rates.mean(axis=0))[kept], cs.analysis.JPCA_AXES), cs.tasks.BIN).r2_skew
+        ),
+        len(rates),
+    )
+    return cs.Score(
+        MEASURES[4],
+        name,
+        split,
+        cs.analysis.jpca(states, cs.tasks.BIN).r2_skew,
+        "higher",
+        1.0,
+        null,
+        "reaches of each axis permuted",
+        interval,
+        "reaches",
         ceiling_reason="rates are without noise",
-    )  # fmt: skip
+    )
 
 
-def _exact(found: Mapping[str, Reading], again: Mapping[str, Movement]) -> list[Claim]:
+def _exact(found: Mapping[str, Reading], again: Mapping[str, cs.body.Movement]) -> list[cs.Claim]:
     apart = np.abs(again["brian"].made - again["torch"].made).max()
     alone = np.abs(_off(found[OPEN], found[OPEN].pushed) - _off(found[OPEN], found[OPEN].replayed)).max()
     return [
-        Claim(f"{CLOSED}: largest distance between the hand that Brian2 moves and the one that torch moves (cm)", float(apart), 0, 1e-8, "round-off"),
-        Claim(f"{OPEN}: largest difference that its being pushed makes to its commands (cm at the hand)", float(alone), 0, 1e-8, "nothing is felt"),
+        cs.Claim(
+            f"{CLOSED}: largest distance between the hand that Brian2 moves and the one that torch moves (cm)", float(apart), 0, 1e-8, "round-off"
+        ),
+        cs.Claim(
+            f"{OPEN}: largest difference that its being pushed makes to its commands (cm at the hand)", float(alone), 0, 1e-8, "nothing is felt"
+        ),
     ]
 
 
-def _claims(found: Mapping[str, Reading], again: Mapping[str, Movement]) -> list[Claim]:
-    claims = [Claim(f"{name}: largest distance from the target (cm)", float(_missed(one.task, one.movement).max()), 0, 1, GOAL)
+def _claims(found: Mapping[str, Reading], again: Mapping[str, cs.body.Movement]) -> list[cs.Claim]:
+    claims = [cs.Claim(f"{name}: largest distance from the target (cm)", float(_missed(one.task, one.movement).max()), 0, 1, GOAL)
               for name, one in found.items()]  # fmt: skip
     fine = float(_missed(found[CLOSED].task, again["fine"]).max())
-    return [*claims, Claim(f"{CLOSED}: the same with a step of {FINE} ms instead of {STEP} ms (cm)", fine, 0, 1, BOUND)]
+    return [*claims, cs.Claim(f"{CLOSED}: the same with a step of {FINE} ms instead of {STEP} ms (cm)", fine, 0, 1, BOUND)]
 
 
-def _answer(found: Mapping[str, Reading], scores: list[Score]) -> str:
+def _answer(found: Mapping[str, Reading], scores: list[cs.Score]) -> str:
     by = {(score.measure, score.student): score.estimate for score in scores}
     missed = ", ".join(f"{name} {by[MEASURES[0], name]:.2f} cm" for name in found)
     corrected = ", ".join(f"{name} {by[MEASURES[3], name]:.0%}" for name in found)
@@ -223,7 +247,7 @@ def _answer(found: Mapping[str, Reading], scores: list[Score]) -> str:
     )
 
 
-def _pictures(found: Mapping[str, Reading]) -> dict[str, Picture | Animation]:
+def _pictures(found: Mapping[str, Reading]) -> dict[str, cs.Picture | cs.Animation]:
     task = found[OPEN].task
     assert task.targets is not None
     wanted, moved = task.targets.values, {name: one.movement for name, one in found.items()}
@@ -234,22 +258,27 @@ def _pictures(found: Mapping[str, Reading]) -> dict[str, Picture | Animation]:
     names = [f"{angle:g} deg" for angle in task.condition]
     courses = {name: (one.fitted.train, one.fitted.validation) for name, one in found.items()}
     return {
-        "side_by_side": Picture(
-            side_by_side(moved, wanted, task.time, NAMES), "The same reaches by three systems",
+        "side_by_side": cs.Picture(
+            cs.figures.side_by_side(moved, wanted, task.time, cs.body.MUSCLE_NAMES),
+            "The same reaches by three systems",
             "A colour a reach; dashed: minimum jerk. Torques are those of the muscles; activation 1 is a muscle's strength.",
         ),
-        "in_motion": Animation(
-            in_motion(moved, REACHING.arm, task.time, names), "The arms in motion", "All reaches at once, at the speed at which they were made.",
+        "in_motion": cs.Animation(
+            cs.figures.in_motion(moved, cs.body.REACHING.arm, task.time, names),
+            "The arms in motion",
+            "All reaches at once, at the speed at which they were made.",
         ),
-        "pushed": Picture(
-            pushed(rows, wanted), f"A push of {PUSH:g} N to the right, {PUSHED[0]:g} to {PUSHED[1]:g} s after the go cue",
+        "pushed": cs.Picture(
+            cs.figures.pushed(rows, wanted),
+            f"A push of {PUSH:g} N to the right, {PUSHED[0]:g} to {PUSHED[1]:g} s after the go cue",
             "Above: what each system does; below: what the same arm does with the commands of the reach that was not pushed.",
         ),
-        "learning": Picture(
-            learning_curves(courses, ylabel="squared distance (cm²)"), "Learning curves",
+        "learning": cs.Picture(
+            cs.figures.learning_curves(courses, ylabel="squared distance (cm²)"),
+            "Learning curves",
             "Squared distance from the path, mean over axes and times. Solid: after each epoch; dashed: while it learned. No reach is held out.",
         ),
-    }  # fmt: skip
+    }
 
 
 def _fact(one: Reading) -> str:
@@ -260,10 +289,12 @@ def _fact(one: Reading) -> str:
 def _methods() -> list[str]:
     text = f"""
     The arm has two joints and six muscles; outputs of each system are the logits of the excitations of the muscles, which follow with 50 ms.
-    Targets are shown {PREPARATION:g} s before the go cue; the hand should stay until {REACH[0]:g} s after it and then reach {DISTANCE:g} cm by
-    minimum jerk within {REACH[1] - REACH[0]:g} s, and stay there for {MOVEMENT - REACH[1]:g} s. The error that is descended is the squared
+    Targets are shown {PREPARATION:g} s before the go cue; the hand should stay until {cs.tasks.REACH_WINDOW[0]:g} s after it and then reach
+    {cs.tasks.REACH_DISTANCE:g} cm by
+    minimum jerk within {cs.tasks.REACH_WINDOW[1] - cs.tasks.REACH_WINDOW[0]:g} s, and stay there for {MOVEMENT - cs.tasks.REACH_WINDOW[1]:g} s. The
+    error that is descended is the squared
     distance of the hand from that path at all times, back-propagated through the arm and, where there is feedback, through what was felt
-    {1e3 * (REACHING.delay or 0):g} ms earlier: length and velocity of every muscle.
+    {1e3 * (cs.body.REACHING.delay or 0):g} ms earlier: length and velocity of every muscle.
 
     {OPEN}: each target has a cue of its own, which prepares the circuit and goes off at the go cue; from then on the circuit is left alone and
     feels nothing. {NETWORK}: a leaky network, all of whose weights learn. {CLOSED}: the same circuit told where the target is, until the end. Of

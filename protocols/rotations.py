@@ -15,16 +15,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from cortex_sim import Claim, Model, Report, Trials, simulate
-from cortex_sim.analysis import AXES, SD, Rotations, jpca, mixtures, normalised, preferred_states, principal, span
-from cortex_sim.comparison import peak_sequence, random_decay, reduced, rotation, smooth_noise, velocity_tuned
-from cortex_sim.errors import TrialsError
-from cortex_sim.report import Picture
-from cortex_sim.report.figures import annotated, rotation_planes
-from cortex_sim.runtime import timed, track
-from cortex_sim.statistics import MaximumEntropy, Score, inverted, jackknifed, p_value, remembered, rephased, sequence, shuffled
-from cortex_sim.tasks import BIN, free_run
-from cortex_sim.trials import read
+import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
@@ -43,7 +34,7 @@ PERMUTED, INVERTED = f"{CIRCUIT[6]}, permuted", f"{CIRCUIT[6]}, half inverted"
 SHUFFLED, ENTROPY, PEAK = "conditions of each unit permuted", "tensor maximum entropy", "one course a unit"
 MIRRORED, PHASES = "half of the conditions inverted", "phases randomised"
 SKEW, LINEAR, RATIO, SHARE = "R²(M_skew)", "R²(M)", "R²(M_skew)/R²(M)", "variance in the first plane"
-READINGS: Mapping[str, Callable[[Rotations], float]] = {
+READINGS: Mapping[str, Callable[[cs.analysis.Rotations], float]] = {
     SKEW: lambda found: found.r2_skew, LINEAR: lambda found: found.r2, RATIO: lambda found: found.ratio,
     SHARE: lambda found: float(found.variance[0]) if found.variance.size else 0.0,
 }  # fmt: skip
@@ -56,12 +47,12 @@ class Turning:
     """What jPCA finds in a data set, and R²(M_skew) of its surrogates by name."""
 
     states: np.ndarray
-    found: Rotations
+    found: cs.analysis.Rotations
     nulls: Mapping[str, np.ndarray]
 
 
 @threadpool_limits.wrap(limits=1)
-def run(model: Model, *, seed: int = 0, smoke: bool = False, recording: str | Path | None = None) -> Report:
+def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: str | Path | None = None) -> cs.Report:
     """Look for rotations where they are known to be, where they are known not to be, and in a recording.
 
     Args:
@@ -76,23 +67,23 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False, recording: str | Pa
     seconds: dict[str, float] = {}
     model = model.with_arrays({}, units=min(model.units, 30)) if smoke and not model.weights else model
     recorded = None if recording is None else _recorded(Path(recording))
-    with timed(seconds, "data"), track("data") as report:
+    with cs.timed(seconds, "data"), cs.track("data") as report:
         circuits, trials = _circuits(model, seed, 1 if smoke else DRAWS)
         draws = []
         for number, states in enumerate(circuits):
             report(number / len(circuits), "")
             draws.append(_planted(np.random.default_rng(np.random.SeedSequence((seed, number, PLANTED))), states))
     first = draws[0] | ({} if recorded is None else {RECORDING: recorded})
-    with timed(seconds, "surrogates"), track("surrogates") as report:
+    with cs.timed(seconds, "surrogates"), cs.track("surrogates") as report:
         turning = {}
         for number, (name, states) in enumerate(first.items()):
             report(number / len(first), name)
             turning[name] = _turning(states, seed, SMOKE_NULLS if smoke else NULLS)
-    with timed(seconds, "draws"):
+    with cs.timed(seconds, "draws"):
         mean = {name: _means([_jpca(draw[name]) for draw in draws]) for name in draws[0]}
-    with timed(seconds, "scores"):
+    with cs.timed(seconds, "scores"):
         scores = _scores(turning)
-    return Report(
+    return cs.Report(
         title=QUESTION, question=f"Circuit: {model.title} ({model.paper}), and activity whose dynamics were put there or left out.",
         answer=_answer(turning), claims=[] if smoke else _claims(turning, mean), scores=scores, pictures=_pictures(turning),
         trials=trials, models={"circuit": model}, methods=_methods(),
@@ -102,75 +93,84 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False, recording: str | Pa
 
 
 def _recorded(path: Path) -> np.ndarray:
-    trials = read(path)
-    if "rate" not in trials.dataset or trials.time[0] > WINDOW[0] + BIN / 2 or trials.time[-1] < WINDOW[1] - BIN / 2:
-        raise TrialsError(f"{path}: should hold condition averages from {WINDOW[0] * 1e3:g} to {WINDOW[1] * 1e3:g} ms about movement onset.")
-    return normalised(trials.window(WINDOW[0], WINDOW[1] + BIN).rate, np.ptp(trials.rate, axis=(0, 1)))
+    trials = cs.read(path)
+    if "rate" not in trials.dataset or trials.time[0] > WINDOW[0] + cs.tasks.BIN / 2 or trials.time[-1] < WINDOW[1] - cs.tasks.BIN / 2:
+        raise cs.errors.TrialsError(
+            f"{path}: should hold condition averages from {WINDOW[0] * 1e3:g} to {WINDOW[1] * 1e3:g} ms about movement onset."
+        )
+    return cs.analysis.soft_normalised(trials.window(WINDOW[0], WINDOW[1] + cs.tasks.BIN).rate, np.ptp(trials.rate, axis=(0, 1)))
 
 
-def _circuits(model: Model, seed: int, draws: int) -> tuple[list[dict[str, np.ndarray]], dict[str, Trials]]:
+def _circuits(model: cs.Model, seed: int, draws: int) -> tuple[list[dict[str, np.ndarray]], dict[str, cs.Trials]]:
     """Normalised rates of the circuit from mixtures of few and of many preferred states, as many times as asked, and the first of them raw."""
-    preferred = preferred_states(model)
+    preferred = cs.analysis.preferred_states(model)
     states: list[dict[str, np.ndarray]] = [{} for _ in range(draws)]
     trials = {}
     for k in MIXED:
-        starts = mixtures(preferred, CONDITIONS * draws, k=min(k, model.units), seed=seed, sd=SD)
-        runs = simulate(model, free_run(starts, BINS * BIN), seed=seed)
+        starts = cs.analysis.mixtures(preferred, CONDITIONS * draws, k=min(k, model.units), seed=seed, sd=cs.analysis.STATE_SD)
+        runs = cs.simulate(model, cs.tasks.free_run(starts, BINS * cs.tasks.BIN), seed=seed)
         trials[CIRCUIT[k]] = runs.select(np.arange(CONDITIONS))
         for one, rates in zip(states, np.split(runs.rate, draws), strict=True):
-            one[CIRCUIT[k]] = normalised(rates, np.ptp(rates, axis=(0, 1)))
+            one[CIRCUIT[k]] = cs.analysis.soft_normalised(rates, np.ptp(rates, axis=(0, 1)))
     return states, trials
 
 
 def _planted(rng: np.random.Generator, circuit: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Activity with known answers, its mean over conditions removed."""
-    size: dict[str, Any] = {"conditions": CONDITIONS, "bins": BINS, "units": UNITS, "dt": BIN}
-    made = {ROTATION: rotation(rng, frequency=FREQUENCY, noise=NOISE, **size)} | dict(circuit)
-    made[PERMUTED], made[INVERTED] = shuffled(circuit[CIRCUIT[6]], rng), inverted(circuit[CIRCUIT[6]], rng)
-    made[DECAY] = random_decay(rng, gain=GAIN, tau=TAU, **(size | {"units": MANY}))
-    made[SMOOTH] = smooth_noise(rng, width=WIDTH, **size)
-    made |= {TUNED[latency]: velocity_tuned(rng, latency=latency, **size) for latency in LATENCIES}
-    made[PEAKS] = peak_sequence(rng, **size)
+    size: dict[str, Any] = {"conditions": CONDITIONS, "bins": BINS, "units": UNITS, "dt": cs.tasks.BIN}
+    made = {ROTATION: cs.measures.planted_rotation(rng, frequency=FREQUENCY, noise=NOISE, **size)} | dict(circuit)
+    made[PERMUTED], made[INVERTED] = (
+        cs.statistics.permuted_conditions(circuit[CIRCUIT[6]], rng),
+        cs.statistics.half_inverted(circuit[CIRCUIT[6]], rng),
+    )
+    made[DECAY] = cs.measures.random_decay(rng, gain=GAIN, tau=TAU, **(size | {"units": MANY}))
+    made[SMOOTH] = cs.measures.smooth_noise(rng, width=WIDTH, **size)
+    made |= {TUNED[latency]: cs.measures.velocity_tuned(rng, latency=latency, **size) for latency in LATENCIES}
+    made[PEAKS] = cs.measures.peak_sequence(rng, **size)
     return {name: states - states.mean(axis=0) for name, states in made.items()}
 
 
-def _jpca(states: np.ndarray) -> Rotations:
-    return jpca(principal(states, max(2, min(AXES, span(states)) // 2 * 2)), BIN)
+def _jpca(states: np.ndarray) -> cs.analysis.Rotations:
+    return cs.analysis.jpca(
+        cs.analysis.principal_components(states, max(2, min(cs.analysis.JPCA_AXES, cs.analysis.spanned_axes(states)) // 2 * 2)), cs.tasks.BIN
+    )
 
 
 def _turning(states: np.ndarray, seed: int, nulls: int) -> Turning:
     """Surrogates that do not care about axes are made of the principal components, which are fewer than units."""
-    few = reduced(states)
-    entropy = MaximumEntropy.of(few)
+    few = cs.measures.principal_part(states)
+    entropy = cs.statistics.MaximumEntropy.of(few)
     makers = {
-        SHUFFLED: lambda rng: shuffled(states, rng), MIRRORED: lambda rng: inverted(few, rng), PHASES: lambda rng: rephased(few, rng),
+        SHUFFLED: lambda rng: cs.statistics.permuted_conditions(states, rng),
+        MIRRORED: lambda rng: cs.statistics.half_inverted(few, rng),
+        PHASES: lambda rng: cs.statistics.random_phases(few, rng),
         ENTROPY: entropy.draw,
-    }  # fmt: skip
+    }
     found = {}
     for number, (name, make) in enumerate(makers.items()):
         streams = np.random.SeedSequence((seed, number, CHANCE)).spawn(nulls)
         found[name] = np.array([_skew(make(np.random.default_rng(one))) for one in streams])
-    return Turning(states, _jpca(states), found | {PEAK: np.array([_skew(sequence(states))])})
+    return Turning(states, _jpca(states), found | {PEAK: np.array([_skew(cs.statistics.one_course_per_unit(states))])})
 
 
 def _skew(states: np.ndarray) -> float:
-    about = reduced(states - states.mean(axis=0))
-    return _jpca(about).r2_skew if span(about) > 1 else 0.0
+    about = cs.measures.principal_part(states - states.mean(axis=0))
+    return _jpca(about).r2_skew if cs.analysis.spanned_axes(about) > 1 else 0.0
 
 
-def _means(found: Sequence[Rotations]) -> dict[str, float]:
+def _means(found: Sequence[cs.analysis.Rotations]) -> dict[str, float]:
     return {label: float(np.mean([read_(one) for one in found])) for label, read_ in READINGS.items()}
 
 
-def _scores(turning: Mapping[str, Turning]) -> list[Score]:
+def _scores(turning: Mapping[str, Turning]) -> list[cs.Score]:
     scores = []
     for name, one in turning.items():
-        few = reduced(one.states)
-        without = remembered(lambda kept, few=few: _jpca(few[kept]))
+        few = cs.measures.principal_part(one.states)
+        without = cs.statistics.remembered(lambda kept, few=few: _jpca(few[kept]))
         for label, read_ in READINGS.items():
-            interval = jackknifed(lambda kept, read_=read_, without=without: read_(without(kept)), len(few))
+            interval = cs.statistics.jackknifed(lambda kept, read_=read_, without=without: read_(without(kept)), len(few))
             for surrogate, null in one.nulls.items() if label == SKEW else [(SHUFFLED, None)]:
-                scores.append(Score(
+                scores.append(cs.Score(
                     label if null is None else f"{label}, {surrogate}", name, "all conditions", read_(one.found), "higher", 1.0, null,
                     "surrogates are compared by R²(M_skew)" if null is None else surrogate, interval, "conditions",
                     ceiling_reason="a description of one data set; nothing is predicted",
@@ -178,30 +178,39 @@ def _scores(turning: Mapping[str, Turning]) -> list[Score]:
     return sorted(scores, key=lambda score: list(dict.fromkeys(one.measure for one in scores)).index(score.measure))
 
 
-def _claims(turning: Mapping[str, Turning], mean: Mapping[str, Mapping[str, float]]) -> list[Claim]:
+def _claims(turning: Mapping[str, Turning], mean: Mapping[str, Mapping[str, float]]) -> list[cs.Claim]:
     """Means over draws where chance decides; surrogates of the first draw."""
     share = {name: float(one.nulls[PEAK][0]) / one.found.r2_skew for name, one in turning.items() if one.found.r2_skew > 0}
     return [
-        Claim(f"{ROTATION}: {SKEW}", mean[ROTATION][SKEW], 0.952, 1.0, INDEPENDENT.format("0.976", 0.024)),
-        Claim(f"{ROTATION}: frequency of the first plane (Hz)", turning[ROTATION].found.fastest, 1.44, 1.56, f"planted: {FREQUENCY} Hz, within 4 %"),
-        Claim(f"{CIRCUIT[2]}: {SKEW}", mean[CIRCUIT[2]][SKEW], 0.66, 0.91, INDEPENDENT.format("0.76, 0.81 (two circuits)", 0.1)),
-        Claim(f"{CIRCUIT[6]}: {SKEW}", mean[CIRCUIT[6]][SKEW], 0.15, 0.45, INDEPENDENT.format("0.29, 0.31 (two circuits)", 0.15)),
-        Claim(f"{CIRCUIT[20]}: {SKEW}", mean[CIRCUIT[20]][SKEW], 0.1, 0.25, INDEPENDENT.format("0.18, 0.16 (two circuits)", 0.08)),
-        Claim(f"{PERMUTED}: {SKEW}", mean[PERMUTED][SKEW], 0.0, 0.04, INDEPENDENT.format("0.02", 0.02)),
-        Claim(f"{DECAY}: {SKEW}", mean[DECAY][SKEW], 0.0, 0.03, INDEPENDENT.format("0.014", 0.01)),
-        Claim(f"{SMOOTH}: {SKEW}", mean[SMOOTH][SKEW], 0.0, 0.1, INDEPENDENT.format("0.051", 0.05)),
-        Claim(f"{SMOOTH}: {RATIO}, although nothing rotates", mean[SMOOTH][RATIO], 0.7, 0.9, INDEPENDENT.format("0.80", 0.1)),
-        Claim(f"{TUNED[0.0]}: {SKEW}", mean[TUNED[0.0]][SKEW], -1e-3, 1e-3, "closed form: 0, states and velocities are parallel"),
-        Claim(f"{TUNED[0.05]}: {SKEW}", mean[TUNED[0.05]][SKEW], 0.436, 0.736, INDEPENDENT.format("0.586", 0.15)),
-        Claim(f"{TUNED[0.1]}: {SKEW}", mean[TUNED[0.1]][SKEW], 0.809, 1.0, INDEPENDENT.format("0.909", 0.1)),
-        Claim(
-            f"{TUNED[0.1]}: p-value by permuting conditions, although nothing drives anything",
-            p_value(turning[TUNED[0.1]].found.r2_skew, turning[TUNED[0.1]].nulls[SHUFFLED]), 0.0, 0.05, "the false positive of this control",
+        cs.Claim(f"{ROTATION}: {SKEW}", mean[ROTATION][SKEW], 0.952, 1.0, INDEPENDENT.format("0.976", 0.024)),
+        cs.Claim(
+            f"{ROTATION}: frequency of the first plane (Hz)", turning[ROTATION].found.fastest, 1.44, 1.56, f"planted: {FREQUENCY} Hz, within 4 %"
         ),
-        *(Claim(f"{name}: share of {SKEW} left with one course a unit", share[name], 1 - 1e-6, 1 + 1e-6, "closed form: nothing else is in it")
-          for name in (TUNED[0.1], PEAKS)),
-        Claim(f"{ROTATION}: share of {SKEW} left with one course a unit", share[ROTATION], 0.0, 0.1, "a unit in a plane has two courses, cos, sin"),
-    ]  # fmt: skip
+        cs.Claim(f"{CIRCUIT[2]}: {SKEW}", mean[CIRCUIT[2]][SKEW], 0.66, 0.91, INDEPENDENT.format("0.76, 0.81 (two circuits)", 0.1)),
+        cs.Claim(f"{CIRCUIT[6]}: {SKEW}", mean[CIRCUIT[6]][SKEW], 0.15, 0.45, INDEPENDENT.format("0.29, 0.31 (two circuits)", 0.15)),
+        cs.Claim(f"{CIRCUIT[20]}: {SKEW}", mean[CIRCUIT[20]][SKEW], 0.1, 0.25, INDEPENDENT.format("0.18, 0.16 (two circuits)", 0.08)),
+        cs.Claim(f"{PERMUTED}: {SKEW}", mean[PERMUTED][SKEW], 0.0, 0.04, INDEPENDENT.format("0.02", 0.02)),
+        cs.Claim(f"{DECAY}: {SKEW}", mean[DECAY][SKEW], 0.0, 0.03, INDEPENDENT.format("0.014", 0.01)),
+        cs.Claim(f"{SMOOTH}: {SKEW}", mean[SMOOTH][SKEW], 0.0, 0.1, INDEPENDENT.format("0.051", 0.05)),
+        cs.Claim(f"{SMOOTH}: {RATIO}, although nothing rotates", mean[SMOOTH][RATIO], 0.7, 0.9, INDEPENDENT.format("0.80", 0.1)),
+        cs.Claim(f"{TUNED[0.0]}: {SKEW}", mean[TUNED[0.0]][SKEW], -1e-3, 1e-3, "closed form: 0, states and velocities are parallel"),
+        cs.Claim(f"{TUNED[0.05]}: {SKEW}", mean[TUNED[0.05]][SKEW], 0.436, 0.736, INDEPENDENT.format("0.586", 0.15)),
+        cs.Claim(f"{TUNED[0.1]}: {SKEW}", mean[TUNED[0.1]][SKEW], 0.809, 1.0, INDEPENDENT.format("0.909", 0.1)),
+        cs.Claim(
+            f"{TUNED[0.1]}: p-value by permuting conditions, although nothing drives anything",
+            cs.statistics.p_value(turning[TUNED[0.1]].found.r2_skew, turning[TUNED[0.1]].nulls[SHUFFLED]),
+            0.0,
+            0.05,
+            "the false positive of this control",
+        ),
+        *(
+            cs.Claim(f"{name}: share of {SKEW} left with one course a unit", share[name], 1 - 1e-6, 1 + 1e-6, "closed form: nothing else is in it")
+            for name in (TUNED[0.1], PEAKS)
+        ),
+        cs.Claim(
+            f"{ROTATION}: share of {SKEW} left with one course a unit", share[ROTATION], 0.0, 0.1, "a unit in a plane has two courses, cos, sin"
+        ),
+    ]
 
 
 def _answer(turning: Mapping[str, Turning]) -> str:
@@ -210,30 +219,30 @@ def _answer(turning: Mapping[str, Turning]) -> str:
         return f"{name} {one.found.r2_skew:.2f}, {one.nulls[PEAK][0]:.2f}, {one.nulls[ENTROPY].mean():.2f}"
 
     names = [name for name in (ROTATION, CIRCUIT[2], CIRCUIT[6], TUNED[0.1], PEAKS, RECORDING) if name in turning]
-    largest = max(p_value(turning[name].found.r2_skew, turning[name].nulls[SHUFFLED]) for name in names)
+    largest = max(cs.statistics.p_value(turning[name].found.r2_skew, turning[name].nulls[SHUFFLED]) for name in names)
     return (
         f"R²(M_skew) found, left when every unit has but one time course, and of tensor maximum entropy surrogates: {'; '.join(map(told, names))}. "
         f"Where the second is as large as the first, rotation is no evidence of dynamics; permuting conditions gives p ≤ {largest:.2g} for all."
     )
 
 
-def _pictures(turning: Mapping[str, Turning]) -> dict[str, Picture]:
+def _pictures(turning: Mapping[str, Turning]) -> dict[str, cs.Picture]:
     names = list(turning)
     skews = np.array([[one.found.r2_skew, *(null.mean() for null in one.nulls.values())] for one in turning.values()])
     values = np.array([[read_(one.found) for read_ in READINGS.values()] for one in turning.values()])
     surrogates = list(next(iter(turning.values())).nulls)
     return {
-        "surrogates": Picture(
-            annotated(skews, names, ["found", *surrogates], label="R²(M_skew)", low=0.0), "Rotation, and what is left of it in surrogates",
+        "surrogates": cs.Picture(
+            cs.figures.annotated(skews, names, ["found", *surrogates], label="R²(M_skew)", low=0.0), "Rotation, and what is left of it in surrogates",
             "Share of the flow that is rotation, in each data set and on average in its surrogates. One course a unit: every unit keeps its best "
             "single time course, scaled by condition, so that units peak one after another and no state drives the next.",
         ),
-        "readings": Picture(
-            annotated(values, names, list(READINGS), label="share of variance", low=0.0), "Never the ratio alone",
+        "readings": cs.Picture(
+            cs.figures.annotated(values, names, list(READINGS), label="share of variance", low=0.0), "Never the ratio alone",
             "All readings of jPCA: smooth noise and permuted conditions have as high a ratio as a rotation, of a flow that explains nothing.",
         ),
-        "planes": Picture(
-            rotation_planes({name: turning[name].found for name in DRAWN if name in turning}), "What rotations look like",
+        "planes": cs.Picture(
+            cs.figures.rotation_planes({name: turning[name].found for name in DRAWN if name in turning}), "What rotations look like",
             "The plane with the fastest rotation. Of what was simulated only the first three are dynamical systems.",
         ),
     }  # fmt: skip
@@ -241,10 +250,13 @@ def _pictures(turning: Mapping[str, Turning]) -> dict[str, Picture]:
 
 def _methods() -> Sequence[str]:
     text = f"""
-    Every data set has {CONDITIONS} conditions, {BINS} bins of {BIN * 1e3:g} ms; a recording has its own conditions, from {WINDOW[0] * 1e3:g} to
+    Every data set has {CONDITIONS} conditions, {BINS} bins of {cs.tasks.BIN * 1e3:g} ms; a recording has its own conditions, from
+    {WINDOW[0] * 1e3:g} to
     {WINDOW[1] * 1e3:g} ms about movement onset. Units of circuits and recordings are divided by their range plus 5 Hz; the mean over conditions is
-    removed at each time; {AXES} principal components of the window, or as many as are spanned, are analysed. Velocities are forward differences; the
-    rotational flow is the exact least-squares one. The circuit is released from random mixtures of the k states it amplifies most (s.d. {SD:g} Hz
+    removed at each time; {cs.analysis.JPCA_AXES} principal components of the window, or as many as are spanned, are analysed. Velocities are forward
+    differences; the
+    rotational flow is the exact least-squares one. The circuit is released from random mixtures of the k states it amplifies most (s.d.
+    {cs.analysis.STATE_SD:g} Hz
     over units). Tuned cells are scaled by the cosine of direction and follow the speed of the hand, with latencies of the standard deviation given.
 
     Surrogates: conditions permuted for each unit; half of the conditions mirrored about their first state; phases of the Fourier components of a

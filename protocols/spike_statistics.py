@@ -11,17 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cortex_sim import Claim, Report, Trials, simulate
-from cortex_sim.analysis import ALL, COUNTED, FOLDS, PAIRS, SPECTRUM_BIN, SYNCHRONY_BIN, SpikeStatistics, co_smoothing, of, power, synchrony
-from cortex_sim.cards.spiking import SpikingModel
-from cortex_sim.errors import OptionError, TrialsError
-from cortex_sim.report import Picture
-from cortex_sim.report._page import number
-from cortex_sim.report.figures import distributions, power_spectrum, raster, rate_bars, score_panels
-from cortex_sim.runtime import timed
-from cortex_sim.statistics import Score, jackknifed, poisson
-from cortex_sim.tasks import spontaneous
-from cortex_sim.trials import read
+import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "dura_bernal_2023_lif"
@@ -52,7 +42,7 @@ BETWEEN = "bound of this protocol: nearer to a Poisson process (1) than to a clo
 CLOSED = "closed form: 1 for Poisson units, give or take five standard errors"
 
 
-def run(model: SpikingModel, *, seed: int = 0, smoke: bool = False, recording: str | Path | None = None) -> Report:
+def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False, recording: str | Path | None = None) -> cs.Report:
     """Simulate spontaneous activity, draw as many units as were recorded, and put the statistics of their spikes side by side.
 
     Args:
@@ -67,20 +57,20 @@ def run(model: SpikingModel, *, seed: int = 0, smoke: bool = False, recording: s
     """
     seconds: dict[str, float] = {}
     draws = SMOKE_NULLS if smoke else NULLS
-    with timed(seconds, "simulation"):
+    with cs.timed(seconds, "simulation"):
         simulated = _simulated(model, seed, smoke)
     recorded = None if recording is None else _recorded(Path(recording))
-    with timed(seconds, "statistics"):
+    with cs.timed(seconds, "statistics"):
         sides = _matched(simulated, recorded, seed)
-        found = {name: of(trials, seed=seed) for name, trials in sides.items()}
+        found = {name: cs.analysis.spike_statistics(trials, seed=seed) for name, trials in sides.items()}
         wanted = INDEPENDENT if recorded is None else _estimates(found[RECORDING])
         scores = [score for name in sides for score in _scores(name, sides[name], found[name], wanted, draws, seed)]
-        whole = of(simulated, seed=seed)
+        whole = cs.analysis.spike_statistics(simulated, seed=seed)
         scores += _network_scores(simulated, whole, draws, seed)
-    with timed(seconds, "co-smoothing"):
+    with cs.timed(seconds, "co-smoothing"):
         scores += _co_smoothed(sides, seed)
     claims = _control(simulated, seed) + (_claims(model, whole, smoke) if model.name == MODEL else [])
-    return Report(
+    return cs.Report(
         title=QUESTION, question=f"Simulated: {model.title} ({model.paper}).", answer=_answer(found, whole), claims=claims, scores=scores,
         pictures=_pictures(model, simulated, sides, found, scores, seed),
         trials={"simulated": simulated} | ({} if recorded is None else {RECORDING: recorded}), models={"circuit": model},
@@ -88,27 +78,29 @@ def run(model: SpikingModel, *, seed: int = 0, smoke: bool = False, recording: s
     )  # fmt: skip
 
 
-def _simulated(model: SpikingModel, seed: int, smoke: bool) -> Trials:
+def _simulated(model: cs.SpikingModel, seed: int, smoke: bool) -> cs.Trials:
     """Spikes of the circuit left to itself, once it has settled."""
     if model.kind != "spiking":
-        raise OptionError(f"{model.name}: is of kind {model.kind!r}; this protocol needs a spiking circuit, such as {MODEL}.")
+        raise cs.errors.OptionError(f"{model.name}: is of kind {model.kind!r}; this protocol needs a spiking circuit, such as {MODEL}.")
     trials, duration = SMALL if smoke else (TRIALS, DURATION)
-    return simulate(model, spontaneous(duration, trials), seed=seed).window(TRANSIENT, duration)
+    return cs.simulate(model, cs.tasks.spontaneous(duration, trials), seed=seed).window(TRANSIENT, duration)
 
 
-def _recorded(path: Path) -> Trials:
+def _recorded(path: Path) -> cs.Trials:
     """The start of every recorded trial."""
-    trials = read(path)
+    trials = cs.read(path)
     if "spike_time" not in trials.dataset:
-        raise TrialsError(f"{path}: holds rates; this protocol needs the time of every spike in single trials.")
+        raise cs.errors.TrialsError(f"{path}: holds rates; this protocol needs the time of every spike in single trials.")
     start = float(trials.time[0])
     return trials.window(start, min(start + COUNTING, float(trials.stop.min())))
 
 
-def _matched(simulated: Trials, recorded: Trials | None, seed: int) -> dict[str, Trials]:
+def _matched(simulated: cs.Trials, recorded: cs.Trials | None, seed: int) -> dict[str, cs.Trials]:
     """As many units on every side, in trials of one length; a neuron slower than any recorded one would not have been recorded."""
     duration = COUNTING if recorded is None else recorded.time.size * recorded.bin
-    number, slowest = (UNITS, SLOWEST) if recorded is None else (recorded.shape[2], float(of(recorded, paired=2).rate.min()))
+    number, slowest = (
+        (UNITS, SLOWEST) if recorded is None else (recorded.shape[2], float(cs.analysis.spike_statistics(recorded, paired=2).rate.min()))
+    )
     pieces, rng = _cut(simulated, duration), np.random.default_rng(np.random.SeedSequence((seed, DRAW)))
     fast = np.bincount(pieces.spikes.unit, minlength=pieces.shape[2]) >= max(slowest * duration * pieces.shape[0], 1)
     deep = np.char.endswith(pieces.population.astype(str), DEEP)
@@ -120,7 +112,7 @@ def _matched(simulated: Trials, recorded: Trials | None, seed: int) -> dict[str,
     return sides
 
 
-def _cut(trials: Trials, duration: float) -> Trials:
+def _cut(trials: cs.Trials, duration: float) -> cs.Trials:
     """Consecutive pieces of every trial, as trials of their own."""
     start, bins = float(trials.time[0]), round(duration / trials.bin)
     pieces = max(1, int((trials.stop.min() - start) / duration + 1e-6))
@@ -128,27 +120,27 @@ def _cut(trials: Trials, duration: float) -> Trials:
     place = np.floor((when - start) / duration + 1e-9).astype(int)
     kept = place < pieces
     where = ((when - start - place * duration)[kept], unit[kept], (trial * pieces + place)[kept])
-    return Trials.from_spikes(
+    return cs.Trials.from_spikes(
         where, trials.bin * np.arange(bins), units=trials.shape[2], condition=np.repeat(trials.condition, pieces), population=trials.population,
         provenance=trials.provenance | {"pieces": pieces},
     )  # fmt: skip
 
 
-def _estimates(found: SpikeStatistics) -> dict[str, float]:
-    return {label: found.mean(key) for label, key in MEASURES.items()} | {SYNCHRONY: found.synchrony[ALL]}
+def _estimates(found: cs.analysis.SpikeStatistics) -> dict[str, float]:
+    return {label: found.mean(key) for label, key in MEASURES.items()} | {SYNCHRONY: found.synchrony[cs.analysis.ALL_UNITS]}
 
 
-def _scores(name: str, trials: Trials, found: SpikeStatistics, wanted: Mapping[str, float], draws: int, seed: int) -> list[Score]:
+def _scores(name: str, trials: cs.Trials, found: cs.analysis.SpikeStatistics, wanted: Mapping[str, float], draws: int, seed: int) -> list[cs.Score]:
     """Every statistic of one side; ``wanted`` names those that there is a value to be close to."""
-    null = [_estimates(of(poisson(trials, seed=seed + draw), seed=seed)) for draw in range(draws)]
+    null = [_estimates(cs.analysis.spike_statistics(cs.statistics.poisson_surrogate(trials, seed=seed + draw), seed=seed)) for draw in range(draws)]
     scores = []
     for label, estimate in _estimates(found).items():
         if label not in wanted:
             continue
         over, having, evaluate = _left_out(label, trials, found)
         surrogates = None if label == "mean rate (Hz)" else np.array([one[label] for one in null])
-        interval = jackknifed(evaluate, having) if having >= 3 else None
-        scores.append(Score(
+        interval = cs.statistics.jackknifed(evaluate, having) if having >= 3 else None
+        scores.append(cs.Score(
             label, name, f"{trials.shape[0]} trials of {trials.time.size * trials.bin * 1e3:g} ms", estimate, "closer", wanted[label],
             surrogates, SAME if surrogates is None else SURROGATE, interval, over if interval else f"{having} {over} have one; 3 are needed",
             ceiling_reason=NO_CEILING, settings={"drawn": trials.shape[2], over: having},
@@ -156,10 +148,10 @@ def _scores(name: str, trials: Trials, found: SpikeStatistics, wanted: Mapping[s
     return scores
 
 
-def _left_out(label: str, trials: Trials, found: SpikeStatistics) -> tuple[str, int, Callable[[np.ndarray], float]]:
+def _left_out(label: str, trials: cs.Trials, found: cs.analysis.SpikeStatistics) -> tuple[str, int, Callable[[np.ndarray], float]]:
     """What is left out in turn for the interval of a statistic, how many of them there are, and the statistic of those that are kept."""
     if label == SYNCHRONY:
-        return "trials", trials.shape[0], lambda kept: synchrony(trials.select(kept))
+        return "trials", trials.shape[0], lambda kept: cs.analysis.population_synchrony(trials.select(kept))
     key = MEASURES[label]
     values = found.correlation if key == "correlation" else np.atleast_2d(getattr(found, key))
     having = np.flatnonzero(np.isfinite(values).any(axis=0))
@@ -167,122 +159,154 @@ def _left_out(label: str, trials: Trials, found: SpikeStatistics) -> tuple[str, 
     return "units", len(having), lambda kept: found.mean(key, having[kept])
 
 
-def _network_scores(simulated: Trials, whole: SpikeStatistics, draws: int, seed: int) -> list[Score]:
+def _network_scores(simulated: cs.Trials, whole: cs.analysis.SpikeStatistics, draws: int, seed: int) -> list[cs.Score]:
     """Synchrony of whole populations, with trials left out in turn."""
-    surrogates = [poisson(simulated, seed=seed + draw) for draw in range(draws)]
+    surrogates = [cs.statistics.poisson_surrogate(simulated, seed=seed + draw) for draw in range(draws)]
     count, scores = simulated.shape[0], []
     shorter = [simulated.select(np.delete(np.arange(count), left)) for left in range(count)]
     for name, estimate in whole.synchrony.items():
-        null = np.array([synchrony(one, population=name) for one in surrogates])
-        without = [synchrony(one, population=name) for one in shorter]
+        null = np.array([cs.analysis.population_synchrony(one, population=name) for one in surrogates])
+        without = [cs.analysis.population_synchrony(one, population=name) for one in shorter]
 
         def evaluate(kept: np.ndarray, without: Sequence[float] = without, estimate: float = estimate) -> float:
             return estimate if len(kept) == count else without[np.setdiff1d(np.arange(count), kept)[0]]
 
-        interval, over = (jackknifed(evaluate, count), "trials") if count >= 3 else (None, f"{count} trials; 3 are needed")
-        units = int(((simulated.population == name) | (name == ALL)).sum())
-        scores.append(Score(
+        interval, over = (cs.statistics.jackknifed(evaluate, count), "trials") if count >= 3 else (None, f"{count} trials; 3 are needed")
+        units = int(((simulated.population == name) | (name == cs.analysis.ALL_UNITS)).sum())
+        scores.append(cs.Score(
             NETWORK, name, f"{count} trials", estimate, "closer", 1.0, null, SURROGATE, interval, over, ceiling_reason=NO_CEILING,
             settings={"units": units},
         ))  # fmt: skip
     return scores
 
 
-def _co_smoothed(sides: Mapping[str, Trials], seed: int) -> list[Score]:
+def _co_smoothed(sides: Mapping[str, cs.Trials], seed: int) -> list[cs.Score]:
     """What three quarters of the units tell of the spikes of the rest; sides with too few trials to leave some out have none."""
-    enough = {name: one for name, one in sides.items() if np.unique(one.condition, return_counts=True)[1].min() >= FOLDS}
-    found = {name: co_smoothing(trials, seed=seed) for name, trials in enough.items()}
+    enough = {name: one for name, one in sides.items() if np.unique(one.condition, return_counts=True)[1].min() >= cs.analysis.DECODING_FOLDS}
+    found = {name: cs.analysis.co_smoothing(trials, seed=seed) for name, trials in enough.items()}
     return [
-        Score(
-            CO_SMOOTHING, name, f"{len(one.gain)} trials", one.bits, "closer", found[RECORDING].bits if RECORDING in found else 0.0,
-            np.array([co_smoothing(poisson(enough[name], seed=seed + draw), seed=seed).bits for draw in range(SMOOTHED_NULLS)]), SURROGATE,
-            jackknifed(one.of, len(one.gain)), "trials", ceiling_reason="other units' spikes are no model of the rates",
+        cs.Score(
+            CO_SMOOTHING,
+            name,
+            f"{len(one.gain)} trials",
+            one.bits,
+            "closer",
+            found[RECORDING].bits if RECORDING in found else 0.0,
+            np.array(
+                [
+                    cs.analysis.co_smoothing(cs.statistics.poisson_surrogate(enough[name], seed=seed + draw), seed=seed).bits
+                    for draw in range(SMOOTHED_NULLS)
+                ]
+            ),
+            SURROGATE,
+            cs.statistics.jackknifed(one.of, len(one.gain)),
+            "trials",
+            ceiling_reason="other units' spikes are no model of the rates",
         )
         for name, one in found.items()
-    ]  # fmt: skip
+    ]
 
 
-def _claims(model: SpikingModel, whole: SpikeStatistics, smoke: bool) -> list[Claim]:
+def _claims(model: cs.SpikingModel, whole: cs.analysis.SpikeStatistics, smoke: bool) -> list[cs.Claim]:
     """What the calibrated motor cortex should do; another circuit makes no such claims."""
     summary = whole.summary()
     factors = {name: max(summary[name].rate / rate, rate / max(summary[name].rate, 1e-9)) for name, rate in _reference(model).items()}
     worst = max(factors, key=lambda name: factors[name])
-    rates = Claim(f"simulated: largest factor between a population's rate and the calibration's ({worst})", factors[worst], 1.0, FACTOR, CALIBRATED)
+    rates = cs.Claim(
+        f"simulated: largest factor between a population's rate and the calibration's ({worst})", factors[worst], 1.0, FACTOR, CALIBRATED
+    )
     return [
-        Claim("simulated: synchrony of the whole network (Fano factor in 5 ms bins)", whole.synchrony[ALL], 0.5, BURSTS, ASYNCHRONOUS),
-        Claim("simulated: mean CV2", whole.mean("cv2"), *IRREGULAR, BETWEEN),
+        cs.Claim(
+            "simulated: synchrony of the whole network (Fano factor in 5 ms bins)", whole.synchrony[cs.analysis.ALL_UNITS], 0.5, BURSTS, ASYNCHRONOUS
+        ),
+        cs.Claim("simulated: mean CV2", whole.mean("cv2"), *IRREGULAR, BETWEEN),
     ] + ([] if smoke else [rates])
 
 
-def _control(simulated: Trials, seed: int) -> list[Claim]:
+def _control(simulated: cs.Trials, seed: int) -> list[cs.Claim]:
     """What must come out for the surrogate, or the chain from spikes to numbers is broken."""
-    found = of(poisson(simulated, seed=seed), paired=2)
-    bins = simulated.shape[0] * round(simulated.time.size * simulated.bin / SYNCHRONY_BIN)
+    found = cs.analysis.spike_statistics(cs.statistics.poisson_surrogate(simulated, seed=seed), paired=2)
+    bins = simulated.shape[0] * round(simulated.time.size * simulated.bin / cs.analysis.SYNCHRONY_BIN)
     cells = max(1, np.isfinite(found.fano).sum())
     errors = {"synchrony": float(np.sqrt(2 / (bins - 1))), "Fano factor": float(np.sqrt(2 / (simulated.shape[0] - 1) / cells))}
-    values = {"synchrony": found.synchrony[ALL], "Fano factor": found.mean("fano")}
-    return [Claim(f"surrogate: {name}", values[name], 1 - 5 * error, 1 + 5 * error, CLOSED) for name, error in errors.items()]
+    values = {"synchrony": found.synchrony[cs.analysis.ALL_UNITS], "Fano factor": found.mean("fano")}
+    return [cs.Claim(f"surrogate: {name}", values[name], 1 - 5 * error, 1 + 5 * error, CLOSED) for name, error in errors.items()]
 
 
-def _reference(model: SpikingModel) -> dict[str, float]:
+def _reference(model: cs.SpikingModel) -> dict[str, float]:
     return {name: float(part.rate.si) for name, part in model.populations.items() if part.rate is not None}
 
 
 def _pictures(
-    model: SpikingModel, simulated: Trials, sides: Mapping[str, Trials], found: Mapping[str, SpikeStatistics], scores: Sequence[Score], seed: int
-) -> dict[str, Picture]:
-    summary = of(simulated, paired=2).summary()
-    rates = {name: one.rate for name, one in summary.items() if name != ALL or len(summary) == 1}
+    model: cs.SpikingModel,
+    simulated: cs.Trials,
+    sides: Mapping[str, cs.Trials],
+    found: Mapping[str, cs.analysis.SpikeStatistics],
+    scores: Sequence[cs.Score],
+    seed: int,
+) -> dict[str, cs.Picture]:
+    summary = cs.analysis.spike_statistics(simulated, paired=2).summary()
+    rates = {name: one.rate for name, one in summary.items() if name != cs.analysis.ALL_UNITS or len(summary) == 1}
     first = next(iter(sides))
-    shown = dict(found) | {f"{first}, Poisson surrogate": of(poisson(sides[first], seed=seed))}
+    shown = dict(found) | {f"{first}, Poisson surrogate": cs.analysis.spike_statistics(cs.statistics.poisson_surrogate(sides[first], seed=seed))}
     drawn = [score for score in scores if score.measure != NETWORK]
-    busy = [name for name in summary if name.endswith(DEEP)] or [ALL]
-    spectra = {name: power(simulated, population=name) for name in busy}
+    busy = [name for name in summary if name.endswith(DEEP)] or [cs.analysis.ALL_UNITS]
+    spectra = {name: cs.analysis.population_spectrum(simulated, population=name) for name in busy}
     flat = {name: 2 * summary[name].rate / summary[name].units for name in busy}
     return {
-        "scores": Picture(
-            score_panels(drawn, list(dict.fromkeys(s.measure for s in drawn))), "Statistics side by side",
+        "scores": cs.Picture(
+            cs.figures.score_panels(drawn, list(dict.fromkeys(s.measure for s in drawn))),
+            "Statistics side by side",
             "Dots: mean over units, or Fano factor of their summed count; lines: 95 % jackknife interval over units, or trials; grey bands: 95 % of "
             f"the surrogates ({SURROGATE}); dashed: {'the recording' if RECORDING in found else 'independent Poisson units'}.",
         ),
-        "distributions": Picture(
-            distributions(shown), "Every unit",
+        "distributions": cs.Picture(
+            cs.figures.distributions(shown),
+            "Every unit",
             "Cumulative distributions over units (Fano factors: units and conditions; correlations: pairs); dots: medians; dotted: Poisson. CV2 of "
-            f"units with {PAIRS} pairs of intervals or more, Fano factors where the mean count is above {COUNTED:g}.",
+            f"units with {cs.analysis.CORRELATED_PAIRS} pairs of intervals or more, Fano factors where the mean count is above "
+            f"{cs.analysis.COUNT_WINDOW:g}.",
         ),
-        "rates": Picture(
-            rate_bars(rates, reference=_reference(model), tolerance=0.25, source="card"), "Rates of the populations",
+        "rates": cs.Picture(
+            cs.figures.rate_bars(rates, reference=_reference(model), tolerance=0.25, source="card"),
+            "Rates of the populations",
             "Bars: mean over all neurons and trials; lines: the rate that the card gives for the population, with a quarter of it shaded.",
         ),
-        "raster": Picture(raster(simulated, seed=seed), "Simulated spikes", "One trial; neurons drawn at random, as many of each population."),
-        "rhythm": Picture(
-            power_spectrum(spectra, flat=flat), "Rhythms of the population rate",
-            f"Welch's method on the mean rate in {SPECTRUM_BIN * 1e3:g} ms bins, averaged over trials; dashed: independent Poisson units.",
+        "raster": cs.Picture(
+            cs.figures.raster(simulated, seed=seed), "Simulated spikes", "One trial; neurons drawn at random, as many of each population."
         ),
-    }  # fmt: skip
+        "rhythm": cs.Picture(
+            cs.figures.power_spectrum(spectra, flat=flat),
+            "Rhythms of the population rate",
+            f"Welch's method on the mean rate in {cs.analysis.SPECTRUM_BIN * 1e3:g} ms bins, averaged over trials; "
+            "dashed: independent Poisson units.",
+        ),
+    }
 
 
-def _answer(found: Mapping[str, SpikeStatistics], whole: SpikeStatistics) -> str:
+def _answer(found: Mapping[str, cs.analysis.SpikeStatistics], whole: cs.analysis.SpikeStatistics) -> str:
     def line(name: str) -> str:
         one = found[name]
         return f"{one.mean('rate'):.1f} Hz, CV2 {one.mean('cv2'):.2f}, Fano factor {one.mean('fano'):.2f}, correlation {one.mean('correlation'):.3f}"
 
-    synchrony = f"The Fano factor of the whole network's count in {whole.bin * 1e3:g} ms bins is {whole.synchrony[ALL]:.1f}."
+    synchrony = f"The Fano factor of the whole network's count in {whole.bin * 1e3:g} ms bins is {whole.synchrony[cs.analysis.ALL_UNITS]:.1f}."
     if RECORDING not in found:
         return f"Units drawn from all layers fire at {line(LAYERS)}; independent Poisson units have CV2 1, Fano factor 1, correlation 0. {synchrony}"
     return f"Recorded units fire at {line(RECORDING)}; as many drawn from all simulated layers at {line(LAYERS)}. {synchrony}"
 
 
-def _facts(model: SpikingModel, simulated: Trials, sides: Mapping[str, Trials], found: Mapping[str, SpikeStatistics], smoke: bool) -> dict[str, str]:
+def _facts(
+    model: cs.SpikingModel, simulated: cs.Trials, sides: Mapping[str, cs.Trials], found: Mapping[str, cs.analysis.SpikeStatistics], smoke: bool
+) -> dict[str, str]:
     (count, bins, units), width = simulated.shape, simulated.bin
     facts = {"simulated": f"{model.name}, {units} neurons, {count} trials of {bins * width:g} s"}
     for name, one in found.items():
         facts[name] = f"{sides[name].shape[2]} units, {sides[name].shape[0]} trials; "
-        facts[name] += f"medians: CV2 {number(one.median('cv2'))}, Fano factor {number(one.median('fano'))}"
+        facts[name] += f"medians: CV2 {cs.report.number(one.median('cv2'))}, Fano factor {cs.report.number(one.median('fano'))}"
     return facts | ({"smoke run": "shows that everything runs; its numbers mean nothing"} if smoke else {})
 
 
-def _absent(recorded: Trials | None) -> tuple[str, ...]:
+def _absent(recorded: cs.Trials | None) -> tuple[str, ...]:
     movement = "Decoding of the movement, and tuning: the circuit is left to itself, so its trials have one condition."
     if recorded is not None:
         return (movement,)
@@ -293,7 +317,7 @@ def _absent(recorded: Trials | None) -> tuple[str, ...]:
     )
 
 
-def _methods(sides: Mapping[str, Trials]) -> list[str]:
+def _methods(sides: Mapping[str, cs.Trials]) -> list[str]:
     first = next(iter(sides.values()))
     text = f"""
     The circuit was left to itself in Brian2; the first {TRANSIENT * 1e3:g} ms of each trial were dropped. To measure both sides alike, simulated
@@ -303,7 +327,8 @@ def _methods(sides: Mapping[str, Trials]) -> list[str]:
     Statistics are elephant's. CV2 is pooled over trials and never reaches across the end of one, so of a slow neuron that fires in bursts short
     pieces hold the pairs within bursts, which makes it lower than over whole trials; for Poisson units it is 1 in both. Fano factors are of counts
     over the trials of one condition, with the unbiased variance; correlations are of counts with the mean of each condition removed. Synchrony is
-    the Fano factor of the summed count in {SYNCHRONY_BIN * 1e3:g} ms bins, so it grows with the number of units: compare sides of equal size
+    the Fano factor of the summed count in {cs.analysis.SYNCHRONY_BIN * 1e3:g} ms bins, so it grows with the number of units: compare sides of equal
+    size
     only. Whatever changes rates from trial to trial or over time adds to Fano factors and synchrony; the surrogate keeps the rate of each unit in
     each condition and nothing else. Co-smoothing: a quarter of the units is predicted from the smoothed spikes of the others, by Poisson regressions
     on other trials; bits per spike beyond the mean rate of each unit.

@@ -14,17 +14,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from cortex_sim import Claim, Model, Report, Trials, load, simulate
-from cortex_sim.analysis import AXES, reaches, tangling
-from cortex_sim.comparison import decoding_transfer, response_r2, velocity_tuned
-from cortex_sim.errors import TrialsError
-from cortex_sim.fitting import Job, Options, own_class, paced, train_many
-from cortex_sim.report import Picture
-from cortex_sim.report.figures import against, curves, learning
-from cortex_sim.runtime import timed, track
-from cortex_sim.statistics import PERMUTATION, Score, jackknifed, remembered
-from cortex_sim.tasks import BIN
-from cortex_sim.trials import derangement, hand, read
+import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
@@ -36,9 +26,9 @@ LATENCY, UNITS = 0.1, 60  # s, and tuned cells without dynamics
 PLANT, TUNED_CELLS, PROJECTED, ORDERS = 129, 130, 131, 140  # name the random streams
 CIRCUIT, OWN, UNTRAINED, TUNED, RECORDING = "circuit", "own gain", "untrained", "tuned cells ± 100 ms", "recording"
 STUDENTS = {
-    "leaky tanh": ("leaky_tanh", Options(epochs=25, rate=5e-3)),
-    "hidden units": ("leaky_readout", Options(epochs=60, rate=5e-3)),
-    "GRU": ("gru", Options(epochs=60, rate=5e-3)),
+    "leaky tanh": ("leaky_tanh", cs.Options(epochs=25, rate=5e-3)),
+    "hidden units": ("leaky_readout", cs.Options(epochs=60, rate=5e-3)),
+    "GRU": ("gru", cs.Options(epochs=60, rate=5e-3)),
 }
 BELOW, TOP = "share of times at which it is less tangled than its muscles", "90th percentile of tangling (1/s²)"
 OUTPUT, TRANSFER = "R² of muscles", "R² of muscles through the circuit's decoder"
@@ -64,7 +54,7 @@ class Tangled:
 
 
 @threadpool_limits.wrap(limits=1)
-def run(model: Model, *, seed: int = 0, smoke: bool = False, recording: str | Path | None = None) -> Report:
+def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: str | Path | None = None) -> cs.Report:
     """Compare the tangling of populations with that of the muscles they drive.
 
     Args:
@@ -79,29 +69,41 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False, recording: str | Pa
     seconds: dict[str, float] = {}
     recorded = None if recording is None else _recorded(Path(recording))
     model = model.with_arrays({}, units=min(model.units, 30)) if smoke and not model.weights else model
-    with timed(seconds, "circuit"):
-        practice, asked = reaches(model, SMALL if smoke else (PRACTICE, ASKED), seed=seed)
-    with timed(seconds, "training"):
-        jobs = {OWN: Job(own_class(model), practice.trials, practice.task, seed, Options(epochs=0))}
+    with cs.timed(seconds, "circuit"):
+        practice, asked = cs.analysis.reaches(model, SMALL if smoke else (PRACTICE, ASKED), seed=seed)
+    with cs.timed(seconds, "training"):
+        jobs = {OWN: cs.fitting.Job(cs.fitting.own_class(model), practice.trials, practice.task, seed, cs.Options(epochs=0))}
         for name, (card, options) in STUDENTS.items():
-            jobs[name] = Job(paced(load(card), model), practice.trials, practice.task, seed, Options(epochs=2) if smoke else options)
-        jobs[UNTRAINED] = Job(paced(load("leaky_tanh"), model), practice.trials, practice.task, seed, Options(epochs=0, closed_form=False))
-        fitted = train_many({name: jobs[name] for name in ((OWN, "leaky tanh") if smoke else jobs)})
-    runs = {CIRCUIT: asked.trials} | {name: simulate(one.model, asked.task, seed=seed) for name, one in fitted.items()}
+            jobs[name] = cs.fitting.Job(
+                cs.fitting.with_time_constant_of(cs.load(card), model),
+                practice.trials,
+                practice.task,
+                seed,
+                cs.Options(epochs=2) if smoke else options,
+            )
+        jobs[UNTRAINED] = cs.fitting.Job(
+            cs.fitting.with_time_constant_of(cs.load("leaky_tanh"), model),
+            practice.trials,
+            practice.task,
+            seed,
+            cs.Options(epochs=0, closed_form=False),
+        )
+        fitted = cs.fitting.train_many({name: jobs[name] for name in ((OWN, "leaky tanh") if smoke else jobs)})
+    runs = {CIRCUIT: asked.trials} | {name: cs.simulate(one.model, asked.task, seed=seed) for name, one in fitted.items()}
     drive = _drive(practice.trials.rate, seed)
     systems = {name: (trials.rate, drive(trials.rate)) for name, trials in runs.items()} | {TUNED: _tuned(seed)}
     systems |= {} if recorded is None else {RECORDING: recorded}
-    with timed(seconds, "tangling"), track("tangling") as report:
+    with cs.timed(seconds, "tangling"), cs.track("tangling") as report:
         found = {}
         for number, (name, (rates, muscles)) in enumerate(systems.items()):
             report(number / len(systems), name)
             found[name] = _tangled(rates, muscles, seed, SMOKE_PROJECTIONS if smoke else PROJECTIONS)
-    with timed(seconds, "scores"):
+    with cs.timed(seconds, "scores"):
         scores = _scores(found) + _outputs({name: found[name] for name in runs}, seed, SMOKE_PROJECTIONS if smoke else PROJECTIONS)
-    return Report(
+    return cs.Report(
         title=QUESTION, question=f"Circuit: {model.title} ({model.paper}), {MUSCLES} muscles that it drives, and networks taught its reaches.",
         answer=_answer(found), claims=_closed_forms() + ([] if smoke else _claims(found)), scores=scores,
-        pictures=_pictures(found, runs) | learning(fitted), trials=runs,
+        pictures=_pictures(found, runs) | cs.figures.learning_pictures(fitted), trials=runs,
         models={CIRCUIT: model} | {name: one.model for name, one in fitted.items()}, methods=_methods(),
         facts={"circuit": f"{model.name}, {model.units} units"} | ({"smoke run": "its numbers mean nothing"} if smoke else {}),
         absent=() if recorded is not None else ("A recording: give one with --recording.",), seed=seed, seconds=seconds,
@@ -110,11 +112,11 @@ def run(model: Model, *, seed: int = 0, smoke: bool = False, recording: str | Pa
 
 def _recorded(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Rates, and the hand's place and velocity, each over its own spread."""
-    trials, place = read(path), hand(path)
-    if trials.time[0] > WINDOW[0] + BIN / 2 or trials.time[-1] < WINDOW[1] - BIN:
-        raise TrialsError(f"{path}: should reach from {WINDOW[0] * 1e3:g} to {WINDOW[1] * 1e3:g} ms about movement onset.")
-    kept = (trials.time > WINDOW[0] - BIN / 2) & (trials.time < WINDOW[1] - BIN / 2)
-    moved = np.concatenate([one / one[:, kept].std() for one in (place, np.gradient(place, BIN, axis=1))], axis=2)
+    trials, place = cs.read(path), cs.trials.hand(path)
+    if trials.time[0] > WINDOW[0] + cs.tasks.BIN / 2 or trials.time[-1] < WINDOW[1] - cs.tasks.BIN:
+        raise cs.errors.TrialsError(f"{path}: should reach from {WINDOW[0] * 1e3:g} to {WINDOW[1] * 1e3:g} ms about movement onset.")
+    kept = (trials.time > WINDOW[0] - cs.tasks.BIN / 2) & (trials.time < WINDOW[1] - cs.tasks.BIN / 2)
+    moved = np.concatenate([one / one[:, kept].std() for one in (place, np.gradient(place, cs.tasks.BIN, axis=1))], axis=2)
     return trials.rate[:, kept], moved[:, kept]
 
 
@@ -133,8 +135,8 @@ def _drive(practised: np.ndarray, seed: int) -> Any:
 def _tuned(seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Cells tuned to velocity with spread latencies, and muscles driven by them."""
     rng = np.random.default_rng(np.random.SeedSequence((seed, TUNED_CELLS)))
-    size: dict[str, Any] = {"conditions": ASKED, "bins": 60, "units": UNITS, "dt": BIN}
-    rates = velocity_tuned(rng, latency=LATENCY, **size)
+    size: dict[str, Any] = {"conditions": ASKED, "bins": 60, "units": UNITS, "dt": cs.tasks.BIN}
+    rates = cs.measures.velocity_tuned(rng, latency=LATENCY, **size)
     return rates, _drive(rates, seed)(rates)
 
 
@@ -143,73 +145,91 @@ def _tangled(rates: np.ndarray, muscles: np.ndarray, seed: int, count: int) -> T
     scaled = (rates - rates.mean(axis=(0, 1))) / np.maximum(rates.std(axis=(0, 1)), 1e-9)
     rng = np.random.default_rng(np.random.SeedSequence((seed, PROJECTED)))
     weights = rng.standard_normal((count, rates.shape[2], muscles.shape[2]))
-    projected = np.array([tangling(scaled @ one, BIN) for one in weights])
-    return Tangled(rates, muscles, tangling(rates, BIN), tangling(muscles, BIN), projected)
+    projected = np.array([cs.analysis.tangling(scaled @ one, cs.tasks.BIN) for one in weights])
+    return Tangled(rates, muscles, cs.analysis.tangling(rates, cs.tasks.BIN), cs.analysis.tangling(muscles, cs.tasks.BIN), projected)
 
 
-def _scores(found: Mapping[str, Tangled]) -> list[Score]:
+def _scores(found: Mapping[str, Tangled]) -> list[cs.Score]:
     shares, tops = [], []
     for name, one in found.items():
-        without = remembered(lambda kept, one=one: (tangling(one.rates[kept], BIN), tangling(one.muscles[kept], BIN)))
+        without = cs.statistics.remembered(
+            lambda kept, one=one: (cs.analysis.tangling(one.rates[kept], cs.tasks.BIN), cs.analysis.tangling(one.muscles[kept], cs.tasks.BIN))
+        )
         count, split = len(one.rates), f"{len(one.rates)} conditions"
-        shares.append(Score(
+        shares.append(cs.Score(
             BELOW, name, split, float((one.own < one.driven).mean()), "higher", 1.0, (one.own < one.projected).mean(axis=(1, 2)),
             "as many random projections of the population in place of muscles",
-            jackknifed(lambda kept, without=without: float((without(kept)[0] < without(kept)[1]).mean()), count), "conditions",
+            cs.statistics.jackknifed(lambda kept, without=without: float((without(kept)[0] < without(kept)[1]).mean()), count), "conditions",
             ceiling_reason="a share of times; nothing is predicted",
         ))  # fmt: skip
-        tops.append(Score(
+        tops.append(cs.Score(
             TOP, name, split, float(np.percentile(one.own, PERCENTILE)), "closer", float(np.percentile(found[CIRCUIT].own, PERCENTILE)),
             np.percentile(one.projected, PERCENTILE, axis=(1, 2)), "random projections of the population, as many as muscles",
-            jackknifed(lambda kept, without=without: float(np.percentile(without(kept)[0], PERCENTILE)), count), "conditions",
+            cs.statistics.jackknifed(lambda kept, without=without: float(np.percentile(without(kept)[0], PERCENTILE)), count), "conditions",
             ceiling_reason="one noiseless or averaged trial per condition",
         ))  # fmt: skip
     return shares + tops
 
 
-def _outputs(systems: Mapping[str, Tangled], seed: int, nulls: int) -> list[Score]:
+def _outputs(systems: Mapping[str, Tangled], seed: int, nulls: int) -> list[cs.Score]:
     """How well students move the circuit's muscles: by the circuit's own weights, and through a decoder learned on the circuit."""
     truth = systems[CIRCUIT]
     split, count = f"{len(truth.rates)} held-out reaches", len(truth.rates)
     measures: dict[str, Callable[[np.ndarray, Tangled], float]] = {
-        OUTPUT: lambda kept, one: response_r2(truth.muscles[kept] - truth.muscles.mean(axis=(0, 1)), one.muscles - truth.muscles.mean(axis=(0, 1))),
-        TRANSFER: lambda kept, one: decoding_transfer(truth.rates[kept], one.rates, truth.muscles[kept], seed=seed),
+        OUTPUT: lambda kept, one: cs.measures.response_r2(
+            truth.muscles[kept] - truth.muscles.mean(axis=(0, 1)), one.muscles - truth.muscles.mean(axis=(0, 1))
+        ),
+        TRANSFER: lambda kept, one: cs.measures.decoding_transfer(truth.rates[kept], one.rates, truth.muscles[kept], seed=seed),
     }
     rng, everyone = np.random.default_rng(np.random.SeedSequence((seed, ORDERS))), np.arange(count)
-    orders = [derangement(count, rng) for _ in range(nulls)]
+    orders = [cs.trials.derangement(count, rng) for _ in range(nulls)]
     return [
-        Score(
-            label, name, split, measure(everyone, one), "higher", 1.0, np.array([measure(everyone, one.select(order)) for order in orders]),
-            PERMUTATION, jackknifed(lambda kept, one=one, measure=measure: measure(kept, one.select(kept)), count), "conditions",
+        cs.Score(
+            label,
+            name,
+            split,
+            measure(everyone, one),
+            "higher",
+            1.0,
+            np.array([measure(everyone, one.select(order)) for order in orders]),
+            cs.statistics.PERMUTATION,
+            cs.statistics.jackknifed(lambda kept, one=one, measure=measure: measure(kept, one.select(kept)), count),
+            "conditions",
             ceiling=measure(everyone, truth),
         )
-        for label, measure in measures.items() for name, one in systems.items() if name != CIRCUIT
-    ]  # fmt: skip
+        for label, measure in measures.items()
+        for name, one in systems.items()
+        if name != CIRCUIT
+    ]
 
 
-def _closed_forms() -> list[Claim]:
+def _closed_forms() -> list[cs.Claim]:
     """A circle, a figure of eight and the same lifted, once a second; their tangling in units of the squared angular frequency."""
     phase = 2 * np.pi * np.arange(SAMPLES) / SAMPLES
 
     def top(*coordinates: np.ndarray, dt: float = 1 / SAMPLES) -> float:
-        return float(tangling(np.stack(coordinates, axis=1)[None], dt)[0, 2:-2].max() / (2 * np.pi) ** 2)  # one-sided derivatives at the ends
+        return float(
+            cs.analysis.tangling(np.stack(coordinates, axis=1)[None], dt)[0, 2:-2].max() / (2 * np.pi) ** 2
+        )  # one-sided derivatives at the ends
 
     circle, eight = (np.cos(phase), np.sin(phase)), (np.sin(phase), np.sin(2 * phase))
     return [
-        Claim("tangling of a circle / ω²", top(*circle), 0.999 * CIRCLE, 1.001 * CIRCLE, f"{CLOSED}: 4/(4 + 0.1)"),
-        Claim("tangling of a figure of eight at its crossing / ω²", top(*eight), 0.999 * CROSSING, 1.001 * CROSSING, f"{CLOSED}: 4/(0.1 × 1)"),
-        Claim("the same, lifted by a third coordinate / ω²", top(*eight, np.cos(phase)), 0.997 * LIFTED, 1.003 * LIFTED, "another implementation"),
-        Claim("change of tangling by a factor of 7 in scale", top(*(7 * x for x in eight)) / top(*eight), 1 - 1e-9, 1 + 1e-9, f"{CLOSED}: none"),
-        Claim("change of tangling by a step twice as long", top(*eight, dt=2 / SAMPLES) / top(*eight), 0.25 - 1e-9, 0.25 + 1e-9, f"{CLOSED}: 1/4"),
+        cs.Claim("tangling of a circle / ω²", top(*circle), 0.999 * CIRCLE, 1.001 * CIRCLE, f"{CLOSED}: 4/(4 + 0.1)"),
+        cs.Claim("tangling of a figure of eight at its crossing / ω²", top(*eight), 0.999 * CROSSING, 1.001 * CROSSING, f"{CLOSED}: 4/(0.1 × 1)"),
+        cs.Claim("the same, lifted by a third coordinate / ω²", top(*eight, np.cos(phase)), 0.997 * LIFTED, 1.003 * LIFTED, "another implementation"),
+        cs.Claim("change of tangling by a factor of 7 in scale", top(*(7 * x for x in eight)) / top(*eight), 1 - 1e-9, 1 + 1e-9, f"{CLOSED}: none"),
+        cs.Claim("change of tangling by a step twice as long", top(*eight, dt=2 / SAMPLES) / top(*eight), 0.25 - 1e-9, 0.25 + 1e-9, f"{CLOSED}: 1/4"),
     ]
 
 
-def _claims(found: Mapping[str, Tangled]) -> list[Claim]:
+def _claims(found: Mapping[str, Tangled]) -> list[cs.Claim]:
     one = found[CIRCUIT]
     beyond = float((one.own < one.driven).mean() - (one.own < one.projected).mean())
     return [
-        Claim(f"{CIRCUIT}: {BELOW}", float((one.own < one.driven).mean()), 0.9, 1.0, f"{BOUND}; nearly all times in recordings (Russo et al. 2018)"),
-        Claim(f"{CIRCUIT}: the same, beyond random projections", beyond, 0.0, 1.0, f"{BOUND}: muscles are no mere projections"),
+        cs.Claim(
+            f"{CIRCUIT}: {BELOW}", float((one.own < one.driven).mean()), 0.9, 1.0, f"{BOUND}; nearly all times in recordings (Russo et al. 2018)"
+        ),
+        cs.Claim(f"{CIRCUIT}: the same, beyond random projections", beyond, 0.0, 1.0, f"{BOUND}: muscles are no mere projections"),
     ]
 
 
@@ -221,18 +241,18 @@ def _answer(found: Mapping[str, Tangled]) -> str:
     )
 
 
-def _pictures(found: Mapping[str, Tangled], runs: Mapping[str, Trials]) -> dict[str, Picture]:
+def _pictures(found: Mapping[str, Tangled], runs: Mapping[str, cs.Trials]) -> dict[str, cs.Picture]:
     clouds = {name: (one.driven.ravel(), one.own.ravel()) for name, one in found.items()}
     courses = {"muscles of the circuit": found[CIRCUIT].driven} | {name: found[name].own for name in runs}
     logs = {name: np.log10(np.percentile(one, PERCENTILE, axis=0)) for name, one in courses.items()}
     return {
-        "clouds": Picture(
-            against(clouds, xlabel="tangling of muscles (1/s²)", ylabel="of the population (1/s²)"), "Population against muscles",
+        "clouds": cs.Picture(
+            cs.figures.against(clouds, xlabel="tangling of muscles (1/s²)", ylabel="of the population (1/s²)"), "Population against muscles",
             "Every condition and time; below the dashed line the population is less tangled than the muscles it drives. In the recording, place "
             "and velocity of the hand stand in for muscles.",
         ),
-        "courses": Picture(
-            curves(runs[CIRCUIT].time * 1e3, logs, xlabel="time from the go cue (ms)", ylabel="log10 of tangling (1/s²)"),
+        "courses": cs.Picture(
+            cs.figures.curves(runs[CIRCUIT].time * 1e3, logs, xlabel="time from the go cue (ms)", ylabel="log10 of tangling (1/s²)"),
             "Tangling over the reach", "90th percentile over conditions. Thick and pale: the muscles of the circuit; lines: populations.",
         ),
     }  # fmt: skip
@@ -241,7 +261,8 @@ def _pictures(found: Mapping[str, Tangled], runs: Mapping[str, Trials]) -> dict[
 def _methods() -> Sequence[str]:
     text = f"""
     Tangling is Q(t) = max over t' of |dx(t) - dx(t')|² / (|x(t) - x(t')|² + ε) over all times and conditions, with ε a tenth of the mean squared norm
-    of the centred state, on at most {AXES} principal components, of populations and muscles alike. {ASKED} delayed reaches that nobody was taught
+    of the centred state, on at most {cs.analysis.JPCA_AXES} principal components, of populations and muscles alike. {ASKED} delayed reaches that
+    nobody was taught
     are looked at from the go cue on. Each of {MUSCLES} muscles is the rectified sum of {DRIVEN} random neurons with random weights, above its mean
     over practised reaches. Networks drive the same muscles with their observed rates. Tuned cells follow the velocity of the hand with latencies of
     {LATENCY * 1e3:g} ms (s.d.) and have no dynamics.

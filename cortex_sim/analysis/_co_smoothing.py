@@ -12,18 +12,18 @@ from numpy import ndarray
 from threadpoolctl import threadpool_limits
 
 from cortex_sim.errors import ComparisonError
-from cortex_sim.statistics import Split, aside, folds
+from cortex_sim.statistics import Split, folds, set_aside
 from cortex_sim.trials import Trials, smoothed_over_time
 
 FLOOR = 1e-3  # Hz; a rate predicted below counts as this, so that a spike there costs something finite
 PENALTIES, PASSES = (0.1, 1.0, 10.0), 300  # of the Poisson regression, inputs being standardised; iterations
-FOLDS = 5
+CO_SMOOTHING_FOLDS = 5
 HELD_OUT = 0.25  # share of the units
 SD, BIN = 0.04, 0.02  # s: of the kernel that smooths the other units' spikes; of the bins
 
 
 @dataclass(frozen=True)
-class Told:
+class SpikeInformation:
     """What rates tell of spikes, trial by trial.
 
     Attributes:
@@ -44,7 +44,7 @@ class Told:
         return float(self.gain[trials].sum() / (self.spikes[trials].sum() * np.log(2)))
 
 
-def told(rates: Float[ndarray, "trial time unit"], counts: Float[ndarray, "trial time unit"], bin: float) -> Told:
+def spike_information(rates: Float[ndarray, "trial time unit"], counts: Float[ndarray, "trial time unit"], bin: float) -> SpikeInformation:
     r"""Hold rates against counts: :math:`\sum n\log(r/\bar r) - (r - \bar r)\,\Delta t` over bins and units, with the mean rate of each unit.
 
     Args:
@@ -63,11 +63,11 @@ def told(rates: Float[ndarray, "trial time unit"], counts: Float[ndarray, "trial
     fires = mean > 0
     r = np.maximum(rates, FLOOR)
     gain = (counts * np.log(r / np.where(fires, mean, 1.0)) - (r - mean) * bin)[..., fires]
-    return Told(gain.sum(axis=(1, 2)), counts.sum(axis=(1, 2)))
+    return SpikeInformation(gain.sum(axis=(1, 2)), counts.sum(axis=(1, 2)))
 
 
 @threadpool_limits.wrap(limits=1)
-def co_smoothing(trials: Trials, *, share: float = HELD_OUT, sd: float = SD, bin: float = BIN, seed: int = 0) -> Told:
+def co_smoothing(trials: Trials, *, share: float = HELD_OUT, sd: float = SD, bin: float = BIN, seed: int = 0) -> SpikeInformation:
     """Predict the spikes of some units from the smoothed spikes of the others, before and after, in trials left out of the regression.
 
     A Poisson regression for each unit held out, on the standardised rates of the others; of three penalties the one that serves a fifth of the
@@ -84,14 +84,14 @@ def co_smoothing(trials: Trials, *, share: float = HELD_OUT, sd: float = SD, bin
         ComparisonError: there are fewer than two units or trials of a condition than folds, or the units held out never fire.
     """
     counts = trials.counts(bin).astype(float)
-    units = aside(range(counts.shape[2]), share, seed=seed)
+    units = set_aside(range(counts.shape[2]), share, seed=seed)
     heard, wanted = smoothed_over_time(counts[..., units.train], sd / bin), counts[..., units.test]
     rates, strata = np.empty_like(wanted), trials.condition
-    for split in folds(range(len(counts)), count=FOLDS, strata=strata.tolist(), seed=seed):
-        inner = aside(range(len(split.train)), 1 / FOLDS, strata=strata[split.train].tolist(), seed=seed).within(split.train)
-        tried = [told(_predicted(heard, wanted, inner, penalty) / bin, wanted[inner.test], bin).gain.sum() for penalty in PENALTIES]
+    for split in folds(range(len(counts)), count=CO_SMOOTHING_FOLDS, strata=strata.tolist(), seed=seed):
+        inner = set_aside(range(len(split.train)), 1 / CO_SMOOTHING_FOLDS, strata=strata[split.train].tolist(), seed=seed).within(split.train)
+        tried = [spike_information(_predicted(heard, wanted, inner, penalty) / bin, wanted[inner.test], bin).gain.sum() for penalty in PENALTIES]
         rates[split.test] = _predicted(heard, wanted, split, PENALTIES[int(np.argmax(tried))]) / bin
-    return told(rates, wanted, bin)
+    return spike_information(rates, wanted, bin)
 
 
 def _predicted(heard: ndarray, wanted: ndarray, split: Split, penalty: float) -> Float[ndarray, "trial time unit"]:

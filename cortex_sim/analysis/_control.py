@@ -50,7 +50,7 @@ def lqr(A: Square, Q: Square, penalty: float) -> Controller:
     return Controller(-S / penalty, S)
 
 
-def uncontrolled(A: Square, Q: Square) -> Square:
+def cost_without_feedback(A: Square, Q: Square) -> Square:
     r"""Give X such that :math:`\int x^\top Q x\,dt = x^\top X x` from x without feedback.
 
     Raises:

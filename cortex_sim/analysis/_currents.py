@@ -11,9 +11,7 @@ from cortex_sim.errors import ComparisonError
 Currents = dict[tuple[str, str], Float[ndarray, "sample target"]]
 
 
-def currents(
-    weights: Float[ndarray, "unit unit"], rates: Float[ndarray, "sample unit"], regions: Mapping[str, Int[ndarray, " member"]]
-) -> Currents:
+def currents(weights: Float[ndarray, "unit unit"], rates: Float[ndarray, "sample unit"], regions: Mapping[str, Int[ndarray, " member"]]) -> Currents:
     """Give the currents from each region to each, by (target, source).
 
     The currents into a region from all regions add up to its whole recurrent input.
@@ -32,7 +30,7 @@ def currents(
     return {(a, b): rates[:, source] @ weights[np.ix_(target, source)].T for a, target in regions.items() for b, source in regions.items()}
 
 
-def correlations(true: Currents, found: Currents) -> dict[tuple[str, str], float]:
+def current_correlations(true: Currents, found: Currents) -> dict[tuple[str, str], float]:
     """Correlate currents over samples and target units; 0 where one of the two does not vary."""
     return {pair: _correlation(current, found[pair]) for pair, current in true.items()}
 

@@ -7,10 +7,10 @@ from numpy import ndarray
 from cortex_sim.errors import ComparisonError
 from cortex_sim.trials import Trials
 
-FOLDS = 5
+DECODING_FOLDS = 5
 
 
-def decoding(trials: Trials, *, window: tuple[float, float] | None = None, folds: int = FOLDS) -> float:
+def decoding(trials: Trials, *, window: tuple[float, float] | None = None, folds: int = DECODING_FOLDS) -> float:
     """Give the share of trials whose condition a linear discriminant tells from the counts of all units; chance is one in the conditions.
 
     The covariance within conditions is shrunk as Ledoit and Wolf prescribe. Every trial is judged by a discriminant of the other folds, which
@@ -28,10 +28,10 @@ def decoding(trials: Trials, *, window: tuple[float, float] | None = None, folds
         scikit-learn (Pedregosa et al. 2011); Ledoit & Wolf (2004) J Multivar Anal 88:365.
     """
     trials = trials if window is None else trials.window(*window)
-    return float((discriminated(counts_of(trials), trials.condition, folds=folds) == trials.condition).mean())
+    return float((discriminant(spike_counts(trials), trials.condition, folds=folds) == trials.condition).mean())
 
 
-def discriminated(counts: Float[ndarray, "trial unit"], condition: ndarray, *, folds: int = FOLDS) -> ndarray:
+def discriminant(counts: Float[ndarray, "trial unit"], condition: ndarray, *, folds: int = DECODING_FOLDS) -> ndarray:
     """Give the condition that a linear discriminant of the other folds takes each trial for; see :func:`decoding`.
 
     Raises:
@@ -42,10 +42,10 @@ def discriminated(counts: Float[ndarray, "trial unit"], condition: ndarray, *, f
 
     names, labels = np.unique(condition, return_inverse=True)
     discriminant = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
-    return np.asarray(names[cross_val_predict(discriminant, counts, labels, cv=parts(condition, folds))])
+    return np.asarray(names[cross_val_predict(discriminant, counts, labels, cv=trial_folds(condition, folds))])
 
 
-def parts(condition: ndarray, folds: int = FOLDS) -> list[tuple[Int[ndarray, " taught"], Int[ndarray, " asked"]]]:
+def trial_folds(condition: ndarray, folds: int = DECODING_FOLDS) -> list[tuple[Int[ndarray, " taught"], Int[ndarray, " asked"]]]:
     """Cut trials into folds, stretches in order with trials of every condition: positions taught and asked.
 
     Raises:
@@ -59,7 +59,7 @@ def parts(condition: ndarray, folds: int = FOLDS) -> list[tuple[Int[ndarray, " t
     return list(StratifiedKFold(folds).split(np.zeros(len(condition)), condition))
 
 
-def counts_of(trials: Trials) -> Int[ndarray, "trial unit"]:
+def spike_counts(trials: Trials) -> Int[ndarray, "trial unit"]:
     """Count the spikes of every unit, from the start until the first trial ends."""
     (number, _, units), (when, unit, trial) = trials.shape, trials.spikes
     kept = when < trials.stop.min()

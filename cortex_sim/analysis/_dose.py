@@ -25,9 +25,7 @@ def dose_response(respond: Callable[[float], Float[ndarray, "condition time unit
     return np.array([effect(respond(dose)) for dose in doses])
 
 
-def matched_dose(
-    respond: Callable[[float], Float[ndarray, "condition time unit"]], wanted: float, *, most: float, tolerance: float = 1e-3
-) -> float:
+def matched_dose(respond: Callable[[float], Float[ndarray, "condition time unit"]], wanted: float, *, most: float, tolerance: float = 1e-3) -> float:
     """Find the dose whose effect has a wanted size, so that two systems can be pushed alike in effect and not only in current.
 
     Args:

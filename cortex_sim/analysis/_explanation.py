@@ -9,9 +9,9 @@ from numpy import ndarray
 from threadpoolctl import threadpool_limits
 
 from cortex_sim.analysis._fixed_points import Portrait, fixed_points
-from cortex_sim.analysis._spectrum import modes
+from cortex_sim.analysis._spectrum import flow_modes
 from cortex_sim.cards import Model
-from cortex_sim.simulation import Schedule, simulate
+from cortex_sim.simulation import Problem, simulate
 from cortex_sim.simulation.torch import integrated_gradients, trajectory
 from cortex_sim.tasks import BIN, Task
 from cortex_sim.tasks.perturbations import silence_units
@@ -75,13 +75,13 @@ def explain(model: Model, asked: Questions, report: Callable[[float, str], None]
         report: called with the fraction done and a line of text.
     """
     arrays, task = model.arrays(), asked.task
-    states = trajectory(Schedule(model, arrays, task))
+    states = trajectory(Problem(model, arrays, task))
     report(0.05, "fixed points")
     points = fixed_points(model, states.reshape(-1, states.shape[2]), seed=asked.seed)
     report(0.15, "linearised flow")
-    flows = [[modes(model, arrays, path[moment]) for moment in asked.bins()] for path in states]
+    flows = [[flow_modes(model, arrays, path[moment]) for moment in asked.bins()] for path in states]
     report(0.3, "attributions")
-    short = Schedule(model, arrays, task.window(task.start, asked.looked + BIN, initial=task.initial))
+    short = Problem(model, arrays, task.window(task.start, asked.looked + BIN, initial=task.initial))
     rest = np.zeros(len(asked.outputs))
     parts = [integrated_gradients(model, arrays, short, output, rest) for output in asked.outputs.T]
     attribution = np.stack([part for part, _ in parts], axis=2)

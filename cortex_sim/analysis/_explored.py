@@ -31,7 +31,7 @@ def explored_flow(model: Model, state: Float[ndarray, " state"], axes: Float[nda
     """
     size = STEP * max(1.0, float(np.abs(state).max()))
     moved = state + size * np.concatenate([np.eye(len(state)), -np.eye(len(state))])
-    ahead, behind = np.split(observed(model, moved), 2)
+    ahead, behind = np.split(observed_rates(model, moved), 2)
     M = (ahead - behind).T / (2 * size)
     if len(axes) != len(M):
         raise ComparisonError(f"{model.name}: axes of {len(axes)} units; it has {len(M)} observed ones.")
@@ -39,7 +39,7 @@ def explored_flow(model: Model, state: Float[ndarray, " state"], axes: Float[nda
     return axes.T @ M @ F @ np.linalg.pinv(M, rcond=HIDDEN) @ axes
 
 
-def observed(model: Model, states: Float[ndarray, "... state"]) -> Float[ndarray, "... unit"]:
+def observed_rates(model: Model, states: Float[ndarray, "... state"]) -> Float[ndarray, "... unit"]:
     """Observed rates in given states: through the readout, where there is one."""
     arrays = model.arrays()
     rate = rate_of(model, states, arrays)

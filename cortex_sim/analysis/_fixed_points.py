@@ -75,8 +75,13 @@ class Portrait:
 
 @threadpool_limits.wrap(limits=1)
 def fixed_points(
-    model: Model, visited: Float[ndarray, "sample state"], *, inputs: Mapping[str, Float[ndarray, " unit"]] | None = None, searches: int = 64,
-    seed: int = 0, reach: float = 3.0,
+    model: Model,
+    visited: Float[ndarray, "sample state"],
+    *,
+    inputs: Mapping[str, Float[ndarray, " unit"]] | None = None,
+    searches: int = 64,
+    seed: int = 0,
+    reach: float = 3.0,
 ) -> Portrait:
     """Look for the fixed and slow points of a model's flow near the states that it visits.
 

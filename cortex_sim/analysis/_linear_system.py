@@ -17,7 +17,7 @@ from cortex_sim.errors import ComparisonError
 from cortex_sim.runtime import track
 from cortex_sim.statistics import folds
 
-PASSES, SETTLED = 200, 1e-6  # of expectation and maximisation, at most; gain in nats per sample and unit below which they end
+EM_PASSES, SETTLED = 200, 1e-6  # of expectation and maximisation, at most; gain in nats per sample and unit below which they end
 QUIET = 1e-6  # of a unit's variance: least observation noise, without which a noiseless unit has an unbounded likelihood
 FOLDS = 5
 
@@ -77,7 +77,7 @@ class _Filtered(NamedTuple):
 
 
 @threadpool_limits.wrap(limits=1)
-def identify(rates: Rates, axes: int, *, passes: int = PASSES) -> LinearSystem:
+def identify_linear_system(rates: Rates, axes: int, *, passes: int = EM_PASSES) -> LinearSystem:
     """Find the linear system that makes rates most likely, by expectation-maximisation from principal components.
 
     Args:
@@ -119,11 +119,11 @@ def held_out_likelihood(rates: Rates, axes: int, *, count: int = FOLDS, seed: in
     """
     found = np.empty(len(rates))
     for split in folds(range(len(rates)), count=count, seed=seed):
-        found[split.test] = gain(identify(rates[split.train], axes), rates[split.train], rates[split.test])
+        found[split.test] = likelihood_gain(identify_linear_system(rates[split.train], axes), rates[split.train], rates[split.test])
     return found
 
 
-def gain(system: LinearSystem, training: Rates, rates: Rates) -> Float[ndarray, " condition"]:
+def likelihood_gain(system: LinearSystem, training: Rates, rates: Rates) -> Float[ndarray, " condition"]:
     """The same for a system that is there: nats per bin and unit beyond the mean and variance that each unit has in training conditions."""
     mean, variance = training.mean(axis=(0, 1)), training.var(axis=(0, 1))
     alone = -0.5 * ((rates - mean) ** 2 / variance + np.log(2 * np.pi * variance)).sum(axis=(1, 2))

@@ -13,12 +13,12 @@ from cortex_sim.cards.weights.stability_optimised import evoked_energy
 from cortex_sim.errors import OptionError, Undetermined
 from cortex_sim.simulation import beginning, flow, simulate
 from cortex_sim.simulation.torch import linearise
-from cortex_sim.tasks import RISE, Task, centre_out
+from cortex_sim.tasks import CURRENT_RISE, Task, centre_out
 from cortex_sim.trials import Trials
 
 MIXTURE = 7  # names the random stream
-MIXED, SD = 6, 1.5  # k, preferred states mixed into a preparatory state, and its s.d. over units in Hz: code of Stroud et al. (2018)
-RELEASED = (0.0, 0.6)  # s after the go cue
+MIXED_STATES, STATE_SD = 6, 1.5  # k, preferred states mixed into a preparatory state, and its s.d. over units in Hz: code of Stroud et al. (2018)
+AFTER_GO_CUE = (0.0, 0.6)  # s after the go cue
 FARTHEST = 1.0  # of the logarithm of a rate from that at rest; below, rates would have to fall faster than slow units can
 DOUBLED = 40  # times that a bracket of currents is doubled before none is said to do
 CLOSE = 1e-9  # of the largest velocity: what a current may miss
@@ -137,7 +137,7 @@ def holding_currents(model: Model, states: Float[ndarray, "condition unit"]) -> 
     Raises:
         OptionError: the circuit has no input that drives its units, or no current leads to a state.
     """
-    return currents_for(model, states, (states - resting_state(model)) / RISE)
+    return currents_for(model, states, (states - resting_state(model)) / CURRENT_RISE)
 
 
 def currents_for(
@@ -190,10 +190,10 @@ def reaches(model: Model, counts: Sequence[int], *, seed: int, preferred: Prefer
     Returns:
         For each part the task from the go cue on, starting from the circuit's rates there, and what the circuit did.
     """
-    states = mixtures(preferred or preferred_states(model), sum(counts), k=min(MIXED, model.units), seed=seed, sd=SD)
+    states = mixtures(preferred or preferred_states(model), sum(counts), k=min(MIXED_STATES, model.units), seed=seed, sd=STATE_SD)
     sides: list[Side] = []
     for holding in np.split(holding_currents(model, states), np.cumsum(counts)[:-1]):
         task = replace(centre_out(len(holding), holding=holding), channels=None)
-        trials = simulate(model, task, seed=seed + len(sides)).window(*RELEASED)
-        sides.append(Side(task.window(*RELEASED, initial=trials.rate[:, 0]), trials))
+        trials = simulate(model, task, seed=seed + len(sides)).window(*AFTER_GO_CUE)
+        sides.append(Side(task.window(*AFTER_GO_CUE, initial=trials.rate[:, 0]), trials))
     return sides

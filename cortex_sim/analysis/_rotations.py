@@ -14,9 +14,9 @@ from scipy.linalg import eigh, solve_sylvester
 from cortex_sim.errors import Undetermined
 from cortex_sim.trials import Trials
 
-SOFT = 5.0  # Hz, added to the range of a unit when normalising, so that quiet units do not dominate
+SOFT_NORMALISATION = 5.0  # Hz, added to the range of a unit when normalising, so that quiet units do not dominate
 DEGENERATE = 1e-13  # of the largest variance: no more than round-off
-AXES = 6  # principal components analysed
+JPCA_AXES = 6  # principal components analysed
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class Rotations:
         return self.r2_skew / self.r2 if self.r2 > 0 else float("nan")
 
 
-def normalised(rates: Float[ndarray, "condition time unit"], spread: Float[ndarray, " unit"]) -> Float[ndarray, "condition time unit"]:
+def soft_normalised(rates: Float[ndarray, "condition time unit"], spread: Float[ndarray, " unit"]) -> Float[ndarray, "condition time unit"]:
     """Divide each unit by its range over the whole recording plus 5 Hz and remove the mean over conditions at each time."""
-    scaled = rates / (spread + SOFT)
+    scaled = rates / (spread + SOFT_NORMALISATION)
     return scaled - scaled.mean(axis=0)
 
 
-def principal(states: Float[ndarray, "condition time unit"], axes: int = AXES) -> Float[ndarray, "condition time axis"]:
+def principal_components(states: Float[ndarray, "condition time unit"], axes: int = JPCA_AXES) -> Float[ndarray, "condition time axis"]:
     """Project on the leading principal components of these states.
 
     Raises:
@@ -66,12 +66,12 @@ def principal(states: Float[ndarray, "condition time unit"], axes: int = AXES) -
     units, centred = states.shape[2], flat - flat.mean(axis=0)
     variance, directions = eigh(centred.T @ centred, subset_by_index=[max(0, units - axes), units - 1])
     if len(variance) < axes or variance[0] <= DEGENERATE * variance[-1]:
-        found = span(states)
+        found = spanned_axes(states)
         raise Undetermined(f"the states span {found} of {axes} axes, which leaves the flow undetermined; analyse at most {found} axes.")
     return (states - flat.mean(axis=0)) @ directions[:, ::-1]
 
 
-def rotations_of(trials: Trials, *, spread: Float[ndarray, " unit"], window: tuple[float, float], axes: int = AXES) -> Rotations:
+def rotations_of(trials: Trials, *, spread: Float[ndarray, " unit"], window: tuple[float, float], axes: int = JPCA_AXES) -> Rotations:
     """Find the rotations of trials, one a condition: normalise, cut to the window, reduce to principal components, fit.
 
     Args:
@@ -83,11 +83,11 @@ def rotations_of(trials: Trials, *, spread: Float[ndarray, " unit"], window: tup
     Raises:
         Undetermined: the states span fewer than two axes.
     """
-    states = normalised(trials.window(*window).rate, spread)
-    return jpca(principal(states, max(2, min(axes, span(states)) // 2 * 2)), trials.bin)
+    states = soft_normalised(trials.window(*window).rate, spread)
+    return jpca(principal_components(states, max(2, min(axes, spanned_axes(states)) // 2 * 2)), trials.bin)
 
 
-def span(states: Float[ndarray, "condition time unit"]) -> int:
+def spanned_axes(states: Float[ndarray, "condition time unit"]) -> int:
     """Number of axes that states span."""
     flat = states.reshape(-1, states.shape[2])
     return int(np.linalg.matrix_rank(flat - flat.mean(axis=0), tol=1e-8))
@@ -97,7 +97,7 @@ def jpca(states: Float[ndarray, "condition time axis"], dt: float) -> Rotations:
     """Fit linear and purely rotational flows to trajectories, velocities being forward differences.
 
     Args:
-        states: mean over conditions removed, few axes (see :func:`normalised` and :func:`principal`).
+        states: mean over conditions removed, few axes (see :func:`soft_normalised` and :func:`principal_components`).
         dt: bin, s.
 
     Raises:

@@ -50,10 +50,10 @@ def spectrum(model: Model, arrays: dict[str, ndarray] | None = None) -> Spectrum
         if not np.isfinite(state).all():
             return Spectrum(np.array([]), state, float("inf"))
     moving = np.linalg.norm(flow(model, arrays, state)) / (np.linalg.norm(state) + np.sqrt(model.units))
-    return Spectrum(modes(model, arrays, state), state, float(moving))
+    return Spectrum(flow_modes(model, arrays, state), state, float(moving))
 
 
-def modes(model: Model, arrays: dict[str, ndarray], state: Float[ndarray, " state"]) -> Complex[ndarray, " mode"]:
+def flow_modes(model: Model, arrays: dict[str, ndarray], state: Float[ndarray, " state"]) -> Complex[ndarray, " mode"]:
     """Eigenvalues of the flow about a state, at rest or on the way, in 1/s; slowest decay first.
 
     They are log(mu)/dt of one step of the model's own integrator, so that models with different steps compare; modes that a step kills

@@ -18,17 +18,17 @@ from numpy import ndarray
 from cortex_sim.errors import ComparisonError
 from cortex_sim.trials import Trials
 
-PAIRS = 20  # pairs of successive intervals below which a unit's irregularity is not estimated
-COUNTED = 1.0  # spikes a trial at or below which there is no Fano factor
+CORRELATED_PAIRS = 20  # pairs of successive intervals below which a unit's irregularity is not estimated
+COUNT_WINDOW = 1.0  # spikes a trial at or below which there is no Fano factor
 SYNCHRONY_BIN = 5e-3  # s
 SPECTRUM_BIN, SEGMENT = 1e-3, 0.5  # s: sampling of the population rate, and the stretch one spectrum is taken of
 PAIRED = 300  # units between which correlations are computed
-ALL = "all"
+ALL_UNITS = "all"
 SAMPLE = 20  # names the random stream
 EDGE = 1e-7  # bins by which a spike at an edge may be misplaced by round-off
 
 
-class Summary(NamedTuple):
+class SpikeSummary(NamedTuple):
     """Statistics of one population; NaN where no unit of it has one.
 
     Attributes:
@@ -91,17 +91,17 @@ class SpikeStatistics:
             return self.correlation[np.ix_(inside, inside)]
         return getattr(self, measure)[..., kept]
 
-    def summary(self) -> dict[str, Summary]:
+    def summary(self) -> dict[str, SpikeSummary]:
         """Summarise each population, in order of first appearance, and all units together."""
         found = {}
         for name in self.synchrony:
-            kept = np.flatnonzero((self.population == name) | (name == ALL))
+            kept = np.flatnonzero((self.population == name) | (name == ALL_UNITS))
             typical = (self.median("cv2", kept), self.median("fano", kept), self.mean("correlation", kept))
-            found[name] = Summary(len(kept), self.mean("rate", kept), *typical, self.synchrony[name])
+            found[name] = SpikeSummary(len(kept), self.mean("rate", kept), *typical, self.synchrony[name])
         return found
 
 
-def of(
+def spike_statistics(
     trials: Trials, *, window: tuple[float, float] | None = None, bin: float = SYNCHRONY_BIN, paired: int = PAIRED, seed: int = 0
 ) -> SpikeStatistics:
     r"""Describe the spikes of every unit.
@@ -141,11 +141,11 @@ def of(
     return SpikeStatistics(
         population=trials.population, rate=_rates(trials), cv2=cv2, cv=cv, fano=_fano(counted, conditions),
         correlation=_correlation([counted[unit] for unit in chosen], conditions), paired=chosen,
-        synchrony={name: synchrony(trials, population=name, bin=bin) for name in (*names, ALL)}, counting=(start, stop), bin=bin,
+        synchrony={name: population_synchrony(trials, population=name, bin=bin) for name in (*names, ALL_UNITS)}, counting=(start, stop), bin=bin,
     )  # fmt: skip
 
 
-def synchrony(trials: Trials, *, population: str = ALL, bin: float = SYNCHRONY_BIN) -> float:
+def population_synchrony(trials: Trials, *, population: str = ALL_UNITS, bin: float = SYNCHRONY_BIN) -> float:
     """Give the Fano factor over bins of how many spikes a whole population fires: 1 for independent Poisson units, N for N identical ones.
 
     Rates that change over time or between conditions add to it; the unfinished bin at the end of a trial is left out.
@@ -165,7 +165,9 @@ def synchrony(trials: Trials, *, population: str = ALL, bin: float = SYNCHRONY_B
     return _fanofactor(np.split(places, np.searchsorted(places, np.arange(1, first[-1]))))
 
 
-def power(trials: Trials, *, population: str = ALL, bin: float = SPECTRUM_BIN) -> tuple[Float[ndarray, " frequency"], Float[ndarray, " frequency"]]:
+def population_spectrum(
+    trials: Trials, *, population: str = ALL_UNITS, bin: float = SPECTRUM_BIN
+) -> tuple[Float[ndarray, " frequency"], Float[ndarray, " frequency"]]:
     """Estimate the power spectrum of a population's mean rate by Welch's method, averaged over trials.
 
     N independent Poisson units of rate r have the flat one-sided spectrum 2 r/N.
@@ -232,7 +234,7 @@ def _irregularity(trains: list[list[ndarray]]) -> tuple[Float[ndarray, " unit"],
     for place, unit in enumerate(trains):
         intervals = [isi(train) for train in unit if train.size > 2]
         pairs = np.array([len(each) - 1 for each in intervals])
-        if pairs.sum() >= PAIRS:
+        if pairs.sum() >= CORRELATED_PAIRS:
             found[0, place] = np.average([cv2(each) for each in intervals], weights=pairs)
             found[1, place] = cv(np.concatenate([isi(train) for train in unit if train.size > 1]))
     return found[0], found[1]
@@ -243,7 +245,7 @@ def _fano(trains: list[list[ndarray]], conditions: list[ndarray]) -> Float[ndarr
     for row, kept in enumerate(conditions):
         for column, unit in enumerate(trains):
             repeats = [unit[trial] for trial in kept]
-            if len(kept) > 1 and sum(map(len, repeats)) > COUNTED * len(kept):
+            if len(kept) > 1 and sum(map(len, repeats)) > COUNT_WINDOW * len(kept):
                 found[row, column] = _fanofactor(repeats)
     return found
 
@@ -275,7 +277,7 @@ def _correlation(trains: list[list[ndarray]], conditions: list[ndarray]) -> Floa
 
 
 def _members(trials: Trials, population: str) -> ndarray:
-    return (trials.population == population) | (population == ALL)
+    return (trials.population == population) | (population == ALL_UNITS)
 
 
 def _first_bins(trials: Trials, bin: float) -> Int[ndarray, " trial+1"]:

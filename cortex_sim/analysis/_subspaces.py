@@ -48,7 +48,7 @@ def chance_alignment(
 
 
 @dataclass(frozen=True)
-class Spaces:
+class PotentAndNull:
     """Directions of the neural state that move muscles, and those that do not.
 
     Attributes:
@@ -61,17 +61,22 @@ class Spaces:
     null: Float[ndarray, "unit null"]
     explained: float
 
-    def turned(self, rng: np.random.Generator) -> "Spaces":
+    def turned(self, rng: np.random.Generator) -> "PotentAndNull":
         """The same number of directions at random within the same neural axes."""
         axes = np.hstack([self.potent, self.null])
         random = axes @ np.linalg.qr(rng.standard_normal((axes.shape[1],) * 2))[0]
-        return Spaces(random[:, : self.potent.shape[1]], random[:, self.potent.shape[1] :], float("nan"))
+        return PotentAndNull(random[:, : self.potent.shape[1]], random[:, self.potent.shape[1] :], float("nan"))
 
 
-def spaces(
-    rates: Rates, muscles: Float[ndarray, "condition time muscle"], *, within: Rates | None = None, neural: int = NEURAL, muscular: int = MUSCLES,
+def potent_and_null(
+    rates: Rates,
+    muscles: Float[ndarray, "condition time muscle"],
+    *,
+    within: Rates | None = None,
+    neural: int = NEURAL,
+    muscular: int = MUSCLES,
     ridge: float = RIDGE,
-) -> Spaces:
+) -> PotentAndNull:
     """Find them by regressing the leading components of muscles on those of neurons.
 
     Where preparation and movement are orthogonal, movement alone cannot say what preparatory directions would do to muscles: what is found is then
@@ -103,10 +108,10 @@ def spaces(
     gram = N.T @ N
     W = np.linalg.solve(gram + ridge * np.trace(gram) / neural * np.eye(neural), N.T @ M)
     turned = np.linalg.qr(W, mode="complete")[0]
-    return Spaces(axes @ turned[:, :muscular], axes @ turned[:, muscular:], float(1 - ((M - N @ W) ** 2).sum() / (M**2).sum()))
+    return PotentAndNull(axes @ turned[:, :muscular], axes @ turned[:, muscular:], float(1 - ((M - N @ W) ** 2).sum() / (M**2).sum()))
 
 
-def tuning_ratio(preparation: Rates, movement: Rates, found: Spaces) -> float:
+def tuning_ratio(preparation: Rates, movement: Rates, found: PotentAndNull) -> float:
     """Variance across conditions in null over potent directions during preparation, relative to the same during movement: 1 where nothing is hidden.
 
     Per direction, so that unequal numbers of them do not matter; the division by movement takes out that some directions hold more variance anyway.

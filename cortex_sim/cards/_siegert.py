@@ -23,9 +23,7 @@ SETTLED = 1e-8  # of the largest rate: how far a stationary state may be from cl
 Rates = Float[ndarray, " population"]
 
 
-def siegert(
-    mu: Any, sigma: Any, *, tau: Any, refractory: Any, threshold: Any, reset: Any, tau_synapse: Any = 0.0
-) -> Float[ndarray, "..."]:
+def siegert(mu: Any, sigma: Any, *, tau: Any, refractory: Any, threshold: Any, reset: Any, tau_synapse: Any = 0.0) -> Float[ndarray, "..."]:
     r"""Stationary rate of the leaky integrate-and-fire neuron in white noise.
 
     The neuron is :math:`\tau\dot v = -v + \mu + \sigma\sqrt{\tau}\,\xi(t)`, with unit white noise :math:`\xi`, a threshold, a reset and a

@@ -7,13 +7,24 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from cortex_sim.analysis import AXES, Rotations, Spectrum, jpca, normalised, principal, shuffled_weights, span, spectral_distance, spectrum
+from cortex_sim.analysis import (
+    JPCA_AXES,
+    Rotations,
+    Spectrum,
+    jpca,
+    principal_components,
+    shuffled_weights,
+    soft_normalised,
+    spanned_axes,
+    spectral_distance,
+    spectrum,
+)
 from cortex_sim.cards import Model
 from cortex_sim.comparison import _geometry as geometry
 from cortex_sim.comparison import _prediction as prediction
 from cortex_sim.comparison._response import response_r2
 from cortex_sim.errors import ComparisonError
-from cortex_sim.statistics import PERMUTATION, Measure, Rates, Score, jackknifed, permuted, remembered, shuffled
+from cortex_sim.statistics import PERMUTATION, Measure, Rates, Score, jackknifed, permuted, permuted_conditions, remembered
 from cortex_sim.trials import Trials
 
 NULLS, WEIGHT_SHUFFLES = 100, 20
@@ -83,14 +94,14 @@ def compare(teacher: Trials, student: Trials, *, training: Trials | Sequence[Tri
     prediction.check_matched(teacher, student)
     if not np.ptp(teacher.rate, axis=(0, 1)).any():
         raise ComparisonError("teacher: no unit varies over conditions and time; there is nothing to match.")
-    mean, scale = prediction.reference(training)
+    mean, scale = prediction.training_reference(training)
     a, b = ((trials.rate - mean) / scale for trials in (teacher, student))
 
     def r2(x: Rates, y: Rates) -> float:
-        return prediction.explained(x, y, mean=np.zeros(1), scale=np.ones(1))
+        return prediction.variance_explained(x, y, mean=np.zeros(1), scale=np.ones(1))
 
     scores = [_matched("R² of rates", r2, a, b, setting, "higher", 1.0)]
-    a, b = geometry.reduced(a), geometry.reduced(b)
+    a, b = geometry.principal_part(a), geometry.principal_part(b)
     scores.append(_matched("Procrustes angle (rad)", _flat(geometry.procrustes_angle, np.pi / 2), a, b, setting, "lower", 0.0))
     scores.append(_matched("linear CKA, debiased", _flat(geometry.linear_cka, 0.0), a, b, setting, "higher", 1.0))
     return Comparison((*scores, *compare_rotations(teacher, student, setting=setting)))
@@ -99,15 +110,15 @@ def compare(teacher: Trials, student: Trials, *, training: Trials | Sequence[Tri
 def compare_rotations(teacher: Trials, student: Trials, *, setting: Setting) -> tuple[Score, ...]:
     """Score the rotations of a student, with those of its teacher as the value to be close to; empty if the states span too few axes."""
     window = (trials.window(*setting.window) for trials in (teacher, student))
-    prepared = [normalised(trials.rate, setting.spread) for trials in window]
-    axes = min(AXES, *(span(states) for states in prepared)) // 2 * 2
+    prepared = [soft_normalised(trials.rate, setting.spread) for trials in window]
+    axes = min(JPCA_AXES, *(spanned_axes(states) for states in prepared)) // 2 * 2
     if axes < 2:
         return ()
-    states = [principal(rates, axes) for rates in prepared]
+    states = [principal_components(rates, axes) for rates in prepared]
     wanted, found = (jpca(x, teacher.bin) for x in states)
     rng = np.random.default_rng(np.random.SeedSequence((setting.seed, ROTATION)))
-    mixed = [shuffled(prepared[1], rng) for _ in range(setting.nulls)]
-    surrogates = [jpca(principal(rates, axes), teacher.bin) for rates in mixed]
+    mixed = [permuted_conditions(prepared[1], rng) for _ in range(setting.nulls)]
+    surrogates = [jpca(principal_components(rates, axes), teacher.bin) for rates in mixed]
     without = remembered(lambda kept: jpca(states[1][kept], teacher.bin))
     readings: dict[str, Callable[[Rotations], float]] = {
         "jPCA R²(M_skew)": lambda r: r.r2_skew, "jPCA R²(M)": lambda r: r.r2, "jPCA R²(M_skew)/R²(M)": lambda r: r.ratio,

@@ -7,7 +7,7 @@ from numpy import ndarray
 from cortex_sim.cards.weights import of_rank
 
 
-def effective(J: Float[ndarray, "unit unit"], inputs: Float[ndarray, "unit channel"], rank: int) -> Float[ndarray, "unit unit"]:
+def effective_connectivity(J: Float[ndarray, "unit unit"], inputs: Float[ndarray, "unit channel"], rank: int) -> Float[ndarray, "unit unit"]:
     r"""Keep of a low-rank connectivity what its activity can tell: its rows projected on the span of its own outputs and the input vectors.
 
     With :math:`J = \sum_k m_k n_k^\top`, states that start at rest stay in the span of all :math:`m_k` and input vectors, so that a linear network
@@ -28,6 +28,6 @@ def effective(J: Float[ndarray, "unit unit"], inputs: Float[ndarray, "unit chann
     return low @ span @ span.T
 
 
-def correlation(true: Float[ndarray, "unit unit"], found: Float[ndarray, "unit unit"]) -> float:
+def entry_correlation(true: Float[ndarray, "unit unit"], found: Float[ndarray, "unit unit"]) -> float:
     """Correlate two matrices over their entries."""
     return float(np.corrcoef(true.ravel(), found.ravel())[0, 1])

@@ -18,7 +18,7 @@ SPANNED = 1e-6  # of the largest singular value: delay coordinates below are lef
 TURNS = 101  # names the random stream
 
 
-def operator(rates: Float[ndarray, "condition time unit"], *, delays: int = 1, rank: int | None = None) -> Float[ndarray, "axis axis"]:
+def delay_operator(rates: Float[ndarray, "condition time unit"], *, delays: int = 1, rank: int | None = None) -> Float[ndarray, "axis axis"]:
     """Fit the linear operator that leads the delay coordinates of a system one bin on (HAVOK).
 
     Delay vectors, which never reach across conditions, are turned to their principal axes and scaled to one length; the operator is the least
@@ -50,7 +50,7 @@ def input_operator(
         The operator, and how inputs enter.
 
     Raises:
-        ComparisonError: as for :func:`operator`, or inputs are not of the same conditions and bins.
+        ComparisonError: as for :func:`delay_operator`, or inputs are not of the same conditions and bins.
     """
     if inputs.shape[:2] != rates.shape[:2]:
         raise ComparisonError(f"dsa: inputs are (condition, time) {inputs.shape[:2]}; they should be {rates.shape[:2]}, as the rates are.")
@@ -89,8 +89,13 @@ def eigenvalue_distance(a: Float[ndarray, "axis axis"], b: Float[ndarray, "other
 
 
 def procrustes_distance(
-    a: Float[ndarray, "axis axis"], b: Float[ndarray, "axis axis"], *, inputs: tuple[ndarray, ndarray] | None = None, seed: int = 0,
-    restarts: int = RESTARTS, steps: int = STEPS,
+    a: Float[ndarray, "axis axis"],
+    b: Float[ndarray, "axis axis"],
+    *,
+    inputs: tuple[ndarray, ndarray] | None = None,
+    seed: int = 0,
+    restarts: int = RESTARTS,
+    steps: int = STEPS,
 ) -> float:
     r"""Distance :math:`\min_C \lVert A - C B C^\top\rVert_F` over orthogonal C, both of norm 1: the dynamics, blind to geometry and to pace of decay.
 

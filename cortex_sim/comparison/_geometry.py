@@ -48,7 +48,7 @@ def linear_cka(a: Float[ndarray, "sample unit"], b: Float[ndarray, "sample other
     return float(_unbiased_hsic(a, b) / np.sqrt(_unbiased_hsic(a, a) * _unbiased_hsic(b, b)))
 
 
-def reduced(samples: Float[ndarray, "... unit"], lost: float = LOST) -> Float[ndarray, "... axis"]:
+def principal_part(samples: Float[ndarray, "... unit"], lost: float = LOST) -> Float[ndarray, "... axis"]:
     """Rotate samples to the principal components that hold all but a millionth, or another share, of their variance.
 
     Measures that rotation does not change are changed by less than the square root of that, and become much cheaper.
@@ -66,7 +66,7 @@ def participation_ratio(samples: Float[ndarray, "... unit"]) -> float:
     return float(values.sum() ** 2 / (values**2).sum())
 
 
-def alignment(a: Float[ndarray, "... unit"], b: Float[ndarray, "... unit"], axes: int = 10) -> float:
+def alignment_index(a: Float[ndarray, "... unit"], b: Float[ndarray, "... unit"], axes: int = 10) -> float:
     r"""Alignment index: share of b's variance along the leading axes of a, relative to the most that as many axes can hold (Elsayed et al. 2016).
 
     :math:`A = \operatorname{tr}(D_a^\top C_b D_a) / \sum_{i \le k} \sigma_i(C_b)`: 1 where both occupy one subspace, 0 where orthogonal ones.
@@ -80,7 +80,6 @@ def alignment(a: Float[ndarray, "... unit"], b: Float[ndarray, "... unit"], axes
     k = min(axes, len(C_a))
     D = np.linalg.eigh(C_a)[1][:, -k:]
     return float(np.trace(D.T @ C_b @ D) / np.linalg.eigvalsh(C_b)[-k:].sum())
-
 
 
 def _unbiased_hsic(a: ndarray, b: ndarray) -> float:

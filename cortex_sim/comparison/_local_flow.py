@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.comparison._geometry import reduced
+from cortex_sim.comparison._geometry import principal_part
 from cortex_sim.errors import ComparisonError
 from cortex_sim.statistics import folds, squared_distances
 
@@ -32,11 +32,9 @@ def local_flow(
         ComparisonError: conditions or bins differ, or there are too few.
     """
     if a.shape[:2] != b.shape[:2] or len(a) < FOLDS or a.shape[1] < 3:
-        raise ComparisonError(
-            f"local_flow: (condition, time) are {a.shape[:2]} and {b.shape[:2]}; they should match and be at least {FOLDS} and 3."
-        )
+        raise ComparisonError(f"local_flow: (condition, time) are {a.shape[:2]} and {b.shape[:2]}; they should match and be at least {FOLDS} and 3.")
     if reduce:
-        a, b = reduced(a), reduced(b)
+        a, b = principal_part(a), principal_part(b)
     along, sizes = 0.0, 0.0
     for split in folds(range(len(a)), count=FOLDS, seed=seed):
         X, Y = (x[split.train].reshape(-1, x.shape[2]) for x in (b, a))

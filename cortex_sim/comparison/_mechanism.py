@@ -12,12 +12,12 @@ from cortex_sim.analysis import (
     Currents,
     Side,
     Spectrum,
-    correlations,
+    current_correlations,
     currents,
     explored_flow,
     fixed_points,
     flow_distance,
-    observed,
+    observed_rates,
     points_distance,
     spectral_distance,
     spectrum,
@@ -25,7 +25,7 @@ from cortex_sim.analysis import (
 from cortex_sim.cards import Model
 from cortex_sim.comparison._response import response_r2
 from cortex_sim.comparison._table import MEASURES
-from cortex_sim.simulation import Schedule, simulate
+from cortex_sim.simulation import Problem, simulate
 from cortex_sim.simulation.torch import trajectory
 from cortex_sim.statistics import spike_averages
 from cortex_sim.tasks import BIN, Task
@@ -78,7 +78,7 @@ class Electrodes:
 
 
 @dataclass(frozen=True)
-class Known:
+class CircuitTruths:
     """What is known of a circuit on a task.
 
     Attributes:
@@ -98,7 +98,7 @@ class Known:
     spread: float
 
     @classmethod
-    def of(cls, circuit: Model, task: Task, rates: Float[ndarray, "condition time unit"], seed: int) -> "Known":
+    def of(cls, circuit: Model, task: Task, rates: Float[ndarray, "condition time unit"], seed: int) -> "CircuitTruths":
         """Read it off the circuit."""
         flat = rates.reshape(-1, circuit.units)
         axes = np.linalg.eigh(np.cov(flat, rowvar=False))[1][:, ::-1][:, :EXPLORED]
@@ -115,7 +115,7 @@ class Known:
         return {
             FLOW: float(np.mean([flow_distance(*pair) for pair in zip(self.flows, own, strict=True)])),
             FIXED: points_distance(self.points, _fixed(student, states, seed)[0]) / self.spread,
-            CURRENTS: float("nan") if sent is None else 1 - float(np.mean(list(correlations(self.sent, sent).values()))),
+            CURRENTS: float("nan") if sent is None else 1 - float(np.mean(list(current_correlations(self.sent, sent).values()))),
         }
 
 
@@ -148,7 +148,7 @@ class Cell:
     changed: Sequence[Float[ndarray, "condition time unit"]]
     modes: Spectrum
     stable: int
-    known: Known | None
+    known: CircuitTruths | None
     electrodes: Electrodes | None
 
     @property
@@ -181,7 +181,7 @@ class Reading:
 
 
 @threadpool_limits.wrap(limits=1)
-def read(cell: Cell, students: Mapping[str, Model], counted: Sequence[str] = ()) -> Reading:
+def read_students(cell: Cell, students: Mapping[str, Model], counted: Sequence[str] = ()) -> Reading:
     """Hold the students of a cell against its circuit, by every truth and every measure.
 
     Args:
@@ -211,7 +211,7 @@ def read(cell: Cell, students: Mapping[str, Model], counted: Sequence[str] = ())
 
 
 def _states(model: Model, task: Task) -> Float[ndarray, "condition time state"]:
-    return trajectory(Schedule(model, model.arrays(), task))
+    return trajectory(Problem(model, model.arrays(), task))
 
 
 def _passed(states: Float[ndarray, "condition time state"], task: Task) -> list[Float[ndarray, " state"]]:
@@ -222,7 +222,7 @@ def _passed(states: Float[ndarray, "condition time state"], task: Task) -> list[
 def _fixed(model: Model, states: Float[ndarray, "condition time state"], seed: int) -> tuple[Float[ndarray, "point unit"], int]:
     """Observed rates at the fixed points near the states that are visited, and how many of the points are stable."""
     found = fixed_points(model, states.reshape(-1, states.shape[2]), searches=SEARCHES, seed=seed).fixed
-    return observed(model, np.array([point.state for point in found]).reshape(len(found), -1)), sum(not point.unstable for point in found)
+    return observed_rates(model, np.array([point.state for point in found]).reshape(len(found), -1)), sum(not point.unstable for point in found)
 
 
 def _sent(model: Model, rates: Float[ndarray, "condition time unit"]) -> Currents | None:

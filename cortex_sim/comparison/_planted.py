@@ -18,7 +18,7 @@ EDGE = 8  # widths of the filter on either side of smooth noise, cut away again
 Rates = Float[ndarray, "condition time unit"]
 
 
-def rotation(rng: np.random.Generator, *, frequency: float, noise: float, conditions: int, bins: int, units: int, dt: float) -> Rates:
+def planted_rotation(rng: np.random.Generator, *, frequency: float, noise: float, conditions: int, bins: int, units: int, dt: float) -> Rates:
     """Turn every condition's state in one plane, conditions evenly spread over phases.
 
     Args:

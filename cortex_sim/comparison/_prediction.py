@@ -7,13 +7,16 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.errors import ComparisonError
-from cortex_sim.fitting import FLOOR, unit_scale
+from cortex_sim.fitting import QUIET_FLOOR, unit_scale
 from cortex_sim.trials import Trials
 
 
-def explained(
-    wanted: Float[ndarray, "condition time unit"], found: Float[ndarray, "condition time unit"], *,
-    mean: Float[ndarray, " unit"], scale: Float[ndarray, " unit"],
+def variance_explained(
+    wanted: Float[ndarray, "condition time unit"],
+    found: Float[ndarray, "condition time unit"],
+    *,
+    mean: Float[ndarray, " unit"],
+    scale: Float[ndarray, " unit"],
 ) -> float:
     r"""Fraction of variance explained, :math:`1 - \sum (y - \hat y)^2/\sigma^2 / \sum (y - \mu)^2/\sigma^2`.
 
@@ -26,7 +29,7 @@ def explained(
     return float(1 - ((((wanted - found) / scale) ** 2).sum() / (((wanted - mean) / scale) ** 2).sum()))
 
 
-def reference(training: Trials | Sequence[Trials]) -> tuple[Float[ndarray, "*condition unit"], Float[ndarray, "*condition unit"]]:
+def training_reference(training: Trials | Sequence[Trials]) -> tuple[Float[ndarray, "*condition unit"], Float[ndarray, "*condition unit"]]:
     """Mean and standard deviation of each unit over training conditions and time; the latter at least a tenth of the median one.
 
     Args:
@@ -34,14 +37,14 @@ def reference(training: Trials | Sequence[Trials]) -> tuple[Float[ndarray, "*con
             the shape (condition, 1, unit).
     """
     if not isinstance(training, Trials):
-        means, deviations = zip(*map(reference, training), strict=True)
+        means, deviations = zip(*map(training_reference, training), strict=True)
         return np.stack(means)[:, None], np.stack(deviations)[:, None]
     return training.rate.mean(axis=(0, 1)), unit_scale(training)
 
 
-def active(trials: Trials, training: Trials) -> float:
+def active_share(trials: Trials, training: Trials) -> float:
     """Fraction of units that vary: by at least a tenth of what the median unit of the training part does."""
-    return float((trials.rate.std(axis=(0, 1)) >= FLOOR * np.median(training.rate.std(axis=(0, 1)))).mean())
+    return float((trials.rate.std(axis=(0, 1)) >= QUIET_FLOOR * np.median(training.rate.std(axis=(0, 1)))).mean())
 
 
 def check_matched(teacher: Trials, student: Trials) -> None:

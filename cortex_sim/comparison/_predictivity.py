@@ -8,12 +8,12 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from cortex_sim.comparison._geometry import reduced
+from cortex_sim.comparison._geometry import principal_part
 from cortex_sim.errors import ComparisonError
 from cortex_sim.statistics import Prepared, Split, folds
 
 FOLDS, INNER = 4, 2  # of conditions: judged, and within the others to choose a penalty
-PENALTIES = 10.0 ** np.arange(-6, 3)  # of the mean variance of the predictors
+RIDGE_PENALTIES = 10.0 ** np.arange(-6, 3)  # of the mean variance of the predictors
 AXES = 6  # principal components of which canonical correlations are taken
 
 Rates = Float[ndarray, "condition time unit"]
@@ -85,7 +85,13 @@ def cycle_consistency(a: Rates, b: Float[ndarray, "condition time other"], *, se
 
 
 def canonical_correlation(
-    a: Rates, b: Float[ndarray, "condition time other"], *, axes: int = AXES, across: bool = False, count: int | None = FOLDS, seed: int = 0,
+    a: Rates,
+    b: Float[ndarray, "condition time other"],
+    *,
+    axes: int = AXES,
+    across: bool = False,
+    count: int | None = FOLDS,
+    seed: int = 0,
     reduce: bool = True,
 ) -> float:
     """Mean canonical correlation of the leading principal components (SVCCA) on conditions held out; means, axes and maps are of the others.
@@ -128,7 +134,7 @@ def _matched(a: ndarray, b: ndarray, reduce: bool) -> tuple[ndarray, ndarray]:
         raise ComparisonError(f"predictivity: (condition, time) are {a.shape[:2]} and {b.shape[:2]}; they should match.")
     if len(a) < FOLDS:
         raise ComparisonError(f"predictivity: {len(a)} conditions; there should be at least {FOLDS}, to hold some out.")
-    return (reduced(a), reduced(b)) if reduce else (a, b)
+    return (principal_part(a), principal_part(b)) if reduce else (a, b)
 
 
 @cache
@@ -141,11 +147,11 @@ def _fitting(source: ndarray, target: ndarray) -> Callable[[Split], Map]:
     sums = _Sums.of(source, target)
 
     def fit(split: Split) -> Map:
-        errors = np.zeros(len(PENALTIES))
+        errors = np.zeros(len(RIDGE_PENALTIES))
         for each in _folds(len(split.train), INNER, 0):
             inner = each.within(split.train)
             errors += _errors(sums.total(inner.train), sums.total(inner.test))
-        return _solved(sums.total(split.train), PENALTIES[int(errors.argmin())])
+        return _solved(sums.total(split.train), RIDGE_PENALTIES[int(errors.argmin())])
 
     return fit
 
@@ -191,7 +197,7 @@ def _errors(train: _Sums, test: _Sums) -> Float[ndarray, " penalty"]:
     values, V, Z, size = _factors(train)
     XX, XY, YY = test.about(train.X / train.n, train.Y / train.n)
     linear, quadratic = ((V.T @ XY) * Z).sum(axis=1), (V.T @ XX @ V) * (Z @ Z.T)
-    D = 1 / (values + PENALTIES[:, None] * size)
+    D = 1 / (values + RIDGE_PENALTIES[:, None] * size)
     return YY - 2 * D @ linear + np.einsum("pi,ij,pj->p", D, quadratic, D, optimize=True)
 
 

@@ -20,7 +20,7 @@ SPLITS = 20
 HALVES = 22  # names the random stream
 
 
-def ceiling(trials: Trials, *, training: Trials | Sequence[Trials] | None = None, splits: int = SPLITS, seed: int = 0) -> float:
+def noise_ceiling(trials: Trials, *, training: Trials | Sequence[Trials] | None = None, splits: int = SPLITS, seed: int = 0) -> float:
     """Give the R² that a model which knows the true rates would reach on the condition averages of these trials.
 
     Each unit counts as in :func:`cortex_sim.comparison._prediction.explained`, which computes it, so this is the ceiling of "R² of rates" of a
@@ -36,10 +36,10 @@ def ceiling(trials: Trials, *, training: Trials | Sequence[Trials] | None = None
         ComparisonError: a condition has one trial, or nothing varies.
     """
     average = trials.averaged()
-    mean, scale = prediction.reference(average if training is None else training)
+    mean, scale = prediction.training_reference(average if training is None else training)
     noise = noise_variance(trials, splits=splits, seed=seed)
     _check_varying(average)
-    return prediction.explained(average.rate, average.rate + np.sqrt(noise), mean=mean, scale=scale)
+    return prediction.variance_explained(average.rate, average.rate + np.sqrt(noise), mean=mean, scale=scale)
 
 
 def reliability(trials: Trials, *, splits: int = SPLITS, seed: int = 0) -> Float[ndarray, " unit"]:

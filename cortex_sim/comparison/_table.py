@@ -12,14 +12,14 @@ from joblib import Parallel, cpu_count, delayed
 from numpy import ndarray
 from threadpoolctl import threadpool_limits
 
-from cortex_sim.analysis import Rotations, jpca, principal, span, tangling
+from cortex_sim.analysis import Rotations, jpca, principal_components, spanned_axes, tangling
 from cortex_sim.comparison import _dsa as dsa
 from cortex_sim.comparison import _geometry as geometry
 from cortex_sim.comparison._kernels import rbf_cka, rsa
 from cortex_sim.comparison._local_flow import local_flow
 from cortex_sim.comparison._predictivity import canonical_correlation, cycle_consistency, predictivity
 from cortex_sim.comparison._shape import shape_distance
-from cortex_sim.statistics import PERMUTATION, Score, jackknifed, remembered, shuffled
+from cortex_sim.statistics import PERMUTATION, Score, jackknifed, permuted_conditions, remembered
 from cortex_sim.trials import derangement
 
 Rates = Float[ndarray, "condition time unit"]
@@ -80,11 +80,18 @@ def images(one: Rates, other: Float[ndarray, "condition time other"]) -> tuple[R
 
 
 def _principal(rates: Rates, lost: float = LOST) -> Rates:
-    return geometry.reduced(rates, lost) if np.ptp(rates, axis=(0, 1)).any() else rates
+    return geometry.principal_part(rates, lost) if np.ptp(rates, axis=(0, 1)).any() else rates
 
 
 def table(
-    teacher: Rates, student: Float[ndarray, "condition time other"], dt: float, *, name: str, split: str, nulls: int = 200, seed: int = 0,
+    teacher: Rates,
+    student: Float[ndarray, "condition time other"],
+    dt: float,
+    *,
+    name: str,
+    split: str,
+    nulls: int = 200,
+    seed: int = 0,
     same_units: bool = True,
 ) -> list[Score]:
     """Score a student by every measure, with the conditions of the student permuted as the null and leaving out conditions as the interval.
@@ -113,7 +120,7 @@ def table(
         if read:
             pair = remembered(lambda kept: (read(a[kept], dt), read(b[kept], dt)))
             known = pair(everyone)[0]
-            drawn = [(known, read(shuffled(b, np.random.default_rng(one)), dt)) for one in mixed]
+            drawn = [(known, read(permuted_conditions(b, np.random.default_rng(one)), dt)) for one in mixed]
         else:
             pair = lambda kept: (a[kept], b[kept], dt)  # noqa: E731
             drawn = [(a, b[order], dt) for order in orders]
@@ -161,8 +168,8 @@ def _departures(rates: Rates) -> Rates:
 def _turning(rates: Rates, dt: float) -> Rotations | None:
     """JPCA of the departure from the mean over conditions; None where there is no plane."""
     x = _departures(rates)
-    axes = min(AXES, span(x)) // 2 * 2
-    return jpca(principal(x, axes), dt) if axes >= 2 else None
+    axes = min(AXES, spanned_axes(x)) // 2 * 2
+    return jpca(principal_components(x, axes), dt) if axes >= 2 else None
 
 
 def _apart(read: Callable[[Rotations], float]) -> Callable[[Rotations | None, Rotations | None], float]:
@@ -176,7 +183,7 @@ def _tangled(rates: Rates, dt: float) -> float:
 def _operator(rates: Rates, _: float) -> Float[ndarray, "axis axis"] | None:
     """Of delay embeddings of the departure from the mean over conditions."""
     x = _departures(rates)
-    return dsa.operator(x, delays=DELAYS, rank=RANK) if np.ptp(x, axis=(0, 1)).any() else None
+    return dsa.delay_operator(x, delays=DELAYS, rank=RANK) if np.ptp(x, axis=(0, 1)).any() else None
 
 
 def _operators_apart(distance: Callable[[ndarray, ndarray], float]) -> Callable[[ndarray | None, ndarray | None], float]:

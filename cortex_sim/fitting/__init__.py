@@ -1,5 +1,5 @@
 """The verb fit: a student learns by one of many rules, each a file of ``rules/``."""
 
-from cortex_sim.runtime._doors import opened
+from cortex_sim.runtime.doors import opened
 
 __getattr__, __dir__, __all__ = opened(__name__, __file__)

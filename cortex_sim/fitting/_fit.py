@@ -12,7 +12,7 @@ from numpy import ndarray
 from cortex_sim.cards import Model
 from cortex_sim.errors import TaskError, TrialsError
 from cortex_sim.fitting import rules
-from cortex_sim.fitting._options import CUSTOMARY, Lesson, Options
+from cortex_sim.fitting._options import CUSTOMARY, Options, TrainingData
 from cortex_sim.fitting._start import adapt, one_unit_each, regress, unit_scale
 from cortex_sim.runtime import track
 from cortex_sim.tasks import Task
@@ -51,7 +51,13 @@ class Fitted:
 
 
 def fit(
-    model: Model, trials: Trials, task: Task, *, seed: int = 0, options: Options = CUSTOMARY, rule: str = "bptt",
+    model: Model,
+    trials: Trials,
+    task: Task,
+    *,
+    seed: int = 0,
+    options: Options = CUSTOMARY,
+    rule: str = "bptt",
     how: Mapping[str, float] | None = None,
 ) -> Model:
     """Teach a student to put out what is wanted and return it with its weights.
@@ -62,8 +68,16 @@ def fit(
 
 
 def train(
-    model: Model, trials: Trials, task: Task, *, seed: int = 0, options: Options = CUSTOMARY, rule: str = "bptt",
-    how: Mapping[str, float] | None = None, checkpoint: Path | None = None, report: Callable[[float, str], None] | None = None,
+    model: Model,
+    trials: Trials,
+    task: Task,
+    *,
+    seed: int = 0,
+    options: Options = CUSTOMARY,
+    rule: str = "bptt",
+    how: Mapping[str, float] | None = None,
+    checkpoint: Path | None = None,
+    report: Callable[[float, str], None] | None = None,
 ) -> Fitted:
     """Teach a student to put out what is wanted, free running: the rates of a circuit or a recording, or a task's own targets.
 
@@ -99,7 +113,7 @@ def train(
         student = regress(student, trials.select(taught), task.select(taught))
     initial = trials.rate[:, 0] if options.start == "first bin" and not task.body else None
     started = replace(task, initial=initial)
-    lessons = [Lesson(started.select(c), trials.rate[c], scale) for c in (taught, checked)]
+    lessons = [TrainingData(started.select(c), trials.rate[c], scale) for c in (taught, checked)]
     with track(f"training {model.name}") as shown:
         course = learn(student, lessons[0], lessons[1], options=options, seed=seed, checkpoint=checkpoint, report=report or shown)
     trained = student.with_arrays(course.arrays)

@@ -16,9 +16,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from cortex_sim.cards import Model
-from cortex_sim.fitting._options import Lesson, Options
+from cortex_sim.fitting._options import Options, TrainingData
 from cortex_sim.fitting._training import cut, objective_of, whole
-from cortex_sim.simulation import Schedule
+from cortex_sim.simulation import Problem
 from cortex_sim.simulation import torch as pytorch
 from cortex_sim.simulation.torch import Twin
 from cortex_sim.tasks import Task
@@ -109,7 +109,7 @@ class Gradient:
     bytes: int | None
 
 
-def gradient(model: Model, lesson: Lesson, options: Options, *, seed: int = 0, double: bool = False, count: bool = False) -> Gradient:
+def gradient_footprint(model: Model, lesson: TrainingData, options: Options, *, seed: int = 0, double: bool = False, count: bool = False) -> Gradient:
     """Compute the gradient of a lesson's error once, all trials together, through ``options.through``.
 
     Through one segment at a time it is the sum over segments, at the same weights, of what truncated back-propagation descends.
@@ -163,7 +163,7 @@ class Inference:
     bytes: int | None
 
 
-def inference(model: Model, task: Task, *, seed: int = 0, count: bool = False) -> Inference:
+def run_footprint(model: Model, task: Task, *, seed: int = 0, count: bool = False) -> Inference:
     """Run a model on a task, and say what it took.
 
     Args:
@@ -172,7 +172,7 @@ def inference(model: Model, task: Task, *, seed: int = 0, count: bool = False) -
         seed: of the noise.
         count: also count bytes, which takes more time.
     """
-    schedule, watched = Schedule(model, model.arrays(), task, seed), Arrays()
+    schedule, watched = Problem(model, model.arrays(), task, seed), Arrays()
     if count:
         tracemalloc.start()
     began = time.perf_counter()
@@ -205,6 +205,6 @@ class Cost:
         return float(np.log(self.bytes[-1] / self.bytes[0]) / np.log(lengths[-1] / lengths[0]))
 
 
-def apart(one: Mapping[str, ndarray], other: Mapping[str, ndarray]) -> float:
+def gradient_distance(one: Mapping[str, ndarray], other: Mapping[str, ndarray]) -> float:
     """Norm of the difference of two gradients, relative to that of the first."""
     return float(np.sqrt(sum(((one[name] - other[name]) ** 2).sum() for name in one) / sum((array**2).sum() for array in one.values())))

@@ -8,8 +8,8 @@ from numpy import ndarray
 
 from cortex_sim.cards import Model, scale
 from cortex_sim.errors import OptionError, TaskError
-from cortex_sim.fitting._options import Lesson, Options
-from cortex_sim.simulation import Schedule
+from cortex_sim.fitting._options import Options, TrainingData
+from cortex_sim.simulation import Problem
 from cortex_sim.simulation.forms import Coefficients, Leaky
 from cortex_sim.tasks import Task
 from cortex_sim.trials import Trials
@@ -30,7 +30,7 @@ def check_options(rule: str, options: Options, losses: tuple[str, ...] = ("squar
         raise OptionError(f"rule {rule!r} minimises the {' or '.join(losses)} error; loss is {options.loss!r}.")
 
 
-def added(leaky: Leaky, arrays: Mapping[str, ndarray], schedule: Schedule, found: Coefficients) -> Float[ndarray, "step trial unit"]:
+def added(leaky: Leaky, arrays: Mapping[str, ndarray], schedule: Problem, found: Coefficients) -> Float[ndarray, "step trial unit"]:
     """What constants and inputs add to the state at each step.
 
     Raises:
@@ -54,7 +54,7 @@ def added(leaky: Leaky, arrays: Mapping[str, ndarray], schedule: Schedule, found
 
 
 def run(
-    leaky: Leaky, arrays: Mapping[str, ndarray], schedule: Schedule, extra: Float[ndarray, "step trial unit"] | None = None
+    leaky: Leaky, arrays: Mapping[str, ndarray], schedule: Problem, extra: Float[ndarray, "step trial unit"] | None = None
 ) -> Float[ndarray, "step trial unit"]:
     """Rates at every step.
 
@@ -81,26 +81,26 @@ def stepped(
 
 
 def outputs(
-    leaky: Leaky, arrays: Mapping[str, ndarray], schedule: Schedule, rates: Float[ndarray, "step trial unit"]
+    leaky: Leaky, arrays: Mapping[str, ndarray], schedule: Problem, rates: Float[ndarray, "step trial unit"]
 ) -> Float[ndarray, "trial time observed"]:
     """Observed rates at the bins."""
     at_bins, readout = np.moveaxis(rates[:: schedule.every], 0, 1), leaky.model.readout
     return at_bins @ arrays[readout.weights].T + arrays[readout.offset] if readout else at_bins
 
 
-def squared_error(found: Float[ndarray, "trial time observed"], lesson: Lesson) -> float:
+def squared_error(found: Float[ndarray, "trial time observed"], lesson: TrainingData) -> float:
     """Mean over trials, bins and outputs, as every rule reports it: each output in units of its scale, each bin by its weight."""
     return float((lesson.weights * ((found - lesson.rates) / lesson.scale) ** 2).mean())
 
 
-def check(leaky: Leaky, arrays: Mapping[str, ndarray], lesson: Lesson) -> float:
+def check(leaky: Leaky, arrays: Mapping[str, ndarray], lesson: TrainingData) -> float:
     """Squared error of the network on a lesson, running freely."""
-    schedule = Schedule(leaky.model, dict(arrays), lesson.task)
+    schedule = Problem(leaky.model, dict(arrays), lesson.task)
     return squared_error(outputs(leaky, arrays, schedule, run(leaky, arrays, schedule)), lesson)
 
 
-def hidden(model: Model, task: Task) -> Trials:
+def unit_rates(model: Model, task: Task) -> Trials:
     """Rates of a leaky network's own units, rather than the outputs that its readout makes of them."""
-    schedule = Schedule(model, model.arrays(), task)
+    schedule = Problem(model, model.arrays(), task)
     rates = run(Leaky.of(model, asked_by="hidden"), schedule.arrays, schedule)[:: schedule.every]
     return Trials.from_arrays(np.moveaxis(rates, 0, 1), task.time, condition=task.condition, units="1")

@@ -15,9 +15,9 @@ from threadpoolctl import threadpool_limits
 from cortex_sim.cards import Model
 from cortex_sim.errors import TaskError
 from cortex_sim.fitting import _free_running as free_running
-from cortex_sim.fitting._options import Course, Lesson, Options
+from cortex_sim.fitting._options import Options, TrainingData, TrainingHistory
 from cortex_sim.fitting._start import one_unit_each
-from cortex_sim.simulation import Schedule
+from cortex_sim.simulation import Problem
 from cortex_sim.simulation.forms import Leaky
 
 TRIAL = 14  # names the random streams of a trial's noise
@@ -128,7 +128,7 @@ def check_free(model: Model, name: str, *, asked_by: str) -> None:
         raise TaskError(f"{model.name}: {asked_by} changes {name!r}; write learn = true into [projections.{name}].")
 
 
-def check_lesson(model: Model, lesson: Lesson, options: Options, *, continued: bool, asked_by: str) -> None:
+def check_lesson(model: Model, lesson: TrainingData, options: Options, *, continued: bool, asked_by: str) -> None:
     """Refuse what cannot be taught while running.
 
     Raises:
@@ -142,9 +142,17 @@ def check_lesson(model: Model, lesson: Lesson, options: Options, *, continued: b
 
 @threadpool_limits.wrap(limits=1)  # products of one matrix and one vector
 def teach(
-    learner: Learner, leaky: Leaky, lesson: Lesson, check: Lesson, *, pace: Pace, options: Options, seed: int,
-    report: Callable[[float, str], None], shown: Float[ndarray, "trial time shown"] | None = None,
-) -> Course:
+    learner: Learner,
+    leaky: Leaky,
+    lesson: TrainingData,
+    check: TrainingData,
+    *,
+    pace: Pace,
+    options: Options,
+    seed: int,
+    report: Callable[[float, str], None],
+    shown: Float[ndarray, "trial time shown"] | None = None,
+) -> TrainingHistory:
     """Go through the trials again and again, correcting the student while it runs, and let it run free after each pass.
 
     Of the options ``epochs`` and ``patience`` count. The training loss is that of the outputs while they are being corrected, the validation loss
@@ -165,7 +173,7 @@ def teach(
         TaskError: the task clamps units.
     """
     led = lesson if shown is None else replace(lesson, rates=shown)
-    course = Course(learner.arrays())
+    course = TrainingHistory(learner.arrays())
     stream = np.random.default_rng(np.random.SeedSequence((seed, BEGINNING)))
     learner.begin(pace.start * stream.standard_normal(leaky.model.units))
     try:
@@ -184,7 +192,7 @@ def teach(
 
 
 def _pass(
-    learner: Learner, leaky: Leaky, lesson: Lesson, outputs: Float[ndarray, "trial time observed"], pace: Pace, seed: tuple[int, int]
+    learner: Learner, leaky: Leaky, lesson: TrainingData, outputs: Float[ndarray, "trial time observed"], pace: Pace, seed: tuple[int, int]
 ) -> Iterator[tuple[int, float]]:
     """Go through the trials once, note the outputs at the bins, and yield the trial and the share of the pass that is done now and then."""
     mask = np.ones(outputs.shape[:2]) if lesson.task.mask is None else lesson.task.mask
@@ -192,7 +200,7 @@ def _pass(
     coefficients = leaky.coefficients(weights)
     for trial, wanted in enumerate(lesson.rates):
         stream = np.random.SeedSequence((*seed, trial, TRIAL))
-        schedule = Schedule(leaky.model, weights, lesson.task.select([trial]), seed=int(stream.generate_state(1)[0]))
+        schedule = Problem(leaky.model, weights, lesson.task.select([trial]), seed=int(stream.generate_state(1)[0]))
         if not pace.continued:
             learner.begin(schedule.initial()[0])
         currents = free_running.added(leaky, weights, schedule, coefficients)[:, 0]

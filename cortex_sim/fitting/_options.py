@@ -85,7 +85,7 @@ CUSTOMARY = Options()
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingData:
     """What is to be learned: a task, the outputs wanted on it, and what their errors are divided by.
 
     Attributes:
@@ -106,7 +106,7 @@ class Lesson:
 
 
 @dataclass
-class Course:
+class TrainingHistory:
     """How training went: losses by epoch, the best weights, and whether it was interrupted.
 
     Rules that correct the student while it runs note what it put out in the last epoch, (trial, time, observed).

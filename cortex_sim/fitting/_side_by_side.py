@@ -17,7 +17,7 @@ from cortex_sim.fitting._fit import Fitted, train
 from cortex_sim.fitting._options import Options
 from cortex_sim.runtime import cache_folder, content_key, track, write_text
 from cortex_sim.tasks import Task
-from cortex_sim.tasks.body import KINDS
+from cortex_sim.tasks.body import LOAD_KINDS
 from cortex_sim.trials import Trials, derangement
 
 ORDER = 10  # names the random stream that shuffles conditions
@@ -103,7 +103,7 @@ def _train_alone(job: Job, checkpoint: Path, board: Path) -> Fitted:
 def _checkpoint(job: Job) -> Path:
     given = job.task
     acting = [[d.pattern, d.course] for d in given.drives], [[c.units, c.rate, c.course] for c in given.clamps]
-    loads = [[load.course, *(_or_nothing(getattr(load, kind)) for kind in KINDS)] for load in given.loads]
+    loads = [[load.course, *(_or_nothing(getattr(load, kind)) for kind in LOAD_KINDS)] for load in given.loads]
     task = [given.condition.tolist(), *acting, repr(given.body), loads, _or_nothing(given.feeling)]
     channels, mask = _or_nothing(given.channels if given.channels is None else given.channels.values), _or_nothing(given.mask)
     code = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(Path(__file__).parents[1].rglob("*.py"))]

@@ -7,12 +7,12 @@ from scipy.linalg import solve_triangular
 from scipy.optimize import nnls
 
 from cortex_sim.cards import Model
-from cortex_sim.simulation import Schedule, flow, state_of
+from cortex_sim.simulation import Problem, flow, state_of
 from cortex_sim.tasks import BIN, Task
 from cortex_sim.trials import Trials
 
 PART = 64  # trials regressed at a time, to keep memory small
-FLOOR = 0.1  # of the median standard deviation of the units: what a quiet unit counts as
+QUIET_FLOOR = 0.1  # of the median standard deviation of the units: what a quiet unit counts as
 RIDGE = 1e-6  # of the mean squared rate
 HEADROOM = 1.05  # of the largest training rate, where a bounded unit saturates
 
@@ -20,7 +20,7 @@ HEADROOM = 1.05  # of the largest training rate, where a bounded unit saturates
 def unit_scale(trials: Trials) -> Float[ndarray, " unit"]:
     """Standard deviation of each unit over conditions and time, at least a tenth of the median one."""
     sd = trials.rate.std(axis=(0, 1))
-    return np.maximum(sd, max(FLOOR * float(np.median(sd)), np.finfo(float).tiny))
+    return np.maximum(sd, max(QUIET_FLOOR * float(np.median(sd)), np.finfo(float).tiny))
 
 
 def one_unit_each(model: Model) -> bool:
@@ -41,7 +41,7 @@ def own_class(circuit: Model) -> Model:
     return Model.model_validate(circuit.model_dump() | changes)
 
 
-def paced(student: Model, circuit: Model) -> Model:
+def with_time_constant_of(student: Model, circuit: Model) -> Model:
     """Give a student the circuit's time constant where its card says that it is the circuit's."""
     name = next((name for name in ("tau_push", "tau") if name in student.parameters), None)
     if name is None or "tau" not in circuit.scalars:
@@ -114,7 +114,7 @@ def _normal_equations(
     unbiased = arrays | {name: 0.0 * arrays[name] for name in model.parsed.parameters}
     still, gain = (flow(model, unbiased, state, {recurrent: coupling}) for coupling in (0.0, 1.0))
     gain = gain - still
-    still = still + gain * _driven(Schedule(model, arrays, task), state.shape)
+    still = still + gain * _driven(Problem(model, arrays, task), state.shape)
     wanted = (np.diff(state, axis=1) / model.dt.si - still[:, :-1]) / gain[:, :-1]
     regressors = rates[:, :-1].reshape(-1, rates.shape[2])
     design = np.hstack([regressors, np.ones((len(regressors), int(biased)))])
@@ -138,7 +138,7 @@ def _signed(
     return np.vstack([sources * signs[:, None], plus - minus])
 
 
-def _driven(schedule: Schedule, shape: tuple[int, ...]) -> Float[ndarray, "trial time unit"]:
+def _driven(schedule: Problem, shape: tuple[int, ...]) -> Float[ndarray, "trial time unit"]:
     """Input to each unit at each bin."""
     total = np.zeros(shape)
     for pattern, course in schedule.patterns:

@@ -17,9 +17,9 @@ from torch.utils.checkpoint import checkpoint as recomputed
 
 from cortex_sim.cards import Model
 from cortex_sim.errors import OptionError
-from cortex_sim.fitting._options import Course, Lesson, Loss, Options
+from cortex_sim.fitting._options import Loss, Options, TrainingData, TrainingHistory
 from cortex_sim.runtime import whole_file
-from cortex_sim.simulation import Noise, Schedule
+from cortex_sim.simulation import Noise, Problem
 from cortex_sim.simulation.forms import Leaky
 from cortex_sim.simulation.torch import Run, Twin, advance, runs, spans
 
@@ -29,9 +29,15 @@ FLOOR = 0.02  # of the learning rate, at the end of the cosine
 
 
 def train(
-    model: Model, lesson: Lesson, check: Lesson, *, options: Options, seed: int, checkpoint: Path | None = None,
+    model: Model,
+    lesson: TrainingData,
+    check: TrainingData,
+    *,
+    options: Options,
+    seed: int,
+    checkpoint: Path | None = None,
     report: Callable[[float, str], None] = lambda done, text: None,
-) -> Course:
+) -> TrainingHistory:
     """Descend the error of the free-running outputs; keep the weights that do best on the check lesson.
 
     Args:
@@ -54,7 +60,7 @@ def train(
         raise OptionError("device 'cuda': torch sees no GPU here; leave device at 'cpu', or install a build of torch for CUDA on a machine with one.")
     twin = Twin(model, model.arrays(), dtype=torch.float32, device=options.device)
     optimiser = _optimiser(twin, options)
-    course, saved = Course(twin.arrays()), time.monotonic()
+    course, saved = TrainingHistory(twin.arrays()), time.monotonic()
     try:
         if options.epochs and not _resume(checkpoint, twin, optimiser, course):
             course.best = _finite(_loss(twin, check, options))
@@ -86,7 +92,7 @@ def _optimiser(twin: Twin, options: Options) -> torch.optim.Optimizer:
     return torch.optim.Adam(learned, lr=options.rate, weight_decay=options.weight_decay)
 
 
-def _epoch(twin: Twin, optimiser: torch.optim.Optimizer, lesson: Lesson, options: Options, entropy: np.random.SeedSequence) -> float:
+def _epoch(twin: Twin, optimiser: torch.optim.Optimizer, lesson: TrainingData, options: Options, entropy: np.random.SeedSequence) -> float:
     everyone = whole(twin, lesson, int(entropy.generate_state(1)[0]))
     order = np.random.default_rng(entropy).permutation(len(everyone.wanted))
     learn = _truncated if options.through == "segment" else _descend
@@ -97,7 +103,7 @@ def _epoch(twin: Twin, optimiser: torch.optim.Optimizer, lesson: Lesson, options
 class Batch(NamedTuple):
     """Trials that are taught at once: which, from where, what is wanted of them and how much each bin counts."""
 
-    schedule: Schedule
+    schedule: Problem
     chosen: ndarray
     initial: Float[Tensor, "trial state"]
     encoded: bool
@@ -114,9 +120,9 @@ class Batch(NamedTuple):
         return twin.encode(self.initial) if self.encoded else self.initial
 
 
-def whole(twin: Twin, lesson: Lesson, seed: int) -> Batch:
+def whole(twin: Twin, lesson: TrainingData, seed: int) -> Batch:
     """All trials of a lesson, with the twin's present weights and the noise of a seed."""
-    schedule = Schedule(twin.model, twin.arrays(), lesson.task, seed=seed)
+    schedule = Problem(twin.model, twin.arrays(), lesson.task, seed=seed)
     encoded = twin.model.initial is not None and lesson.task.initial is not None
     given = lesson.task.initial if encoded else schedule.start()
     assert given is not None
@@ -207,10 +213,10 @@ def _finite(loss: float) -> float:
     return loss if np.isfinite(loss) else float("inf")
 
 
-def _loss(twin: Twin, lesson: Lesson, options: Options) -> float:
+def _loss(twin: Twin, lesson: TrainingData, options: Options) -> float:
     wanted, scale, weights = (twin.tensor(array) for array in (lesson.rates, lesson.scale, lesson.weights))
     with torch.no_grad():
-        schedule = Schedule(twin.model, twin.arrays(), lesson.task)
+        schedule = Problem(twin.model, twin.arrays(), lesson.task)
         made = torch.cat([twin.made(run, schedule) for _, run in runs(twin, schedule)], dim=1)
         return error(made, wanted, scale, weights, options.loss).item()
 
@@ -272,14 +278,14 @@ def _set_rate(optimiser: torch.optim.Optimizer, options: Options, epoch: int) ->
         group["lr"] = float(options.rate * (FLOOR + (1 - FLOOR) * falling))
 
 
-def _save(path: Path, twin: Twin, optimiser: torch.optim.Optimizer, course: Course) -> None:
+def _save(path: Path, twin: Twin, optimiser: torch.optim.Optimizer, course: TrainingHistory) -> None:
     best = {name: torch.tensor(array) for name, array in course.arrays.items()}
     progress = {"train": course.train, "validation": course.validation, "best": course.best, "stale": course.stale}
     with whole_file(path) as temporary:
         torch.save({"twin": twin.state_dict(), "optimiser": optimiser.state_dict(), "arrays": best, "progress": progress}, temporary)
 
 
-def _resume(path: Path | None, twin: Twin, optimiser: torch.optim.Optimizer, course: Course) -> bool:
+def _resume(path: Path | None, twin: Twin, optimiser: torch.optim.Optimizer, course: TrainingHistory) -> bool:
     """Go on from a checkpoint and say so; there may be none, or a damaged one."""
     if path is None or not path.exists():
         return False

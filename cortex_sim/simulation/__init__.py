@@ -2,7 +2,7 @@
 
 import warnings
 
-from cortex_sim.runtime._doors import opened
+from cortex_sim.runtime.doors import opened
 
 __getattr__, __dir__, __all__ = opened(__name__, __file__)
 

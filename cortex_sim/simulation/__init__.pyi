@@ -4,7 +4,7 @@ from cortex_sim.simulation._dynamics import flow as flow
 from cortex_sim.simulation._dynamics import rate_of as rate_of
 from cortex_sim.simulation._dynamics import state_of as state_of
 from cortex_sim.simulation._problem import Noise as Noise
-from cortex_sim.simulation._problem import Schedule as Schedule
+from cortex_sim.simulation._problem import Problem as Problem
 from cortex_sim.simulation._simulate import move as move
 from cortex_sim.simulation._simulate import simulate as simulate
 from cortex_sim.simulation.torch._states import trajectory as trajectory

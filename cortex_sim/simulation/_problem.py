@@ -14,7 +14,7 @@ from cortex_sim.cards import Model, Projection
 from cortex_sim.errors import TaskError
 from cortex_sim.simulation._dynamics import beginning
 from cortex_sim.tasks import BIN, DT, Clamp, Task
-from cortex_sim.tasks.body import Course, Load, Movement, Moving
+from cortex_sim.tasks.body import BodyTrajectory, Load, Movement, Moving
 from cortex_sim.trials import Trials
 
 NOISE = 1  # names the random stream
@@ -54,7 +54,7 @@ class Noise:
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Problem:
     """A model, its weights and a task, brought to the model's units, its step and its own variables.
 
     Inputs, pushes and clamps are given in the space of the observed rates. Where a model has a readout C they are carried to its state
@@ -237,7 +237,7 @@ class Schedule:
             rates = (rates - self.arrays[self.model.readout.offset]) @ self.carrier.T
         return beginning(self.model, self.task.trials, rates)
 
-    def moved(self, course: Course) -> Movement:
+    def moved(self, course: BodyTrajectory) -> Movement:
         """Read what the body did off its postures at every bin.
 
         Raises:

@@ -22,9 +22,9 @@ from cortex_sim.cards.spiking import blocks, delays, same_delay
 from cortex_sim.errors import CardError, FileProblem
 from cortex_sim.runtime import cache_folder, content_key, write_text
 from cortex_sim.simulation._compiler import COMPILER
-from cortex_sim.simulation._spiking_problem import HELD, Plan
+from cortex_sim.simulation._spiking_problem import HELD, SpikingProblem
 
-WRITTEN = ("brian/standalone.py", "brian/circuit.py", "brian/inputs.h")  # files that decide what a program is
+WRITTEN = ("brian/_standalone.py", "brian/_circuit.py", "brian/inputs.h")  # files that decide what a program is
 PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}  # large pages: loading millions of synapses is mostly page faults
 REFUSED = 4  # exit status of a program whose card asks for what cannot be, as inputs.h has it
 SYNAPSE = 44  # bytes of a running program for each synapse: ends, weight, delay in seconds and in steps, place in the queue
@@ -36,7 +36,7 @@ def has_compiler() -> bool:
     return shutil.which(COMPILER) is not None
 
 
-def cached(plan: Plan) -> Path | None:
+def cached(plan: SpikingProblem) -> Path | None:
     """Give the folder of a program of this structure that was built earlier, on this kind of machine, and is undamaged."""
     folder = _folder(plan)
     try:
@@ -46,7 +46,7 @@ def cached(plan: Plan) -> Path | None:
         return None
 
 
-def build(plan: Plan) -> Path:
+def build(plan: SpikingProblem) -> Path:
     """Build the program of a circuit's structure, or find it in the cache; several processes may ask at once.
 
     Raises:
@@ -87,7 +87,7 @@ def _put(kept: Path, folder: Path) -> None:
         kept.rename(folder)
 
 
-def _folder(plan: Plan) -> Path:
+def _folder(plan: SpikingProblem) -> Path:
     code = [hashlib.sha256((Path(__file__).parent / name).read_bytes()).hexdigest() for name in WRITTEN]
     key = content_key(plan.structure, code, version("brian2"), version("numpy"), platform.machine(), _processor())
     return cache_folder() / "programs" / f"{re_name(plan.model.name)}-{key[:20]}"
@@ -114,7 +114,7 @@ def _checksum(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def run(plan: Plan, trials: Sequence[int], folder: Path, report: Callable[[float, str], None], *, workers: int) -> list[Spiking]:
+def run(plan: SpikingProblem, trials: Sequence[int], folder: Path, report: Callable[[float, str], None], *, workers: int) -> list[Spiking]:
     """Run a program once for each trial, several at a time, each in a folder of its own.
 
     Args:
@@ -160,7 +160,7 @@ def _ended(running: list["subprocess.Popen[str]"]) -> Iterator[None]:
                 process.wait()
 
 
-def write_circuit(plan: Plan, common: Path) -> None:
+def write_circuit(plan: SpikingProblem, common: Path) -> None:
     """Write what all trials share: parameters, and the synapses of every wire, a block at a time."""
     for name in ("parameters", "wires"):
         (common / name).mkdir(parents=True)
@@ -173,7 +173,7 @@ def write_circuit(plan: Plan, common: Path) -> None:
         _write_wire(plan, wire.projections, common / "wires" / str(number))
 
 
-def _write_wire(plan: Plan, projections: Sequence[str], stem: Path) -> None:
+def _write_wire(plan: SpikingProblem, projections: Sequence[str], stem: Path) -> None:
     """Write synapses as they are drawn; a delay that all share is written once."""
     same, names = same_delay(plan.model, projections), ("pre", "post", "weight", "delay")
     with ExitStack() as stack:
@@ -186,7 +186,7 @@ def _write_wire(plan: Plan, projections: Sequence[str], stem: Path) -> None:
 
 
 def _run_one(
-    plan: Plan, trial: int, folder: Path, common: Path, running: list["subprocess.Popen[str]"], show: Callable[[int, float], None]
+    plan: SpikingProblem, trial: int, folder: Path, common: Path, running: list["subprocess.Popen[str]"], show: Callable[[int, float], None]
 ) -> Spiking:
     place = common.parent / f"trial-{trial}"
     _write_trial(plan, trial, place, folder, common)
@@ -214,7 +214,7 @@ def _run_one(
     return found
 
 
-def _write_trial(plan: Plan, trial: int, place: Path, folder: Path, common: Path) -> None:
+def _write_trial(plan: SpikingProblem, trial: int, place: Path, folder: Path, common: Path) -> None:
     for name in ("start", "inputs", "results"):
         (place / name).mkdir(parents=True)
     for name, target in (("parameters", common), ("wires", common), ("static_arrays", folder)):
@@ -231,7 +231,7 @@ def _write_trial(plan: Plan, trial: int, place: Path, folder: Path, common: Path
                 array.tofile(f"{stem}.{suffix}")
 
 
-def _read_trial(plan: Plan, trial: int, results: Path) -> Spiking:
+def _read_trial(plan: SpikingProblem, trial: int, results: Path) -> Spiking:
     when, unit = [], []
     for kind, part in plan.model.neurons.items():
         if part.threshold:

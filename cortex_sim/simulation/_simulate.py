@@ -7,9 +7,9 @@ from threadpoolctl import threadpool_limits
 from cortex_sim.cards import Model
 from cortex_sim.cards.spiking import SpikingModel
 from cortex_sim.errors import OptionError, TaskError
-from cortex_sim.simulation._problem import Schedule
+from cortex_sim.simulation._problem import Problem
 from cortex_sim.tasks import Task
-from cortex_sim.tasks.body import Course, Movement
+from cortex_sim.tasks.body import BodyTrajectory, Movement
 from cortex_sim.trials import Trials
 
 Backend = Literal["brian", "torch"]
@@ -41,12 +41,12 @@ def simulate(model: Model | SpikingModel, task: Task, *, seed: int = 0, backend:
         if backend not in (None, "brian"):
             raise OptionError(f"backend {backend!r} runs no spiking circuit; {model.name} runs in 'brian'.")
         from cortex_sim.simulation import _spiking_backend as spiking
-        from cortex_sim.simulation._spiking_problem import Plan
+        from cortex_sim.simulation._spiking_problem import SpikingProblem
 
-        return spiking.simulate(Plan(model, task, seed), target)
+        return spiking.simulate(SpikingProblem(model, task, seed), target)
     if target is not None:
         raise OptionError(f"target {target!r} applies to spiking circuits; {model.name} is of kind {model.kind!r}.")
-    return _run(Schedule(model, model.arrays(), task, seed), backend)[0]
+    return _run(Problem(model, model.arrays(), task, seed), backend)[0]
 
 
 def move(model: Model, task: Task, *, seed: int = 0, backend: Backend | None = None) -> tuple[Trials, Movement]:
@@ -67,18 +67,18 @@ def move(model: Model, task: Task, *, seed: int = 0, backend: Backend | None = N
     """
     if task.body is None:
         raise TaskError(f"task {task.name!r}: has no body to be moved; give it one, or use simulate.")
-    schedule = Schedule(model, model.arrays(), task, seed)
+    schedule = Problem(model, model.arrays(), task, seed)
     trials, course = _run(schedule, backend)
     assert course is not None
     return trials, schedule.moved(course)
 
 
-def _run(schedule: Schedule, backend: Backend | None) -> tuple[Trials, Course | None]:
+def _run(schedule: Problem, backend: Backend | None) -> tuple[Trials, BodyTrajectory | None]:
     with threadpool_limits(1 if schedule.model.units < THREADED else None):
         return _run_in(schedule, backend or CUSTOMARY[schedule.model.kind])
 
 
-def _run_in(schedule: Schedule, backend: Backend) -> tuple[Trials, Course | None]:
+def _run_in(schedule: Problem, backend: Backend) -> tuple[Trials, BodyTrajectory | None]:
     match backend:
         case "brian":
             from cortex_sim.simulation import brian

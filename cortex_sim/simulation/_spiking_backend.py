@@ -11,7 +11,7 @@ import numpy as np
 from cortex_sim.errors import OptionError
 from cortex_sim.runtime import cache_folder, track
 from cortex_sim.simulation import _programs as programs
-from cortex_sim.simulation._spiking_problem import Plan, indegree
+from cortex_sim.simulation._spiking_problem import SpikingProblem, indegree
 from cortex_sim.trials import Trials
 
 NAMES = {"numpy": "NumPy", "cython": "cython", "standalone": "C++ standalone"}
@@ -41,7 +41,7 @@ class Choice:
         return f"{NAMES[self.target]}, about {self.seconds[self.target]:.0f} s ({self.why}{'; ' + others if others else ''})"
 
 
-def simulate(plan: Plan, target: str | None = None) -> Trials:
+def simulate(plan: SpikingProblem, target: str | None = None) -> Trials:
     """Run a spiking circuit on a task.
 
     Args:
@@ -68,7 +68,7 @@ def simulate(plan: Plan, target: str | None = None) -> Trials:
     return plan.observe(spikes, choice.target)
 
 
-def choose(plan: Plan, target: str | None = None) -> Choice:
+def choose(plan: SpikingProblem, target: str | None = None) -> Choice:
     """Choose the code target with the shortest predicted wait, or take the one that is asked for.
 
     Raises:
@@ -85,7 +85,7 @@ def choose(plan: Plan, target: str | None = None) -> Choice:
     return Choice(chosen, seconds, "as asked" if target else "built earlier" if _ready(plan, chosen) and chosen != "numpy" else "quickest")
 
 
-def predicted(plan: Plan, target: str) -> float:
+def predicted(plan: SpikingProblem, target: str) -> float:
     """Predict the wait for a target in s, compiling included where it is needed."""
     start, synapse, step, neuron = COSTS[target]
     at_once = _workers(plan) if target == "standalone" else 1
@@ -94,7 +94,7 @@ def predicted(plan: Plan, target: str) -> float:
     return start + (0.0 if _ready(plan, target) else COMPILING[target]) + synapse * synapses(plan) + running
 
 
-def synapses(plan: Plan) -> float:
+def synapses(plan: SpikingProblem) -> float:
     """Expected number of synapses."""
     total = 0.0
     for part in plan.model.projections.values():
@@ -106,14 +106,14 @@ def synapses(plan: Plan) -> float:
     return total
 
 
-def _pair(plan: Plan, rule: str, ends: tuple[str, str], arguments: dict[str, float]) -> float:
+def _pair(plan: SpikingProblem, rule: str, ends: tuple[str, str], arguments: dict[str, float]) -> float:
     sizes = [plan.model.size(end) for end in ends]
     if rule in ("fixed_indegree", "fixed_total", "bernoulli", "all_to_all"):
         return indegree(plan.model, rule, ends, arguments) * plan.model.scale * sizes[1]
     return float(sizes[0] if rule == "to_linked" else np.prod(sizes))
 
 
-def _workers(plan: Plan) -> int:
+def _workers(plan: SpikingProblem) -> int:
     """How many compiled runs go at once: as many as cores, unless memory is short."""
     from joblib import cpu_count
 
@@ -122,16 +122,16 @@ def _workers(plan: Plan) -> int:
     return max(1, min(int(cpu_count()), plan.task.trials, int(MEMORY * free / each)))
 
 
-def _ready(plan: Plan, target: str) -> bool:
+def _ready(plan: SpikingProblem, target: str) -> bool:
     return target == "numpy" or (programs.cached(plan) is not None if target == "standalone" else _warm(plan).exists())
 
 
-def _warm(plan: Plan) -> Path:
+def _warm(plan: SpikingProblem) -> Path:
     """A file that says that the modules of a structure were compiled."""
     return cache_folder() / "cython" / f"{plan.structure[:20]}.warm"
 
 
-def _in_process(plan: Plan, choice: Choice, trials: Sequence[int], report: Callable[[float, str], None]) -> list[programs.Spiking]:
+def _in_process(plan: SpikingProblem, choice: Choice, trials: Sequence[int], report: Callable[[float, str], None]) -> list[programs.Spiking]:
     from cortex_sim.simulation.brian import _runtime as runtime
 
     shares = min(os.cpu_count() or 1, len(trials))
@@ -149,7 +149,7 @@ def _in_process(plan: Plan, choice: Choice, trials: Sequence[int], report: Calla
     return spikes
 
 
-def _apart(plan: Plan, trials: list[int], target: str) -> list[programs.Spiking]:
+def _apart(plan: SpikingProblem, trials: list[int], target: str) -> list[programs.Spiking]:
     from cortex_sim.simulation.brian import _runtime as runtime
 
     return runtime.run(plan, trials, target, lambda done, text: None)

@@ -33,7 +33,7 @@ class Wire(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Plan:
+class SpikingProblem:
     """A spiking circuit and a task, brought to the circuit's neurons and its step.
 
     Attributes:
@@ -298,4 +298,3 @@ def kind_text(part: Neurons, shared: Sequence[str], spread: Sequence[str], units
     """Equation text of a kind of neurons with its parameters declared, as Brian2 runs it."""
     lines = [f"{name} : {units[name]} (shared, constant)" for name in shared] + [f"{name} : {units[name]} (constant)" for name in spread]
     return "\n".join([part.equations.strip(), *lines])
-

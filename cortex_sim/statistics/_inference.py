@@ -29,8 +29,14 @@ Labels = Sequence[object] | ndarray
 
 
 def bootstrapped(
-    evaluate: Callable[[Places], float], units: Labels, *, over: str, within: Labels | None = None,
-    level: float = LEVEL, draws: int = DRAWS, seed: int = 0,
+    evaluate: Callable[[Places], float],
+    units: Labels,
+    *,
+    over: str,
+    within: Labels | None = None,
+    level: float = LEVEL,
+    draws: int = DRAWS,
+    seed: int = 0,
 ) -> tuple[float, float]:
     r"""Give the bootstrap interval of a number over the units it is of.
 

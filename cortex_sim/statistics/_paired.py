@@ -67,7 +67,9 @@ def median_interval(values: Float[ndarray, " network"], level: float = 0.95) -> 
     return (float(ordered[held[-1] - 1]), float(ordered[-held[-1]])) if held else None
 
 
-def distances(samples: Sequence[Sequence[ndarray]], measure: Callable[[ndarray, ndarray], float]) -> Float[ndarray, "rule network rule network"]:
+def pairwise_distances(
+    samples: Sequence[Sequence[ndarray]], measure: Callable[[ndarray, ndarray], float]
+) -> Float[ndarray, "rule network rule network"]:
     """Distances between all networks, by a symmetric measure.
 
     Args:
@@ -93,7 +95,9 @@ def separation(distance: Float[ndarray, "rule network rule network"], rule: int)
     return float(others[np.broadcast_to(different[:, None], (count, rules - 1, count))].mean() - own[different].mean())
 
 
-def relabelled(distance: Float[ndarray, "rule network rule network"], rule: int, *, seed: int, count: int) -> Float[ndarray, " surrogate"]:
+def relabelled_separations(
+    distance: Float[ndarray, "rule network rule network"], rule: int, *, seed: int, count: int
+) -> Float[ndarray, " surrogate"]:
     """Separations where the rules of every network have changed names at random."""
     rng = np.random.default_rng(np.random.SeedSequence((seed, LABELS)))
     rules, networks = distance.shape[:2]

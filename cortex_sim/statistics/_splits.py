@@ -85,7 +85,7 @@ def halves(labels: Labels, *, strata: Labels | None = None, count: int = 1, seed
         yield Split(np.flatnonzero(left), np.flatnonzero(~left))
 
 
-def aside(labels: Labels, share: float, *, strata: Labels | None = None, seed: int = 0) -> Split:
+def set_aside(labels: Labels, share: float, *, strata: Labels | None = None, seed: int = 0) -> Split:
     """Set a share of the labels aside for the test, of each stratum at least one, and leave at least one.
 
     Args:

@@ -20,12 +20,12 @@ ENOUGH = 1e-4  # share of the promised decrease that a step has to bring before
 Rates = Float[ndarray, "condition time unit"]
 
 
-def shuffled(states: Rates, rng: np.random.Generator) -> Rates:
+def permuted_conditions(states: Rates, rng: np.random.Generator) -> Rates:
     """Permute the condition labels of every unit (or axis) on its own: keeps each unit's time courses, breaks what units have in common."""
     return np.stack([states[rng.permutation(len(states)), :, axis] for axis in range(states.shape[2])], axis=2)
 
 
-def inverted(states: Rates, rng: np.random.Generator) -> Rates:
+def half_inverted(states: Rates, rng: np.random.Generator) -> Rates:
     """Mirror half of the conditions about their first state, so that they set out backwards from where they did: keeps every starting state.
 
     Source:
@@ -37,7 +37,7 @@ def inverted(states: Rates, rng: np.random.Generator) -> Rates:
     return mirrored
 
 
-def rephased(states: Rates, rng: np.random.Generator, *, together: bool = True) -> Rates:
+def random_phases(states: Rates, rng: np.random.Generator, *, together: bool = True) -> Rates:
     """Give the Fourier components of every condition random phases: keeps means and power spectra, breaks when things happen.
 
     Args:
@@ -63,7 +63,7 @@ def turned(states: Rates, rng: np.random.Generator) -> Rates:
     return states @ (axes * np.sign(np.diagonal(signs)))
 
 
-def sequence(states: Rates) -> Rates:
+def one_course_per_unit(states: Rates) -> Rates:
     """Give every unit one time course, scaled by condition: the best such description of it. No state drives the next, units peak in their order.
 
     What a measure of dynamics finds in it as well needs no dynamics (Lebedev et al. 2019 Sci Rep 9:18978).
@@ -175,7 +175,7 @@ def _curvature(E: Float[ndarray, "i j k"]) -> Float[ndarray, "multiplier multipl
     return np.block([[i, ij, ik], [ij.T, j, jk], [ik.T, jk.T, k]])
 
 
-def poisson(trials: Trials, *, seed: int = 0) -> Trials:
+def poisson_surrogate(trials: Trials, *, seed: int = 0) -> Trials:
     """Draw a rate-matched surrogate: in every condition each unit fires as a Poisson process at its mean rate there.
 
     Args:

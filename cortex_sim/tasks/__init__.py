@@ -1,5 +1,5 @@
 """What is asked of a model: one file a task, the body it may move, and what perturbs it."""
 
-from cortex_sim.runtime._doors import opened
+from cortex_sim.runtime.doors import opened
 
 __getattr__, __dir__, __all__ = opened(__name__, __file__)

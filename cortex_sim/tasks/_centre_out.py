@@ -14,16 +14,22 @@ from cortex_sim.tasks.body import Body
 
 PREPARATION = 0.5  # s before the go cue
 MOVEMENT = 0.6  # s after it
-RISE = 0.4  # s, preparatory input ramps as exp(t / 400 ms): code of Hennequin et al. (noisy_socs_with_ramp.py)
+CURRENT_RISE = 0.4  # s, preparatory input ramps as exp(t / 400 ms): code of Hennequin et al. (noisy_socs_with_ramp.py)
 FALL = 2e-3  # s, and is withdrawn within 2 ms
 GONE = 15  # time constants after which a withdrawn input is exactly zero
-DISTANCE = 8.0  # cm, a common reach length for monkeys
-REACH = (0.1, 0.5)  # s, when the hand moves
+REACH_DISTANCE = 8.0  # cm, a common reach length for monkeys
+REACH_WINDOW = (0.1, 0.5)  # s, when the hand moves
 
 
 def centre_out(
-    conditions: int | Sequence[float] | Float[ndarray, " condition"] = 8, *, holding: Float[ndarray, "condition unit"] | None = None,
-    preparation: float = PREPARATION, movement: float = MOVEMENT, body: Body | None = None, stay: bool = True, each: bool = False,
+    conditions: int | Sequence[float] | Float[ndarray, " condition"] = 8,
+    *,
+    holding: Float[ndarray, "condition unit"] | None = None,
+    preparation: float = PREPARATION,
+    movement: float = MOVEMENT,
+    body: Body | None = None,
+    stay: bool = True,
+    each: bool = False,
 ) -> Task:
     """Make delayed reaches to targets on a circle.
 
@@ -54,7 +60,7 @@ def centre_out(
         epochs={"preparation": (-preparation, 0.0), "movement": (0.0, movement)},
     )  # fmt: skip
     drives = () if holding is None else (Drive(holding, _ramp(bare.fine_time), "preparatory input"),)
-    notes = {"conditions": len(degrees), "rise_s": RISE, "fall_s": FALL, "distance_cm": DISTANCE}
+    notes = {"conditions": len(degrees), "rise_s": CURRENT_RISE, "fall_s": FALL, "distance_cm": REACH_DISTANCE}
     wanted = _targets(bare, angle)
     if body is not None:
         body.check_path(wanted.values, bare.time)
@@ -78,7 +84,7 @@ def minimum_jerk(fraction: Float[ndarray, " time"]) -> Float[ndarray, " time"]:
 
 def _ramp(time: Float[ndarray, " step"]) -> Float[ndarray, " step"]:
     falling = np.where(time < GONE * FALL, np.exp(-np.maximum(time, 0.0) / FALL), 0.0)
-    return np.where(time < -DT / 2, np.exp(np.minimum(time, 0.0) / RISE), falling)
+    return np.where(time < -DT / 2, np.exp(np.minimum(time, 0.0) / CURRENT_RISE), falling)
 
 
 def _channels(task: Task, shown: Float[ndarray, "condition cue"], names: Sequence[str], *, stay: bool) -> xr.DataArray:
@@ -88,6 +94,6 @@ def _channels(task: Task, shown: Float[ndarray, "condition cue"], names: Sequenc
 
 
 def _targets(task: Task, angle: Float[ndarray, " condition"]) -> xr.DataArray:
-    along = DISTANCE * minimum_jerk((task.time - REACH[0]) / (REACH[1] - REACH[0]))
+    along = REACH_DISTANCE * minimum_jerk((task.time - REACH_WINDOW[0]) / (REACH_WINDOW[1] - REACH_WINDOW[0]))
     values = np.stack([np.outer(np.cos(angle), along), np.outer(np.sin(angle), along)], axis=2)
     return targets(task, values, ["x", "y"], units="cm", what="hand position")

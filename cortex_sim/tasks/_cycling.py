@@ -15,9 +15,7 @@ CYCLES = 4
 RAMP, REST = 0.4, 0.3  # s of speeding up and slowing down, and of rest before the go cue and after the last cycle
 
 
-def cycling(
-    speeds: Sequence[float] = SPEEDS, *, cycles: int = CYCLES, radius: float = RADIUS, body: Body | None = None
-) -> Task:
+def cycling(speeds: Sequence[float] = SPEEDS, *, cycles: int = CYCLES, radius: float = RADIUS, body: Body | None = None) -> Task:
     """Make movements round a circle that touches the place of rest, each speed forward and backward.
 
     The speed rises by a minimum-jerk step within 0.4 s, stays, and falls alike, so that whole cycles are made; the circle lies above the place of

@@ -14,8 +14,13 @@ CURL = 5.0  # N s/m
 
 
 def force_field(
-    directions: int | Sequence[float] = 8, *, curl: float = CURL, fields: Sequence[bool] | None = None, body: Body = REACHING,
-    preparation: float = PREPARATION, movement: float = MOVEMENT,
+    directions: int | Sequence[float] = 8,
+    *,
+    curl: float = CURL,
+    fields: Sequence[bool] | None = None,
+    body: Body = REACHING,
+    preparation: float = PREPARATION,
+    movement: float = MOVEMENT,
 ) -> Task:
     """Make reaches in a curl field: the force is at a right angle to the hand's velocity v, (curl v_y, -curl v_x).
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from cortex_sim.errors import TaskError
-from cortex_sim.tasks._centre_out import DISTANCE, MOVEMENT, PREPARATION, REACH, minimum_jerk
+from cortex_sim.tasks._centre_out import MOVEMENT, PREPARATION, REACH_DISTANCE, REACH_WINDOW, minimum_jerk
 from cortex_sim.tasks._labelled import channels, targets
 from cortex_sim.tasks._task import DT, Task
 from cortex_sim.tasks.body import Body
@@ -15,7 +15,11 @@ CUES = ("target x", "target y", "barrier", "hold")
 
 
 def maze(
-    count: int = TARGETS, *, bends: tuple[float, ...] = BENDS, preparation: float = PREPARATION, movement: float = MOVEMENT,
+    count: int = TARGETS,
+    *,
+    bends: tuple[float, ...] = BENDS,
+    preparation: float = PREPARATION,
+    movement: float = MOVEMENT,
     body: Body | None = None,
 ) -> Task:
     r"""Make delayed reaches, each target once for each bend: 27 conditions if nothing is said, as many as in the experiments this follows.
@@ -46,8 +50,8 @@ def maze(
     bare = Task(
         "maze", -preparation, movement, np.arange(len(angle)), epochs={"preparation": (-preparation, 0.0), "movement": (0.0, movement)}
     )  # fmt: skip
-    done = minimum_jerk((bare.time - REACH[0]) / (REACH[1] - REACH[0]))
-    ahead, aside = DISTANCE * done[None], WIDE * bend[:, None] * 16 * (done * (1 - done))[None] ** 2
+    done = minimum_jerk((bare.time - REACH_WINDOW[0]) / (REACH_WINDOW[1] - REACH_WINDOW[0]))
+    ahead, aside = REACH_DISTANCE * done[None], WIDE * bend[:, None] * 16 * (done * (1 - done))[None] ** 2
     c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
     path = np.stack([c * ahead - s * aside, s * ahead + c * aside], axis=2)
     if body is not None:
@@ -58,5 +62,5 @@ def maze(
         bare.name, bare.start, bare.stop, bare.condition, epochs=bare.epochs, body=body,
         channels=channels(bare, np.concatenate([cues, hold], axis=2), CUES),
         targets=targets(bare, path, "xy", units="cm", what="hand position"),
-        notes={"angle_deg": np.degrees(angle).tolist(), "bend": bend.tolist(), "distance_cm": DISTANCE, "wide_cm": WIDE},
+        notes={"angle_deg": np.degrees(angle).tolist(), "bend": bend.tolist(), "distance_cm": REACH_DISTANCE, "wide_cm": WIDE},
     )  # fmt: skip

@@ -17,7 +17,13 @@ ACTIVITY = 31  # names the random stream
 
 
 def muscle_activity(
-    conditions: int = 27, *, muscles: int = 8, cues: int = CUES, stay: bool = False, seed: int = 0, preparation: float = PREPARATION,
+    conditions: int = 27,
+    *,
+    muscles: int = 8,
+    cues: int = CUES,
+    stay: bool = False,
+    seed: int = 0,
+    preparation: float = PREPARATION,
     movement: float = MOVEMENT,
 ) -> Task:
     """Make delayed movements whose targets are synthetic muscle activity.

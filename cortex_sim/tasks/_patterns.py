@@ -9,7 +9,7 @@ from cortex_sim.errors import TaskError
 from cortex_sim.tasks._labelled import channels, targets
 from cortex_sim.tasks._task import BIN, DT, Task
 
-PERIOD = 12.0  # s: 120 units of the time constant of Sussillo & Abbott (2009), which is 0.1 s in the card
+PATTERN_PERIOD = 12.0  # s: 120 units of the time constant of Sussillo & Abbott (2009), which is 0.1 s in the card
 HARMONICS = {1: 1.0, 2: 1 / 2, 3: 1 / 6, 4: 1 / 3}
 AMPLITUDE = 1.3 / 1.5
 PULSE, CHIRP = 0.5, 19.5  # s: ten times as long as in the demonstration of DePasquale et al. (2018), as all times of the card
@@ -33,11 +33,11 @@ def periodic(periods: int, *, first: int = 0) -> Task:
     """
     if periods < 1:
         raise TaskError(f"periodic: periods {periods} should be at least 1.")
-    start, stop = first * PERIOD, (first + periods) * PERIOD
+    start, stop = first * PATTERN_PERIOD, (first + periods) * PATTERN_PERIOD
     bare = Task("periodic pattern", start, stop, np.zeros(1))
-    angle = 2 * np.pi * bare.time / PERIOD
+    angle = 2 * np.pi * bare.time / PATTERN_PERIOD
     wave = AMPLITUDE * sum(size * np.sin(number * angle) for number, size in HARMONICS.items())
-    return Task(bare.name, start, stop, bare.condition, targets=_wave(bare, np.asarray(wave)), notes={"period_s": PERIOD})
+    return Task(bare.name, start, stop, bare.condition, targets=_wave(bare, np.asarray(wave)), notes={"period_s": PATTERN_PERIOD})
 
 
 def chirp() -> Task:

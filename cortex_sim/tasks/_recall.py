@@ -10,22 +10,24 @@ from numpy import ndarray
 from cortex_sim.errors import TaskError
 from cortex_sim.tasks._task import BIN, DT, Task
 
-DELAYS = (0.0, 0.1, 0.5, 1.0, 2.0)  # s from what is shown to when it is made: what has to be remembered
-STROKE = 0.1  # s, one stroke
+RECALL_DELAYS = (0.0, 0.1, 0.5, 1.0, 2.0)  # s from what is shown to when it is made: what has to be remembered
+RECALL_STROKE = 0.1  # s, one stroke
 LENGTH = 2.0  # cm, one stroke
-REST = 0.05  # s before the first stroke is shown, and after the last is made
+RECALL_REST = 0.05  # s before the first stroke is shown, and after the last is made
 STILL = 0.05  # how much an error counts while the hand should be still; 1 while it should move
 DIRECTIONS = 71  # names the random stream
 
 
-def recall(trials: int, *, delays: Sequence[float] = DELAYS, strokes: int = 1, stroke: float = STROKE, still: float = STILL, seed: int = 0) -> Task:
+def recall(
+    trials: int, *, delays: Sequence[float] = RECALL_DELAYS, strokes: int = 1, stroke: float = RECALL_STROKE, still: float = STILL, seed: int = 0
+) -> Task:
     r"""Make trials in which the hand repeats strokes that were shown a while ago.
 
     The velocity of a minimum-jerk stroke, :math:`30 s^2 (1-s)^2` times its length by its duration, is shown on two channels in a random
     direction, stroke after stroke; the third channel is 1 while they are to be made. What is wanted is what was shown, a delay later, bin by
     bin: a delay line solves the task without error. A delay of 0 needs no memory. From a delay as long as one stroke on, what is heard now
     says nothing of what is wanted now, since directions are independent; the best that a network without memory can do is then to put out
-    the mean, 0, so that its error is the variance (see :func:`floor`).
+    the mean, 0, so that its error is the variance (see :func:`recall_floor`).
 
     Args:
         trials: number of trials; delays take turns.
@@ -51,8 +53,8 @@ def recall(trials: int, *, delays: Sequence[float] = DELAYS, strokes: int = 1, s
         raise TaskError(f"recall: delays {list(delays)!r} should be 0, or at least as long as one stroke, {stroke:g} s, which is at least 2 bins.")
     lag = np.array([round(delays[number % len(delays)] / BIN) for number in range(trials)])
     shown = _shown(trials, strokes, round(stroke / BIN), seed)
-    first, last = round(REST / BIN), round(REST / BIN) + shown.shape[1]
-    bins = last + lag.max() + round(REST / BIN)
+    first, last = round(RECALL_REST / BIN), round(RECALL_REST / BIN) + shown.shape[1]
+    bins = last + lag.max() + round(RECALL_REST / BIN)
     return _task(shown, lag, np.pad(shown, ((0, 0), (first, bins - last), (0, 0))), first, {"stroke_s": stroke, "strokes": strokes, "still": still})
 
 
@@ -80,7 +82,7 @@ def _task(
     )  # fmt: skip
 
 
-def fastest(stroke: float = STROKE) -> float:
+def fastest(stroke: float = RECALL_STROKE) -> float:
     """Peak speed of a stroke, cm/s: 15/8 of its length by its duration."""
     return 15 / 8 * LENGTH / stroke
 
@@ -93,7 +95,7 @@ def _shown(trials: int, strokes: int, bins: int, seed: int) -> Float[ndarray, "t
     return np.stack([np.cos(angle) * speed, np.sin(angle) * speed], axis=3).reshape(trials, strokes * bins, 2)
 
 
-def error(task: Task, made: Float[ndarray, "trial time 2"]) -> dict[float, float]:
+def recall_error(task: Task, made: Float[ndarray, "trial time 2"]) -> dict[float, float]:
     """Squared error while the hand should move, relative to the squared velocity wanted, by delay in s: 0 is perfect, 1 is keeping still.
 
     Args:
@@ -109,8 +111,8 @@ def error(task: Task, made: Float[ndarray, "trial time 2"]) -> dict[float, float
     return {float(one): float(missed[delay == one].sum() / asked[delay == one].sum()) for one in np.unique(delay)}
 
 
-def floor(task: Task) -> dict[float, float]:
-    """Least :func:`error` of a network without memory, by delay in s: 0 without delay, 1 with one.
+def recall_floor(task: Task) -> dict[float, float]:
+    """Least :func:`recall_error` of a network without memory, by delay in s: 0 without delay, 1 with one.
 
     Its output is a function g of what is heard now, u. The squared error is least for g(u) = E[wanted | u]. Without delay what is wanted
     is u. With a delay of a stroke or more it is a stroke whose direction is independent of every stroke heard at that moment and uniform,
@@ -119,7 +121,7 @@ def floor(task: Task) -> dict[float, float]:
     return {float(delay): float(delay > 0) for delay in np.unique(task.notes["delay_s"])}
 
 
-def nearest(delay: float, stroke: float = STROKE) -> int:
+def nearest_heard(delay: float, stroke: float = RECALL_STROKE) -> int:
     """Fewest bins from one at which a stroke is wanted back to one that showed it: from its second, for the first has no speed, to its last.
 
     Args:

@@ -6,19 +6,19 @@ from numpy import ndarray
 from cortex_sim.errors import TaskError
 from cortex_sim.tasks._task import DT, Drive, Task
 
-DURATION, LEAD_TIME, SWITCH = 12.0, 2.0, 8.0  # s: of the whole; until the sequence sets off; when the place changes
+REGIONS_DURATION, LEAD_TIME, SWITCH = 12.0, 2.0, 8.0  # s: of the whole; until the sequence sets off; when the place changes
 SEQUENCE, WIDTH = 10, 0.2  # places that the sequence goes through; standard deviation of a bump, in regions
 PLACES = (0.1, 0.7)  # before and after the change, in regions
 HEARING = 0.5  # share of the units of the second and third region that are driven
 BUMPS = 97  # names the random stream
 
 
-def thirds(units: int) -> dict[str, ndarray]:
+def region_thirds(units: int) -> dict[str, ndarray]:
     """Positions of the units of regions A, B and C, as equal in size as they can be."""
     return dict(zip("ABC", np.array_split(np.arange(units), 3), strict=True))
 
 
-def regions(units: int, *, duration: float = DURATION, seed: int = 0) -> Task:
+def regions(units: int, *, duration: float = REGIONS_DURATION, seed: int = 0) -> Task:
     """Drive half of B by a bump of height 1 that moves through it, and half of C by one of -1 that changes its place; start from random rates.
 
     The bump goes through B from 2 s to 7 s of 12 and stays at its end; that in C changes its place at 8 s. Of a shorter task, all times are
@@ -37,9 +37,9 @@ def regions(units: int, *, duration: float = DURATION, seed: int = 0) -> Task:
     """
     if units < 6:
         raise TaskError(f"regions: {units} units; there should be at least 2 in each of 3 regions.")
-    rng, member = np.random.default_rng(np.random.SeedSequence((seed, BUMPS))), thirds(units)
-    t = DURATION / duration * DT * np.arange(round(duration / DT))
-    at = np.clip(2 * (t - LEAD_TIME) / (DURATION - LEAD_TIME), 0, 1) * (SEQUENCE - 1)
+    rng, member = np.random.default_rng(np.random.SeedSequence((seed, BUMPS))), region_thirds(units)
+    t = REGIONS_DURATION / duration * DT * np.arange(round(duration / DT))
+    at = np.clip(2 * (t - LEAD_TIME) / (REGIONS_DURATION - LEAD_TIME), 0, 1) * (SEQUENCE - 1)
     moving = [(k / (SEQUENCE - 1), np.clip(1 - np.abs(at - k), 0, None)) for k in range(SEQUENCE)]
     staying = [(PLACES[0], (t < SWITCH).astype(float)), (PLACES[1], (t >= SWITCH).astype(float))]
     drives = []

@@ -163,7 +163,10 @@ class Task:
         fine = slice(first, last)
         bins = slice(round((start - self.start) / BIN), round((stop - self.start) / BIN))
         return replace(
-            self, start=start, stop=stop, initial=initial,
+            self,
+            start=start,
+            stop=stop,
+            initial=initial,
             channels=None if self.channels is None else self.channels.isel(step=fine),
             targets=None if self.targets is None else self.targets.isel(time=bins),
             mask=None if self.mask is None else self.mask[:, bins],
@@ -188,7 +191,8 @@ class Task:
         """Keep these trials, by position and in this order."""
         chosen = np.asarray(trials, dtype=int)
         return replace(
-            self, condition=self.condition[chosen],
+            self,
+            condition=self.condition[chosen],
             channels=None if self.channels is None else self.channels.isel(trial=chosen),
             targets=None if self.targets is None else self.targets.isel(trial=chosen),
             mask=None if self.mask is None else self.mask[chosen],

@@ -22,9 +22,7 @@ EDGE = DT / 4
 OPENING, CLOSING, TIRING, TIRED = 2e-3, 10e-3, 50e-3, 0.6  # s, and the share of channels that tire in lasting light; chosen
 
 
-def push(
-    task: Task, units: int, *, seed: int, amplitude: float | Float[ndarray, " unit"], fraction: float, start: float, duration: float
-) -> Task:
+def push(task: Task, units: int, *, seed: int, amplitude: float | Float[ndarray, " unit"], fraction: float, start: float, duration: float) -> Task:
     """Add a brief current of random sign to random units, different ones in every trial.
 
     Args:

@@ -30,7 +30,11 @@ SUBJECT = {
 
 
 def write_nwb(
-    trials: Trials, path: str | Path, *, behaviour: Mapping[str, xr.DataArray] | None = None, session_description: str = DESCRIPTION,
+    trials: Trials,
+    path: str | Path,
+    *,
+    behaviour: Mapping[str, xr.DataArray] | None = None,
+    session_description: str = DESCRIPTION,
     session_start_time: datetime = START,
 ) -> None:
     r"""Write the spikes of simulated trials as one NWB session, whole or not at all.

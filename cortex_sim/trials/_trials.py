@@ -68,8 +68,13 @@ class Trials:
 
     @classmethod
     def from_arrays(
-        cls, rate: Float[ndarray, "trial time unit"], time: Float[ndarray, " time"], *,
-        condition: Sequence[Any] | ndarray | None = None, units: str = "Hz", provenance: Mapping[str, Any] | None = None,
+        cls,
+        rate: Float[ndarray, "trial time unit"],
+        time: Float[ndarray, " time"],
+        *,
+        condition: Sequence[Any] | ndarray | None = None,
+        units: str = "Hz",
+        provenance: Mapping[str, Any] | None = None,
     ) -> "Trials":
         """Build trials from plain arrays.
 
@@ -104,8 +109,15 @@ class Trials:
 
     @classmethod
     def from_spikes(
-        cls, spikes: Spikes | tuple[ndarray, ndarray, ndarray], time: Float[ndarray, " time"], *, units: int, condition: Sequence[Any] | ndarray,
-        stop: Float[ndarray, " trial"] | None = None, population: Sequence[str] | ndarray | None = None, provenance: Mapping[str, Any] | None = None,
+        cls,
+        spikes: Spikes | tuple[ndarray, ndarray, ndarray],
+        time: Float[ndarray, " time"],
+        *,
+        units: int,
+        condition: Sequence[Any] | ndarray,
+        stop: Float[ndarray, " trial"] | None = None,
+        population: Sequence[str] | ndarray | None = None,
+        provenance: Mapping[str, Any] | None = None,
     ) -> "Trials":
         """Build trials from spikes: times (s), units and trials, one entry a spike, in any order.
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cortex_sim.analysis._co_smoothing import co_smoothing, told
+from cortex_sim.analysis._co_smoothing import co_smoothing, spike_information
 from cortex_sim.errors import ComparisonError
 from cortex_sim.trials._trials import Trials
 
@@ -15,16 +15,20 @@ def test_true_rates_tell_the_information_of_a_spike_and_the_mean_rate_nothing() 
     rates = np.array([[[5.0, 8.0]], [[20.0, 8.0]], [[11.0, 2.0]]]) * np.ones((3, 7, 2))
     counts = rates * BIN
     mean = rates.mean(axis=(0, 1))
-    assert told(rates, counts, BIN).bits == pytest.approx((rates * np.log2(rates / mean)).sum() / rates.sum())
-    assert told(np.broadcast_to(mean, rates.shape), counts, BIN).bits == pytest.approx(0, abs=1e-12)
-    assert told(rates[[1, 0, 2]], counts, BIN).bits < 0  # misleading
-    assert told(1.3 * rates, counts, BIN).bits < told(rates, counts, BIN).bits > told(0.7 * rates, counts, BIN).bits
+    assert spike_information(rates, counts, BIN).bits == pytest.approx((rates * np.log2(rates / mean)).sum() / rates.sum())
+    assert spike_information(np.broadcast_to(mean, rates.shape), counts, BIN).bits == pytest.approx(0, abs=1e-12)
+    assert spike_information(rates[[1, 0, 2]], counts, BIN).bits < 0  # misleading
+    assert (
+        spike_information(1.3 * rates, counts, BIN).bits
+        < spike_information(rates, counts, BIN).bits
+        > spike_information(0.7 * rates, counts, BIN).bits
+    )
 
 
 def test_a_spike_where_none_is_expected_costs_something_finite_and_silent_units_nothing() -> None:
     counts = np.zeros((2, 3, 2))
     counts[0, 1, 0] = 1
-    found = told(np.zeros((2, 3, 2)), counts, BIN)
+    found = spike_information(np.zeros((2, 3, 2)), counts, BIN)
     assert np.isfinite(found.bits) and found.bits < -5
     np.testing.assert_array_equal(found.spikes, [1, 0])
     assert found.of(np.array([0])) == pytest.approx(found.gain[0] / np.log(2))
@@ -52,6 +56,6 @@ def test_units_that_share_a_signal_tell_of_each_other_as_much_as_the_signal_does
 
 def test_what_cannot_be_told_is_refused() -> None:
     with pytest.raises(ComparisonError, match=r"^bits per spike: rates are \(1, 2, 3\) and counts \(1, 2, 4\)"):
-        told(np.ones((1, 2, 3)), np.ones((1, 2, 4)), BIN)
+        spike_information(np.ones((1, 2, 3)), np.ones((1, 2, 4)), BIN)
     with pytest.raises(ComparisonError, match=r"^bits per spike: there is no spike"):
-        told(np.ones((1, 2, 3)), np.zeros((1, 2, 3)), BIN)
+        spike_information(np.ones((1, 2, 3)), np.zeros((1, 2, 3)), BIN)

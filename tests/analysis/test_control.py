@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
-from cortex_sim.analysis._control import lqr, observability, uncontrolled
+from cortex_sim.analysis._control import cost_without_feedback, lqr, observability
 from cortex_sim.cards import catalogue
 from cortex_sim.cards.weights.inhibition_stabilised import build
 from cortex_sim.cards.weights.stability_optimised import spectral_abscissa
@@ -29,7 +29,7 @@ def test_costs_are_the_integrals_they_stand_for() -> None:
     Q, x0, dt = observability(A, C), RNG.normal(size=8), 0.002
     np.testing.assert_allclose(A.T @ Q + Q @ A + C.T @ C, 0, atol=1e-12)
     control = lqr(A, Q, 0.1)
-    for flow, expected, drive in ((A, uncontrolled(A, Q), 0.0 * control.K), (A + control.K, control.S, control.K)):
+    for flow, expected, drive in ((A, cost_without_feedback(A, Q), 0.0 * control.K), (A + control.K, control.S, control.K)):
         step, x, cost = expm(dt * flow), x0.copy(), 0.0
         for _ in range(20_000):
             after = step @ x
@@ -43,9 +43,9 @@ def test_no_other_feedback_costs_less_and_feedback_costs_less_than_none() -> Non
     best = lqr(A, Q, 0.1)
     for _ in range(20):
         K = best.K + 0.05 * RNG.normal(size=(8, 8))
-        other = uncontrolled(A + K, Q + 0.1 * K.T @ K)
+        other = cost_without_feedback(A + K, Q + 0.1 * K.T @ K)
         assert np.trace(other) > np.trace(best.S)
-    assert np.trace(best.S) < np.trace(uncontrolled(A, Q))
+    assert np.trace(best.S) < np.trace(cost_without_feedback(A, Q))
 
 
 def test_an_unstable_circuit_has_no_gramian() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from cortex_sim.analysis._explanation import Questions, explain
-from cortex_sim.simulation._problem import Schedule
+from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation._simulate import simulate
 from cortex_sim.simulation.torch._states import trajectory
 from cortex_sim.tasks._task import free_run
@@ -31,7 +31,7 @@ def test_a_linear_circuit_is_explained_by_its_propagator(linear_circuit: Any) ->
     for path in found.modes:
         for one in path:
             np.testing.assert_allclose(one, found.modes[0][0], rtol=1e-9)  # the same everywhere
-    np.testing.assert_allclose(found.states, trajectory(Schedule(model, model.arrays(), asked.task)))
+    np.testing.assert_allclose(found.states, trajectory(Problem(model, model.arrays(), asked.task)))
 
 
 def test_silencing_a_unit_that_nobody_hears_changes_its_own_part_of_the_output_and_nothing_else(linear_circuit: Any) -> None:

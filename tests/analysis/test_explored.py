@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cortex_sim.analysis._explored import explored_flow, flow_distance, observed
+from cortex_sim.analysis._explored import explored_flow, flow_distance, observed_rates
 from cortex_sim.cards import catalogue
 from cortex_sim.errors import ComparisonError
 
@@ -19,7 +19,7 @@ def test_rates_of_a_tanh_circuit_flow_as_the_chain_rule_says() -> None:
     exact = D @ (-np.eye(5) + J @ D) @ np.linalg.inv(D) / TAU
     P = np.linalg.qr(rng.standard_normal((5, 3)))[0]
     np.testing.assert_allclose(explored_flow(circuit, h, P), P.T @ exact @ P, rtol=1e-6, atol=1e-6 * np.abs(exact).max())
-    np.testing.assert_allclose(observed(circuit, h), np.tanh(h))
+    np.testing.assert_allclose(observed_rates(circuit, h), np.tanh(h))
     with pytest.raises(ComparisonError, match=r"^sompolinsky_1988: axes of 4 units; it has 5 observed ones\.$"):
         explored_flow(circuit, h, P[:4])
 

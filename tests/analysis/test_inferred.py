@@ -7,11 +7,11 @@ import pytest
 import torch
 from numpy import ndarray
 
-from cortex_sim.analysis._currents import correlations, currents, share_from_others
+from cortex_sim.analysis._currents import current_correlations, currents, share_from_others
 from cortex_sim.cards import catalogue
 from cortex_sim.cards._model import Model
 from cortex_sim.cards.weights import between
-from cortex_sim.comparison._connectivity import correlation, effective
+from cortex_sim.comparison._connectivity import effective_connectivity, entry_correlation
 from cortex_sim.errors import ComparisonError, OptionError, TaskError
 from cortex_sim.fitting._fit import Fitted, train
 from cortex_sim.fitting._options import Options
@@ -20,7 +20,7 @@ from cortex_sim.simulation._simulate import simulate
 from cortex_sim.simulation.forms._leaky import Leaky
 from cortex_sim.simulation.torch._twin import Twin
 from cortex_sim.tasks._random_dots import COHERENCES, NOISE, SCALE, random_dots
-from cortex_sim.tasks._regions import regions, thirds
+from cortex_sim.tasks._regions import region_thirds, regions
 from cortex_sim.tasks._task import Task, free_run
 from cortex_sim.trials._trials import Trials
 
@@ -45,7 +45,6 @@ def taught(model: Model, trials: Trials, epochs: int = 1, **how: float) -> Fitte
     task = Task("rest", 0.0, len(trials.time) * 0.01, trials.condition)
     options = Options(epochs=epochs, validation=0, closed_form=False)
     return train(model, trials, task, rule="curbd", how=how, options=options, report=lambda done, text: None)
-
 
 
 @pytest.mark.parametrize("lead", [0.0, TAU])
@@ -137,8 +136,8 @@ def test_the_share_from_others_is_that_of_planted_powers() -> None:
     assert share["A"] == 0
     others = np.delete(W[4:6], [4, 5], axis=1)
     assert share["B"] == pytest.approx((others**2).sum() / (W[4:6] ** 2).sum(), rel=1e-12)
-    assert correlations(currents(W, r, REGIONS), currents(-2 * W, r, REGIONS))["B", "C"] == pytest.approx(-1)
-    assert correlations(currents(W, r, REGIONS), currents(W, r, REGIONS))["A", "B"] == 0  # nothing to correlate
+    assert current_correlations(currents(W, r, REGIONS), currents(-2 * W, r, REGIONS))["B", "C"] == pytest.approx(-1)
+    assert current_correlations(currents(W, r, REGIONS), currents(W, r, REGIONS))["A", "B"] == 0  # nothing to correlate
     with pytest.raises(ComparisonError, match=r"^currents: regions A, B name 6 units; each of 9 should be in one region\.$"):
         currents(W, r, {name: REGIONS[name] for name in "AB"})
 
@@ -167,17 +166,17 @@ def test_effective_connectivity_keeps_what_lies_in_the_span_and_nothing_else(ran
     J, m, n, inputs = planted(rank)
     basis = np.linalg.qr(np.hstack([m, inputs]))[0]
     inside = basis @ basis.T @ n
-    found = effective(J, inputs, rank)
+    found = effective_connectivity(J, inputs, rank)
     np.testing.assert_allclose(found, m @ inside.T / len(J), rtol=0, atol=1e-12)  # closed form
-    np.testing.assert_allclose(effective(found, inputs, rank), found, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(effective_connectivity(found, inputs, rank), found, rtol=0, atol=1e-12)
     outside = np.random.default_rng(5).standard_normal((len(J), rank))
     outside -= basis @ basis.T @ outside
-    np.testing.assert_allclose(effective(m @ (inside + outside).T / len(J), inputs, rank), found, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(effective_connectivity(m @ (inside + outside).T / len(J), inputs, rank), found, rtol=0, atol=1e-12)
 
 
 def test_a_linear_network_does_the_same_with_its_effective_connectivity() -> None:
     J, _, _, inputs = planted(2)
-    kept, x, y = effective(J, inputs, 2), np.zeros(len(J)), np.zeros(len(J))
+    kept, x, y = effective_connectivity(J, inputs, 2), np.zeros(len(J)), np.zeros(len(J))
     assert np.abs(kept - J).max() > 0.01
     for u in np.random.default_rng(6).standard_normal((100, 2)):
         x, y = 0.8 * x + 0.2 * (J @ x + inputs @ u), 0.8 * y + 0.2 * (kept @ y + inputs @ u)
@@ -190,7 +189,7 @@ def test_the_raw_correlation_is_the_product_of_those_of_the_vectors() -> None:
     rng = np.random.default_rng(7)
     m, n, other = rng.standard_normal((3, 1000))
     k = n + 2 * other
-    assert correlation(np.outer(m, n), np.outer(m, k)) == pytest.approx(n @ k / np.linalg.norm(n) / np.linalg.norm(k), abs=0.01)
+    assert entry_correlation(np.outer(m, n), np.outer(m, k)) == pytest.approx(n @ k / np.linalg.norm(n) / np.linalg.norm(k), abs=0.01)
 
 
 def test_weights_held_to_a_rank_have_no_closed_form() -> None:
@@ -227,7 +226,7 @@ def test_random_dots_say_their_side_on_average_and_only_while_they_move() -> Non
 
 
 def test_the_bump_goes_through_b_and_the_place_in_c_changes_once() -> None:
-    task, member = regions(300, seed=2), thirds(300)
+    task, member = regions(300, seed=2), region_thirds(300)
     total = sum(drive.pattern[0] * drive.course[:, None] for drive in task.drives)
     assert not total[:, member["A"]].any() and total[:, member["B"]].min() == 0 and total[:, member["C"]].max() == 0
     driven = {name: (total[:, member[name]] != 0).any(axis=0) for name in "BC"}

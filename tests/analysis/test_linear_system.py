@@ -7,7 +7,7 @@ import pytest
 from scipy.linalg import block_diag
 from scipy.stats import multivariate_normal
 
-from cortex_sim.analysis._linear_system import LinearSystem, _filtered, _maximised, gain, held_out_likelihood, identify
+from cortex_sim.analysis._linear_system import LinearSystem, _filtered, _maximised, held_out_likelihood, identify_linear_system, likelihood_gain
 from cortex_sim.errors import ComparisonError
 
 
@@ -45,7 +45,7 @@ def test_the_likelihood_is_that_of_one_large_normal_distribution() -> None:
 
 def test_every_pass_makes_the_rates_more_likely() -> None:
     rates = drawn(planted(), 30, 25, seed=2)
-    system, found = identify(rates, 3, passes=1), []
+    system, found = identify_linear_system(rates, 3, passes=1), []
     for _ in range(20):
         filtered = _filtered(system, rates)
         found.append(filtered.likelihood.sum())
@@ -56,12 +56,12 @@ def test_every_pass_makes_the_rates_more_likely() -> None:
 def test_a_planted_system_is_found_and_as_likely_as_the_truth() -> None:
     system = planted()
     training, others = drawn(system, 200, 60, seed=3), drawn(system, 100, 60, seed=4)
-    found = identify(training, 4)
+    found = identify_linear_system(training, 4)
     wanted = np.sort_complex(np.linalg.eigvals(system.A))
     np.testing.assert_allclose(np.sort_complex(np.linalg.eigvals(found.A)), wanted, atol=0.02)  # of 12,000 samples
     slowest = found.modes(0.01)[0]
     assert slowest.real == pytest.approx(np.log(0.97) / 0.01, abs=2) and abs(slowest.imag) == pytest.approx(30, abs=2)
-    true, own, fewer = (gain(one, training, others).mean() for one in (system, found, identify(training, 2)))
+    true, own, fewer = (likelihood_gain(one, training, others).mean() for one in (system, found, identify_linear_system(training, 2)))
     numbers = 4 * 4 + 8 * 4 + 3 * 8 + 10 + 14  # free parameters, each of which costs half a nat in all on as many samples as it was found from
     assert true - own == pytest.approx(0, abs=3 * numbers / training.size)
     assert own > fewer + 0.05
@@ -86,8 +86,8 @@ def test_turning_the_hidden_state_changes_no_likelihood() -> None:
 def test_what_cannot_be_identified_is_refused() -> None:
     rates = np.random.default_rng(0).standard_normal((4, 5, 3))
     with pytest.raises(ComparisonError, match=r"^linear system: 4 axes of 3 units in 5 bins"):
-        identify(rates, 4)
+        identify_linear_system(rates, 4)
     with pytest.raises(ComparisonError, match=r"^linear system: nothing varies\.$"):
-        identify(np.ones((4, 5, 3)), 2)
+        identify_linear_system(np.ones((4, 5, 3)), 2)
     with pytest.raises(ComparisonError, match=r"^linear system: rates of 2 units under a system of 3"):
-        identify(rates, 2).log_likelihood(rates[:, :, :2])
+        identify_linear_system(rates, 2).log_likelihood(rates[:, :, :2])

@@ -11,12 +11,12 @@ from numpy import ndarray
 from scipy.linalg import block_diag
 
 from cortex_sim.analysis._preparation import mixtures, preferred_states
-from cortex_sim.analysis._rotations import Rotations, jpca, normalised, principal, skew_flow
+from cortex_sim.analysis._rotations import Rotations, jpca, principal_components, skew_flow, soft_normalised
 from cortex_sim.cards import catalogue
-from cortex_sim.comparison._planted import peak_sequence, random_decay, rotation, smooth_noise, velocity_tuned
+from cortex_sim.comparison._planted import peak_sequence, planted_rotation, random_decay, smooth_noise, velocity_tuned
 from cortex_sim.errors import Undetermined
 from cortex_sim.simulation._simulate import simulate
-from cortex_sim.statistics._surrogates import shuffled
+from cortex_sim.statistics._surrogates import permuted_conditions
 from cortex_sim.tasks._task import free_run
 from cortex_sim.trials._recordings import read
 
@@ -36,7 +36,7 @@ def rotating(dt: float) -> ndarray:
 
 
 def of(rates: ndarray, axes: int = 6) -> Rotations:
-    return jpca(principal(rates - rates.mean(axis=0), axes), 0.01)
+    return jpca(principal_components(rates - rates.mean(axis=0), axes), 0.01)
 
 
 def averages(make: Callable[[np.random.Generator], ndarray], seeds: int = 8) -> tuple[float, float, float]:
@@ -47,14 +47,14 @@ def averages(make: Callable[[np.random.Generator], ndarray], seeds: int = 8) -> 
 
 
 def test_one_noisy_plane_has_the_published_numbers() -> None:
-    r2, r2_skew, ratio = averages(lambda rng: rotation(rng, frequency=1.5, noise=0.02, **SIZE))
+    r2, r2_skew, ratio = averages(lambda rng: planted_rotation(rng, frequency=1.5, noise=0.02, **SIZE))
     assert (r2, r2_skew, ratio) == pytest.approx((0.994, 0.976, 0.98), abs=0.02)  # what the noise is relative to is not published
 
 
 @pytest.mark.parametrize("dt", [0.01, 0.02])
 def test_planted_rotations_are_found_with_their_frequency_sense_and_share(dt: float) -> None:
     embed, theta = orthonormal(np.random.default_rng(0), UNITS, 6), 2 * np.pi * SPEEDS * dt
-    states = principal(rotating(dt) @ embed.T, 6)
+    states = principal_components(rotating(dt) @ embed.T, 6)
     found = jpca(states, dt)
     np.testing.assert_allclose(found.frequency, np.sin(theta) / (2 * np.pi * dt), rtol=1e-10)  # bias of the forward difference
     assert found.frequency[0] == pytest.approx({0.01: 1.4978, 0.02: 1.4911}[dt], abs=5e-5)
@@ -111,8 +111,8 @@ def test_a_slower_bin_is_a_lower_frequency_and_the_same_fit() -> None:
 def test_normalisation_and_principal_components_do_what_they_say() -> None:
     rates = np.random.default_rng(5).uniform(0, 90, size=(4, 6, 3))
     scaled = rates / (np.array([0.0, 5.0, 45.0]) + 5.0)
-    np.testing.assert_allclose(normalised(rates, np.array([0.0, 5.0, 45.0])), scaled - scaled.mean(axis=0), atol=1e-12)
-    scores = principal(rates, 2).reshape(-1, 2)
+    np.testing.assert_allclose(soft_normalised(rates, np.array([0.0, 5.0, 45.0])), scaled - scaled.mean(axis=0), atol=1e-12)
+    scores = principal_components(rates, 2).reshape(-1, 2)
     values = np.linalg.eigvalsh(np.cov(rates.reshape(-1, 3), rowvar=False))[::-1]
     np.testing.assert_allclose(np.cov(scores, rowvar=False), np.diag(values[:2]), atol=1e-9)
 
@@ -122,7 +122,7 @@ def test_recorded_reaches_of_churchland_2012_give_their_known_answer(shared_data
     found, rng = jpca(states, 0.01), np.random.default_rng(0)
     assert (found.r2, found.r2_skew, found.ratio) == pytest.approx((0.682, 0.517, 0.759), abs=6e-4)
     assert found.frequency[0] == pytest.approx(1.81, abs=6e-3) and found.variance[0] == pytest.approx(0.357, abs=6e-4)
-    null = [jpca(shuffled(states, rng), 0.01).r2_skew for _ in range(200)]
+    null = [jpca(permuted_conditions(states, rng), 0.01).r2_skew for _ in range(200)]
     assert np.mean(null) == pytest.approx(0.055, abs=4 * 0.019 / np.sqrt(200) + 5e-4)  # standard error, and the last digit quoted
     assert np.std(null) == pytest.approx(0.019, rel=4 / np.sqrt(400))
 
@@ -141,13 +141,15 @@ def test_churchland_2012_flows_predict_a_condition_left_out(shared_data: Path) -
 
 def test_recorded_reaches_of_hatsopoulos_2007_give_their_known_answer(shared_data: Path) -> None:
     trials = read(shared_data / "hatsopoulos2007_rs_centerout.npz")
-    prepared = normalised(trials.window(-0.05, 0.16).rate, np.ptp(trials.rate, axis=(0, 1)))  # the bin at 150 ms belongs to the window
-    states, rng = principal(prepared), np.random.default_rng(0)
+    prepared = soft_normalised(trials.window(-0.05, 0.16).rate, np.ptp(trials.rate, axis=(0, 1)))  # the bin at 150 ms belongs to the window
+    states, rng = principal_components(prepared), np.random.default_rng(0)
     found = jpca(states, trials.bin)
     assert (found.r2, found.r2_skew, found.ratio) == pytest.approx((0.574, 0.498, 0.867), abs=6e-4)
     assert found.frequency[0] == pytest.approx(0.95, abs=6e-3)
     assert found.variance[0] * (states**2).sum() / (prepared**2).sum() == pytest.approx(0.317, abs=6e-4)  # of all units' variance
-    null = [jpca(principal(shuffled(prepared, rng)), trials.bin).r2_skew for _ in range(100)]  # conditions permuted on every unit
+    null = [
+        jpca(principal_components(permuted_conditions(prepared, rng)), trials.bin).r2_skew for _ in range(100)
+    ]  # conditions permuted on every unit
     assert np.mean(null) == pytest.approx(0.077, abs=4 * 0.025 / np.sqrt(100))
 
 
@@ -159,8 +161,8 @@ def test_smooth_noise_has_a_high_ratio_of_a_flow_that_explains_nothing() -> None
 def test_a_sequence_of_peaks_without_dynamics_looks_like_rotation() -> None:
     r2, r2_skew, ratio = averages(lambda rng: peak_sequence(rng, **SIZE))
     assert r2 == pytest.approx(0.92, abs=0.03) and ratio == pytest.approx(0.87, abs=0.03)  # both vary by 0.02 from draw to draw
-    states = principal(peak_sequence(np.random.default_rng(0), **SIZE))
-    null = [jpca(shuffled(states, np.random.default_rng(seed)), 0.01).r2_skew for seed in range(20)]
+    states = principal_components(peak_sequence(np.random.default_rng(0), **SIZE))
+    null = [jpca(permuted_conditions(states, np.random.default_rng(seed)), 0.01).r2_skew for seed in range(20)]
     assert max(null) < 0.2 < r2_skew  # and permuting conditions does not expose it
 
 
@@ -181,8 +183,8 @@ def test_a_stability_optimised_circuit_rotates_and_its_shuffle_does_not() -> Non
     circuit = catalogue.load("hennequin_2014")
     starts = mixtures(preferred_states(circuit), CONDITIONS * 4, k=6, seed=0, sd=1.5)
     for rate in np.split(simulate(circuit, free_run(starts, 0.21)).rate, 4):
-        found, spread = jpca(principal(normalised(rate, np.ptp(rate, axis=(0, 1)))), 0.01), np.ptp(rate, axis=(0, 1))
-        null = of(normalised(shuffled(rate, np.random.default_rng(0)), spread))
+        found, spread = jpca(principal_components(soft_normalised(rate, np.ptp(rate, axis=(0, 1)))), 0.01), np.ptp(rate, axis=(0, 1))
+        null = of(soft_normalised(permuted_conditions(rate, np.random.default_rng(0)), spread))
         assert 0.1 < found.r2_skew < 0.4 and 0.8 < found.ratio <= 1 and 1.0 < found.frequency[0] < 2.2
         assert null.r2_skew < 0.04 < found.r2_skew / 3
 
@@ -195,8 +197,8 @@ def test_a_pure_decay_has_no_rotation() -> None:
 def test_states_that_leave_the_flow_open_are_refused_with_what_to_do() -> None:
     flat = np.random.default_rng(0).normal(size=(5, 8, 3)) @ np.random.default_rng(1).normal(size=(3, 6))
     with pytest.raises(Undetermined, match=r"^the states span 3 of 6 axes, which leaves the flow undetermined; analyse at most 3 axes\.$"):
-        principal(flat)
+        principal_components(flat)
     with pytest.raises(Undetermined, match="span 0 of 2 axes"):
-        principal(np.ones((5, 8, 6)), 2)
+        principal_components(np.ones((5, 8, 6)), 2)
     with pytest.raises(Undetermined, match=r"^the states span 3 of 6 axes, which leaves the flow undetermined; first reduce them with principal"):
         jpca(flat, 0.01)

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cortex_sim.analysis._rotations import normalised
-from cortex_sim.analysis._subspaces import Spaces, chance_alignment, spaces, tuning_ratio, variance_shares
-from cortex_sim.comparison._geometry import alignment
+from cortex_sim.analysis._rotations import soft_normalised
+from cortex_sim.analysis._subspaces import PotentAndNull, chance_alignment, potent_and_null, tuning_ratio, variance_shares
+from cortex_sim.comparison._geometry import alignment_index
 from cortex_sim.errors import ComparisonError
 from cortex_sim.trials._recordings import read
 
@@ -28,7 +28,7 @@ def test_chance_is_what_symmetry_makes_it_and_the_null_decides() -> None:
     rng = np.random.default_rng(0)
     axes = orthonormal(rng, 100, 20)
     a, b = white(rng, 300, axes[:, :10]), white(rng, 300, axes[:, 10:])
-    assert alignment(a, b, 10) == pytest.approx(0, abs=1e-12) and alignment(a, a, 10) == pytest.approx(1)
+    assert alignment_index(a, b, 10) == pytest.approx(0, abs=1e-12) and alignment_index(a, a, 10) == pytest.approx(1)
     used = chance_alignment(b, 10, within=np.concatenate([a, b]), count=200, rng=np.random.default_rng(1))
     anywhere = chance_alignment(b, 10, within=None, count=200, rng=np.random.default_rng(1))
     assert used.mean() == pytest.approx(0.5, abs=5 * used.std() / np.sqrt(200))
@@ -45,24 +45,24 @@ def test_chance_within_all_there_is_is_certain() -> None:
 def test_recorded_reaches_of_hatsopoulos_2007_give_their_known_alignment(shared_data: Path) -> None:
     trials = read(shared_data / "hatsopoulos2007_rs_centerout.npz")
     spread = np.ptp(trials.rate, axis=(0, 1))
-    before, after = (normalised(trials.window(*span).rate, spread) for span in ((-0.5, -0.2), (-0.05, 0.3)))
-    assert (alignment(after, before, 6), alignment(before, after, 6)) == pytest.approx((0.22, 0.20), abs=5e-3)
+    before, after = (soft_normalised(trials.window(*span).rate, spread) for span in ((-0.5, -0.2), (-0.05, 0.3)))
+    assert (alignment_index(after, before, 6), alignment_index(before, after, 6)) == pytest.approx((0.22, 0.20), abs=5e-3)
 
 
-def planted(hidden: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, Spaces]:
+def planted(hidden: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, PotentAndNull]:
     """Six dimensions, three of which drive muscles; in preparation the variance of the other three is larger by a factor, in movement it is not."""
     rng = np.random.default_rng(3)
     axes = orthonormal(rng, 40, 6)
     movement = white(rng, 27 * 30, axes).reshape(27, 30, 40)
     size = np.sqrt([1, 1, 1, hidden, hidden, hidden])
     preparation = white(rng, 27 * 30, axes * size).reshape(27, 30, 40)
-    truth = Spaces(axes[:, :3], axes[:, 3:], 1.0)
+    truth = PotentAndNull(axes[:, :3], axes[:, 3:], 1.0)
     return preparation, movement, movement @ axes[:, :3] @ rng.normal(size=(3, 8)), truth
 
 
 def test_planted_null_and_potent_directions_and_their_ratio_are_found() -> None:
     preparation, movement, muscles, truth = planted(4.0)
-    found = spaces(movement, muscles)
+    found = potent_and_null(movement, muscles)
     assert found.explained > 1 - 1e-5  # a ridge of 1e-3 of the variance of each of six directions
     for one, other in ((found.potent, truth.potent), (found.null, truth.null)):
         np.testing.assert_allclose(np.linalg.svd(one.T @ other, compute_uv=False), 1, atol=1e-6)
@@ -83,9 +83,9 @@ def test_movement_alone_cannot_tell_what_orthogonal_preparation_would_do() -> No
     for name, weights in {"silent": silent, "heard": heard}.items():
         noise = [0.1 * one.std() * rng.normal(size=(27, one.shape[1], 3)) for one in (movement @ weights, both @ weights)]
         for ridge in (1e-6, 0.1):
-            alone = spaces(movement, movement @ weights + noise[0], within=both, ridge=ridge)
+            alone = potent_and_null(movement, movement @ weights + noise[0], within=both, ridge=ridge)
             ratios[name, "alone", ridge] = tuning_ratio(preparation, movement, alone)
-            ratios[name, "both", ridge] = tuning_ratio(preparation, movement, spaces(both, both @ weights + noise[1], ridge=ridge))
+            ratios[name, "both", ridge] = tuning_ratio(preparation, movement, potent_and_null(both, both @ weights + noise[1], ridge=ridge))
     for ridge in (1e-6, 0.1):
         assert ratios["silent", "both", ridge] > 100 * ratios["heard", "both", ridge]
     assert ratios["heard", "alone", 0.1] > 100 * ratios["silent", "alone", 1e-6]  # the penalty decides, and the wrong way round
@@ -93,7 +93,7 @@ def test_movement_alone_cannot_tell_what_orthogonal_preparation_would_do() -> No
 
 def test_random_directions_hide_nothing_on_average() -> None:
     preparation, movement, muscles, _ = planted(4.0)
-    found = spaces(movement, muscles)
+    found = potent_and_null(movement, muscles)
     log = np.log([tuning_ratio(preparation, movement, found.turned(np.random.default_rng(seed))) for seed in range(300)])
     assert log.mean() == pytest.approx(0, abs=5 * log.std() / np.sqrt(300))
     turned = found.turned(np.random.default_rng(0))
@@ -119,6 +119,6 @@ def test_what_cannot_be_split_is_refused() -> None:
         variance_shares(np.ones((3, 4, 5)))
     rates = np.random.default_rng(0).normal(size=(5, 6, 7))
     with pytest.raises(ComparisonError, match=r"^subspaces: \(condition, time\) are \(5, 6\) of neurons and \(5, 4\) of muscles"):
-        spaces(rates, rates[:, :4])
+        potent_and_null(rates, rates[:, :4])
     with pytest.raises(ComparisonError, match=r"^subspaces: components are 6 of 7 neurons and 3 of 2 muscles"):
-        spaces(rates, rates[:, :, :2])
+        potent_and_null(rates, rates[:, :, :2])

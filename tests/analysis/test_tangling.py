@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize
 
 from cortex_sim.analysis._tangling import tangling
-from cortex_sim.comparison._geometry import alignment
+from cortex_sim.comparison._geometry import alignment_index
 from cortex_sim.errors import ComparisonError
 
 BINS = 2000
@@ -58,8 +58,8 @@ def test_alignment_is_one_in_one_subspace_and_zero_in_orthogonal_ones() -> None:
     rng = np.random.default_rng(1)
     axes = np.linalg.qr(rng.normal(size=(12, 8)))[0]
     a, b = rng.normal(size=(300, 4)) @ axes[:, :4].T, rng.normal(size=(300, 4)) @ axes[:, 4:].T
-    assert alignment(a, rng.normal(size=(300, 4)) @ axes[:, :4].T, 4) == pytest.approx(1)
-    assert alignment(a, b, 4) == pytest.approx(0, abs=1e-12)
+    assert alignment_index(a, rng.normal(size=(300, 4)) @ axes[:, :4].T, 4) == pytest.approx(1)
+    assert alignment_index(a, b, 4) == pytest.approx(0, abs=1e-12)
     line = rng.normal(size=(300, 1))
     tilted = line * np.array([np.cos(0.7), np.sin(0.7)])
-    assert alignment(line * np.array([1.0, 0.0]) + 1e-9 * rng.normal(size=(300, 2)), tilted, 1) == pytest.approx(np.cos(0.7) ** 2, rel=1e-6)
+    assert alignment_index(line * np.array([1.0, 0.0]) + 1e-9 * rng.normal(size=(300, 2)), tilted, 1) == pytest.approx(np.cos(0.7) ** 2, rel=1e-6)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.linalg import solve_discrete_are
 
-from cortex_sim.analysis._decoding import discriminated, parts
+from cortex_sim.analysis._decoding import discriminant, trial_folds
 from cortex_sim.analysis._velocity import DECODERS, Kalman, kalman, lagged, ridge, wiener
 from cortex_sim.errors import ComparisonError
 
@@ -74,10 +74,10 @@ def test_a_discriminant_tells_distant_conditions_and_is_at_chance_on_noise() -> 
     condition = np.tile(np.array(["a", "b", "c"]), 40)
     means = {"a": 0.0, "b": 5.0, "c": 10.0}
     apart = np.array([means[c] for c in condition])[:, None] + RNG.normal(size=(120, 4))
-    assert (discriminated(apart, condition) == condition).mean() > 0.95
-    noise = (discriminated(RNG.normal(size=(120, 4)), condition) == condition).mean()
+    assert (discriminant(apart, condition) == condition).mean() > 0.95
+    noise = (discriminant(RNG.normal(size=(120, 4)), condition) == condition).mean()
     assert abs(noise - 1 / 3) < 4 * np.sqrt(2 / 9 / 120)
-    asked = np.concatenate([new for _, new in parts(condition)])
+    asked = np.concatenate([new for _, new in trial_folds(condition)])
     assert sorted(asked) == list(range(120))
 
 
@@ -86,4 +86,4 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
         with pytest.raises(ComparisonError, match=r"decoding velocity: rates \(3, 5, 2\), velocity \(3, 4, 2\), rates to decode \(1, 5, 2\)"):
             decode(np.zeros((3, 5, 2)), np.zeros((3, 4, 2)), np.zeros((1, 5, 2)))
     with pytest.raises(ComparisonError, match="decoding: 2 conditions of 1 trials or more; there should be 2 of at least 5 trials"):
-        parts(np.array([0, 0, 0, 0, 0, 1]))
+        trial_folds(np.array([0, 0, 0, 0, 0, 1]))

@@ -1,6 +1,5 @@
 """Published numbers that a shipped card alone decides."""
 
-
 import numpy as np
 import pytest
 

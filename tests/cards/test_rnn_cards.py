@@ -12,7 +12,7 @@ from numpy import ndarray
 from cortex_sim.cards import catalogue
 from cortex_sim.cards._model import Model
 from cortex_sim.errors import TaskError
-from cortex_sim.fitting._options import Course, Lesson, Options
+from cortex_sim.fitting._options import Options, TrainingData, TrainingHistory
 from cortex_sim.fitting._start import one_unit_each
 from cortex_sim.fitting._training import train
 from cortex_sim.simulation._dynamics import rate_of
@@ -267,7 +267,7 @@ def test_the_low_rank_network_settles_where_mean_field_theory_says(g: float, mea
 class Steps(list[dict[str, ndarray]]):
     """The weights after every epoch, which is one step of the optimiser."""
 
-    def keep(self, course: Course, loss: float, validation: float, arrays: dict[str, ndarray]) -> None:
+    def keep(self, course: TrainingHistory, loss: float, validation: float, arrays: dict[str, ndarray]) -> None:
         course.train.append(loss)
         course.validation.append(validation)
         self.append(arrays)
@@ -277,9 +277,9 @@ class Steps(list[dict[str, ndarray]]):
 @pytest.mark.parametrize(("name", "label"), CONSTRAINED)
 def test_constraints_hold_after_every_step_of_every_optimiser(name: str, label: str, optimiser: str, monkeypatch: pytest.MonkeyPatch) -> None:
     steps, model = Steps(), sized(name)
-    monkeypatch.setattr(Course, "keep", lambda course, *given: steps.keep(course, *given))
+    monkeypatch.setattr(TrainingHistory, "keep", lambda course, *given: steps.keep(course, *given))
     wanted = 3 * np.random.default_rng(4).normal(size=(TRIALS, BINS, model.size("observed")))
-    lesson = Lesson(asked(), wanted, np.ones(model.size("observed")))
+    lesson = TrainingData(asked(), wanted, np.ones(model.size("observed")))
     options = Options(epochs=8, rate=0.2, weight_decay=0.1, optimiser=optimiser, start="rest", patience=9)  # type: ignore[arg-type]
     train(model, lesson, lesson, options=options, seed=0)
     before, part = model.arrays()[label], model.projections[label]
@@ -321,6 +321,6 @@ def test_a_network_learns_by_default_from_rest(name: str) -> None:
     units, epochs = (60, 200) if name == "michaels_2020" else (20, 60)  # through two sparse joints between modules
     model = catalogue.load(name).with_arrays({}, units=units, observed=2, channels=CHANNELS)
     task = follow()
-    lesson = Lesson(task, task.wanted.rate, np.ones(2))
+    lesson = TrainingData(task, task.wanted.rate, np.ones(2))
     course = train(model, lesson, lesson, options=Options(epochs=epochs, rate=2e-2, start="rest", patience=epochs), seed=0)
     assert course.best < 0.1  # 1 is the error of the mean

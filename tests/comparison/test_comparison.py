@@ -12,11 +12,11 @@ from numpy import ndarray
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import t as student_t
 
-from cortex_sim.analysis._rotations import jpca, normalised, principal
+from cortex_sim.analysis._rotations import jpca, principal_components, soft_normalised
 from cortex_sim.analysis._spectrum import spectrum
 from cortex_sim.cards._model import Model
 from cortex_sim.comparison._compare import Comparison, Setting, compare, compare_responses, compare_rotations, compare_spectra
-from cortex_sim.comparison._prediction import check_matched, explained, reference
+from cortex_sim.comparison._prediction import check_matched, training_reference, variance_explained
 from cortex_sim.comparison._response import response_r2
 from cortex_sim.errors import ComparisonError
 from cortex_sim.statistics._score import PERMUTATION, Score, jackknifed, permuted
@@ -150,7 +150,7 @@ def test_intervals_leave_out_whole_conditions_on_both_sides() -> None:
 
 def test_conditions_held_out_one_by_one_each_have_their_own_reference() -> None:
     parts = [trials(rates(20 + number, 10) + number) for number in range(CONDITIONS)]
-    mean, scale = reference(parts)
+    mean, scale = training_reference(parts)
     assert mean.shape == scale.shape == (CONDITIONS, 1, UNITS)
     np.testing.assert_allclose(mean[3, 0], parts[3].rate.mean(axis=(0, 1)))
     error, power = (((TEACHER.rate - other) / scale) ** 2 for other in (STUDENT.rate, mean))
@@ -162,7 +162,7 @@ def test_rotations_are_read_off_the_window_and_compared_with_the_teachers_own() 
     window = (0.05, 0.25)
     found = {score.measure: score for score in compare_rotations(TEACHER, STUDENT, setting=replace(SETTING, window=window))}
     for side, label in ((TEACHER, "identical"), (STUDENT, "estimate")):
-        read = jpca(principal(normalised(side.rate[:, 5:25], SETTING.spread), 6), 0.01)
+        read = jpca(principal_components(soft_normalised(side.rate[:, 5:25], SETTING.spread), 6), 0.01)
         for name, value in {
             "jPCA R²(M_skew)": read.r2_skew, "jPCA R²(M)": read.r2, "jPCA R²(M_skew)/R²(M)": read.ratio, "jPCA frequency (Hz)": read.frequency[0]
         }.items():  # fmt: skip
@@ -197,11 +197,11 @@ def test_the_spectrum_of_the_same_network_is_at_distance_zero_and_its_shuffle_is
 
 def test_explained_variance_and_its_reference() -> None:
     wanted = np.array([[[1.0, 10.0]], [[3.0, 30.0]]])
-    assert explained(wanted, wanted + np.array([0.5, 5.0]), mean=np.array([2.0, 20.0]), scale=np.array([1.0, 10.0])) == pytest.approx(0.75)
-    assert explained(wanted, np.full((2, 1, 2), [2.0, 20.0]), mean=np.array([2.0, 20.0]), scale=np.array([1.0, 10.0])) == 0
+    assert variance_explained(wanted, wanted + np.array([0.5, 5.0]), mean=np.array([2.0, 20.0]), scale=np.array([1.0, 10.0])) == pytest.approx(0.75)
+    assert variance_explained(wanted, np.full((2, 1, 2), [2.0, 20.0]), mean=np.array([2.0, 20.0]), scale=np.array([1.0, 10.0])) == 0
     training = np.zeros((2, 2, 3))
     training[0] = [2.0, 20.0, 0.0]
-    mean, scale = reference(trials(training))
+    mean, scale = training_reference(trials(training))
     np.testing.assert_allclose(mean, [1, 10, 0])
     np.testing.assert_allclose(scale, [1, 10, 0.1])  # a silent unit counts as a tenth of the median
 

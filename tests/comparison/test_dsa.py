@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from cortex_sim.comparison._dsa import _aligned, eigenvalue_distance, input_operator, operator, procrustes_distance
+from cortex_sim.comparison._dsa import _aligned, delay_operator, eigenvalue_distance, input_operator, procrustes_distance
 from cortex_sim.errors import ComparisonError
 
 ANGLES, RADII = np.array([0.3, 0.7, 1.1]), np.array([0.98, 0.95, 0.90])
@@ -40,9 +40,9 @@ def test_one_system_twice_is_alike_in_any_coordinates_and_another_frequency_is_n
         "embedded": run(turning(), 5) @ rng.standard_normal((6, 20)),
         "faster": run(turning(1.3 * ANGLES), 6), "decaying": run(turning(radii=0.85 * RADII), 7),
     }  # fmt: skip
-    A = operator(first, delays=delays, rank=6)
-    apart = {name: procrustes_distance(A, operator(rates, delays=delays, rank=6)) for name, rates in others.items()}
-    modes = {name: eigenvalue_distance(A, operator(rates, delays=delays, rank=6)) for name, rates in others.items()}
+    A = delay_operator(first, delays=delays, rank=6)
+    apart = {name: procrustes_distance(A, delay_operator(rates, delays=delays, rank=6)) for name, rates in others.items()}
+    modes = {name: eigenvalue_distance(A, delay_operator(rates, delays=delays, rank=6)) for name, rates in others.items()}
     for name in ("same", "image", "linear", "embedded"):
         assert apart[name] < 0.02 and modes[name] < 0.02, name
     assert apart["faster"] > 0.15 and apart["faster"] > 10 * apart["same"]
@@ -83,9 +83,9 @@ def test_an_input_is_not_taken_for_dynamics() -> None:
     slow = np.cumsum(rng.standard_normal((200, 100, 2)), axis=1) / 10
     enters = rng.standard_normal((6, 2))
     driven = run(turning(), 1, slow, enters)
-    free = operator(run(turning(), 2), rank=6)
+    free = delay_operator(run(turning(), 2), rank=6)
     A, B = input_operator(driven, slow, rank=6)
-    assert eigenvalue_distance(free, A) < 0.02 < 0.05 < eigenvalue_distance(free, operator(driven, rank=6))
+    assert eigenvalue_distance(free, A) < 0.02 < 0.05 < eigenvalue_distance(free, delay_operator(driven, rank=6))
     assert B.shape == (6, 2)
     again = input_operator(run(turning(), 5, slow, enters) @ turned(6, 8), slow, rank=6)
     other = input_operator(run(turning(), 5, slow, enters[::-1]), slow, rank=6)
@@ -96,11 +96,11 @@ def test_an_input_is_not_taken_for_dynamics() -> None:
 def test_what_cannot_be_compared_is_refused() -> None:
     x = run(turning(), 0)
     with pytest.raises(ComparisonError, match=r"^dsa: 99 delays of conditions of 100 bins; there should be at least 1, and"):
-        operator(x, delays=99)
+        delay_operator(x, delays=99)
     with pytest.raises(ComparisonError, match=r"^dsa: operators of 6 and 4 axes; give both the same rank\.$"):
-        procrustes_distance(operator(x), operator(x, rank=4))
+        procrustes_distance(delay_operator(x), delay_operator(x, rank=4))
     with pytest.raises(ComparisonError, match="the rates are 0 throughout"):
-        operator(np.zeros((3, 9, 2)))
+        delay_operator(np.zeros((3, 9, 2)))
     with pytest.raises(ComparisonError, match="it has no direction to compare"):
         procrustes_distance(np.zeros((2, 2)), np.eye(2))
     with pytest.raises(ComparisonError, match=r"inputs are \(condition, time\) \(3, 9\); they should be \(200, 100\)"):
@@ -111,5 +111,5 @@ def test_it_is_the_score_of_dsa_metric() -> None:
     DSA = pytest.importorskip("DSA", reason="dsa-metric is not installed")
     a, b = run(turning(), 0), run(turning(1.3 * ANGLES), 1)
     theirs = DSA.DSA(a, b, n_delays=3, rank=10).fit_score()
-    ours = eigenvalue_distance(operator(a, delays=3, rank=10), operator(b, delays=3, rank=10)) ** 2
+    ours = eigenvalue_distance(delay_operator(a, delays=3, rank=10), delay_operator(b, delays=3, rank=10)) ** 2
     assert ours == pytest.approx(float(theirs), abs=1e-5)

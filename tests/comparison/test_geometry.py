@@ -9,7 +9,7 @@ from numpy import ndarray
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import procrustes
 
-from cortex_sim.comparison._geometry import linear_cka, participation_ratio, procrustes_angle, reduced
+from cortex_sim.comparison._geometry import linear_cka, participation_ratio, principal_part, procrustes_angle
 from cortex_sim.errors import ComparisonError
 from cortex_sim.trials._recordings import read
 
@@ -109,14 +109,14 @@ def test_independent_smooth_noise_looks_alike_even_to_the_debiased_estimator() -
 def test_reducing_changes_no_measure(measure: Measure) -> None:
     a, b = pair(7)
     wide = a @ np.random.default_rng(8).normal(size=(6, 50)) + 2
-    assert reduced(wide).shape == (SAMPLES, 6)
-    assert measure(reduced(wide), reduced(b)) == pytest.approx(measure(wide, b), abs=1e-3)  # square root of the millionth that is lost
+    assert principal_part(wide).shape == (SAMPLES, 6)
+    assert measure(principal_part(wide), principal_part(b)) == pytest.approx(measure(wide, b), abs=1e-3)  # square root of the millionth that is lost
 
 
 def test_reducing_keeps_leading_axes_of_any_number_of_axes_before_them() -> None:
     spread = np.array([10.0, 1.0, 5e-2, 1e-5])
     samples = np.random.default_rng(9).normal(size=(7, 11, 4)) * spread
-    low = reduced(samples)
+    low = principal_part(samples)
     assert low.shape == (7, 11, 3)  # the last holds less than a millionth
     flat = low.reshape(-1, 3)
     np.testing.assert_allclose(flat.mean(axis=0), 0, atol=1e-12)

@@ -9,7 +9,7 @@ from cortex_sim import Model, simulate
 from cortex_sim.analysis._preparation import Side, reaches
 from cortex_sim.analysis._spectrum import spectrum
 from cortex_sim.cards import catalogue
-from cortex_sim.comparison._mechanism import CURRENTS, FIXED, FLOW, MODES, PUSHES, Cell, Electrodes, Known, read
+from cortex_sim.comparison._mechanism import CURRENTS, FIXED, FLOW, MODES, PUSHES, Cell, CircuitTruths, Electrodes, read_students
 from cortex_sim.tasks.perturbations import push, silence
 
 UNITS = 12
@@ -39,7 +39,7 @@ def changed(circuit: Model, *, order: np.ndarray | None = None, factor: float = 
 
 
 def test_a_circuit_is_nothing_apart_from_itself_and_something_from_others(circuit: Model, side: Side) -> None:
-    known = Known.of(circuit, side.task, side.trials.rate, seed=0)
+    known = CircuitTruths.of(circuit, side.task, side.trials.rate, seed=0)
     assert len(known.points) == 3 and known.stable == 2
     itself = known.apart(circuit, side.task, side.trials.rate, seed=0)
     assert itself == pytest.approx({FLOW: 0, FIXED: 0, CURRENTS: 0}, abs=1e-9)
@@ -59,7 +59,7 @@ def test_currents_count_in_the_unit_of_the_rates_whatever_the_network_calls_its_
     C = np.diag(np.random.default_rng(1).uniform(0.5, 3, UNITS))
     J = circuit.arrays()["J"]
     network = card.with_arrays({"W": np.linalg.inv(C) @ J @ C, "C": C}, units=UNITS, observed=UNITS, channels=0)
-    known = Known.of(circuit, side.task, side.trials.rate, seed=0)
+    known = CircuitTruths.of(circuit, side.task, side.trials.rate, seed=0)
     assert known.apart(network, side.task, side.trials.rate, seed=0)[CURRENTS] == pytest.approx(0, abs=1e-12)
     hidden = catalogue.load("leaky_readout").with_arrays({}, units=UNITS, observed=UNITS, channels=0)
     assert np.isnan(known.apart(hidden, side.task, simulate(hidden, side.task).rate, seed=0)[CURRENTS])
@@ -72,10 +72,10 @@ def test_students_are_read_by_every_truth_that_is_known(circuit: Model, side: Si
     pushed = [push(side.task, UNITS, seed=1, amplitude=1.0, **WHEN), silence(side.task, UNITS, seed=2, rate=0.0, **WHEN)]
     true = [simulate(circuit, task).rate - side.trials.rate for task in pushed]
     tasks = [replace(task, initial=shown.task.initial) for task in pushed]
-    known = Known.of(circuit, side.task, side.trials.rate, seed=0) if seen else None
+    known = CircuitTruths.of(circuit, side.task, side.trials.rate, seed=0) if seen else None
     cell = Cell("planted", circuit, 1.0, 0, shown, shown, tasks, true, spectrum(circuit), 2, known, electrodes)
     assert cell.view == ("100%" if seen else "100% by spikes")
-    found = read(cell, {"itself": circuit, "weaker": changed(circuit, factor=0.8), "none": changed(circuit, factor=0.0)}, ("itself", "none"))
+    found = read_students(cell, {"itself": circuit, "weaker": changed(circuit, factor=0.8), "none": changed(circuit, factor=0.0)}, ("itself", "none"))
     assert found.stable == {"itself": 2, "none": 1}
     assert found.students == ("itself", "weaker", "none") and found.truths[MODES][0] == 0
     for truth in (PUSHES, MODES, *((FLOW, FIXED) if seen else ())):

@@ -57,7 +57,7 @@ def test_ridge_is_that_of_scikit_learn_and_so_are_its_errors() -> None:
     X, Y = x[:4].reshape(-1, 4), y[:4].reshape(-1, 3)
     size = np.linalg.eigvalsh(np.cov(X, rowvar=False, bias=True)).mean()
     errors = maps._errors(train, test)
-    for penalty, error in zip(maps.PENALTIES, errors, strict=True):
+    for penalty, error in zip(maps.RIDGE_PENALTIES, errors, strict=True):
         theirs = Ridge(alpha=penalty * size * len(X)).fit(X, Y)
         W, offset = maps._solved(train, penalty)
         np.testing.assert_allclose(W, theirs.coef_.T, atol=1e-10)

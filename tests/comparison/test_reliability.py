@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cortex_sim.comparison._prediction import explained, reference
-from cortex_sim.comparison._reliability import ceiling, noise_variance, reliability
+from cortex_sim.comparison._prediction import training_reference, variance_explained
+from cortex_sim.comparison._reliability import noise_ceiling, noise_variance, reliability
 from cortex_sim.errors import ComparisonError
 from cortex_sim.trials._trials import Trials
 
@@ -32,13 +32,13 @@ def error(s2: float, repeats: int) -> float:
 @pytest.mark.parametrize(("s2", "repeats", "expected"), [(1, 10, 0.909), (4, 10, 0.714), (4, 40, 0.909), (2, 9, 0.818), (1, 2, 0.667), (0, 5, 1.0)])
 def test_the_ceiling_is_the_closed_form_and_what_the_truth_reaches(s2: float, repeats: int, expected: float) -> None:
     truth, trials = planted(s2, repeats)
-    found = ceiling(trials, splits=50)
+    found = noise_ceiling(trials, splits=50)
     tolerance = 5 * error(s2, repeats) + 5 * s2 / repeats / np.sqrt(50 * CONDITIONS * BINS * UNITS)  # and of 50 random splits
     assert 1 / (1 + s2 / repeats) == pytest.approx(expected, abs=5e-4)
     assert found == pytest.approx(expected, abs=tolerance + 5e-4)
     average = trials.averaged()
-    mean, scale = reference(average)
-    reached = explained(average.rate, truth, mean=mean, scale=scale)
+    mean, scale = training_reference(average)
+    reached = variance_explained(average.rate, truth, mean=mean, scale=scale)
     assert found == pytest.approx(reached, abs=tolerance + 5 * s2 / repeats * np.sqrt(2 / (CONDITIONS * BINS * UNITS)))
 
 
@@ -64,9 +64,9 @@ def test_each_unit_counts_the_same_whatever_its_scale() -> None:
     mean, spread = np.zeros(UNITS), np.maximum(np.sqrt(1 + s2 / 10) * scale, 0.1 * np.median(np.sqrt(1 + s2 / 10) * scale))
     weight = (scale / spread) ** 2
     expected = weight.sum() / (weight * (1 + s2 / 10)).sum()
-    found = ceiling(trials)
+    found = noise_ceiling(trials)
     assert found == pytest.approx(expected, abs=5 * error(8.0, 10))
-    assert found == pytest.approx(explained(average.rate, truth, mean=mean, scale=spread), abs=10 * error(8.0, 10))
+    assert found == pytest.approx(variance_explained(average.rate, truth, mean=mean, scale=spread), abs=10 * error(8.0, 10))
     unscaled = (scale**2).sum() / (scale**2 * (1 + s2 / 10)).sum()
     assert abs(unscaled - expected) > 0.1  # a ceiling that forgot the scale would be seen
 
@@ -77,12 +77,12 @@ def test_mean_and_scale_come_from_the_training_part() -> None:
     training = other.averaged()
     shifted = Trials.from_arrays(training.rate + 3.0, training.time)
     average, noise = trials.averaged().rate, noise_variance(trials)
-    mean, scale = reference(shifted)
+    mean, scale = training_reference(shifted)
     by_hand = 1 - (noise / scale**2).sum() / (((average - mean) / scale) ** 2).sum()
-    assert ceiling(trials, training=shifted) == pytest.approx(by_hand, rel=1e-12)
-    assert ceiling(trials, training=shifted) > ceiling(trials, training=training) + 0.05  # total variance is about a mean that is far off
+    assert noise_ceiling(trials, training=shifted) == pytest.approx(by_hand, rel=1e-12)
+    assert noise_ceiling(trials, training=shifted) > noise_ceiling(trials, training=training) + 0.05  # total variance is about a mean that is far off
     folds = [shifted] * CONDITIONS  # each condition held out by itself
-    assert ceiling(trials, training=folds) == pytest.approx(by_hand, rel=1e-12)
+    assert noise_ceiling(trials, training=folds) == pytest.approx(by_hand, rel=1e-12)
 
 
 def test_reliability_is_by_unit_and_in_the_order_of_units() -> None:
@@ -104,7 +104,7 @@ def test_pure_noise_is_not_reliable_and_a_silent_unit_has_no_reliability() -> No
     found = reliability(trials)
     assert np.isnan(found[2])
     np.testing.assert_allclose(np.delete(found, 2), 0, atol=5 * (np.sqrt(2 / 500) + np.sqrt(2 / 4500)))
-    assert abs(ceiling(trials)) < 5 * (np.sqrt(2 / 2500) + np.sqrt(2 / 22500))
+    assert abs(noise_ceiling(trials)) < 5 * (np.sqrt(2 / 2500) + np.sqrt(2 / 22500))
 
 
 def test_noise_that_lasts_over_bins_is_noise() -> None:
@@ -114,19 +114,21 @@ def test_noise_that_lasts_over_bins_is_noise() -> None:
     offset = rng.standard_normal((CONDITIONS, 10, 1, UNITS)) * 2
     trials = Trials.from_arrays((truth + offset).reshape(-1, BINS, UNITS), 0.01 * np.arange(BINS), condition=np.repeat(np.arange(CONDITIONS), 10))
     independent = CONDITIONS * UNITS
-    assert ceiling(trials) == pytest.approx(1 / 1.4, abs=5 * 0.4 * np.sqrt(2 / independent))
+    assert noise_ceiling(trials) == pytest.approx(1 / 1.4, abs=5 * 0.4 * np.sqrt(2 / independent))
 
 
 def test_splits_are_seeded_and_the_order_of_conditions_does_not_matter() -> None:
     _, trials = planted(4.0, 6)
-    assert ceiling(trials, seed=1) == ceiling(trials, seed=1) != ceiling(trials, seed=2)
+    assert noise_ceiling(trials, seed=1) == noise_ceiling(trials, seed=1) != noise_ceiling(trials, seed=2)
     mixed = trials.select(np.random.default_rng(0).permutation(trials.shape[0]))
-    assert ceiling(mixed, splits=200) == pytest.approx(ceiling(trials, splits=200), abs=5 * 4 / 6 * np.sqrt(2 / (200 * CONDITIONS * BINS)))
+    assert noise_ceiling(mixed, splits=200) == pytest.approx(
+        noise_ceiling(trials, splits=200), abs=5 * 4 / 6 * np.sqrt(2 / (200 * CONDITIONS * BINS))
+    )
 
 
 def test_single_repeats_and_flat_rates_are_refused() -> None:
     once = Trials.from_arrays(np.random.default_rng(0).random((3, 5, 2)), 0.01 * np.arange(5), condition=["a", "a", "b"])
-    for measure in (ceiling, reliability):
+    for measure in (noise_ceiling, reliability):
         with pytest.raises(ComparisonError, match="condition 'b' has one trial; a ceiling needs at least 2 of each, before they are averaged"):
             measure(once)
         with pytest.raises(ComparisonError, match="no unit varies over conditions and time, so there is nothing to be reliable"):

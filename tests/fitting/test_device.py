@@ -16,7 +16,7 @@ from cortex_sim.cards._model import Model
 from cortex_sim.cards.edit._stacking import stacked
 from cortex_sim.errors import OptionError
 from cortex_sim.fitting._fit import train as fitted
-from cortex_sim.fitting._options import Lesson, Options
+from cortex_sim.fitting._options import Options, TrainingData
 from cortex_sim.fitting._start import one_unit_each
 from cortex_sim.fitting._training import objective_of, train, whole
 from cortex_sim.simulation.torch._twin import Twin
@@ -38,7 +38,7 @@ class OneDevice(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def asked(model: Model, *, pushed: str = "") -> Lesson:
+def asked(model: Model, *, pushed: str = "") -> TrainingData:
     rng, observed = np.random.default_rng(0), model.size("observed")
     channels = xr.DataArray(rng.normal(size=(TRIALS, 10 * BINS, 3)), dims=("trial", "step", "channel"))
     course = (np.arange(10 * BINS) < 30).astype(float)
@@ -46,7 +46,7 @@ def asked(model: Model, *, pushed: str = "") -> Lesson:
     clamps = (Clamp(np.array([0]), 0.5, course > 0),) if "clamp" in pushed else ()
     task = Task("lesson", 0.0, 0.01 * BINS, np.arange(TRIALS), channels=channels, drives=drives, clamps=clamps)
     initial = rng.random((TRIALS, observed)) if model.initial else None
-    return Lesson(replace(task, initial=initial), rng.random((TRIALS, BINS, observed)), np.ones(observed))
+    return TrainingData(replace(task, initial=initial), rng.random((TRIALS, BINS, observed)), np.ones(observed))
 
 
 def student(name: str) -> Model:

@@ -13,9 +13,9 @@ from cortex_sim.cards._model import Model
 from cortex_sim.errors import OptionError, TaskError
 from cortex_sim.fitting._fit import fit
 from cortex_sim.fitting._fit import train as teach
-from cortex_sim.fitting._options import Course, Lesson, Options
+from cortex_sim.fitting._options import Options, TrainingData, TrainingHistory
 from cortex_sim.fitting._training import _optimiser, error, penalty, train
-from cortex_sim.simulation._problem import Schedule
+from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation.torch._inputs import Inputs
 from cortex_sim.simulation.torch._twin import Twin
 from cortex_sim.tasks._task import Task
@@ -41,7 +41,7 @@ def number(value: torch.Tensor | float) -> float:
 
 def run(model: Model, asked: Task) -> tuple[Twin, object]:
     twin = Twin(model, model.arrays())
-    schedule = Schedule(model, model.arrays(), asked)
+    schedule = Problem(model, model.arrays(), asked)
     return twin, twin.unroll(twin.start(schedule), Inputs(twin, schedule), schedule)
 
 
@@ -75,7 +75,9 @@ def test_bins_that_do_not_count_change_nothing() -> None:
     wild[:, :-2] = 1e6
     options = Options(epochs=3, start="rest", batch=2)
     trained = [
-        train(student(), Lesson(asked, asked.wanted.rate, np.ones(3)), Lesson(asked, asked.wanted.rate, np.ones(3)), options=options, seed=0)
+        train(
+            student(), TrainingData(asked, asked.wanted.rate, np.ones(3)), TrainingData(asked, asked.wanted.rate, np.ones(3)), options=options, seed=0
+        )
         for asked in (lesson, replace(lesson, targets=lesson.targets.copy(data=wild)))
     ]
     assert trained[0].train == trained[1].train and trained[0].train[0] > 0
@@ -84,9 +86,9 @@ def test_bins_that_do_not_count_change_nothing() -> None:
 
 def test_the_weights_of_a_mask_are_1_in_the_mean() -> None:
     mask = np.random.default_rng(0).uniform(size=(TRIALS, BINS))
-    weights = Lesson(task(mask=mask), np.zeros((TRIALS, BINS, 3)), np.ones(3)).weights
+    weights = TrainingData(task(mask=mask), np.zeros((TRIALS, BINS, 3)), np.ones(3)).weights
     assert weights.mean() == pytest.approx(1) and np.allclose(weights[..., 0] / weights[0, 0, 0], mask / mask[0, 0])
-    assert (Lesson(task(), np.zeros((TRIALS, BINS, 3)), np.ones(3)).weights == 1).all()
+    assert (TrainingData(task(), np.zeros((TRIALS, BINS, 3)), np.ones(3)).weights == 1).all()
 
 
 def test_the_jacobian_penalty_is_the_norm_of_the_jacobian_by_differentiation() -> None:
@@ -122,7 +124,7 @@ def test_a_penalty_makes_smaller_what_it_is_on(name: str, unit: str) -> None:
     sizes = []
     for strength in (0.0, 10.0):
         options = Options(epochs=20, rate=1e-2, start="rest", **{name: strength})
-        lesson = Lesson(asked, asked.wanted.rate, np.ones(3))
+        lesson = TrainingData(asked, asked.wanted.rate, np.ones(3))
         model = student()
         course = train(model, lesson, lesson, options=options, seed=0)
         sizes.append(size(model.with_arrays(course.arrays)))
@@ -216,7 +218,7 @@ def test_a_rule_or_number_that_there_is_not_is_refused() -> None:
 
 
 def test_a_course_keeps_the_best_weights() -> None:
-    course = Course({"W": np.zeros(1)})
+    course = TrainingHistory({"W": np.zeros(1)})
     for number, loss in enumerate([3.0, 1.0, 2.0, float("nan")]):
         course.keep(loss, loss, {"W": np.full(1, float(number))})
     assert course.arrays["W"] == 1 and course.best == 1 and course.stale == 2 and course.epoch == 4

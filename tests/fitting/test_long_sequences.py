@@ -8,9 +8,9 @@ import pytest
 from cortex_sim.cards import catalogue
 from cortex_sim.cards._model import Model
 from cortex_sim.fitting._fit import train
-from cortex_sim.fitting._footprint import apart, gradient, inference
-from cortex_sim.fitting._options import Lesson, Options
-from cortex_sim.tasks._recall import nearest, recall
+from cortex_sim.fitting._footprint import gradient_distance, gradient_footprint, run_footprint
+from cortex_sim.fitting._options import Options, TrainingData
+from cortex_sim.tasks._recall import nearest_heard, recall
 from cortex_sim.tasks._task import Task
 
 FULL, CHECKPOINTS = Options(start="rest"), Options(start="rest", through="checkpoints", segment=20)
@@ -24,53 +24,53 @@ def tracking(strokes: int) -> Task:
     return recall(3, delays=(0.2,), strokes=strokes, stroke=0.2)
 
 
-def lesson(strokes: int) -> Lesson:
+def lesson(strokes: int) -> TrainingData:
     task = tracking(strokes)
-    return Lesson(task, task.wanted.rate, np.ones(2))
+    return TrainingData(task, task.wanted.rate, np.ones(2))
 
 
 @pytest.mark.parametrize("name", ["gru", "leaky_readout", "leaky_noise"])
 def test_checkpoints_give_the_gradient_through_all_of_time(name: str) -> None:
-    whole, pieces = (gradient(student(name), lesson(5), options, seed=1, double=True) for options in (FULL, CHECKPOINTS))
+    whole, pieces = (gradient_footprint(student(name), lesson(5), options, seed=1, double=True) for options in (FULL, CHECKPOINTS))
     assert whole.error == pytest.approx(pieces.error, rel=1e-12) and whole.error > 0
-    assert apart(whole.arrays, pieces.arrays) < 1e-10 and whole.arrays.keys() == pieces.arrays.keys()
+    assert gradient_distance(whole.arrays, pieces.arrays) < 1e-10 and whole.arrays.keys() == pieces.arrays.keys()
 
 
 def test_checkpoints_hold_fewer_bytes_and_grow_with_the_states_between_segments_alone() -> None:
     short, long = (
-        [gradient(student(), lesson(strokes), options, count=True).bytes or 0 for options in (FULL, CHECKPOINTS)] for strokes in (5, 20)
+        [gradient_footprint(student(), lesson(strokes), options, count=True).bytes or 0 for options in (FULL, CHECKPOINTS)] for strokes in (5, 20)
     )
     assert short[1] < short[0] and long[1] < 0.5 * long[0]
     assert long[0] - short[0] > 5 * (long[1] - short[1])  # a step of a gated unit leaves many arrays, a segment one state
 
 
 def test_checkpoints_keep_one_state_and_the_last_rates_of_each_segment() -> None:
-    few, many = (gradient(student("leaky_readout"), lesson(strokes), CHECKPOINTS, count=True).bytes or 0 for strokes in (20, 60))
+    few, many = (gradient_footprint(student("leaky_readout"), lesson(strokes), CHECKPOINTS, count=True).bytes or 0 for strokes in (20, 60))
     between = 3 * 12 * 4  # bytes of a state, and of the rates of one bin: trials, units, float32
     assert 0 < (many - few) / 40 < 4 * between < 20 * between  # a stroke is a segment of 20 bins; its own rates would be 20 times as many
 
 
 def test_a_gradient_through_one_segment_after_another_has_the_error_of_the_whole_run_and_bytes_that_do_not_grow() -> None:
     short, long = Options(start="rest", through="segment", segment=15), Options(start="rest", through="segment", segment=lesson(5).task.bins)
-    whole, cut, uncut = (gradient(student(), lesson(5), options, double=True) for options in (FULL, short, long))
+    whole, cut, uncut = (gradient_footprint(student(), lesson(5), options, double=True) for options in (FULL, short, long))
     assert cut.error == pytest.approx(whole.error, rel=1e-12) == uncut.error
-    assert apart(whole.arrays, uncut.arrays) < 1e-12 < 1e-3 < apart(whole.arrays, cut.arrays)
-    held = [gradient(student(), lesson(strokes), short, count=True).bytes for strokes in (20, 40)]
+    assert gradient_distance(whole.arrays, uncut.arrays) < 1e-12 < 1e-3 < gradient_distance(whole.arrays, cut.arrays)
+    held = [gradient_footprint(student(), lesson(strokes), short, count=True).bytes for strokes in (20, 40)]
     assert held[0] == held[1]
 
 
 def test_a_cut_gradient_misses_exactly_what_is_asked_for_after_the_cut() -> None:
     task = tracking(5)
     cutting = Options(start="rest", through="segment", segment=40)
-    first = Lesson(replace(task, mask=np.where(np.arange(task.bins) < 40, 1.0, 0.0) * np.ones((3, 1))), task.wanted.rate, np.ones(2))
+    first = TrainingData(replace(task, mask=np.where(np.arange(task.bins) < 40, 1.0, 0.0) * np.ones((3, 1))), task.wanted.rate, np.ones(2))
     last = replace(first, task=replace(task, mask=1.0 - first.weights[:, :, 0] / first.weights.max()))
-    found = [[gradient(student(), one, options, double=True).arrays for options in (FULL, cutting)] for one in (first, last)]
-    assert apart(*found[0]) < 1e-12 and apart(*found[1]) > 1e-3
+    found = [[gradient_footprint(student(), one, options, double=True).arrays for options in (FULL, cutting)] for one in (first, last)]
+    assert gradient_distance(*found[0]) < 1e-12 and gradient_distance(*found[1]) > 1e-3
 
 
 @pytest.mark.parametrize("name", ["gru", "leaky_readout"])
 def test_memory_of_a_run_does_not_grow_with_its_length(name: str) -> None:
-    short, long = (inference(student(name), tracking(strokes), count=True) for strokes in (40, 160))
+    short, long = (run_footprint(student(name), tracking(strokes), count=True) for strokes in (40, 160))
     assert long.rates.shape[1] > 3.5 * short.rates.shape[1]
     assert long.bytes is not None and short.bytes is not None and long.bytes < 1.05 * short.bytes  # both have whole windows
 
@@ -96,4 +96,4 @@ def test_the_nearest_bin_that_shows_what_is_wanted_is_found_in_the_task_itself(d
     task = recall(1, delays=(delay,), strokes=1, stroke=0.2)
     assert task.channels is not None and task.targets is not None
     shown, wanted = (np.flatnonzero(np.abs(values).any(axis=1)) for values in (task.channels.values[0, ::10, :2], task.targets.values[0]))
-    assert nearest(delay, 0.2) == wanted[0] - shown[-1]
+    assert nearest_heard(delay, 0.2) == wanted[0] - shown[-1]

@@ -13,11 +13,11 @@ from cortex_sim.errors import ComparisonError, OptionError, TaskError
 from cortex_sim.fitting import _free_running as free_running
 from cortex_sim.fitting._descent import Descent
 from cortex_sim.fitting._fit import Fitted, train
-from cortex_sim.fitting._options import Lesson, Options
+from cortex_sim.fitting._options import Options, TrainingData
 from cortex_sim.fitting._start import regress
 from cortex_sim.fitting._training import error
 from cortex_sim.fitting.rules import eprop, node_perturbation, target_regression
-from cortex_sim.simulation._problem import Schedule
+from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation._simulate import simulate
 from cortex_sim.simulation.forms._leaky import Leaky
 from cortex_sim.simulation.torch._twin import Twin
@@ -51,10 +51,12 @@ def without_recurrence(model: Model) -> Model:
 
 def gradients(model: Model, asked: Task, loss: str = "squared") -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """By e-prop, and by automatic differentiation through all of time; the errors are the same."""
-    schedule, wanted = Schedule(model, model.arrays(), asked), asked.wanted.rate
-    lesson = Lesson(asked, wanted, wanted.std(axis=(0, 1)))
+    schedule, wanted = Problem(model, model.arrays(), asked), asked.wanted.rate
+    lesson = TrainingData(asked, wanted, wanted.std(axis=(0, 1)))
     value, found = eprop.gradient(
-        Leaky.of(model, asked_by="test"), schedule, eprop.Wanted(wanted, lesson.scale, lesson.weights, loss)  # type: ignore[arg-type]
+        Leaky.of(model, asked_by="test"),
+        schedule,
+        eprop.Wanted(wanted, lesson.scale, lesson.weights, loss),  # type: ignore[arg-type]
     )
     twin = Twin(model, model.arrays())
     tensors = [torch.tensor(array) for array in (wanted, lesson.scale, lesson.weights)]
@@ -129,7 +131,7 @@ def test_each_time_constant_has_its_trace() -> None:
 
 def test_errors_come_back_through_the_feedback_that_is_given() -> None:
     model, asked = gained(), task()
-    leaky, schedule = Leaky.of(model, asked_by="test"), Schedule(model, model.arrays(), asked)
+    leaky, schedule = Leaky.of(model, asked_by="test"), Problem(model, model.arrays(), asked)
     wanted = eprop.Wanted(asked.wanted.rate, np.ones(OUTPUTS), np.ones((TRIALS, BINS, 1)))
     C = model.arrays()["C"]
     own, given, doubled = (eprop.gradient(leaky, schedule, wanted, feedback=feedback)[1] for feedback in (None, C, 2 * C))
@@ -187,7 +189,7 @@ def test_eprop_learns_a_reach(random_feedback: float, left: float) -> None:
     assert min(fitted.train) < left * fitted.train[0] and min(fitted.validation) < fitted.validation[0]
     leaky, check = Leaky.of(fitted.model, asked_by="test"), asked.select(np.setdiff1d(np.arange(10), _taught_trials(asked)))
     wanted = check.wanted.rate
-    best = free_running.check(leaky, fitted.model.arrays(), Lesson(check, wanted, _scale(asked)))
+    best = free_running.check(leaky, fitted.model.arrays(), TrainingData(check, wanted, _scale(asked)))
     assert best == pytest.approx(min(fitted.validation), rel=1e-12)
 
 
@@ -209,7 +211,7 @@ def test_running_freely_is_what_simulate_does() -> None:
     dt = {"value": 5, "unit": "ms", "meaning": "step, two a bin"}
     model = gained(inputs=inputs, equations=equations, dt=dt)
     asked = task(drives=(Drive(rng.normal(size=(TRIALS, OUTPUTS)), np.ones(10 * BINS)),))
-    schedule = Schedule(model, model.arrays(), asked, seed=4)
+    schedule = Problem(model, model.arrays(), asked, seed=4)
     leaky = Leaky.of(model, asked_by="test")
     found = free_running.outputs(leaky, schedule.arrays, schedule, free_running.run(leaky, schedule.arrays, schedule))
     np.testing.assert_allclose(found, simulate(model, asked, seed=4).rate, rtol=1e-11, atol=1e-12)
@@ -239,7 +241,7 @@ def driven(model: Model, asked: Task, F: np.ndarray) -> tuple[np.ndarray, np.nda
 def test_one_round_is_the_least_squares_of_the_driven_network() -> None:
     model, asked, ridge = gained(), task(), 1e-2
     wanted = asked.wanted.rate
-    lesson, leaky = Lesson(asked, wanted, wanted.std(axis=(0, 1))), Leaky.of(model, asked_by="test")
+    lesson, leaky = TrainingData(asked, wanted, wanted.std(axis=(0, 1))), Leaky.of(model, asked_by="test")
     course = target_regression.learn(
         model, lesson, lesson, options=REST, seed=5, checkpoint=None, report=lambda done, text: None, ridge=ridge, rounds=1
     )
@@ -260,7 +262,7 @@ def test_a_student_with_more_units_than_samples_does_what_the_driven_network_did
     """Least squares then has no remainder, so each round leaves the student where the driven network was, which wants nothing more."""
     model = catalogue.load("leaky_readout").with_arrays({}, units=80, observed=OUTPUTS, channels=CHANNELS)
     asked = task(initial=np.random.default_rng(0).normal(size=(TRIALS, OUTPUTS)))
-    lesson = Lesson(asked, asked.wanted.rate, asked.wanted.rate.std(axis=(0, 1)))
+    lesson = TrainingData(asked, asked.wanted.rate, asked.wanted.rate.std(axis=(0, 1)))
     numbers = {"checkpoint": None, "report": lambda done, text: None, "ridge": 1e-13}
     course = target_regression.learn(model, lesson, lesson, options=REST, seed=0, rounds=2, **numbers)
     assert max(course.train) < 1e-4 < free_running.check(Leaky.of(model, asked_by="test"), model.arrays(), lesson)
@@ -288,7 +290,7 @@ def test_target_regression_learns_a_reach() -> None:
 def test_tries_are_those_of_a_loop_written_out(groups: int) -> None:
     model, asked, tries, sd, seed = gained(), task(), 25, 0.05, 7
     wanted = asked.wanted.rate
-    lesson = Lesson(asked, wanted, wanted.std(axis=(0, 1)))
+    lesson = TrainingData(asked, wanted, wanted.std(axis=(0, 1)))
     course = node_perturbation.learn(
         model, lesson, lesson, options=replace(REST, epochs=tries), seed=seed, checkpoint=None, report=lambda done, text: None, sd=sd, groups=groups
     )
@@ -387,19 +389,19 @@ def test_a_rule_that_makes_networks_of_its_own_kind_is_told_apart() -> None:
     distance = (distance + distance.transpose(2, 3, 0, 1)) / 2
     found = [paired.separation(distance, rule) for rule in range(3)]
     assert abs(found[0] - 0.5) < 0.02 and abs(found[1] - 0.25) < 0.02  # half of rule 1's others are of rule 0
-    null = paired.relabelled(distance, 0, seed=0, count=200)
+    null = paired.relabelled_separations(distance, 0, seed=0, count=200)
     assert found[0] > null.max() and abs(null.mean()) < 4 * null.std() / np.sqrt(200) + 0.05
     assert paired.separation(np.ones((3, 4, 3, 4)), 1) == 0
 
 
 def test_distances_are_those_of_every_pair() -> None:
     places = np.random.default_rng(0).normal(size=(2, 3))
-    found = paired.distances([list(row) for row in places], lambda a, b: float(abs(a - b)))
+    found = paired.pairwise_distances([list(row) for row in places], lambda a, b: float(abs(a - b)))
     np.testing.assert_allclose(found, np.abs(places[:, :, None, None] - places[None, None]))
 
 
 def test_hidden_rates_are_those_the_readout_reads() -> None:
     model, asked = gained(), task()
     arrays = model.arrays()
-    read = free_running.hidden(model, asked).rate @ arrays["C"].T + arrays["d"]
+    read = free_running.unit_rates(model, asked).rate @ arrays["C"].T + arrays["d"]
     np.testing.assert_allclose(read, simulate(model, asked).rate, rtol=1e-11, atol=1e-12)

@@ -10,7 +10,7 @@ from cortex_sim.report._report import Animation, Report
 from cortex_sim.report.figures._reaching import in_motion, pushed, side_by_side
 from cortex_sim.tasks.body._body import Movement
 from cortex_sim.tasks.body._moving import Moving
-from cortex_sim.tasks.body._muscles import NAMES
+from cortex_sim.tasks.body._muscles import MUSCLE_NAMES
 from cortex_sim.tasks.body._standard import REACHING
 
 TIME = np.round(-0.1 + 0.01 * np.arange(31), 9)
@@ -25,8 +25,8 @@ def movement() -> Movement:
 
 
 def test_side_by_side_draws_every_quantity_of_every_system_with_its_unit(movement: Movement) -> None:
-    figure = side_by_side({"one": movement, "other": movement}, WANTED, TIME, NAMES)
-    axes = np.array(figure.axes).reshape(4 + len(NAMES), 2)
+    figure = side_by_side({"one": movement, "other": movement}, WANTED, TIME, MUSCLE_NAMES)
+    axes = np.array(figure.axes).reshape(4 + len(MUSCLE_NAMES), 2)
     labels = [ax.get_ylabel() for ax in axes[:, 0]]
     assert all(any(unit in label for unit in ("(cm)", "(cm/s)", "(N m)", "(activation)")) for label in labels)
     lines = [[line.get_ydata() for line in ax.lines] for ax in axes[:, 1]]

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cortex_sim.analysis._spike_statistics import SpikeStatistics, of
+from cortex_sim.analysis._spike_statistics import SpikeStatistics, spike_statistics
 from cortex_sim.report.figures import _spikes as draw
 from cortex_sim.report.figures._figures import COLOURS, GREY, TEACHER, save_svg
 from cortex_sim.trials._trials import Trials
@@ -31,7 +31,7 @@ def trials() -> Trials:
 
 @pytest.fixture(scope="module")
 def systems(trials: Trials) -> dict[str, SpikeStatistics]:
-    found = of(trials)
+    found = spike_statistics(trials)
     return {"recording": found, "simulated": found, "recording, Poisson surrogate": found}
 
 
@@ -111,7 +111,7 @@ def test_distributions_rise_from_none_to_all_with_the_median_marked(systems: dic
 
 
 def test_distributions_of_a_system_that_has_none_are_drawn(trials: Trials) -> None:
-    silent = of(Trials.from_spikes(([], [], []), trials.time, units=3, condition=[0, 0]))
+    silent = spike_statistics(Trials.from_spikes(([], [], []), trials.time, units=3, condition=[0, 0]))
     axes = labelled(draw.distributions({"silent": silent}, ["rate", "cv2"]))
     assert len(axes) == 2 and len(axes[1].lines[0].get_xdata()) == 0
 

@@ -20,7 +20,7 @@ from cortex_sim.cards import catalogue
 from cortex_sim.cards._model import Model
 from cortex_sim.cards._siegert import siegert
 from cortex_sim.errors import CardError
-from cortex_sim.simulation import brian
+from cortex_sim.simulation import check
 from cortex_sim.simulation._simulate import simulate
 from cortex_sim.tasks._task import Clamp, Drive, Task, free_run
 
@@ -173,12 +173,12 @@ def test_two_noise_inputs_are_independent(linear_circuit: Build) -> None:
 def test_inconsistent_units_are_refused_in_brian2s_own_words(linear_circuit: Build, old: str, new: str, sentence: str) -> None:
     text = linear_circuit(np.zeros((2, 2))).equations
     with pytest.raises(CardError, match=f"^linear: {sentence}"):
-        brian.check(linear_circuit(np.zeros((2, 2)), equations=text.replace(old, new)))
+        check(linear_circuit(np.zeros((2, 2)), equations=text.replace(old, new)))
 
 
 @pytest.mark.parametrize("name", [name for name, path in catalogue.models().items() if path.parent.name != "spiking"])
 def test_brian2_accepts_every_shipped_card(name: str) -> None:
-    brian.check(catalogue.load(name))
+    check(catalogue.load(name))
 
 
 ADAPTING = """
@@ -235,9 +235,9 @@ def test_two_variables_with_units_tables_and_lists_are_a_bare_numpy_loop(linear_
     ],
 )
 def test_units_of_lists_tables_and_initial_values_are_checked(linear_circuit: Build, changes: dict[str, object], sentence: str) -> None:
-    brian.check(adapting(linear_circuit)[1])
+    check(adapting(linear_circuit)[1])
     with pytest.raises(CardError, match=f"^linear: {sentence}"):
-        brian.check(adapting(linear_circuit, **changes)[1])
+        check(adapting(linear_circuit, **changes)[1])
 
 
 NOISY_UNIT = """
@@ -265,13 +265,13 @@ def test_siegert_in_brian2_is_siegert(linear_circuit: Build) -> None:
 
 def test_the_units_of_siegert_are_checked(linear_circuit: Build) -> None:
     with pytest.raises(CardError, match="Argument number 3 for function siegert does not have the correct units"):
-        brian.check(noisy_unit(linear_circuit, NOISY_UNIT.replace("5*mV, tau,", "5*mV, 20*mV,")))
+        check(noisy_unit(linear_circuit, NOISY_UNIT.replace("5*mV, tau,", "5*mV, 20*mV,")))
     with pytest.raises(CardError, match="does not have the expected unit"):
-        brian.check(noisy_unit(linear_circuit, NOISY_UNIT.replace("10*mV) : Hz", "10*mV) : 1")))
+        check(noisy_unit(linear_circuit, NOISY_UNIT.replace("10*mV) : Hz", "10*mV) : 1")))
 
 
 def test_a_student_that_was_given_channels_is_accepted_too() -> None:
-    brian.check(catalogue.load("leaky_tanh").with_arrays({}, units=4, observed=4, channels=3))
+    check(catalogue.load("leaky_tanh").with_arrays({}, units=4, observed=4, channels=3))
 
 
 def test_an_interrupted_run_raises_instead_of_returning_half_a_result() -> None:

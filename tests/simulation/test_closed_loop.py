@@ -12,8 +12,8 @@ from cortex_sim.cards import catalogue
 from cortex_sim.cards._model import Model
 from cortex_sim.errors import OptionError, PlantError, TaskError
 from cortex_sim.fitting._fit import train
-from cortex_sim.fitting._footprint import apart, gradient
-from cortex_sim.fitting._options import Lesson, Options
+from cortex_sim.fitting._footprint import gradient_distance, gradient_footprint
+from cortex_sim.fitting._options import Options, TrainingData
 from cortex_sim.fitting._side_by_side import Job, _checkpoint
 from cortex_sim.fitting._training import objective_of, whole
 from cortex_sim.simulation._simulate import move, simulate
@@ -122,10 +122,10 @@ def test_a_held_hand_stays_and_its_force_is_that_of_the_torques() -> None:
 @pytest.mark.parametrize("body", [BODY, TORQUES])
 def test_gradients_go_through_the_body_and_pieces_give_the_same(body: Body) -> None:
     model, task = student(body=body), asked(body, loads=loads())
-    lesson = Lesson(task, task.wanted.rate, np.ones(2))
+    lesson = TrainingData(task, task.wanted.rate, np.ones(2))
     all_, parts = Options(start="rest", penalty_effort=0.1), Options(start="rest", through="checkpoints", segment=7, penalty_effort=0.1)
-    whole_, pieces = (gradient(model, lesson, options, double=True) for options in (all_, parts))
-    assert whole_.error == pytest.approx(pieces.error, rel=1e-12) and apart(whole_.arrays, pieces.arrays) < 1e-10
+    whole_, pieces = (gradient_footprint(model, lesson, options, double=True) for options in (all_, parts))
+    assert whole_.error == pytest.approx(pieces.error, rel=1e-12) and gradient_distance(whole_.arrays, pieces.arrays) < 1e-10
     twin = Twin(model, model.arrays())
     name, step = "C", 1e-6
 

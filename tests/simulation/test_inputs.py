@@ -9,7 +9,7 @@ import xarray as xr
 
 from cortex_sim.cards._model import Model
 from cortex_sim.errors import CardError, TaskError
-from cortex_sim.simulation._problem import Schedule
+from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation._simulate import simulate
 from cortex_sim.simulation.torch._twin import STEEPNESS, spike
 from cortex_sim.tasks._task import Task
@@ -64,7 +64,7 @@ def test_structured_noise_has_the_covariance_of_its_mixing() -> None:
     B = np.array([[1.0, 0.0], [1.0, 0.5], [0.0, -2.0]])
     model, draws = noisy(B), 4000
     task = Task("noise", 0.0, 0.02, np.arange(draws))
-    stream = Schedule(model, model.arrays(), task, seed=1).noise("common")
+    stream = Problem(model, model.arrays(), task, seed=1).noise("common")
     found = np.cov((next(stream) * np.sqrt(0.01)).T)
     error = np.sqrt((np.outer(np.diag(B @ B.T), np.diag(B @ B.T)) + (B @ B.T) ** 2) / draws)  # of a sample covariance of Gaussians
     assert (np.abs(found - B @ B.T) < 4.5 * error).all()

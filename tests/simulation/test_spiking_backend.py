@@ -18,7 +18,7 @@ from cortex_sim.cards.spiking._model import SpikingModel
 from cortex_sim.errors import CardError, OptionError, TaskError
 from cortex_sim.simulation import _programs as programs
 from cortex_sim.simulation._spiking_backend import choose
-from cortex_sim.simulation._spiking_problem import Plan
+from cortex_sim.simulation._spiking_problem import SpikingProblem
 from cortex_sim.tasks._task import Clamp, Drive, Task, spontaneous
 from cortex_sim.trials._trials import Spikes, Trials
 from tests.cards.spiking.test_spiking import CARD, table
@@ -156,17 +156,17 @@ def test_two_processes_that_build_the_same_program_at_once_do_not_collide() -> N
 import sys
 sys.path.insert(0, {root!r})
 from cortex_sim.simulation import _programs as programs
-from cortex_sim.simulation._spiking_problem import Plan
+from cortex_sim.simulation._spiking_problem import SpikingProblem
 from cortex_sim.tasks import spontaneous
 from tests.simulation.test_spiking_backend import net
-print(programs.build(Plan(net(name="at_once"), spontaneous(0.05))))
+print(programs.build(SpikingProblem(net(name="at_once"), spontaneous(0.05))))
 """
     command = [sys.executable, "-c", code.format(root=str(Path(__file__).parents[2]))]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     said = [process.communicate() for process in running]
     assert [process.returncode for process in running] == [0, 0], said
     assert said[0][0] == said[1][0]
-    assert programs.cached(Plan(net(name="at_once"), spontaneous(0.05))) == Path(said[0][0].strip())
+    assert programs.cached(SpikingProblem(net(name="at_once"), spontaneous(0.05))) == Path(said[0][0].strip())
     assert not [path for path in Path(said[0][0].strip()).parent.iterdir() if path.name.startswith(".at_once")]
 
 
@@ -178,7 +178,7 @@ def test_a_recorded_input_without_its_recording_is_refused() -> None:
 @COMPILED
 def test_other_parameters_inputs_seeds_and_durations_need_no_compiler(tmp_path: Path) -> None:
     """A second process with a make that fails runs the program of the first."""
-    programs.build(Plan(net(), spontaneous(0.1)))
+    programs.build(SpikingProblem(net(), spontaneous(0.1)))
     tools = tmp_path / "bin"
     tools.mkdir()
     for name in ("make", "g++"):
@@ -211,7 +211,7 @@ print(trials.spikes.time.size, "brian2" in sys.modules)
 
 @COMPILED
 def test_a_damaged_program_is_built_again() -> None:
-    plan = Plan(net(name="damaged"), spontaneous(0.05))
+    plan = SpikingProblem(net(name="damaged"), spontaneous(0.05))
     folder = programs.build(plan)
     assert programs.cached(plan) == folder
     (folder / "main").write_bytes(b"not a program")
@@ -238,7 +238,7 @@ def test_a_state_that_is_no_number_is_said(target: str) -> None:
 
 
 def test_the_target_is_chosen_by_cost_and_can_be_forced(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    short, long = Plan(net(name="chosen"), spontaneous(0.05)), Plan(load("brunel_2000"), spontaneous(100.0))
+    short, long = SpikingProblem(net(name="chosen"), spontaneous(0.05)), SpikingProblem(load("brunel_2000"), spontaneous(100.0))
     assert choose(short).target == "numpy" and choose(short, "cython").target == "cython"
     assert choose(long).target == ("standalone" if programs.has_compiler() else "numpy")
     with pytest.raises(OptionError, match="target 'c' is unknown. Choose from 'numpy', 'cython', 'standalone'"):

@@ -6,7 +6,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from cortex_sim.comparison._predictivity import canonical_correlation
 from cortex_sim.errors import ComparisonError
-from cortex_sim.statistics._splits import Prepared, Split, aside, checked, folds, halves, prepare
+from cortex_sim.statistics._splits import Prepared, Split, checked, folds, halves, prepare, set_aside
 
 
 @pytest.mark.parametrize("count", [None, 2, 3, 5])
@@ -104,7 +104,7 @@ def test_halves_are_halves_of_every_condition_and_differ_from_draw_to_draw() -> 
 
 @pytest.mark.parametrize("share", [0.01, 0.3, 0.99])
 def test_what_is_set_aside_is_a_share_of_every_stratum_and_never_all_or_nothing(share: float) -> None:
-    split = aside(TRIALS, share, strata=CONDITION, seed=2)
+    split = set_aside(TRIALS, share, strata=CONDITION, seed=2)
     for name, count in (("left", 10), ("right", 11), ("up", 10)):
         assert int((CONDITION[split.test] == name).sum()) == min(max(1, round(share * count)), count - 1)
     assert sorted([*split.train, *split.test]) == TRIALS.tolist()
@@ -119,7 +119,7 @@ def test_folds_within_a_training_part_keep_the_places_of_the_whole() -> None:
 
 def test_both_parts_are_prepared_alike_and_the_test_changes_nothing() -> None:
     rates = np.random.default_rng(4).standard_normal((8, 20, 5))
-    split = aside(range(8), 0.25, seed=0)
+    split = set_aside(range(8), 0.25, seed=0)
     train, test = prepare(rates, split, axes=3, across=True)
     spoiled = rates.copy()
     spoiled[split.test] = 1e6
@@ -176,4 +176,4 @@ def test_leaks_and_parts_that_cannot_be_are_refused() -> None:
     with pytest.raises(ComparisonError, match=r"^splits: there are 3 labels and 2 strata; give one of each a place\.$"):
         list(folds(range(3), count=2, strata=[0, 0]))
     with pytest.raises(ComparisonError, match=r"^splits: a share of 1 was to be set aside; it should lie between 0 and 1\.$"):
-        aside(range(4), 1.0)
+        set_aside(range(4), 1.0)

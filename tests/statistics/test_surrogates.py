@@ -6,7 +6,15 @@ from numpy import ndarray
 from scipy.optimize import minimize
 
 from cortex_sim.errors import ComparisonError
-from cortex_sim.statistics._surrogates import MaximumEntropy, inverted, rephased, sequence, shuffled, spike_averages, turned
+from cortex_sim.statistics._surrogates import (
+    MaximumEntropy,
+    half_inverted,
+    one_course_per_unit,
+    permuted_conditions,
+    random_phases,
+    spike_averages,
+    turned,
+)
 
 DRAWS = 400
 
@@ -24,7 +32,7 @@ def covariances(x: ndarray) -> list[ndarray]:
 
 def test_shuffling_keeps_every_course_and_breaks_every_pairing() -> None:
     states = np.arange(7 * 3 * 4.0).reshape(7, 3, 4)
-    mixed = shuffled(states, np.random.default_rng(0))
+    mixed = permuted_conditions(states, np.random.default_rng(0))
     orders = np.array([[np.flatnonzero((states[:, :, axis] == row).all(axis=1)).item() for row in mixed[:, :, axis]] for axis in range(4)])
     np.testing.assert_array_equal(np.sort(orders, axis=1), np.tile(np.arange(7), (4, 1)))
     assert len(np.unique(orders, axis=0)) == 4
@@ -32,7 +40,7 @@ def test_shuffling_keeps_every_course_and_breaks_every_pairing() -> None:
 
 def test_half_of_the_conditions_set_out_backwards_from_where_they_were() -> None:
     states = smooth((9, 5, 3))
-    mirrored = inverted(states, np.random.default_rng(0))
+    mirrored = half_inverted(states, np.random.default_rng(0))
     np.testing.assert_array_equal(mirrored[:, 0], states[:, 0])
     sign = np.diff(mirrored, axis=1) / np.diff(states, axis=1)
     np.testing.assert_allclose(np.abs(sign), 1, rtol=1e-9)
@@ -42,13 +50,15 @@ def test_half_of_the_conditions_set_out_backwards_from_where_they_were() -> None
 @pytest.mark.parametrize("bins", [20, 21])
 def test_random_phases_keep_power_and_means_and_cross_spectra_only_together(bins: int) -> None:
     states = smooth((4, bins, 3))
-    cross = [np.einsum("cfu,cfv->cfuv", f, f.conj()) for f in (
-        np.fft.rfft(x, axis=1) for x in (states, *(rephased(states, np.random.default_rng(1), together=one) for one in (True, False))))]  # fmt: skip
+    cross = [
+        np.einsum("cfu,cfv->cfuv", f, f.conj())
+        for f in (np.fft.rfft(x, axis=1) for x in (states, *(random_phases(states, np.random.default_rng(1), together=one) for one in (True, False))))
+    ]
     np.testing.assert_allclose(cross[1], cross[0], atol=1e-10)
     power = [np.einsum("cfuu->cfu", one) for one in cross]
     np.testing.assert_allclose(power[2], power[0], atol=1e-10)
     assert np.abs(cross[2] - cross[0])[:, 1:].max() > 0.1 * np.abs(cross[0][:, 1:]).max()
-    assert np.abs(rephased(states, np.random.default_rng(1)) - states).max() > 0.5
+    assert np.abs(random_phases(states, np.random.default_rng(1)) - states).max() > 0.5
 
 
 def test_averages_of_spikes_have_the_smoothed_rate_and_the_noise_of_so_many_trials() -> None:
@@ -74,9 +84,9 @@ def test_turning_keeps_distances_and_nothing_of_the_units() -> None:
 def test_a_sequence_is_itself_and_the_nearest_one_to_anything_else() -> None:
     rng = np.random.default_rng(0)
     planted = rng.standard_normal((6, 1, 4)) * rng.standard_normal((7, 4))
-    np.testing.assert_allclose(sequence(planted), planted, atol=1e-12)
+    np.testing.assert_allclose(one_course_per_unit(planted), planted, atol=1e-12)
     states = smooth((6, 7, 4))
-    rest = states - sequence(states)
+    rest = states - one_course_per_unit(states)
     values = np.linalg.svd(np.moveaxis(states, 2, 0), compute_uv=False)
     np.testing.assert_allclose((rest**2).sum(axis=(0, 1)), (values[:, 1:] ** 2).sum(axis=1))
 

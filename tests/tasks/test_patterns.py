@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from cortex_sim.errors import TaskError
-from cortex_sim.tasks._patterns import AMPLITUDE, CHIRP, FAST, HARMONICS, PERIOD, PULSE, SLOW, chirp, periodic
+from cortex_sim.tasks._patterns import AMPLITUDE, CHIRP, FAST, HARMONICS, PATTERN_PERIOD, PULSE, SLOW, chirp, periodic
 
-PER = round(PERIOD / 0.01)
+PER = round(PATTERN_PERIOD / 0.01)
 
 
 def test_the_periodic_pattern_repeats_and_has_the_power_of_its_four_sines() -> None:

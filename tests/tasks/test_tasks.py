@@ -12,7 +12,7 @@ from cortex_sim.errors import PlantError, TaskError
 from cortex_sim.fitting._fit import train
 from cortex_sim.fitting._options import Options
 from cortex_sim.simulation._simulate import move, simulate
-from cortex_sim.tasks._centre_out import DISTANCE, centre_out, minimum_jerk
+from cortex_sim.tasks._centre_out import REACH_DISTANCE, centre_out, minimum_jerk
 from cortex_sim.tasks._cycling import RADIUS, RAMP, cycling
 from cortex_sim.tasks._delayed_match import delayed_match
 from cortex_sim.tasks._flip_flop import PULSE, SETTLE, flip_flop
@@ -68,7 +68,7 @@ def test_the_maze_bends_round_either_side_by_its_width_and_ends_at_the_target() 
     task = maze()
     path, angle, bend = task.wanted.rate, np.radians(task.notes["angle_deg"]), np.array(task.notes["bend"])
     assert task.trials == 27 and sorted(set(bend)) == [-1, 0, 1]
-    np.testing.assert_allclose(path[:, -1], DISTANCE * np.stack([np.cos(angle), np.sin(angle)], axis=1), atol=1e-9)
+    np.testing.assert_allclose(path[:, -1], REACH_DISTANCE * np.stack([np.cos(angle), np.sin(angle)], axis=1), atol=1e-9)
     aside = -np.sin(angle)[:, None] * path[:, :, 0] + np.cos(angle)[:, None] * path[:, :, 1]
     largest = np.take_along_axis(aside, np.abs(aside).argmax(axis=1)[:, None], axis=1)[:, 0]
     np.testing.assert_allclose(largest, WIDE * bend, atol=1e-9)

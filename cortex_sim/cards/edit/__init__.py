@@ -1,5 +1,5 @@
 """Edits that make one model of another: lesions and gains, layers, an interface to a body."""
 
-from cortex_sim.runtime._doors import opened
+from cortex_sim.runtime.doors import opened
 
 __getattr__, __dir__, __all__ = opened(__name__, __file__)

@@ -1,5 +1,5 @@
 """Spiking cards: their model, tables, statements and wiring."""
 
-from cortex_sim.runtime._doors import opened
+from cortex_sim.runtime.doors import opened
 
 __getattr__, __dir__, __all__ = opened(__name__, __file__)

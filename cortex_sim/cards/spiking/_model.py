@@ -180,9 +180,9 @@ class SpikingModel(_Part):
         place = f"neurons.{label}"
         states, names = declared(kind.equations, place)
         if kind.threshold and not kind.reset:
-            raise CardError(f"[{place}] has a threshold but no reset, so a neuron above threshold would fire at every step. Add reset = \"v = v_r\".")
+            raise CardError(f'[{place}] has a threshold but no reset, so a neuron above threshold would fire at every step. Add reset = "v = v_r".')
         if kind.reset and not kind.threshold:
-            raise CardError(f"[{place}] has a reset but no threshold, so nothing ever resets. Add threshold = \"v > theta\".")
+            raise CardError(f'[{place}] has a reset but no threshold, so nothing ever resets. Add threshold = "v > theta".')
         for name, link in kind.linked.items():
             _known(f"{place}.linked.{name}", "neurons", link.neurons, self.neurons)
             _known(f"{place}.linked.{name}", "variable", link.variable, declared(self.neurons[link.neurons].equations, place)[0])
@@ -308,4 +308,3 @@ def _inside(label: str, unit: str) -> None:
         scale(unit)
     except CardError as problem:
         raise CardError(f"[{label}] {problem}") from None
-

@@ -37,9 +37,7 @@ def check(rule: str, arguments: set[str]) -> None:
         raise CardError(f"arguments.{absent[0]} is missing; rule {rule!r} takes {', '.join(sorted(takes))}.")
 
 
-def weights(
-    rule: str, shape: tuple[int, int], arguments: Mapping[str, float | ndarray], entropy: tuple[int, ...]
-) -> Float[ndarray, "row column"]:
+def weights(rule: str, shape: tuple[int, int], arguments: Mapping[str, float | ndarray], entropy: tuple[int, ...]) -> Float[ndarray, "row column"]:
     """Build the matrix a rule describes; expensive ones are kept, by the content of what made them.
 
     Args:

@@ -22,8 +22,16 @@ Report = Callable[[float, str], None]
 
 
 def build(
-    shape: tuple[int, int], rng: np.random.Generator, *, excitatory: float, density: float, weight: float, spread: float, row_sum: float,
-    abscissa: float, report: Report = lambda done, text: None,
+    shape: tuple[int, int],
+    rng: np.random.Generator,
+    *,
+    excitatory: float,
+    density: float,
+    weight: float,
+    spread: float,
+    row_sum: float,
+    abscissa: float,
+    report: Report = lambda done, text: None,
 ) -> Float[ndarray, "unit unit"]:
     r"""Build the recurrent weights of an inhibition-stabilised circuit.
 

@@ -29,7 +29,13 @@ Report = Callable[[float, str], None]
 
 
 def build(
-    shape: tuple[int, int], rng: np.random.Generator, *, density: float, radius: float, inhibition: float, abscissa: float,
+    shape: tuple[int, int],
+    rng: np.random.Generator,
+    *,
+    density: float,
+    radius: float,
+    inhibition: float,
+    abscissa: float,
     report: Report = lambda done, text: None,
 ) -> Float[ndarray, "unit unit"]:
     r"""Build the recurrent weights of a stability-optimised circuit.
@@ -70,9 +76,7 @@ def build(
     raise Undetermined(f"stability_optimised: spectral abscissa {found:.3f} after {LIMIT} iterations; it should reach {abscissa:g}.")
 
 
-def unstable(
-    shape: tuple[int, int], rng: np.random.Generator, *, density: float, radius: float, inhibition: float
-) -> Float[ndarray, "unit unit"]:
+def unstable(shape: tuple[int, int], rng: np.random.Generator, *, density: float, radius: float, inhibition: float) -> Float[ndarray, "unit unit"]:
     """Draw the random E/I circuit that optimisation starts from: round(p N (N-1)) connections on off-diagonal places.
 
     Excitatory weights are w0/sqrt(N), inhibitory ones -gamma w0/sqrt(N), w0 = sqrt(2) R / sqrt(p (1-p) (1+gamma^2)).

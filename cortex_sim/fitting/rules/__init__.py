@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cortex_sim.errors import OptionError, suggestion
-from cortex_sim.fitting._options import Course
+from cortex_sim.fitting._options import TrainingHistory
 
 COMMON = {"options", "seed", "checkpoint", "report"}
 
@@ -18,7 +18,7 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])))
 
 
-def find(rule: str, how: Mapping[str, float]) -> Callable[..., Course]:
+def find(rule: str, how: Mapping[str, float]) -> Callable[..., TrainingHistory]:
     """A rule's ``learn(model, lesson, check, *, options, seed, checkpoint, report)``, with its own numbers set.
 
     Raises:

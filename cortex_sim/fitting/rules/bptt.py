@@ -8,12 +8,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cortex_sim.cards import Model
-from cortex_sim.fitting._options import Course, Lesson, Options
+from cortex_sim.fitting._options import Options, TrainingData, TrainingHistory
 
 
 def learn(
-    model: Model, lesson: Lesson, check: Lesson, *, options: Options, seed: int, checkpoint: Path | None, report: Callable[[float, str], None]
-) -> Course:
+    model: Model,
+    lesson: TrainingData,
+    check: TrainingData,
+    *,
+    options: Options,
+    seed: int,
+    checkpoint: Path | None,
+    report: Callable[[float, str], None],
+) -> TrainingHistory:
     """Descend in torch; see :func:`cortex_sim.fitting._training.train`."""
     from cortex_sim.fitting import _training as training
 

@@ -22,7 +22,7 @@ from numpy import ndarray
 from cortex_sim.cards import Model
 from cortex_sim.errors import OptionError, TaskError
 from cortex_sim.fitting._online import Pace, check_free, check_lesson, teach
-from cortex_sim.fitting._options import Course, Lesson, Options
+from cortex_sim.fitting._options import Options, TrainingData, TrainingHistory
 from cortex_sim.fitting._recursive import Recursive
 from cortex_sim.fitting._start import one_unit_each
 from cortex_sim.simulation import state_of
@@ -31,8 +31,8 @@ from cortex_sim.simulation.forms import Leaky
 
 def learn(
     model: Model,
-    lesson: Lesson,
-    check: Lesson,
+    lesson: TrainingData,
+    check: TrainingData,
     *,
     options: Options,
     seed: int,
@@ -41,7 +41,7 @@ def learn(
     alpha: float = 1.0,
     every: int = 1,
     lead: float = 0.0,
-) -> Course:
+) -> TrainingHistory:
     """Correct the recurrent weights while the student runs; see :func:`cortex_sim.fitting._online.teach`.
 
     Args:

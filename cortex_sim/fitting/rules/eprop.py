@@ -25,8 +25,8 @@ from cortex_sim.cards import Model, scale
 from cortex_sim.errors import TaskError
 from cortex_sim.fitting import _free_running as free_running
 from cortex_sim.fitting._descent import Descent
-from cortex_sim.fitting._options import Course, Lesson, Loss, Options
-from cortex_sim.simulation import Schedule
+from cortex_sim.fitting._options import Loss, Options, TrainingData, TrainingHistory
+from cortex_sim.simulation import Problem
 from cortex_sim.simulation.forms import Coefficients, Leaky
 
 EPOCH, FEEDBACK = 44, 45  # name the random streams
@@ -36,15 +36,15 @@ LOSSES = ("squared", "binary cross-entropy", "cross-entropy")
 
 def learn(
     model: Model,
-    lesson: Lesson,
-    check: Lesson,
+    lesson: TrainingData,
+    check: TrainingData,
     *,
     options: Options,
     seed: int,
     checkpoint: Path | None,
     report: Callable[[float, str], None],
     random_feedback: float = 0,
-) -> Course:
+) -> TrainingHistory:
     """Descend along the e-prop gradient; the weights that do best on the check lesson are kept.
 
     Args:
@@ -66,13 +66,13 @@ def learn(
         raise TaskError(f"{model.name}: rule 'eprop' sends errors back from a [readout]; there is none.")
     arrays = model.arrays()
     descent, feedback = Descent(model, arrays, options), _random(arrays[model.readout.weights].shape, seed) if random_feedback else None
-    course = Course(arrays, best=_checked(leaky, arrays, check, options.loss))
+    course = TrainingHistory(arrays, best=_checked(leaky, arrays, check, options.loss))
     try:
         while course.epoch < options.epochs and course.stale < options.patience:
             entropy, losses = np.random.SeedSequence((seed, course.epoch, EPOCH)), []
             order = np.random.default_rng(entropy).permutation(len(lesson.rates))
             for chosen in np.array_split(order, max(1, round(len(order) / options.batch))):
-                schedule = Schedule(model, arrays, lesson.task.select(chosen), int(entropy.generate_state(1)[0]))
+                schedule = Problem(model, arrays, lesson.task.select(chosen), int(entropy.generate_state(1)[0]))
                 wanted = Wanted(lesson.rates[chosen], lesson.scale, lesson.weights[chosen], options.loss)
                 loss, gradients = gradient(leaky, schedule, wanted, feedback=feedback)
                 arrays = descent.step(arrays, gradients, course.epoch)
@@ -111,7 +111,7 @@ class Wanted:
 
 
 def gradient(
-    leaky: Leaky, schedule: Schedule, wanted: Wanted, *, feedback: Float[ndarray, "output unit"] | None = None
+    leaky: Leaky, schedule: Problem, wanted: Wanted, *, feedback: Float[ndarray, "output unit"] | None = None
 ) -> tuple[float, dict[str, ndarray]]:
     """Run once, forward, and give the error and the e-prop gradient of every array that the card marks ``learn``.
 
@@ -151,7 +151,7 @@ class _Synapses:
     What an encoder gives the first state is remembered likewise, and only ever fades.
     """
 
-    def __init__(self, leaky: Leaky, schedule: Schedule, found: Coefficients) -> None:
+    def __init__(self, leaky: Leaky, schedule: Problem, found: Coefficients) -> None:
         model, trials = leaky.model, schedule.task.trials
         self._recurrent, self._heard = leaky.recurrent, dict[str, ndarray]()
         self._factors: dict[str, Any] = {leaky.recurrent: found.coupling}
@@ -191,7 +191,7 @@ class _Synapses:
 class _Own:
     """Eligibility of each unit's own parameters: what they do to its rate at once, and to its state from step to step."""
 
-    def __init__(self, leaky: Leaky, schedule: Schedule, found: Coefficients) -> None:
+    def __init__(self, leaky: Leaky, schedule: Problem, found: Coefficients) -> None:
         model, arrays, self._leaky, self._decay = leaky.model, schedule.arrays, leaky, found.decay
         names = [name for name in model.parsed.parameters if model.parameters[name].learn]
         self._sides = {name: [arrays | {name: arrays[name] + nudge} for nudge in (NUDGE, -NUDGE)] for name in names}
@@ -219,9 +219,9 @@ def _random(shape: tuple[int, ...], seed: int) -> Float[ndarray, "output unit"]:
     return np.random.default_rng(np.random.SeedSequence((seed, FEEDBACK))).standard_normal(shape) / np.sqrt(shape[1])
 
 
-def _checked(leaky: Leaky, arrays: dict[str, ndarray], lesson: Lesson, loss: Loss) -> float:
+def _checked(leaky: Leaky, arrays: dict[str, ndarray], lesson: TrainingData, loss: Loss) -> float:
     """Error of the network on a lesson, running freely."""
-    schedule = Schedule(leaky.model, arrays, lesson.task)
+    schedule = Problem(leaky.model, arrays, lesson.task)
     found = free_running.outputs(leaky, arrays, schedule, free_running.run(leaky, arrays, schedule))
     wanted = Wanted(lesson.rates, lesson.scale, lesson.weights, loss)
     return sum(wanted.at(found[:, time], time)[0] for time in range(found.shape[1]))

@@ -15,14 +15,14 @@ from numpy import ndarray
 
 from cortex_sim.cards import Model
 from cortex_sim.fitting._online import Network, Pace, check_lesson, teach
-from cortex_sim.fitting._options import Course, Lesson, Options
+from cortex_sim.fitting._options import Options, TrainingData, TrainingHistory
 from cortex_sim.fitting._recursive import Recursive
 
 
 def learn(
     model: Model,
-    lesson: Lesson,
-    check: Lesson,
+    lesson: TrainingData,
+    check: TrainingData,
     *,
     options: Options,
     seed: int,
@@ -31,8 +31,9 @@ def learn(
     alpha: float = 1.0,
     every: int = 2,
     feedback: float = 1.0,
-    continued: bool = False, start: float = 0.5,
-) -> Course:
+    continued: bool = False,
+    start: float = 0.5,
+) -> TrainingHistory:
     """Correct the readout while the student runs; see :func:`cortex_sim.fitting._online.teach`.
 
     Args:

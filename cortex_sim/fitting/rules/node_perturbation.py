@@ -18,8 +18,8 @@ from numpy import ndarray
 from cortex_sim.cards import Model
 from cortex_sim.errors import OptionError, TaskError
 from cortex_sim.fitting import _free_running as free_running
-from cortex_sim.fitting._options import Course, Lesson, Options
-from cortex_sim.simulation import Schedule
+from cortex_sim.fitting._options import Options, TrainingData, TrainingHistory
+from cortex_sim.simulation import Problem
 from cortex_sim.simulation.forms import Leaky
 
 MEMORY = 0.3  # of the running averages
@@ -28,8 +28,8 @@ GROUPS, TRIES = 41, 42  # name the random streams
 
 def learn(
     model: Model,
-    lesson: Lesson,
-    check: Lesson,
+    lesson: TrainingData,
+    check: TrainingData,
     *,
     options: Options,
     seed: int,
@@ -37,7 +37,7 @@ def learn(
     report: Callable[[float, str], None],
     sd: float = 1e-3,
     groups: float = 0,
-) -> Course:
+) -> TrainingHistory:
     """Try other gains at every epoch, which is one run of all trials; the gains that do best on the check lesson are kept.
 
     Args:
@@ -64,7 +64,7 @@ def learn(
     group = partition(model.units, int(groups) or model.units, seed)
     arrays, sides = model.arrays(), [_Practice(leaky, part) for part in (lesson, check)]
     draws = np.random.default_rng(np.random.SeedSequence((seed, TRIES)))
-    g, course = arrays[gain], Course(arrays)
+    g, course = arrays[gain], TrainingHistory(arrays)
     error, course.best = (side.error(arrays) for side in sides)
     usual_error, usual, better = error, g, 0.0
     try:
@@ -106,9 +106,9 @@ def partition(units: int, groups: int, seed: int) -> Int[ndarray, " unit"]:
 class _Practice:
     """Trials whose inputs are prepared once, since no try changes them."""
 
-    def __init__(self, leaky: Leaky, lesson: Lesson) -> None:
+    def __init__(self, leaky: Leaky, lesson: TrainingData) -> None:
         arrays = leaky.model.arrays()
-        self._leaky, self._lesson, self._schedule = leaky, lesson, Schedule(leaky.model, arrays, lesson.task)
+        self._leaky, self._lesson, self._schedule = leaky, lesson, Problem(leaky.model, arrays, lesson.task)
         self._found = leaky.coefficients(arrays)
         self._steps = free_running.added(leaky, arrays, self._schedule, self._found)
         self._total = free_running.squared_error(_mean(lesson), lesson)
@@ -119,5 +119,5 @@ class _Practice:
         return free_running.squared_error(free_running.outputs(self._leaky, arrays, self._schedule, rates), self._lesson) / self._total
 
 
-def _mean(lesson: Lesson) -> Float[ndarray, "trial time observed"]:
+def _mean(lesson: TrainingData) -> Float[ndarray, "trial time observed"]:
     return np.broadcast_to((lesson.weights * lesson.rates).mean(axis=(0, 1)), lesson.rates.shape)

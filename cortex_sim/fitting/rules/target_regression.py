@@ -22,9 +22,9 @@ from numpy import ndarray
 from cortex_sim.cards import Model
 from cortex_sim.errors import OptionError, TaskError
 from cortex_sim.fitting import _free_running as free_running
-from cortex_sim.fitting._options import Course, Lesson, Options
+from cortex_sim.fitting._options import Options, TrainingData, TrainingHistory
 from cortex_sim.fitting._start import one_unit_each, regress
-from cortex_sim.simulation import Schedule
+from cortex_sim.simulation import Problem
 from cortex_sim.simulation.forms import Leaky
 from cortex_sim.trials import Trials
 
@@ -34,8 +34,8 @@ Samples = Float[ndarray, "sample unit"]
 
 def learn(
     model: Model,
-    lesson: Lesson,
-    check: Lesson,
+    lesson: TrainingData,
+    check: TrainingData,
     *,
     options: Options,
     seed: int,
@@ -44,7 +44,7 @@ def learn(
     ridge: float = 1e-4,
     feedback: float = 1.0,
     rounds: float = 15,
-) -> Course:
+) -> TrainingHistory:
     """Regress, let the student run, and regress again with what it visited; the weights of the round that did best on the check lesson are kept.
 
     Args:
@@ -69,12 +69,12 @@ def learn(
     leaky = Leaky.of(model, asked_by="rule 'target_regression'")
     if one_unit_each(model):
         arrays = regress(model, Trials.from_arrays(lesson.rates, lesson.task.time, condition=lesson.task.condition), lesson.task).arrays()
-        course = Course(arrays)
+        course = TrainingHistory(arrays)
         course.keep(free_running.check(leaky, arrays, lesson), free_running.check(leaky, arrays, check), arrays)
         return course
     _check_free(model, leaky)
     arrays = model.arrays()
-    course, schedule = Course(arrays, best=free_running.check(leaky, arrays, check)), Schedule(model, arrays, lesson.task, seed)
+    course, schedule = TrainingHistory(arrays, best=free_running.check(leaky, arrays, check)), Problem(model, arrays, lesson.task, seed)
     rates, currents = driven(leaky, arrays, lesson, schedule, feedback=feedback, seed=seed)
     visited = [rates]
     try:
@@ -90,7 +90,7 @@ def learn(
 
 
 def driven(
-    leaky: Leaky, arrays: dict[str, ndarray], lesson: Lesson, schedule: Schedule, *, feedback: float, seed: int
+    leaky: Leaky, arrays: dict[str, ndarray], lesson: TrainingData, schedule: Problem, *, feedback: float, seed: int
 ) -> tuple[Float[ndarray, "step trial unit"], Float[ndarray, "step trial unit"]]:
     """Run the driven network: its rates, and the recurrent currents that the student shall make by itself."""
     units, count = leaky.model.units, lesson.rates.shape[2]
@@ -107,7 +107,7 @@ def regressed(
     leaky: Leaky,
     visited: Sequence[Float[ndarray, "step trial unit"]],
     currents: Float[ndarray, "step trial unit"],
-    lesson: Lesson,
+    lesson: TrainingData,
     every: int,
     ridge: float,
 ) -> dict[str, ndarray]:

@@ -18,10 +18,10 @@ from cortex_sim.report.figures._inferred import clouds as clouds
 from cortex_sim.report.figures._inferred import explained_by_pass as explained_by_pass
 from cortex_sim.report.figures._inferred import region_tables as region_tables
 from cortex_sim.report.figures._matrices import annotated as annotated
-from cortex_sim.report.figures._panels import activity as activity
-from cortex_sim.report.figures._panels import learning as learning
-from cortex_sim.report.figures._panels import mechanism as mechanism
-from cortex_sim.report.figures._ranks import pictures as pictures
+from cortex_sim.report.figures._panels import activity_pictures as activity_pictures
+from cortex_sim.report.figures._panels import learning_pictures as learning_pictures
+from cortex_sim.report.figures._panels import mechanism_pictures as mechanism_pictures
+from cortex_sim.report.figures._ranks import rank_pictures as rank_pictures
 from cortex_sim.report.figures._reaching import in_motion as in_motion
 from cortex_sim.report.figures._reaching import pushed as pushed
 from cortex_sim.report.figures._reaching import side_by_side as side_by_side

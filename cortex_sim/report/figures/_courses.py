@@ -49,8 +49,13 @@ def over_settings(
 
 
 def over_time(
-    wanted: Float[ndarray, "panel time"], made: Mapping[str, Float[ndarray, "panel time"]], time: Float[ndarray, " time"], titles: Sequence[str],
-    *, ylabel: str, xlabel: str,
+    wanted: Float[ndarray, "panel time"],
+    made: Mapping[str, Float[ndarray, "panel time"]],
+    time: Float[ndarray, " time"],
+    titles: Sequence[str],
+    *,
+    ylabel: str,
+    xlabel: str,
 ) -> Figure:
     """Draw what was wanted, thick and pale, and what each network made of it, a panel a row."""
     with matplotlib.rc_context(STYLE):

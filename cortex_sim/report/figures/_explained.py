@@ -14,9 +14,7 @@ DOTS = 3000  # of a scatter, at most
 ABREAST = 4  # panels in a row
 
 
-def scatters(
-    truth: Float[ndarray, " sample"], found: Mapping[str, Float[ndarray, " sample"]], *, quantity: str, said: Mapping[str, str]
-) -> Figure:
+def scatters(truth: Float[ndarray, " sample"], found: Mapping[str, Float[ndarray, " sample"]], *, quantity: str, said: Mapping[str, str]) -> Figure:
     """Draw one panel a student: what holds for it against what holds for the teacher, with the line of equality.
 
     Args:

@@ -36,8 +36,14 @@ def colours(students: Sequence[str]) -> dict[str, str]:
 
 
 def example_units(
-    teacher: Float[ndarray, "condition time unit"], students: Mapping[str, Float[ndarray, "condition time unit"]],
-    time: Float[ndarray, " time"], units: Sequence[int], conditions: Sequence[int], *, ylabel: str, event: str,
+    teacher: Float[ndarray, "condition time unit"],
+    students: Mapping[str, Float[ndarray, "condition time unit"]],
+    time: Float[ndarray, " time"],
+    units: Sequence[int],
+    conditions: Sequence[int],
+    *,
+    ylabel: str,
+    event: str,
 ) -> Figure:
     """Draw rates of a few units in a few held-out conditions: the teacher thick and pale, students thin.
 
@@ -110,9 +116,7 @@ def hand_paths(hand: Float[ndarray, "trial time 2"], wanted: Float[ndarray, "tri
     return figure
 
 
-def components(
-    teacher: Float[ndarray, "condition time unit"], students: Mapping[str, Float[ndarray, "condition time unit"]], *, unit: str
-) -> Figure:
+def components(teacher: Float[ndarray, "condition time unit"], students: Mapping[str, Float[ndarray, "condition time unit"]], *, unit: str) -> Figure:
     """Draw all conditions on the teacher's first two principal components, one panel a system; dots mark the start."""
     flat = teacher.reshape(-1, teacher.shape[2])
     axes_ = np.linalg.svd(flat - flat.mean(axis=0), full_matrices=False)[2][:2].T if teacher.shape[2] > 1 else np.eye(1, 2)
@@ -166,8 +170,12 @@ def spectra(teacher: Spectrum | None, students: Mapping[str, Spectrum]) -> Figur
 
 
 def responses(
-    teacher: Mapping[str, Float[ndarray, "condition time unit"]], students: Mapping[str, Mapping[str, Float[ndarray, "condition time unit"]]],
-    time: Float[ndarray, " time"], spans: Mapping[str, tuple[float, float]], *, ylabel: str,
+    teacher: Mapping[str, Float[ndarray, "condition time unit"]],
+    students: Mapping[str, Mapping[str, Float[ndarray, "condition time unit"]]],
+    time: Float[ndarray, " time"],
+    spans: Mapping[str, tuple[float, float]],
+    *,
+    ylabel: str,
 ) -> Figure:
     """Draw, for each perturbation, the size of the response over time and how far each student's is from the teacher's.
 
@@ -243,6 +251,7 @@ def _score(ax: Axes, score: Score, place: int, colour: str, floor: float) -> Non
     ax.plot(shown, place, "<" if shown > score.estimate else "o", color=colour, ms=5)
     if shown > score.estimate:
         ax.annotate(f"{score.estimate:.1f}", (shown, place), (6, 4), textcoords="offset points", fontsize=7, color=colour)
+
 
 def _trajectories(ax: Axes, states: Float[ndarray, "condition time 2"]) -> None:
     shades = matplotlib.colormaps["twilight"](np.linspace(0.1, 0.9, len(states)))

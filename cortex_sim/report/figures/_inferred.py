@@ -14,7 +14,8 @@ DOTS = 3000  # of a cloud that are drawn
 
 
 def region_tables(
-    correlations: Mapping[str, Float[ndarray, "target source"]], shares: Mapping[str, tuple[Float[ndarray, " target"], Float[ndarray, " target"]]],
+    correlations: Mapping[str, Float[ndarray, "target source"]],
+    shares: Mapping[str, tuple[Float[ndarray, " target"], Float[ndarray, " target"]]],
     regions: Sequence[str],
 ) -> Figure:
     """Draw for each setting a table of correlations of currents, sources in columns, above bars of the share of current power from other regions.

@@ -17,9 +17,15 @@ from cortex_sim.trials import Trials
 EXAMPLE_UNITS, EXAMPLE_CONDITIONS, MOST = 4, 2, 5
 
 
-def activity(
-    scores: Sequence[Score], teacher: Trials, students: Mapping[str, Trials], *, measures: Sequence[str], spread: Float[ndarray, " unit"],
-    window: tuple[float, float], event: str,
+def activity_pictures(
+    scores: Sequence[Score],
+    teacher: Trials,
+    students: Mapping[str, Trials],
+    *,
+    measures: Sequence[str],
+    spread: Float[ndarray, " unit"],
+    window: tuple[float, float],
+    event: str,
 ) -> dict[str, Picture]:
     """Draw scores, example units, principal components and jPCA planes.
 
@@ -62,9 +68,12 @@ def activity(
     return found
 
 
-def mechanism(
-    teacher: Mapping[str, Sequence[ndarray]], students: Mapping[str, Mapping[str, Sequence[ndarray]]], flows: Mapping[str, Spectrum],
-    time: Float[ndarray, " time"], spans: Mapping[str, tuple[float, float]],
+def mechanism_pictures(
+    teacher: Mapping[str, Sequence[ndarray]],
+    students: Mapping[str, Mapping[str, Sequence[ndarray]]],
+    flows: Mapping[str, Spectrum],
+    time: Float[ndarray, " time"],
+    spans: Mapping[str, tuple[float, float]],
 ) -> dict[str, Picture]:
     """Draw responses to perturbations and the spectra of the linearised flows.
 
@@ -92,7 +101,7 @@ def mechanism(
     }  # fmt: skip
 
 
-def learning(fitted: Mapping[str, Fitted]) -> dict[str, Picture]:
+def learning_pictures(fitted: Mapping[str, Fitted]) -> dict[str, Picture]:
     """Draw the learning curves of the students that were trained by gradient; nothing if none was."""
     curves = {name: (one.train, one.validation) for name, one in fitted.items()}
     if not any(train for train, _ in curves.values()):

@@ -20,7 +20,7 @@ CAPTIONS = {
 }
 
 
-def pictures(found: Sequence[Reading], ranked: Mapping[tuple[str, str], Sequence[Score]], counted: str) -> dict[str, Picture]:
+def rank_pictures(found: Sequence[Reading], ranked: Mapping[tuple[str, str], Sequence[Score]], counted: str) -> dict[str, Picture]:
     """Draw tables of τ by truth, circuit and view, what students explain of pushes, and their slowest modes.
 
     Args:

@@ -40,7 +40,7 @@ def error_over_cost(errors: Mapping[str, Float[ndarray, " network"]], costs: Map
     return figure
 
 
-def hand_paths(paths: Mapping[str, Float[ndarray, "trial time 2"]], wanted: Float[ndarray, "trial time 2"]) -> Figure:
+def hand_paths_by_rule(paths: Mapping[str, Float[ndarray, "trial time 2"]], wanted: Float[ndarray, "trial time 2"]) -> Figure:
     """Draw the hand's paths, one panel a rule, a colour a direction; dashed: what was asked for."""
     with matplotlib.rc_context(STYLE):
         columns = -(-len(paths) // ROWS)
@@ -63,7 +63,7 @@ def hand_paths(paths: Mapping[str, Float[ndarray, "trial time 2"]], wanted: Floa
     return figure
 
 
-def learning(curves: Mapping[str, Sequence[Sequence[float]]]) -> Figure:
+def learning_by_rule(curves: Mapping[str, Sequence[Sequence[float]]]) -> Figure:
     """Draw the error on validation conditions over passes, a thin line a network and a thick one for the median of those still learning."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 3.2))
@@ -80,8 +80,10 @@ def learning(curves: Mapping[str, Sequence[Sequence[float]]]) -> Figure:
 
 
 def pair_tables(
-    tests: Mapping[str, Mapping[tuple[str, str], Difference]], names: Sequence[str],
-    distances: Mapping[str, Float[ndarray, "rule network rule network"]], sure: float,
+    tests: Mapping[str, Mapping[tuple[str, str], Difference]],
+    names: Sequence[str],
+    distances: Mapping[str, Float[ndarray, "rule network rule network"]],
+    sure: float,
 ) -> Figure:
     """Draw rules against rules: a panel of differences for each measure, red where the row is larger, and a panel for each kind of distance.
 

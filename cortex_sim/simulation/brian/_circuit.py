@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from cortex_sim.cards.spiking import blocks, delays, same_delay
 from cortex_sim.simulation._spiking_inputs import Source
-from cortex_sim.simulation._spiking_problem import HELD, Plan, Wire, kind_text
+from cortex_sim.simulation._spiking_problem import HELD, SpikingProblem, Wire, kind_text
 from cortex_sim.simulation.brian._calls import base_unit, unit_named
 
 CALLS = {"drive": [], "noise": [], "poisson": [b2.hertz], "recorded": []}  # units of what comes before t and i
@@ -40,7 +40,7 @@ class Circuit:
         return b2.Network(*self.groups.values(), *self.synapses, *self.monitors.values(), *self.others, name="circuit")
 
 
-def assemble(plan: Plan, *, compiled: bool) -> Circuit:
+def assemble(plan: SpikingProblem, *, compiled: bool) -> Circuit:
     """Make the groups, synapses and monitors; synapses are not connected yet and no value is set.
 
     Args:
@@ -60,7 +60,7 @@ def assemble(plan: Plan, *, compiled: bool) -> Circuit:
     return made
 
 
-def _group(plan: Plan, kind: str, made: Circuit, compiled: bool) -> b2.NeuronGroup:
+def _group(plan: SpikingProblem, kind: str, made: Circuit, compiled: bool) -> b2.NeuronGroup:
     part, units = plan.model.neurons[kind], {name: base_unit(value.unit) for name, value in plan.model.neurons[kind].parameters.items()}
     text = kind_text(part, list(plan.shared(kind)), plan.spread(kind), units)
     text += "".join(f"\n{name} : {_unit_of(plan, link.neurons, link.variable)} (linked)" for name, link in part.linked.items())
@@ -83,7 +83,7 @@ def _group(plan: Plan, kind: str, made: Circuit, compiled: bool) -> b2.NeuronGro
     return group
 
 
-def _unit_of(plan: Plan, kind: str, variable: str) -> str:
+def _unit_of(plan: SpikingProblem, kind: str, variable: str) -> str:
     """Unit that a kind's equations give a variable."""
     for line in plan.model.neurons[kind].equations.splitlines():
         name = line.split("=")[0].split(":")[0].strip()
@@ -92,13 +92,13 @@ def _unit_of(plan: Plan, kind: str, variable: str) -> str:
     return base_unit(plan.model.neurons[kind].parameters[variable].unit)
 
 
-def _reads(plan: Plan, kind: str) -> ndarray:
+def _reads(plan: SpikingProblem, kind: str) -> ndarray:
     """Which unit of the linked kind each neuron reads."""
     parts = [(plan.model.populations[name], plan.model.size(name)) for name in plan.model.members(kind)]
     return np.concatenate([part.first + np.arange(size) // (part.each or size) for part, size in parts]).astype(np.int64)
 
 
-def _input(plan: Plan, kind: str, name: str, made: Circuit, compiled: bool) -> Function:
+def _input(plan: SpikingProblem, kind: str, name: str, made: Circuit, compiled: bool) -> Function:
     """An input as a Brian2 function of time and neuron."""
     type_, unit = ("drive", "1") if name == HELD else (plan.model.inputs[name].kind, plan.model.inputs[name].unit)
     returned = {"drive": unit_named(unit), "noise": b2.second**-0.5}.get(type_, b2.Unit(1))
@@ -124,7 +124,7 @@ def _input(plan: Plan, kind: str, name: str, made: Circuit, compiled: bool) -> F
     return function
 
 
-def wired(plan: Plan, wire: Wire) -> tuple[ndarray, ndarray, ndarray, ndarray]:
+def wired(plan: SpikingProblem, wire: Wire) -> tuple[ndarray, ndarray, ndarray, ndarray]:
     """Sources, targets, weights and delays of a wire's synapses, side by side; one delay where all are alike."""
     parts, same = [block for name in wire.projections for block in blocks(plan.model, name)], same_delay(plan.model, wire.projections)
     delay = [delays(part, same) for part in parts]

@@ -11,10 +11,10 @@ from numpy import ndarray
 from cortex_sim.cards import Model, first_passage, scale
 from cortex_sim.errors import CardError
 from cortex_sim.runtime import track
-from cortex_sim.simulation._problem import Schedule
+from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation.brian._calls import sentence_of, stopped_cleanly, unit_named
 from cortex_sim.tasks import Task
-from cortex_sim.tasks.body import Course, Moving
+from cortex_sim.tasks.body import BodyTrajectory, Moving
 
 SIEGERT = [b2.volt, b2.volt, b2.second, b2.second, b2.volt, b2.volt]  # mu, sigma, tau, refractory, threshold, reset
 
@@ -22,7 +22,7 @@ b2.BrianLogger.suppress_hierarchy("brian2.codegen")
 b2.prefs.logging.file_log = False
 
 
-def run(schedule: Schedule) -> tuple[Float[ndarray, "trial time unit"], Course | None]:
+def run(schedule: Problem) -> tuple[Float[ndarray, "trial time unit"], BodyTrajectory | None]:
     """Integrate the model's equations and return its rates at every bin, and what the task's body went through, where there is one.
 
     Args:
@@ -36,7 +36,7 @@ def run(schedule: Schedule) -> tuple[Float[ndarray, "trial time unit"], Course |
         return _run(schedule, asked)
 
 
-def _run(schedule: Schedule, asked: list[int]) -> tuple[Float[ndarray, "trial time unit"], Course | None]:
+def _run(schedule: Problem, asked: list[int]) -> tuple[Float[ndarray, "trial time unit"], BodyTrajectory | None]:
     body, task = schedule.task.body, schedule.task
     moving = None if body is None else Moving(body, Moving.start(body, task.trials, schedule.dt), schedule.dt, schedule.loads)
     group = _group(schedule, moving)
@@ -63,10 +63,10 @@ def check(model: Model) -> None:
     deaf = model.with_arrays({}, channels=0)
     blank = {name: np.zeros((deaf.size(p.rows), deaf.size(p.columns))) for name, p in deaf.projections.items()}
     blank |= {name: p.spread(deaf.size(p.over)) for name, p in deaf.parameters.items() if p.over}
-    run(Schedule(deaf, blank, Task("check", 0.0, 0.02, np.zeros(1))))
+    run(Problem(deaf, blank, Task("check", 0.0, 0.02, np.zeros(1))))
 
 
-def _group(schedule: Schedule, moving: Moving | None) -> b2.NeuronGroup:
+def _group(schedule: Problem, moving: Moving | None) -> b2.NeuronGroup:
     model, task = schedule.model, schedule.task
 
     namespace = _namespace(schedule, moving)
@@ -96,7 +96,7 @@ def _check_units(model: Model) -> None:
             raise CardError(f"{model.name}: [{label}] has unit {number.unit!r}; the equations say {wanted!r}.")
 
 
-def _namespace(schedule: Schedule, moving: Moving | None) -> dict[str, object]:
+def _namespace(schedule: Problem, moving: Moving | None) -> dict[str, object]:
     """Everything the equations name: parameters with their units, projections and inputs as functions."""
     model, task = schedule.model, schedule.task
     known: dict[str, object] = {name: p.value * unit_named(p.unit) for name, p in model.parameters.items() if p.over is None}
@@ -134,7 +134,7 @@ def _product(W: Float[ndarray, "row column"], trials: int, weight: b2.Unit) -> F
 class _InputSource:
     """An input of the equations at the present step: the task's drives, or its channels and what its body feels through their weights."""
 
-    def __init__(self, schedule: Schedule, name: str, moving: Moving | None) -> None:
+    def __init__(self, schedule: Problem, name: str, moving: Moving | None) -> None:
         self._dt, self._patterns, self._rows, self._active, self._moving = schedule.dt, [], None, False, None
         shape = (schedule.task.trials, schedule.model.units)
         self._now = np.zeros(shape[0] * shape[1])
@@ -168,7 +168,7 @@ class _InputSource:
 class _NoiseSource:
     """White noise from the schedule's own NumPy stream, one draw a step."""
 
-    def __init__(self, schedule: Schedule, name: str) -> None:
+    def __init__(self, schedule: Problem, name: str) -> None:
         self._draws = schedule.noise(name)
 
     def __call__(self, t: float, i: Float[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
@@ -178,7 +178,7 @@ class _NoiseSource:
 class _Recorder(b2.BrianObject):
     """Holds clamped units, keeps the rates at the start of every bin and moves the body, between Brian2's rates and its state update."""
 
-    def __init__(self, group: b2.NeuronGroup, schedule: Schedule, moving: Moving | None) -> None:
+    def __init__(self, group: b2.NeuronGroup, schedule: Problem, moving: Moving | None) -> None:
         model, task = schedule.model, schedule.task
         is_state = model.rate in model.parsed.states
         super().__init__(clock=group.clock, when="before_start" if is_state else "start", order=-1, name="recorder*")

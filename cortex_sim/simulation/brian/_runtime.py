@@ -12,7 +12,7 @@ from numpy import ndarray
 from cortex_sim.cards.spiking import SpikingModel
 from cortex_sim.errors import CardError
 from cortex_sim.runtime import Report, cache_folder
-from cortex_sim.simulation._spiking_problem import HELD, Plan
+from cortex_sim.simulation._spiking_problem import HELD, SpikingProblem
 from cortex_sim.simulation.brian._calls import sentence_of, stopped_cleanly
 from cortex_sim.simulation.brian._circuit import Circuit, assemble, wired
 from cortex_sim.tasks import BIN, spontaneous
@@ -23,7 +23,7 @@ FEW = 8  # neurons of each population that a check runs
 Spiking = tuple[Float[ndarray, " spike"], Int[ndarray, " spike"]]
 
 
-def run(plan: Plan, trials: Sequence[int], target: str, report: Report) -> list[Spiking]:
+def run(plan: SpikingProblem, trials: Sequence[int], target: str, report: Report) -> list[Spiking]:
     """Run trials one after another in one network.
 
     Args:
@@ -67,11 +67,11 @@ def check(model: SpikingModel) -> None:
                    for name, part in model.populations.items()}  # fmt: skip
     few = model.changed(populations=populations, scale=1.0, limit=model.limit.model_dump() | {"value": 1e9})
     recordings = {name: _silence(few, name) for name, part in few.inputs.items() if part.kind == "recorded"}
-    run(Plan(few, replace(spontaneous(2 * BIN), recordings=recordings)), [0], "numpy", lambda done, text: None)
+    run(SpikingProblem(few, replace(spontaneous(2 * BIN), recordings=recordings)), [0], "numpy", lambda done, text: None)
 
 
 def _silence(model: SpikingModel, name: str) -> Trials:
-    plan = Plan(model, spontaneous(2 * BIN))
+    plan = SpikingProblem(model, spontaneous(2 * BIN))
     units = max(plan.size(kind) for kind in model.neurons if name in plan.called(kind))
     return Trials.from_spikes(Spikes(np.empty(0), np.empty(0, int), np.empty(0, int)), plan.task.time, units=units, condition=[0])
 
@@ -90,7 +90,7 @@ def _target(name: str) -> Iterator[None]:
         b2.prefs.codegen.target, b2.prefs.codegen.runtime.cython.cache_dir = before
 
 
-def _connected(plan: Plan) -> Circuit:
+def _connected(plan: SpikingProblem) -> Circuit:
     """The circuit with its parameters and synapses."""
     circuit = assemble(plan, compiled=False)
     for kind, group in circuit.groups.items():
@@ -109,7 +109,7 @@ def _connected(plan: Plan) -> Circuit:
     return circuit
 
 
-def _begin(plan: Plan, circuit: Circuit, trial: int) -> None:
+def _begin(plan: SpikingProblem, circuit: Circuit, trial: int) -> None:
     for kind, group in circuit.groups.items():
         for name, value in plan.start(kind, trial).items():
             group.variables[name].set_value(value)
@@ -120,7 +120,7 @@ def _begin(plan: Plan, circuit: Circuit, trial: int) -> None:
 class _Watch(b2.NetworkOperation):
     """Every 10 ms: show progress, and stop a circuit whose states are no numbers or that fires without bounds."""
 
-    def __init__(self, plan: Plan, circuit: Circuit, trial: int, show: object) -> None:
+    def __init__(self, plan: SpikingProblem, circuit: Circuit, trial: int, show: object) -> None:
         self.plan, self.circuit, self.trial, self.show = plan, circuit, trial, show
         self.problem: CardError | None = None
         super().__init__(self.look, dt=CHECKED * b2.second, when="end", name="watch*")

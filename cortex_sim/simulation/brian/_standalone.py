@@ -14,7 +14,7 @@ from brian2.codegen.cpp_prefs import get_compiler_and_args
 
 from cortex_sim.errors import CardError
 from cortex_sim.simulation._compiler import COMPILER, WATCHED
-from cortex_sim.simulation._spiking_problem import Plan
+from cortex_sim.simulation._spiking_problem import SpikingProblem
 from cortex_sim.simulation.brian._calls import sentence_of
 from cortex_sim.simulation.brian._circuit import Circuit, assemble
 
@@ -38,7 +38,7 @@ REPORT = """
 """
 
 
-def write_program(plan: Plan, folder: Path) -> None:
+def write_program(plan: SpikingProblem, folder: Path) -> None:
     """Let Brian2 write and compile the program of a circuit's structure; leaves ``main`` and ``static_arrays`` in the folder.
 
     Raises:
@@ -54,7 +54,7 @@ def write_program(plan: Plan, folder: Path) -> None:
     _compile(folder, plan.model.name)
 
 
-def _generate(plan: Plan, folder: Path) -> None:
+def _generate(plan: SpikingProblem, folder: Path) -> None:
     b2.device.reinit()
     b2.device.activate(build_on_run=False)
     circuit = assemble(plan, compiled=True)
@@ -89,7 +89,7 @@ def _unite(folder: Path) -> None:
         (folder / f"united_{name}.cpp").write_text("\n".join(texts))
 
 
-def _loading(plan: Plan, circuit: Circuit) -> list[str]:
+def _loading(plan: SpikingProblem, circuit: Circuit) -> list[str]:
     lines = []
     for kind, group in circuit.groups.items():
         names = dict.fromkeys((*plan.shared(kind), *plan.spread(kind)), "parameters") | dict.fromkeys(plan.model.neurons[kind].start, "start")
@@ -106,7 +106,7 @@ def _loading(plan: Plan, circuit: Circuit) -> list[str]:
     return lines
 
 
-def _saving(plan: Plan, circuit: Circuit) -> list[str]:
+def _saving(plan: SpikingProblem, circuit: Circuit) -> list[str]:
     lines = ["using namespace brian;"]
     for kind, monitor in circuit.monitors.items():
         for name in ("i", "t"):

@@ -1,5 +1,5 @@
 """Forms of equations that are recognised and run faster than their text: leaky and gated networks."""
 
-from cortex_sim.runtime._doors import opened
+from cortex_sim.runtime.doors import opened
 
 __getattr__, __dir__, __all__ = opened(__name__, __file__)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cortex_sim.cards import Model
 from cortex_sim.errors import OptionError
-from cortex_sim.simulation._problem import Schedule
+from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation.torch._inputs import Inputs
 from cortex_sim.simulation.torch._twin import Twin
 
@@ -17,7 +17,7 @@ STEPS, AT_ONCE = 20, 1000  # points of the Gauss-Legendre rule; trials unrolled 
 
 
 def integrated_gradients(
-    model: Model, arrays: Mapping[str, ndarray], schedule: Schedule, output: Float[ndarray, " observed"], baseline: Float[ndarray, " observed"]
+    model: Model, arrays: Mapping[str, ndarray], schedule: Problem, output: Float[ndarray, " observed"], baseline: Float[ndarray, " observed"]
 ) -> tuple[Float[ndarray, "trial observed"], Float[ndarray, " trial"]]:
     r"""Attribute an output at the last bin to the initial rate of each observed unit.
 
@@ -59,7 +59,7 @@ def integrated_gradients(
     return found.detach().numpy(), missed.detach().numpy()
 
 
-def _started(twin: Twin, schedule: Schedule, observed: Float[Tensor, "trial observed"]) -> Float[Tensor, "trial state"]:
+def _started(twin: Twin, schedule: Problem, observed: Float[Tensor, "trial observed"]) -> Float[Tensor, "trial state"]:
     """State for observed rates, with its derivative: where the gain is inverted, that is one over the gain's slope."""
     if twin.model.initial is not None:
         return twin.encode(observed)

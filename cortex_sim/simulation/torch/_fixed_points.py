@@ -16,7 +16,11 @@ FIRST, SMALLEST, LARGEST = 1e-3, 1e-12, 1e12  # damping, relative to the mean sq
 
 
 def search(
-    model: Model, arrays: Mapping[str, ndarray], starts: Float[ndarray, "search state"], inputs: Mapping[str, Float[ndarray, " unit"]], *,
+    model: Model,
+    arrays: Mapping[str, ndarray],
+    starts: Float[ndarray, "search state"],
+    inputs: Mapping[str, Float[ndarray, " unit"]],
+    *,
     tolerance: float,
 ) -> tuple[Float[ndarray, "search state"], Float[ndarray, "search state"], Float[ndarray, "search state state"]]:
     r"""Minimise :math:`|F(x)|^2`, F the time derivative of the state, from many states by Levenberg-Marquardt steps.

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from cortex_sim.cards import scale
-from cortex_sim.simulation._problem import Noise, Schedule
+from cortex_sim.simulation._problem import Noise, Problem
 from cortex_sim.simulation.torch._body_kernel import step
 from cortex_sim.tasks.body import Moving
 
@@ -33,7 +33,13 @@ class Inputs:
     """
 
     def __init__(
-        self, twin: "Twin", schedule: Schedule, chosen: ndarray | None = None, *, first: int = 0, stop: int | None = None,
+        self,
+        twin: "Twin",
+        schedule: Problem,
+        chosen: ndarray | None = None,
+        *,
+        first: int = 0,
+        stop: int | None = None,
         noise: Mapping[str, Noise] | None = None,
     ) -> None:
         def tensor(array: ndarray) -> Tensor:

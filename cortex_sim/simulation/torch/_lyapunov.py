@@ -11,8 +11,13 @@ from cortex_sim.simulation.torch._twin import Twin
 
 
 def growths(
-    model: Model, arrays: Mapping[str, ndarray], state: Float[ndarray, " state"], directions: Float[ndarray, "state direction"], *,
-    blocks: int, steps: int,
+    model: Model,
+    arrays: Mapping[str, ndarray],
+    state: Float[ndarray, " state"],
+    directions: Float[ndarray, "state direction"],
+    *,
+    blocks: int,
+    steps: int,
 ) -> Iterator[Float[ndarray, " direction"]]:
     """Carry directions along a model's undriven trajectory and make them orthonormal again after every block.
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from numpy import ndarray
 
-from cortex_sim.simulation._problem import Noise, Schedule
+from cortex_sim.simulation._problem import Noise, Problem
 from cortex_sim.simulation.torch._inputs import Inputs
 from cortex_sim.simulation.torch._twin import Run, State, Twin
 
@@ -17,7 +17,7 @@ def spans(bins: int, length: int) -> list[slice]:
 
 
 def advance(
-    twin: Twin, schedule: Schedule, span: slice, state: State, noise: Mapping[str, Noise] | None = None, chosen: ndarray | None = None
+    twin: Twin, schedule: Problem, span: slice, state: State, noise: Mapping[str, Noise] | None = None, chosen: ndarray | None = None
 ) -> tuple[Run, Mapping[str, Noise]]:
     """Run the bins of a span; done twice from one state and one noise, it does the same twice.
 
@@ -38,7 +38,7 @@ def advance(
     return twin.unroll(state, inputs, schedule, first, stop), inputs.noise
 
 
-def runs(twin: Twin, schedule: Schedule, length: int = WINDOW) -> Iterator[tuple[slice, Run]]:
+def runs(twin: Twin, schedule: Problem, length: int = WINDOW) -> Iterator[tuple[slice, Run]]:
     """A schedule, a span of bins at a time; for use without gradient."""
     state, noise = twin.start(schedule), None
     for span in spans(schedule.task.bins, length):

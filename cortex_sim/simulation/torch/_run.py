@@ -9,13 +9,13 @@ from numpy import ndarray
 
 from cortex_sim.cards import Model
 from cortex_sim.simulation._dynamics import check_state
-from cortex_sim.simulation._problem import Schedule
+from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation.torch._pieces import runs
 from cortex_sim.simulation.torch._twin import Twin
-from cortex_sim.tasks.body import Course
+from cortex_sim.tasks.body import BodyTrajectory
 
 
-def run(schedule: Schedule) -> tuple[Float[ndarray, "trial time observed"], Course | None]:
+def run(schedule: Problem) -> tuple[Float[ndarray, "trial time observed"], BodyTrajectory | None]:
     """Integrate the model's equations in float64; nothing else is kept for longer than a piece.
 
     Returns:
@@ -23,14 +23,14 @@ def run(schedule: Schedule) -> tuple[Float[ndarray, "trial time observed"], Cour
     """
     twin, task = Twin(schedule.model, schedule.arrays, dtype=torch.float64), schedule.task
     found = np.empty((task.trials, task.bins, schedule.model.size("observed")))
-    courses: list[Course] = []
+    courses: list[BodyTrajectory] = []
     with torch.no_grad():
         for span, piece in runs(twin, schedule):
             found[:, span] = twin.observe(piece.rates).numpy()
             courses += [piece.course] if piece.course else []
     if not courses:
         return found, None
-    return found, Course(*(torch.cat(parts, dim=1).numpy() for parts in zip(*courses, strict=True)))
+    return found, BodyTrajectory(*(torch.cat(parts, dim=1).numpy() for parts in zip(*courses, strict=True)))
 
 
 def linearise(model: Model, arrays: Mapping[str, ndarray], state: Float[ndarray, " state"]) -> Float[ndarray, "state state"]:

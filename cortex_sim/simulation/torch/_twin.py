@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from cortex_sim.cards import MATHEMATICS, Model, first_passage, unit_values
-from cortex_sim.simulation._problem import Schedule
+from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation.forms import Gated, Leaky, coefficients, gated, recurrent_of
 from cortex_sim.simulation.torch._constraints import constraint_of
 from cortex_sim.simulation.torch._inputs import Inputs
 from cortex_sim.simulation.torch._leaky_kernel import LeakySteps
-from cortex_sim.tasks.body import Course
+from cortex_sim.tasks.body import BodyTrajectory
 
 State = Float[Tensor, "trial state"]
 STEEPNESS = 10.0  # beta of the surrogate derivative, per unit of what spike() is called with
@@ -30,7 +30,7 @@ class Run(NamedTuple):
     rates: Float[Tensor, "trial time unit"]
     states: Float[Tensor, "trial time state"] | None
     last: State
-    course: Course | None = None
+    course: BodyTrajectory | None = None
 
 
 class Twin(nn.Module):
@@ -85,7 +85,7 @@ class Twin(nn.Module):
         constraints: Any = self.parametrizations
         return constraints[name][0](*(raw.double() for raw in constraints[name].parameters()))
 
-    def start(self, schedule: Schedule) -> State:
+    def start(self, schedule: Problem) -> State:
         """State at the start of a schedule; through the encoder, where there is one, so that it can be learned."""
         if self.model.initial is None or schedule.task.initial is None:
             return self.tensor(schedule.start())
@@ -96,11 +96,11 @@ class Twin(nn.Module):
         assert self.model.initial is not None
         return linear(observed, getattr(self, self.model.initial.weights), getattr(self, self.model.initial.offset))
 
-    def forward(self, schedule: Schedule) -> Float[Tensor, "trial time unit"]:
+    def forward(self, schedule: Problem) -> Float[Tensor, "trial time unit"]:
         """Run a schedule and return the rates of the model's units at every bin."""
         return self.unroll(self.start(schedule), Inputs(self, schedule), schedule).rates
 
-    def unroll(self, state: State, inputs: Inputs, schedule: Schedule, first: int = 0, stop: int | None = None) -> Run:
+    def unroll(self, state: State, inputs: Inputs, schedule: Problem, first: int = 0, stop: int | None = None) -> Run:
         """Step a state through a schedule's inputs from one step to before another, and keep what is at the start of every bin."""
         steps = range(first, schedule.steps if stop is None else stop)
         if schedule.task.body or any(course[steps.start : steps.stop].any() for *_, course in schedule.clamps):
@@ -111,7 +111,7 @@ class Twin(nn.Module):
             return self._unroll_gated(self._gated, state, inputs, schedule, steps)
         return self.step_through(state, inputs, schedule, steps)
 
-    def step_through(self, state: State, inputs: Inputs, schedule: Schedule, steps: range) -> Run:
+    def step_through(self, state: State, inputs: Inputs, schedule: Problem, steps: range) -> Run:
         """The same by the equation text itself, one step after another, and with a body that moves beside it."""
         fixed, rates, states = self._fixed(), [], []
         size = len(self.equations.states) * self.model.units
@@ -132,7 +132,7 @@ class Twin(nn.Module):
             return Run(*kept, state)
         return Run(*kept, torch.cat([state, moving.state], dim=1), moving.course)
 
-    def _unroll_leaky(self, state: State, inputs: Inputs, schedule: Schedule, steps: range) -> Run:
+    def _unroll_leaky(self, state: State, inputs: Inputs, schedule: Problem, steps: range) -> Run:
         """The same of a leaky network, whose steps are known in closed form."""
         name, fixed = self.equations.state, self._fixed() | {"t": 0.0, "i": None}
 
@@ -154,7 +154,7 @@ class Twin(nn.Module):
         kept = slice(-steps.start % schedule.every, None, schedule.every)
         return Run(rates[kept].transpose(0, 1), states[kept].transpose(0, 1), last)
 
-    def _unroll_gated(self, form: Gated, state: State, inputs: Inputs, schedule: Schedule, steps: range) -> Run:
+    def _unroll_gated(self, form: Gated, state: State, inputs: Inputs, schedule: Problem, steps: range) -> Run:
         """The same of a gated network, by torch's own kernel."""
         u = inputs.channels(steps)
         if u is None:
@@ -184,7 +184,7 @@ class Twin(nn.Module):
             return rates
         return linear(rates, getattr(self, readout.weights), getattr(self, readout.offset))
 
-    def made(self, run: Run, schedule: Schedule) -> Float[Tensor, "trial time output"]:
+    def made(self, run: Run, schedule: Problem) -> Float[Tensor, "trial time output"]:
         """What counts of a run: observed rates, or what the task's body makes of them."""
         if (body := schedule.task.body) is None or run.course is None:
             return self.observe(run.rates)
@@ -231,7 +231,7 @@ class Twin(nn.Module):
         return now + velocity * torch.where(slope == 0, dt, exact)
 
 
-def _clamped(rate: State, schedule: Schedule, step: int) -> State:
+def _clamped(rate: State, schedule: Problem, step: int) -> State:
     for gain, rows, wanted, course in schedule.clamps:
         if course[step]:
             G, C, z = (torch.tensor(array, dtype=rate.dtype, device=rate.device) for array in (gain, rows, wanted))

@@ -84,8 +84,16 @@ class Found:
 
 
 def search(
-    objective: Objective, space: Mapping[str, Parameter], *, trials: int, folds: int, seed: int, folder: Path, name: str = "search",
-    key: str = "", jobs: int = 1,
+    objective: Objective,
+    space: Mapping[str, Parameter],
+    *,
+    trials: int,
+    folds: int,
+    seed: int,
+    folder: Path,
+    name: str = "search",
+    key: str = "",
+    jobs: int = 1,
 ) -> Found:
     """Look for the setting with the highest mean score over folds: tree-structured Parzen estimator, median pruning between folds.
 

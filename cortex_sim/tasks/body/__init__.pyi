@@ -4,9 +4,9 @@ from cortex_sim.tasks.body._arm import Arm as Arm
 from cortex_sim.tasks.body._body import Body as Body
 from cortex_sim.tasks.body._body import Movement as Movement
 from cortex_sim.tasks.body._body import Posture as Posture
-from cortex_sim.tasks.body._load import KINDS as KINDS
+from cortex_sim.tasks.body._load import LOAD_KINDS as LOAD_KINDS
 from cortex_sim.tasks.body._load import Load as Load
-from cortex_sim.tasks.body._moving import Course as Course
+from cortex_sim.tasks.body._moving import BodyTrajectory as BodyTrajectory
 from cortex_sim.tasks.body._moving import Moving as Moving
-from cortex_sim.tasks.body._muscles import NAMES as NAMES
+from cortex_sim.tasks.body._muscles import MUSCLE_NAMES as MUSCLE_NAMES
 from cortex_sim.tasks.body._standard import REACHING as REACHING

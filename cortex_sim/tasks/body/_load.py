@@ -9,7 +9,7 @@ from numpy import ndarray
 
 from cortex_sim.errors import PlantError
 
-KINDS = ("force", "torque", "field")
+LOAD_KINDS = ("force", "torque", "field")
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Load:
     name: str = "load"
 
     def __post_init__(self) -> None:
-        given = {kind: array for kind in KINDS if (array := getattr(self, kind)) is not None}
+        given = {kind: array for kind in LOAD_KINDS if (array := getattr(self, kind)) is not None}
         if not given:
             raise PlantError(f"{self.name}: no force, torque or field is given; give one of them.")
         for kind, array in given.items():
@@ -45,8 +45,8 @@ class Load:
     @property
     def trials(self) -> int:
         """Number of trials."""
-        return next(len(array) for kind in KINDS if (array := getattr(self, kind)) is not None)
+        return next(len(array) for kind in LOAD_KINDS if (array := getattr(self, kind)) is not None)
 
     def each(self, change: Callable[[Any], Any]) -> Self:
         """The same with every array that is given changed."""
-        return replace(self, **{kind: change(array) for kind in KINDS if (array := getattr(self, kind)) is not None})
+        return replace(self, **{kind: change(array) for kind in LOAD_KINDS if (array := getattr(self, kind)) is not None})

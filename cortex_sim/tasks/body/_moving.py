@@ -13,7 +13,7 @@ from cortex_sim.tasks.body._load import Load
 Step = Callable[[Body, Posture, Any, float, Any], Posture]
 
 
-class Course(NamedTuple):
+class BodyTrajectory(NamedTuple):
     """What a body went through: postures at the bins that were kept, and the commands of every step."""
 
     postures: Any
@@ -65,9 +65,9 @@ class Moving:
         self._feel()
 
     @property
-    def course(self) -> Course:
+    def course(self) -> BodyTrajectory:
         """What was kept so far."""
-        return Course(self._xp.stack(self.postures, 1), self._xp.stack(self.commands, 1))
+        return BodyTrajectory(self._xp.stack(self.postures, 1), self._xp.stack(self.commands, 1))
 
     @classmethod
     def replay(cls, body: Body, commands: Float[ndarray, "trial time command"], dt: float, loads: Sequence[Load] = ()) -> ndarray:
@@ -112,5 +112,3 @@ class Moving:
     def _feel(self) -> None:
         if self.body.sensors:
             self._felt.append(self.body.felt(self._posture, self._xp))
-
-

@@ -16,7 +16,7 @@ from numpy import ndarray
 from cortex_sim.errors import PlantError
 from cortex_sim.tasks.body._arm import DEGREE
 
-NAMES = ("shoulder flexor", "shoulder extensor", "elbow flexor", "elbow extensor", "biarticular flexor", "biarticular extensor")
+MUSCLE_NAMES = ("shoulder flexor", "shoulder extensor", "elbow flexor", "elbow extensor", "biarticular flexor", "biarticular extensor")
 BENT = -0.9  # least bend of the curve of shortening; at -1 it has a pole
 SHORTEST, LONGEST = 0.2, 1.9  # of the optimal length: where the factors end
 

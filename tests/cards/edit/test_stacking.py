@@ -11,7 +11,7 @@ from cortex_sim.cards import catalogue
 from cortex_sim.cards._model import Model, read_card
 from cortex_sim.cards.edit._stacking import stacked
 from cortex_sim.errors import CardError, OptionError
-from cortex_sim.fitting._options import Lesson, Options
+from cortex_sim.fitting._options import Options, TrainingData
 from cortex_sim.fitting._training import train
 from cortex_sim.simulation._simulate import simulate
 from cortex_sim.tasks._task import BIN, Drive, Task
@@ -141,7 +141,7 @@ def test_layers_are_joined_by_weights_that_learn_even_where_those_of_the_channel
 def test_every_layer_of_a_stack_learns_what_another_stack_does() -> None:
     asked, wanted = task(), simulate(stack("gru"), task()).rate
     model = stacked(catalogue.load("gru"), 2).with_arrays({}, units=12, observed=OBSERVED, channels=CHANNELS)
-    lesson = Lesson(asked, wanted, wanted.std(axis=(0, 1)))
+    lesson = TrainingData(asked, wanted, wanted.std(axis=(0, 1)))
     course = train(model, lesson, lesson, options=Options(epochs=80, rate=2e-2, patience=80), seed=0)
     assert course.best < 0.1 * course.train[0]
     assert all(not np.array_equal(array, course.arrays[name]) for name, array in model.arrays().items())

@@ -17,7 +17,7 @@ from cortex_sim.cards import catalogue
 from cortex_sim.cards.spiking._model import SpikingModel, read_spiking
 from cortex_sim.cards.spiking._tables import Distribution
 from cortex_sim.errors import CardError, TaskError
-from cortex_sim.simulation._spiking_problem import Plan
+from cortex_sim.simulation._spiking_problem import SpikingProblem
 from cortex_sim.tasks._task import Drive, spontaneous
 from cortex_sim.trials._trials import Trials
 
@@ -153,7 +153,7 @@ def test_downscaling_keeps_the_mean_and_the_variance_of_the_input() -> None:
     """Mean w K nu and variance w^2 K nu at full-scale rates, constant included, are those of the full circuit."""
     full = load("potjans_diesmann_2014").changed(scale=1.0)
     small = full.changed(scale=0.04)
-    whole, part = (Plan(model, spontaneous(0.02)) for model in (full, small))
+    whole, part = (SpikingProblem(model, spontaneous(0.02)) for model in (full, small))
     tau = full.neurons["lif"].parameters["tau_syn"].si
     edges = np.cumsum([0] + [small.size(name) for name in small.populations])
     for number, name in enumerate(full.populations):
@@ -188,12 +188,12 @@ def test_a_task_that_does_not_fit_is_refused() -> None:
         return replace(task, drives=(Drive(np.zeros((1, size)), np.zeros(task.steps), "push", into=into),))
 
     with pytest.raises(TaskError, match="push is for 7 units; input 'drive' of pair is heard by 40"):
-        Plan(model, driven(7))
+        SpikingProblem(model, driven(7))
     with pytest.raises(TaskError, match="push goes to the input 'driv', which pair lacks. Did you mean 'drive'?"):
-        Plan(model, driven(40, "driv"))
+        SpikingProblem(model, driven(40, "driv"))
     with pytest.raises(TaskError, match="recording 'x' is no recorded input of pair"):
         from dataclasses import replace
 
-        Plan(model, replace(task, recordings={"x": Trials.from_arrays(np.zeros((1, 2, 1)), np.array([0.0, 0.01]))}))
+        SpikingProblem(model, replace(task, recordings={"x": Trials.from_arrays(np.zeros((1, 2, 1)), np.array([0.0, 0.01]))}))
     with pytest.raises(TaskError, match=r"dt 0\.3 ms should divide the task's 1 ms grid"):
-        Plan(SpikingModel.model_validate(CARD | {"name": "pair", "dt": table(0.3, "ms")}), task)
+        SpikingProblem(SpikingModel.model_validate(CARD | {"name": "pair", "dt": table(0.3, "ms")}), task)

@@ -8,7 +8,7 @@ import xarray as xr
 from cortex_sim.cards import catalogue
 from cortex_sim.cards._equations import Equations
 from cortex_sim.cards._model import Model
-from cortex_sim.simulation._problem import Schedule
+from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation.forms._gated import gated
 from cortex_sim.simulation.torch._inputs import Inputs
 from cortex_sim.simulation.torch._twin import Twin
@@ -33,7 +33,7 @@ def test_the_kernel_and_its_derivatives_are_those_of_the_equation_text(name: str
     model = card(name)
     rng = np.random.default_rng(1)
     arrays = {key: array + rng.normal(size=array.shape) for key, array in model.arrays().items()}  # biases that differ between units too
-    schedule, results = Schedule(model, arrays, heard()), []
+    schedule, results = Problem(model, arrays, heard()), []
     for kernel in (True, False):
         twin = Twin(model, arrays)
         start = torch.tensor(np.random.default_rng(2).normal(size=(TRIALS, UNITS * len(model.parsed.states))), requires_grad=True)
@@ -54,12 +54,12 @@ def test_the_kernel_and_its_derivatives_are_those_of_the_equation_text(name: str
 def test_a_push_goes_through_the_text_and_a_task_without_channels_through_the_kernel(name: str) -> None:
     model = card(name)
     push = Drive(np.ones((TRIALS, 2)), (np.arange(10 * BINS) >= 50).astype(float))
-    pushed, free = (Twin(model, model.arrays())(Schedule(model, model.arrays(), heard(drives))).detach() for drives in ((push,), ()))
+    pushed, free = (Twin(model, model.arrays())(Problem(model, model.arrays(), heard(drives))).detach() for drives in ((push,), ()))
     torch.testing.assert_close(pushed[:, :6], free[:, :6], rtol=1e-12, atol=1e-12)
     assert (pushed[:, 6:] - free[:, 6:]).abs().min() > 1e-6
     deaf = model.with_arrays({}, channels=0)
     quiet = Twin(deaf, deaf.arrays())
-    schedule = Schedule(deaf, deaf.arrays(), heard(silent=True))
+    schedule = Problem(deaf, deaf.arrays(), heard(silent=True))
     start = torch.ones(TRIALS, UNITS * len(model.parsed.states), dtype=torch.float64)
     run, slow = quiet.unroll(start, Inputs(quiet, schedule), schedule), quiet.step_through(start, Inputs(quiet, schedule), schedule, range(BINS))
     assert run.states is None

@@ -8,7 +8,7 @@ import pytest
 from cortex_sim.cards import catalogue
 from cortex_sim.cards._model import Model
 from cortex_sim.errors import OptionError
-from cortex_sim.simulation._problem import Schedule
+from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation._simulate import simulate
 from cortex_sim.simulation.torch._attribution import integrated_gradients
 from cortex_sim.tasks._task import free_run
@@ -22,7 +22,7 @@ def states(seed: int = 0) -> np.ndarray:
 
 def attributed(model: Model, initial: np.ndarray, w: np.ndarray, baseline: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     task = free_run(initial, 0.1)
-    found, missed = integrated_gradients(model, model.arrays(), Schedule(model, model.arrays(), task), w, baseline)
+    found, missed = integrated_gradients(model, model.arrays(), Problem(model, model.arrays(), task), w, baseline)
     return found, missed, simulate(model, task).rate[:, -1] @ w - simulate(model, free_run(baseline, 0.1)).rate[0, -1] @ w
 
 

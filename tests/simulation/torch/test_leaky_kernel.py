@@ -10,7 +10,7 @@ import xarray as xr
 from cortex_sim.cards import catalogue
 from cortex_sim.cards._model import Model
 from cortex_sim.fitting._start import one_unit_each
-from cortex_sim.simulation._problem import Schedule
+from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation.forms._leaky import Leaky, recurrent_of
 from cortex_sim.simulation.torch._inputs import Inputs
 from cortex_sim.simulation.torch._leaky_kernel import LeakySteps
@@ -28,12 +28,12 @@ def card(name: str, **changes: Any) -> Model:
     return model.with_arrays({}, units=UNITS, observed=observed, channels=3, **changes)
 
 
-def lesson(model: Model, clamps: tuple[Clamp, ...] = ()) -> Schedule:
+def lesson(model: Model, clamps: tuple[Clamp, ...] = ()) -> Problem:
     rng = np.random.default_rng(0)
     channels = xr.DataArray(rng.normal(size=(TRIALS, 10 * BINS, 3)), dims=("trial", "step", "channel"))
     drive = Drive(rng.normal(size=(TRIALS, model.size("observed"))), (np.arange(10 * BINS) < 30).astype(float))
     task = Task("lesson", 0.0, 0.01 * BINS, np.arange(TRIALS), channels=channels, drives=(drive,), clamps=clamps)
-    return Schedule(model, model.arrays(), task, seed=3)
+    return Problem(model, model.arrays(), task, seed=3)
 
 
 def results(model: Model, fast: bool, first: int = 0, stop: int | None = None) -> dict[str, torch.Tensor]:

@@ -13,10 +13,10 @@ from cortex_sim.cards import catalogue
 from cortex_sim.cards._model import Model
 from cortex_sim.errors import TaskError
 from cortex_sim.fitting import _training as training
-from cortex_sim.fitting._options import Lesson, Options
+from cortex_sim.fitting._options import Options, TrainingData
 from cortex_sim.fitting._training import train
 from cortex_sim.simulation._dynamics import rate_of
-from cortex_sim.simulation._problem import Schedule
+from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation._simulate import simulate
 from cortex_sim.simulation.torch._run import linearise
 from cortex_sim.simulation.torch._twin import Twin
@@ -128,7 +128,7 @@ def test_the_gated_card_is_torchs_own_gru() -> None:
 @pytest.mark.parametrize("name", [name for name in STUDENTS if "spike(" not in CARDS[name].equations])  # a step has another slope by design
 def test_gradients_equal_finite_differences(name: str) -> None:
     model = small(name)
-    twin, schedule = Twin(model, model.arrays()), Schedule(model, model.arrays(), busy_task(model))
+    twin, schedule = Twin(model, model.arrays()), Problem(model, model.arrays(), busy_task(model))
     weights = torch.tensor(np.random.default_rng(2).normal(size=(TRIALS, schedule.task.bins, model.size("observed"))))
     parameters = dict(twin.named_parameters())
     (weights * twin.observe(twin(schedule))).sum().backward()
@@ -170,7 +170,7 @@ def test_a_linearised_step_of_two_variables_has_its_closed_form(linear_circuit: 
 @pytest.mark.parametrize("optimiser", [torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW])
 def test_dales_law_survives_every_step_of_every_optimiser(optimiser: type[torch.optim.Optimizer]) -> None:
     model = small("leaky_dale")
-    twin, schedule = Twin(model, model.arrays()), Schedule(model, model.arrays(), busy_task(model))
+    twin, schedule = Twin(model, model.arrays()), Problem(model, model.arrays(), busy_task(model))
     np.testing.assert_array_equal(twin.arrays()["W"], model.arrays()["W"])
     teacher, flips = optimiser(twin.parameters(), lr=0.3, weight_decay=0.1), 0
     for _ in range(30):
@@ -184,14 +184,14 @@ def test_dales_law_survives_every_step_of_every_optimiser(optimiser: type[torch.
     assert flips > 0  # raw values did cross zero, so the law was put to the test
 
 
-def lessons(trials: int = 12) -> tuple[Lesson, Lesson]:
+def lessons(trials: int = 12) -> tuple[TrainingData, TrainingData]:
     """Rates of another network of the same class on random starts and pushes, for training and for validation."""
     rng, teacher, made = np.random.default_rng(7), small("leaky_tanh", seed=8, channels=0), []
     for _ in range(2):
         drive = Drive(rng.normal(size=(trials, UNITS)), np.ones(150))
         task = Task("lesson", 0.0, 0.15, np.arange(trials), initial=rng.uniform(-0.3, 0.3, (trials, UNITS)), drives=(drive,))
         rates = simulate(teacher, task).rate
-        made.append(Lesson(replace(task, initial=rates[:, 0]), rates, rates.std(axis=(0, 1))))
+        made.append(TrainingData(replace(task, initial=rates[:, 0]), rates, rates.std(axis=(0, 1))))
     return made[0], made[1]
 
 
@@ -207,7 +207,7 @@ def same(a: dict[str, ndarray], b: dict[str, ndarray]) -> bool:
     return a.keys() == b.keys() and all(a[name].tobytes() == b[name].tobytes() for name in a)
 
 
-def check_loss(student: Model, arrays: dict[str, ndarray], lesson: Lesson) -> float:
+def check_loss(student: Model, arrays: dict[str, ndarray], lesson: TrainingData) -> float:
     """The loss as its definition says, by an ordinary simulation."""
     rates = simulate(student.with_arrays(arrays), lesson.task).rate
     return float((((rates - lesson.rates) / lesson.scale) ** 2).mean())
@@ -269,7 +269,7 @@ def test_a_loss_that_is_not_finite_ends_training_with_finite_weights(linear_circ
     W = linear_circuit(np.eye(3)).projections["W"].model_copy(update={"learn": True})
     student = linear_circuit(np.eye(3) * 0.5, dt=0.01, kind="rnn", projections={"W": W.model_dump()})
     task = Task("fall", 0.0, 0.3, np.arange(6), initial=np.random.default_rng(0).normal(size=(6, 3)))
-    lesson = Lesson(task, np.ones((6, 30, 3)), np.ones(3))
+    lesson = TrainingData(task, np.ones((6, 30, 3)), np.ones(3))
     course = train(student, lesson, lesson, options=Options(epochs=20, rate=1e6), seed=0)
     assert course.epoch == 2 and not np.isfinite(course.train[-1])
     assert all(np.isfinite(array).all() for array in course.arrays.values())

@@ -21,15 +21,17 @@ def opened(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], 
     for node in ast.parse(Path(file).with_suffix(".pyi").read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ImportFrom) and node.module:
             homes |= {alias.asname or alias.name: (node.module, alias.name) for alias in node.names}
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Name):
+            homes |= {target.id: homes[node.value.id] for target in node.targets if isinstance(target, ast.Name)}
     names = sorted(homes)
 
     def find(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         module, original = homes[name]
-        try:
-            return getattr(importlib.import_module(module), original)
-        except AttributeError:
-            return importlib.import_module(f"{module}.{original}")
+        if module == package:
+            return importlib.import_module(f"{package}.{original}")
+        home = importlib.import_module(module)
+        return getattr(home, original) if hasattr(home, original) else importlib.import_module(f"{module}.{original}")
 
     return find, lambda: names, names
