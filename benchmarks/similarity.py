@@ -6,7 +6,7 @@ import numpy as np
 from _measure import alternate, write
 
 from cortex_sim import load
-from cortex_sim.analysis._preparation import reaches
+from cortex_sim.analysis._preparation import delayed_reaches
 from cortex_sim.comparison import _dsa as dsa
 from cortex_sim.comparison._table import MEASURES, table
 
@@ -15,7 +15,7 @@ CONDITIONS, NULLS, RANKS = 27, 200, (6, 12, 20)
 
 def main():
     circuit = load("hennequin_2014")
-    (side,) = reaches(circuit, (CONDITIONS,), seed=0)
+    (side,) = delayed_reaches(circuit, (CONDITIONS,), seed=0)
     rates, rng = side.trials.rate, np.random.default_rng(0)
     copy = rates + 0.1 * rates.std() * rng.standard_normal((CONDITIONS, rates.shape[1], 1)) @ rng.standard_normal((1, circuit.units))
     runs = {f"table of {len(MEASURES)} measures, {NULLS} surrogates each": lambda: table(rates, copy, 0.01, name="copy", split="all", nulls=NULLS)}

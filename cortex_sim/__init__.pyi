@@ -11,6 +11,7 @@ from cortex_sim import simulation as simulation
 from cortex_sim import statistics as statistics
 from cortex_sim import tasks as tasks
 from cortex_sim import trials as trials
+from cortex_sim.analysis import reaches as reaches
 from cortex_sim.cards import Model as Model
 from cortex_sim.cards import SpikingModel as SpikingModel
 from cortex_sim.cards import edit as edit

@@ -62,7 +62,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     seconds: dict[str, float] = {}
     model = model.with_arrays({}, units=min(model.units, 30)) if smoke and not model.weights else model
     with cs.timed(seconds, "circuit"):
-        practice, asked = cs.analysis.reaches(model, (SMALL if smoke else PRACTICE, ASKED), seed=seed)
+        practice, asked = cs.analysis.delayed_reaches(model, (SMALL if smoke else PRACTICE, ASKED), seed=seed)
     with cs.timed(seconds, "training"):
         students = {
             name: (cs.fitting.with_time_constant_of(cs.load(card), model), options)
@@ -306,7 +306,7 @@ def _pictures(
             "axes are counted.",
         ),
         "flow": cs.Picture(
-            along(np.array(MOMENTS), along, ylabel="distance of the slowest modes (1/s)", event="the go cue"),
+            cs.figures.along(np.array(MOMENTS), along, ylabel="distance of the slowest modes (1/s)", event="the go cue"),
             "The linearised flow along the reach", "Mean distance of each student's slowest eigenvalues from the circuit's at the same moment.",
         ),
         "attribution": cs.Picture(

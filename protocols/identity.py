@@ -96,7 +96,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
 
 def _circuits(model: cs.Model, conditions: int, seed: int) -> dict[str, cs.Trials]:
     """What the circuit does from its prepared states, and what two others do from there."""
-    (side,) = cs.analysis.reaches(model, (conditions,), seed=seed)
+    (side,) = cs.analysis.delayed_reaches(model, (conditions,), seed=seed)
     recurrent = next(iter(model.parsed.called() & model.projections.keys()))
     values = {name: part.model_dump() for name, part in model.parameters.items()}
     values["tau"]["value"] /= FASTER

@@ -92,7 +92,7 @@ class LowRank:
     def connections(self, model: cs.Model, *, effective: bool) -> tuple[ndarray, ndarray]:
         """True and found, as they are or as far as activity explores them."""
         pair = [one.arrays() for one in (self.circuit, model)]
-        return tuple(effective(a["P"], a["W_in"], 1) if effective else a["P"] for a in pair)  # type: ignore[return-value]
+        return tuple(cs.measures.effective_connectivity(a["P"], a["W_in"], 1) if effective else a["P"] for a in pair)  # type: ignore[return-value]
 
 
 def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
@@ -329,7 +329,7 @@ def _pictures(found: Mapping[str, Sequence[Regional]], low: Sequence[LowRank]) -
             "region comes from the other two.",
         ),
         "currents": cs.Picture(
-            clouds(sent, xlabel="true current", ylabel="inferred current"),
+            cs.figures.clouds(sent, xlabel="true current", ylabel="inferred current"),
             "Currents from B to A",
             "A dot: one unit of A at one moment, in one circuit; dashed: equality. Currents have the unit of the state, 1.",
         ),
@@ -339,7 +339,7 @@ def _pictures(found: Mapping[str, Sequence[Regional]], low: Sequence[LowRank]) -
             "What is left of the variance of each unit while it is being corrected. Thin: circuits.",
         ),
         "low_rank": cs.Picture(
-            clouds(clouds, xlabel="true connection", ylabel="inferred connection"),
+            cs.figures.clouds(clouds, xlabel="true connection", ylabel="inferred connection"),
             "Connections of a circuit of rank one",
             "A dot: one pair of units. Effective: without the part that its own outputs and input vectors do not span.",
         ),

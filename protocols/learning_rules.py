@@ -271,11 +271,11 @@ def _pictures(
             "back, one of the others forward only; those of force and full_force correct the weights every second bin.",
         ),
         "hands": cs.Picture(
-            cs.figures.hand_paths({name: hands[name][at].rate for name, at in middle.items()}, wanted.rate), "Held-out reaches",
+            cs.figures.hand_paths_by_rule({name: hands[name][at].rate for name, at in middle.items()}, wanted.rate), "Held-out reaches",
             "Of the network with the median error under each rule; dashed: what was asked for.",
         ),
         "learning": cs.Picture(
-            cs.figures.learning_pictures({name: [one.validation for one in each] for name, each in taught.items()}), "Learning curves",
+            cs.figures.learning_by_rule({name: [one.validation for one in each] for name, each in taught.items()}), "Learning curves",
             "Error on the validation directions. Thin: networks; thick: the median.",
         ),
         "scores": cs.Picture(

@@ -88,7 +88,7 @@ def run(
 def lesson(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> tuple[cs.Model, cs.Trials, cs.Task, cs.Options]:
     """A student, the reaches it practises, and the options, for searching better options."""
     model = _small(model) if smoke else model
-    practice, _ = cs.analysis.reaches(model, (SMALL if smoke else PRACTICE, ASKED), seed=seed)
+    practice, _ = cs.analysis.delayed_reaches(model, (SMALL if smoke else PRACTICE, ASKED), seed=seed)
     card, options = TAUGHT["hidden units"]
     return cs.fitting.with_time_constant_of(cs.load(card), model), practice.trials, practice.task, options
 
@@ -115,7 +115,7 @@ def match_circuit(model: cs.Model, names: Iterable[str], seed: int, smoke: bool)
     with cs.timed(seconds, "simulation"):
         practised, draws = (SMALL, 1) if smoke else (PRACTICE, DRAWS)
         reaching = _exam(
-            model, f"{ASKED} held-out reaches", cs.analysis.reaches(model, (practised, ASKED), seed=seed, preferred=preferred), draws, seed
+            model, f"{ASKED} held-out reaches", cs.analysis.delayed_reaches(model, (practised, ASKED), seed=seed, preferred=preferred), draws, seed
         )
         spanning = _exam(model, f"{ASKED} held-out states that span state space", _free_runs(model, preferred, practised, seed), draws, seed)
     with cs.timed(seconds, "training"):
@@ -132,12 +132,14 @@ def match_circuit(model: cs.Model, names: Iterable[str], seed: int, smoke: bool)
         scores = cs.Comparison(())
         for name, exam in exams.items():
             spread = np.ptp(exam.practice.trials.rate, axis=(0, 1))
-            setting = cs.measures.Setting(name, exam.split, seed, TURNING, spread, 20 if smoke else cs.measures.NULLS)
-            scores += cs.compare(exam.asked.trials, copies[name], training=exam.practice.trials, setting=setting)
-            scores += cs.Comparison(
-                tuple(cs.compare_responses(kind, exam.responses[kind], found[name][kind], setting=setting) for kind in exam.pushes)
+            shared = {"name": name, "split": exam.split, "seed": seed, "nulls": 20 if smoke else cs.measures.NULLS}
+            scores += cs.compare(
+                exam.asked.trials, copies[name], training=exam.practice.trials, window=TURNING, spread=spread, **shared
             )
-            scores += cs.Comparison((cs.measures.compare_spectra(flows["teacher"], fitted[name].model, setting=setting),))
+            scores += cs.Comparison(
+                tuple(cs.measures.response_score(kind, exam.responses[kind], found[name][kind], **shared) for kind in exam.pushes)
+            )
+            scores += cs.Comparison((cs.measures.compare_spectra(flows["teacher"], fitted[name].model, name=name, seed=seed),))
     shown = {name: copy for name, copy in copies.items() if name != CONTROL}
     spread, time = np.ptp(reaching.practice.trials.rate, axis=(0, 1)), reaching.asked.trials.time
     pictures = cs.figures.activity_pictures(
@@ -188,8 +190,8 @@ def match_recording(path: Path, names: Iterable[str], seed: int, smoke: bool) ->
         training = [cortex.select(np.delete(everyone, fold)) for fold in everyone]
         spread, scores = np.ptp(whole.rate, axis=(0, 1)), cs.Comparison(())
         for name, copy in copies.items():
-            setting = cs.measures.Setting(name, "each condition held out once", seed, RECORDED_TURNING, spread, 20 if smoke else cs.measures.NULLS)
-            scores += cs.compare(cortex, copy, training=training, setting=setting)
+            shared = {"name": name, "split": "each condition held out once", "seed": seed, "nulls": 20 if smoke else cs.measures.NULLS}
+            scores += cs.compare(cortex, copy, training=training, window=RECORDED_TURNING, spread=spread, **shared)
     first = {name: fitted[f"{name}, fold 1"] for name in copies if f"{name}, fold 1" in fitted}
     pictures = cs.figures.activity_pictures(
         tuple(scores), cortex, copies, measures=ACTIVITY, spread=spread, window=RECORDED_TURNING, event="movement onset"

@@ -173,8 +173,8 @@ def _as_measured(rates: cs.Trials, repeats: int, seed: int) -> cs.Trials:
 def _compared(teacher: cs.Trials, copies: Mapping[str, cs.Trials], practice: cs.Trials, seed: int, nulls: int) -> cs.Comparison:
     spread, found = np.ptp(practice.rate, axis=(0, 1)), cs.Comparison(())
     for name, copy in copies.items():
-        setting = cs.measures.Setting(name, f"{len(teacher.rate)} held-out conditions, measured alike", seed, TURNING, spread, nulls)
-        found += cs.compare(teacher, copy, training=practice, setting=setting)
+        split = f"{len(teacher.rate)} held-out conditions, measured alike"
+        found += cs.compare(teacher, copy, training=practice, name=name, split=split, window=TURNING, spread=spread, seed=seed, nulls=nulls)
     return found
 
 

@@ -127,7 +127,7 @@ def _connections(seed: int) -> dict[str, np.ndarray]:
 
 def _cells(name: str, circuit: cs.Model, shares: Iterable[float], seed: int, practice: int) -> list[cs.measures.Cell]:
     """Reaches and pushes of one circuit, seen in full and in part, as rates and as spikes."""
-    taught, asked = cs.analysis.reaches(circuit, (practice, ASKED), seed=seed)
+    taught, asked = cs.analysis.delayed_reaches(circuit, (practice, ASKED), seed=seed)
     order = np.random.default_rng(np.random.SeedSequence((seed, SEEN))).permutation(circuit.units)
     spread, rest = (
         float(np.median(taught.trials.rate.std(axis=(0, 1)))),

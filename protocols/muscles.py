@@ -229,7 +229,7 @@ def _pictures(scores: list[cs.Score], found: Mapping[str, list[Reading]], task: 
             f"The plane with the fastest rotation, {TURNING[0] * 1e3:g} to {TURNING[1] * 1e3:g} ms after the go cue; first seed.",
         ),
         "tangling": cs.Picture(
-            curves(time * 1e3, {name: np.log10(line) for name, line in curves.items()}, xlabel="time from go cue (ms)",
+            cs.figures.curves(time * 1e3, {name: np.log10(line) for name, line in curves.items()}, xlabel="time from go cue (ms)",
                            ylabel="log10 of tangling (1/s²)"),
             "Tangling", "90th percentile over conditions, first seed. A system that drives itself should be less tangled than what it drives.",
         ),

@@ -51,7 +51,7 @@ class Reading:
     task: cs.Task
     movement: cs.body.Movement
     unseen: tuple[cs.Task, cs.body.Movement] | None
-    cs.figures.pushed: cs.body.Movement
+    pushed: cs.body.Movement
     replayed: cs.body.Movement
     rates: cs.Trials
 

@@ -70,7 +70,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: str |
     recorded = None if recording is None else _recorded(Path(recording))
     model = model.with_arrays({}, units=min(model.units, 30)) if smoke and not model.weights else model
     with cs.timed(seconds, "circuit"):
-        practice, asked = cs.analysis.reaches(model, SMALL if smoke else (PRACTICE, ASKED), seed=seed)
+        practice, asked = cs.analysis.delayed_reaches(model, SMALL if smoke else (PRACTICE, ASKED), seed=seed)
     with cs.timed(seconds, "training"):
         jobs = {OWN: cs.fitting.Job(cs.fitting.own_class(model), practice.trials, practice.task, seed, cs.Options(epochs=0))}
         for name, (card, options) in STUDENTS.items():

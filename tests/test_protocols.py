@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import kendalltau
 
 from cortex_sim import Report, load, simulate
-from cortex_sim.analysis._preparation import reaches, resting_state
+from cortex_sim.analysis._preparation import delayed_reaches, resting_state
 from cortex_sim.cards import catalogue
 from cortex_sim.simulation._dynamics import flow
 from cortex_sim.tasks._task import BIN
@@ -81,7 +81,7 @@ def test_mechanism_ranks_by_kendalls_tau() -> None:
 def test_mechanism_pushes_a_circuit_through_its_own_input_as_far_as_it_tells_the_students(name: str) -> None:
     module = catalogue.protocol("mechanism")
     circuit = module._circuits(load(module.MODEL), 0)[name]
-    (side,) = reaches(circuit, (2,), seed=0)
+    (side,) = delayed_reaches(circuit, (2,), seed=0)
     seen, rest = np.arange(0, circuit.units, 2), resting_state(circuit)
     spread = side.trials.rate.std(axis=(0, 1))[seen]
     told = module._pushed(circuit, side.seen(seen).task, spread, rest[seen], 0)[0].drives[-1].pattern

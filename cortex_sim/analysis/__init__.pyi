@@ -30,6 +30,7 @@ from cortex_sim.analysis._preparation import STATE_SD as STATE_SD
 from cortex_sim.analysis._preparation import Preferred as Preferred
 from cortex_sim.analysis._preparation import Side as Side
 from cortex_sim.analysis._preparation import currents_for as currents_for
+from cortex_sim.analysis._preparation import delayed_reaches as delayed_reaches
 from cortex_sim.analysis._preparation import holding_currents as holding_currents
 from cortex_sim.analysis._preparation import mixtures as mixtures
 from cortex_sim.analysis._preparation import preferred_states as preferred_states

@@ -178,12 +178,35 @@ def currents_for(
     return elementwise.find_root(missing, found.bracket, args=places).x.reshape(linear.shape)
 
 
-def reaches(model: Model, counts: Sequence[int], *, seed: int, preferred: Preferred | None = None) -> list[Side]:
+def reaches(model: Model, *, training: int, test: int, seed: int = 0, preferred: Preferred | None = None) -> tuple[Task, Task]:
+    """Make reaches of a circuit: tasks that start from the rates it has at the go cue after it prepared, conditions apart.
+
+    Args:
+        model: circuit whose units are the observed ones.
+        training: number of conditions to train a network on.
+        test: number of other conditions to compare on.
+        seed: of the preparatory states, and of the circuit's noise where it has any.
+        preferred: states that the circuit amplifies; found if left out.
+
+    Returns:
+        The training task and the test task.
+
+    Raises:
+        OptionError: a number is below 1, or the circuit has no input that drives its units.
+    """
+    for name, count in (("training", training), ("test", test)):
+        if count < 1:
+            raise OptionError(f"reaches: {name} {count!r} should be at least 1.")
+    trained, asked = delayed_reaches(model, (training, test), seed=seed, preferred=preferred)
+    return trained.task, asked.task
+
+
+def delayed_reaches(model: Model, counts: Sequence[int], *, seed: int, preferred: Preferred | None = None) -> list[Side]:
     """Run delayed reaches of a circuit from random mixtures of its preferred states, and keep what follows the go cue.
 
     Args:
         model: its units are the observed ones.
-        counts: number of reaches of each part: to practise, to be asked.
+        counts: number of reaches of each part, for example of training and test.
         seed: of the mixtures, and of the circuit's noise where it has any.
         preferred: of the circuit; found if left out.
 

@@ -1,10 +1,10 @@
 from cortex_sim.comparison._compare import NULLS as NULLS
-from cortex_sim.comparison._compare import Comparison as Comparison
-from cortex_sim.comparison._compare import Setting as Setting
 from cortex_sim.comparison._compare import compare as compare
 from cortex_sim.comparison._compare import compare_responses as compare_responses
 from cortex_sim.comparison._compare import compare_rotations as compare_rotations
 from cortex_sim.comparison._compare import compare_spectra as compare_spectra
+from cortex_sim.comparison._compare import response_score as response_score
+from cortex_sim.comparison._comparison import Comparison as Comparison
 from cortex_sim.comparison._connectivity import effective_connectivity as effective_connectivity
 from cortex_sim.comparison._connectivity import entry_correlation as entry_correlation
 from cortex_sim.comparison._dsa import delay_operator as delay_operator

@@ -1,10 +1,11 @@
 """compare(teacher, student) -> Comparison: scores that always carry a null, a ceiling and an interval; one file per family."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypedDict
 
 import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
 from threadpoolctl import threadpool_limits
 
 from cortex_sim.analysis import (
@@ -22,152 +23,327 @@ from cortex_sim.analysis import (
 from cortex_sim.cards import Model
 from cortex_sim.comparison import _geometry as geometry
 from cortex_sim.comparison import _prediction as prediction
+from cortex_sim.comparison._comparison import Comparison
 from cortex_sim.comparison._response import response_r2
 from cortex_sim.errors import ComparisonError
+from cortex_sim.simulation import simulate
 from cortex_sim.statistics import PERMUTATION, Measure, Rates, Score, jackknifed, permuted, permuted_conditions, remembered
-from cortex_sim.trials import Trials
+from cortex_sim.tasks import Task
+from cortex_sim.trials import BIN, Trials
 
 NULLS, WEIGHT_SHUFFLES = 100, 20
 ROTATION, WEIGHT = 8, 9  # name the random streams
 NO_TRIALS = "one noiseless or averaged trial per condition, so there is no trial noise to bound a model by"
+class Common(TypedDict):
+    """What all scores of one comparison have in common."""
 
-
-@dataclass(frozen=True)
-class Comparison:
-    """Scores of one student or many."""
-
-    scores: tuple[Score, ...]
-
-    def __add__(self, other: "Comparison") -> "Comparison":
-        return Comparison(self.scores + other.scores)
-
-    def __iter__(self) -> Iterator[Score]:
-        return iter(self.scores)
-
-    def of(self, measure: str, student: str) -> Score:
-        """Find one score.
-
-        Raises:
-            ComparisonError: there is no such score.
-        """
-        for score in self.scores:
-            if score.measure == measure and score.student == student:
-                return score
-        raise ComparisonError(f"no score {measure!r} of {student!r}; measures are {sorted({s.measure for s in self.scores})}.")
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What all scores of one comparison share.
-
-    Attributes:
-        student: name of the student.
-        split: which conditions are compared.
-        seed: of the surrogates.
-        window: start and stop in s of the window in which rotations are looked for.
-        spread: range of each unit over the whole recording, for the normalisation of jPCA.
-        nulls: number of surrogates.
-    """
-
-    student: str
+    name: str
     split: str
     seed: int
-    window: tuple[float, float]
-    spread: Any
-    nulls: int = NULLS
+    nulls: int
+
+
+Activity = Trials | Float[ndarray, "condition time unit"]
 
 
 @threadpool_limits.wrap(limits=1)  # many small matrices, for which threads cost more than they bring
-def compare(teacher: Trials, student: Trials, *, training: Trials | Sequence[Trials], setting: Setting) -> Comparison:
-    """Score how alike two sets of matched trials are: prediction, geometry and rotations.
+def compare(
+    teacher: Activity,
+    student: Activity,
+    *,
+    training: Activity | Sequence[Trials] | None = None,
+    name: str | None = None,
+    split: str | None = None,
+    window: tuple[float, float] | None = None,
+    spread: Float[ndarray, " unit"] | None = None,
+    bin: float | None = None,
+    seed: int = 0,
+    nulls: int = NULLS,
+) -> Comparison:
+    """Score how alike two sets of matched conditions are: prediction, geometry and rotations.
+
+    Where the two sides have other numbers of units, each is brought about its own mean and over its own scale, and what needs units in
+    common, the R² of rates, is left out. What was taken by default stands in the comparison's notes.
 
     Args:
-        teacher: one trial a condition, conditions not used to train the student.
-        student: the same conditions, bins and units.
-        training: trials of the teacher that the student was trained on, or one such part for each condition that was held out by itself;
-            means and scales come from here alone.
-        setting: names, seed, windows.
+        teacher: one trial a condition, conditions not used to train the student; trials, or an array (condition, time, unit).
+        student: the same conditions and bins.
+        training: of the teacher, what the student was trained on, or one such part for each condition that was held out by itself; means
+            and scales come from here alone. The teacher's own conditions if left out.
+        name: of the student; the name of the model it came from if left out.
+        split: which conditions are compared, for the record.
+        window: start and stop in s of the window in which rotations are looked for; all of the time if left out.
+        spread: range of each unit of the teacher, for the normalisation of jPCA; that over the training conditions if left out.
+        bin: width of the bins of plain arrays, s.
+        seed: of the surrogates.
+        nulls: number of surrogates.
 
     Raises:
-        ComparisonError: the sides are not matched.
+        ComparisonError: the sides are not matched, or a side does not vary.
     """
-    prediction.check_matched(teacher, student)
+    notes: list[str] = []
+    teacher, student = _sides(teacher, student, bin, notes)
+    name = name or str(student.provenance.get("model") or "student")
+    split = split or f"{len(teacher.condition)} conditions"
+    if window is None:
+        window = (float(teacher.time[0]), float(teacher.time[-1] + teacher.bin))
+        notes.append(f"rotations: looked for in all of the time, {window[0]:g} to {window[1]:g} s")
     if not np.ptp(teacher.rate, axis=(0, 1)).any():
         raise ComparisonError("teacher: no unit varies over conditions and time; there is nothing to match.")
-    mean, scale = prediction.training_reference(training)
-    a, b = ((trials.rate - mean) / scale for trials in (teacher, student))
-
-    def r2(x: Rates, y: Rates) -> float:
-        return prediction.variance_explained(x, y, mean=np.zeros(1), scale=np.ones(1))
-
-    scores = [_matched("R² of rates", r2, a, b, setting, "higher", 1.0)]
+    if training is None:
+        notes.append("means, scales and ranges: from the compared conditions of the teacher itself, since no training conditions were given")
+    reference = teacher if training is None else _training(training, teacher)
+    common = teacher.rate.shape[2] == student.rate.shape[2]
+    mean, scale = prediction.training_reference(reference)
+    if common:
+        a, b = ((trials.rate - mean) / scale for trials in (teacher, student))
+    else:
+        a, b = ((trials.rate - trials.rate.mean(axis=(0, 1))) / trials.rate.std() for trials in (teacher, student))
+        notes.append(
+            f"R² of rates: left out, since the teacher has {teacher.rate.shape[2]} units and the student {student.rate.shape[2]}; "
+            "either side is about its own mean and over its own scale"
+        )
+    shared = Common(name=name, split=split, seed=seed, nulls=nulls)
+    scores = [_matched("R² of rates", _explained, a, b, "higher", 1.0, **shared)] if common else []
     a, b = geometry.principal_part(a), geometry.principal_part(b)
-    scores.append(_matched("Procrustes angle (rad)", _flat(geometry.procrustes_angle, np.pi / 2), a, b, setting, "lower", 0.0))
-    scores.append(_matched("linear CKA, debiased", _flat(geometry.linear_cka, 0.0), a, b, setting, "higher", 1.0))
-    return Comparison((*scores, *compare_rotations(teacher, student, setting=setting)))
+    scores.append(_matched("Procrustes angle (rad)", _flat(geometry.procrustes_angle, np.pi / 2), a, b, "lower", 0.0, **shared))
+    if a.shape[0] * a.shape[1] >= geometry.FEWEST:
+        scores.append(_matched("linear CKA, debiased", _flat(geometry.linear_cka, 0.0), a, b, "higher", 1.0, **shared))
+    if spread is None:
+        parts = [reference] if isinstance(reference, Trials) else reference
+        spread = np.ptp(np.concatenate([part.rate.reshape(-1, part.rate.shape[2]) for part in parts]), axis=0)
+    scores += compare_rotations(teacher, student, spread=spread, window=window, **shared)
+    return Comparison(tuple(scores), tuple(notes))
 
 
-def compare_rotations(teacher: Trials, student: Trials, *, setting: Setting) -> tuple[Score, ...]:
-    """Score the rotations of a student, with those of its teacher as the value to be close to; empty if the states span too few axes."""
-    window = (trials.window(*setting.window) for trials in (teacher, student))
-    prepared = [soft_normalised(trials.rate, setting.spread) for trials in window]
+def _explained(teacher: Rates, student: Rates) -> float:
+    return prediction.variance_explained(teacher, student, mean=np.zeros(1), scale=np.ones(1))
+
+
+def _sides(teacher: Activity, student: Activity, bin: float | None, notes: list[str]) -> tuple[Trials, Trials]:
+    """Give both sides as trials; a plain array takes bins and labels of the other side, if that has them."""
+    known = next((side for side in (teacher, student) if isinstance(side, Trials)), None)
+    if bin is not None and known is not None and abs(known.bin - bin) > 1e-9:
+        raise ComparisonError(f"bin {bin!r} s is not that of the trials, {known.bin:g} s; leave it out.")
+    found = []
+    for label, side in (("teacher", teacher), ("student", student)):
+        if isinstance(side, Trials):
+            found.append(side)
+            continue
+        array = _array(side, label)
+        if known is not None and known.shape[:2] == array.shape[:2]:
+            found.append(Trials.from_arrays(array, known.time, condition=known.condition))
+            continue
+        width = bin or (BIN if known is None else known.bin)
+        found.append(_as_trials(array, width))
+        if bin is None and known is None:
+            notes.append(f"bins of plain arrays: taken as {width * 1e3:g} ms; say otherwise with bin=")
+    prediction.check_matched(*found)
+    return found[0], found[1]
+
+
+def _array(side: Any, label: str) -> Float[ndarray, "condition time unit"]:
+    try:
+        array = np.asarray(side, dtype=float)
+    except (TypeError, ValueError):
+        raise ComparisonError(f"{label}: {type(side).__name__} is no array of numbers; give trials or an array (condition, time, unit).") from None
+    if array.ndim != 3:
+        raise ComparisonError(f"{label}: the array has shape {array.shape}; it should be (condition, time, unit).")
+    return array
+
+
+def _as_trials(array: Float[ndarray, "condition time unit"], bin: float) -> Trials:
+    return Trials.from_arrays(array, bin * np.arange(array.shape[1]))
+
+
+def _training(training: Activity | Sequence[Trials], teacher: Trials) -> Trials | list[Trials]:
+    """What means and scales come from, as trials of as many units as the teacher."""
+    if not isinstance(training, Trials) and isinstance(training, Sequence):
+        parts = list(training)
+        if len(parts) != len(teacher.condition):
+            raise ComparisonError(f"training: {len(parts)} parts for {len(teacher.condition)} conditions; give one for each, or one for all.")
+    else:
+        parts = [training if isinstance(training, Trials) else _as_trials(_array(training, "training"), teacher.bin)]
+    for part in parts:
+        if part.rate.shape[2] != teacher.rate.shape[2]:
+            raise ComparisonError(f"training: {part.rate.shape[2]} units; the teacher has {teacher.rate.shape[2]}.")
+    return parts if isinstance(training, Sequence) else parts[0]
+
+
+def compare_rotations(
+    teacher: Trials,
+    student: Trials,
+    *,
+    spread: Float[ndarray, " unit"],
+    window: tuple[float, float],
+    name: str,
+    split: str,
+    seed: int = 0,
+    nulls: int = NULLS,
+) -> tuple[Score, ...]:
+    """Score the rotations of a student, with those of its teacher as the value to be close to; empty if the states span too few axes.
+
+    Args:
+        teacher: one trial a condition.
+        student: of the same conditions and bins.
+        spread: range of each unit of the teacher over the whole recording.
+        window: start and stop, s.
+        name: of the student.
+        split: which conditions are compared.
+        seed: of the surrogates.
+        nulls: number of surrogates.
+    """
+    ranges = (spread, spread if student.rate.shape[2] == len(spread) else np.ptp(student.rate, axis=(0, 1)))
+    prepared = [soft_normalised(side.window(*window).rate, width) for side, width in zip((teacher, student), ranges, strict=True)]
     axes = min(JPCA_AXES, *(spanned_axes(states) for states in prepared)) // 2 * 2
     if axes < 2:
         return ()
     states = [principal_components(rates, axes) for rates in prepared]
     wanted, found = (jpca(x, teacher.bin) for x in states)
-    rng = np.random.default_rng(np.random.SeedSequence((setting.seed, ROTATION)))
-    mixed = [permuted_conditions(prepared[1], rng) for _ in range(setting.nulls)]
+    rng = np.random.default_rng(np.random.SeedSequence((seed, ROTATION)))
+    mixed = [permuted_conditions(prepared[1], rng) for _ in range(nulls)]
     surrogates = [jpca(principal_components(rates, axes), teacher.bin) for rates in mixed]
     without = remembered(lambda kept: jpca(states[1][kept], teacher.bin))
     readings: dict[str, Callable[[Rotations], float]] = {
-        "jPCA R²(M_skew)": lambda r: r.r2_skew, "jPCA R²(M)": lambda r: r.r2, "jPCA R²(M_skew)/R²(M)": lambda r: r.ratio,
+        "jPCA R²(M_skew)": lambda r: r.r2_skew,
+        "jPCA R²(M)": lambda r: r.r2,
+        "jPCA R²(M_skew)/R²(M)": lambda r: r.ratio,
         "jPCA frequency (Hz)": lambda r: r.fastest,
-    }  # fmt: skip
+    }
     return tuple(
         Score(
-            name, setting.student, setting.split, read(found), "closer", read(wanted), np.array([read(r) for r in surrogates]),
-            "conditions of each unit permuted", jackknifed(lambda kept, read=read: read(without(kept)), len(states[1])), "conditions",
-            ceiling_reason=NO_TRIALS, settings={"axes": axes, "window_s": list(setting.window)},
+            reading,
+            name,
+            split,
+            read(found),
+            "closer",
+            read(wanted),
+            np.array([read(r) for r in surrogates]),
+            "conditions of each unit permuted",
+            jackknifed(lambda kept, read=read: read(without(kept)), len(states[1])),
+            "conditions",
+            ceiling_reason=NO_TRIALS,
+            settings={"axes": axes, "window_s": list(window)},
         )
-        for name, read in readings.items()
-    )  # fmt: skip
+        for reading, read in readings.items()
+    )
+
+
+def compare_responses(
+    teacher: Model,
+    student: Model,
+    task: Task,
+    pushed: Task | Sequence[Task],
+    *,
+    name: str | None = None,
+    split: str | None = None,
+    seed: int = 0,
+    nulls: int = NULLS,
+) -> Comparison:
+    """Push both models alike and score how the student changes, beside how its teacher does.
+
+    Args:
+        teacher: circuit or network.
+        student: another one of as many observed rates.
+        task: without the perturbation.
+        pushed: the same task perturbed (:mod:`cortex_sim.tasks.perturbations`), or several draws of one perturbation.
+        name: of the student; its model's name if left out.
+        split: which conditions are compared, for the record.
+        seed: of the noise, the same with and without the perturbation, and of the surrogates.
+        nulls: number of surrogates.
+
+    Raises:
+        ComparisonError: the perturbed task is the task itself, or the teacher does not respond.
+        TaskError: a task does not fit a model.
+    """
+    draws = [pushed] if isinstance(pushed, Task) else list(pushed)
+    if not draws:
+        raise ComparisonError("compare_responses: no perturbed task; give one, for example cs.perturb.push(task, fraction=0.1, amplitude=4.0).")
+    kinds = dict.fromkeys(kind for draw in draws for kind in _kinds(task, draw))
+    if not kinds:
+        raise ComparisonError(f"compare_responses: the perturbed task does not differ from {task.name!r}; perturb it with cs.perturb.")
+    responses = []
+    for model in (teacher, student):
+        still = simulate(model, task, seed=seed).rate
+        responses.append([simulate(model, draw, seed=seed).rate - still for draw in draws])
+    label = " and ".join(kinds)
+    return Comparison((
+        response_score(
+            label, *responses, name=name or student.name, split=split or f"{task.trials} conditions", seed=seed, nulls=nulls,
+        ),
+    ))  # fmt: skip
+
+
+def _kinds(task: Task, pushed: Task) -> list[str]:
+    """What a perturbed task has that the task has not, by name."""
+    kinds = []
+    for before, after in ((task.drives, pushed.drives), (task.clamps, pushed.clamps), (task.loads, pushed.loads)):
+        known = {id(item) for item in before}
+        kinds += [item.name for item in after if id(item) not in known]
+    if pushed.channels is not task.channels:
+        kinds.append("blocked channels")
+    return kinds + (["cut senses"] if pushed.feeling is not task.feeling else [])
 
 
 @threadpool_limits.wrap(limits=1)
-def compare_responses(name: str, teacher: Sequence[Rates], student: Sequence[Rates], *, setting: Setting) -> Score:
+def response_score(
+    perturbation: str, teacher: Sequence[Rates], student: Sequence[Rates], *, name: str, split: str, seed: int = 0, nulls: int = NULLS
+) -> Score:
     """Score how a student changes under a perturbation.
 
     Args:
-        name: of the perturbation.
+        perturbation: its name.
         teacher: for each draw of the perturbation, rates minus those of the unperturbed run, (condition, time, unit).
         student: the same of the student.
-        setting: names and seed.
+        name: of the student.
+        split: which conditions are compared.
+        seed: of the surrogates.
+        nulls: number of surrogates.
+
+    Raises:
+        ComparisonError: the sides do not match, or the teacher does not respond.
     """
+    if len(teacher) != len(student) or any(one.shape != other.shape for one, other in zip(teacher, student, strict=True)):
+        shapes = [[one.shape for one in side] for side in (teacher, student)]
+        raise ComparisonError(f"responses to {perturbation}: teacher has {shapes[0]}, student {shapes[1]}; they should match.")
     a, b = (np.concatenate(list(side), axis=1) for side in (teacher, student))
-    return _matched(f"response to {name}, R²", response_r2, a, b, setting, "higher", 1.0, draws=len(teacher))
+    if not a.any():
+        raise ComparisonError(f"responses to {perturbation}: the teacher does not respond at all; push harder, or where it listens.")
+    shared = Common(name=name, split=split, seed=seed, nulls=nulls)
+    return _matched(f"response to {perturbation}, R²", response_r2, a, b, "higher", 1.0, settings={"draws": len(teacher)}, **shared)
 
 
 @threadpool_limits.wrap(limits=1)
-def compare_spectra(teacher: Spectrum, student: Model, *, setting: Setting, shuffles: int = WEIGHT_SHUFFLES) -> Score:
-    """Score how close the slowest modes of a student are to those of its teacher."""
+def compare_spectra(teacher: Spectrum, student: Model, *, name: str | None = None, seed: int = 0, shuffles: int = WEIGHT_SHUFFLES) -> Score:
+    """Score how close the slowest modes of a student are to those of its teacher.
+
+    Args:
+        teacher: its spectrum.
+        student: circuit or network.
+        name: of the student; its model's name if left out.
+        seed: of the shuffled weights.
+        shuffles: number of them.
+    """
     found = spectrum(student)
-    rng = np.random.default_rng(np.random.SeedSequence((setting.seed, WEIGHT)))
+    rng = np.random.default_rng(np.random.SeedSequence((seed, WEIGHT)))
     null = [spectral_distance(teacher, spectrum(student, shuffled_weights(student, rng))) for _ in range(shuffles)]
     return Score(
-        "spectrum, distance of the slowest modes (1/s)", setting.student, "no data: linearised at rest", spectral_distance(teacher, found),
+        "spectrum, distance of the slowest modes (1/s)", name or student.name, "no data: linearised at rest", spectral_distance(teacher, found),
         "lower", 0.0, np.array([value for value in null if np.isfinite(value)]), "entries of the recurrent weights in random places",
         None, "one network per student; run other seeds", ceiling_reason="nothing is measured with noise",
         settings={"at_rest": found.at_rest},
     )  # fmt: skip
 
 
-def _matched(name: str, measure: Measure, a: Rates, b: Rates, setting: Setting, better: Any, identical: float, **settings: Any) -> Score:
-    null = permuted(measure, a, b, seed=setting.seed, count=setting.nulls)
-    interval = jackknifed(lambda kept: measure(a[kept], b[kept]), len(a))
+def _matched(
+    measure: str, function: Measure, a: Rates, b: Rates, better: Any, identical: float, *, name: str, split: str, seed: int, nulls: int,
+    settings: Mapping[str, Any] | None = None,
+) -> Score:  # fmt: skip
+    null = permuted(function, a, b, seed=seed, count=nulls)
+    interval = jackknifed(lambda kept: function(a[kept], b[kept]), len(a))
     return Score(
-        name, setting.student, setting.split, measure(a, b), better, identical, null, PERMUTATION, interval, "conditions",
-        ceiling_reason=NO_TRIALS, settings=settings,
+        measure, name, split, function(a, b), better, identical, null, PERMUTATION, interval, "conditions",
+        ceiling_reason=NO_TRIALS, settings=settings or {},
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from numpy import ndarray
 
 from cortex_sim.errors import ComparisonError
 
+FEWEST = 4  # samples that the unbiased estimator of CKA needs
 LOST = 1e-6  # of the variance, when samples are reduced to principal components
 
 
@@ -43,8 +44,8 @@ def linear_cka(a: Float[ndarray, "sample unit"], b: Float[ndarray, "sample other
     _same_samples(a, b)
     if not debiased:
         return float(np.linalg.norm(a.T @ b) ** 2 / (np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b)))
-    if len(a) < 4:
-        raise ComparisonError(f"linear_cka: {len(a)} samples; the unbiased estimator needs at least 4.")
+    if len(a) < FEWEST:
+        raise ComparisonError(f"linear_cka: {len(a)} samples; the unbiased estimator needs at least {FEWEST}.")
     return float(_unbiased_hsic(a, b) / np.sqrt(_unbiased_hsic(a, a) * _unbiased_hsic(b, b)))
 
 

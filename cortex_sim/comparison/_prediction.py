@@ -48,13 +48,14 @@ def active_share(trials: Trials, training: Trials) -> float:
 
 
 def check_matched(teacher: Trials, student: Trials) -> None:
-    """Refuse two sides that are not the same conditions, bins and units.
+    """Refuse two sides that are not the same conditions and bins.
 
     Raises:
         ComparisonError: what differs.
     """
-    if teacher.rate.shape != student.rate.shape:
-        raise ComparisonError(f"teacher has (condition, time, unit) {teacher.rate.shape}, student {student.rate.shape}; they should match.")
+    if teacher.rate.shape[:2] != student.rate.shape[:2]:
+        shapes = f"teacher has (condition, time, unit) {teacher.rate.shape}, student {student.rate.shape}"
+        raise ComparisonError(f"{shapes}; conditions and time should match.")
     if not np.array_equal(teacher.condition, student.condition):
         raise ComparisonError(f"conditions differ: {teacher.condition[:5].tolist()}... and {student.condition[:5].tolist()}...; order them alike.")
     if np.abs(teacher.time - student.time).max() > 1e-6:

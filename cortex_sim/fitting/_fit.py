@@ -4,13 +4,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
 from cortex_sim.cards import Model
-from cortex_sim.errors import TaskError, TrialsError
+from cortex_sim.errors import OptionError, TaskError, TrialsError, suggestion
 from cortex_sim.fitting import rules
 from cortex_sim.fitting._options import CUSTOMARY, Options, TrainingData
 from cortex_sim.fitting._start import adapt, one_unit_each, regress, unit_scale
@@ -52,19 +53,36 @@ class Fitted:
 
 def fit(
     model: Model,
-    trials: Trials,
+    trials: Trials | Float[ndarray, "trial time unit"],
     task: Task,
     *,
     seed: int = 0,
-    options: Options = CUSTOMARY,
     rule: str = "bptt",
     how: Mapping[str, float] | None = None,
+    options: Options = CUSTOMARY,
+    **changes: Any,
 ) -> Model:
     """Teach a student to put out what is wanted and return it with its weights.
 
-    See :func:`train`, which also tells how training went.
+    Args:
+        model: the student; its size is adapted to the trials.
+        trials: outputs to reproduce, one trial a condition; a plain array is taken to lie on the task's bins, in Hz.
+        task: what produced them.
+        seed: of the split, the untrained weights and the order of conditions.
+        rule: how the student learns, one file of ``cortex_sim/fitting/rules/``.
+        how: numbers that the rule takes, by name.
+        options: of the optimiser, all at once.
+        **changes: single options by name, for example ``epochs=40, rate=5e-3``; see :class:`Options`.
+
+    Raises:
+        OptionError: an option is unknown; a close one is suggested.
+        TaskError: as :func:`train`, which also tells how training went.
+        TrialsError: as :func:`train`.
     """
-    return train(model, trials, task, seed=seed, options=options, rule=rule, how=how).model
+    for name in changes.keys() - vars(options).keys():
+        raise OptionError(f"fit: option {name!r} is unknown. {suggestion(name, vars(options))}")
+    wanted = trials if isinstance(trials, Trials) else Trials.from_arrays(trials, task.time, condition=task.condition)
+    return train(model, wanted, task, seed=seed, options=replace(options, **changes), rule=rule, how=how).model
 
 
 def train(

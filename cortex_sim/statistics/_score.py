@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -10,6 +10,7 @@ from numpy import ndarray
 from scipy.stats import t as student_t
 
 from cortex_sim.errors import ComparisonError
+from cortex_sim.runtime import html_table
 from cortex_sim.trials import derangement
 
 Better = Literal["higher", "lower", "closer"]
@@ -83,6 +84,19 @@ class Score:
             "ceiling": self.ceiling, "interval": None if self.interval is None else list(self.interval), "better": self.better,
             "identical": self.identical, "interval_over": self.interval_over, "reasons": reasons, "settings": dict(self.settings),
         }  # fmt: skip
+
+    COLUMNS: ClassVar = ("measure", "student", "estimate", "95 % interval", "null", "more alike", "computed on")
+
+    def row(self) -> list[str]:
+        """Give the score as a row of a table, under ``COLUMNS``; dashes where something is absent."""
+        interval = f"{self.interval[0]:.3f} to {self.interval[1]:.3f}" if self.interval else "–"
+        null = "–" if self.null is None or not len(self.null) else f"{self.null.mean():.3f} ± {self.null_sd:.3f}"
+        better = f"closer to {self.identical:.3f}" if self.better == "closer" else self.better
+        return [self.measure, self.student, f"{self.estimate:.3f}", interval, null, better, self.split]
+
+    def _repr_html_(self) -> str:
+        reasons = [f"No {what}: {why}" for what, why in self.as_json()["reasons"].items()]
+        return html_table(self.COLUMNS, [self.row()], notes=reasons)
 
     def __str__(self) -> str:
         null = self.surrogate if self.null is None else f"null {self.null.mean():.3f} ± {self.null_sd:.3f}"

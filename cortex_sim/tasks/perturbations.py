@@ -19,15 +19,25 @@ from cortex_sim.tasks.body import Load
 PUSH, SILENCE = 5, 6  # name the random streams
 Pair = tuple[float, float]
 EDGE = DT / 4
+START, DURATION, SILENT = 0.1, 0.02, 0.1  # s after the go cue; s of a push; s of a silencing
 OPENING, CLOSING, TIRING, TIRED = 2e-3, 10e-3, 50e-3, 0.6  # s, and the share of channels that tire in lasting light; chosen
 
 
-def push(task: Task, units: int, *, seed: int, amplitude: float | Float[ndarray, " unit"], fraction: float, start: float, duration: float) -> Task:
+def push(
+    task: Task,
+    units: int | None = None,
+    *,
+    seed: int = 0,
+    amplitude: float | Float[ndarray, " unit"],
+    fraction: float,
+    start: float = START,
+    duration: float = DURATION,
+) -> Task:
     """Add a brief current of random sign to random units, different ones in every trial.
 
     Args:
         task: to be perturbed.
-        units: number of observed units.
+        units: number of observed units; the task's own where it starts from rates or drives units.
         seed: of the choice; the same seed gives both sides the same push.
         amplitude: of the current, in the unit of the rates, or of that into each unit.
         fraction: of the units that are pushed.
@@ -37,7 +47,7 @@ def push(task: Task, units: int, *, seed: int, amplitude: float | Float[ndarray,
     Raises:
         OptionError: the fraction is not between 0 and 1, or the push lies outside the task.
     """
-    course = _course(task, start, duration)
+    course, units = _course(task, start, duration), _units(task, units)
     rng = np.random.default_rng(np.random.SeedSequence((seed, PUSH)))
     pattern, size = np.zeros((task.trials, units)), np.broadcast_to(amplitude, units)
     for row in pattern:
@@ -165,12 +175,14 @@ def load(task: Task, *, span: tuple[float, float], force: Pair | None = None, to
     return replace(task, loads=(*task.loads, Load(course, force=pushed, torque=turned)))
 
 
-def silence(task: Task, units: int, *, seed: int, rate: float, fraction: float, start: float, duration: float) -> Task:
+def silence(
+    task: Task, units: int | None = None, *, seed: int = 0, rate: float = 0.0, fraction: float, start: float = START, duration: float = SILENT
+) -> Task:
     """Hold random units at zero firing for a while, the same ones in every trial.
 
     Args:
         task: to be perturbed.
-        units: number of observed units.
+        units: number of observed units; the task's own where it starts from rates or drives units.
         seed: of the choice; the same seed silences the same units on both sides.
         rate: of a silent unit, in the unit of the rates; below 0 where rates are deviations from a baseline.
         fraction: of the units that are silenced.
@@ -181,6 +193,7 @@ def silence(task: Task, units: int, *, seed: int, rate: float, fraction: float, 
         OptionError: the fraction is not between 0 and 1, or the silencing lies outside the task.
     """
     rng = np.random.default_rng(np.random.SeedSequence((seed, SILENCE)))
+    units = _units(task, units)
     chosen = np.sort(rng.choice(units, _count(units, fraction), replace=False))
     return silence_units(task, chosen, rate=rate, span=(start, start + duration))
 
@@ -208,6 +221,16 @@ def _chosen(task: Task, units: Sequence[int] | ndarray, of: int) -> ndarray:
     row = np.zeros(of)
     row[chosen] = 1.0
     return np.tile(row, (task.trials, 1))
+
+
+def _units(task: Task, given: int | None) -> int:
+    """Number of observed units: as given, or as the task tells."""
+    told = ({task.initial.shape[1]} if task.initial is not None else set()) | {drive.pattern.shape[1] for drive in task.drives if not drive.into}
+    if given is not None:
+        return given
+    if len(told) != 1:
+        raise OptionError(f"perturbation: task {task.name!r} does not tell how many units there are; say so with units=.")
+    return int(told.pop())
 
 
 def _count(units: int, fraction: float) -> int:

@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 from scipy.linalg import expm, solve_continuous_lyapunov
 
-from cortex_sim.analysis._preparation import Preferred, Side, currents_for, holding_currents, mixtures, preferred_states, reaches, resting_state
+from cortex_sim.analysis._preparation import (
+    Preferred,
+    Side,
+    currents_for,
+    delayed_reaches,
+    holding_currents,
+    mixtures,
+    preferred_states,
+    resting_state,
+)
 from cortex_sim.cards import catalogue
 from cortex_sim.cards._model import Model
 from cortex_sim.errors import OptionError
@@ -124,7 +133,7 @@ def test_currents_move_a_nonlinear_circuit_as_asked_where_any_can() -> None:
 
 def test_what_is_done_to_the_units_that_are_seen_is_done_to_them_in_the_whole() -> None:
     circuit = catalogue.load("sompolinsky_1988").with_arrays({}, units=9)
-    (side,) = reaches(circuit, (4,), seed=0)
+    (side,) = delayed_reaches(circuit, (4,), seed=0)
     seen = np.array([7, 0, 4])
     part = side.seen(seen)
     np.testing.assert_array_equal(part.trials.rate, side.trials.rate[:, :, seen])
@@ -145,7 +154,7 @@ def test_what_is_done_to_the_units_that_are_seen_is_done_to_them_in_the_whole() 
 
 def test_a_side_without_rates_to_start_from_cannot_be_seen_in_part() -> None:
     circuit = catalogue.load("sompolinsky_1988").with_arrays({}, units=9)
-    (side,) = reaches(circuit, (4,), seed=0)
+    (side,) = delayed_reaches(circuit, (4,), seed=0)
     message = r"^task 'delayed centre-out reaching' has no initial rates, of which some could be seen; take those of reaches\(\)\.$"
     with pytest.raises(OptionError, match=message):
         Side(replace(side.task, initial=None), side.trials).seen(np.array([1]))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cortex_sim import Model, simulate
-from cortex_sim.analysis._preparation import Side, reaches
+from cortex_sim.analysis._preparation import Side, delayed_reaches
 from cortex_sim.analysis._spectrum import spectrum
 from cortex_sim.cards import catalogue
 from cortex_sim.comparison._mechanism import CURRENTS, FIXED, FLOW, MODES, PUSHES, Cell, CircuitTruths, Electrodes, read_students
@@ -29,7 +29,7 @@ def circuit() -> Model:
 
 @pytest.fixture(scope="module")
 def side(circuit: Model) -> Side:
-    return reaches(circuit, (6,), seed=0)[0]
+    return delayed_reaches(circuit, (6,), seed=0)[0]
 
 
 def changed(circuit: Model, *, order: np.ndarray | None = None, factor: float = 1.0) -> Model:

@@ -26,6 +26,8 @@ from cortex_sim.report.figures._reaching import in_motion as in_motion
 from cortex_sim.report.figures._reaching import pushed as pushed
 from cortex_sim.report.figures._reaching import side_by_side as side_by_side
 from cortex_sim.report.figures._rules import error_over_cost as error_over_cost
+from cortex_sim.report.figures._rules import hand_paths_by_rule as hand_paths_by_rule
+from cortex_sim.report.figures._rules import learning_by_rule as learning_by_rule
 from cortex_sim.report.figures._rules import pair_tables as pair_tables
 from cortex_sim.report.figures._spikes import distributions as distributions
 from cortex_sim.report.figures._spikes import power_spectrum as power_spectrum

@@ -1,0 +1,68 @@
+"""Small pieces of HTML with which objects show themselves in a notebook."""
+
+import base64
+import html
+import struct
+import zlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+CELL = "padding:.2em .7em;text-align:{};white-space:nowrap"
+HEIGHT = 160  # pixels of a small picture
+DARK, PALE = (0x24, 0x57, 0xA6), (0xF4, 0xF6, 0xF9)
+
+
+def html_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = "", notes: Sequence[str] = ()) -> str:
+    """Give a table; the first two columns are text, the others numbers.
+
+    Args:
+        columns: headings; a row of empty ones is left out.
+        rows: cells, as text.
+        caption: above it.
+        notes: below it, a line each.
+    """
+    head = "".join(f"<th style='{CELL.format('left')}'>{html.escape(name)}</th>" for name in columns)
+    body = "".join(
+        "<tr>" + "".join(f"<td style='{CELL.format('left')}'>{html.escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    above = f"<div><b>{html.escape(caption)}</b></div>" if caption else ""
+    below = "".join(f"<div style='font-size:85%;opacity:.75'>{html.escape(note)}</div>" for note in notes)
+    return f"{above}<table>{f'<thead><tr>{head}</tr></thead>' if any(columns) else ''}<tbody>{body}</tbody></table>{below}"
+
+
+def html_facts(title: str, facts: Mapping[str, object], *more: str) -> str:
+    """Give a title, facts by name, and more pieces of HTML below them."""
+    return html_table(("", ""), [[name, str(value)] for name, value in facts.items()], caption=title) + "".join(more)
+
+
+def html_heat(values: Float[ndarray, "row column"], caption: str) -> str:
+    """Give a heat map as a small picture, pale at its least and dark at its greatest value.
+
+    Args:
+        values: rows from the top; finite.
+        caption: what its axes and shades are.
+    """
+    low, high = float(values.min()), float(values.max())
+    shades = np.zeros_like(values) if high <= low else (values - low) / (high - low)
+    pixels = np.round(np.array(PALE) + shades[..., None] * (np.array(DARK) - np.array(PALE))).astype(np.uint8)
+    picture = base64.b64encode(_png(pixels)).decode()
+    style = f"height:{HEIGHT}px;width:{2 * HEIGHT}px;image-rendering:pixelated;border:1px solid #dde3ea"
+    text = f"{caption}; {low:.3g} (pale) to {high:.3g} (dark)"
+    return f"<figure style='margin:.5em 0'><img style='{style}' alt='{html.escape(text)}' src='data:image/png;base64,{picture}'>" + (
+        f"<figcaption style='font-size:85%;opacity:.75'>{html.escape(text)}</figcaption></figure>"
+    )
+
+
+def _png(pixels: ndarray) -> bytes:
+    """An 8-bit RGB picture as PNG."""
+    height, width, _ = pixels.shape
+    lines = b"".join(b"\0" + row.tobytes() for row in pixels)
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
