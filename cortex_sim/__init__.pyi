@@ -27,6 +27,8 @@ from cortex_sim.report import Claim as Claim
 from cortex_sim.report import Picture as Picture
 from cortex_sim.report import Report as Report
 from cortex_sim.report import figures as figures
+from cortex_sim.runtime import seed_of as seed_of
+from cortex_sim.runtime import stream as stream
 from cortex_sim.runtime import timed as timed
 from cortex_sim.runtime import track as track
 from cortex_sim.simulation import move as move

@@ -26,7 +26,6 @@ SEEDS = 5  # networks of each architecture
 LESSON = cs.Options(epochs=60, batch=60, rate=1e-2, patience=60, start="rest", closed_form=False)
 LONG = 1.0  # s
 NULLS, REPEATS = 100, 3
-SHUFFLE, REPLACED = 47, 48  # name random streams
 BOUND = "bound of this protocol"
 
 
@@ -51,13 +50,18 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     if model.readout is None or not any(item.listens for item in model.inputs.values()):
         raise cs.errors.OptionError(f"{model.name}: recall needs a network that hears channels and has a readout, such as gru or elman_1990.")
     _, wanted, task, options = lesson(model, seed=seed, smoke=smoke)
-    exam = cs.tasks.recall(20 if smoke else ASKED, delays=cs.tasks.RECALL_DELAYS[:2] if smoke else cs.tasks.RECALL_DELAYS, seed=seed + 1)
+    delays, drawn = cs.tasks.RECALL_DELAYS[:2] if smoke else cs.tasks.RECALL_DELAYS, cs.seed_of(seed, "task", "test trials of architectures")
+    exam = cs.tasks.recall(20 if smoke else ASKED, delays=delays, seed=drawn)
     budget = parameters(_heard(model, UNITS))
     students = {name: _sized(model if name == model.name else cs.load(name), budget) for name in dict.fromkeys((model.name, *NETWORKS))}
     networks = range(2 if smoke else SEEDS)
     with cs.timed(seconds, "training"):
         fitted = cs.fitting.train_many(
-            {f"{name}, {k}": cs.fitting.Job(one, wanted, task, seed + k, options) for name, one in students.items() for k in networks}
+            {
+                f"{name}, {k}": cs.fitting.Job(one, wanted, task, cs.seed_of(seed, "student", "network of architectures", k), options)
+                for name, one in students.items()
+                for k in networks
+            }
         )
     grouped = {name: [fitted[f"{name}, {k}"] for k in networks] for name in students}
     with cs.timed(seconds, "comparison"):
@@ -121,7 +125,7 @@ def _told_by_the_past(model: cs.Model, task: cs.Task, seed: int) -> float:
     assert task.targets is not None
     values = task.channels.values.copy()
     half = task.bins // 2
-    values[:, : 10 * (half - 1)] = np.random.default_rng(np.random.SeedSequence((seed, REPLACED))).normal(size=values[:, : 10 * (half - 1)].shape)
+    values[:, : 10 * (half - 1)] = cs.stream(seed, "analysis", "replaced past").normal(size=values[:, : 10 * (half - 1)].shape)
     other = replace(task, channels=task.channels.copy(data=values))
     apart = cs.simulate(model, task).rate[:, half] - cs.simulate(model, other).rate[:, half]
     return float(np.sqrt((apart**2).mean() / (task.targets.values**2).max()))
@@ -150,7 +154,7 @@ def _score(name: str, exam: cs.Task, made: Sequence[np.ndarray], errors: np.ndar
     delay = list(cs.tasks.recall_floor(exam))[at]
     chosen = np.flatnonzero(np.array(exam.notes["delay_s"]) == delay)
     part = replace(exam.select(chosen), notes=exam.notes | {"delay_s": [delay] * len(chosen)})
-    rng = np.random.default_rng(np.random.SeedSequence((seed, at, SHUFFLE)))
+    rng = cs.stream(seed, "null", "permuted trials of architectures", at)
     orders = [cs.trials.derangement(len(chosen), rng) for _ in range(NULLS)]
     null = np.array([cs.tasks.recall_error(part, made[k % len(made)][chosen][order])[delay] for k, order in enumerate(orders)])
     interval = cs.statistics.jackknifed(lambda kept: float(errors[kept, at].mean()), len(errors)) if len(errors) > 2 else None

@@ -27,7 +27,6 @@ EVERY, DELAYS, RANK = 10, 20, 15  # bins kept, one in so many; of the delay embe
 FEW, PLAIN = 1, 2  # delays and rank that two variables need
 NULLS = 500
 DRAWN_FROM = "drawn from the range of the authors' notebook for this kind"
-DRAWN, RUN, LABELS = 143, 144, 145  # name the random streams
 MEASURE = "silhouette of the kinds of attractors"
 PUBLISHED, EIGENVALUES, DEPARTING = "DSA, as published", "DSA, eigenvalues", "DSA of departures from averages"
 AVERAGES, ANGLE, KERNEL, RATES = "Procrustes angle of averages", "Procrustes angle of trials", "1 − CKA of averages", "difference of averages"
@@ -59,7 +58,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         for place, (name, system) in enumerate(systems.items()):
             task = _along(system, path)
             noiseless[name] = cs.simulate(_quiet(system), task).rate
-            found[name] = cs.simulate(system, task.select(np.repeat([0, 1], trials)), seed=int(_stream(seed, place, RUN).integers(2**31))).rate
+            found[name] = cs.simulate(system, task.select(np.repeat([0, 1], trials)), seed=_seed(seed, place)).rate
             shown((place + 1) / len(systems), name)
     with cs.timed(seconds, "distances"), cs.track("distances") as shown:
         far = _distances({name: rate.reshape(2, trials, *rate.shape[1:]) for name, rate in found.items()}, shown)
@@ -74,8 +73,8 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     )  # fmt: skip
 
 
-def _stream(seed: int, number: int, name: int) -> np.random.Generator:
-    return np.random.default_rng(np.random.SeedSequence((seed, number, name)))
+def _seed(seed: int, place: int) -> int:
+    return cs.seed_of(seed, "circuit", "noise of attractors", place)
 
 
 def _time() -> np.ndarray:
@@ -96,7 +95,7 @@ def _quiet(model: cs.Model) -> cs.Model:
 
 def _system(model: cs.Model, kind: str, seed: int, number: int) -> cs.Model:
     """One system of a kind, its flow drawn from the ranges."""
-    rng = _stream(seed, number, DRAWN)
+    rng = cs.stream(seed, "circuit", "flow of attractors", kind, number)
     drawn = {name: [float(rng.uniform(*ends)) for ends in ranges] for name, ranges in zip(("k_1", "k_3"), KINDS[kind], strict=True)}
     changes = {name: {"value": value, "source": DRAWN_FROM} for name, value in drawn.items()}
     parameters = {name: part.model_dump() | changes.get(name, {}) for name, part in model.parameters.items()}
@@ -149,7 +148,7 @@ def _distances(found: Mapping[str, np.ndarray], shown: Callable[[float, str], No
 
 
 def _score(name: str, far: np.ndarray, kinds: np.ndarray, trials: int, seed: int) -> cs.Score:
-    rng = _stream(seed, 0, LABELS)
+    rng = cs.stream(seed, "null", "permuted kinds of attractors")
     return cs.Score(
         MEASURE, name, f"{trials} trials of 2 conditions", cs.statistics.silhouette(far, kinds), "higher", 1.0,
         np.array([cs.statistics.silhouette(far, rng.permutation(kinds)) for _ in range(NULLS)]), "kinds permuted over systems",

@@ -26,7 +26,6 @@ BASELINE, SPREAD, NEURONS = 8.0, 4.0, 61  # Hz: added to rates, which are deviat
 DELAY, MOVING = (-0.4, 0.0), (-0.1, 0.5)  # s from the go cue: where reaches are told apart, and where velocity is decoded
 RECORDED = (-0.2, 0.4)  # s from movement onset, of condition averages
 NULLS = 200
-SPIKES, SEEN, ORDER = 101, 102, 103  # name random streams
 ACCURACY = "share of trials told right"
 KNOWN, WITHIN = 0.976, 0.021  # of the recording's delay; two binomial standard errors of 210 trials
 CLASSIFIERS = ("LSTM", "linear discriminant")
@@ -94,8 +93,8 @@ def _circuit(model: cs.Model, seed: int, smoke: bool) -> tuple[cs.Trials, Moving
     states = np.stack([np.cos(angle), np.sin(angle), 0.5 * np.ones(DIRECTIONS)], axis=1) @ basis
     task = replace(cs.tasks.centre_out(DIRECTIONS, holding=cs.analysis.holding_currents(model, states)), channels=None)
     rates = cs.simulate(model, task).rate
-    rng = np.random.default_rng(np.random.SeedSequence((seed, SPIKES)))
-    seen = np.random.default_rng(np.random.SeedSequence((seed, SEEN))).choice(model.units, min(NEURONS, model.units), replace=False)
+    rng = cs.stream(seed, "circuit", "spikes of decode")
+    seen = cs.stream(seed, "analysis", "neurons recorded in decode").choice(model.units, min(NEURONS, model.units), replace=False)
     repeats = 10 if smoke else REPEATS
     condition = np.tile(np.arange(DIRECTIONS), repeats)
     expected = cs.tasks.BIN * np.maximum(BASELINE + rates[condition][:, :, seen], 0.0)
@@ -133,7 +132,8 @@ def _tell(spikes: cs.Trials, question: str, seed: int, smoke: bool) -> Told:
     condition = spikes.condition
     folds = cs.analysis.trial_folds(condition)
     counts, task = _heard(spikes, condition)
-    jobs = {f"{question}, fold {number + 1}": _job(task, counts, taught, seed + number, smoke) for number, (taught, _) in enumerate(folds)}
+    seeds = [cs.seed_of(seed, "student", "fold of decode", number) for number in range(len(folds))]
+    jobs = {f"{question}, fold {n + 1}": _job(task, counts, taught, seeds[n], smoke) for n, (taught, _) in enumerate(folds)}
     fitted = cs.fitting.train_many(jobs)
     taken, labels = np.empty(len(condition), dtype=condition.dtype), np.unique(condition)
     for (taught, asked), one in zip(folds, fitted.values(), strict=True):
@@ -194,7 +194,7 @@ def _decoded(decode: Callable[..., np.ndarray], rates: np.ndarray, velocity: np.
 
 
 def _accuracies(one: Told, seed: int) -> list[cs.Score]:
-    rng = np.random.default_rng(np.random.SeedSequence((seed, ORDER)))
+    rng = cs.stream(seed, "null", "permuted answers")
     scores = []
     for name, taken in one.taken.items():
         right = taken == one.condition
@@ -218,7 +218,7 @@ def _accuracies(one: Told, seed: int) -> list[cs.Score]:
 
 
 def _velocity_score(name: str, found: np.ndarray, velocity: np.ndarray, unit: str, seed: int) -> cs.Score:
-    rng = np.random.default_rng(np.random.SeedSequence((seed, ORDER)))
+    rng = cs.stream(seed, "null", "permuted velocities")
 
     def r2(made: np.ndarray, wanted: np.ndarray) -> float:
         return float(1 - ((made - wanted) ** 2).sum() / ((wanted - velocity.mean(axis=(0, 1))) ** 2).sum())

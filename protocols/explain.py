@@ -29,7 +29,6 @@ LOOKED = 0.2  # s after the go cue: the output whose origin is looked for
 MUSCLES, DRIVEN = 2, 50  # planted outputs, each driven by this many neurons
 ABLATED = 60  # units silenced one at a time
 NULLS, SHUFFLES = 100, 5
-PLANT, CHOICE, WEIGHT, WELL = 21, 22, 23, 24  # name the random streams
 WELLS, DURATION = {"units": 64, "conditions": 60}, 1.0  # the bistable circuit and its runs, s
 STRENGTH = 2.0  # its weights are W = strength m m'/N with |m_i| = 1
 BISTABLE = "bistable: "
@@ -124,14 +123,14 @@ def _short(options: cs.Options, smoke: bool) -> cs.Options:
 
 def _questions(model: cs.Model, practice: cs.Trials, task: cs.Task, seed: int, ablated: int) -> cs.analysis.Questions:
     """Two outputs, each driven by random neurons with random weights and of unit variance over the practised reaches; random units to silence."""
-    rng = np.random.default_rng(np.random.SeedSequence((seed, PLANT)))
+    rng = cs.stream(seed, "task", "weights of the questions")
     units = practice.rate.shape[2]
     weights = np.zeros((units, MUSCLES))
     for muscle in weights.T:
         chosen = rng.choice(units, min(DRIVEN, units), replace=False)
         muscle[chosen] = rng.standard_normal(len(chosen))
     weights /= (practice.rate @ weights).std(axis=(0, 1))
-    silenced = np.sort(np.random.default_rng(np.random.SeedSequence((seed, CHOICE))).permutation(units)[:ablated])
+    silenced = np.sort(cs.stream(seed, "task", "units ablated").permutation(units)[:ablated])
     return cs.analysis.Questions(task, weights, MOMENTS, LOOKED, silenced, model.silent.si if model.silent else 0.0, seed)
 
 
@@ -141,7 +140,7 @@ def _scores(name: str, student: cs.Model, found: Mapping[str, cs.analysis.Explan
     a, b = (np.moveaxis(one.attribution, 1, 0) for one in (truth, own))  # units first: they are what the null permutes
     effects = truth.ablation, own.ablation
     distance = _distances(truth, own)
-    rng = np.random.default_rng(np.random.SeedSequence((seed, WEIGHT)))
+    rng = cs.stream(seed, "null", "permuted weights of explain")
     null = []
     for arrays in (cs.analysis.shuffled_weights(student, rng) for _ in range(SHUFFLES)):
         flows = [cs.analysis.flow_modes(student, arrays, own.states[0, moment]) for moment in asked.bins()]
@@ -217,7 +216,7 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
 def _bistable(seed: int) -> tuple[cs.Model, cs.analysis.Side]:
     """A circuit with two stable states and a saddle between them, and its runs from random states into either."""
     units, conditions = WELLS["units"], WELLS["conditions"]
-    rng = np.random.default_rng(np.random.SeedSequence((seed, WELL)))
+    rng = cs.stream(seed, "task", "starts in two wells")
     m = rng.choice([-1.0, 1.0], units)
     circuit = _slow(cs.load("sompolinsky_1988").with_arrays({"J": STRENGTH * np.outer(m, m) / units}, units=units))
     task = cs.tasks.free_run(0.9 * np.tanh(rng.standard_normal((conditions, units)) + rng.normal(size=(conditions, 1)) * m), DURATION)

@@ -24,7 +24,6 @@ LARGE_SEEDS, SEEDS = 2, 3
 TRIALS = {150: 100, 300: 60}  # of full-FORCE, by units; FORCE gets those of the larger
 FULL, PLAIN = "full-FORCE", "FORCE"
 SHIFTS = 50
-SHIFTED = 97  # names the random stream
 MEASURES = (
     "mean absolute error while taught", "mean absolute error by itself", f"mean absolute error by itself, first {FIRST} periods",
     "squared error of the chirp by itself, relative to the squared chirp",
@@ -54,13 +53,15 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
 
     Args:
         model: leaky network with a readout and an encoder, for the periodic pattern.
-        seed: the first of two or three.
+        seed: of every random choice; each network has a seed of its own made from it.
         smoke: few units and periods: shows that everything runs, its numbers mean nothing.
     """
     seconds: dict[str, float] = {}
     large, small = ((60, 1), (40, 1)) if smoke else (LARGE, SMALL)
-    seeds = range(seed, seed + (1 if smoke else SEEDS))
-    jobs = {(f"{large[0]} units", one): _periodic(model, large, one) for one in range(seed, seed + (1 if smoke else LARGE_SEEDS))}
+    first, seeds = (
+        [cs.seed_of(seed, "student", "network of force", number) for number in range(1 if smoke else count)] for count in (LARGE_SEEDS, SEEDS)
+    )
+    jobs = {(f"{large[0]} units", one): _periodic(model, large, one) for one in first}
     jobs |= {(f"{small[0]} units, g = {g:g}", one): _periodic(model, small, one, g) for g in (GAINS[-2:] if smoke else GAINS) for one in seeds}
     units, passes = ({20: 2}, 2) if smoke else (TRIALS, TRIALS[300])
     jobs |= {(f"{FULL}, {number} units", one): _chirped("full_force", number, count, one) for number, count in units.items() for one in seeds}
@@ -72,11 +73,11 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     scores = [score for name, each in heard.items() for score in _scores(name, each, seed)]
     scores += [_chirp_score(name, each, seed) for name, each in chirps.items()]
     by = {(score.measure, score.student): score for score in scores}
-    first = {name: fitted[f"{name}, seed {seed}"].model for name in dict.fromkeys(name for name, _ in jobs)}
+    models = {name: fitted[f"{name}, seed {seeds[0]}"].model for name in dict.fromkeys(name for name, _ in jobs)}
     return cs.Report(
         title=QUESTION, question=f"{model.title} ({model.paper}); {cs.load(CHIRPER).title}.", answer=_answer(by, large[0], small[0], max(units)),
         claims=[] if smoke else _claims(by, heard), scores=scores, pictures=_pictures(heard, chirps, by, small[0], large[0]),
-        trials={"periodic pattern": cs.tasks.periodic(ASKED).wanted, "chirp": cs.tasks.chirp().wanted}, models=first, methods=_methods(),
+        trials={"periodic pattern": cs.tasks.periodic(ASKED).wanted, "chirp": cs.tasks.chirp().wanted}, models=models, methods=_methods(),
         facts={"networks": str(len(jobs))} | ({"smoke run": "its numbers mean nothing"} if smoke else {}), seed=seed, seconds=seconds,
     )  # fmt: skip
 
@@ -141,7 +142,7 @@ def _wanted(bins: int) -> np.ndarray:
 
 
 def _scores(name: str, each: Sequence[Heard], seed: int) -> list[cs.Score]:
-    rng = np.random.default_rng(np.random.SeedSequence((seed, SHIFTED)))
+    rng = cs.stream(seed, "null", "shifted patterns")
     scores = []
     for measure, periods, which in ((MEASURES[0], np.inf, "taught"), (MEASURES[1], np.inf, "alone"), (MEASURES[2], FIRST, "alone")):
         made = [getattr(one, which) for one in each]
@@ -152,7 +153,7 @@ def _scores(name: str, each: Sequence[Heard], seed: int) -> list[cs.Score]:
 
 
 def _chirp_score(name: str, each: Sequence[np.ndarray], seed: int) -> cs.Score:
-    task, rng = cs.tasks.chirp(), np.random.default_rng(np.random.SeedSequence((seed, SHIFTED)))
+    task, rng = cs.tasks.chirp(), cs.stream(seed, "null", "shifted chirps")
     assert task.mask is not None
     asked = task.mask[0] > 0
     wanted, made = task.wanted.rate[0, asked, 0], [one[asked] for one in each]

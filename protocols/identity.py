@@ -9,6 +9,7 @@ Claim       one system twice, and its images, are the same to measures that shou
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -23,7 +24,6 @@ CONDITIONS, REPEATS, SHOWN = 27, 40, 60  # starting states, noisy trials average
 SMALL = {"conditions": 5, "repeats": 4, "nulls": 2, "trials": 30}  # of a smoke run
 FASTER, DAMPED, WIDE = 1.3, 0.85, 20  # factors of frequency and of radii; dimensions of an embedding
 NULLS = 50
-RUN, IMAGE, INDEPENDENT_DRAWS = 136, 137, 138  # name the random streams
 SAME, UNMATCHED, TURNED, LINEAR = "same, new noise", "same, other conditions", "turned", "linear image"
 EMBEDDED, CURVED, FREQUENCY, DECAY = f"in {WIDE} dimensions", "curved image", f"frequency × {FASTER:g}", "faster decay"
 POSSESSED, UNRELATED = "same averages, other dynamics", "unrelated noise"
@@ -124,13 +124,13 @@ def _steps(A: np.ndarray, start: np.ndarray, steps: int, rng: np.random.Generato
 
 def _systems(seed: int, conditions: int, repeats: int, trials: int) -> tuple[Known, dict[str, Known]]:
     """The system, and what it is compared with; single trials are always of new noise."""
-    streams = iter(np.random.SeedSequence((seed, RUN)).spawn(40))
-    rng = np.random.default_rng(np.random.SeedSequence((seed, IMAGE)))
+    streams = (cs.stream(seed, "circuit", "runs of identity", number) for number in count())
+    rng = cs.stream(seed, "circuit", "images of a system")
     starts = {name: rng.standard_normal((conditions, 6)) for name in ("these", "others")}
 
     def system(A: np.ndarray, start: np.ndarray) -> Known:
-        many = _steps(A, np.repeat(start, repeats, axis=0), SHOWN, np.random.default_rng(next(streams)))
-        single = np.random.default_rng(next(streams))
+        many = _steps(A, np.repeat(start, repeats, axis=0), SHOWN, next(streams))
+        single = next(streams)
         return Known(many.reshape(conditions, repeats, SHOWN, 6).mean(axis=1), _steps(A, single.standard_normal((trials, 6)), STEPS, single))
 
     A, faster = _flow(ANGLES, RADII), _flow(FASTER * ANGLES, RADII)
@@ -140,16 +140,16 @@ def _systems(seed: int, conditions: int, repeats: int, trials: int) -> tuple[Kno
     images = {
         TURNED: lambda x: 3 * x @ turn, LINEAR: lambda x: x @ stretch, EMBEDDED: lambda x: x @ embedding, CURVED: lambda x: np.tanh(x @ bent),
     }  # fmt: skip
-    each, own = trials // conditions + 1, np.random.default_rng(next(streams))
+    each, own = trials // conditions + 1, next(streams)
     apart = _steps(faster, own.standard_normal((conditions * each, 6)), SHOWN, own).reshape(conditions, each, SHOWN, 6)
     possessed = base.averages[:, None] + apart - apart.mean(axis=1, keepdims=True)
-    noise = np.random.default_rng(next(streams)).standard_normal((conditions, SHOWN // 6, 6))
+    noise = next(streams).standard_normal((conditions, SHOWN // 6, 6))
     return base, {
         SAME: again, UNMATCHED: system(A, starts["others"]),
         **{name: Known(image(base.averages), image(again.singles)) for name, image in images.items()},
         FREQUENCY: fast, DECAY: system(_flow(ANGLES, DAMPED * RADII), starts["these"]),
         POSSESSED: Known(possessed.mean(axis=1), possessed.reshape(-1, SHOWN, 6)),
-        UNRELATED: Known(np.repeat(noise, 6, axis=1), np.random.default_rng(next(streams)).standard_normal((trials, STEPS, 6))),
+        UNRELATED: Known(np.repeat(noise, 6, axis=1), next(streams).standard_normal((trials, STEPS, 6))),
     }  # fmt: skip
 
 
@@ -209,7 +209,7 @@ def _rms(x: np.ndarray) -> float:
 
 def _biases(seed: int) -> list[cs.Claim]:
     """What measures give for data that have nothing to do with each other, and for images of random data."""
-    rng = np.random.default_rng(np.random.SeedSequence((seed, INDEPENDENT_DRAWS)))
+    rng = cs.stream(seed, "circuit", "independent draws")
     claims = []
     for samples, known in SAMPLES.items():
         drawn = [rng.standard_normal((2, samples, 200)) for _ in range(DRAWS)]

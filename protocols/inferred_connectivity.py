@@ -29,7 +29,6 @@ OVERLAP = (1.0, 0.8, 1.5)  # n = a m + b I + c xi of the low-rank circuit: integ
 DESCENT = cs.Options(epochs=100, batch=16, rate=1e-2, clip=1.0, patience=100, start="rest", closed_form=False)
 TRIALS, ASKED = 200, 100
 NULLS = 50
-PLANTED, SHUFFLE = 98, 99  # name random streams
 SCIENCE = "known-truth check on the authors' code, own measurement"
 
 
@@ -110,7 +109,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         raise cs.errors.OptionError(f"{model.name}: regions should be connected by a projection L of rule 'between', as in {MODEL}.")
     seconds: dict[str, float] = {}
     count, duration = (2, 3.0) if smoke else (NETWORKS, cs.tasks.REGIONS_DURATION)
-    seeds = [seed * NETWORKS + number for number in range(count)]
+    seeds = [cs.seed_of(seed, "circuit", "network of inferred_connectivity", number) for number in range(count)]
     with cs.timed(seconds, "circuits"):
         recorded = {(strong, n): _record(model, n, duration, strong, smoke) for strong in (False, True) for n in seeds}
         regional = {f"{name} {n}": recorded[setting[0], n] for name, setting in SETTINGS.items() for n in seeds}
@@ -169,10 +168,11 @@ def _planted(number: int, smoke: bool) -> tuple[cs.Model, cs.Task, cs.Task]:
     """A circuit of rank one with known vectors, and trials of random dots to be recorded and to be asked; every bin counts."""
     card = cs.load(LOW_RANK)
     units = 20 if smoke else card.units
-    m, vector, rest = np.random.default_rng(np.random.SeedSequence((number, PLANTED))).standard_normal((3, units))
+    m, vector, rest = cs.stream(number, "circuit", "planted rank one").standard_normal((3, units))
     a, b, c = OVERLAP
     circuit = card.with_arrays({"P": np.outer(m, a * m + b * vector + c * rest) / units, "W_in": vector[:, None]}, units=units, channels=1)
-    taught, asked = (replace(cs.tasks.random_dots(n, seed=2 * number + k), mask=None) for k, n in enumerate((20, 10) if smoke else (TRIALS, ASKED)))
+    taught, asked = (replace(cs.tasks.random_dots(n, seed=cs.seed_of(number, "task", "trials of inferred_connectivity", k)), mask=None)
+                     for k, n in enumerate((20, 10) if smoke else (TRIALS, ASKED)))  # fmt: skip
     return circuit, taught, asked
 
 
@@ -209,7 +209,7 @@ NOISELESS = "the recording has no noise: a perfect network reaches the value for
 
 def _regional_scores(name: str, each: Sequence[Regional], seed: int) -> list[cs.Score]:
     """Four measures of a setting, each with the same network whose units are shuffled."""
-    rng = np.random.default_rng(np.random.SeedSequence((seed, SHUFFLE)))
+    rng = cs.stream(seed, "null", "shuffled currents of inferred_connectivity")
     measures: dict[str, tuple[Callable[[Regional, cs.analysis.Currents], float], float]] = {
         WITHIN: (lambda one, found: one.agreement(found, True), 1.0), BETWEEN: (lambda one, found: one.agreement(found, False), 1.0),
         EXCESS: (lambda one, found: one.excess(found), 0.0),
@@ -232,7 +232,7 @@ def _explained(one: Regional, order: ndarray) -> float:
 
 
 def _low_rank_scores(low: Sequence[LowRank], seed: int) -> list[cs.Score]:
-    rng, scores = np.random.default_rng(np.random.SeedSequence((seed, SHUFFLE, 1))), []
+    rng, scores = cs.stream(seed, "null", "shuffled rank one of inferred_connectivity"), []
     for name, networks in (("rank one, fitted", [one.fitted.model for one in low]), ("rank one, untrained", [one.fitted.start for one in low])):
         explained = [one.explained(network) for one, network in zip(low, networks, strict=True)]
         null = np.mean([null for _, null in explained], axis=0)

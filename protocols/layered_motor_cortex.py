@@ -27,7 +27,7 @@ PENALTIES = tuple(np.logspace(3, 7, 9))  # Hz^2, of the readout, chosen among by
 OUTPUT, DEEP = "PT5B", ("IT5B", "PT5B")
 CELLS = 10_073  # published number of neurons
 FACTOR, BURSTS = 2.0, 10.0  # from the calibrated rate; Fano factor of the network's count in 5 ms
-PREFERRED, SHUFFLE, NULLS = 33, 34, 100  # names of random streams; surrogates
+NULLS = 100
 LIKELY = {  # source and target: published probability, averaged over depth
     ("IT2", "IT5A"): 0.122, ("IT2", "PT5B"): 0.097, ("IT2", "SOM5A"): 0.117, ("IT2", "SOM5B"): 0.117, ("IT2", "PV5A"): 0.003, ("IT2", "PV5B"): 0.003,
     ("IT5B", "PV5B"): 0.117, ("PT5B", "PV5B"): 0.117, ("IT5B", "SOM5B"): 0.003, ("PT5B", "SOM5B"): 0.003,
@@ -57,7 +57,7 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Rep
         rest = cs.simulate(model, cs.tasks.spontaneous(duration), seed=seed).window(SETTLING, duration)
     with cs.timed(seconds, "reaches"):
         task = reaches(model, 4 if smoke else DIRECTIONS, repeats, seed)
-        trials = cs.simulate(model, task, seed=seed + 1)
+        trials = cs.simulate(model, task, seed=cs.seed_of(seed, "circuit", "reaches of layered_motor_cortex"))
     with cs.timed(seconds, "readout"):
         output = trials.units(np.flatnonzero(trials.population == OUTPUT)).smoothed(SD)
         hand, wanted, tested = read_out(output, task, repeats)
@@ -100,7 +100,7 @@ def connected(model: cs.SpikingModel) -> dict[tuple[str, str], float]:
 def reaches(model: cs.SpikingModel, directions: int, repeats: int, seed: int) -> cs.Task:
     """Premotor input that ramps up until the go cue, and thalamic input that then follows the movement; neurons prefer directions."""
     task = cs.tasks.centre_out(np.repeat(np.arange(directions) * 360.0 / directions, repeats), preparation=PREPARATION, movement=MOVEMENT)
-    preferred = np.random.default_rng(np.random.SeedSequence((seed, PREFERRED))).uniform(0, 2 * np.pi, model.units)
+    preferred = cs.stream(seed, "task", "preferred directions of layered_motor_cortex").uniform(0, 2 * np.pi, model.units)
     tuning = 1 + np.cos(np.radians(task.condition)[:, None] - preferred)
     time = task.fine_time
     ramp = np.where(time < 0, np.exp(np.minimum(time, 0) / cs.tasks.CURRENT_RISE), np.exp(-np.maximum(time, 0) / (cs.tasks.CURRENT_RISE / 4)))
@@ -133,7 +133,7 @@ def read_out(output: cs.Trials, task: cs.Task, repeats: int) -> tuple[Float[ndar
 
 def _readout_score(hand: ndarray, wanted: ndarray, condition: ndarray, seed: int) -> cs.Score:
     """R² of the hand position, with held-out trials assigned to wrong directions as the null."""
-    rng = np.random.default_rng(np.random.SeedSequence((seed, SHUFFLE)))
+    rng = cs.stream(seed, "null", "permuted directions of layered_motor_cortex")
 
     def explained(a: ndarray, b: ndarray) -> float:
         return float(1 - ((a - b) ** 2).sum() / ((b - b.mean(axis=(0, 1))) ** 2).sum())

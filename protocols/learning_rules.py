@@ -38,7 +38,6 @@ SKEW, FREQUENCY, APART = "jPCA R²(M_skew)", "jPCA frequency (Hz)", "angle to ne
 IDENTICAL = {ERROR: 0.0, ANGLE: 0.0, CKA: 1.0}
 SURE = 0.05  # p after correction
 BOUND = "bound of this protocol"
-READINGS = 47  # names the random stream
 Readings = dict[str, dict[str, np.ndarray]]  # of a measure, of a rule: a value for each network
 Tests = dict[str, dict[tuple[str, str], cs.statistics.Difference]]
 NOISELESS = "networks and circuit are noiseless, so a perfect copy reaches the value of identical systems"
@@ -73,7 +72,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     """
     seconds: dict[str, float] = {}
     tasks = _tasks(8 if smoke else TAUGHT, 4 if smoke else ASKED)
-    seeds = [seed * NETWORKS + number for number in range(2 if smoke else NETWORKS)]
+    seeds = [cs.seed_of(seed, "student", "network of learning_rules", number) for number in range(2 if smoke else NETWORKS)]
     with cs.timed(seconds, "circuit"):
         circuit = cs.load(CIRCUIT) if not smoke else cs.load(CIRCUIT).with_arrays({}, units=50)
         reaching = _circuit(circuit, tasks, seed)
@@ -159,7 +158,7 @@ def _readings(
     wanted: cs.Trials, hands: Mapping[str, list[cs.Trials]], circuit: Activity, hidden: Mapping[str, list[Activity]], seed: int, count: int
 ) -> tuple[Readings, Readings]:
     """Values, and their medians over networks under surrogates."""
-    teacher, rng = circuit.scaled, np.random.default_rng(np.random.SeedSequence((seed, READINGS)))
+    teacher, rng = circuit.scaled, cs.stream(seed, "task", "readings of learning_rules")
     hertz = np.ptp(circuit.taught.rate, axis=(0, 1)).mean()
     measures = {ANGLE: _flat(cs.measures.procrustes_angle), CKA: _flat(cs.measures.linear_cka)}
     values: Readings = {measure: {} for measure in (ERROR, *measures, SKEW, FREQUENCY)}

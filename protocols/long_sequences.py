@@ -31,7 +31,6 @@ SEEDS = 6  # networks
 LESSON = replace(RULE, epochs=5, rate=1e-2, patience=5, validation=1 / 11, through="segment")
 LONG, RECORDINGS, PASSES = 50, 3, {TRUNCATED: 2, CHECKPOINTS: 10}  # bins of a segment, networks, and passes over one long recording
 NULLS = 100
-SHUFFLE = 68  # names the random stream
 SURE = 0.05  # p after correction
 BOUND = "bound of this protocol"
 DERIVED = "derived in the methods"
@@ -55,7 +54,8 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     student = model.with_arrays({}, units=UNITS, observed=2, channels=3)
     with cs.timed(seconds, "cost"):
         costs, wrong = _costs(student, lengths, seed), _wrong(student, [bins for bins in lengths if bins <= EXACT], seed)
-    tasks = {delay: (_task(10 if smoke else TAUGHT, BINS, delay, seed), _task(ASKED, BINS, delay, seed + 1)) for delay in DELAYS}
+    unseen = cs.seed_of(seed, "task", "test sequences")
+    tasks = {delay: (_task(10 if smoke else TAUGHT, BINS, delay, seed), _task(ASKED, BINS, delay, unseen)) for delay in DELAYS}
     with cs.timed(seconds, "training"):
         fitted, recorded = _taught(student, tasks, segments, networks, lengths[-1], seed, smoke)
     with cs.timed(seconds, "comparison"):
@@ -124,14 +124,15 @@ def _taught(
 ) -> tuple[Taught, Taught]:
     """Networks taught many sequences, by delay and segment; and networks taught one long recording."""
     jobs = {}
+    seeds = [cs.seed_of(seed, "student", "network of long_sequences", k) for k in range(max(networks, RECORDINGS))]
     for delay, (task, _) in tasks.items():
         for segment in segments:
             options = replace(LESSON, segment=segment, batch=BINS // segment, epochs=1 if smoke else LESSON.epochs)
-            jobs |= {((delay, segment), k): cs.fitting.Job(student, task.wanted, task, seed + k, options) for k in range(networks)}
+            jobs |= {((delay, segment), k): cs.fitting.Job(student, task.wanted, task, seeds[k], options) for k in range(networks)}
     recording, delay = _task(1, longest, DELAYS[-1], seed), DELAYS[-1]
     for name, segment in ((TRUNCATED, LONG), (CHECKPOINTS, ceil(sqrt(longest)))):
         options = replace(LESSON, epochs=PASSES[name], validation=0, through=WAYS[name].through, segment=segment)
-        jobs |= {((delay, f"one recording, {name}"), k): cs.fitting.Job(student, recording.wanted, recording, seed + k, options)
+        jobs |= {((delay, f"one recording, {name}"), k): cs.fitting.Job(student, recording.wanted, recording, seeds[k], options)
                  for k in range(1 if smoke else RECORDINGS)}  # fmt: skip
     found = cs.fitting.train_many({f"{_name(key)}, {k}": job for (key, k), job in jobs.items()})
     grouped: Taught = {}
@@ -163,7 +164,7 @@ def _lost(fitted: Taught, tasks: Mapping[float, tuple[cs.Task, cs.Task]], segmen
 
 def _score(key: Key, exam: cs.Task, made: Sequence[np.ndarray], errors: np.ndarray, seed: int) -> cs.Score:
     """Error with outputs of other trials as the null."""
-    rng = np.random.default_rng(np.random.SeedSequence((seed, SHUFFLE)))
+    rng = cs.stream(seed, "null", "permuted trials of long_sequences")
     null = np.array([cs.tasks.recall_error(exam, made[k % len(made)][cs.trials.derangement(exam.trials, rng)])[key[0]] for k in range(NULLS)])
     interval = cs.statistics.jackknifed(lambda kept: float(errors[kept].mean()), len(errors)) if len(errors) > 2 else None
     return cs.Score(

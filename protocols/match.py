@@ -133,9 +133,7 @@ def match_circuit(model: cs.Model, names: Iterable[str], seed: int, smoke: bool)
         for name, exam in exams.items():
             spread = np.ptp(exam.practice.trials.rate, axis=(0, 1))
             shared = {"name": name, "split": exam.split, "seed": seed, "nulls": 20 if smoke else cs.measures.NULLS}
-            scores += cs.compare(
-                exam.asked.trials, copies[name], training=exam.practice.trials, window=TURNING, spread=spread, **shared
-            )
+            scores += cs.compare(exam.asked.trials, copies[name], training=exam.practice.trials, window=TURNING, spread=spread, **shared)
             scores += cs.Comparison(
                 tuple(cs.measures.response_score(kind, exam.responses[kind], found[name][kind], **shared) for kind in exam.pushes)
             )
@@ -215,7 +213,8 @@ def _small(model: cs.Model) -> cs.Model:
 
 def _free_runs(model: cs.Model, preferred: cs.analysis.Preferred, practised: int, seed: int) -> list[cs.analysis.Side]:
     """The circuit left alone from states that span its state space: to practise, and to be asked."""
-    states = cs.analysis.mixtures(preferred, practised + ASKED, k=None, seed=seed + 1, sd=cs.analysis.STATE_SD)
+    drawn = cs.seed_of(seed, "task", "states that span state space")
+    states = cs.analysis.mixtures(preferred, practised + ASKED, k=None, seed=drawn, sd=cs.analysis.STATE_SD)
     tasks = [cs.tasks.free_run(cs.simulation.rate_of(model, part), cs.analysis.AFTER_GO_CUE[1]) for part in np.split(states, [practised])]
     return [cs.analysis.Side(task, cs.simulate(model, task, seed=seed)) for task in tasks]
 
@@ -230,9 +229,10 @@ def _perturbed(model: cs.Model, task: cs.Task, draws: int, seed: int) -> dict[st
     """Several draws of a push and of a silencing; nobody is trained on them."""
     amplitude = JUMP * model.scalars.get("tau", PUSHED["duration"]) / PUSHED["duration"]
     units, silent = model.size("observed"), model.silent.si if model.silent else 0.0
+    seeds = [cs.seed_of(seed, "task", "push of match", draw) for draw in range(draws)]
     return {
-        "push": [cs.perturb.push(task, units, seed=seed + draw, amplitude=amplitude, **PUSHED) for draw in range(draws)],
-        "silencing": [cs.perturb.silence(task, units, seed=seed + draw, rate=silent, **SILENCED) for draw in range(draws)],
+        "push": [cs.perturb.push(task, units, seed=drawn, amplitude=amplitude, **PUSHED) for drawn in seeds],
+        "silencing": [cs.perturb.silence(task, units, seed=drawn, rate=silent, **SILENCED) for drawn in seeds],
     }
 
 

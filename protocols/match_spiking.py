@@ -28,7 +28,6 @@ STUDENTS = {
 SHUFFLED = cs.Options(epochs=200, rate=5e-3, closed_form=False)
 AGAIN, CONTROLS = "the circuit again", ("untrained", "shuffled")
 MEASURES = ("R² of rates", "Procrustes angle (rad)", "linear CKA, debiased")
-CHOSEN, CONDITION, POISSON, MIXED_UP = 36, 37, 38, 139  # names of the random streams
 BITS = "bits per spike"
 BOUND = "bound of this protocol"
 
@@ -45,7 +44,8 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Rep
     counts = (6, 4, 2, 4) if smoke else (TAUGHT, ASKED, REPEATS, ASKED_REPEATS)
     with cs.timed(seconds, "simulation"):
         lesson, exam = _tasks(model, counts, seed)
-        taught, asked, again = (_recorded(cs.simulate(model, task, seed=s)) for task, s in ((lesson, seed), (exam, seed + 1), (exam, seed + 2)))
+        seeds = [cs.seed_of(seed, "circuit", "recording of match_spiking", number) for number in range(3)]
+        taught, asked, again = (_recorded(cs.simulate(model, task, seed=s)) for task, s in zip((lesson, exam, exam), seeds, strict=True))
     chosen = _chosen(taught, seed)
     sides = {name: one.units(chosen).smoothed(SMOOTHED).window(*WINDOW) for name, one in {"taught": taught, "asked": asked, AGAIN: again}.items()}
     practice, teacher = sides["taught"].averaged(), sides["asked"].averaged()
@@ -54,7 +54,7 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Rep
     with cs.timed(seconds, "comparison"):
         task = replace(_task_of(exam, teacher, counts[3]), initial=teacher.rate[:, 0])
         rates = {name: cs.simulate(one.model, task, seed=seed) for name, one in fitted.items()}
-        copies = {name: _as_measured(one, counts[3], seed + place) for place, (name, one) in enumerate(rates.items())}
+        copies = {name: _as_measured(one, counts[3], seed, place) for place, (name, one) in enumerate(rates.items())}
         copies[AGAIN] = sides[AGAIN].averaged()
         noiseless = cs.measures.noise_ceiling(sides["asked"], training=practice, seed=seed)
         nulls = 20 if smoke else cs.measures.NULLS
@@ -96,7 +96,7 @@ def _released(model: cs.SpikingModel, counts: tuple[int, int, int, int], seed: i
     groups = next(kind for kind, part in model.neurons.items() if part.threshold is None)
     W, tau = _coupling(model, groups), model.neurons[groups].parameters["tau_s"].si
     directions = cs.cards.evoked_energy(W)[1][:, :MIXED]
-    rng = np.random.default_rng(np.random.SeedSequence((seed, CONDITION)))
+    rng = cs.stream(seed, "task", "mixtures of match_spiking")
     states = rng.standard_normal((counts[0] + counts[1], MIXED)) @ directions.T
     states *= SD / np.sqrt((states**2).mean(axis=1, keepdims=True))
     tasks = []
@@ -121,7 +121,7 @@ def _coupling(model: cs.SpikingModel, kind: str) -> np.ndarray:
 
 def _directed(model: cs.SpikingModel, counts: tuple[int, int, int, int], seed: int) -> tuple[cs.Task, cs.Task]:
     """Reaches: premotor input until the go cue, thalamic input after it, both tuned to a direction that each neuron prefers."""
-    preferred = np.random.default_rng(np.random.SeedSequence((seed, CONDITION))).uniform(0, 2 * np.pi, model.units)
+    preferred = cs.stream(seed, "task", "preferred directions of match_spiking").uniform(0, 2 * np.pi, model.units)
     turns = (np.arange(counts[0]) / counts[0], (np.arange(counts[1]) + 0.5) / counts[1] + 0.5 / counts[0])
     tasks = []
     for turn, repeats in zip(turns, counts[2:], strict=True):
@@ -145,7 +145,7 @@ def _chosen(taught: cs.Trials, seed: int) -> np.ndarray:
     """Neurons drawn among the faster ones of the taught trials."""
     rate = np.bincount(taught.spikes.unit, minlength=taught.shape[2]) / taught.shape[0] / (taught.stop[0] - taught.time[0])
     fast = np.flatnonzero(rate >= SLOWEST)
-    return np.sort(np.random.default_rng(np.random.SeedSequence((seed, CHOSEN))).choice(fast, min(UNITS, fast.size), replace=False))
+    return np.sort(cs.stream(seed, "analysis", "units recorded in match_spiking").choice(fast, min(UNITS, fast.size), replace=False))
 
 
 def _task_of(task: cs.Task, averages: cs.Trials, repeats: int) -> cs.Task:
@@ -160,9 +160,9 @@ def _jobs(practice: cs.Trials, task: cs.Task, seed: int, smoke: bool) -> dict[st
     return {name: replace(job, options=replace(job.options, epochs=min(job.options.epochs, 2))) for name, job in jobs.items()} if smoke else jobs
 
 
-def _as_measured(rates: cs.Trials, repeats: int, seed: int) -> cs.Trials:
+def _as_measured(rates: cs.Trials, repeats: int, seed: int, place: int) -> cs.Trials:
     """A student measured as the circuit was: Poisson spikes of its rates in as many trials, smoothed alike, averaged."""
-    rng = np.random.default_rng(np.random.SeedSequence((seed, POISSON)))
+    rng = cs.stream(seed, "analysis", "spikes of copies", place)
     lead = round(4 * SMOOTHED / rates.bin)
     wanted = np.concatenate([np.repeat(rates.rate[:, :1], lead, axis=1), rates.rate], axis=1)
     time = rates.time[0] + rates.bin * (np.arange(wanted.shape[1]) - lead)
@@ -196,7 +196,7 @@ def _bits(rates: Mapping[str, cs.Trials], spikes: cs.Trials, repeats: int, seed:
     def evaluate(one: cs.Trials, order: np.ndarray) -> cs.analysis.SpikeInformation:
         return cs.analysis.spike_information(np.repeat(one.rate[order], repeats, axis=0), fired, cs.tasks.BIN)
 
-    rng = np.random.default_rng(np.random.SeedSequence((seed, MIXED_UP)))
+    rng = cs.stream(seed, "null", "permuted conditions of match_spiking")
     orders = [cs.trials.derangement(count, rng) for _ in range(nulls)]
     found = {name: evaluate(one, np.arange(count)) for name, one in rates.items()}
     trials_of = np.arange(len(fired)).reshape(count, repeats)

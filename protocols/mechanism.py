@@ -35,7 +35,6 @@ LEFT = 0.1  # of a rate that cannot fall below 0: what a push leaves of it
 WHEN, DRAWS = 0.1, 4  # s after the go cue; draws of each push, half of them for each half of the truth
 SEARCHED = "DSA, Procrustes"
 NULLS = 200
-SEEN, MIXED, WIRED = 95, 96, 97  # name the random streams
 SPIKES = {"base": 10.0, "depth": 5.0, "repeats": 20, "smoothed": 0.03}  # Hz at rest, Hz for a typical s.d.; trials of a condition; s
 TAU_OF = "Kendall's τ between the measure and {}, over students; {} of the units seen"
 
@@ -46,7 +45,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
 
     Args:
         model: one more circuit, beside those of this protocol, if it is none of them.
-        seed: the first of as many as there are networks of each kind.
+        seed: of every random choice; each draw of the circuits has a seed of its own made from it.
         smoke: one small circuit and little training: shows that everything runs, its numbers mean nothing.
 
     Raises:
@@ -57,9 +56,10 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
             f"{model.name}: its units are hidden behind a readout; mechanism needs a circuit whose units are the observed ones."
         )
     seconds: dict[str, float] = {}
-    shares, seeds = (SHARES[:1], [seed]) if smoke else (SHARES, range(seed, seed + SEEDS))
+    shares, count = (SHARES[:1], 1) if smoke else (SHARES, SEEDS)
+    seeds = [cs.seed_of(seed, "circuit", "draw of mechanism", number) for number in range(count)]
     drawn = {one: {MODEL: model.with_arrays({}, units=min(40, model.units))} if smoke else _circuits(model, one) for one in seeds}
-    circuits = drawn[seed]
+    circuits = drawn[seeds[0]]
     with cs.timed(seconds, "circuits"):
         each = [(name, (name, drawn[one][name], shares, one, 24 if smoke else PRACTICE)) for name in circuits for one in seeds]
         cells = [cell for some in cs.runtime.in_parallel("circuits", _cells, each) for cell in some]
@@ -83,10 +83,10 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         claims=_claims(cells, found, seed),
         scores=scores,
         pictures=cs.figures.rank_pictures(found, ranked, COUNTED),
-        trials={f"{cell.circuit}": cell.asked.trials for cell in cells if cell.view == views[0] and cell.seed == seed},
+        trials={f"{cell.circuit}": cell.asked.trials for cell in cells if cell.view == views[0] and cell.seed == seeds[0]},
         models=circuits | students[0],
         methods=_methods(),
-        facts={"cells": f"{len(cells)} ({len(circuits)} circuits, {len(views)} views, {len(list(seeds))} seeds)", "students": str(len(jobs))}
+        facts={"cells": f"{len(cells)} ({len(circuits)} circuits, {len(views)} views, {len(seeds)} seeds)", "students": str(len(jobs))}
         | ({"smoke run": "its numbers mean nothing"} if smoke else {}),
         seed=seed,
         seconds=seconds,
@@ -111,7 +111,7 @@ def _paced(model: cs.Model) -> cs.Model:
 
 def _connections(seed: int) -> dict[str, np.ndarray]:
     """Connections whose mechanism is known by construction, of sources (columns) onto targets (rows)."""
-    rng = np.random.default_rng(np.random.SeedSequence((seed, WIRED)))
+    rng = cs.stream(seed, "circuit", "wiring of mechanism")
     angle, (grows, turns), (w, k) = 2 * np.pi * np.arange(UNITS) / UNITS, ROTATING, PAIR
     plane = np.linalg.qr(rng.standard_normal((UNITS, 2)))[0]
     exact = {
@@ -128,7 +128,7 @@ def _connections(seed: int) -> dict[str, np.ndarray]:
 def _cells(name: str, circuit: cs.Model, shares: Iterable[float], seed: int, practice: int) -> list[cs.measures.Cell]:
     """Reaches and pushes of one circuit, seen in full and in part, as rates and as spikes."""
     taught, asked = cs.analysis.delayed_reaches(circuit, (practice, ASKED), seed=seed)
-    order = np.random.default_rng(np.random.SeedSequence((seed, SEEN))).permutation(circuit.units)
+    order = cs.stream(seed, "analysis", "units recorded in mechanism").permutation(circuit.units)
     spread, rest = (
         float(np.median(taught.trials.rate.std(axis=(0, 1)))),
         cs.simulation.rate_of(circuit, cs.analysis.resting_state(circuit), circuit.arrays()),
@@ -156,7 +156,7 @@ def _pushed(circuit: cs.Model, task: cs.Task, spread: np.ndarray, rest: np.ndarr
     """
     silent = circuit.silent.si if circuit.silent else 0.0
     amplitude = JUMP * spread * _pace(circuit) / PUSH["duration"]
-    draws = [(seed + 100 * draw, draw % 2) for draw in range(DRAWS)]
+    draws = [(cs.seed_of(seed, "task", "push of mechanism", draw), draw % 2) for draw in range(DRAWS)]
     tasks = [cs.perturb.silence(task, len(spread), seed=one, rate=silent, start=WHEN, **SILENCED) if still
              else cs.perturb.push(task, len(spread), seed=one, amplitude=amplitude, start=WHEN, **PUSH) for one, still in draws]  # fmt: skip
     return [_changed(task, one, lambda pattern: np.maximum(pattern, (LEFT - 1) * rest)) for one in tasks] if circuit.initial_values else tasks
@@ -223,7 +223,7 @@ def _score(measure: str, found: Sequence[cs.measures.Reading], truth: str, view:
     cells = [one for one in found if one.cell.view == view]
     taus, names = _taus(measure, cells, truth), np.array([one.cell.circuit for one in cells])
     circuits = list(dict.fromkeys(names))
-    rng = np.random.default_rng(np.random.SeedSequence((seed, round(1000 * cells[0].cell.share), int(cs.measures.FROM_SPIKES in view), MIXED)))
+    rng = cs.stream(seed, "null", "permuted students of mechanism", view)
     null = np.array([np.mean([_tau(rng.permutation(one.alike[measure]), one.truths[truth]) for one in cells]) for _ in range(NULLS)])
     by = np.array([taus[names == name].mean() for name in circuits])
     interval = cs.statistics.jackknifed(lambda kept: float(by[kept].mean()), len(by)) if len(by) > 2 else None
@@ -243,7 +243,7 @@ def _claims(cells: Sequence[cs.measures.Cell], found: Sequence[cs.measures.Readi
     }
     searched = off.pop(SEARCHED)
     worst = max(off, key=lambda name: off[name])
-    rng = np.random.default_rng(np.random.SeedSequence((seed, MIXED)))
+    rng = cs.stream(seed, "null", "blind measure of mechanism")
     blind = [_tau(rng.standard_normal(len(one.students)), one.truths[cs.measures.PUSHES]) for one in found for _ in range(NULLS)]
     count = min(len(one.students) for one in found)
     bound = 4 * np.sqrt(2 * (2 * count + 5) / (9 * count * (count - 1)) / len(blind))

@@ -28,7 +28,6 @@ TURNING = (0.05, 0.35)  # s after the go cue, where rotations are looked for: af
 EPOCHS_OF = {"preparation": (-0.4, 0.0), "movement": (0.05, 0.5)}  # s
 CUES, MUSCLES, MODULES, MODULAR_EPOCHS = 20, 50, 3, 500  # of the modular network: visual features and muscles of the authors' code
 NULLS = 50
-CUT, ORDER = 41, 42  # name the random streams
 PUBLISHED = "0.72 to 0.83"  # rotational R² of an independent small version with other muscles
 BOUND = "bound of this protocol"
 SMALL = "independent small version of the network reached {}; bound of this protocol"
@@ -63,13 +62,13 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
 
     Args:
         model: leaky network that hears channels.
-        seed: the first of three.
+        seed: of every random choice; each network has a seed of its own made from it.
         smoke: few epochs and seeds: shows that everything runs, its numbers mean nothing.
     """
     seconds: dict[str, float] = {}
     task, modular = cs.tasks.muscle_activity(seed=seed), cs.tasks.muscle_activity(seed=seed, cues=CUES, muscles=MUSCLES)
     tasks = {name: cs.tasks.muscle_activity(seed=seed, stay=stay) for name, (_, _, stay) in VARIANTS.items()}
-    seeds = range(seed, seed + (1 if smoke else SEEDS))
+    seeds = [cs.seed_of(seed, "student", "network of muscles", number) for number in range(1 if smoke else SEEDS)]
     jobs = {(name, one): _job(model, tasks[name], name, one, 2 if smoke else EPOCHS) for name in VARIANTS for one in seeds}
     whole = cs.load("michaels_2020")
     plain = cs.Options(epochs=2 if smoke else MODULAR_EPOCHS, batch=task.trials, rate=RATE, patience=EPOCHS, start="rest", validation=0)
@@ -82,8 +81,8 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         found = {name: [_read(fitted[f"{name}, seed {one}"].model, tasks[name], one) for one in seeds] for name in VARIANTS}
         found["untrained"] = [_read(fitted[f"no regulariser, seed {one}"].start, task, one) for one in seeds]
         cut = _cut(fitted["modular"].model, modular, seed, 2 if smoke else 20)
-    scores = [score for name, readings in found.items() for score in _scores(name, readings, found["untrained"])] + [_cut_score(cut)]
-    first = {name: fitted[f"{name}, seed {seed}"] for name in VARIANTS}
+    scores = [score for name, readings in found.items() for score in _scores(name, readings, found["untrained"], seed)] + [_cut_score(cut)]
+    first = {name: fitted[f"{name}, seed {seeds[0]}"] for name in VARIANTS}
     return cs.Report(
         title=QUESTION, question=f"{model.title} ({model.paper}), {UNITS} units, {task.trials} conditions, synthetic muscles.",
         answer=_answer(found, cut), claims=[] if smoke else _claims(found, cut), scores=scores,
@@ -112,7 +111,7 @@ def _read(model: cs.Model, task: cs.Task, seed: int) -> Reading:
     hidden = cs.Trials.from_arrays(rates, task.time, units="1")
     turning = hidden.window(*TURNING).rate
     states = cs.analysis.principal_components(turning - turning.mean(axis=0), cs.analysis.JPCA_AXES)
-    rng = np.random.default_rng(np.random.SeedSequence((seed, ORDER)))
+    rng = cs.stream(seed, "null", "permuted trials of muscles")
     null = np.array([cs.analysis.jpca(cs.statistics.permuted_conditions(states, rng), cs.tasks.BIN).r2_skew for _ in range(NULLS)])
     parts = {name: hidden.window(*span).rate for name, span in EPOCHS_OF.items()}
     own, driven = (cs.analysis.tangling(one, cs.tasks.BIN) for one in (parts["movement"], wanted.window(*EPOCHS_OF["movement"]).rate))
@@ -135,7 +134,7 @@ def _cut(model: cs.Model, task: cs.Task, seed: int, draws: int) -> dict[str, lis
     W, module = model.arrays()["W"], np.arange(model.units) * MODULES // model.units
     between = (module[:, None] != module[None, :]) & (W != 0)
     within = np.flatnonzero((module[:, None] == module[None, :]) & (W != 0))
-    rng = np.random.default_rng(np.random.SeedSequence((seed, CUT)))
+    rng = cs.stream(seed, "analysis", "weights cut in muscles")
 
     def without(places: np.ndarray) -> float:
         changed = W.copy()
@@ -148,10 +147,10 @@ def _cut(model: cs.Model, task: cs.Task, seed: int, draws: int) -> dict[str, lis
     return {"blind": [float(blind)], "whole": [without(np.array([], dtype=int))], "between": [without(np.flatnonzero(between))], "within": removed}
 
 
-def _scores(name: str, found: list[Reading], untrained: list[Reading]) -> list[cs.Score]:
+def _scores(name: str, found: list[Reading], untrained: list[Reading], seed: int) -> list[cs.Score]:
     """The four measures of one variant, with intervals over seeds."""
     noiseless, split = "the muscles are given without noise", "all conditions, all of which were taught"
-    rng = np.random.default_rng(np.random.SeedSequence((len(name), ORDER)))
+    rng = cs.stream(seed, "null", "permuted outputs of muscles")
     out = found[0].muscles
     mixed = [_error(out, cs.Trials.from_arrays(out.rate[cs.trials.derangement(len(out.rate), rng)], out.time)) for _ in range(NULLS)]
     turned = np.concatenate([one.null for one in found])

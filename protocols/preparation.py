@@ -28,7 +28,6 @@ PENALTY = 0.1  # lambda
 BUMP = {"rise": 0.05, "decay": 0.5, "size": 5.0}  # of the movement input, s
 RIDGE = 1e-4  # of the readout's regression, relative to the mean squared rate
 NULLS = 100
-RESTS, STATES, ORDER = 111, 112, 113  # name random streams
 VERIFIED = "independent implementation with another draw: {}"
 MEASURES = ("prospective error after {:g} ms, relative to none", "distance of the hand from the target after {:g} ms of preparation (cm)",
             "alignment of preparation with movement")  # fmt: skip
@@ -117,10 +116,10 @@ def _small(model: cs.Model) -> cs.Model:
 def _sets(model: cs.Model, hand: np.ndarray, seed: int) -> tuple[Set, Set]:
     """Draw the spontaneous state and the states to be prepared, and find the controllers for a random readout and for one fitted to the torques."""
     units, W = model.units, model.arrays()["W"]
-    rest = 1 + RESTED * np.random.default_rng(np.random.SeedSequence((seed, RESTS))).standard_normal(units)
+    rest = 1 + RESTED * cs.stream(seed, "circuit", "spontaneous state").standard_normal(units)
     model = model.with_arrays({"x_rest": rest, "W_hold": np.ones((units, 1))})
     A, E = W - np.eye(units), round(0.8 * units)
-    rng = np.random.default_rng(np.random.SeedSequence((seed, STATES)))
+    rng = cs.stream(seed, "task", "prepared states")
     drawn = np.zeros((2, units))
     drawn[:, :E] = rng.standard_normal((2, E))
     preferred = np.linalg.eigh(cs.analysis.observability(A, drawn))[1][:, ::-1][:, : min(PREFERRED, units)]
@@ -226,7 +225,7 @@ def _missed(movement: cs.body.Movement, hand: np.ndarray) -> np.ndarray:
 
 
 def _scores(name: str, error: np.ndarray, moved: Mapping[float, cs.body.Movement], rates: cs.Trials, hand: np.ndarray, seed: int) -> list[cs.Score]:
-    rng = np.random.default_rng(np.random.SeedSequence((seed, ORDER)))
+    rng = cs.stream(seed, "null", "permuted movements of preparation")
     count, scores = len(error), []
     for lasts, movement in moved.items():
         left = error[:, round(lasts / cs.tasks.BIN)]

@@ -25,7 +25,6 @@ END = 0.5  # s after the go cue, from where on the hand should be on the target
 PUSH, PUSHED = 2.0, (0.2, 0.3)  # N to the right at the hand, s after the go cue
 MOVING = (0.05, 0.45)  # s after the go cue, where rotations are looked for
 NULLS = 100
-ORDER, TURNED = 91, 92  # name the random streams
 BOUND, GOAL = "bound of this protocol", "asked of reaches that were trained"
 MEASURES = (
     "distance of the hand from the target at the end (cm)", "the same for targets that were not trained (cm)", "peak over mean speed of the reach",
@@ -180,7 +179,7 @@ def _scores(name: str, one: Reading, seed: int) -> list[cs.Score]:
 
 
 def _distance(measure: str, name: str, split: str, task: cs.Task, movement: cs.body.Movement, seed: int) -> cs.Score:
-    rng = np.random.default_rng(np.random.SeedSequence((seed, ORDER)))
+    rng = cs.stream(seed, "null", "permuted reaches")
     missed = _missed(task, movement)
     null = np.array([_missed(task.select(cs.trials.derangement(task.trials, rng)), movement).mean() for _ in range(NULLS)])
     return cs.Score(
@@ -193,7 +192,7 @@ def _distance(measure: str, name: str, split: str, task: cs.Task, movement: cs.b
 def _turning(name: str, one: Reading, split: str, seed: int) -> cs.Score:
     rates = one.rates.window(*MOVING).rate
     states = cs.analysis.principal_components(rates - rates.mean(axis=0), cs.analysis.JPCA_AXES)
-    rng = np.random.default_rng(np.random.SeedSequence((seed, TURNED)))
+    rng = cs.stream(seed, "null", "turned axes of reach")
     null = np.array([cs.analysis.jpca(cs.statistics.permuted_conditions(states, rng), cs.tasks.BIN).r2_skew for _ in range(NULLS)])
     interval = cs.statistics.jackknifed(
         lambda kept: (

@@ -26,7 +26,6 @@ GAIN, TAU = 0.9, 0.2  # of the random network, s
 LATENCIES = (0.0, 0.05, 0.1)  # s, standard deviations over units
 MIXED = (2, 6, 20)  # k, preferred states that starting states are mixtures of
 DRAWS, NULLS, SMOKE_NULLS = 8, 200, 5
-PLANTED, CHANCE = 127, 128  # name the random streams
 ROTATION, DECAY, SMOOTH, PEAKS, RECORDING = "planted rotation", "random network, decay", "smooth noise", "sequence of peaks", "recording"
 TUNED = {latency: f"tuned cells ± {latency * 1e3:g} ms" for latency in LATENCIES}
 CIRCUIT = {k: f"circuit, k = {k}" for k in MIXED}
@@ -72,7 +71,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: str |
         draws = []
         for number, states in enumerate(circuits):
             report(number / len(circuits), "")
-            draws.append(_planted(np.random.default_rng(np.random.SeedSequence((seed, number, PLANTED))), states))
+            draws.append(_planted(cs.stream(seed, "null", "planted activity of rotations", number), states))
     first = draws[0] | ({} if recorded is None else {RECORDING: recorded})
     with cs.timed(seconds, "surrogates"), cs.track("surrogates") as report:
         turning = {}
@@ -148,8 +147,7 @@ def _turning(states: np.ndarray, seed: int, nulls: int) -> Turning:
     }
     found = {}
     for number, (name, make) in enumerate(makers.items()):
-        streams = np.random.SeedSequence((seed, number, CHANCE)).spawn(nulls)
-        found[name] = np.array([_skew(make(np.random.default_rng(one))) for one in streams])
+        found[name] = np.array([_skew(make(cs.stream(seed, "null", "surrogates of rotations", number, draw))) for draw in range(nulls)])
     return Turning(states, _jpca(states), found | {PEAK: np.array([_skew(cs.statistics.one_course_per_unit(states))])})
 
 

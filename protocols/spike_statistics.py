@@ -22,7 +22,6 @@ COUNTING = 0.4  # s that spikes are counted in, on both sides: the delay of the 
 UNITS, SLOWEST = 61, 0.5  # units drawn from the simulation, and the rate in Hz they fire at or above, where no recording says so
 NULLS, SMOKE_NULLS, SMOOTHED_NULLS = 20, 3, 10  # the last of co-smoothing
 DEEP = "5B"  # ending of the populations that an electrode in layer 5B would meet
-DRAW = 30  # names the random stream
 
 RECORDING, LAYERS, LAYER = "recording", "simulated, all layers", "simulated, layer 5B"
 MEASURES = {"mean rate (Hz)": "rate", "CV2": "cv2", "Fano factor": "fano", "count correlation": "correlation"}
@@ -101,7 +100,7 @@ def _matched(simulated: cs.Trials, recorded: cs.Trials | None, seed: int) -> dic
     number, slowest = (
         (UNITS, SLOWEST) if recorded is None else (recorded.shape[2], float(cs.analysis.spike_statistics(recorded, paired=2).rate.min()))
     )
-    pieces, rng = _cut(simulated, duration), np.random.default_rng(np.random.SeedSequence((seed, DRAW)))
+    pieces, rng = _cut(simulated, duration), cs.stream(seed, "analysis", "pieces of a recording")
     fast = np.bincount(pieces.spikes.unit, minlength=pieces.shape[2]) >= max(slowest * duration * pieces.shape[0], 1)
     deep = np.char.endswith(pieces.population.astype(str), DEEP)
     sides = {} if recorded is None else {RECORDING: recorded}
@@ -130,9 +129,13 @@ def _estimates(found: cs.analysis.SpikeStatistics) -> dict[str, float]:
     return {label: found.mean(key) for label, key in MEASURES.items()} | {SYNCHRONY: found.synchrony[cs.analysis.ALL_UNITS]}
 
 
+def _surrogate(trials: cs.Trials, seed: int, draw: int) -> cs.Trials:
+    return cs.statistics.poisson_surrogate(trials, seed=cs.seed_of(seed, "null", "surrogates of spike_statistics", draw))
+
+
 def _scores(name: str, trials: cs.Trials, found: cs.analysis.SpikeStatistics, wanted: Mapping[str, float], draws: int, seed: int) -> list[cs.Score]:
     """Every statistic of one side; ``wanted`` names those that there is a value to be close to."""
-    null = [_estimates(cs.analysis.spike_statistics(cs.statistics.poisson_surrogate(trials, seed=seed + draw), seed=seed)) for draw in range(draws)]
+    null = [_estimates(cs.analysis.spike_statistics(_surrogate(trials, seed, draw), seed=seed)) for draw in range(draws)]
     scores = []
     for label, estimate in _estimates(found).items():
         if label not in wanted:
@@ -161,7 +164,7 @@ def _left_out(label: str, trials: cs.Trials, found: cs.analysis.SpikeStatistics)
 
 def _network_scores(simulated: cs.Trials, whole: cs.analysis.SpikeStatistics, draws: int, seed: int) -> list[cs.Score]:
     """Synchrony of whole populations, with trials left out in turn."""
-    surrogates = [cs.statistics.poisson_surrogate(simulated, seed=seed + draw) for draw in range(draws)]
+    surrogates = [_surrogate(simulated, seed, draw) for draw in range(draws)]
     count, scores = simulated.shape[0], []
     shorter = [simulated.select(np.delete(np.arange(count), left)) for left in range(count)]
     for name, estimate in whole.synchrony.items():
@@ -192,12 +195,7 @@ def _co_smoothed(sides: Mapping[str, cs.Trials], seed: int) -> list[cs.Score]:
             one.bits,
             "closer",
             found[RECORDING].bits if RECORDING in found else 0.0,
-            np.array(
-                [
-                    cs.analysis.co_smoothing(cs.statistics.poisson_surrogate(enough[name], seed=seed + draw), seed=seed).bits
-                    for draw in range(SMOOTHED_NULLS)
-                ]
-            ),
+            np.array([cs.analysis.co_smoothing(_surrogate(enough[name], seed, draw), seed=seed).bits for draw in range(SMOOTHED_NULLS)]),
             SURROGATE,
             cs.statistics.jackknifed(one.of, len(one.gain)),
             "trials",

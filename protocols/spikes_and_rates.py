@@ -26,7 +26,6 @@ HELD, MOVING, TRIALS = 0.5, 0.5, 60  # s of holding a prepared state, s after it
 SD = 1.5  # Hz over units, of the prepared state: code of Stroud et al. (2018)
 SMOOTHED = 3  # bins: the boxcar of 30 ms
 THALAMUS = 1.0  # relative change of the thalamic rate
-SHUFFLE = 31  # names the random stream
 NULLS = 200
 BOUND = "bound of this protocol"
 
@@ -74,7 +73,7 @@ def _neuron(seed: int, smoke: bool) -> Found:
     card = cs.load("lif")
     trials = cs.simulate(card, cs.tasks.spontaneous(0.3 if smoke else 1.0), seed=seed)
     value = {name: part.si for name, part in card.neurons["lif"].parameters.items()}
-    mu = card.neurons["lif"].parameters["mu"].draw(card.units, np.random.default_rng(0))
+    mu = card.neurons["lif"].parameters["mu"].draw(card.units, cs.stream(0, "analysis", "inputs evenly spaced"))
     theory = cs.cards.siegert(mu, 0.0, tau=value["tau"], refractory=value["t_ref"], threshold=value["theta"], reset=value["v_r"])
     when, unit, _ = trials.spikes
     rate = np.array([1 / np.diff(when[unit == k]).mean() if (unit == k).sum() > 1 else 0.0 for k in range(card.units)])
@@ -223,7 +222,7 @@ def _smooth(rates: np.ndarray) -> np.ndarray:
 
 def _correlation(name: str, a: np.ndarray, b: np.ndarray, single: cs.Trials, seed: int) -> cs.Score:
     """Correlation over times and groups, with group labels permuted as the null and groups left out for the interval."""
-    rng = np.random.default_rng(np.random.SeedSequence((seed, SHUFFLE)))
+    rng = cs.stream(seed, "null", "permuted groups of spikes_and_rates")
 
     def r(x: np.ndarray, y: np.ndarray) -> float:
         return float(np.corrcoef(x.ravel(), y.ravel())[0, 1])
@@ -282,7 +281,7 @@ def _reduction(reduced: cs.Model, model: cs.SpikingModel, change: float) -> np.n
 
 
 def _ranks(name: str, a: np.ndarray, b: np.ndarray, seed: int) -> cs.Score:
-    rng = np.random.default_rng(np.random.SeedSequence((seed, SHUFFLE, 1)))
+    rng = cs.stream(seed, "null", "permuted ranks of spikes_and_rates")
     null = np.array([spearmanr(a, rng.permutation(b)).statistic for _ in range(NULLS)])
     return cs.Score(
         "rank correlation over populations", name, "populations, time averages", float(spearmanr(a, b).statistic), "higher", 1.0, null,

@@ -24,7 +24,6 @@ BEFORE, AFTER = (-0.3, 0.0), (0.08, 0.6)  # s about the go cue
 STARTS = (0.0, 0.04, 0.08, 0.12, 0.16, 0.2)  # s, of the movement window
 RECORDED = ((-0.5, -0.2), (-0.05, 0.3))  # s about movement onset
 MUSCLES, SETS, DRAWS, SMOKE_DRAWS = 8, 20, 500, 20  # muscles of a set
-PLANT, CHANCE, RANDOM, KNOWN = 132, 133, 134, 135  # name the random streams
 CIRCUIT, OWN, UNTRAINED, RECORDING = "circuit", "own gain", "untrained", "recording"
 STUDENTS = {"leaky tanh": ("leaky_tanh", cs.Options(epochs=25, rate=5e-3)), "hidden units": ("leaky_readout", cs.Options(epochs=60, rate=5e-3))}
 ALIGNED, ANYWHERE = "alignment of movement with preparation", "alignment of movement with preparation, any direction"
@@ -129,7 +128,7 @@ def _delayed(model: cs.Model, counts: tuple[int, int], seed: int) -> list[tuple[
 
 def _weights(practice: cs.Trials, seed: int, number: int = 0) -> dict[str, np.ndarray]:
     """Muscles by random weights, and by the parts of such weights that the directions of preparation do not reach."""
-    rng = np.random.default_rng(np.random.SeedSequence((seed, number, PLANT)))
+    rng = cs.stream(seed, "task", "muscles of subspaces", number)
     random = rng.standard_normal((practice.rate.shape[2], MUSCLES))
     before = practice.window(*BEFORE).rate.reshape(-1, len(random))
     axes = np.linalg.svd(before - before.mean(axis=0), full_matrices=False)[2][:AXES].T
@@ -216,7 +215,7 @@ def _ratio(one: Epochs, muscle: str, ridge: float | None) -> float:
 
 
 def _random_ratios(one: Epochs, known: cs.analysis.PotentAndNull, seed: int, draws: int) -> np.ndarray:
-    rng = np.random.default_rng(np.random.SeedSequence((seed, RANDOM)))
+    rng = cs.stream(seed, "null", "random subspaces")
     return np.array([cs.analysis.tuning_ratio(one.preparation, one.movement, known.turned(rng)) for _ in range(draws)])
 
 
@@ -232,14 +231,12 @@ def _curves(asked: cs.Trials, seed: int, draws: int) -> dict[str, np.ndarray]:
 
 
 def _chance(one: Epochs, within: np.ndarray | None, seed: int, draws: int) -> np.ndarray:
-    return cs.analysis.chance_alignment(
-        one.movement, AXES, within=within, count=draws, rng=np.random.default_rng(np.random.SeedSequence((seed, CHANCE)))
-    )
+    return cs.analysis.chance_alignment(one.movement, AXES, within=within, count=draws, rng=cs.stream(seed, "null", "chance alignment"))
 
 
 def _planted(seed: int) -> list[cs.Claim]:
     """Two epochs of ten dimensions each in twenty used ones of a hundred, and three hidden directions beside three that move muscles."""
-    rng = np.random.default_rng(np.random.SeedSequence((seed, KNOWN)))
+    rng = cs.stream(seed, "task", "planted subspaces")
     axes = np.linalg.qr(rng.standard_normal((100, 20)))[0]
 
     def white(columns: np.ndarray) -> np.ndarray:

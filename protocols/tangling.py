@@ -23,7 +23,6 @@ WINDOW = (-0.2, 0.4)  # s about movement onset, in a recording
 MUSCLES, DRIVEN = 8, 50  # planted muscles, each driven by this many neurons
 PROJECTIONS, SMOKE_PROJECTIONS = 100, 3  # sets of as many random projections
 LATENCY, UNITS = 0.1, 60  # s, and tuned cells without dynamics
-PLANT, TUNED_CELLS, PROJECTED, ORDERS = 129, 130, 131, 140  # name the random streams
 CIRCUIT, OWN, UNTRAINED, TUNED, RECORDING = "circuit", "own gain", "untrained", "tuned cells ± 100 ms", "recording"
 STUDENTS = {
     "leaky tanh": ("leaky_tanh", cs.Options(epochs=25, rate=5e-3)),
@@ -122,7 +121,7 @@ def _recorded(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def _drive(practised: np.ndarray, seed: int) -> Any:
     """Muscles: rectified sums of random neurons with random weights, about the mean of practised reaches; what falls below it is silent."""
-    rng = np.random.default_rng(np.random.SeedSequence((seed, PLANT)))
+    rng = cs.stream(seed, "task", "muscles of tangling")
     units = practised.shape[2]
     weights = np.zeros((units, MUSCLES))
     for muscle in weights.T:
@@ -134,7 +133,7 @@ def _drive(practised: np.ndarray, seed: int) -> Any:
 
 def _tuned(seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Cells tuned to velocity with spread latencies, and muscles driven by them."""
-    rng = np.random.default_rng(np.random.SeedSequence((seed, TUNED_CELLS)))
+    rng = cs.stream(seed, "analysis", "velocity-tuned cells of tangling")
     size: dict[str, Any] = {"conditions": ASKED, "bins": 60, "units": UNITS, "dt": cs.tasks.BIN}
     rates = cs.measures.velocity_tuned(rng, latency=LATENCY, **size)
     return rates, _drive(rates, seed)(rates)
@@ -143,7 +142,7 @@ def _tuned(seed: int) -> tuple[np.ndarray, np.ndarray]:
 def _tangled(rates: np.ndarray, muscles: np.ndarray, seed: int, count: int) -> Tangled:
     """Random projections are as many as the muscles, of units scaled to one variance, without a threshold."""
     scaled = (rates - rates.mean(axis=(0, 1))) / np.maximum(rates.std(axis=(0, 1)), 1e-9)
-    rng = np.random.default_rng(np.random.SeedSequence((seed, PROJECTED)))
+    rng = cs.stream(seed, "analysis", "projections of tangling")
     weights = rng.standard_normal((count, rates.shape[2], muscles.shape[2]))
     projected = np.array([cs.analysis.tangling(scaled @ one, cs.tasks.BIN) for one in weights])
     return Tangled(rates, muscles, cs.analysis.tangling(rates, cs.tasks.BIN), cs.analysis.tangling(muscles, cs.tasks.BIN), projected)
@@ -181,7 +180,7 @@ def _outputs(systems: Mapping[str, Tangled], seed: int, nulls: int) -> list[cs.S
         ),
         TRANSFER: lambda kept, one: cs.measures.decoding_transfer(truth.rates[kept], one.rates, truth.muscles[kept], seed=seed),
     }
-    rng, everyone = np.random.default_rng(np.random.SeedSequence((seed, ORDERS))), np.arange(count)
+    rng, everyone = cs.stream(seed, "null", "permuted conditions of tangling"), np.arange(count)
     orders = [cs.trials.derangement(count, rng) for _ in range(nulls)]
     return [
         cs.Score(

@@ -12,8 +12,8 @@ from threadpoolctl import threadpool_limits
 
 from cortex_sim.cards import Model, scale
 from cortex_sim.errors import ComparisonError
+from cortex_sim.runtime import stream
 
-START = 13  # names the random stream
 ROUND_OFF = 1e-12  # 1/s; a point that moves more slowly than this fraction of the spread of states is fixed
 SLOW = 1.0  # 1/s; a point that moves more slowly than this is slow: it stays for a second
 APART = 1e-3  # of the spread; points nearer than this are one
@@ -108,7 +108,7 @@ def fixed_points(
         raise ComparisonError(f"{model.name}: the visited states do not differ, so their spread gives no scale to look on.")
     from cortex_sim.simulation.torch import search
 
-    rng = np.random.default_rng(np.random.SeedSequence((seed, START)))
+    rng = stream(seed, "analysis", "starts of fixed-point searches")
     starts = visited[rng.integers(0, len(visited), searches)]
     starts = starts + JITTER * spread / np.sqrt(model.dimension) * rng.standard_normal(starts.shape)
     given = {name: value * scale(model.inputs[name].unit) for name, value in (inputs or {}).items()}

@@ -9,10 +9,9 @@ from threadpoolctl import threadpool_limits
 
 from cortex_sim.cards import Model
 from cortex_sim.errors import ComparisonError
-from cortex_sim.runtime import track
+from cortex_sim.runtime import stream, track
 from cortex_sim.simulation.torch import growths
 
-DIRECTIONS = 142  # names the random stream
 STEPS = 10  # in a block
 PARTS = 10  # of the time, whose spread gives the standard errors
 
@@ -68,7 +67,7 @@ def lyapunov(model: Model, state: Float[ndarray, " state"], *, duration: float, 
     kept, left = (round(time / block) for time in (duration, transient))
     if kept < PARTS:
         raise ComparisonError(f"{model.name}: {duration:g} s are {kept} times {STEPS} steps; exponents need at least {PARTS} times.")
-    rng = np.random.default_rng(np.random.SeedSequence((seed, DIRECTIONS)))
+    rng = stream(seed, "analysis", "directions of Lyapunov exponents")
     start = np.linalg.qr(rng.standard_normal((model.dimension, count)))[0]
     grown = np.empty((left + kept, count))
     with track("Lyapunov exponents") as report:

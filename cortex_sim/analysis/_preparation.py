@@ -11,12 +11,12 @@ from scipy.optimize import elementwise
 from cortex_sim.cards import Model
 from cortex_sim.cards.weights.stability_optimised import evoked_energy
 from cortex_sim.errors import OptionError, Undetermined
+from cortex_sim.runtime import seed_of, stream
 from cortex_sim.simulation import beginning, flow, simulate
 from cortex_sim.simulation.torch import linearise
 from cortex_sim.tasks import CURRENT_RISE, Task, centre_out
 from cortex_sim.trials import Trials
 
-MIXTURE = 7  # names the random stream
 MIXED_STATES, STATE_SD = 6, 1.5  # k, preferred states mixed into a preparatory state, and its s.d. over units in Hz: code of Stroud et al. (2018)
 AFTER_GO_CUE = (0.0, 0.6)  # s after the go cue
 FARTHEST = 1.0  # of the logarithm of a rate from that at rest; below, rates would have to fall faster than slow units can
@@ -123,7 +123,7 @@ def mixtures(preferred: Preferred, conditions: int, *, k: int | None, seed: int,
     if k is not None and not 1 <= k <= available:
         raise OptionError(f"mixtures: k {k} should lie between 1 and {available}, the number of units.")
     used = available if k is None or preferred.energy is None else k
-    rng = np.random.default_rng(np.random.SeedSequence((seed, MIXTURE)))
+    rng = stream(seed, "task", "mixtures of preferred states")
     states = rng.standard_normal((conditions, used)) @ preferred.directions[:, :used].T
     states = sd * states / np.sqrt((states**2).mean(axis=1, keepdims=True))
     return states if preferred.rest is None else preferred.rest * np.exp(np.clip(states / preferred.rest.mean(), -FARTHEST, FARTHEST))
@@ -217,6 +217,6 @@ def delayed_reaches(model: Model, counts: Sequence[int], *, seed: int, preferred
     sides: list[Side] = []
     for holding in np.split(holding_currents(model, states), np.cumsum(counts)[:-1]):
         task = replace(centre_out(len(holding), holding=holding), channels=None)
-        trials = simulate(model, task, seed=seed + len(sides)).window(*AFTER_GO_CUE)
+        trials = simulate(model, task, seed=seed_of(seed, "circuit", "noise of reaches", len(sides))).window(*AFTER_GO_CUE)
         sides.append(Side(task.window(*AFTER_GO_CUE, initial=trials.rate[:, 0]), trials))
     return sides

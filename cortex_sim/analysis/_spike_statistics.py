@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from cortex_sim.errors import ComparisonError
+from cortex_sim.runtime import stream
 from cortex_sim.trials import Trials
 
 CORRELATED_PAIRS = 20  # pairs of successive intervals below which a unit's irregularity is not estimated
@@ -24,7 +25,6 @@ SYNCHRONY_BIN = 5e-3  # s
 SPECTRUM_BIN, SEGMENT = 1e-3, 0.5  # s: sampling of the population rate, and the stretch one spectrum is taken of
 PAIRED = 300  # units between which correlations are computed
 ALL_UNITS = "all"
-SAMPLE = 20  # names the random stream
 EDGE = 1e-7  # bins by which a spike at an edge may be misplaced by round-off
 
 
@@ -134,7 +134,7 @@ def spike_statistics(
     whole, counted = _trains(trials), _trains(trials, stop)
     conditions = [np.flatnonzero(trials.condition == label) for label in dict.fromkeys(trials.condition.tolist())]
     firing = np.flatnonzero([any(train.size for train in unit) for unit in counted])
-    rng = np.random.default_rng(np.random.SeedSequence((seed, SAMPLE)))
+    rng = stream(seed, "analysis", "neurons sampled")
     chosen = np.sort(rng.choice(firing, paired, replace=False)) if len(firing) > paired else firing
     cv2, cv = _irregularity(whole)
     names = [name for name in dict.fromkeys(trials.population.tolist()) if name]

@@ -14,9 +14,7 @@ from cortex_sim.cards._equations import Equations, missing, parsed
 from cortex_sim.cards._fields import Axis, Encoder, Input, Parameter, Part, Projection, Readout
 from cortex_sim.cards._units import scale
 from cortex_sim.errors import CardError, FileProblem, suggestion
-from cortex_sim.runtime import content_key, load_arrays, save_arrays, write_text
-
-WEIGHTS = 11  # names the random streams of projections; last, since a seed sequence cannot tell (s, 0) from s
+from cortex_sim.runtime import Role, content_key, load_arrays, save_arrays, write_text
 
 
 class Model(BaseModel):
@@ -142,6 +140,11 @@ class Model(BaseModel):
         return {label: name for label, name in wanted.items() if name}
 
     @property
+    def role(self) -> Role:
+        """Whose random streams it draws from: a circuit and a student share none."""
+        return "student" if self.kind == "rnn" else "circuit"
+
+    @property
     def parsed(self) -> Equations:
         """The equation text, ready to be evaluated."""
         return parsed(self.equations)
@@ -179,7 +182,7 @@ class Model(BaseModel):
         """The weights that a rule makes, in SI."""
         shape = (self.size(projection.rows), self.size(projection.columns))
         arguments = {key: p.si for key, p in projection.arguments.items()}
-        return weights.weights(projection.rule, shape, arguments, (self.seed, number, WEIGHTS)) * scale(projection.unit)
+        return weights.weights(projection.rule, shape, arguments, (self.seed, self.role, number)) * scale(projection.unit)
 
     def signs(self, projection: str) -> ndarray:
         """Sign of each column under Dale's law: excitatory first."""

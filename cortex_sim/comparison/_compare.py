@@ -26,14 +26,16 @@ from cortex_sim.comparison import _prediction as prediction
 from cortex_sim.comparison._comparison import Comparison
 from cortex_sim.comparison._response import response_r2
 from cortex_sim.errors import ComparisonError
+from cortex_sim.runtime import stream
 from cortex_sim.simulation import simulate
 from cortex_sim.statistics import PERMUTATION, Measure, Rates, Score, jackknifed, permuted, permuted_conditions, remembered
 from cortex_sim.tasks import Task
 from cortex_sim.trials import BIN, Trials
 
 NULLS, WEIGHT_SHUFFLES = 100, 20
-ROTATION, WEIGHT = 8, 9  # name the random streams
 NO_TRIALS = "one noiseless or averaged trial per condition, so there is no trial noise to bound a model by"
+
+
 class Common(TypedDict):
     """What all scores of one comparison have in common."""
 
@@ -200,7 +202,7 @@ def compare_rotations(
         return ()
     states = [principal_components(rates, axes) for rates in prepared]
     wanted, found = (jpca(x, teacher.bin) for x in states)
-    rng = np.random.default_rng(np.random.SeedSequence((seed, ROTATION)))
+    rng = stream(seed, "null", "rotated states")
     mixed = [permuted_conditions(prepared[1], rng) for _ in range(nulls)]
     surrogates = [jpca(principal_components(rates, axes), teacher.bin) for rates in mixed]
     without = remembered(lambda kept: jpca(states[1][kept], teacher.bin))
@@ -325,7 +327,7 @@ def compare_spectra(teacher: Spectrum, student: Model, *, name: str | None = Non
         shuffles: number of them.
     """
     found = spectrum(student)
-    rng = np.random.default_rng(np.random.SeedSequence((seed, WEIGHT)))
+    rng = stream(seed, "null", "shuffled weights")
     null = [spectral_distance(teacher, spectrum(student, shuffled_weights(student, rng))) for _ in range(shuffles)]
     return Score(
         "spectrum, distance of the slowest modes (1/s)", name or student.name, "no data: linearised at rest", spectral_distance(teacher, found),

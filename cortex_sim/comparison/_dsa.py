@@ -10,12 +10,12 @@ from numpy import ndarray
 from scipy.optimize import linear_sum_assignment
 
 from cortex_sim.errors import ComparisonError
+from cortex_sim.runtime import stream
 
 RESTARTS, STEPS = 32, 500
 RATE, SLOWER, FORGET = 0.15, 0.9, 0.99  # of the search: step in rad at its start, and how much of past steps and squared steps is kept
 RIDGE = 1e-8  # of the regression, whose delay coordinates have length 1
 SPANNED = 1e-6  # of the largest singular value: delay coordinates below are left out
-TURNS = 101  # names the random stream
 
 
 def delay_operator(rates: Float[ndarray, "condition time unit"], *, delays: int = 1, rank: int | None = None) -> Float[ndarray, "axis axis"]:
@@ -127,7 +127,7 @@ def procrustes_distance(
 
 def _turns(size: int, count: int, seed: int) -> Float[ndarray, "restart axis axis"]:
     """Rotations and reflections, uniformly distributed."""
-    rng = np.random.default_rng(np.random.SeedSequence((seed, TURNS)))
+    rng = stream(seed, "analysis", "restarts of DSA")
     Q, R = np.linalg.qr(rng.standard_normal((count, size, size)))
     return Q * np.sign(np.diagonal(R, axis1=1, axis2=2))[:, None, :]
 

@@ -25,6 +25,7 @@ from cortex_sim.analysis import (
 from cortex_sim.cards import Model
 from cortex_sim.comparison._response import response_r2
 from cortex_sim.comparison._table import MEASURES
+from cortex_sim.runtime import stream
 from cortex_sim.simulation import Problem, simulate
 from cortex_sim.simulation.torch import trajectory
 from cortex_sim.statistics import spike_averages
@@ -38,7 +39,6 @@ POINTS, EXPLORED = ((0, 0.1), (1, 0.1), (2, 0.2), (3, 0.2)), 6  # condition and 
 SEARCHES = 64  # for fixed points
 FROM_SPIKES = " by spikes"
 WORST = -1.0  # what a response explained worse than this counts as; ranks hardly feel it
-FIRED = 141  # names the random stream
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Electrodes:
 
     def see(self, rates: Float[ndarray, "condition time unit"], place: int) -> Float[ndarray, "condition time unit"]:
         """What is seen of rates; of each place, other spikes."""
-        rng = np.random.default_rng(np.random.SeedSequence((self.seed, place, FIRED)))
+        rng = stream(self.seed, "analysis", "spikes seen", place)
         fired = self.base + self.depth * (rates - self.rest) / self.spread
         averages = spike_averages(fired, BIN, repeats=self.repeats, sd=self.smoothed, rng=rng)
         return (averages - self.base) / self.depth * self.spread + self.rest

@@ -14,10 +14,10 @@ from numpy import ndarray
 
 from cortex_sim.comparison import _prediction as prediction
 from cortex_sim.errors import ComparisonError
+from cortex_sim.runtime import stream
 from cortex_sim.trials import Trials
 
 SPLITS = 20
-HALVES = 22  # names the random stream
 
 
 def noise_ceiling(trials: Trials, *, training: Trials | Sequence[Trials] | None = None, splits: int = SPLITS, seed: int = 0) -> float:
@@ -78,7 +78,7 @@ def noise_variance(trials: Trials, *, splits: int = SPLITS, seed: int = 0) -> Fl
     Raises:
         ComparisonError: a condition has one trial.
     """
-    rng = np.random.default_rng(np.random.SeedSequence((seed, HALVES)))
+    rng = stream(seed, "analysis", "halves of trials")
     found = []
     for label in dict.fromkeys(trials.condition.tolist()):
         repeats = trials.rate[trials.condition == label]

@@ -19,6 +19,7 @@ from cortex_sim.comparison._kernels import rbf_cka, rsa
 from cortex_sim.comparison._local_flow import local_flow
 from cortex_sim.comparison._predictivity import canonical_correlation, cycle_consistency, predictivity
 from cortex_sim.comparison._shape import shape_distance
+from cortex_sim.runtime import stream
 from cortex_sim.statistics import PERMUTATION, Score, jackknifed, permuted_conditions, remembered
 from cortex_sim.trials import derangement
 
@@ -26,7 +27,6 @@ Rates = Float[ndarray, "condition time unit"]
 AXES, TOP = 6, 90  # principal axes; percentile of the tangling that is compared
 DELAYS, RANK = 3, 10  # of the delay embedding, and axes kept of it
 LOST = 0.01  # of the variance, when only principal components are compared
-ORDER, MIXED = 104, 105  # name random streams
 MIXING = "conditions of each principal component of the student permuted"
 STARTS, SEARCH = 16, 200  # of the search for the best rotation of an operator: fewer than where it is the only measure
 SAMPLES = 400  # of which kernels are made, evenly over conditions and time
@@ -109,9 +109,8 @@ def table(
     sides = scaled(teacher, student) if same_units else images(teacher, student)
     few = [_principal(x, LOST if same_units else geometry.LOST) for x in sides]
     labels = [label for label in MEASURES if same_units or not MEASURES[label].whole]
-    rng = np.random.default_rng(np.random.SeedSequence((seed, ORDER)))
+    rng = stream(seed, "null", "orders of conditions")
     orders = [derangement(len(teacher), rng) for _ in range(nulls)]
-    mixed = np.random.SeedSequence((seed, MIXED)).spawn(nulls)
 
     def scored(group: Sequence[str]) -> list[Score]:
         """Measures that read the same off either side, which is read once for all of them."""
@@ -120,7 +119,7 @@ def table(
         if read:
             pair = remembered(lambda kept: (read(a[kept], dt), read(b[kept], dt)))
             known = pair(everyone)[0]
-            drawn = [(known, read(permuted_conditions(b, np.random.default_rng(one)), dt)) for one in mixed]
+            drawn = [(known, read(permuted_conditions(b, stream(seed, "null", "conditions of each axis", draw)), dt)) for draw in range(nulls)]
         else:
             pair = lambda kept: (a[kept], b[kept], dt)  # noqa: E731
             drawn = [(a, b[order], dt) for order in orders]

@@ -15,11 +15,9 @@ from cortex_sim.errors import OptionError, TaskError, TrialsError, suggestion
 from cortex_sim.fitting import rules
 from cortex_sim.fitting._options import CUSTOMARY, Options, TrainingData
 from cortex_sim.fitting._start import adapt, one_unit_each, regress, unit_scale
-from cortex_sim.runtime import track
+from cortex_sim.runtime import seed_of, stream, track
 from cortex_sim.tasks import Task
 from cortex_sim.trials import Trials
-
-SPLIT = 2  # names the random stream that draws the validation conditions
 
 
 @dataclass(frozen=True)
@@ -131,7 +129,8 @@ def train(
         student = regress(student, trials.select(taught), task.select(taught))
     initial = trials.rate[:, 0] if options.start == "first bin" and not task.body else None
     started = replace(task, initial=initial)
-    lessons = [TrainingData(started.select(c), trials.rate[c], scale) for c in (taught, checked)]
+    heard = [seed_of(seed, "student", "noise of lessons", number) for number in range(2)]
+    lessons = [TrainingData(started.select(c), trials.rate[c], scale, noise) for c, noise in zip((taught, checked), heard, strict=True)]
     with track(f"training {model.name}") as shown:
         course = learn(student, lessons[0], lessons[1], options=options, seed=seed, checkpoint=checkpoint, report=report or shown)
     trained = student.with_arrays(course.arrays)
@@ -151,6 +150,6 @@ def split(trials: Trials, fraction: float, seed: int) -> tuple[Int[ndarray, " ta
     conditions = np.unique(trials.condition)
     if len(conditions) < 2:
         raise TrialsError(f"trials have {len(conditions)} condition; at least 2 are needed to keep one for validation.")
-    order = np.random.default_rng(np.random.SeedSequence((seed, SPLIT))).permutation(conditions)
+    order = stream(seed, "student", "validation conditions").permutation(conditions)
     checked = np.isin(trials.condition, order[: max(1, round(fraction * len(order)))])
     return np.flatnonzero(~checked), np.flatnonzero(checked)

@@ -95,7 +95,7 @@ def squared_error(found: Float[ndarray, "trial time observed"], lesson: Training
 
 def check(leaky: Leaky, arrays: Mapping[str, ndarray], lesson: TrainingData) -> float:
     """Squared error of the network on a lesson, running freely."""
-    schedule = Problem(leaky.model, dict(arrays), lesson.task)
+    schedule = Problem(leaky.model, dict(arrays), lesson.task, lesson.seed)
     return squared_error(outputs(leaky, arrays, schedule, run(leaky, arrays, schedule)), lesson)
 
 

@@ -17,12 +17,10 @@ from cortex_sim.errors import TaskError
 from cortex_sim.fitting import _free_running as free_running
 from cortex_sim.fitting._options import Options, TrainingData, TrainingHistory
 from cortex_sim.fitting._start import one_unit_each
+from cortex_sim.runtime import seed_of, stream
 from cortex_sim.simulation import Problem
 from cortex_sim.simulation.forms import Leaky
 
-TRIAL = 14  # names the random streams of a trial's noise
-FEEDBACK = 15  # names the random stream of the feedback weights
-BEGINNING = 16  # names the random stream of the state that continued trials begin in
 NEWS = 200  # steps between reports
 
 
@@ -110,8 +108,8 @@ class Network:
             strength: in the unit of the recurrent input.
             seed: of the draw.
         """
-        stream = np.random.default_rng(np.random.SeedSequence((seed, FEEDBACK)))
-        return stream.uniform(-strength, strength, (self.model.units, len(observed_scale))) / observed_scale
+        drawn = stream(seed, "student", "feedback of online rules")
+        return drawn.uniform(-strength, strength, (self.model.units, len(observed_scale))) / observed_scale
 
 
 def check_free(model: Model, name: str, *, asked_by: str) -> None:
@@ -174,12 +172,12 @@ def teach(
     """
     led = lesson if shown is None else replace(lesson, rates=shown)
     course = TrainingHistory(learner.arrays())
-    stream = np.random.default_rng(np.random.SeedSequence((seed, BEGINNING)))
-    learner.begin(pace.start * stream.standard_normal(leaky.model.units))
+    first = stream(seed, "student", "first state of continued trials")
+    learner.begin(pace.start * first.standard_normal(leaky.model.units))
     try:
         while course.epoch < options.epochs and course.stale < options.patience:
             outputs = np.empty_like(lesson.rates)
-            for place, done in _pass(learner, leaky, led, outputs, pace, (seed, course.epoch)):
+            for place, done in _pass(learner, leaky, led, outputs, pace, seed=seed, epoch=course.epoch):
                 report((course.epoch + done) / options.epochs, f"pass {course.epoch + 1}, trial {place + 1}")
             arrays = learner.arrays() | (_onward(leaky.model, learner.state) if pace.continued else {})
             course.outputs = outputs
@@ -192,15 +190,15 @@ def teach(
 
 
 def _pass(
-    learner: Learner, leaky: Leaky, lesson: TrainingData, outputs: Float[ndarray, "trial time observed"], pace: Pace, seed: tuple[int, int]
+    learner: Learner, leaky: Leaky, lesson: TrainingData, outputs: Float[ndarray, "trial time observed"], pace: Pace, *, seed: int, epoch: int
 ) -> Iterator[tuple[int, float]]:
     """Go through the trials once, note the outputs at the bins, and yield the trial and the share of the pass that is done now and then."""
     mask = np.ones(outputs.shape[:2]) if lesson.task.mask is None else lesson.task.mask
     weights = leaky.model.arrays()
     coefficients = leaky.coefficients(weights)
     for trial, wanted in enumerate(lesson.rates):
-        stream = np.random.SeedSequence((*seed, trial, TRIAL))
-        schedule = Problem(leaky.model, weights, lesson.task.select([trial]), seed=int(stream.generate_state(1)[0]))
+        noise = seed_of(seed, "student", "noise of a trial of online rules", epoch, trial)
+        schedule = Problem(leaky.model, weights, lesson.task.select([trial]), seed=noise)
         if not pace.continued:
             learner.begin(schedule.initial()[0])
         currents = free_running.added(leaky, weights, schedule, coefficients)[:, 0]

@@ -92,11 +92,13 @@ class TrainingData:
         task: with the observed initial rates where the network starts from them, and its mask where not every bin counts.
         rates: wanted, (trial, time, observed).
         scale: of each observed unit; an error of this size counts as 1.
+        seed: of the noise that the network hears when it is checked on it.
     """
 
     task: Task
     rates: Float[ndarray, "trial time observed"]
     scale: Float[ndarray, " observed"]
+    seed: int = 0
 
     @property
     def weights(self) -> Float[ndarray, "trial time 1"]:

@@ -15,12 +15,10 @@ from threadpoolctl import threadpool_limits
 from cortex_sim.cards import Model
 from cortex_sim.fitting._fit import Fitted, train
 from cortex_sim.fitting._options import Options
-from cortex_sim.runtime import cache_folder, content_key, track, write_text
+from cortex_sim.runtime import cache_folder, content_key, stream, track, write_text
 from cortex_sim.tasks import Task
 from cortex_sim.tasks.body import LOAD_KINDS
 from cortex_sim.trials import Trials, derangement
-
-ORDER = 10  # names the random stream that shuffles conditions
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ def with_controls(students: Mapping[str, tuple[Model, Options]], trials: Trials,
         seed: of every student, and of the shuffle.
     """
     basic, _ = next(iter(students.values()))
-    order = derangement(len(trials.rate), np.random.default_rng(np.random.SeedSequence((seed, ORDER))))
+    order = derangement(len(trials.rate), stream(seed, "null", "conditions of the shuffled student"))
     wrong = np.concatenate([trials.rate[:, :1], trials.rate[order][:, 1:]], axis=1)
     mixed = Trials.from_arrays(wrong, trials.time, condition=trials.condition)
     jobs = {name: Job(model, trials, task, seed, options) for name, (model, options) in students.items()}

@@ -18,13 +18,12 @@ from torch.utils.checkpoint import checkpoint as recomputed
 from cortex_sim.cards import Model
 from cortex_sim.errors import OptionError
 from cortex_sim.fitting._options import Loss, Options, TrainingData, TrainingHistory
-from cortex_sim.runtime import whole_file
+from cortex_sim.runtime import seed_of, stream, whole_file
 from cortex_sim.simulation import Noise, Problem
 from cortex_sim.simulation.forms import Leaky
 from cortex_sim.simulation.torch import Run, Twin, advance, runs, spans
 
 SAVE_EVERY = 2.0  # s between checkpoints
-EPOCH = 12  # names the random streams that order conditions
 FLOOR = 0.02  # of the learning rate, at the end of the cosine
 
 
@@ -66,7 +65,7 @@ def train(
             course.best = _finite(_loss(twin, check, options))
         while course.epoch < options.epochs and course.stale < options.patience:
             _set_rate(optimiser, options, course.epoch)
-            loss = _epoch(twin, optimiser, lesson, options, np.random.SeedSequence((seed, course.epoch, EPOCH)))
+            loss = _epoch(twin, optimiser, lesson, options, seed, course.epoch)
             course.keep(loss, _loss(twin, check, options), twin.arrays())
             if not np.isfinite(loss):
                 break
@@ -92,9 +91,9 @@ def _optimiser(twin: Twin, options: Options) -> torch.optim.Optimizer:
     return torch.optim.Adam(learned, lr=options.rate, weight_decay=options.weight_decay)
 
 
-def _epoch(twin: Twin, optimiser: torch.optim.Optimizer, lesson: TrainingData, options: Options, entropy: np.random.SeedSequence) -> float:
-    everyone = whole(twin, lesson, int(entropy.generate_state(1)[0]))
-    order = np.random.default_rng(entropy).permutation(len(everyone.wanted))
+def _epoch(twin: Twin, optimiser: torch.optim.Optimizer, lesson: TrainingData, options: Options, seed: int, epoch: int) -> float:
+    everyone = whole(twin, lesson, seed_of(seed, "student", "noise of an epoch", epoch))
+    order = stream(seed, "student", "order of an epoch", epoch).permutation(len(everyone.wanted))
     learn = _truncated if options.through == "segment" else _descend
     parts = np.array_split(order, max(1, round(len(order) / options.batch)))
     return float(np.mean([learn(twin, optimiser, everyone.part(chosen), options) for chosen in parts]))
@@ -216,7 +215,7 @@ def _finite(loss: float) -> float:
 def _loss(twin: Twin, lesson: TrainingData, options: Options) -> float:
     wanted, scale, weights = (twin.tensor(array) for array in (lesson.rates, lesson.scale, lesson.weights))
     with torch.no_grad():
-        schedule = Problem(twin.model, twin.arrays(), lesson.task)
+        schedule = Problem(twin.model, twin.arrays(), lesson.task, lesson.seed)
         made = torch.cat([twin.made(run, schedule) for _, run in runs(twin, schedule)], dim=1)
         return error(made, wanted, scale, weights, options.loss).item()
 

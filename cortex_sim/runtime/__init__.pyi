@@ -12,3 +12,6 @@ from cortex_sim.runtime._storage import load_arrays as load_arrays
 from cortex_sim.runtime._storage import save_arrays as save_arrays
 from cortex_sim.runtime._storage import whole_file as whole_file
 from cortex_sim.runtime._storage import write_text as write_text
+from cortex_sim.runtime._streams import Role as Role
+from cortex_sim.runtime._streams import seed_of as seed_of
+from cortex_sim.runtime._streams import stream as stream

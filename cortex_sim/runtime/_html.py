@@ -25,9 +25,7 @@ def html_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, caption
         notes: below it, a line each.
     """
     head = "".join(f"<th style='{CELL.format('left')}'>{html.escape(name)}</th>" for name in columns)
-    body = "".join(
-        "<tr>" + "".join(f"<td style='{CELL.format('left')}'>{html.escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
-    )
+    body = "".join("<tr>" + "".join(f"<td style='{CELL.format('left')}'>{html.escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
     above = f"<div><b>{html.escape(caption)}</b></div>" if caption else ""
     below = "".join(f"<div style='font-size:85%;opacity:.75'>{html.escape(note)}</div>" for note in notes)
     return f"{above}<table>{f'<thead><tr>{head}</tr></thead>' if any(columns) else ''}<tbody>{body}</tbody></table>{below}"

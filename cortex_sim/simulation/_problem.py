@@ -12,12 +12,12 @@ from numpy import ndarray
 
 from cortex_sim.cards import Model, Projection
 from cortex_sim.errors import TaskError
+from cortex_sim.runtime import stream
 from cortex_sim.simulation._dynamics import beginning
 from cortex_sim.tasks import BIN, DT, Clamp, Task
 from cortex_sim.tasks.body import BodyTrajectory, Load, Movement, Moving
 from cortex_sim.trials import Trials
 
-NOISE = 1  # names the random stream
 PART = 0.5  # of a step longer than 1 ms that a clamp must cover
 USED = 0.05  # directions that the readout uses less than this, relative to the strongest, are not pushed
 
@@ -217,9 +217,9 @@ class Problem:
 
     def noise(self, name: str) -> "Noise":
         """White noise of unit intensity (1/sqrt(s)) for an input, a step at a time, from a stream of its own."""
-        stream = np.random.default_rng(np.random.SeedSequence((self.seed, list(self.model.inputs).index(name), NOISE)))
+        drawn = stream(self.seed, self.model.role, "noise of a simulation", list(self.model.inputs).index(name))
         weights = self.model.inputs[name].weights
-        return Noise(stream, self.task.trials, self.model.units, self.dt, None if weights is None else self.arrays[weights])
+        return Noise(drawn, self.task.trials, self.model.units, self.dt, None if weights is None else self.arrays[weights])
 
     def start(self) -> Float[ndarray, "trial state"]:
         """State of the model at the start, and that of the task's body after it."""

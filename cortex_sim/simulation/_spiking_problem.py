@@ -11,12 +11,11 @@ from numpy import ndarray
 
 from cortex_sim.cards.spiking import Neurons, SpikingModel, declared, offset, statement_names
 from cortex_sim.errors import CardError, TaskError, suggestion
-from cortex_sim.runtime import content_key
+from cortex_sim.runtime import content_key, seed_of, stream
 from cortex_sim.simulation._spiking_inputs import MANY, SPARSE, Source
 from cortex_sim.tasks import BIN, DT, Task
 from cortex_sim.trials import Spikes, Trials
 
-DRAWN, START, STREAM = 13, 14, 15  # name the random streams
 WINDOW = 0.02  # s, in which a population's rate is watched
 USUAL = "drive"  # input that drives go to unless they name another
 HELD = "silencing"  # name of the input that keeps neurons from firing
@@ -130,7 +129,7 @@ class SpikingProblem:
         return found
 
     def _drawn(self, kind: str, number: int, name: str) -> Float[ndarray, " neuron"]:
-        rng = np.random.default_rng(np.random.SeedSequence((self.model.seed, list(self.model.neurons).index(kind), number, DRAWN)))
+        rng = stream(self.model.seed, "circuit", "parameters of neurons", list(self.model.neurons).index(kind), number)
         common, parts = self.model.neurons[kind].parameters[name], [(n, self.model.populations[n]) for n in self.model.members(kind)]
         return np.concatenate([part.parameters.get(name, common).draw(self.model.size(n), rng) for n, part in parts])
 
@@ -163,7 +162,7 @@ class SpikingProblem:
         part, where = self.model.neurons[kind], list(self.model.neurons).index(kind)
         found = {}
         for number, (name, value) in enumerate(part.start.items()):
-            rng = np.random.default_rng(np.random.SeedSequence((self.seed, trial, where, number, START)))
+            rng = stream(self.seed, "circuit", "first states of neurons", trial, where, number)
             found[name] = value.draw(self.size(kind), rng)
         return found
 
@@ -175,13 +174,12 @@ class SpikingProblem:
     def source(self, kind: str, name: str, trial: int) -> Source:
         """What an input does to a kind of neurons in a trial."""
         place = (*self.model.inputs, HELD).index(name)
-        entropy = np.random.SeedSequence((self.seed, trial, list(self.model.neurons).index(kind), place, STREAM))
-        stream = int(entropy.generate_state(1, np.uint64)[0])
+        number = seed_of(self.seed, "circuit", "inputs of neurons", trial, list(self.model.neurons).index(kind), place)
         type_ = "drive" if name == HELD else self.model.inputs[name].kind
         patterns, courses = self._held(kind) if name == HELD else self._driven(kind, name, trial) if type_ == "drive" else (ALIKE, ALIKE)
         starts, neurons = self._recorded(kind, name, trial) if type_ == "recorded" else (np.zeros(0, np.int64), np.zeros(0, np.int64))
         most = MANY if self.states(kind) else SPARSE  # neurons without a state of their own only pass events on, one spike a step
-        return Source(type_, stream, self.dt, most, patterns, courses, starts, neurons)
+        return Source(type_, number, self.dt, most, patterns, courses, starts, neurons)
 
     def _driven(self, kind: str, name: str, trial: int) -> tuple[ndarray, ndarray]:
         drives = [d for d in self.task.drives if (d.into or USUAL) == name and d.course.any() and d.pattern[trial].any()]

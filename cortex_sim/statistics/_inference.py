@@ -16,9 +16,9 @@ from scipy.stats import binom, binomtest, kstest, norm
 from scipy.stats import t as student_t
 
 from cortex_sim.errors import ComparisonError, Undetermined
+from cortex_sim.runtime import stream
 from cortex_sim.statistics._paired import differences, holm
 
-DRAW, FLIP, PLANT, SPREAD = 123, 124, 125, 126  # name random streams
 UNITS = ("networks", "seeds", "sessions", "conditions")  # that are drawn anew when a study is repeated
 DRAWS, LEVEL = 2000, 0.95
 EXACT = 14  # units of which all signs are tried: 2^13 of them, since turning every sign changes nothing
@@ -73,7 +73,7 @@ def bootstrapped(
     if count < (least := _least(level)):
         held = f"the extremes of {count} hold the median with a probability of {1 - 2.0 ** (1 - count):.3g} only"
         raise ComparisonError(f"bootstrap over {over}: {held}; at {level:g} there should be at least {least} {over}. Give the values themselves.")
-    rng = np.random.default_rng(np.random.SeedSequence((seed, DRAW)))
+    rng = stream(seed, "analysis", "bootstrap")
     parts = None if within is None else [[part[each] for each in _places(np.asarray(within)[part])] for part in places]
     found = np.sort([evaluate(_drawn(places, parts, rng)) for _ in range(draws)])
     estimate, without = evaluate(np.concatenate(places)), np.array([evaluate(np.concatenate(places[:k] + places[k + 1 :])) for k in range(count)])
@@ -160,7 +160,7 @@ def sign_flip(differences: Float[ndarray, " unit"], *, draws: int = 9999, seed: 
     observed = abs(values.sum()) - TIE * np.abs(values).sum()
     if len(values) <= EXACT:
         return float((np.abs(_signs(len(values)) @ values) >= observed).mean())
-    rng = np.random.default_rng(np.random.SeedSequence((seed, FLIP)))
+    rng = stream(seed, "null", "flipped signs")
     sums = rng.choice([-1.0, 1.0], (draws, len(values))) @ values
     return float((1 + (np.abs(sums) >= observed).sum()) / (1 + draws))
 
@@ -261,8 +261,7 @@ def power(test: Callable[[np.random.Generator], float], *, runs: int = 200, alph
         alpha: p-values up to this count as found.
         seed: of the data.
     """
-    streams = np.random.SeedSequence((seed, PLANT)).spawn(runs)
-    return Share(sum(test(np.random.default_rng(each)) <= alpha * (1 + TIE) for each in streams), runs)
+    return Share(sum(test(stream(seed, "null", "planted effects", run)) <= alpha * (1 + TIE) for run in range(runs)), runs)
 
 
 def uniformity(p: Float[ndarray, " run"], *, steps: int, seed: int = 0) -> float:
@@ -275,7 +274,7 @@ def uniformity(p: Float[ndarray, " run"], *, steps: int, seed: int = 0) -> float
         steps: one more than the number of surrogates; half the number of signs where all are tried.
         seed: of the spread.
     """
-    rng = np.random.default_rng(np.random.SeedSequence((seed, SPREAD)))
+    rng = stream(seed, "null", "uniform p values")
     return float(kstest(np.asarray(p) - rng.uniform(size=len(p)) / steps, "uniform").pvalue)
 
 

@@ -10,8 +10,7 @@ from numpy import ndarray
 from scipy.stats import binom, wilcoxon
 
 from cortex_sim.errors import ComparisonError
-
-LABELS = 46  # names the random stream
+from cortex_sim.runtime import stream
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def relabelled_separations(
     distance: Float[ndarray, "rule network rule network"], rule: int, *, seed: int, count: int
 ) -> Float[ndarray, " surrogate"]:
     """Separations where the rules of every network have changed names at random."""
-    rng = np.random.default_rng(np.random.SeedSequence((seed, LABELS)))
+    rng = stream(seed, "null", "permuted rules")
     rules, networks = distance.shape[:2]
     found = []
     for _ in range(count):

@@ -10,11 +10,10 @@ from numpy import ndarray
 from scipy.stats import t as student_t
 
 from cortex_sim.errors import ComparisonError
-from cortex_sim.runtime import html_table
+from cortex_sim.runtime import html_table, stream
 from cortex_sim.trials import derangement
 
 Better = Literal["higher", "lower", "closer"]
-NULL = 3  # names the random stream
 PERMUTATION = "conditions of the student permuted"
 Rates = Float[ndarray, "condition time unit"]
 Measure = Callable[[Rates, Rates], float]
@@ -106,7 +105,7 @@ class Score:
 
 def permuted(measure: Measure, teacher: Rates, student: Rates, *, seed: int, count: int) -> Float[ndarray, " surrogate"]:
     """Evaluate a measure with the student's conditions in random order, no condition at its own place where that is possible."""
-    rng = np.random.default_rng(np.random.SeedSequence((seed, NULL)))
+    rng = stream(seed, "null", "permuted conditions of a measure")
     return np.array([measure(teacher, student[derangement(len(student), rng)]) for _ in range(count)])
 
 

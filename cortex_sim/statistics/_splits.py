@@ -12,8 +12,8 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from cortex_sim.errors import ComparisonError
+from cortex_sim.runtime import stream
 
-FOLDS, HALVES, ASIDE = 103, 121, 122  # name random streams
 Labels = Sequence[object] | ndarray
 
 
@@ -60,7 +60,7 @@ def folds(labels: Labels, *, count: int | None = None, strata: Labels | None = N
     wanted = found if count is None else count
     if not 2 <= wanted <= found:
         raise ComparisonError(f"splits: {found} labels do not make {wanted} folds; there should be at least 2 folds and no more than labels.")
-    rng = None if seed is None or count is None else np.random.default_rng(np.random.SeedSequence((seed, FOLDS)))
+    rng = None if seed is None or count is None else stream(seed, "analysis", "folds")
     for part in _parts(_grouped(of, strata), wanted, rng, alone=count is None):
         left = np.isin(of, part)
         yield Split(np.flatnonzero(~left), np.flatnonzero(left))
@@ -79,7 +79,7 @@ def halves(labels: Labels, *, strata: Labels | None = None, count: int = 1, seed
         ComparisonError: a stratum has one label, or a label is in two strata.
     """
     of = _numbered(labels)
-    groups, rng = _grouped(of, strata), np.random.default_rng(np.random.SeedSequence((seed, HALVES)))
+    groups, rng = _grouped(of, strata), stream(seed, "analysis", "halves")
     for _ in range(count):
         left = np.isin(of, next(_parts(groups, 2, rng)))
         yield Split(np.flatnonzero(left), np.flatnonzero(~left))
@@ -100,7 +100,7 @@ def set_aside(labels: Labels, share: float, *, strata: Labels | None = None, see
     if not 0 < share < 1:
         raise ComparisonError(f"splits: a share of {share:g} was to be set aside; it should lie between 0 and 1.")
     of = _numbered(labels)
-    rng, out = np.random.default_rng(np.random.SeedSequence((seed, ASIDE))), []
+    rng, out = stream(seed, "analysis", "labels set aside"), []
     for group in _enough(_grouped(of, strata), 2):
         out.append(rng.permutation(group)[: min(max(1, round(share * len(group))), len(group) - 1)])
     left = np.isin(of, np.concatenate(out))

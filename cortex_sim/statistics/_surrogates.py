@@ -10,9 +10,9 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.errors import ComparisonError
+from cortex_sim.runtime import stream
 from cortex_sim.trials import Trials, smoothed_over_time
 
-SURROGATE = 21  # names the random stream
 SPANNED = 1e-10  # of the largest variance of a mode: axes below are left out, as nothing varies along them
 NEWTON, DECREMENT, NEAR = 200, 1e-14, 0.05  # steps at most; squared Newton decrements where it is done and where whole steps are safe
 ENOUGH = 1e-4  # share of the promised decrease that a step has to bring before
@@ -182,7 +182,7 @@ def poisson_surrogate(trials: Trials, *, seed: int = 0) -> Trials:
         trials: spikes.
         seed: of the draw.
     """
-    rng = np.random.default_rng(np.random.SeedSequence((seed, SURROGATE)))
+    rng = stream(seed, "null", "Poisson surrogate")
     (count, _, units), start, spikes = trials.shape, trials.time[0], trials.spikes
     duration = trials.stop - start
     labels = np.unique(trials.condition, return_inverse=True)[1]

@@ -3,11 +3,11 @@
 import numpy as np
 
 from cortex_sim.errors import TaskError
+from cortex_sim.runtime import stream
 from cortex_sim.tasks._labelled import channels, targets
 from cortex_sim.tasks._task import BIN, DT, Task
 
 FIXATION, SHOWN, ANSWER = 0.1, 0.2, 0.3  # s before the first stimulus, of each stimulus, and of the answer
-PAIRS = 107  # names the random stream
 
 
 def delayed_match(trials: int, *, stimuli: int = 2, delay: float = 0.5, seed: int = 0) -> Task:
@@ -28,7 +28,7 @@ def delayed_match(trials: int, *, stimuli: int = 2, delay: float = 0.5, seed: in
     """
     if trials < 2 or stimuli < 2 or delay < 0 or abs(delay / BIN - round(delay / BIN)) > 1e-6:
         raise TaskError(f"delayed_match: {trials} trials of {stimuli} stimuli {delay:g} s apart; there should be 2 or more, and whole bins of 10 ms.")
-    rng = np.random.default_rng(np.random.SeedSequence((seed, PAIRS)))
+    rng = stream(seed, "task", "pairs of delayed_match")
     match = rng.permutation(np.arange(trials) % 2 == 0)
     first = rng.integers(stimuli, size=trials)
     second = np.where(match, first, (first + rng.integers(1, stimuli, size=trials)) % stimuli)

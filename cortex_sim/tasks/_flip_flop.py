@@ -3,11 +3,11 @@
 import numpy as np
 
 from cortex_sim.errors import TaskError
+from cortex_sim.runtime import stream
 from cortex_sim.tasks._labelled import channels, targets
 from cortex_sim.tasks._task import BIN, DT, Task
 
 PULSE, RATE, SETTLE = 0.05, 1.0, 0.1  # s of a pulse; pulses a second and channel; s after a pulse in which an error does not count
-PULSES = 106  # names the random stream
 
 
 def flip_flop(trials: int, *, bits: int = 3, lasts: float = 4.0, seed: int = 0) -> Task:
@@ -31,7 +31,7 @@ def flip_flop(trials: int, *, bits: int = 3, lasts: float = 4.0, seed: int = 0) 
     bins = round(lasts / BIN)
     if trials < 1 or bits < 1 or bins < 2 or abs(lasts / BIN - bins) > 1e-6:
         raise TaskError(f"flip_flop: {trials} trials of {bits} bits and {lasts:g} s; there should be 1 of each or more, and whole bins of 10 ms.")
-    rng = np.random.default_rng(np.random.SeedSequence((seed, PULSES)))
+    rng = stream(seed, "task", "pulses of flip_flop")
     long = round(PULSE / BIN)
     begins = rng.random((trials, bins, bits)) < RATE * BIN
     for bin_ in range(1, bins):

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.errors import TaskError
+from cortex_sim.runtime import stream
 from cortex_sim.tasks._labelled import channels, targets
 from cortex_sim.tasks._task import DT, Task
 
@@ -13,7 +14,6 @@ PREPARATION, MOVEMENT = 0.4, 0.5  # s before and after the go cue
 BUMPS = 4  # Gaussian bumps that a muscle's activity is made of
 CENTRES, WIDTHS = (0.06, 0.40), (0.03, 0.08)  # s after the go cue; s, standard deviation
 CUES = 6  # channels that tell conditions apart: the number of components in Sussillo et al. (2015)
-ACTIVITY = 31  # names the random stream
 
 
 def muscle_activity(
@@ -48,7 +48,7 @@ def muscle_activity(
     """
     if min(conditions, muscles, cues) < 1:
         raise TaskError(f"muscle_activity: conditions {conditions}, muscles {muscles} and cues {cues} should each be at least 1.")
-    rng = np.random.default_rng(np.random.SeedSequence((seed, ACTIVITY)))
+    rng = stream(seed, "task", "activity of muscles")
     bare = Task(
         "delayed movements with muscle activity", -preparation, movement, np.arange(conditions),
         epochs={"preparation": (-preparation, 0.0), "movement": (0.0, movement)},

@@ -3,13 +3,13 @@
 import numpy as np
 
 from cortex_sim.errors import TaskError
+from cortex_sim.runtime import stream
 from cortex_sim.tasks._labelled import channels, targets
 from cortex_sim.tasks._task import BIN, DT, Task
 from cortex_sim.tasks.body import REACHING, Body, Load
 
 TORQUE, LASTS = 0.12, 1.0  # N m, and s of a trial
 ONSET, GRACE, WEAK = (0.2, 0.4), 0.3, 0.1  # s between which loads come; s in which the hand may be pushed away; what an error counts then
-MOMENTS = 105  # names the random stream
 
 
 def posture(trials: int = 16, *, torque: float = TORQUE, seed: int = 0, body: Body = REACHING) -> Task:
@@ -29,7 +29,7 @@ def posture(trials: int = 16, *, torque: float = TORQUE, seed: int = 0, body: Bo
     """
     if trials < 1 or not body.sensors:
         raise TaskError(f"posture: {trials} trials of a body with {body.sensors} senses; there should be at least 1 of each.")
-    rng = np.random.default_rng(np.random.SeedSequence((seed, MOMENTS)))
+    rng = stream(seed, "task", "moments of posture")
     onset = np.round(rng.uniform(*ONSET, trials) / BIN) * BIN
     angle = 2 * np.pi * (np.arange(trials) % 8) / 8
     bare = Task("posture with load", 0.0, LASTS, np.arange(trials))

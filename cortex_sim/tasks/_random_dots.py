@@ -4,13 +4,13 @@ import numpy as np
 import xarray as xr
 
 from cortex_sim.errors import TaskError
+from cortex_sim.runtime import stream
 from cortex_sim.tasks._task import BIN, DT, Task
 
 COHERENCES = (-16.0, -8.0, -4.0, -2.0, -1.0, 1.0, 2.0, 4.0, 8.0, 16.0)  # per cent of the dots, negative to the left
 SCALE = 3.2e-2  # motion of one per cent
 NOISE = 0.1  # standard deviation of the motion in each bin
 FIXATION, MOTION, DELAY, CHOICE = 0.1, 0.8, 0.1, 0.1  # s
-DOTS = 95  # names the random stream
 
 
 def random_dots(trials: int, *, seed: int = 0) -> Task:
@@ -35,7 +35,7 @@ def random_dots(trials: int, *, seed: int = 0) -> Task:
     coherence = np.array(COHERENCES)[np.arange(trials) % len(COHERENCES)]
     bare = Task("random dots", -FIXATION, round(MOTION + DELAY + CHOICE, 9), np.arange(trials))
     moving = (bare.time >= 0) & (bare.time < MOTION - BIN / 2)
-    drawn = np.random.default_rng(np.random.SeedSequence((seed, DOTS))).standard_normal((trials, bare.bins))
+    drawn = stream(seed, "task", "motion of random_dots").standard_normal((trials, bare.bins))
     motion = np.where(moving, SCALE * coherence[:, None] + NOISE * drawn, 0.0)
     channels = xr.DataArray(
         np.repeat(motion, round(BIN / DT), axis=1)[:, :, None], dims=("trial", "step", "channel"), attrs={"units": "1"},

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from cortex_sim.errors import TaskError
+from cortex_sim.runtime import stream
 from cortex_sim.tasks._centre_out import minimum_jerk
 from cortex_sim.tasks._labelled import channels, targets
 from cortex_sim.tasks._task import Task
@@ -12,7 +13,6 @@ from cortex_sim.tasks.body import Body
 
 HALF = 5.0  # cm, half the side of the square
 REACTION, DURATION, DWELL = 0.1, 0.5, 0.2  # s from a target's appearance to the start of the movement, of the movement, and still after it
-PLACES = 104  # names the random stream
 
 
 def random_target(trials: int, *, places: int = 4, half: float = HALF, seed: int = 0, body: Body | None = None) -> Task:
@@ -34,7 +34,7 @@ def random_target(trials: int, *, places: int = 4, half: float = HALF, seed: int
     """
     if trials < 1 or places < 1 or not half > 0:
         raise TaskError(f"random_target: {trials} trials of {places} targets within {half!r} cm; there should be at least 1 of each, and a square.")
-    rng = np.random.default_rng(np.random.SeedSequence((seed, PLACES)))
+    rng = stream(seed, "task", "places of random_target")
     goal = np.concatenate([np.zeros((trials, 1, 2)), rng.uniform(-half, half, (trials, places, 2))], axis=1)
     each = REACTION + DURATION + DWELL
     bare = Task("random targets", 0.0, round(places * each, 9), np.arange(trials))

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from cortex_sim.errors import TaskError
+from cortex_sim.runtime import stream
 from cortex_sim.tasks._task import BIN, DT, Task
 
 RECALL_DELAYS = (0.0, 0.1, 0.5, 1.0, 2.0)  # s from what is shown to when it is made: what has to be remembered
@@ -15,7 +16,6 @@ RECALL_STROKE = 0.1  # s, one stroke
 LENGTH = 2.0  # cm, one stroke
 RECALL_REST = 0.05  # s before the first stroke is shown, and after the last is made
 STILL = 0.05  # how much an error counts while the hand should be still; 1 while it should move
-DIRECTIONS = 71  # names the random stream
 
 
 def recall(
@@ -89,7 +89,7 @@ def fastest(stroke: float = RECALL_STROKE) -> float:
 
 def _shown(trials: int, strokes: int, bins: int, seed: int) -> Float[ndarray, "trial bin 2"]:
     """Velocities relative to the fastest, at the start of each bin."""
-    angle = np.random.default_rng(np.random.SeedSequence((seed, DIRECTIONS))).uniform(0, 2 * np.pi, (trials, strokes, 1))
+    angle = stream(seed, "task", "directions of recall").uniform(0, 2 * np.pi, (trials, strokes, 1))
     s = np.arange(bins) / bins
     speed = 16 * s**2 * (1 - s) ** 2
     return np.stack([np.cos(angle) * speed, np.sin(angle) * speed], axis=3).reshape(trials, strokes * bins, 2)

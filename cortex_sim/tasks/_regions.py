@@ -4,13 +4,13 @@ import numpy as np
 from numpy import ndarray
 
 from cortex_sim.errors import TaskError
+from cortex_sim.runtime import stream
 from cortex_sim.tasks._task import DT, Drive, Task
 
 REGIONS_DURATION, LEAD_TIME, SWITCH = 12.0, 2.0, 8.0  # s: of the whole; until the sequence sets off; when the place changes
 SEQUENCE, WIDTH = 10, 0.2  # places that the sequence goes through; standard deviation of a bump, in regions
 PLACES = (0.1, 0.7)  # before and after the change, in regions
 HEARING = 0.5  # share of the units of the second and third region that are driven
-BUMPS = 97  # names the random stream
 
 
 def region_thirds(units: int) -> dict[str, ndarray]:
@@ -37,7 +37,7 @@ def regions(units: int, *, duration: float = REGIONS_DURATION, seed: int = 0) ->
     """
     if units < 6:
         raise TaskError(f"regions: {units} units; there should be at least 2 in each of 3 regions.")
-    rng, member = np.random.default_rng(np.random.SeedSequence((seed, BUMPS))), region_thirds(units)
+    rng, member = stream(seed, "task", "bumps of regions"), region_thirds(units)
     t = REGIONS_DURATION / duration * DT * np.arange(round(duration / DT))
     at = np.clip(2 * (t - LEAD_TIME) / (REGIONS_DURATION - LEAD_TIME), 0, 1) * (SEQUENCE - 1)
     moving = [(k / (SEQUENCE - 1), np.clip(1 - np.abs(at - k), 0, None)) for k in range(SEQUENCE)]

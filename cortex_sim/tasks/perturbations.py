@@ -13,10 +13,10 @@ from numpy import ndarray
 from scipy.linalg import expm
 
 from cortex_sim.errors import OptionError
+from cortex_sim.runtime import stream
 from cortex_sim.tasks._task import DT, Clamp, Drive, Task
 from cortex_sim.tasks.body import Load
 
-PUSH, SILENCE = 5, 6  # name the random streams
 Pair = tuple[float, float]
 EDGE = DT / 4
 START, DURATION, SILENT = 0.1, 0.02, 0.1  # s after the go cue; s of a push; s of a silencing
@@ -48,7 +48,7 @@ def push(
         OptionError: the fraction is not between 0 and 1, or the push lies outside the task.
     """
     course, units = _course(task, start, duration), _units(task, units)
-    rng = np.random.default_rng(np.random.SeedSequence((seed, PUSH)))
+    rng = stream(seed, "task", "direction of a push")
     pattern, size = np.zeros((task.trials, units)), np.broadcast_to(amplitude, units)
     for row in pattern:
         chosen = rng.choice(units, _count(units, fraction), replace=False)
@@ -192,7 +192,7 @@ def silence(
     Raises:
         OptionError: the fraction is not between 0 and 1, or the silencing lies outside the task.
     """
-    rng = np.random.default_rng(np.random.SeedSequence((seed, SILENCE)))
+    rng = stream(seed, "task", "silenced units")
     units = _units(task, units)
     chosen = np.sort(rng.choice(units, _count(units, fraction), replace=False))
     return silence_units(task, chosen, rate=rate, span=(start, start + duration))

@@ -23,7 +23,7 @@ def rotating(seed: int = 0, units: int = 20, hertz: float = 2.0) -> np.ndarray:
 def test_a_system_is_identical_to_itself_and_less_so_to_a_noisy_copy_and_least_to_another(name: str) -> None:
     rates, other, measure = rotating(), rotating(5, hertz=3.0), MEASURES[name]
     noise = np.random.default_rng(1).normal(size=rates.shape)
-    assert measure(rates, rates, DT) == pytest.approx(measure.identical, abs=1e-3 if name == "DSA, Procrustes" else 1e-6)  # found by a search
+    assert measure(rates, rates, DT) == pytest.approx(measure.identical, abs=5e-3 if name == "DSA, Procrustes" else 1e-6)  # a search
     found = [measure(rates, rates + level * noise, DT) for level in (0.1, 1.0)] + [measure(rates, other, DT)]
     assert measure.identical > found[0] > found[1]
     if "apart" not in name:  # one number that other systems can share

@@ -40,7 +40,9 @@ def asked(body: Body | None = BODY, **changes: Any) -> Task:
 
 
 def student(name: str = "leaky_readout", body: Body = BODY, *, feels: bool = True) -> Model:
-    return catalogue.load(name).with_arrays({}, units=12, observed=body.commands, channels=2 + (body.sensors if feels else 0), seed=1)
+    model = catalogue.load(name).with_arrays({}, units=12, observed=body.commands, channels=2 + (body.sensors if feels else 0), seed=1)
+    assert model.readout is not None
+    return model.with_arrays({model.readout.weights: model.arrays()[model.readout.weights] / 2})  # no joint is bent further than it can be
 
 
 def loads() -> tuple[Load, ...]:

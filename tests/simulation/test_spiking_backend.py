@@ -50,7 +50,7 @@ def stepped() -> Task:
     """Half of the neurons driven for a while, another ten held silent."""
     task = spontaneous(0.2, 2)
     pattern = np.zeros((2, 100))
-    pattern[:, ::2] = 5e-3
+    pattern[:, ::2] = 1e-2
     during = (task.fine_time >= 0.1) & (task.fine_time < 0.15)
     clamp = Clamp(np.arange(40, 50), 0.0, during)
     return replace(task, drives=(Drive(pattern, during.astype(float)),), clamps=(clamp,))

@@ -9,8 +9,8 @@ from numpy import ndarray
 
 from cortex_sim.cards._model import Model
 from cortex_sim.errors import OptionError, suggestion
+from cortex_sim.runtime import stream
 
-LESION = 93  # names the random stream
 GAIN = "own_gain"  # name of the parameter that is added
 
 
@@ -25,7 +25,7 @@ def cut_weights(model: Model, projection: str, *, fraction: float, seed: int = 0
         raise OptionError(f"lesion: fraction {fraction!r} should lie between 0 and 1.")
     W = model.arrays()[projection].copy()
     places = np.flatnonzero(W)
-    rng = np.random.default_rng(np.random.SeedSequence((seed, LESION)))
+    rng = stream(seed, "analysis", "weights cut")
     W.flat[rng.choice(places, round(fraction * len(places)), replace=False)] = 0.0
     return model.with_arrays({projection: W})
 

@@ -14,13 +14,11 @@ from jaxtyping import Float32, Int32
 from numpy import ndarray
 
 from cortex_sim.cards import weights
-from cortex_sim.cards._model import WEIGHTS
 from cortex_sim.errors import CardError, suggestion
+from cortex_sim.runtime import stream
 
 if TYPE_CHECKING:
     from cortex_sim.cards.spiking._model import SpikingModel
-
-WIRING = 12  # names the random streams
 
 
 @dataclass(frozen=True)
@@ -144,10 +142,10 @@ def blocks(model: "SpikingModel", name: str) -> Iterator[Block]:
     delay = None if projection.delay is None else projection.delay.spread(shape, "delay")
     for row, target in enumerate(projection.targets):
         for column, source in enumerate(projection.sources):
-            entropy = np.random.SeedSequence((model.seed, number, row, column, WIRING))
+            place = (number, row, column)
             arguments = {key: float(table.spread(shape, key)[row, column]) for key, table in projection.arguments.items()}
-            pre, post, entry = _drawn(model, projection.rule, (source, target), arguments, entropy)
-            rng = np.random.default_rng(entropy.spawn(1)[0])
+            pre, post, entry = _drawn(model, projection.rule, (source, target), arguments, place)
+            rng = stream(model.seed, "circuit", "weights and delays of synapses", *place)
             w = _spread(weight[row, column] * entry, projection.weight.sd, len(pre), rng)
             sd = projection.delay.sd if projection.delay else 0.0
             d = np.empty(0, np.float32) if delay is None else _delays(delay[row, column], sd, len(pre), model.dt.si, rng)
@@ -155,16 +153,17 @@ def blocks(model: "SpikingModel", name: str) -> Iterator[Block]:
 
 
 def _drawn(
-    model: "SpikingModel", rule: str, ends: tuple[str, str], arguments: dict[str, float], entropy: np.random.SeedSequence
+    model: "SpikingModel", rule: str, ends: tuple[str, str], arguments: dict[str, float], place: tuple[int, int, int]
 ) -> tuple[ndarray, ndarray, Any]:
     """Synapses of one pair, and the entry of the matrix each has where the rule makes one, else 1."""
     source, target = (model.populations[end] for end in ends)
     sizes = (model.size(ends[0]), model.size(ends[1]))
     if rule in RULES:
-        pair = Pair(*sizes, model.scale, source.size * target.size, source.each, source.first, np.random.default_rng(entropy))
+        rng = stream(model.seed, "circuit", "synapses", *place)
+        pair = Pair(*sizes, model.scale, source.size * target.size, source.each, source.first, rng)
         return *RULES[rule](pair, **arguments), 1.0
     matrices = [part.rule for part in model.projections.values() if part.rule not in RULES]
-    W = weights.weights(rule, sizes[::-1], arguments, (model.seed, matrices.index(rule), WEIGHTS))  # as the rate card draws it
+    W = weights.weights(rule, sizes[::-1], arguments, (model.seed, "circuit", matrices.index(rule)))  # as the rate card draws it
     pre, post = (axis.astype(np.int32) for axis in np.nonzero(W.T))
     return pre, post, W[post, pre]
 

@@ -13,7 +13,7 @@ from numpy import ndarray
 from threadpoolctl import threadpool_limits
 
 from cortex_sim.errors import CardError, suggestion
-from cortex_sim.runtime import cached_arrays, content_key, track
+from cortex_sim.runtime import Role, cached_arrays, content_key, stream, track
 
 
 def rules() -> tuple[str, ...]:
@@ -37,19 +37,19 @@ def check(rule: str, arguments: set[str]) -> None:
         raise CardError(f"arguments.{absent[0]} is missing; rule {rule!r} takes {', '.join(sorted(takes))}.")
 
 
-def weights(rule: str, shape: tuple[int, int], arguments: Mapping[str, float | ndarray], entropy: tuple[int, ...]) -> Float[ndarray, "row column"]:
+def weights(rule: str, shape: tuple[int, int], arguments: Mapping[str, float | ndarray], draw: tuple[int, Role, int]) -> Float[ndarray, "row column"]:
     """Build the matrix a rule describes; expensive ones are kept, by the content of what made them.
 
     Args:
         rule: name of a file in this folder.
         shape: (rows, columns); rows are targets.
         arguments: what the rule takes, in SI units: numbers, or for a table an array.
-        entropy: seeds the rule's own random stream.
+        draw: seed, role and position of the projection, which name the random stream.
     """
-    module = importlib.import_module(f"{__name__}.{rule}")
+    module, (seed, role, position) = importlib.import_module(f"{__name__}.{rule}"), draw
 
     def build() -> dict[str, ndarray]:
-        rng = np.random.default_rng(np.random.SeedSequence(entropy))
+        rng = stream(seed, role, "weights", position)
         if not getattr(module, "CACHED", False):
             return {"weights": module.build(shape, rng, **arguments)}
         with threadpool_limits(1), track(f"building {rule.replace('_', '-')} circuit, N = {shape[0]}") as report:
@@ -58,7 +58,7 @@ def weights(rule: str, shape: tuple[int, int], arguments: Mapping[str, float | n
     if not getattr(module, "CACHED", False):
         return build()["weights"]
     code = hashlib.sha256(inspect.getsource(module).encode()).hexdigest()
-    key = content_key(rule, shape, dict(arguments), entropy, code, np.__version__)
+    key = content_key(rule, shape, dict(arguments), draw, code, np.__version__)
     return cached_arrays(f"connectivity/{rule}-{key[:20]}", build)["weights"]
 
 

@@ -26,10 +26,10 @@ from cortex_sim.errors import TaskError
 from cortex_sim.fitting import _free_running as free_running
 from cortex_sim.fitting._descent import Descent
 from cortex_sim.fitting._options import Loss, Options, TrainingData, TrainingHistory
+from cortex_sim.runtime import seed_of, stream
 from cortex_sim.simulation import Problem
 from cortex_sim.simulation.forms import Coefficients, Leaky
 
-EPOCH, FEEDBACK = 44, 45  # name the random streams
 NUDGE = 1e-6  # half width of the differences that give the effect of a unit's parameters
 LOSSES = ("squared", "binary cross-entropy", "cross-entropy")
 
@@ -69,10 +69,10 @@ def learn(
     course = TrainingHistory(arrays, best=_checked(leaky, arrays, check, options.loss))
     try:
         while course.epoch < options.epochs and course.stale < options.patience:
-            entropy, losses = np.random.SeedSequence((seed, course.epoch, EPOCH)), []
-            order = np.random.default_rng(entropy).permutation(len(lesson.rates))
+            losses, noise = [], seed_of(seed, "student", "noise of an epoch of e-prop", course.epoch)
+            order = stream(seed, "student", "order of an epoch of e-prop", course.epoch).permutation(len(lesson.rates))
             for chosen in np.array_split(order, max(1, round(len(order) / options.batch))):
-                schedule = Problem(model, arrays, lesson.task.select(chosen), int(entropy.generate_state(1)[0]))
+                schedule = Problem(model, arrays, lesson.task.select(chosen), noise)
                 wanted = Wanted(lesson.rates[chosen], lesson.scale, lesson.weights[chosen], options.loss)
                 loss, gradients = gradient(leaky, schedule, wanted, feedback=feedback)
                 arrays = descent.step(arrays, gradients, course.epoch)
@@ -216,12 +216,12 @@ class _Own:
 
 
 def _random(shape: tuple[int, ...], seed: int) -> Float[ndarray, "output unit"]:
-    return np.random.default_rng(np.random.SeedSequence((seed, FEEDBACK))).standard_normal(shape) / np.sqrt(shape[1])
+    return stream(seed, "student", "feedback of e-prop").standard_normal(shape) / np.sqrt(shape[1])
 
 
 def _checked(leaky: Leaky, arrays: dict[str, ndarray], lesson: TrainingData, loss: Loss) -> float:
     """Error of the network on a lesson, running freely."""
-    schedule = Problem(leaky.model, arrays, lesson.task)
+    schedule = Problem(leaky.model, arrays, lesson.task, lesson.seed)
     found = free_running.outputs(leaky, arrays, schedule, free_running.run(leaky, arrays, schedule))
     wanted = Wanted(lesson.rates, lesson.scale, lesson.weights, loss)
     return sum(wanted.at(found[:, time], time)[0] for time in range(found.shape[1]))

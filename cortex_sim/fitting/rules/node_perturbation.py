@@ -19,11 +19,11 @@ from cortex_sim.cards import Model
 from cortex_sim.errors import OptionError, TaskError
 from cortex_sim.fitting import _free_running as free_running
 from cortex_sim.fitting._options import Options, TrainingData, TrainingHistory
+from cortex_sim.runtime import stream
 from cortex_sim.simulation import Problem
 from cortex_sim.simulation.forms import Leaky
 
 MEMORY = 0.3  # of the running averages
-GROUPS, TRIES = 41, 42  # name the random streams
 
 
 def learn(
@@ -63,7 +63,7 @@ def learn(
         raise OptionError(f"rule 'node_perturbation': sd {sd!r} should be above 0.")
     group = partition(model.units, int(groups) or model.units, seed)
     arrays, sides = model.arrays(), [_Practice(leaky, part) for part in (lesson, check)]
-    draws = np.random.default_rng(np.random.SeedSequence((seed, TRIES)))
+    draws = stream(seed, "student", "tries of node perturbation")
     g, course = arrays[gain], TrainingHistory(arrays)
     error, course.best = (side.error(arrays) for side in sides)
     usual_error, usual, better = error, g, 0.0
@@ -100,7 +100,7 @@ def partition(units: int, groups: int, seed: int) -> Int[ndarray, " unit"]:
     """Group of each unit, at random; sizes differ by at most one. With a group for each unit, unit j is in group j."""
     if groups == units:
         return np.arange(units)
-    return np.random.default_rng(np.random.SeedSequence((seed, GROUPS))).permutation(np.arange(units) % groups)
+    return stream(seed, "student", "groups of node perturbation").permutation(np.arange(units) % groups)
 
 
 class _Practice:
@@ -108,7 +108,7 @@ class _Practice:
 
     def __init__(self, leaky: Leaky, lesson: TrainingData) -> None:
         arrays = leaky.model.arrays()
-        self._leaky, self._lesson, self._schedule = leaky, lesson, Problem(leaky.model, arrays, lesson.task)
+        self._leaky, self._lesson, self._schedule = leaky, lesson, Problem(leaky.model, arrays, lesson.task, lesson.seed)
         self._found = leaky.coefficients(arrays)
         self._steps = free_running.added(leaky, arrays, self._schedule, self._found)
         self._total = free_running.squared_error(_mean(lesson), lesson)

@@ -24,11 +24,11 @@ from cortex_sim.errors import OptionError, TaskError
 from cortex_sim.fitting import _free_running as free_running
 from cortex_sim.fitting._options import Options, TrainingData, TrainingHistory
 from cortex_sim.fitting._start import one_unit_each, regress
+from cortex_sim.runtime import stream
 from cortex_sim.simulation import Problem
 from cortex_sim.simulation.forms import Leaky
 from cortex_sim.trials import Trials
 
-FEEDBACK = 43  # names the random stream
 Samples = Float[ndarray, "sample unit"]
 
 
@@ -94,7 +94,7 @@ def driven(
 ) -> tuple[Float[ndarray, "step trial unit"], Float[ndarray, "step trial unit"]]:
     """Run the driven network: its rates, and the recurrent currents that the student shall make by itself."""
     units, count = leaky.model.units, lesson.rates.shape[2]
-    F = np.random.default_rng(np.random.SeedSequence((seed, FEEDBACK))).standard_normal((units, count)) * feedback / np.sqrt(count)
+    F = stream(seed, "student", "feedback of target regression").standard_normal((units, count)) * feedback / np.sqrt(count)
     counts = lesson.weights > 0
     mean = (lesson.rates * lesson.weights).mean(axis=(0, 1))
     wanted = np.where(counts, (lesson.rates - mean) / lesson.scale, 0.0)

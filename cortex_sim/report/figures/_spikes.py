@@ -12,6 +12,7 @@ from numpy import ndarray
 
 from cortex_sim.analysis import SpikeStatistics
 from cortex_sim.report.figures._figures import COLOURS, GREY, STYLE, TEACHER, WIDTH
+from cortex_sim.runtime import stream
 from cortex_sim.trials import Trials
 
 EACH, SPIKES = 25, 6000  # most units of a population, and most spikes, in a raster
@@ -142,7 +143,7 @@ def power_spectrum(
 
 def _drawn(one: Trials, each: int, spikes: int, seed: int) -> dict[str, ndarray]:
     """Positions of the units shown, by population."""
-    rng, fired = np.random.default_rng(seed), np.bincount(one.spikes.unit, minlength=one.shape[2])
+    rng, fired = stream(seed, "analysis", "neurons of a raster"), np.bincount(one.spikes.unit, minlength=one.shape[2])
     groups = {}
     for name in dict.fromkeys(one.population.tolist()):
         members = np.flatnonzero(one.population == name)

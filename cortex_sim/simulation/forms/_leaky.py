@@ -15,6 +15,7 @@ from numpy import ndarray
 
 from cortex_sim.cards import Model, scale
 from cortex_sim.errors import TaskError
+from cortex_sim.runtime import stream
 from cortex_sim.simulation._dynamics import flow, gain_of, rate_of
 
 PROBES, PLACES, SLOPE = 7, 17, 1e-6  # points at which linearity and the gain are checked; half width of the difference that gives the slope
@@ -44,7 +45,7 @@ def recurrent_of(model: Model) -> str | None:
     calls = [line for line in text.equations.values() if called[0] in line.names]
     if len(calls) != 1 or f"{called[0]}({model.rate})" not in calls[0].expression.replace(" ", ""):
         return None
-    rng = np.random.default_rng(0)
+    rng = stream(0, "analysis", "probes of a leaky form")
     x, coupling = rng.normal(size=(2, PROBES, model.units))
     inputs = {name: rng.normal(size=(PROBES, model.units)) for name in model.inputs}
     arrays = {name: 1 + rng.random(model.units) for name in text.parameters}

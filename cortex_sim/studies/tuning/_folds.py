@@ -9,12 +9,12 @@ from numpy import ndarray
 from cortex_sim.cards import Model
 from cortex_sim.errors import OptionError, Undetermined
 from cortex_sim.fitting import Fitted, Options, train, unit_scale
+from cortex_sim.runtime import stream
 from cortex_sim.simulation import simulate
 from cortex_sim.studies.tuning._space import Setting, apply
 from cortex_sim.tasks import Task
 from cortex_sim.trials import Trials
 
-ASIDE, FOLDS = 72, 73  # name the random streams
 Rates = Float[ndarray, "trial time unit"]
 Places = Int[ndarray, " trial"]
 
@@ -84,7 +84,7 @@ def apart(condition: ndarray, fraction: float, seed: int) -> tuple[Places, Place
     if not 0 < fraction < 1:
         raise OptionError(f"--test {fraction:g} should lie between 0 and 1.")
     conditions = np.unique(condition)
-    order = np.random.default_rng(np.random.SeedSequence((seed, ASIDE))).permutation(conditions)
+    order = stream(seed, "analysis", "test conditions of a tuning").permutation(conditions)
     aside = np.isin(condition, order[: max(1, round(fraction * len(order)))])
     return np.flatnonzero(~aside), np.flatnonzero(aside)
 
@@ -100,7 +100,7 @@ def folded(condition: ndarray, folds: int, seed: int) -> list[tuple[Places, Plac
         raise OptionError(f"folds {folds} should be 2 or more.")
     if len(conditions) < max(folds, 3):
         raise OptionError(f"{len(conditions)} conditions are too few for {folds} folds; give fewer folds, or a lesson with more conditions.")
-    order = np.random.default_rng(np.random.SeedSequence((seed, FOLDS))).permutation(conditions)
+    order = stream(seed, "analysis", "folds of a tuning").permutation(conditions)
     held = [np.isin(condition, part) for part in np.array_split(order, folds)]
     return [(np.flatnonzero(~out), np.flatnonzero(out)) for out in held]
 

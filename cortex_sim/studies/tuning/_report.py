@@ -8,6 +8,7 @@ from scipy.stats import t as student_t
 
 from cortex_sim.report import Picture, Report
 from cortex_sim.report.figures import history, importance, slices
+from cortex_sim.runtime import stream
 from cortex_sim.statistics import Score, jackknifed
 from cortex_sim.studies.tuning._folds import Answers
 from cortex_sim.trials import derangement
@@ -15,7 +16,7 @@ from cortex_sim.trials import derangement
 if TYPE_CHECKING:
     from cortex_sim.studies.tuning._tuning import Tuned
 
-NULLS, ORDERS = 200, 74  # surrogates; the latter names the random stream
+NULLS = 200
 CEILING = "one run of a lesson tells no noise from signal"
 
 
@@ -45,7 +46,7 @@ def written(tuned: "Tuned", protocol: str) -> Report:
 
 
 def _test(answers: Answers, student: str, measure: str, seed: int) -> Score:
-    rng, condition = np.random.default_rng(np.random.SeedSequence((seed, ORDERS))), answers.wanted.condition
+    rng, condition = stream(seed, "null", "permuted test trials"), answers.wanted.condition
     labels = np.unique(condition)
     null = np.array([answers.score(order=derangement(len(condition), rng)) for _ in range(NULLS)]) if len(condition) > 1 else None
     interval = None

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 
 from cortex_sim.errors import CortexSimError, FileProblem, OptionError
-from cortex_sim.runtime import track
+from cortex_sim.runtime import seed_of, track
 from cortex_sim.studies.tuning._space import Parameter, Setting
 
-SAMPLER = 71  # names the random stream
 STARTUP = 5  # trials before any is pruned
 REFRESH = 1.0  # s between looks at the journal for progress
 Objective = Callable[[Setting, int], float]
@@ -223,8 +222,8 @@ def _claim(study: Any, folder: Path, trials: int, seed: int) -> Any:
         known = study.get_trials(deepcopy=False)
         if sum(not trial.user_attrs.get("lost", False) for trial in known) >= trials:
             return None
-        stream = int(np.random.SeedSequence((seed, len(known), SAMPLER)).generate_state(1)[0])
-        study.sampler = optuna.samplers.TPESampler(seed=stream, constant_liar=True)
+        drawn = seed_of(seed, "analysis", "settings of a tuning", len(known)) % 2**32  # as many bits as Optuna takes
+        study.sampler = optuna.samplers.TPESampler(seed=drawn, constant_liar=True)
         trial = study.ask()
         trial.set_user_attr("process", f"{socket.gethostname()}:{os.getpid()}")
         return trial
@@ -274,7 +273,7 @@ def _importance(study: Any, seed: int) -> dict[str, float]:
     """Share of the variance of scores that each parameter explains (fANOVA)."""
     optuna = _optuna()
     try:
-        evaluator = optuna.importance.FanovaImportanceEvaluator(seed=seed)
+        evaluator = optuna.importance.FanovaImportanceEvaluator(seed=seed_of(seed, "analysis", "trees of importance") % 2**32)
         return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
     except (ValueError, RuntimeError):
         return {}

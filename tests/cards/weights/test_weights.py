@@ -10,10 +10,10 @@ from scipy.linalg import expm, schur, solve_continuous_lyapunov, solve_sylvester
 from scipy.optimize import brentq
 
 from cortex_sim.cards import catalogue, weights
-from cortex_sim.cards._model import WEIGHTS
 from cortex_sim.cards.weights import balanced_pair, diagonal, gaussian
 from cortex_sim.cards.weights import stability_optimised as soc
 from cortex_sim.errors import CardError, OptionError, Undetermined
+from cortex_sim.runtime import Role, stream
 
 PAPER = {"density": 0.1, "radius": 10.0, "inhibition": 3.0}
 SMALL = PAPER | {"abscissa": 0.8}  # N = 50 gets there in 40 ms
@@ -50,18 +50,19 @@ def test_every_rule_is_listed_and_an_unknown_rule_or_argument_is_refused() -> No
 def test_the_same_content_is_the_same_entry_bit_for_bit_and_any_change_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CORTEX_SIM_CACHE", str(tmp_path))
 
-    def build(shape: tuple[int, int] = (50, 50), entropy: tuple[int, ...] = (0, 0), **changed: float) -> tuple[bytes, int]:
-        made = weights.weights("stability_optimised", shape, SMALL | changed, entropy)
+    def build(shape: tuple[int, int] = (50, 50), draw: tuple[int, Role, int] = (0, "circuit", 0), **changed: float) -> tuple[bytes, int]:
+        made = weights.weights("stability_optimised", shape, SMALL | changed, draw)
         return made.tobytes(), len(list(tmp_path.glob("connectivity/stability_optimised-*.safetensors")))
 
     first = build()
     assert build() == first and first[1] == 1
-    assert first[0] == soc.build((50, 50), np.random.default_rng(np.random.SeedSequence((0, 0))), **SMALL).tobytes()
-    entries = [build(entropy=(0, 1)), build(entropy=(1, 0)), build(abscissa=0.9), build(radius=9.0), build(shape=(60, 60))]
-    assert [number for _, number in entries] == [2, 3, 4, 5, 6] and len({made for made, _ in entries} | {first[0]}) == 6
+    assert first[0] == soc.build((50, 50), stream(0, "circuit", "weights", 0), **SMALL).tobytes()
+    others: list[tuple[int, Role, int]] = [(0, "circuit", 1), (1, "circuit", 0), (0, "student", 0)]
+    entries = [*(build(draw=other) for other in others), build(abscissa=0.9), build(radius=9.0), build(shape=(60, 60))]
+    assert [number for _, number in entries] == [2, 3, 4, 5, 6, 7] and len({made for made, _ in entries} | {first[0]}) == 7
     source = inspect.getsource
     monkeypatch.setattr(weights.inspect, "getsource", lambda module: source(module) + "# edited")
-    assert build() == (first[0], 7)
+    assert build() == (first[0], 8)
 
 
 # random, diagonal and paired weights
@@ -271,7 +272,7 @@ def test_the_published_circuit_has_the_published_numbers(quantity: str, low: flo
 
 
 def test_neither_a_random_nor_a_shuffled_circuit_amplifies_like_it(published: np.ndarray) -> None:
-    random = soc.unstable((200, 200), np.random.default_rng(np.random.SeedSequence((8, 0, WEIGHTS))), **PAPER)
+    random = soc.unstable((200, 200), stream(catalogue.load("hennequin_2014").seed, "circuit", "weights", 0), **PAPER)
     assert np.array_equal(random[:, :100], published[:, :100])  # the same draw, before optimisation
     assert eigenvalues(random).real.max() == pytest.approx(10, abs=1.5)
     shuffled = published.copy()
