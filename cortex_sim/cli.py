@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import inspect
 import os
 import shlex
 import sys
@@ -115,14 +114,13 @@ def run(
     folder = out or Path("runs") / f"{Path(protocol).stem}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
     try:
         from cortex_sim.report import check_new
+        from cortex_sim.studies import run as started
 
         check_new(folder)
-        module = catalogue.protocol(protocol)
-        options = _accepted(module, {"recording": recording, "students": None if students is Students.default else students.value})
-        if (name := model or getattr(module, "MODEL", None)) is None:
-            raise OptionError(f"protocol {protocol!r} names no MODEL of its own; give one with --model.")
-        circuit = _sized(catalogue.load(name), scale)
-        report = module.run(circuit, seed=seed, smoke=smoke, **options)
+        wanted = {"recording": recording, "students": None if students is Students.default else students.value}
+        name = model or getattr(catalogue.protocol(protocol), "MODEL", None)
+        circuit = None if name is None else _sized(catalogue.load(name), scale)
+        report = started(protocol, circuit, seed=seed, smoke=smoke, **{key: value for key, value in wanted.items() if value is not None})
         page = report.write(folder, command=shlex.join(["cortex-sim", *sys.argv[1:]]), protocol=catalogue.find(protocol))
     except KeyboardInterrupt:
         print("\ncortex-sim: interrupted; no report was written. The same command continues from the last checkpoints.", file=sys.stderr)
@@ -223,16 +221,6 @@ def _messages() -> Iterator[None]:
     except OSError as problem:
         print(f"cortex-sim: {problem.filename or 'file'}: {problem.strerror or problem}.", file=sys.stderr)
         sys.exit(BAD_INPUT)
-
-
-def _accepted(module: Any, wanted: dict[str, Any]) -> dict[str, Any]:
-    """Keep the options that were given; refuse those that the protocol does not take."""
-    takes = inspect.signature(module.run).parameters
-    given = {name: value for name, value in wanted.items() if value is not None}
-    for name in given:
-        if name not in takes:
-            raise OptionError(f"--{name} does not apply to this protocol; it takes {', '.join(takes)}.")
-    return given
 
 
 def _say(report: "Report", page: Path) -> None:

@@ -1,3 +1,4 @@
+from cortex_sim.cards import catalogue as catalogue
 from cortex_sim.cards._equations import MATHEMATICS as MATHEMATICS
 from cortex_sim.cards._equations import numpy_mathematics as numpy_mathematics
 from cortex_sim.cards._equations import parsed as parsed

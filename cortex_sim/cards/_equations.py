@@ -26,7 +26,7 @@ CONSTANTS = {"pi": math.pi}
 GIVEN = ("t", "dt", "i", *CONSTANTS)
 """The names every equation may use: time, step, constants and, as what an input is called with, the index of a neuron."""
 
-_LINE = re.compile(r"(?P<left>d(?P<state>\w+)/dt|\w+)\s*(?:=\s*(?P<right>.+?))?\s*:\s*(?P<unit>[^()#]+?)\s*(?:\((?P<flags>[^)]*)\))?$")
+LINE = re.compile(r"(?P<left>d(?P<state>\w+)/dt|\w+)\s*(?:=\s*(?P<right>.+?))?\s*:\s*(?P<unit>[^()#]+?)\s*(?:\((?P<flags>[^)]*)\))?$")
 _ALLOWED = (
     ast.Expression, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Call, ast.Name, ast.Constant, ast.Load, ast.Add, ast.Sub, ast.Mult,
     ast.Div, ast.Pow, ast.USub, ast.UAdd, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq,
@@ -220,7 +220,7 @@ def unit_values(names: frozenset[str]) -> dict[str, float]:
 
 
 def _parse(line: str) -> Equation:
-    found = _LINE.match(line)
+    found = LINE.match(line)
     if not found:
         raise CardError(f"equations: cannot read {line!r}; write 'dx/dt = ... : unit', 'r = ... : unit' or 'b : unit (constant)'.")
     flags = tuple(flag.strip() for flag in (found["flags"] or "").split(",") if flag.strip())

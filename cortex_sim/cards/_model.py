@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError, model_valid
 from cortex_sim.cards import weights
 from cortex_sim.cards._equations import Equations, missing, parsed
 from cortex_sim.cards._fields import Axis, Encoder, Input, Parameter, Part, Projection, Readout
+from cortex_sim.cards._shown import shown
 from cortex_sim.cards._units import scale
 from cortex_sim.errors import CardError, FileProblem, suggestion
 from cortex_sim.runtime import Role, content_key, load_arrays, save_arrays, write_text
@@ -214,6 +215,12 @@ class Model(BaseModel):
     def key(self) -> str:
         """Hash of everything that decides what the model does."""
         return content_key(self.model_dump(exclude={"name", "notes", "weights"}), self._arrays)
+
+    def _repr_html_(self) -> str:
+        sizes: dict[str, object] = {"units": self.units, "observed": self.observed or self.units, "channels": self.channels}
+        sizes["integrator"] = self.integrator
+        sizes["projections"] = ", ".join(f"{name} ({part.rule}{', learned' * part.learn})" for name, part in self.projections.items()) or "none"
+        return shown(self, sizes, {"": self.equations}, self.parameters)
 
     def save(self, path: str | Path) -> None:
         """Write the card, and beside it the trained weights as safetensors.

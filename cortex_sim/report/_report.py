@@ -1,7 +1,9 @@
 """Report: what a protocol found, as a page a scientist would show a colleague, with the numbers beside it."""
 
+import base64
 import datetime
 import hashlib
+import html
 import importlib.metadata
 import json
 import platform
@@ -18,7 +20,7 @@ import numpy as np
 from cortex_sim.cards import Model
 from cortex_sim.cards.spiking import SpikingModel
 from cortex_sim.errors import FileProblem
-from cortex_sim.runtime import content_key
+from cortex_sim.runtime import content_key, html_table
 from cortex_sim.statistics import Score
 from cortex_sim.trials import Trials
 
@@ -112,6 +114,13 @@ class Report:
         """Every claim holds."""
         return all(claim.holds for claim in self.claims)
 
+    def _repr_html_(self) -> str:
+        claims = [[c.text, f"{c.found:.4g}", f"{c.low:.4g} to {c.high:.4g}", "holds" if c.holds else "FAILS"] for c in self.claims]
+        found = html_table(("claim", "found", "should lie in", ""), claims) if claims else ""
+        scores = html_table(Score.COLUMNS, [score.row() for score in self.scores], caption="Scores") if self.scores else ""
+        texts = "".join(f"<p>{html.escape(text)}</p>" for text in (self.question, self.answer))
+        return f"<h3>{html.escape(self.title)}</h3>{texts}{found}{scores}" + "".join(map(_figure, self.pictures.values()))
+
     def write(self, folder: str | Path, *, command: str = "", protocol: Path | None = None) -> Path:
         """Write the page and everything beside it into a new folder, whole or not at all.
 
@@ -182,6 +191,16 @@ class Report:
             "protocol": made, "code": code, "machine": platform.platform(),
             "seconds": {stage: round(value, 2) for stage, value in self.seconds.items()}, "facts": dict(self.facts),
         }  # fmt: skip
+
+
+def _figure(picture: Picture | Animation) -> str:
+    """A picture with its caption, for a notebook."""
+    from cortex_sim.report.figures import svg_of
+
+    drawn = picture.svg if isinstance(picture, Animation) else svg_of(picture.figure)
+    data = base64.b64encode(drawn.encode()).decode()
+    caption = f"<figcaption><b>{html.escape(picture.title)}.</b> {html.escape(picture.caption)}</figcaption>"
+    return f"<figure><img style='max-width:100%' alt='{html.escape(picture.title)}' src='data:image/svg+xml;base64,{data}'>{caption}</figure>"
 
 
 def check_new(folder: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-CELL = "padding:.2em .7em;text-align:{};white-space:nowrap"
+CELL = "padding:.2em .7em;text-align:{};max-width:42em"
 HEIGHT = 160  # pixels of a small picture
 DARK, PALE = (0x24, 0x57, 0xA6), (0xF4, 0xF6, 0xF9)
 

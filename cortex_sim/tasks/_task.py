@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from cortex_sim.errors import TaskError
+from cortex_sim.runtime import html_facts, html_heat
 from cortex_sim.tasks.body import Body, Load
 from cortex_sim.trials import BIN, Trials
 
@@ -116,6 +117,27 @@ class Task:
             raise TaskError(f"task {self.name!r}: mask should hold {wanted}; it has shape {self.mask.shape}.")
         if self.initial is not None and len(self.initial) != self.trials:
             raise TaskError(f"task {self.name!r}: initial has {len(self.initial)} trials; the task has {self.trials}.")
+
+    def _repr_html_(self) -> str:
+        epochs = ", ".join(f"{name} {start:g} to {stop:g} s" for name, (start, stop) in self.epochs.items())
+        given = {
+            "channels": "" if self.channels is None else ", ".join(map(str, self.channels["channel"].values)),
+            "targets": "" if self.targets is None else ", ".join(map(str, self.targets["axis"].values)),
+            "starts from": "" if self.initial is None else f"rates of {self.initial.shape[1]} units",
+            "currents": ", ".join(drive.name for drive in self.drives),
+            "held": ", ".join(f"{clamp.name} ({len(clamp.units)} units)" for clamp in self.clamps),
+            "body": "" if self.body is None else f"{self.body.arm.name}, {self.body.commands} commands",
+            "loads": ", ".join(load.name for load in self.loads),
+        }
+        facts: dict[str, object] = {
+            "trials": f"{self.trials}, of {len(np.unique(self.condition))} conditions",
+            "time": f"{self.start:g} to {self.stop:g} s from the go cue",
+            "epochs": epochs or "none",
+        }
+        pictures = []
+        if self.channels is not None:
+            pictures.append(html_heat(self.channels.values[0].T.astype(float), "Channels of the first trial from above, time from left to right"))
+        return html_facts(f"Task: {self.name}", facts | {name: text for name, text in given.items() if text}, *pictures)
 
     @property
     def trials(self) -> int:

@@ -11,12 +11,13 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from cortex_sim.errors import FileProblem, TrialsError
-from cortex_sim.runtime import whole_file
+from cortex_sim.runtime import html_facts, html_heat, whole_file
 
 DIMENSIONS = ("trial", "time", "unit")
 SPIKES = ("spike_time", "spike_unit", "spike_trial")
 BIN = 10e-3  # s, grid that rates are recorded on
 TRUNCATE = 4.0  # standard deviations at which the smoothing kernel ends
+FEW, ROWS = 6, 80  # conditions named and units drawn in a notebook
 CELLS = 1 << 28  # entries of a dense array of rates beyond which binning is refused: 2 GiB
 
 
@@ -335,6 +336,23 @@ class Trials:
                 return cls(dataset.load())
         except OSError as problem:
             raise FileProblem(f"{path}: cannot be read as netCDF ({problem.strerror or problem}).") from None
+
+    def _repr_html_(self) -> str:
+        trials, bins, units = self.shape
+        named = [str(label) for label in dict.fromkeys(self.condition.tolist())]
+        facts: dict[str, object] = {
+            "trials": f"{trials}, of {len(named)} conditions ({', '.join(named[:FEW])}{', …' * (len(named) > FEW)})",
+            "time": f"{self.time[0]:g} to {self.time[-1] + self.bin:g} s, {bins} bins of {self.bin * 1e3:g} ms",
+            "units": units,
+        } | {name: self.provenance[name] for name in ("model", "task", "seed") if name in self.provenance}
+        if "rate" in self.dataset:
+            mean, what = self.rate.mean(axis=0), f"mean over trials ({self.dataset['rate'].attrs.get('units', 'Hz')})"
+        else:
+            facts["spikes"] = self.dataset.sizes["spike"]
+            first = self.select([0])
+            mean, what = first.counts()[0].astype(float), "spikes of the first trial in each bin"
+        shown = mean.T[np.linspace(0, units - 1, min(units, ROWS)).astype(int)]
+        return html_facts("Trials", facts, html_heat(shown, f"Units from above ({len(shown)} of {units}), time from left to right; {what}"))
 
     def __repr__(self) -> str:
         trials, bins, units = self.shape

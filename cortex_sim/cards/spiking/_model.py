@@ -11,6 +11,7 @@ from numpy import ndarray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cortex_sim.cards._equations import GIVEN, MATHEMATICS
+from cortex_sim.cards._shown import shown
 from cortex_sim.cards._units import SCALES, scale
 from cortex_sim.cards.spiking._tables import Distribution, Table, refusal
 from cortex_sim.cards.spiking._text import declared, statement_names
@@ -265,6 +266,12 @@ class SpikingModel(_Part):
     def key(self) -> str:
         """Hash of everything that decides what the model does."""
         return content_key(self.model_dump(exclude={"name", "notes", "title", "paper"}))
+
+    def _repr_html_(self) -> str:
+        sizes = {"neurons": ", ".join(f"{self.size(name)} {name}" for name in self.populations), "scale": f"{self.scale:g}"}
+        sizes["projections"] = str(len(self.projections))
+        numbers = {f"{kind}.{name}": number for kind, part in self.neurons.items() for name, number in part.parameters.items()}
+        return shown(self, sizes, {kind: part.equations for kind, part in self.neurons.items()}, numbers)
 
     def save(self, path: str | Path) -> None:
         """Write the card.

@@ -14,6 +14,7 @@ from cortex_sim.report.figures._figures import learning_curves as learning_curve
 from cortex_sim.report.figures._figures import rotation_planes as rotation_planes
 from cortex_sim.report.figures._figures import save_svg as save_svg
 from cortex_sim.report.figures._figures import score_panels as score_panels
+from cortex_sim.report.figures._figures import svg_of as svg_of
 from cortex_sim.report.figures._inferred import clouds as clouds
 from cortex_sim.report.figures._inferred import explained_by_pass as explained_by_pass
 from cortex_sim.report.figures._inferred import region_tables as region_tables

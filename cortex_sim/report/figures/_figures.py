@@ -1,5 +1,6 @@
 """Figures that several protocols share; the only folder that imports matplotlib."""
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -27,6 +28,14 @@ def save_svg(figure: Figure, path: Path) -> None:
     """Write a figure as SVG; the same figure gives the same bytes."""
     with matplotlib.rc_context(STYLE):
         figure.savefig(path, format="svg", metadata={"Date": None})
+
+
+def svg_of(figure: Figure) -> str:
+    """Give a figure as the text of an SVG."""
+    written = io.StringIO()
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(written, format="svg", metadata={"Date": None})
+    return written.getvalue()
 
 
 def colours(students: Sequence[str]) -> dict[str, str]:
