@@ -32,6 +32,7 @@ class Kind(StrEnum):
 
     models = "models"
     protocols = "protocols"
+    tasks = "tasks"
 
 
 class Students(StrEnum):
@@ -50,17 +51,23 @@ class Target(StrEnum):
 
 
 @app.command("list")
-def list_(kind: Annotated[Kind | None, typer.Argument(help="models or protocols; both if left out")] = None) -> None:
-    """List shipped models and protocols.
+def list_(kind: Annotated[Kind | None, typer.Argument(help="models, protocols or tasks; all if left out")] = None) -> None:
+    """List shipped models, protocols and tasks.
 
     Example: cortex-sim list models
     """
-    for title, entries in ((Kind.models, catalogue.models()), (Kind.protocols, catalogue.protocols())):
+    from cortex_sim.tasks import known
+
+    described = {
+        Kind.models: {f"{path.parent.name}/{path.stem}": catalogue.describe(path) for path in catalogue.models().values()},
+        Kind.protocols: {name: catalogue.describe(path) for name, path in catalogue.protocols().items()},
+        Kind.tasks: {name: asked for name, (_, asked) in known().items()},
+    }
+    for title, entries in described.items():
         if kind in (None, title):
             print(title)
-            for name, path in entries.items():
-                label = f"{path.parent.name}/{path.stem}" if title is Kind.models else name
-                print(f"  {label:<{WIDTH}} {catalogue.describe(path)}")
+            for name, text in entries.items():
+                print(f"  {name:<{WIDTH}} {text}")
 
 
 @app.command()

@@ -13,7 +13,7 @@ from cortex_sim.analysis._spectrum import flow_modes
 from cortex_sim.cards import Model
 from cortex_sim.simulation import Problem, simulate
 from cortex_sim.simulation.torch import integrated_gradients, trajectory
-from cortex_sim.tasks import BIN, Task
+from cortex_sim.tasks import Task
 from cortex_sim.tasks.perturbations import silence_units
 
 
@@ -62,7 +62,7 @@ class Questions:
 
     def bins(self) -> list[int]:
         """Bins of the moments."""
-        return [round((moment - self.task.start) / BIN) for moment in self.moments]
+        return [round((moment - self.task.start) / self.task.bin) for moment in self.moments]
 
 
 @threadpool_limits.wrap(limits=1)
@@ -81,7 +81,7 @@ def explain(model: Model, asked: Questions, report: Callable[[float, str], None]
     report(0.15, "linearised flow")
     flows = [[flow_modes(model, arrays, path[moment]) for moment in asked.bins()] for path in states]
     report(0.3, "attributions")
-    short = Problem(model, arrays, task.window(task.start, asked.looked + BIN, initial=task.initial))
+    short = Problem(model, arrays, task.window(task.start, asked.looked + task.bin, initial=task.initial))
     rest = np.zeros(len(asked.outputs))
     parts = [integrated_gradients(model, arrays, short, output, rest) for output in asked.outputs.T]
     attribution = np.stack([part for part, _ in parts], axis=2)

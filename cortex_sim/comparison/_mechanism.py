@@ -63,16 +63,16 @@ class Electrodes:
     spread: float
     seed: int
 
-    def see(self, rates: Float[ndarray, "condition time unit"], place: int) -> Float[ndarray, "condition time unit"]:
-        """What is seen of rates; of each place, other spikes."""
+    def see(self, rates: Float[ndarray, "condition time unit"], place: int, bin: float = BIN) -> Float[ndarray, "condition time unit"]:
+        """What is seen of rates; of each place, other spikes; bins are in s."""
         rng = stream(self.seed, "analysis", "spikes seen", place)
         fired = self.base + self.depth * (rates - self.rest) / self.spread
-        averages = spike_averages(fired, BIN, repeats=self.repeats, sd=self.smoothed, rng=rng)
+        averages = spike_averages(fired, bin, repeats=self.repeats, sd=self.smoothed, rng=rng)
         return (averages - self.base) / self.depth * self.spread + self.rest
 
     def of(self, side: Side, place: int) -> Side:
         """A task and what was done on it, as they are seen; runs begin where these do."""
-        rate = self.see(side.trials.rate, place)
+        rate = self.see(side.trials.rate, place, side.trials.bin)
         task = side.task.window(side.task.start, side.task.stop, initial=rate[:, 0])
         return Side(task, Trials.from_arrays(rate, side.trials.time, condition=side.trials.condition))
 
@@ -216,7 +216,7 @@ def _states(model: Model, task: Task) -> Float[ndarray, "condition time state"]:
 
 def _passed(states: Float[ndarray, "condition time state"], task: Task) -> list[Float[ndarray, " state"]]:
     """States at the points."""
-    return [states[condition, round((moment - task.start) / BIN)] for condition, moment in POINTS]
+    return [states[condition, round((moment - task.start) / task.bin)] for condition, moment in POINTS]
 
 
 def _fixed(model: Model, states: Float[ndarray, "condition time state"], seed: int) -> tuple[Float[ndarray, "point unit"], int]:

@@ -118,6 +118,9 @@ def train(
     """
     if task.bins != trials.rate.shape[1] or task.trials != len(trials.rate):
         raise TaskError(f"task has {task.trials} trials of {task.bins} bins; the trials have {trials.rate.shape[:2]}. Cut both to one window.")
+    if abs(task.bin - trials.bin) > 1e-6 * task.bin:
+        found = f"task has bins of {task.bin * 1e3:g} ms; the trials have {trials.bin * 1e3:g} ms"
+        raise TaskError(f"{found}. Give the task theirs: task.on_bins({trials.bin:g}).")
     learn = rules.find(rule, how or {})
     if task.body and rule != "bptt":
         raise TaskError(f"task {task.name!r}: rule {rule!r} cannot learn through a body; use 'bptt'.")

@@ -1,5 +1,7 @@
 """Where training starts from: a student of the data's size, and the closed-form regression of its own equation."""
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
@@ -29,13 +31,13 @@ def one_unit_each(model: Model) -> bool:
     return diagonal and model.initial is None and model.rate != model.parsed.state
 
 
-def own_class(circuit: Model) -> Model:
-    """Make a student of a circuit's own equations and constants, with a step of one bin and recurrent weights to be learned."""
+def own_class(circuit: Model, bin: float = BIN) -> Model:
+    """Make a student of a circuit's own equations and constants, with a step of one bin (s) and recurrent weights to be learned."""
     recurrent = circuit.parsed.called() & circuit.projections.keys()
     untrained = {"rule": "gaussian", "arguments": {"gain": {"value": 0.9, "meaning": "spectral radius before training"}}, "learn": True}
     changes = {
         "name": "own_class", "kind": "rnn", "title": f"Network with the equations of {circuit.name}, its weights to be learned", "weights": None,
-        "dt": {"value": 10, "unit": "ms", "meaning": "integration step, one bin", "source": "chosen"},
+        "dt": {"value": bin, "unit": "second", "meaning": "integration step, one bin", "source": "chosen"},
         "projections": {name: part.model_dump() | (untrained if name in recurrent else {}) for name, part in circuit.projections.items()},
     }  # fmt: skip
     return Model.model_validate(circuit.model_dump() | changes)
@@ -53,13 +55,15 @@ def with_time_constant_of(student: Model, circuit: Model) -> Model:
 def adapt(model: Model, trials: Trials, task: Task, seed: int) -> Model:
     """Bring a student to the size of the data, its untrained weights to the seed, and its readout to the range of each unit.
 
+    A step that does not fit the bins becomes the largest that does.
+
     Where the task has a body, its outputs are the body's commands, which are not known beforehand, and it hears what the body feels.
     """
     observed = task.body.commands if task.body else trials.rate.shape[2]
     sizes = {"observed": observed} | ({"units": observed} if one_unit_each(model) else {})
     heard = (0 if task.channels is None else task.channels.shape[2]) + (task.body.sensors if task.body else 0)
     channels = heard if any(item.listens for item in model.inputs.values()) else 0
-    sized = model.with_arrays({}, **sizes, channels=channels, seed=seed)
+    sized = model.with_arrays({}, **sizes, **_step(model, task), channels=channels, seed=seed)
     if sized.readout is None or task.body:
         return sized
     rest = trials.rate.mean(axis=(0, 1))
@@ -76,6 +80,15 @@ def adapt(model: Model, trials: Trials, task: Task, seed: int) -> Model:
     return sized.with_arrays(ready)
 
 
+def _step(model: Model, task: Task) -> dict[str, Any]:
+    """Largest step up to the card's own that fits the task's bins and grid, where the card's own does not."""
+    steps = task.bin / np.arange(1, round(task.bin / task.step) + 1)
+    if abs(task.bin / model.dt.si - round(task.bin / model.dt.si)) < 1e-6 and round(task.bin / model.dt.si):
+        return {}
+    fits = [step for step in steps if step <= model.dt.si + 1e-12 and abs(step / task.step - round(step / task.step)) < 1e-6]
+    return {"dt": model.dt.model_dump() | {"value": float(fits[0]), "unit": "second"}} if fits else {}
+
+
 def regress(model: Model, trials: Trials, task: Task) -> Model:
     r"""Solve for the recurrent weights in closed form, under teacher forcing.
 
@@ -90,7 +103,7 @@ def regress(model: Model, trials: Trials, task: Task) -> Model:
     """
     equations = model.parsed
     recurrent = [name for name in equations.called() & model.projections.keys() if model.projections[name].learn]
-    if len(recurrent) != 1 or abs(model.dt.si - BIN) > 1e-9 or model.projections[recurrent[0]].rank:
+    if len(recurrent) != 1 or abs(model.dt.si - task.bin) > 1e-9 or model.projections[recurrent[0]].rank:
         return model
     biased = "b" in equations.parameters and model.parameters["b"].learn
     parts = np.array_split(np.arange(task.trials), -(-task.trials // PART))

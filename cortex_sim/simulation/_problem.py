@@ -14,7 +14,7 @@ from cortex_sim.cards import Model, Projection
 from cortex_sim.errors import TaskError
 from cortex_sim.runtime import stream
 from cortex_sim.simulation._dynamics import beginning
-from cortex_sim.tasks import BIN, DT, Clamp, Task
+from cortex_sim.tasks import Clamp, Task
 from cortex_sim.tasks.body import BodyTrajectory, Load, Movement, Moving
 from cortex_sim.trials import Trials
 
@@ -77,11 +77,12 @@ class Problem:
         apart = self.model.spacing.si / self.dt if self.model.spacing else 1.0
         if apart < 0.5 or abs(apart - round(apart)) > 1e-6:
             raise TaskError(f"{self.model.name}: spacing {apart * self.dt * 1e3:g} ms should be a multiple of dt {self.dt * 1e3:g} ms.")
-        for value, label in ((DT / self.dt, "the task's 1 ms grid"), (self.dt / DT, "the task's 1 ms grid")):
+        grid = f"the task's {self.task.step * 1e3:g} ms grid"
+        for value, label in ((self.task.step / self.dt, grid), (self.dt / self.task.step, grid)):
             if value >= 1 and abs(value - round(value)) > 1e-6:
                 raise TaskError(f"{self.model.name}: dt {self.dt * 1e3:g} ms should divide {label}, or be a multiple of it.")
-        if abs(BIN / self.dt - round(BIN / self.dt)) > 1e-6:
-            raise TaskError(f"{self.model.name}: dt {self.dt * 1e3:g} ms should divide the {BIN * 1e3:g} ms bin.")
+        if abs(self.task.bin / self.dt - round(self.task.bin / self.dt)) > 1e-6:
+            raise TaskError(f"{self.model.name}: dt {self.dt * 1e3:g} ms should divide the {self.task.bin * 1e3:g} ms bin.")
         observed = self.model.size("observed")
         given = {drive.name: drive.pattern.shape[1] for drive in self.task.drives}
         if self.task.initial is not None:
@@ -105,7 +106,7 @@ class Problem:
     @property
     def every(self) -> int:
         """Steps per recorded bin."""
-        return round(BIN / self.dt)
+        return round(self.task.bin / self.dt)
 
     @property
     def steps(self) -> int:
@@ -170,7 +171,7 @@ class Problem:
         """The task's channels on the model's steps; 0 before the task began."""
         if self.task.channels is None:
             return np.zeros((self.task.trials, stop - first, 0))
-        finer, coarser = round(DT / self.dt), round(self.dt / DT)
+        finer, coarser = round(self.task.step / self.dt), round(self.dt / self.task.step)
         begin = max(first, 0)
         piece = slice(begin // finer, -(-stop // finer)) if finer else slice(begin * coarser, stop * coarser)
         values = np.moveaxis(self._resampled(np.moveaxis(self.task.channels.values[:, piece], 1, 0)), 0, 1)
@@ -210,9 +211,9 @@ class Problem:
         return self._resampled(course)[: self.steps]
 
     def _resampled(self, course: Float[ndarray, "step ..."]) -> Float[ndarray, "step ..."]:
-        if self.dt <= DT:
-            return np.repeat(course, round(DT / self.dt), axis=0)
-        ratio = round(self.dt / DT)
+        if self.dt <= self.task.step:
+            return np.repeat(course, round(self.task.step / self.dt), axis=0)
+        ratio = round(self.dt / self.task.step)
         return course.reshape(-1, ratio, *course.shape[1:]).mean(axis=1)
 
     def noise(self, name: str) -> "Noise":

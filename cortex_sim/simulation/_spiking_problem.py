@@ -13,7 +13,7 @@ from cortex_sim.cards.spiking import Neurons, SpikingModel, declared, offset, st
 from cortex_sim.errors import CardError, TaskError, suggestion
 from cortex_sim.runtime import content_key, seed_of, stream
 from cortex_sim.simulation._spiking_inputs import MANY, SPARSE, Source
-from cortex_sim.tasks import BIN, DT, Task
+from cortex_sim.tasks import Task
 from cortex_sim.trials import Spikes, Trials
 
 WINDOW = 0.02  # s, in which a population's rate is watched
@@ -49,7 +49,8 @@ class SpikingProblem:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for long, label in ((DT, "the task's 1 ms grid"), (BIN, "the 10 ms bin")):
+        grids = {f"the task's {self.task.step * 1e3:g} ms grid": self.task.step, f"the {self.task.bin * 1e3:g} ms bin": self.task.bin}
+        for label, long in grids.items():
             if self.dt > long or abs(long / self.dt - round(long / self.dt)) > 1e-6:
                 raise TaskError(f"{self.model.name}: dt {self.dt * 1e3:g} ms should divide {label}.")
         if self.task.initial is not None:
@@ -87,7 +88,7 @@ class SpikingProblem:
     @property
     def steps(self) -> int:
         """Number of integration steps."""
-        return round(self.task.bins * BIN / self.dt)
+        return round(self.task.bins * self.task.bin / self.dt)
 
     @property
     def duration(self) -> float:
@@ -214,7 +215,7 @@ class SpikingProblem:
 
     def resample(self, course: Float[ndarray, " step"]) -> Float[ndarray, " step"]:
         """Bring a course from the task's fine grid to the circuit's steps."""
-        return np.repeat(course, round(DT / self.dt))[: self.steps]
+        return np.repeat(course, round(self.task.step / self.dt))[: self.steps]
 
     def first(self, kind: str) -> int:
         """Unit number of the first neuron of a kind that fires."""

@@ -9,6 +9,7 @@ from numpy import ndarray
 
 from cortex_sim.errors import TaskError
 from cortex_sim.tasks._labelled import channels, targets
+from cortex_sim.tasks._registry import task
 from cortex_sim.tasks._task import DT, Drive, Task
 from cortex_sim.tasks.body import Body
 
@@ -21,6 +22,7 @@ REACH_DISTANCE = 8.0  # cm, a common reach length for monkeys
 REACH_WINDOW = (0.1, 0.5)  # s, when the hand moves
 
 
+@task
 def centre_out(
     conditions: int | Sequence[float] | Float[ndarray, " condition"] = 8,
     *,

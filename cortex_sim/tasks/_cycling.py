@@ -6,6 +6,7 @@ import numpy as np
 
 from cortex_sim.errors import TaskError
 from cortex_sim.tasks._labelled import channels, targets
+from cortex_sim.tasks._registry import task
 from cortex_sim.tasks._task import BIN, Task
 from cortex_sim.tasks.body import Body
 
@@ -15,6 +16,7 @@ CYCLES = 4
 RAMP, REST = 0.4, 0.3  # s of speeding up and slowing down, and of rest before the go cue and after the last cycle
 
 
+@task
 def cycling(speeds: Sequence[float] = SPEEDS, *, cycles: int = CYCLES, radius: float = RADIUS, body: Body | None = None) -> Task:
     """Make movements round a circle that touches the place of rest, each speed forward and backward.
 

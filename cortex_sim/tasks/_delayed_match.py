@@ -5,11 +5,13 @@ import numpy as np
 from cortex_sim.errors import TaskError
 from cortex_sim.runtime import stream
 from cortex_sim.tasks._labelled import channels, targets
+from cortex_sim.tasks._registry import task
 from cortex_sim.tasks._task import BIN, DT, Task
 
 FIXATION, SHOWN, ANSWER = 0.1, 0.2, 0.3  # s before the first stimulus, of each stimulus, and of the answer
 
 
+@task
 def delayed_match(trials: int, *, stimuli: int = 2, delay: float = 0.5, seed: int = 0) -> Task:
     """Make trials, half of them matches, in random order.
 

@@ -5,11 +5,13 @@ import numpy as np
 from cortex_sim.errors import TaskError
 from cortex_sim.runtime import stream
 from cortex_sim.tasks._labelled import channels, targets
+from cortex_sim.tasks._registry import task
 from cortex_sim.tasks._task import BIN, DT, Task
 
 PULSE, RATE, SETTLE = 0.05, 1.0, 0.1  # s of a pulse; pulses a second and channel; s after a pulse in which an error does not count
 
 
+@task
 def flip_flop(trials: int, *, bits: int = 3, lasts: float = 4.0, seed: int = 0) -> Task:
     """Make trials of random pulses; every bit is set by one at the start.
 

@@ -7,12 +7,14 @@ import numpy as np
 
 from cortex_sim.errors import TaskError
 from cortex_sim.tasks._centre_out import MOVEMENT, PREPARATION, centre_out
+from cortex_sim.tasks._registry import task
 from cortex_sim.tasks._task import Task
 from cortex_sim.tasks.body import REACHING, Body, Load
 
 CURL = 5.0  # N s/m
 
 
+@task
 def force_field(
     directions: int | Sequence[float] = 8,
     *,

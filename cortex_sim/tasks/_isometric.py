@@ -5,12 +5,14 @@ import numpy as np
 from cortex_sim.errors import TaskError
 from cortex_sim.tasks._centre_out import minimum_jerk
 from cortex_sim.tasks._labelled import channels, targets
+from cortex_sim.tasks._registry import task
 from cortex_sim.tasks._task import DT, Task
 from cortex_sim.tasks.body import REACHING, Body
 
 FORCE, RISE, HOLD, BEFORE = 2.0, 0.3, 0.5, 0.3  # N; s of the rise, of the hold, and before the go cue
 
 
+@task
 def isometric(directions: int = 8, *, force: float = FORCE, body: Body = REACHING) -> Task:
     """Make trials in which the held hand exerts a force in one of several directions.
 

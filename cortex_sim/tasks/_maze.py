@@ -5,6 +5,7 @@ import numpy as np
 from cortex_sim.errors import TaskError
 from cortex_sim.tasks._centre_out import MOVEMENT, PREPARATION, REACH_DISTANCE, REACH_WINDOW, minimum_jerk
 from cortex_sim.tasks._labelled import channels, targets
+from cortex_sim.tasks._registry import task
 from cortex_sim.tasks._task import DT, Task
 from cortex_sim.tasks.body import Body
 
@@ -14,6 +15,7 @@ WIDE = 3.0  # cm, how far a bent path is from the straight one at its middle
 CUES = ("target x", "target y", "barrier", "hold")
 
 
+@task
 def maze(
     count: int = TARGETS,
     *,

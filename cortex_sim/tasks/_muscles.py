@@ -8,6 +8,7 @@ from numpy import ndarray
 from cortex_sim.errors import TaskError
 from cortex_sim.runtime import stream
 from cortex_sim.tasks._labelled import channels, targets
+from cortex_sim.tasks._registry import task
 from cortex_sim.tasks._task import DT, Task
 
 PREPARATION, MOVEMENT = 0.4, 0.5  # s before and after the go cue
@@ -16,6 +17,7 @@ CENTRES, WIDTHS = (0.06, 0.40), (0.03, 0.08)  # s after the go cue; s, standard 
 CUES = 6  # channels that tell conditions apart: the number of components in Sussillo et al. (2015)
 
 
+@task
 def muscle_activity(
     conditions: int = 27,
     *,

@@ -7,6 +7,7 @@ from numpy import ndarray
 
 from cortex_sim.errors import TaskError
 from cortex_sim.tasks._labelled import channels, targets
+from cortex_sim.tasks._registry import task
 from cortex_sim.tasks._task import BIN, DT, Task
 
 PATTERN_PERIOD = 12.0  # s: 120 units of the time constant of Sussillo & Abbott (2009), which is 0.1 s in the card
@@ -16,6 +17,7 @@ PULSE, CHIRP = 0.5, 19.5  # s: ten times as long as in the demonstration of DePa
 SLOW, FAST = 0.1, 0.6  # Hz, at the ends and in the middle of the chirp: a tenth of 1 and 6 Hz
 
 
+@task
 def periodic(periods: int, *, first: int = 0) -> Task:
     r"""Make a task without inputs whose one output is the sum of four sines, over and over.
 
@@ -40,6 +42,7 @@ def periodic(periods: int, *, first: int = 0) -> Task:
     return Task(bare.name, start, stop, bare.condition, targets=_wave(bare, np.asarray(wave)), notes={"period_s": PATTERN_PERIOD})
 
 
+@task
 def chirp() -> Task:
     """Make a task in which a pulse on one channel sets off an oscillation that becomes faster and then slower again.
 

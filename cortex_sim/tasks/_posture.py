@@ -5,6 +5,7 @@ import numpy as np
 from cortex_sim.errors import TaskError
 from cortex_sim.runtime import stream
 from cortex_sim.tasks._labelled import channels, targets
+from cortex_sim.tasks._registry import task
 from cortex_sim.tasks._task import BIN, DT, Task
 from cortex_sim.tasks.body import REACHING, Body, Load
 
@@ -12,6 +13,7 @@ TORQUE, LASTS = 0.12, 1.0  # N m, and s of a trial
 ONSET, GRACE, WEAK = (0.2, 0.4), 0.3, 0.1  # s between which loads come; s in which the hand may be pushed away; what an error counts then
 
 
+@task
 def posture(trials: int = 16, *, torque: float = TORQUE, seed: int = 0, body: Body = REACHING) -> Task:
     """Make trials in which a constant torque comes, in one of eight directions of shoulder and elbow, and stays.
 

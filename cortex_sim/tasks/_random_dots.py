@@ -5,6 +5,7 @@ import xarray as xr
 
 from cortex_sim.errors import TaskError
 from cortex_sim.runtime import stream
+from cortex_sim.tasks._registry import task
 from cortex_sim.tasks._task import BIN, DT, Task
 
 COHERENCES = (-16.0, -8.0, -4.0, -2.0, -1.0, 1.0, 2.0, 4.0, 8.0, 16.0)  # per cent of the dots, negative to the left
@@ -13,6 +14,7 @@ NOISE = 0.1  # standard deviation of the motion in each bin
 FIXATION, MOTION, DELAY, CHOICE = 0.1, 0.8, 0.1, 0.1  # s
 
 
+@task
 def random_dots(trials: int, *, seed: int = 0) -> Task:
     r"""Make trials of motion to one side, at coherences that take turns.
 

@@ -8,6 +8,7 @@ from cortex_sim.errors import TaskError
 from cortex_sim.runtime import stream
 from cortex_sim.tasks._centre_out import minimum_jerk
 from cortex_sim.tasks._labelled import channels, targets
+from cortex_sim.tasks._registry import task
 from cortex_sim.tasks._task import Task
 from cortex_sim.tasks.body import Body
 
@@ -15,6 +16,7 @@ HALF = 5.0  # cm, half the side of the square
 REACTION, DURATION, DWELL = 0.1, 0.5, 0.2  # s from a target's appearance to the start of the movement, of the movement, and still after it
 
 
+@task
 def random_target(trials: int, *, places: int = 4, half: float = HALF, seed: int = 0, body: Body | None = None) -> Task:
     """Make sequences of reaches to random targets, each by minimum jerk from where the last one ended; the first begins at the middle.
 

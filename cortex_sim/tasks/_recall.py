@@ -9,6 +9,7 @@ from numpy import ndarray
 
 from cortex_sim.errors import TaskError
 from cortex_sim.runtime import stream
+from cortex_sim.tasks._registry import task
 from cortex_sim.tasks._task import BIN, DT, Task
 
 RECALL_DELAYS = (0.0, 0.1, 0.5, 1.0, 2.0)  # s from what is shown to when it is made: what has to be remembered
@@ -18,6 +19,7 @@ RECALL_REST = 0.05  # s before the first stroke is shown, and after the last is 
 STILL = 0.05  # how much an error counts while the hand should be still; 1 while it should move
 
 
+@task
 def recall(
     trials: int, *, delays: Sequence[float] = RECALL_DELAYS, strokes: int = 1, stroke: float = RECALL_STROKE, still: float = STILL, seed: int = 0
 ) -> Task:

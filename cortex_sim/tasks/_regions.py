@@ -5,6 +5,7 @@ from numpy import ndarray
 
 from cortex_sim.errors import TaskError
 from cortex_sim.runtime import stream
+from cortex_sim.tasks._registry import task
 from cortex_sim.tasks._task import DT, Drive, Task
 
 REGIONS_DURATION, LEAD_TIME, SWITCH = 12.0, 2.0, 8.0  # s: of the whole; until the sequence sets off; when the place changes
@@ -18,6 +19,7 @@ def region_thirds(units: int) -> dict[str, ndarray]:
     return dict(zip("ABC", np.array_split(np.arange(units), 3), strict=True))
 
 
+@task
 def regions(units: int, *, duration: float = REGIONS_DURATION, seed: int = 0) -> Task:
     """Drive half of B by a bump of height 1 that moves through it, and half of C by one of -1 that changes its place; start from random rates.
 

@@ -11,10 +11,11 @@ from numpy import ndarray
 
 from cortex_sim.errors import TaskError
 from cortex_sim.runtime import html_facts, html_heat
+from cortex_sim.tasks._registry import task
 from cortex_sim.tasks.body import Body, Load
 from cortex_sim.trials import BIN, Trials
 
-DT = 1e-3  # s, grid that the courses of drives and channels are given on
+DT = 1e-3  # s, step of the fine grid where a task does not say otherwise
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ class Task:
         feeling: factor of what is felt, at every step of the fine grid; 1 if None.
         recordings: spikes that recorded inputs of a spiking model play back, by the name of the input; one trial each.
         notes: how the task was made, for the record.
+        bin: width of the bins that rates are recorded on, s; a multiple of the step.
+        step: of the fine grid that courses and channels are given on, s.
     """
 
     name: str
@@ -91,17 +94,31 @@ class Task:
     feeling: Float[ndarray, " step"] | None = None
     recordings: Mapping[str, Trials] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
+    bin: float = BIN
+    step: float = DT
 
     def __post_init__(self) -> None:
-        bins = (self.stop - self.start) / BIN
+        self._check_grid()
+        self._check_sizes()
+
+    def _check_grid(self) -> None:
+        for name, width in (("bin", self.bin), ("step", self.step)):
+            if not (np.isfinite(width) and width > 0):
+                raise TaskError(f"task {self.name!r}: {name} {width!r} s should be above 0.")
+        if abs(self.bin / self.step - round(self.bin / self.step)) > 1e-6:
+            raise TaskError(f"task {self.name!r}: bin {self.bin * 1e3:g} ms should be a multiple of the step, {self.step * 1e3:g} ms.")
+        bins = (self.stop - self.start) / self.bin
         if bins < 2 or abs(bins - round(bins)) > 1e-6:
-            raise TaskError(f"task {self.name!r}: {self.start:g} to {self.stop:g} s should be a whole number (2 or more) of {BIN * 1e3:g} ms bins.")
+            wanted = f"a whole number (2 or more) of {self.bin * 1e3:g} ms bins"
+            raise TaskError(f"task {self.name!r}: {self.start:g} to {self.stop:g} s should be {wanted}.")
+
+    def _check_sizes(self) -> None:
         acting: tuple[Drive | Clamp | Load, ...] = (*self.drives, *self.clamps, *self.loads)
         for item in acting:
             if item.course.shape != (self.steps,):
-                raise TaskError(f"task {self.name!r}: {item.name} has {item.course.size} steps of {DT * 1e3:g} ms; the task has {self.steps}.")
+                raise TaskError(f"task {self.name!r}: {item.name} has {item.course.size} steps of {self.step * 1e3:g} ms; the task has {self.steps}.")
         if self.feeling is not None and self.feeling.shape != (self.steps,):
-            raise TaskError(f"task {self.name!r}: feeling has {self.feeling.size} steps of {DT * 1e3:g} ms; the task has {self.steps}.")
+            raise TaskError(f"task {self.name!r}: feeling has {self.feeling.size} steps of {self.step * 1e3:g} ms; the task has {self.steps}.")
         if self.body is not None and self.initial is not None:
             raise TaskError(f"task {self.name!r}: initial rates are given with a body, which starts at rest; leave them out.")
         if self.body is None and (self.loads or self.feeling is not None):
@@ -147,22 +164,22 @@ class Task:
     @property
     def steps(self) -> int:
         """Number of steps of the fine grid."""
-        return round((self.stop - self.start) / DT)
+        return round((self.stop - self.start) / self.step)
 
     @property
     def bins(self) -> int:
         """Number of recorded bins."""
-        return round((self.stop - self.start) / BIN)
+        return round((self.stop - self.start) / self.bin)
 
     @property
     def time(self) -> Float[ndarray, " time"]:
         """Left edges of the bins, s."""
-        return np.round(self.start + BIN * np.arange(self.bins), 9)
+        return np.round(self.start + self.bin * np.arange(self.bins), 9)
 
     @property
     def fine_time(self) -> Float[ndarray, " step"]:
         """Every step of the fine grid, s."""
-        return np.round(self.start + DT * np.arange(self.steps), 9)
+        return np.round(self.start + self.step * np.arange(self.steps), 9)
 
     @property
     def epoch(self) -> list[str]:
@@ -179,11 +196,12 @@ class Task:
         if start < self.start - 1e-9 or stop > self.stop + 1e-9:
             raise TaskError(f"task {self.name!r}: window {start:g} to {stop:g} s leaves {self.start:g} to {self.stop:g} s.")
         for edge in (start, stop):
-            if abs((edge - self.start) / BIN - round((edge - self.start) / BIN)) > 1e-6:
-                raise TaskError(f"task {self.name!r}: window {start:g} to {stop:g} s should lie on bins of {BIN * 1e3:g} ms from {self.start:g} s.")
-        first, last = round((start - self.start) / DT), round((stop - self.start) / DT)
+            if abs((edge - self.start) / self.bin - round((edge - self.start) / self.bin)) > 1e-6:
+                wanted = f"lie on bins of {self.bin * 1e3:g} ms from {self.start:g} s"
+                raise TaskError(f"task {self.name!r}: window {start:g} to {stop:g} s should {wanted}.")
+        first, last = round((start - self.start) / self.step), round((stop - self.start) / self.step)
         fine = slice(first, last)
-        bins = slice(round((start - self.start) / BIN), round((stop - self.start) / BIN))
+        bins = slice(round((start - self.start) / self.bin), round((stop - self.start) / self.bin))
         return replace(
             self,
             start=start,
@@ -197,6 +215,23 @@ class Task:
             loads=tuple(replace(load, course=load.course[fine]) for load in self.loads),
             feeling=None if self.feeling is None else self.feeling[fine],
         )
+
+    def on_bins(self, bin: float) -> "Task":
+        """Record the same task on other bins; targets between the old bins are interpolated, and a bin counts as the old one it starts in.
+
+        Args:
+            bin: width, s; a multiple of the task's step that divides its duration.
+
+        Raises:
+            TaskError: it is not.
+        """
+        bare = replace(self, bin=bin, targets=None, mask=None)
+        inside = np.clip(np.searchsorted(self.time, bare.time + self.step / 4, side="right") - 1, 0, self.bins - 1)
+        targets = self.targets
+        if targets is not None:
+            there = targets.interp(time=np.minimum(bare.time, self.time[-1]))
+            targets = there.assign_coords(time=("time", bare.time, targets.time.attrs)).assign_attrs(targets.attrs)
+        return replace(bare, targets=targets, mask=None if self.mask is None else self.mask[:, inside])
 
     @property
     def wanted(self) -> Trials:
@@ -224,22 +259,26 @@ class Task:
         )
 
 
-def free_run(initial: Float[ndarray, "trial unit"], duration: float) -> Task:
+@task
+def free_run(initial: Float[ndarray, "trial unit"], duration: float, *, bin: float = BIN) -> Task:
     """Leave a circuit alone from given initial rates.
 
     Args:
         initial: observed rates at the start.
         duration: s.
+        bin: width of the recorded bins, s.
     """
     initial = np.atleast_2d(np.asarray(initial, dtype=float))
-    return Task("free run", 0.0, duration, np.arange(len(initial)), epochs={"movement": (0.0, duration)}, initial=initial)
+    return Task("free run", 0.0, duration, np.arange(len(initial)), epochs={"movement": (0.0, duration)}, initial=initial, bin=bin)
 
 
-def spontaneous(duration: float, trials: int = 1) -> Task:
+@task
+def spontaneous(duration: float, trials: int = 1, *, bin: float = BIN) -> Task:
     """Leave a spiking circuit to itself from its own initial states, a number of times.
 
     Args:
         duration: s.
         trials: how many, all of one condition.
+        bin: width of the bins that spikes are counted in, s.
     """
-    return Task("spontaneous activity", 0.0, duration, np.zeros(trials, dtype=int), epochs={"spontaneous": (0.0, duration)})
+    return Task("spontaneous activity", 0.0, duration, np.zeros(trials, dtype=int), epochs={"spontaneous": (0.0, duration)}, bin=bin)

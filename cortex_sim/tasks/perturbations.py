@@ -18,7 +18,6 @@ from cortex_sim.tasks._task import DT, Clamp, Drive, Task
 from cortex_sim.tasks.body import Load
 
 Pair = tuple[float, float]
-EDGE = DT / 4
 START, DURATION, SILENT = 0.1, 0.02, 0.1  # s after the go cue; s of a push; s of a silencing
 OPENING, CLOSING, TIRING, TIRED = 2e-3, 10e-3, 50e-3, 0.6  # s, and the share of channels that tire in lasting light; chosen
 
@@ -113,19 +112,19 @@ def light(task: Task, units: Sequence[int] | ndarray, *, of: int, dose: float, a
     """
     if not dose >= 0:
         raise OptionError(f"perturbation: dose {dose!r} should be 0 or more.")
-    course = photocurrent(dose * _course(task, span[0], span[1] - span[0]))
+    course = photocurrent(dose * _course(task, span[0], span[1] - span[0]), task.step)
     return replace(task, drives=(*task.drives, Drive(amplitude * _chosen(task, units, of), course, "light")))
 
 
-def photocurrent(light: Float[ndarray, " step"]) -> Float[ndarray, " step"]:
-    """Share of channels that are open at every step of the fine grid, all closed at first; see :func:`light`."""
+def photocurrent(light: Float[ndarray, " step"], dt: float = DT) -> Float[ndarray, " step"]:
+    """Share of channels that are open at every step, dt s long, all closed at first; see :func:`light`."""
     rate = TIRED / TIRING
     opened, tired, course = 0.0, 0.0, np.zeros(len(light))
     for step, shone in enumerate(light):
         course[step] = opened
         flow = np.array([[-shone / OPENING - 1 / CLOSING - rate, -shone / OPENING], [rate, -(1 - TIRED) / TIRING]])
         steady = np.linalg.solve(flow, [-shone / OPENING, 0.0])
-        opened, tired = steady + expm(DT * flow) @ (np.array([opened, tired]) - steady)
+        opened, tired = steady + expm(dt * flow) @ (np.array([opened, tired]) - steady)
     return course
 
 
@@ -240,7 +239,7 @@ def _count(units: int, fraction: float) -> int:
 
 
 def _course(task: Task, start: float, duration: float) -> np.ndarray:
-    course = (task.fine_time > start - EDGE) & (task.fine_time < start + duration - EDGE)
-    if not course.any() or start < task.start - EDGE or start + duration > task.stop + EDGE:
+    course = (task.fine_time > start - task.step / 4) & (task.fine_time < start + duration - task.step / 4)
+    if not course.any() or start < task.start - task.step / 4 or start + duration > task.stop + task.step / 4:
         raise OptionError(f"perturbation: {start:g} to {start + duration:g} s leaves the task, {task.start:g} to {task.stop:g} s.")
     return course

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.errors import TrialsError
-from cortex_sim.trials._trials import BIN, Trials
+from cortex_sim.trials._trials import Trials
 
 MIN_CONDITIONS, MIN_UNITS = 4, 6
 DIRECTION = "direction of the reach (degrees)"
@@ -71,7 +71,7 @@ def check_averages(trials: Trials) -> None:
     """Check that averages can teach a network and be held out.
 
     Raises:
-        TrialsError: there are too few conditions or units, nothing varies, or the bins are not 10 ms.
+        TrialsError: there are too few conditions or units, or nothing varies.
     """
     conditions, _, units = trials.rate.shape
     if conditions < MIN_CONDITIONS:
@@ -80,5 +80,3 @@ def check_averages(trials: Trials) -> None:
         raise TrialsError(f"{units} units; at least {MIN_UNITS} are needed for six principal components.")
     if not np.ptp(trials.rate, axis=(0, 1)).any():
         raise TrialsError("no unit varies over conditions and time; there is nothing to learn.")
-    if abs(trials.bin - BIN) > 1e-6:
-        raise TrialsError(f"bins are {trials.bin * 1e3:g} ms; they should be {BIN * 1e3:g} ms. Resample the rates first.")

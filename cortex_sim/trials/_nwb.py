@@ -47,7 +47,13 @@ class Cut(NamedTuple):
 
 
 def read_nwb(
-    path: str | Path, *, align: str | None = None, window: tuple[float, float] | None = None, condition: str | None = None, table: str = "trials"
+    path: str | Path,
+    *,
+    align: str | None = None,
+    window: tuple[float, float] | None = None,
+    condition: str | None = None,
+    table: str = "trials",
+    bin: float | None = None,
 ) -> Trials:
     """Read the spikes of the units of an NWB file, cut to its trials.
 
@@ -59,9 +65,10 @@ def read_nwb(
         path: of the file.
         align: column of the table of trials whose moment becomes 0; by default start_time, or the go cue where :func:`write_nwb` wrote it.
         window: from where to where about that moment, s; a spike at its end is out. By default up to each trial's own end, and from the
-            first multiple of 10 ms at which all trials have started, since a bin before its trial would pass for silence.
+            first multiple of a bin at which all trials have started, since a bin before its trial would pass for silence.
         condition: column that labels the trials; by default the first of :data:`CONDITIONS` that is there, else rows are numbered.
         table: name of the table of trials, under ``/intervals``.
+        bin: width of the bins, s; as :func:`write_nwb` wrote them, else 10 ms.
 
     Raises:
         FileProblem: there is no such file, it is damaged, or no NWB 2.
@@ -70,7 +77,7 @@ def read_nwb(
         OptionError: the window does not rise.
     """
     with opened(path) as file:
-        cut = cut_trials(file, align, window, table)
+        cut = cut_trials(file, align, window, table, bin)
         spikes, count = _spikes(file, cut)
         labels, named = _labels(file["intervals"][table], condition, cut)
         made = _provenance(file, cut, named) | {"recording": Path(path).name}
@@ -108,7 +115,7 @@ def _check_version(file: h5py.File) -> None:
         raise FileProblem(f"it is NWB {version}; NWB 2 is read. Convert it first, for example with pynwb.")
 
 
-def cut_trials(file: h5py.File, align: str | None, window: tuple[float, float] | None, table: str) -> Cut:
+def cut_trials(file: h5py.File, align: str | None, window: tuple[float, float] | None, table: str, bin: float | None = None) -> Cut:
     """Find the trials of a file; the arguments are those of :func:`read_nwb`."""
     if window is not None and not (np.isfinite(window).all() and window[0] < window[1]):
         raise OptionError(f"window {window!r} should be (start, stop) in s, start before stop.")
@@ -120,15 +127,16 @@ def cut_trials(file: h5py.File, align: str | None, window: tuple[float, float] |
     if not usable.size:
         raise TrialsError(f"none of the {zero.size} trials has a moment {event!r} and an end after its start; align to another column.")
     begin, end, left_out = begin[usable], end[usable], zero.size - usable.size
-    if note and align is None and window is None:
+    if note and align is None and window is None and bin is None:
         time = note["start"] + note["bin"] * np.arange(note["bins"])
         return Cut(event, usable, zero[usable], time, end, left_out, note)
-    first = begin[0] if window is not None else BIN * np.ceil(begin.max() / BIN - 1e-6)
+    width = bin or BIN
+    first = begin[0] if window is not None else width * np.ceil(begin.max() / width - 1e-6)
     if end.max() - first > LONGEST:
         raise TrialsError(f"a trial lasts {end.max() - first:g} s, more than a day; times in NWB are in s.")
     if end.min() <= first:
         raise TrialsError(f"a trial ends {end.min():g} s from its {event!r} and another starts at {begin.max():g} s; give a window that suits all.")
-    time = first + BIN * np.arange(max(2, int(np.ceil((end.max() - first) / BIN - 1e-6))))
+    time = first + width * np.arange(max(2, int(np.ceil((end.max() - first) / width - 1e-6))))
     return Cut(event, usable, zero[usable], time, end, left_out, {})
 
 

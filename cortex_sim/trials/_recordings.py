@@ -14,7 +14,7 @@ from cortex_sim.trials._nwb import read_nwb
 from cortex_sim.trials._nwb_behaviour import behaviour
 from cortex_sim.trials._nwb_writing import write_nwb
 from cortex_sim.trials._spike_table import SPIKE_TABLE, from_spike_table
-from cortex_sim.trials._trials import Trials
+from cortex_sim.trials._trials import BIN, Trials
 
 __all__ = ["DIRECTION", "EXPECTED", "behaviour", "hand", "read", "read_nwb", "write_nwb"]
 
@@ -22,7 +22,13 @@ EXPECTED = f"{AVERAGES}; or spikes: {SPIKE_TABLE}"
 
 
 def read(
-    path: str | Path, *, align: str | None = None, window: tuple[float, float] | None = None, condition: str | None = None, table: str = "trials"
+    path: str | Path,
+    *,
+    align: str | None = None,
+    window: tuple[float, float] | None = None,
+    condition: str | None = None,
+    table: str = "trials",
+    bin: float | None = None,
 ) -> Trials:
     """Read a recording, or a simulation that was written.
 
@@ -41,22 +47,27 @@ def read(
         window: NWB only: from where to where about that moment, s.
         condition: NWB only: column that labels the trials.
         table: NWB only: name of the table of trials.
+        bin: NWB and spike tables: width of the bins that spikes are counted in on request, s; 10 ms if left out.
 
     Raises:
         FileProblem: there is no such file, or it is none of these; nothing in it is executed.
-        TrialsError: something is missing, misshapen or not finite; averages are not in 10 ms bins, or of too few conditions or units.
+        TrialsError: something is missing, misshapen or not finite; or averages are of too few conditions or units.
         OptionError: an option of NWB is given for another file.
         NotFound: a column or table that is not in the file.
     """
     path = Path(path)
+    if bin is not None and not (np.isfinite(bin) and bin > 0):
+        raise OptionError(f"bin {bin!r} s should be above 0.")
     if not path.is_file():
         raise FileProblem(f"{path}: there is no such file.")
     if path.suffix == ".nwb" or (path.suffix not in {".nc", ".npz"} and h5py.is_hdf5(path)):
-        return read_nwb(path, align=align, window=window, condition=condition, table=table)
+        return read_nwb(path, align=align, window=window, condition=condition, table=table, bin=bin)
     if (align, window, condition, table) != (None, None, None, "trials"):
         raise OptionError(f"{path}: align, window, condition and table choose from an NWB file; leave them out for {path.suffix or 'this file'}.")
     try:
-        trials = Trials.load(path) if path.suffix == ".nc" else _from_npz(path)
+        trials = Trials.load(path) if path.suffix == ".nc" else _from_npz(path, bin)
+        if bin is not None and (path.suffix == ".nc" or "rate" in trials.dataset):
+            raise OptionError(f"{path}: bin applies to spikes that are cut into trials; these have bins of {trials.bin * 1e3:g} ms already.")
         if "rate" in trials.dataset:
             check_averages(trials)
     except TrialsError as problem:
@@ -74,10 +85,10 @@ def hand(path: str | Path) -> Float[ndarray, "condition time 2"]:
     return hand_of(_arrays(Path(path)), Path(path))
 
 
-def _from_npz(path: Path) -> Trials:
+def _from_npz(path: Path, bin: float | None = None) -> Trials:
     arrays = _arrays(path)
     if "spike_time_ms" in arrays:
-        return from_spike_table(arrays, path)
+        return from_spike_table(arrays, path, bin or BIN)
     for name in ("firing_rate", "time_ms"):
         if name not in arrays:
             found = ", ".join(f"{key} {array.shape}" for key, array in arrays.items())

@@ -14,13 +14,14 @@ TRIAL = ("trial_condition", "trial_duration_ms")
 SPIKE_TABLE = "'spike_time_ms', 'spike_unit', 'spike_trial' (spike), 'trial_condition', 'trial_duration_ms' (trial) and, for silent units, 'n_units'"
 
 
-def from_spike_table(arrays: Mapping[str, ndarray], path: Path) -> Trials:
+def from_spike_table(arrays: Mapping[str, ndarray], path: Path, bin: float = BIN) -> Trials:
     """Make trials of a spike table; each starts at 0 and ends after its own duration.
 
     Args:
         arrays: spike_time_ms (ms from the start of the trial), spike_unit and spike_trial (positions, from 0), one entry a spike;
             trial_condition and trial_duration_ms, one entry a trial; n_units, a number, where units beyond the last spike_unit are silent.
         path: where they come from.
+        bin: width of the bins that rates are counted in on request, s.
 
     Raises:
         TrialsError: an array is missing, misshapen or of another type, there is no spike, or a spike lies outside its trial.
@@ -28,7 +29,7 @@ def from_spike_table(arrays: Mapping[str, ndarray], path: Path) -> Trials:
     _check(arrays)
     when, unit, trial = (arrays[name] for name in SPIKE)
     duration = arrays["trial_duration_ms"] / 1e3
-    time = BIN * np.arange(max(2, int(np.ceil(duration.max() / BIN - 1e-6))))
+    time = bin * np.arange(max(2, int(np.ceil(duration.max() / bin - 1e-6))))
     units = int(arrays["n_units"]) if "n_units" in arrays else int(unit.max()) + 1
     made = {"recording": path.name, "condition": "trial_condition"}
     spikes = (when / 1e3, unit, trial)

@@ -15,7 +15,7 @@ from cortex_sim.runtime import html_facts, html_heat, whole_file
 
 DIMENSIONS = ("trial", "time", "unit")
 SPIKES = ("spike_time", "spike_unit", "spike_trial")
-BIN = 10e-3  # s, grid that rates are recorded on
+BIN = 10e-3  # s, width of bins where nothing says otherwise
 TRUNCATE = 4.0  # standard deviations at which the smoothing kernel ends
 FEW, ROWS = 6, 80  # conditions named and units drawn in a notebook
 CELLS = 1 << 28  # entries of a dense array of rates beyond which binning is refused: 2 GiB
