@@ -12,6 +12,7 @@ from cortex_sim.trials._trials import Trials
 
 MIN_CONDITIONS, MIN_UNITS = 4, 6
 DIRECTION = "direction of the reach (degrees)"
+SHORTEST, LONGEST = 5e-4, 0.1  # s, of plausible bins
 AVERAGES = "'firing_rate' (unit, time, condition) in Hz, 'time_ms' (time) and, if there are directions, 'direction_deg' (condition)"
 
 
@@ -71,7 +72,7 @@ def check_averages(trials: Trials) -> None:
     """Check that averages can teach a network and be held out.
 
     Raises:
-        TrialsError: there are too few conditions or units, or nothing varies.
+        TrialsError: there are too few conditions or units, nothing varies, or bins are too short or long to be bins.
     """
     conditions, _, units = trials.rate.shape
     if conditions < MIN_CONDITIONS:
@@ -80,3 +81,6 @@ def check_averages(trials: Trials) -> None:
         raise TrialsError(f"{units} units; at least {MIN_UNITS} are needed for six principal components.")
     if not np.ptp(trials.rate, axis=(0, 1)).any():
         raise TrialsError("no unit varies over conditions and time; there is nothing to learn.")
+    if not SHORTEST <= trials.bin <= LONGEST:
+        wanted = f"{SHORTEST * 1e3:g} to {LONGEST * 1e3:g} ms; check that times are in the unit that their name says"
+        raise TrialsError(f"bins are {trials.bin * 1e3:g} ms; they should be {wanted}.")
