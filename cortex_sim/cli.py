@@ -33,6 +33,7 @@ class Kind(StrEnum):
     models = "models"
     protocols = "protocols"
     tasks = "tasks"
+    measures = "measures"
 
 
 class Students(StrEnum):
@@ -51,17 +52,19 @@ class Target(StrEnum):
 
 
 @app.command("list")
-def list_(kind: Annotated[Kind | None, typer.Argument(help="models, protocols or tasks; all if left out")] = None) -> None:
-    """List shipped models, protocols and tasks.
+def list_(kind: Annotated[Kind | None, typer.Argument(help="models, protocols, tasks or measures; all if left out")] = None) -> None:
+    """List shipped models, protocols, tasks and measures.
 
     Example: cortex-sim list models
     """
+    from cortex_sim.comparison import listed
     from cortex_sim.tasks import known
 
     described = {
         Kind.models: {f"{path.parent.name}/{path.stem}": catalogue.describe(path) for path in catalogue.models().values()},
         Kind.protocols: {name: catalogue.describe(path) for name, path in catalogue.protocols().items()},
         Kind.tasks: {name: asked for name, (_, asked) in known().items()},
+        Kind.measures: {name: about for name, (_, about) in listed().items()},
     }
     for title, entries in described.items():
         if kind in (None, title):

@@ -166,9 +166,10 @@ def _operators_apart(one: np.ndarray, other: np.ndarray) -> dict[str, float]:
 
 def _singles(apart: Mapping[str, Mapping[str, float]], likely: Mapping[str, float], split: str) -> list[cs.Score]:
     """The null is the pair of unrelated noise; the ceiling, the same system twice, is among the rows."""
-    values = {label: {name: -found[label] for name, found in apart.items()} for label in apart[SAME]} | {LIKELIHOOD: dict(likely)}
+    values = {label: {name: found[label] for name, found in apart.items()} for label in apart[SAME]} | {LIKELIHOOD: dict(likely)}
     return [
-        cs.Score(label, name, split, value, "higher", found[SAME] if label == LIKELIHOOD else 0.0, np.array([found[UNRELATED]]),
+        cs.Score(label, name, split, value, "higher" if label == LIKELIHOOD else "lower",
+              found[SAME] if label == LIKELIHOOD else 0.0, np.array([found[UNRELATED]]),
               "noise without dynamics in place of the other system", None, "one pair of systems; run other seeds", ceiling=found[SAME])
         for label, found in values.items() for name, value in found.items()
     ]  # fmt: skip
@@ -178,8 +179,9 @@ def _claims(scores: Sequence[cs.Score], apart: Mapping[str, Mapping[str, float]]
     value = {(score.measure, score.student): score.estimate for score in scores}
     q1, q5 = (f"{PROCRUSTES}, {delays}" for delays in ("1 delay", "5 delays"))
     published = {SAME: (0.0054, 0.0045), TURNED: (0.0060, 0.0050), LINEAR: (0.0057, 0.0085), EMBEDDED: (0.0083, 0.0077)}
-    exact = [("Procrustes angle", TURNED, 0.0), ("linear CKA", TURNED, 1.0), ("RSA", TURNED, 1.0), ("shape, whitened", LINEAR, 0.0),
-             ("shape, whitened", EMBEDDED, 0.0), ("tangling apart", TURNED, 0.0), ("jPCA R²(M_skew) apart", TURNED, 0.0)]  # fmt: skip
+    exact = [("Procrustes angle (rad)", TURNED, 0.0), ("linear CKA, debiased", TURNED, 1.0), ("RSA", TURNED, 1.0),
+             ("shape, whitened (rad)", LINEAR, 0.0),
+             ("shape, whitened (rad)", EMBEDDED, 0.0), ("tangling apart", TURNED, 0.0), ("jPCA R²(M_skew) apart", TURNED, 0.0)]  # fmt: skip
     claims = [cs.Claim(f"{measure}, {name}", value[measure, name], ideal - EXACT, ideal + EXACT, "invariant by definition")
               for measure, name, ideal in exact]  # fmt: skip
     for name, known in published.items():
@@ -198,7 +200,7 @@ def _claims(scores: Sequence[cs.Score], apart: Mapping[str, Mapping[str, float]]
     claims += [
         cs.Claim(f"{ITSELF}: largest departure by any measure but two", off, 0.0, EXACT, "by definition"),
         cs.Claim(f"{ITSELF}: {CYCLE}", value[CYCLE, ITSELF], 1 - 1e-5, 1.0, "maps there and back lose up to ten times their least penalty"),
-        cs.Claim(f"{ITSELF}: {SEARCHED}", value[SEARCHED, ITSELF], -0.02, 0.0, f"found by a search; {THRESHOLD}"),
+        cs.Claim(f"{ITSELF}: {SEARCHED}", value[SEARCHED, ITSELF], 0.0, 0.02, f"found by a search; {THRESHOLD}"),
     ]
     return claims + _biases(seed)
 
@@ -239,7 +241,7 @@ def _answer(scores: Sequence[cs.Score], apart: Mapping[str, Mapping[str, float]]
     value = {(score.measure, score.student): score.estimate for score in scores}
     q1 = f"{PROCRUSTES}, 1 delay"
     told = ", ".join(f"{name} {apart[name][q1]:.3f} and {apart[name][EIGENVALUES]:.3f}" for name in (SAME, LINEAR, FREQUENCY, DECAY, POSSESSED))
-    cka = ", ".join(f"{name} {value['linear CKA', name]:.2f}" for name in (SAME, LINEAR, FREQUENCY, POSSESSED, UNMATCHED))
+    cka = ", ".join(f"{name} {value['linear CKA, debiased', name]:.2f}" for name in (SAME, LINEAR, FREQUENCY, POSSESSED, UNMATCHED))
     return (
         f"Distance of dynamics by DSA as published and by eigenvalues: {told}. Linear CKA of averages: {cka}. Measures of averages cannot tell "
         "systems whose averages agree, and measures of matched samples call one system under other conditions unrelated."
@@ -254,7 +256,7 @@ def _pictures(scores: Sequence[cs.Score], first: Mapping[str, cs.Trials]) -> dic
     return {
         "table": cs.Picture(
             cs.figures.annotated(table_, order, names, label="value; distances are negative"), "Every measure on every pair",
-            "The higher the more alike: 1, or 0 where a distance is told as a negative number, for one system and itself. Columns: what the system "
+            "Similarities are 1 and distances 0 for one system and itself. Columns: what the system "
             "is compared with; the last three compare the circuit. Rows of single trials are of new noise, all others of averages.",
         ),
         "systems": cs.Picture(

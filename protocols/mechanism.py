@@ -314,7 +314,7 @@ def _literature(by: Mapping[tuple[str, str], Sequence[cs.Score]], found: Sequenc
         f"the explored subspace is off by {flows} of itself. Ostrow et al. (2023): DSA by eigenvalues ranks students with τ "
         f"{tau('DSA, eigenvalues', cs.measures.PUSHES):.2f} by pushes and {tau('DSA, eigenvalues', cs.measures.FLOW):.2f} by flow, the "
         f"Procrustes angle with "
-        f"{tau('Procrustes angle', cs.measures.PUSHES):.2f} and {tau('Procrustes angle', cs.measures.FLOW):.2f}."
+        f"{tau('Procrustes angle (rad)', cs.measures.PUSHES):.2f} and {tau('Procrustes angle (rad)', cs.measures.FLOW):.2f}."
     )
 
 

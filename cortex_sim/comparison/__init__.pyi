@@ -14,6 +14,11 @@ from cortex_sim.comparison._geometry import alignment_index as alignment_index
 from cortex_sim.comparison._geometry import linear_cka as linear_cka
 from cortex_sim.comparison._geometry import principal_part as principal_part
 from cortex_sim.comparison._geometry import procrustes_angle as procrustes_angle
+from cortex_sim.comparison._listed import listed as listed
+from cortex_sim.comparison._measures import MEASURES as MEASURES
+from cortex_sim.comparison._measures import Measure as Measure
+from cortex_sim.comparison._measures import measure as measure
+from cortex_sim.comparison._measures import table as table
 from cortex_sim.comparison._mechanism import CURRENTS as CURRENTS
 from cortex_sim.comparison._mechanism import EXPLORED as EXPLORED
 from cortex_sim.comparison._mechanism import FIXED as FIXED
@@ -45,5 +50,3 @@ from cortex_sim.comparison._reliability import noise_ceiling as noise_ceiling
 from cortex_sim.comparison._reliability import reliability as reliability
 from cortex_sim.comparison._response import response_r2 as response_r2
 from cortex_sim.comparison._shape import shape_distance as shape_distance
-from cortex_sim.comparison._table import MEASURES as MEASURES
-from cortex_sim.comparison._table import table as table

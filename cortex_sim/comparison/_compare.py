@@ -21,9 +21,9 @@ from cortex_sim.analysis import (
     spectrum,
 )
 from cortex_sim.cards import Model
-from cortex_sim.comparison import _geometry as geometry
 from cortex_sim.comparison import _prediction as prediction
 from cortex_sim.comparison._comparison import Comparison
+from cortex_sim.comparison._measures import MEASURES, NO_TRIALS, scores_of
 from cortex_sim.comparison._response import response_r2
 from cortex_sim.errors import ComparisonError
 from cortex_sim.runtime import stream
@@ -33,7 +33,7 @@ from cortex_sim.tasks import Task
 from cortex_sim.trials import BIN, Trials
 
 NULLS, WEIGHT_SHUFFLES = 100, 20
-NO_TRIALS = "one noiseless or averaged trial per condition, so there is no trial noise to bound a model by"
+DEFAULT = ("R² of rates", "Procrustes angle (rad)", "linear CKA, debiased")
 
 
 class Common(TypedDict):
@@ -59,10 +59,11 @@ def compare(
     window: tuple[float, float] | None = None,
     spread: Float[ndarray, " unit"] | None = None,
     bin: float | None = None,
+    measures: Sequence[str] = DEFAULT,
     seed: int = 0,
     nulls: int = NULLS,
 ) -> Comparison:
-    """Score how alike two sets of matched conditions are: prediction, geometry and rotations.
+    """Score how alike two sets of matched conditions are: by measures of the catalogue, and the rotations of either.
 
     Where the two sides have other numbers of units, each is brought about its own mean and over its own scale, and what needs units in
     common, the R² of rates, is left out. What was taken by default stands in the comparison's notes.
@@ -77,11 +78,13 @@ def compare(
         window: start and stop in s of the window in which rotations are looked for; all of the time if left out.
         spread: range of each unit of the teacher, for the normalisation of jPCA; that over the training conditions if left out.
         bin: width of the bins of plain arrays, s.
+        measures: names of measures; ``cs.measures.MEASURES`` has all of them.
         seed: of the surrogates.
         nulls: number of surrogates.
 
     Raises:
         ComparisonError: the sides are not matched, or a side does not vary.
+        NotFound: a measure is unknown; a close name is suggested.
     """
     notes: list[str] = []
     teacher, student = _sides(teacher, student, bin, notes)
@@ -101,25 +104,19 @@ def compare(
         a, b = ((trials.rate - mean) / scale for trials in (teacher, student))
     else:
         a, b = ((trials.rate - trials.rate.mean(axis=(0, 1))) / trials.rate.std() for trials in (teacher, student))
+        matched = ", ".join(label for label in measures if MEASURES[label].same_units)
         notes.append(
-            f"R² of rates: left out, since the teacher has {teacher.rate.shape[2]} units and the student {student.rate.shape[2]}; "
+            f"{matched}: left out, since the teacher has {teacher.rate.shape[2]} units and the student {student.rate.shape[2]}; "
             "either side is about its own mean and over its own scale"
         )
     shared = Common(name=name, split=split, seed=seed, nulls=nulls)
-    scores = [_matched("R² of rates", _explained, a, b, "higher", 1.0, **shared)] if common else []
-    a, b = geometry.principal_part(a), geometry.principal_part(b)
-    scores.append(_matched("Procrustes angle (rad)", _flat(geometry.procrustes_angle, np.pi / 2), a, b, "lower", 0.0, **shared))
-    if a.shape[0] * a.shape[1] >= geometry.FEWEST:
-        scores.append(_matched("linear CKA, debiased", _flat(geometry.linear_cka, 0.0), a, b, "higher", 1.0, **shared))
+    labels = [label for label in measures if common or not MEASURES[label].same_units]
+    scores = scores_of(labels, a, b, teacher.bin, **shared)
     if spread is None:
         parts = [reference] if isinstance(reference, Trials) else reference
         spread = np.ptp(np.concatenate([part.rate.reshape(-1, part.rate.shape[2]) for part in parts]), axis=0)
     scores += compare_rotations(teacher, student, spread=spread, window=window, **shared)
     return Comparison(tuple(scores), tuple(notes))
-
-
-def _explained(teacher: Rates, student: Rates) -> float:
-    return prediction.variance_explained(teacher, student, mean=np.zeros(1), scale=np.ones(1))
 
 
 def _sides(teacher: Activity, student: Activity, bin: float | None, notes: list[str]) -> tuple[Trials, Trials]:
@@ -347,8 +344,3 @@ def _matched(
         measure, name, split, function(a, b), better, identical, null, PERMUTATION, interval, "conditions",
         ceiling_reason=NO_TRIALS, settings=settings or {},
     )  # fmt: skip
-
-
-def _flat(measure: Callable[[Any, Any], float], unlike: float) -> Measure:
-    """Apply a measure to samples of all conditions and times; a student that does not vary is as unlike as can be."""
-    return lambda a, b: measure(a.reshape(-1, a.shape[2]), b.reshape(-1, b.shape[2])) if np.ptp(b, axis=(0, 1)).any() else unlike

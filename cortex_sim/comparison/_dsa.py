@@ -9,6 +9,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.optimize import linear_sum_assignment
 
+from cortex_sim.comparison._measures import departures, measure
 from cortex_sim.errors import ComparisonError
 from cortex_sim.runtime import stream
 
@@ -16,6 +17,8 @@ RESTARTS, STEPS = 32, 500
 RATE, SLOWER, FORGET = 0.15, 0.9, 0.99  # of the search: step in rad at its start, and how much of past steps and squared steps is kept
 RIDGE = 1e-8  # of the regression, whose delay coordinates have length 1
 SPANNED = 1e-6  # of the largest singular value: delay coordinates below are left out
+DELAYS, RANK = 3, 10  # of the delay embedding of the measures, and axes kept of it
+STARTS, SEARCH = 16, 200  # of the measures' search for the best rotation: fewer than where it is the only measure
 
 
 def delay_operator(rates: Float[ndarray, "condition time unit"], *, delays: int = 1, rank: int | None = None) -> Float[ndarray, "axis axis"]:
@@ -145,3 +148,30 @@ def _aligned(A: ndarray, B: ndarray, entering: ndarray, C: ndarray, steps: int) 
         X = RATE * (1 - (step - 1) / steps) * mean / (1 - SLOWER**step) / sized
         C = np.linalg.solve(identity - X / 2, (identity + X / 2) @ C)
     return C
+
+
+def _operator(rates: Float[ndarray, "condition time unit"], _: float) -> Float[ndarray, "axis axis"] | None:
+    """Of delay embeddings of the departure from the mean over conditions."""
+    x = departures(rates)
+    return delay_operator(x, delays=DELAYS, rank=RANK) if np.ptp(x, axis=(0, 1)).any() else None
+
+
+def _leading(one: ndarray | None, other: ndarray | None) -> tuple[ndarray, ndarray] | None:
+    """As many leading axes as both operators have."""
+    if one is None or other is None:
+        return None
+    size = min(len(one), len(other))
+    return one[:size, :size], other[:size, :size]
+
+
+@measure("DSA, eigenvalues", better="lower", identical=0.0, read=_operator, about="eigenvalues of linear operators of delay embeddings")
+def _eigenvalues_apart(one: ndarray | None, other: ndarray | None) -> float:
+    pair = _leading(one, other)
+    return eigenvalue_distance(*pair) if pair else np.inf
+
+
+@measure("DSA, Procrustes", better="lower", identical=0.0, read=_operator, slow=True,
+         about="the operators after the best rotation, both of norm 1, so blind to a common change of decay")  # fmt: skip
+def _operators_apart(one: ndarray | None, other: ndarray | None) -> float:
+    pair = _leading(one, other)
+    return procrustes_distance(*pair, restarts=STARTS, steps=SEARCH) if pair else np.inf

@@ -4,11 +4,14 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from cortex_sim.comparison._measures import flat, measure
 from cortex_sim.errors import ComparisonError
 from cortex_sim.statistics import halves, squared_distances
 from cortex_sim.trials import Trials
 
 SHRINK = 0.1  # of the mean variance, added to the noise covariance before it is inverted
+
+SAMPLES = 400  # of which kernels are made, evenly over conditions and time
 
 
 def rbf_cka(a: Float[ndarray, "sample unit"], b: Float[ndarray, "sample other"], *, width: float = 1.0) -> float:
@@ -129,3 +132,13 @@ def _inverse_root(covariance: ndarray) -> Float[ndarray, "unit unit"]:
     shrunk = (1 - SHRINK) * covariance + SHRINK * np.trace(covariance) / size * np.eye(size)
     values, axes = np.linalg.eigh(shrunk)
     return (axes / np.sqrt(values)) @ axes.T
+
+
+@measure("Gaussian CKA", better="higher", identical=1.0, unlike=0.0, about="CKA of Gaussian kernels: bent geometries too")
+def _gaussian_cka(a: Float[ndarray, "condition time unit"], b: Float[ndarray, "condition time other"], _: float) -> float:
+    return rbf_cka(flat(a, SAMPLES), flat(b, SAMPLES))
+
+
+@measure("RSA", better="higher", identical=1.0, about="correlation of the distances between conditions")
+def _similar_distances(a: Float[ndarray, "condition time unit"], b: Float[ndarray, "condition time other"], _: float) -> float:
+    return rsa(a, b) if np.ptp(b, axis=0).any() else 0.0

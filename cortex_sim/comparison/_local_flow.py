@@ -5,6 +5,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.comparison._geometry import principal_part
+from cortex_sim.comparison._measures import measure
 from cortex_sim.errors import ComparisonError
 from cortex_sim.statistics import folds, squared_distances
 
@@ -48,3 +49,8 @@ def local_flow(
         along += 2 * float((flows[0] * other).sum())
         sizes += float((flows[0] ** 2).sum() + (other**2).sum())
     return along / sizes if sizes > 0 else 0.0
+
+
+@measure("local flow", better="higher", identical=1.0, unlike=0.0, about="velocities at the nearest place that the other system visits")
+def _local(a: Float[ndarray, "condition time unit"], b: Float[ndarray, "condition time unit"], dt: float) -> float:
+    return local_flow(a, b, dt, reduce=False)

@@ -23,8 +23,8 @@ from cortex_sim.analysis import (
     spectrum,
 )
 from cortex_sim.cards import Model
+from cortex_sim.comparison._measures import MEASURES
 from cortex_sim.comparison._response import response_r2
-from cortex_sim.comparison._table import MEASURES
 from cortex_sim.runtime import stream
 from cortex_sim.simulation import Problem, simulate
 from cortex_sim.simulation.torch import trajectory
@@ -200,8 +200,8 @@ def read_students(cell: Cell, students: Mapping[str, Model], counted: Sequence[s
         if cell.electrodes:
             copies[name] = cell.electrodes.see(copies[name], 2 + place)
     first, second = np.array(halves).T
-    alike = {measure: np.array([function(cell.asked.trials.rate, copy, cell.asked.trials.bin) for copy in copies.values()])
-             for measure, function in MEASURES.items()}  # fmt: skip
+    rate, bin = cell.asked.trials.rate, cell.asked.trials.bin
+    alike = {name: measure.alike(np.array([measure(rate, copy, bin) for copy in copies.values()])) for name, measure in MEASURES.items()}
     modal = np.nan_to_num(np.array([spectral_distance(cell.modes, one) for one in spectra]), nan=np.inf)
     truths = {PUSHES: (first + second) / 2, MODES: -modal}
     truths |= {truth: -np.array([row.get(truth, np.nan) for row in rows]) for truth in (FLOW, FIXED, CURRENTS)}

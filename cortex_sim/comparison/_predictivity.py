@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from cortex_sim.comparison._geometry import principal_part
+from cortex_sim.comparison._measures import measure
 from cortex_sim.errors import ComparisonError
 from cortex_sim.statistics import Prepared, Split, folds
 
@@ -225,3 +226,24 @@ def _explained(target: ndarray, seed: int, predict: Callable[[Split], ndarray]) 
 
 def _correlation(x: ndarray, y: ndarray) -> float:
     return float(np.corrcoef(x, y)[0, 1]) if np.ptp(x) > 0 and np.ptp(y) > 0 else 0.0
+
+
+@measure("SVCCA, held out", better="higher", identical=1.0, unlike=0.0, slow=True,
+         about="canonical correlations of leading components, axes and maps from other conditions")  # fmt: skip
+def _svcca(a: Rates, b: Rates, _: float) -> float:
+    return canonical_correlation(a, b, reduce=False)
+
+
+@measure("predicts the circuit", better="higher", identical=1.0, unlike=0.0, slow=True, about="ridge maps from the student, on conditions held out")
+def _predicts(a: Rates, b: Rates, _: float) -> float:
+    return predictivity(b, a, reduce=False)
+
+
+@measure("is predicted", better="higher", identical=1.0, unlike=0.0, slow=True, about="ridge maps to the student, on conditions held out")
+def _is_predicted(a: Rates, b: Rates, _: float) -> float:
+    return predictivity(a, b, reduce=False)
+
+
+@measure("cycle consistency", better="higher", identical=1.0, unlike=0.0, slow=True, about="ridge maps there and back, on conditions held out")
+def _cycle(a: Rates, b: Rates, _: float) -> float:
+    return cycle_consistency(a, b, reduce=False)

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from cortex_sim.comparison._measures import flat, measure
 from cortex_sim.errors import ComparisonError
 
 SPANNED = 1e-6  # of the largest singular value: directions below are left out, since whitening would blow them up
@@ -49,3 +50,13 @@ def _whitened(samples: ndarray, alpha: float) -> Float[ndarray, "sample axis"]:
     s = np.sqrt(values[kept])
     relative = s / np.sqrt((s**2).mean())
     return centred @ (axes[:, kept] * ((alpha * relative + 1 - alpha) / s))
+
+
+@measure("shape, half whitened (rad)", better="lower", identical=0.0, unlike=np.pi / 2, about="metric between Procrustes and canonical correlations")
+def _half_whitened(a: Float[ndarray, "condition time unit"], b: Float[ndarray, "condition time other"], _: float) -> float:
+    return shape_distance(flat(a), flat(b), alpha=0.5)
+
+
+@measure("shape, whitened (rad)", better="lower", identical=0.0, unlike=np.pi / 2, about="the same, blind to any invertible linear map")
+def _whitened_shape(a: Float[ndarray, "condition time unit"], b: Float[ndarray, "condition time other"], _: float) -> float:
+    return shape_distance(flat(a), flat(b), alpha=0.0)

@@ -1,6 +1,7 @@
 from cortex_sim.runtime._html import html_facts as html_facts
 from cortex_sim.runtime._html import html_heat as html_heat
 from cortex_sim.runtime._html import html_table as html_table
+from cortex_sim.runtime._marked import marked as marked
 from cortex_sim.runtime._progress import Report as Report
 from cortex_sim.runtime._progress import in_parallel as in_parallel
 from cortex_sim.runtime._progress import timed as timed

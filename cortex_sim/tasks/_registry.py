@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from cortex_sim.runtime import marked
+
 Given, Made = ParamSpec("Given"), TypeVar("Made")
 
 
@@ -17,12 +19,5 @@ def task(function: Callable[Given, Made]) -> Callable[Given, Made]:
 @cache
 def known() -> dict[str, tuple[str, str]]:
     """Every task of this folder: name to its module and what it asks, read from the files without importing them."""
-    found = {}
-    for path in sorted(Path(__file__).parent.glob("_*.py")):
-        text = path.read_text(encoding="utf-8")
-        if "@task" not in text:
-            continue
-        for node in ast.parse(text).body:
-            if isinstance(node, ast.FunctionDef) and any(isinstance(mark, ast.Name) and mark.id == "task" for mark in node.decorator_list):
-                found[node.name] = (f"cortex_sim.tasks.{path.stem}", (ast.get_docstring(node) or "").split("\n")[0])
-    return found
+    found = marked(Path(__file__).parent, "task")
+    return {node.name: (f"cortex_sim.tasks.{module}", (ast.get_docstring(node) or "").split("\n")[0]) for module, node, _ in found}

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from cortex_sim.comparison._table import MEASURES, MIXING, table
+from cortex_sim.comparison._measures import MEASURES, MIXING, table
+from cortex_sim.errors import NotFound
 from cortex_sim.report.figures._matrices import annotated, scatters
 from cortex_sim.statistics._score import PERMUTATION
 
@@ -25,9 +26,10 @@ def test_a_system_is_identical_to_itself_and_less_so_to_a_noisy_copy_and_least_t
     noise = np.random.default_rng(1).normal(size=rates.shape)
     assert measure(rates, rates, DT) == pytest.approx(measure.identical, abs=5e-3 if name == "DSA, Procrustes" else 1e-6)  # a search
     found = [measure(rates, rates + level * noise, DT) for level in (0.1, 1.0)] + [measure(rates, other, DT)]
-    assert measure.identical > found[0] > found[1]
+    first, second, third = (measure.alike(value) for value in found)
+    assert measure.alike(measure.identical) > first > second
     if "apart" not in name:  # one number that other systems can share
-        assert found[0] > found[2]
+        assert first > third
 
 
 @pytest.mark.parametrize("name", MEASURES)
@@ -42,7 +44,7 @@ def test_a_silent_student_is_as_unlike_as_can_be_and_breaks_nothing() -> None:
     rates = rotating()
     found = {name: measure(rates, np.zeros_like(rates), DT) for name, measure in MEASURES.items()}
     assert not any(np.isnan(value) for value in found.values())
-    assert all(found[name] < MEASURES[name].identical for name in MEASURES)
+    assert all(MEASURES[name].alike(found[name]) < MEASURES[name].alike(MEASURES[name].identical) for name in MEASURES)
 
 
 def test_another_coordinate_system_of_more_axes_is_the_same_to_what_does_not_see_axes() -> None:
@@ -50,7 +52,7 @@ def test_another_coordinate_system_of_more_axes_is_the_same_to_what_does_not_see
     rates = rotating()
     image = 3 * rates @ np.linalg.qr(np.random.default_rng(1).normal(size=(30, 20)))[0].T + 7
     found = {score.measure: score.estimate for score in table(rates, image, DT, name="image", split="all", nulls=2, same_units=False)}
-    assert set(found) == {name for name, measure in MEASURES.items() if not measure.whole}
+    assert set(found) == {name for name, measure in MEASURES.items() if not measure.same_units}
     for name, value in found.items():
         assert value == pytest.approx(MEASURES[name].identical, abs=1e-3 if name == "DSA, Procrustes" else 2e-5), name  # ridge penalties; the search
 
@@ -79,13 +81,26 @@ def test_every_score_of_the_table_has_a_null_that_it_beats_and_an_interval_aroun
         apart = MEASURES[name].read is not None
         assert score.surrogate == (MIXING if apart else PERMUTATION)
         if not apart:
-            assert score.estimate > score.null.max()
+            assert MEASURES[name].alike(score.estimate) > MEASURES[name].alike(score.null).max()
         elif name.startswith("DSA"):  # what each component does by itself is kept, and how they go together is lost
-            assert score.estimate > score.null.mean()
+            assert score.estimate < score.null.mean()
 
 
 def test_a_student_that_knows_no_conditions_is_unlike_and_breaks_nothing() -> None:
     rates = rotating()
     found = {name: measure(rates, np.repeat(rates[:1], len(rates), axis=0), DT) for name, measure in MEASURES.items()}
     assert not any(np.isnan(value) for value in found.values())
-    assert all(found[name] < MEASURES[name].identical for name in MEASURES)
+    assert all(MEASURES[name].alike(found[name]) < MEASURES[name].alike(MEASURES[name].identical) for name in MEASURES)
+
+
+def test_every_measure_is_listed_and_a_new_file_is_a_new_measure(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN001
+    from cortex_sim.comparison import _listed
+
+    assert set(_listed.listed()) == set(MEASURES) and all(one.about == _listed.listed()[name][1] for name, one in MEASURES.items())
+    (tmp_path / "_mine.py").write_text('@measure("mine", better="lower", identical=0.0, about="something new")\ndef mine(a, b, dt): ...\n')
+    (tmp_path / "_other.py").write_text("x = 1\n")
+    (tmp_path / "_mine.py").write_text("x = 1\n\n\n" + (tmp_path / "_mine.py").read_text())
+    monkeypatch.setattr(_listed, "__file__", str(tmp_path / "_listed.py"))
+    assert _listed.listed.__wrapped__() == {"mine": ("cortex_sim.comparison._mine", "something new")}
+    with pytest.raises(NotFound, match="measure 'rsa' is unknown. Did you mean 'RSA'?"):
+        _ = MEASURES["rsa"]

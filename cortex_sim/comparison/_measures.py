@@ -1,0 +1,244 @@
+"""Measures by name: what each is, and the one way from a measure to its score with a null and an interval.
+
+A function of this folder that is marked :func:`measure` is one, without being entered anywhere else.
+"""
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float
+from joblib import Parallel, cpu_count, delayed
+from numpy import ndarray
+from threadpoolctl import threadpool_limits
+
+from cortex_sim.comparison import _geometry as geometry
+from cortex_sim.comparison._listed import listed
+from cortex_sim.errors import NotFound, suggestion
+from cortex_sim.runtime import stream
+from cortex_sim.statistics import PERMUTATION, Score, jackknifed, permuted_conditions, remembered
+from cortex_sim.trials import derangement
+
+Rates = Float[ndarray, "condition time unit"]
+NOTHING = geometry.LOST  # of the variance, to all purposes
+LOST = 0.01  # of the variance, when only principal components are compared
+MIXING = "conditions of each principal component of the student permuted"
+NO_TRIALS = "one noiseless or averaged trial per condition, so there is no trial noise to bound a model by"
+FLOOR = 1e-6  # of the largest scale, what a unit that does not vary counts as
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How alike two systems are in matched conditions.
+
+    Attributes:
+        name: with its unit.
+        about: what it reads, in a line.
+        function: of two arrays (condition, time, unit) and the bin in s; or of what was read off either.
+        better: whether higher or lower is more alike.
+        identical: value for the same rates twice.
+        unlike: value for a student that does not vary; None where the function sees to it.
+        same_units: each unit is compared with itself; else both sides are principal components.
+        read: of one array and the bin, if sides are read by themselves, so that it does not matter which condition of one is which of the other.
+        slow: begun first, so that no core idles.
+    """
+
+    name: str
+    about: str
+    function: Callable[..., float]
+    better: Literal["higher", "lower"]
+    identical: float
+    unlike: float | None = None
+    same_units: bool = False
+    read: Callable[[Any, float], Any] | None = None
+    slow: bool = False
+
+    def __call__(self, teacher: Rates, student: Rates, dt: float) -> float:
+        """Measure two sides of the same conditions, bins and units.
+
+        Args:
+            teacher: rates; means and scales come from here.
+            student: rates.
+            dt: bin, s.
+        """
+        a, b = scaled(teacher, student)
+        if not self.same_units:
+            a, b = _principal(a), _principal(b)
+        return self.between(*((self.read(a, dt), self.read(b, dt)) if self.read else (a, b, dt)))
+
+    def between(self, a: Any, b: Any, *dt: float) -> float:
+        """Measure sides that are scaled and reduced, or what was read off them."""
+        if self.unlike is not None and isinstance(b, ndarray) and not np.ptp(b, axis=(0, 1)).any():
+            return self.unlike
+        return float(self.function(a, b, *dt))
+
+    def alike(self, value: ndarray | float) -> Any:
+        """Turn values so that higher is more alike, to rank by several measures."""
+        return value if self.better == "higher" else -value
+
+
+_registered: dict[str, Measure] = {}
+
+
+def measure(
+    name: str,
+    *,
+    better: Literal["higher", "lower"],
+    identical: float,
+    about: str,
+    unlike: float | None = None,
+    same_units: bool = False,
+    read: Callable[[Any, float], Any] | None = None,
+    slow: bool = False,
+) -> Callable[[Callable[..., float]], Callable[..., float]]:
+    """Mark a function as a measure; see :class:`Measure`."""
+
+    def enter(function: Callable[..., float]) -> Callable[..., float]:
+        _registered[name] = Measure(name, about, function, better, identical, unlike, same_units, read, slow)
+        return function
+
+    return enter
+
+
+class _Measures(Mapping[str, Measure]):
+    """Every measure of this folder, by name, those of unit by unit first."""
+
+    @cached_property
+    def _all(self) -> dict[str, Measure]:
+        for module, _ in listed().values():
+            importlib.import_module(module)
+        return dict(sorted(_registered.items(), key=lambda item: not item[1].same_units))
+
+    def __getitem__(self, name: str) -> Measure:
+        try:
+            return self._all[name]
+        except KeyError:
+            raise NotFound(f"measure {name!r} is unknown. {suggestion(str(name), self._all)}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._all
+
+
+MEASURES: Mapping[str, Measure] = _Measures()
+
+
+def flat(rates: Rates, most: int | None = None) -> Float[ndarray, "sample unit"]:
+    """Samples of all conditions and times, or evenly of at most so many."""
+    every = 1 if most is None else -(-rates.shape[0] * rates.shape[1] // most)
+    return rates.reshape(-1, rates.shape[2])[::every]
+
+
+def departures(rates: Rates) -> Rates:
+    """Departures from the mean over conditions at each time."""
+    return rates - rates.mean(axis=0)
+
+
+def scaled(teacher: Rates, student: Rates) -> tuple[Rates, Rates]:
+    """Either side about the mean and in standard deviations of each unit of the teacher."""
+    mean, scale = teacher.mean(axis=(0, 1)), teacher.std(axis=(0, 1))
+    scale = np.maximum(scale, FLOOR * scale.max())
+    return (teacher - mean) / scale, (student - mean) / scale
+
+
+def images(one: Rates, other: Float[ndarray, "condition time other"]) -> tuple[Rates, Float[ndarray, "condition time other"]]:
+    """Two coordinate systems: either about its mean, and over the root mean square of all its units, so that no unit is given weight."""
+    first, second = ((x - x.mean(axis=(0, 1))) / x.std() for x in (one, other))
+    return first, second
+
+
+def _principal(rates: Rates, lost: float = LOST) -> Rates:
+    return geometry.principal_part(rates, lost) if np.ptp(rates, axis=(0, 1)).any() else rates
+
+
+def table(
+    teacher: Rates,
+    student: Float[ndarray, "condition time other"],
+    dt: float,
+    *,
+    name: str,
+    split: str,
+    nulls: int = 200,
+    seed: int = 0,
+    same_units: bool = True,
+) -> list[Score]:
+    """Score a student by every measure, with the conditions of the student permuted as the null and leaving out conditions as the interval.
+
+    Args:
+        teacher: rates without noise, or averages.
+        student: of the same conditions and bins, and units unless said otherwise.
+        dt: bin, s.
+        name: of the student.
+        split: which conditions these are.
+        nulls: permutations.
+        seed: of them.
+        same_units: each unit is compared with itself; else sides are two coordinate systems, and measures of unit by unit are left out.
+    """
+    sides = scaled(teacher, student) if same_units else images(teacher, student)
+    labels = [label for label in MEASURES if same_units or not MEASURES[label].same_units]
+    lost = LOST if same_units else NOTHING
+    return scores_of(labels, *sides, dt, name=name, split=split, nulls=nulls, seed=seed, lost=lost)
+
+
+def scores_of(
+    labels: Sequence[str], teacher: Rates, student: Rates, dt: float, *, name: str, split: str, nulls: int, seed: int, lost: float = NOTHING
+) -> list[Score]:
+    """Score two sides, already scaled, by measures of these names, in their order.
+
+    Args:
+        labels: names of measures.
+        teacher: (condition, time, unit), without dimension.
+        student: of the same conditions and bins.
+        dt: bin, s.
+        name: of the student.
+        split: which conditions these are.
+        nulls: surrogates.
+        seed: of them.
+        lost: share of the variance that may be lost when sides are reduced to principal components.
+
+    Raises:
+        NotFound: there is no such measure; a close name is suggested.
+    """
+    measures = {label: MEASURES[label] for label in labels}
+    few = [_principal(side, lost) for side in (teacher, student)]
+    rng = stream(seed, "null", "orders of conditions")
+    orders = [derangement(len(teacher), rng) for _ in range(nulls)]
+
+    def scored(group: Sequence[str]) -> list[Score]:
+        """Measures that read the same off either side, which is read once for all of them."""
+        read = measures[group[0]].read
+        a, b = (teacher, student) if measures[group[0]].same_units else few
+        everyone = np.arange(len(a))
+        pair: Callable[[ndarray], tuple[Any, ...]]
+        drawn: list[tuple[Any, ...]]
+        if read:
+            pair = remembered(lambda kept: (read(a[kept], dt), read(b[kept], dt)))
+            known = pair(everyone)[0]
+            drawn = [(known, read(permuted_conditions(b, stream(seed, "null", "conditions of each axis", draw)), dt)) for draw in range(nulls)]
+        else:
+            pair = lambda kept: (a[kept], b[kept], dt)  # noqa: E731
+            drawn = [(a, b[order], dt) for order in orders]
+        return [
+            Score(
+                label, name, split, one.between(*pair(everyone)), one.better, one.identical, np.array([one.between(*sides) for sides in drawn]),
+                MIXING if read else PERMUTATION, jackknifed(lambda kept, one=one: one.between(*pair(kept)), len(a)), "conditions",
+                ceiling_reason=NO_TRIALS,
+            )
+            for label, one in ((label, measures[label]) for label in group)
+        ]  # fmt: skip
+
+    groups: dict[object, list[str]] = {}
+    for label in sorted(labels, key=lambda label: not measures[label].slow):
+        groups.setdefault(measures[label].read or label, []).append(label)
+    with threadpool_limits(limits=1):  # many small matrices, for which threads cost more than they bring
+        done = Parallel(n_jobs=min(2, cpu_count()), prefer="threads")(delayed(scored)(group) for group in groups.values())
+    return sorted(chain(*done), key=lambda score: labels.index(score.measure))
