@@ -247,8 +247,9 @@ def _wells(systems: Mapping[str, cs.Model], runs: cs.analysis.Side, seed: int) -
 
 def _slow(circuit: cs.Model) -> cs.Model:
     """Give a circuit the time constant of the students' cards, 200 ms."""
-    tau = circuit.parameters["tau"].model_dump() | {"value": 200, "source": "chosen: that of the students"}
-    return circuit.with_arrays({}, parameters={"tau": tau}, dt=circuit.dt.model_dump() | {"value": 1})
+    name = cs.simulation.drive_parameter(circuit)
+    tau = circuit.parameters[name].model_dump() | {"value": 200, "source": "chosen: that of the students"}
+    return circuit.with_arrays({}, parameters={name: tau}, dt=circuit.dt.model_dump() | {"value": 1})
 
 
 def _claims(found: Mapping[str, cs.analysis.Explanation]) -> list[cs.Claim]:

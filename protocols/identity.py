@@ -97,9 +97,9 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
 def _circuits(model: cs.Model, conditions: int, seed: int) -> dict[str, cs.Trials]:
     """What the circuit does from its prepared states, and what two others do from there."""
     (side,) = cs.analysis.delayed_reaches(model, (conditions,), seed=seed)
-    recurrent = next(iter(model.parsed.called() & model.projections.keys()))
+    recurrent, tau = cs.simulation.recurrent_projections(model)[0], cs.simulation.drive_parameter(model)
     values = {name: part.model_dump() for name, part in model.parameters.items()}
-    values["tau"]["value"] /= FASTER
+    values[tau]["value"] = (np.asarray(values[tau]["value"]) / FASTER).tolist()
     others = {
         QUICK: model.with_arrays(model.arrays(), parameters=values),
         ALONE: model.with_arrays(model.arrays() | {recurrent: np.zeros((model.units, model.units))}),

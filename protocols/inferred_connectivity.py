@@ -58,7 +58,7 @@ class Regional:
 
     def with_sources(self, order: ndarray) -> cs.analysis.Currents:
         """The same with its sources in another order."""
-        return cs.analysis.currents(self.fitted.model.arrays()["W"][:, order], self.free.rate[0], cs.tasks.region_thirds(self.circuit.units))
+        return cs.analysis.currents(_whole(self.fitted.model)[:, order], self.free.rate[0], cs.tasks.region_thirds(self.circuit.units))
 
     def agreement(self, found: cs.analysis.Currents, within: bool) -> float:
         """Mean correlation of currents within regions, or between them."""
@@ -160,7 +160,7 @@ def _record(model: cs.Model, number: int, duration: float, strong: bool, smoke: 
 def _curbd(circuit: cs.Model, recorded: cs.Trials, task: cs.Task, key: str) -> cs.fitting.Job:
     name, number = key.rsplit(" ", 1)
     _, known, ahead = SETTINGS[name]
-    told, lead = task if known else replace(task, drives=()), {"lead": circuit.scalars["tau"]} if ahead else {}
+    told, lead = task if known else replace(task, drives=()), {"lead": float(np.median(cs.simulation.time_constant(circuit)))} if ahead else {}
     return cs.fitting.Job(cs.load(RECORDED), recorded, told, int(number), PASSES, "curbd", lead)
 
 

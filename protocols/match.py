@@ -227,7 +227,7 @@ def _exam(model: cs.Model, split: str, sides: Sequence[cs.analysis.Side], draws:
 
 def _perturbed(model: cs.Model, task: cs.Task, draws: int, seed: int) -> dict[str, list[cs.Task]]:
     """Several draws of a push and of a silencing; nobody is trained on them."""
-    amplitude = JUMP * model.scalars.get("tau", PUSHED["duration"]) / PUSHED["duration"]
+    amplitude = cs.simulation.push_amplitude(model, JUMP, PUSHED["duration"])
     units, silent = model.size("observed"), model.silent.si if model.silent else 0.0
     seeds = [cs.seed_of(seed, "task", "push of match", draw) for draw in range(draws)]
     return {
@@ -300,12 +300,12 @@ def _full_claims(scores: cs.Comparison, preferred: cs.analysis.Preferred, model:
 
 def _circuit_claims(model: cs.Model, preferred: cs.analysis.Preferred) -> list[cs.Claim]:
     """Published properties of the stability-optimised circuit, where it is the one of the paper's size."""
-    rule = model.projections["W"].rule if "W" in model.projections else ""
-    if rule != "stability_optimised" or model.units != 200 or preferred.energy is None:
+    name, *others = cs.simulation.recurrent_projections(model) or [""]
+    if not name or others or model.projections[name].rule != "stability_optimised" or model.units != 200 or preferred.energy is None:
         return []
     source = "authors' matrix (data.mat of Stroud et al. 2018): {}; band about it, narrower than the spread over random draws"
     return [
-        cs.Claim("circuit: spectral abscissa", cs.cards.spectral_abscissa(model.arrays()["W"]), 0.14, 0.15, source.format("0.14999")),
+        cs.Claim("circuit: spectral abscissa", cs.cards.spectral_abscissa(model.arrays()[name]), 0.14, 0.15, source.format("0.14999")),
         cs.Claim("circuit: largest evoked energy", float(preferred.energy[0]), 10.5, 13.0, source.format("12.08")),
         cs.Claim(
             "circuit: directions that evoke more than an unconnected circuit", float((preferred.energy > 1).sum()), 122, 136, source.format("129")

@@ -177,7 +177,7 @@ def _in_whole(circuit: cs.Model, asked: cs.analysis.Side, part: cs.Task, seen: n
 
 def _pace(circuit: cs.Model) -> float:
     """Time constant, s, that a push is measured by."""
-    return circuit.scalars.get("tau", PUSH["duration"])
+    return float(np.median(cs.simulation.time_constant(circuit)))
 
 
 def _jobs(cell: cs.measures.Cell, smoke: bool) -> dict[str, cs.fitting.Job]:
@@ -189,7 +189,7 @@ def _jobs(cell: cs.measures.Cell, smoke: bool) -> dict[str, cs.fitting.Job]:
         cards[OWN] = (cs.fitting.own_class(cell.model), cs.Options(epochs=0))
     if smoke:
         cards = {name: (cards[name][0], replace(cards[name][1], epochs=2)) for name in ("leaky tanh", CURBD, "hidden units", OWN) if name in cards}
-    rules = {CURBD: ("curbd", {"lead": cards[CURBD][0].scalars["tau"]})}
+    rules = {CURBD: ("curbd", {"lead": float(np.median(cs.simulation.time_constant(cards[CURBD][0])))})}
     return {name: cs.fitting.Job(card, cell.practice.trials, cell.practice.task, cell.seed, options, *rules.get(name, ("bptt", {})))
             for name, (card, options) in cards.items()}  # fmt: skip
 
@@ -202,7 +202,8 @@ def _of_rank(student: cs.Model, rank: int) -> cs.Model:
     numbers = {"rank": rank, "mean_m": 0, "sd_m": 1, "mean_n": 0, "sd_n": 1}
     arguments = {name: {"value": value, "meaning": f"{name} before training", "source": "chosen"} for name, value in numbers.items()}
     held = {"rule": "low_rank", "rank": rank, "arguments": arguments}
-    projections = {name: part.model_dump() | (held if name == "W" else {}) for name, part in student.projections.items()}
+    recurrent = cs.simulation.recurrent_projections(student)
+    projections = {name: part.model_dump() | (held if name in recurrent else {}) for name, part in student.projections.items()}
     return student.with_arrays({}, projections=projections)
 
 

@@ -131,7 +131,8 @@ def _cut(model: cs.Model, task: cs.Task, seed: int, draws: int) -> dict[str, lis
 
     ``blind`` is the least error of an output that does not know the condition: that of the mean over conditions.
     """
-    W, module = model.arrays()["W"], np.arange(model.units) * MODULES // model.units
+    (recurrent,) = cs.simulation.recurrent_projections(model)
+    W, module = model.arrays()[recurrent], np.arange(model.units) * MODULES // model.units
     between = (module[:, None] != module[None, :]) & (W != 0)
     within = np.flatnonzero((module[:, None] == module[None, :]) & (W != 0))
     rng = cs.stream(seed, "analysis", "weights cut in muscles")
@@ -139,7 +140,7 @@ def _cut(model: cs.Model, task: cs.Task, seed: int, draws: int) -> dict[str, lis
     def without(places: np.ndarray) -> float:
         changed = W.copy()
         changed.flat[places] = 0
-        return _error(cs.simulate(model.with_arrays({"W": changed}), task), task.wanted)
+        return _error(cs.simulate(model.with_arrays({recurrent: changed}), task), task.wanted)
 
     removed = [without(rng.choice(within, between.sum(), replace=False)) for _ in range(draws)]
     wanted = task.wanted.rate

@@ -12,7 +12,7 @@ from cortex_sim.cards import Model
 from cortex_sim.cards.weights.stability_optimised import evoked_energy
 from cortex_sim.errors import OptionError, Undetermined
 from cortex_sim.runtime import seed_of, stream
-from cortex_sim.simulation import beginning, flow, simulate
+from cortex_sim.simulation import beginning, flow, simulate, time_constant
 from cortex_sim.simulation.torch import linearise
 from cortex_sim.tasks import CURRENT_RISE, Task, centre_out
 from cortex_sim.trials import Trials
@@ -83,6 +83,7 @@ class Preferred:
 def preferred_states(model: Model) -> Preferred:
     """Find the initial states that a circuit's linearised flow amplifies most.
 
+    An energy of 1 is what a unit left alone evokes (of units that differ, one of the median time constant).
     A circuit that is unstable at rest has no evoked energy; for it the unit axes are returned and ``how`` says so. Where the rates themselves are the
     state and all above 0 at rest, the flow is that of their logarithms, so that what is mixed from its directions stays above 0.
     """
@@ -90,7 +91,8 @@ def preferred_states(model: Model) -> Preferred:
     floored = model.rate == model.parsed.state and bool((rest > 0).all())
     step = linearise(model, arrays, rest)
     step = step * rest / rest[:, None] if floored else step
-    tau = model.scalars.get("tau", model.dt.si)
+    decaying = (tau_of_each := time_constant(model))[np.isfinite(tau_of_each)]
+    tau = float(np.median(decaying)) if len(decaying) else model.dt.si
     try:
         energy, directions = evoked_energy(np.eye(model.units) + tau * (step - np.eye(model.units)) / model.dt.si)
     except Undetermined:

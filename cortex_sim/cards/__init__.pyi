@@ -1,4 +1,6 @@
 from cortex_sim.cards import catalogue as catalogue
+from cortex_sim.cards._equations import FUNCTIONS as FUNCTIONS
+from cortex_sim.cards._equations import GIVEN as GIVEN
 from cortex_sim.cards._equations import MATHEMATICS as MATHEMATICS
 from cortex_sim.cards._equations import numpy_mathematics as numpy_mathematics
 from cortex_sim.cards._equations import parsed as parsed
@@ -12,6 +14,8 @@ from cortex_sim.cards._siegert import Neuron as Neuron
 from cortex_sim.cards._siegert import first_passage as first_passage
 from cortex_sim.cards._siegert import siegert as siegert
 from cortex_sim.cards._siegert import stationary_rates as stationary_rates
+from cortex_sim.cards._units import SCALES as SCALES
+from cortex_sim.cards._units import dimensions as dimensions
 from cortex_sim.cards._units import scale as scale
 from cortex_sim.cards.catalogue import load as load
 from cortex_sim.cards.spiking._model import SpikingModel as SpikingModel

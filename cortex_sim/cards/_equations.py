@@ -5,9 +5,10 @@ which is what makes a torch twin of a circuit exact: there is one text and no tr
 """
 
 import ast
+import keyword
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
@@ -25,6 +26,8 @@ else 0, and has a surrogate derivative in torch."""
 CONSTANTS = {"pi": math.pi}
 GIVEN = ("t", "dt", "i", *CONSTANTS)
 """The names every equation may use: time, step, constants and, as what an input is called with, the index of a neuron."""
+FLAGS = ("constant", "constant over dt", "shared")
+"""What may stand in parentheses at the end of a line."""
 
 LINE = re.compile(r"(?P<left>d(?P<state>\w+)/dt|\w+)\s*(?:=\s*(?P<right>.+?))?\s*:\s*(?P<unit>[^()#]+?)\s*(?:\((?P<flags>[^)]*)\))?$")
 _ALLOWED = (
@@ -66,6 +69,7 @@ class Equations:
         for equation in map(_parse, filter(None, lines)):
             if equation.name in self.equations:
                 raise CardError(f"equations define {equation.name!r} twice; each name has one line.")
+            refuse_name(equation.name, "equations define")
             self.equations[equation.name] = equation
         self.states = tuple(e.name for e in self.equations.values() if e.kind == "derivative")
         if not self.states:
@@ -154,20 +158,115 @@ class Equations:
         calls = {node.func.id for tree in trees for node in tree if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
         return frozenset(calls - set(FUNCTIONS))
 
+    def rewritten(self, names: Mapping[str, str], unit: Callable[[str], str] = str) -> str:
+        """Equation text made anew from the checked tree of every line, with these names in place of the card's own.
+
+        Args:
+            names: by the name that the text uses; others stay.
+            unit: what is written for the unit of a line.
+        """
+        lines = []
+        for line in self.equations.values():
+            name = names.get(line.name, line.name)
+            left = f"d{name}/dt" if line.kind == "derivative" else name
+            right = f" = {ast.unparse(_Renamed(names).visit(self._tree(line.name)))}" if line.expression else ""
+            lines.append(f"{left}{right} : {unit(line.unit)}" + (f" ({', '.join(line.flags)})" if line.flags else ""))
+        return "\n".join(lines)
+
+    def mentioned(self) -> tuple[str, ...]:
+        """Every name of the text, functions of mathematics among them, in the order in which it first appears."""
+        found: dict[str, None] = {}
+        for line in self.equations.values():
+            found |= dict.fromkeys([line.name, *(node.id for node in _in_order(self._tree(line.name)) if isinstance(node, ast.Name))]
+                                   if line.expression else [line.name])  # fmt: skip
+        return tuple(found)
+
+    def times_called(self, name: str) -> int:
+        """Number of places at which the text calls a function."""
+        trees = (ast.walk(self._tree(line.name)) for line in self.equations.values() if line.code)
+        return sum(isinstance(node, ast.Call) and _is(node.func, name) for tree in trees for node in tree)
+
+    def varying(self, values: Mapping[str, Any], state: str, value: Any) -> dict[str, Any]:
+        """Evaluate anew the subexpressions that change within a step as a state does: those that are not constant over dt.
+
+        Args:
+            values: of all names, subexpressions among them, at the start of the step.
+            state: name of the state.
+            value: what it is now.
+        """
+        known = {**values, state: value}
+        for equation in self._order:
+            if "constant over dt" not in equation.flags and state in self.states_of(equation.name):
+                known[equation.name] = _evaluate(equation, known)
+        return known
+
     def state_in_call(self) -> tuple[str, str] | None:
-        """Find a state and a function that its own derivative calls with it, which makes it nonlinear in the state."""
+        """Find a state and a function that its own derivative calls with it, which makes it nonlinear in the state.
+
+        Subexpressions count as what they stand for, unless they are constant over dt.
+        """
         for state in self.states:
-            for node in ast.walk(self._tree(state)):
+            for node in ast.walk(self._written_out(state)):
                 if isinstance(node, ast.Call) and any(_is(n, state) for argument in node.args for n in ast.walk(argument)):
                     return state, getattr(node.func, "id", "")
         return None
 
     def state_in_product(self) -> str | None:
         """Name of a state whose own derivative holds it in a power, in a denominator or times itself."""
-        return next((state for state in self.states if _degree(self._tree(state), state) > 1), None)
+        return next((state for state in self.states if _degree(self._written_out(state), state) > 1), None)
 
     def _tree(self, name: str) -> ast.expr:
         return ast.parse(self.equations[name].expression, mode="eval").body
+
+    def _written_out(self, name: str) -> ast.expr:
+        """The right-hand side with what its subexpressions stand for, unless they are constant over dt."""
+        lines = (line for line in self.equations.values() if line.kind == "subexpression" and "constant over dt" not in line.flags)
+        meant = {line.name: self._tree(line.name) for line in lines}
+        tree: ast.expr = self._tree(name)
+        for _ in meant:
+            tree = _WrittenOut(meant).visit(tree)
+        return tree
+
+
+class _Renamed(ast.NodeTransformer):
+    """Gives names of a tree others."""
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self.names = names
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        return ast.Name(self.names.get(node.id, node.id), node.ctx)
+
+
+class _WrittenOut(ast.NodeTransformer):
+    """Puts trees in place of names."""
+
+    def __init__(self, meant: Mapping[str, ast.expr]) -> None:
+        self.meant = meant
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return self.meant.get(node.id, node)
+
+
+def _in_order(tree: ast.AST) -> Iterator[ast.AST]:
+    """Nodes in the order in which they are written."""
+    yield tree
+    for child in ast.iter_child_nodes(tree):
+        yield from _in_order(child)
+
+
+def refuse_name(name: str, place: str) -> None:
+    """Refuse a name that means something else in every equation, or that no equation can use.
+
+    Raises:
+        CardError: the name, what it means already, and what would be right.
+    """
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise CardError(f"{place} {name!r}, which no equation can use; a name is made of letters, digits and '_', and no word of Python's.")
+    kinds = {"a function": FUNCTIONS, "a unit": SCALES, "the time, the step, an index or a constant": GIVEN}
+    for kind, known in kinds.items():
+        if name in known:
+            raise CardError(f"{place} {name!r}, which is {kind} in every equation; choose another name, such as '{name}_0'.")
 
 
 def _names_of(equation: Equation) -> frozenset[str]:
@@ -224,6 +323,8 @@ def _parse(line: str) -> Equation:
     if not found:
         raise CardError(f"equations: cannot read {line!r}; write 'dx/dt = ... : unit', 'r = ... : unit' or 'b : unit (constant)'.")
     flags = tuple(flag.strip() for flag in (found["flags"] or "").split(",") if flag.strip())
+    if unknown := [flag for flag in flags if flag not in FLAGS]:
+        raise CardError(f"equations: in {line!r} {unknown[0]!r} is unknown. {suggestion(unknown[0], FLAGS)}")
     try:
         scale(found["unit"])
     except CardError as problem:
@@ -245,6 +346,10 @@ def _compile(expression: str, line: str) -> tuple[CodeType, frozenset[str]]:
     for node in ast.walk(tree):
         if not isinstance(node, _ALLOWED):
             raise CardError(f"equations: {line!r} uses {type(node).__name__}, which a rate equation may not; write arithmetic and calls.")
+        if isinstance(node, ast.Constant) and type(node.value) not in (int, float):
+            raise CardError(f"equations: {line!r} holds {node.value!r}; it should hold numbers.")
+        if isinstance(node, ast.Call) and not isinstance(node.func, ast.Name):
+            raise CardError(f"equations: {line!r} calls {ast.unparse(node.func)!r}; call a function, a projection or an input by its name.")
     called_with = {id(argument) for node in ast.walk(tree) if isinstance(node, ast.Call) for argument in node.args}
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     if any(isinstance(node, ast.Name) and node.id == "i" and id(node) not in called_with for node in ast.walk(tree)):

@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+from pydantic import Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
+from cortex_sim.cards._checked import Checked
 from cortex_sim.cards._units import scale
 
 Axis = Literal["units", "observed", "channels", "history"]
@@ -26,13 +27,7 @@ def _numbers(value: Any) -> float | list[Any]:
 Numbers = Annotated[float | list[Any], PlainValidator(_numbers)]
 
 
-class Part(BaseModel):
-    """A table of a card; unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Parameter(Part):
+class Parameter(Checked):
     """One number of a card, or one a unit, or a table: its value, its unit, what it means and where it stands in the paper."""
 
     value: Numbers
@@ -58,12 +53,12 @@ class Parameter(Part):
         return np.array(np.broadcast_to(self.si, (size,)))
 
 
-class Input(Part):
+class Input(Checked):
     """A time-dependent term of the equations, called as ``name(t, i)``.
 
     Without ``weights`` it is what the task drives each unit with, in ``unit``; with ``weights`` it is the task's channels through that
-    projection; ``noise`` is white noise of unit intensity (unit ``second**-0.5``), with ``weights`` as many independent sources as that
-    projection has columns, mixed by it.
+    projection; ``noise`` is white noise of intensity 1 in ``unit`` (``second**-0.5``, or ``ms**-0.5``, which is 31.6 times
+    as strong), with ``weights`` as many independent sources as that projection has columns, mixed by it.
     """
 
     unit: str
@@ -77,7 +72,7 @@ class Input(Part):
         return self.weights is not None and not self.noise
 
 
-class Projection(Part):
+class Projection(Checked):
     """A weight matrix: the rule that makes it, the unit of its weights, its two axes, and what constrains it while it is learned.
 
     Attributes:
@@ -99,14 +94,14 @@ class Projection(Part):
     learn: bool = False
 
 
-class Readout(Part):
+class Readout(Checked):
     """The observed rates are ``weights @ rate + offset``, in Hz."""
 
     weights: str
     offset: str
 
 
-class Encoder(Part):
+class Encoder(Checked):
     """The initial state is ``weights @ observed + offset``."""
 
     weights: str

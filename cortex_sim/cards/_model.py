@@ -7,18 +7,19 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy import ndarray
-from pydantic import BaseModel, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from cortex_sim.cards import weights
-from cortex_sim.cards._equations import Equations, missing, parsed
-from cortex_sim.cards._fields import Axis, Encoder, Input, Parameter, Part, Projection, Readout
+from cortex_sim.cards._checked import Checked
+from cortex_sim.cards._equations import Equations, missing, parsed, refuse_name
+from cortex_sim.cards._fields import Axis, Encoder, Input, Parameter, Projection, Readout
 from cortex_sim.cards._shown import shown
-from cortex_sim.cards._units import scale
+from cortex_sim.cards._units import dimensions, scale
 from cortex_sim.errors import CardError, FileProblem, suggestion
 from cortex_sim.runtime import Role, content_key, load_arrays, save_arrays, write_text
 
 
-class Model(BaseModel):
+class Model(Checked):
     """A circuit or a network: equations, parameters, projections, and weights once it has been trained.
 
     Attributes:
@@ -33,8 +34,6 @@ class Model(BaseModel):
         initial_values: of states, where the task's initial rates do not decide them; 0 otherwise.
         seed: of the random parts of its weights.
     """
-
-    model_config = Part.model_config
 
     name: str = "unnamed"
     kind: Literal["rate", "rnn"]
@@ -67,6 +66,10 @@ class Model(BaseModel):
         text = parsed(self.equations)
         for label, unit in self._units().items():
             _inside(label, lambda unit=unit: scale(unit))
+        self._check_names(text)
+        for label, item in self.inputs.items():
+            if item.noise and dimensions(item.unit)[2].denominator != 2:
+                raise CardError(f"[inputs.{label}] has unit {item.unit!r}; white noise has one with the root of a time, such as 'second**-0.5'.")
         self._check_sizes()
         if self.dt.si <= 0:
             raise CardError(f"[dt] value {self.dt.value:g} should be positive.")
@@ -78,6 +81,16 @@ class Model(BaseModel):
                 raise CardError(f"[parameters.{name}] is missing or lacks over = 'units'; the equations declare it for every unit.")
         self._check_references(text)
         return self
+
+    def _check_names(self, text: Equations) -> None:
+        """Every name means one thing, in every execution."""
+        meant = {name: "equations" for name, line in text.equations.items() if line.kind != "parameter"}
+        for table, part in (("parameters", self.parameters), ("inputs", self.inputs), ("projections", self.projections)):
+            for name in part:
+                refuse_name(name, f"[{table}] has")
+                if name in meant:
+                    raise CardError(f"{name!r} is given twice, in {meant[name]} and in [{table}]; each name means one thing.")
+                meant[name] = f"[{table}]"
 
     def _check_references(self, text: Equations) -> None:
         if self.rate not in text.equations:
@@ -165,6 +178,11 @@ class Model(BaseModel):
         sizes = {"units": self.units, "observed": self.observed or self.units, "channels": self.channels, "history": self.channels * self.taps}
         return sizes[axis]
 
+    def own_parameters(self) -> dict[str, ndarray]:
+        """Parameters that the equations declare for every unit, in SI: the trained ones if there are any."""
+        spread = {name: self.parameters[name].spread(self.units) for name in self.parsed.parameters if name not in self._arrays}
+        return spread | {name: self._arrays[name] for name in self.parsed.parameters if name in self._arrays}
+
     def arrays(self) -> dict[str, ndarray]:
         """Every weight matrix and per-unit parameter, in SI: the trained one if there is one, else what the card's rule builds."""
         built = dict(self._arrays)
@@ -198,8 +216,8 @@ class Model(BaseModel):
         """
         try:
             changed = Model.model_validate(self.model_dump() | changes)
-        except ValidationError as problem:
-            raise CardError(f"{self.name}: {_first(problem)}") from None
+        except CardError as problem:
+            raise CardError(f"{self.name}: {problem}") from None
         expected = {n: (changed.size(p.rows), changed.size(p.columns)) for n, p in changed.projections.items()}
         expected |= {n: (changed.size(p.over),) for n, p in changed.parameters.items() if p.over}
         merged = {n: a for n, a in self._arrays.items() if a.shape == expected.get(n)} | dict(arrays)
@@ -256,33 +274,8 @@ def read_card(path: str | Path) -> Model:
     try:
         model = Model.model_validate(card | {"name": path.stem})
         return model.with_arrays(load_arrays(path.with_name(model.weights))) if model.weights else model
-    except ValidationError as problem:
-        raise CardError(f"{path}: {_first(problem)}") from None
     except CardError as problem:
         raise CardError(f"{path}: {problem}") from None
-
-
-def _first(problem: ValidationError) -> str:
-    """Say the first thing pydantic found, in the card's own words."""
-    error = min(problem.errors(), key=lambda error: error["type"] != "extra_forbidden")  # a mistyped key is missing under its right name
-    place = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        known = _fields_at(error["loc"][:-1])
-        return f"[{place}] is no key of a card. {suggestion(str(error['loc'][-1]), known)}"
-    if error["type"] == "missing":
-        return f"[{place}] is missing."
-    if inner := error.get("ctx", {}).get("error"):
-        return str(inner)
-    return f"[{place}] {error['msg'][0].lower() + error['msg'][1:]} (found {error['input']!r})."
-
-
-def _fields_at(location: tuple[int | str, ...]) -> tuple[str, ...]:
-    parts: dict[str, type[BaseModel]] = {
-        "parameters": Parameter, "dt": Parameter, "silent": Parameter, "spacing": Parameter, "inputs": Input, "projections": Projection,
-        "readout": Readout, "initial": Encoder, "initial_values": Parameter,
-    }  # fmt: skip
-    part = parts.get(str(location[0]), Model) if location else Model
-    return tuple((Parameter if part is Projection and "arguments" in location[2:3] else part).model_fields)
 
 
 def _nonlinear(text: Equations) -> str | None:

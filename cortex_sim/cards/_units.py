@@ -1,6 +1,8 @@
 """Physical units by the names Brian2 gives them, so that a card can be read without importing a simulator."""
 
 import ast
+from collections.abc import Callable
+from fractions import Fraction
 
 from cortex_sim.errors import CardError, suggestion
 
@@ -17,6 +19,41 @@ SCALES: dict[str, float] = (
     | {prefix + name: factor * (1e-3 if name == "gram" else 1.0) for name in _WHOLE for prefix, factor in _PREFIXES.items()}
 )
 """Factor to SI of every unit a card may name: those that Brian2 equations know, without squares and cubes."""
+
+Dimensions = tuple[Fraction, Fraction, Fraction, Fraction]
+"""Exponents of metre, kilogram, second and ampere."""
+_BASES = {
+    "volt": (2, 1, -3, -1), "amp": (0, 0, 0, 1), "second": (0, 0, 1, 0), "siemens": (-2, -1, 3, 2), "farad": (-2, -1, 4, 2), "hertz": (0, 0, -1, 0),
+    "ohm": (2, 1, -3, -2), "newton": (1, 1, -2, 0), "watt": (2, 1, -3, 0), "metre": (1, 0, 0, 0), "meter": (1, 0, 0, 0), "gram": (0, 1, 0, 0),
+}  # fmt: skip
+_WRITTEN = {"V": "volt", "A": "amp", "F": "farad", "S": "siemens", "s": "second", "Hz": "hertz", "m": "metre"}
+
+
+def dimensions(unit: str) -> Dimensions:
+    """Give the dimensions of a unit that :func:`scale` knows."""
+    return _dimensions(ast.parse(unit, mode="eval").body)
+
+
+def _dimensions(node: ast.expr) -> Dimensions:
+    match node:
+        case ast.Name(id="radian") | ast.Constant():
+            return (Fraction(0),) * 4
+        case ast.Name(id=name):
+            whole = next((word for word in _WHOLE if name.endswith(word)), None) or next(w for end, w in _WRITTEN.items() if name.endswith(end))
+            metre, kilogram, second, ampere = map(Fraction, _BASES[whole])
+            return metre, kilogram, second, ampere
+        case ast.BinOp(left=left, op=ast.Pow(), right=power):
+            by = Fraction(ast.literal_eval(power)).limit_denominator(1000)
+            return _combined(_dimensions(left), (Fraction(0),) * 4, lambda a, b: a * by)
+        case ast.BinOp(left=left, op=operation, right=right):
+            sign = 1 if isinstance(operation, ast.Mult) else -1
+            return _combined(_dimensions(left), _dimensions(right), lambda a, b: a + sign * b)
+    raise CardError(f"unit {ast.unparse(node)!r} is no product of units; write for example 'mV', 'mV*ms' or 'ms**-1'.")
+
+
+def _combined(one: Dimensions, other: Dimensions, how: Callable[[Fraction, Fraction], Fraction]) -> Dimensions:
+    metre, kilogram, second, ampere = (how(a, b) for a, b in zip(one, other, strict=True))
+    return metre, kilogram, second, ampere
 
 
 def scale(unit: str) -> float:

@@ -9,10 +9,11 @@ from scipy.linalg import solve_triangular
 from scipy.optimize import nnls
 
 from cortex_sim.cards import Model
-from cortex_sim.simulation import Problem, flow, state_of
+from cortex_sim.simulation import Problem, drive_parameter, drive_time_constant, driven_inputs, flow, recurrent_projections, state_of
 from cortex_sim.tasks import BIN, Task
 from cortex_sim.trials import Trials
 
+PROBES = 5  # states at which a parameter is taken for a bias
 PART = 64  # trials regressed at a time, to keep memory small
 QUIET_FLOOR = 0.1  # of the median standard deviation of the units: what a quiet unit counts as
 RIDGE = 1e-6  # of the mean squared rate
@@ -44,12 +45,20 @@ def own_class(circuit: Model, bin: float = BIN) -> Model:
 
 
 def with_time_constant_of(student: Model, circuit: Model) -> Model:
-    """Give a student the circuit's time constant where its card says that it is the circuit's."""
-    name = next((name for name in ("tau_push", "tau") if name in student.parameters), None)
-    if name is None or "tau" not in circuit.scalars:
+    """Return the student moved by drives and pushes as fast as the circuit is.
+
+    The parameter that says so is found by measuring which one the student's response to a drive is inversely proportional to: the time constant of a
+    leaky network, or that of the pushes alone where the card has one. A circuit whose drive is not in the unit of its state has no such time, and
+    the student stays as it is; of a circuit whose units differ it takes the median.
+    """
+    name, tau = drive_parameter(student), drive_time_constant(circuit)
+    if name is None or tau is None:
         return student
-    tau = {"value": circuit.scalars["tau"], "unit": "second"}
-    return student.with_arrays({}, parameters={key: p.model_dump() | (tau if key == name else {}) for key, p in student.parameters.items()})
+    changed: dict[str, Any] = {"value": float(np.median(tau)), "unit": "second"}
+    arrays = {name: np.full(student.units, changed["value"])} if student.parameters[name].over else {}
+    if student.parameters[name].shape:
+        changed["value"] = arrays[name].tolist()
+    return student.with_arrays(arrays, parameters={key: p.model_dump() | (changed if key == name else {}) for key, p in student.parameters.items()})
 
 
 def adapt(model: Model, trials: Trials, task: Task, seed: int) -> Model:
@@ -105,32 +114,47 @@ def regress(model: Model, trials: Trials, task: Task) -> Model:
     recurrent = [name for name in equations.called() & model.projections.keys() if model.projections[name].learn]
     if len(recurrent) != 1 or abs(model.dt.si - task.bin) > 1e-9 or model.projections[recurrent[0]].rank:
         return model
-    biased = "b" in equations.parameters and model.parameters["b"].learn
+    bias = next((name for name in equations.parameters if model.parameters[name].learn and _adds_to(model, recurrent[0], name)), None)
     parts = np.array_split(np.arange(task.trials), -(-task.trials // PART))
-    sums = [_normal_equations(model, recurrent[0], trials.select(part), task.select(part), biased) for part in parts]
+    sums = [_normal_equations(model, recurrent[0], trials.select(part), task.select(part), bias) for part in parts]
     gram, moments = (np.sum(each, axis=0) for each in zip(*sums, strict=True))
     units = moments.shape[1]
     gram += RIDGE * np.trace(gram[:units, :units]) / units * np.eye(len(gram))
     signs = None if model.projections[recurrent[0]].excitatory is None else model.signs(recurrent[0])
     solution = (np.linalg.solve(gram, moments) if signs is None else _signed(gram, moments, signs)).T
-    return model.with_arrays({recurrent[0]: solution[:, :units]} | ({"b": solution[:, -1]} if biased else {}))
+    return model.with_arrays({recurrent[0]: solution[:, :units]} | ({bias: solution[:, -1]} if bias else {}))
+
+
+def _adds_to(model: Model, recurrent: str, parameter: str) -> bool:
+    """Say whether a parameter moves every unit as recurrent input of the same size does."""
+    rng = np.random.default_rng(0)
+    state, size = rng.standard_normal((2, PROBES, model.units))
+    arrays = {name: np.zeros_like(value) if name == parameter else value for name, value in model.own_parameters().items()}
+    held = dict.fromkeys(recurrent_projections(model), 0.0)
+    as_parameter, as_input, still = (
+        np.stack([flow(model, arrays | {parameter: row}, x, held) for x, row in zip(state, given, strict=True)])
+        if given is not None else flow(model, arrays, state, held | {recurrent: size})
+        for given in (size, None, 0 * size)
+    )  # fmt: skip
+    return bool(np.abs(as_input - still).max() > 0) and np.allclose(as_parameter, as_input, rtol=1e-9, atol=1e-9 * np.abs(as_input).max())
 
 
 def _normal_equations(
-    model: Model, recurrent: str, trials: Trials, task: Task, biased: bool
+    model: Model, recurrent: str, trials: Trials, task: Task, bias: str | None
 ) -> tuple[Float[ndarray, "regressor regressor"], Float[ndarray, "regressor unit"]]:
     """Sums of products of the regressors (rates, and 1 for a bias) with themselves and with what W r has to be."""
     arrays, rates = model.arrays(), trials.rate
     if model.readout:
         rates = (rates - arrays[model.readout.offset]) / np.diag(arrays[model.readout.weights])
-    state = state_of(model, rates)
-    unbiased = arrays | {name: 0.0 * arrays[name] for name in model.parsed.parameters}
+    state = state_of(model, rates, arrays)
+    unbiased = arrays | ({bias: 0.0 * arrays[bias]} if bias else {})
     still, gain = (flow(model, unbiased, state, {recurrent: coupling}) for coupling in (0.0, 1.0))
     gain = gain - still
-    still = still + gain * _driven(Problem(model, arrays, task), state.shape)
+    moved = flow(model, unbiased, state, {recurrent: 0.0} | dict.fromkeys(driven_inputs(model), 1.0)) - still
+    still = still + moved * _driven(Problem(model, arrays, task), state.shape)
     wanted = (np.diff(state, axis=1) / model.dt.si - still[:, :-1]) / gain[:, :-1]
     regressors = rates[:, :-1].reshape(-1, rates.shape[2])
-    design = np.hstack([regressors, np.ones((len(regressors), int(biased)))])
+    design = np.hstack([regressors, np.ones((len(regressors), int(bias is not None)))])
     return design.T @ design, design.T @ wanted.reshape(len(design), -1)
 
 

@@ -254,13 +254,13 @@ def penalty(twin: Twin, run: Run, options: Options, *, of: int | None = None, be
     if options.penalty_rates:
         total = total + options.penalty_rates * (run.rates**2).mean()
     if options.penalty_weights:
-        learned = [getattr(twin, name) for name, part in twin.model.projections.items() if part.learn]
+        learned = [twin.array(name) for name, part in twin.model.projections.items() if part.learn]
         total = total + options.penalty_weights * sum((W**2).mean() for W in learned)
     if options.penalty_jacobian:
         recurrent = Leaky.of(twin.model, asked_by="penalty_jacobian").recurrent
         assert run.states is not None
         slope = torch.func.jvp(twin.rate, (run.states,), (torch.ones_like(run.states),))[1]
-        columns = (getattr(twin, recurrent) ** 2).sum(dim=0)
+        columns = (twin.array(recurrent) ** 2).sum(dim=0)
         total = total + options.penalty_jacobian * (slope**2 @ columns).mean() / twin.model.units
     total = total * (run.rates.shape[1] / of)
     if options.penalty_effort and run.course is not None:

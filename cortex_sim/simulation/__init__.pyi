@@ -3,6 +3,13 @@ from cortex_sim.simulation._dynamics import beginning as beginning
 from cortex_sim.simulation._dynamics import flow as flow
 from cortex_sim.simulation._dynamics import rate_of as rate_of
 from cortex_sim.simulation._dynamics import state_of as state_of
+from cortex_sim.simulation._meaning import drive_gain as drive_gain
+from cortex_sim.simulation._meaning import drive_parameter as drive_parameter
+from cortex_sim.simulation._meaning import drive_time_constant as drive_time_constant
+from cortex_sim.simulation._meaning import driven_inputs as driven_inputs
+from cortex_sim.simulation._meaning import push_amplitude as push_amplitude
+from cortex_sim.simulation._meaning import recurrent_projections as recurrent_projections
+from cortex_sim.simulation._meaning import time_constant as time_constant
 from cortex_sim.simulation._problem import Noise as Noise
 from cortex_sim.simulation._problem import Problem as Problem
 from cortex_sim.simulation._simulate import move as move

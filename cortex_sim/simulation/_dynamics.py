@@ -46,15 +46,16 @@ def rate_of(model: Model, state: Float[ndarray, "... state"], arrays: Mapping[st
     Args:
         model: its equation text is evaluated as it stands.
         state: one or many, in SI.
-        arrays: per-unit parameters that the rate depends on, by name; without them such a rate is refused.
+        arrays: per-unit parameters that the rate depends on, by name; the model's own if left out.
 
     Raises:
         TaskError: it depends on more, or the state does not have as many numbers as the model.
     """
-    return _rate(model, _split(model, state) | {name: arrays[name] for name in model.parsed.parameters if arrays})
+    own = model.own_parameters() if arrays is None else arrays
+    return _rate(model, _split(model, state) | {name: own[name] for name in model.parsed.parameters})
 
 
-def _rate(model: Model, variables: Mapping[str, ndarray]) -> Float[ndarray, "... unit"]:
+def _rate(model: Model, variables: Mapping[str, Any]) -> Float[ndarray, "... unit"]:
     try:
         return model.parsed.subexpressions(_values(model) | dict(variables), wanted=model.rate)[model.rate]
     except NameError as problem:
@@ -92,13 +93,16 @@ def _split(model: Model, state: Float[ndarray, "... state"]) -> dict[str, Float[
     return dict(zip(names, np.split(state, len(names), axis=-1), strict=True))
 
 
-def beginning(model: Model, trials: int, rates: Float[ndarray, "trial unit"] | None = None) -> Float[ndarray, "trial state"]:
+def beginning(
+    model: Model, trials: int, rates: Float[ndarray, "trial unit"] | None = None, arrays: Mapping[str, ndarray] | None = None
+) -> Float[ndarray, "trial state"]:
     """State at the start: the variable that the rate follows from as the rates say, the others at their initial values.
 
     Args:
         model: its card gives the initial values; 0 where it does not.
         trials: number of states.
         rates: of the model's units; initial values everywhere if None.
+        arrays: per-unit parameters that the rate depends on, by name; the model's own if left out.
 
     Raises:
         TaskError: the rate follows from several variables, depends on more than the unit's own state or does not rise with it.
@@ -112,17 +116,22 @@ def beginning(model: Model, trials: int, rates: Float[ndarray, "trial unit"] | N
             several = ", ".join(found) or "no state variable"
             raise TaskError(f"{model.name}: {model.rate!r} follows from {several}, so initial rates do not say where to start; give the task none.")
         try:
-            variables[found[0]] = _inverted(model, found[0], rates)
+            variables[found[0]] = _inverted(model, found[0], rates, arrays)
         except TaskError as problem:
             raise TaskError(f"{problem} Give the task no initial rates; a network is taught so with start='rest'.") from None
     return np.concatenate([variables[name] for name in model.parsed.states], axis=-1)
 
 
-def state_of(model: Model, rates: Float[ndarray, "... unit"]) -> Float[ndarray, "... unit"]:
+def state_of(model: Model, rates: Float[ndarray, "... unit"], arrays: Mapping[str, ndarray] | None = None) -> Float[ndarray, "... unit"]:
     """Find the state whose rate is given, by inverting the model's own gain function.
 
     The gain is tabulated, bracketed and polished by the secant method to round-off. Rates beyond what it can reach are moved to within a
-    thousandth of its range.
+    thousandth of its range. Where the gain depends on parameters of the unit, units with the same ones are inverted together.
+
+    Args:
+        model: its equation text is evaluated as it stands.
+        rates: one or many, in SI.
+        arrays: per-unit parameters that the rate depends on, by name; the model's own if left out.
 
     Raises:
         TaskError: the state has more variables than the rate tells, the rate depends on more than the unit's own state, or does not rise
@@ -130,16 +139,34 @@ def state_of(model: Model, rates: Float[ndarray, "... unit"]) -> Float[ndarray, 
     """
     if len(names := model.parsed.states) > 1:
         raise TaskError(f"{model.name}: rates do not determine the state, which has {len(names)} variables ({', '.join(names)}).")
-    return _inverted(model, model.parsed.state, rates)
+    return _inverted(model, model.parsed.state, rates, arrays)
 
 
-def _inverted(model: Model, name: str, rates: Float[ndarray, "... unit"]) -> Float[ndarray, "... unit"]:
-    """The variable of this name that gives the rates, which follow from it alone."""
+def _inverted(
+    model: Model, name: str, rates: Float[ndarray, "... unit"], arrays: Mapping[str, ndarray] | None
+) -> Float[ndarray, "... unit"]:
+    """The variable of this name that gives the rates, which follow from it and from parameters of the unit alone."""
     if model.rate == name:
         return rates.copy()
+    own = model.own_parameters() if arrays is None else arrays
+    used = [parameter for parameter in model.parsed.parameters if parameter in model.parsed.used_by(model.rate)]
+    if not used:
+        return _inverted_alike(model, name, rates, {})
+    kinds, kind = np.unique(np.stack([own[parameter] for parameter in used]), axis=1, return_inverse=True)
+    found = np.empty(rates.shape)
+    for number, values in enumerate(kinds.T):
+        alike = kind.ravel() == number
+        found[..., alike] = _inverted_alike(model, name, rates[..., alike], dict(zip(used, values.tolist(), strict=True)))
+    return found
+
+
+def _inverted_alike(
+    model: Model, name: str, rates: Float[ndarray, "... unit"], constants: Mapping[str, float]
+) -> Float[ndarray, "... unit"]:
+    """The variable of this name that gives the rates of units that are alike."""
 
     def gain(x: ndarray) -> ndarray:
-        return _rate(model, {name: x})
+        return _rate(model, {**constants, name: x})
 
     states, table = _table(gain, (float(rates.min()), float(rates.max())))
     if (np.diff(table) < 0).any() or table[0] >= table[-1]:

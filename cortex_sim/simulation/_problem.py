@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.cards import Model, Projection
+from cortex_sim.cards import Model, Projection, scale
 from cortex_sim.errors import TaskError
 from cortex_sim.runtime import stream
 from cortex_sim.simulation._dynamics import beginning
@@ -32,6 +32,7 @@ class Noise:
         units: number of units.
         dt: step, s.
         mixing: brings independent sources to the units; each unit has a source of its own if None.
+        intensity: in SI; 1 is a variance of 1/dt a step.
     """
 
     stream: np.random.Generator
@@ -39,13 +40,14 @@ class Noise:
     units: int
     dt: float
     mixing: Float[ndarray, "unit source"] | None = None
+    intensity: float = 1.0
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Float[ndarray, "trial unit"]:
         sources = self.units if self.mixing is None else self.mixing.shape[1]
-        drawn = self.stream.standard_normal((self.trials, sources)) / np.sqrt(self.dt)
+        drawn = self.stream.standard_normal((self.trials, sources)) / np.sqrt(self.dt) * self.intensity
         return drawn if self.mixing is None else drawn @ self.mixing.T
 
     def copy(self) -> Self:
@@ -217,10 +219,11 @@ class Problem:
         return course.reshape(-1, ratio, *course.shape[1:]).mean(axis=1)
 
     def noise(self, name: str) -> "Noise":
-        """White noise of unit intensity (1/sqrt(s)) for an input, a step at a time, from a stream of its own."""
+        """White noise of intensity 1 in the unit of an input, a step at a time, from a stream of its own."""
         drawn = stream(self.seed, self.model.role, "noise of a simulation", list(self.model.inputs).index(name))
-        weights = self.model.inputs[name].weights
-        return Noise(drawn, self.task.trials, self.model.units, self.dt, None if weights is None else self.arrays[weights])
+        weights, unit = self.model.inputs[name].weights, self.model.inputs[name].unit
+        mixing = None if weights is None else self.arrays[weights]
+        return Noise(drawn, self.task.trials, self.model.units, self.dt, mixing, scale(unit))
 
     def start(self) -> Float[ndarray, "trial state"]:
         """State of the model at the start, and that of the task's body after it."""
@@ -236,7 +239,7 @@ class Problem:
             return rates @ self.arrays[encoder.weights].T + self.arrays[encoder.offset]
         if rates is not None and self.model.readout and self.carrier is not None:
             rates = (rates - self.arrays[self.model.readout.offset]) @ self.carrier.T
-        return beginning(self.model, self.task.trials, rates)
+        return beginning(self.model, self.task.trials, rates, self.arrays)
 
     def moved(self, course: BodyTrajectory) -> Movement:
         """Read what the body did off its postures at every bin.

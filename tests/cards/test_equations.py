@@ -88,7 +88,8 @@ def test_a_name_that_nothing_gives_is_reported_and_those_brian2_gives_are_not() 
 @pytest.mark.parametrize(
     ("text", "function"),
     [
-        ("dx/dt = -x + W(r) : 1\nr = 2*x : 1", None),
+        ("dx/dt = -x + W(r) : 1\nr = 2*x : 1", ("x", "W")),
+        ("dx/dt = -x + W(r) : 1\nr = 2*x : 1 (constant over dt)", None),
         ("dx/dt = -x + W(2*x) : 1", ("x", "W")),
         ("dx/dt = tanh(x) - x : 1", ("x", "tanh")),
         ("dx/dt = -tanh(y)*x : 1", None),

@@ -163,7 +163,7 @@ def test_two_noise_inputs_are_independent(linear_circuit: Build) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        (")/tau : Hz", ") : Hz", r"Expression '\(-x \+ W\(r\) \+ drive\(t, i\)\)' does not have the expected unit hertz2 \(unit is Hz\)\."),
+        (")/tau : Hz", ") : Hz", r"Expression '-x \+ W\(r\) \+ drive\(t, i\)' does not have the expected unit hertz2 \(unit is Hz\)\."),
         ("r = x : Hz", "r = x : 1", r"The right-hand-side of code statement .* does not have the expected unit 1 \(unit is Hz\)\."),
         ("W(r)", "W(r)*tau", r"Expression '- x \+ W\(r\) \* tau' uses inconsistent units \('- x' has unit Hz; 'W\(r\) \* tau' has unit 1\)\."),
         ("drive(t, i)", "drive(x, i)", r"Argument number 1 for function drive does not have the correct units\."),

@@ -8,12 +8,13 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy import ndarray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from cortex_sim.cards._checked import Checked
 from cortex_sim.cards._equations import GIVEN, MATHEMATICS
 from cortex_sim.cards._shown import shown
 from cortex_sim.cards._units import SCALES, scale
-from cortex_sim.cards.spiking._tables import Distribution, Table, refusal
+from cortex_sim.cards.spiking._tables import Distribution, Table
 from cortex_sim.cards.spiking._text import declared, statement_names
 from cortex_sim.cards.spiking._wiring import check_rule
 from cortex_sim.errors import CardError, FileProblem, suggestion
@@ -21,14 +22,16 @@ from cortex_sim.runtime import content_key, write_text
 
 RUNAWAY = 500.0  # Hz over a population in a window of 20 ms beyond which a run is stopped, unless the card says otherwise
 CONSTANTS = ("pi", "e", "inf", "and", "or", "not", "True", "False")
+OWN = (
+    "N", "i", "j", "t", "dt", "t_in_timesteps", "lastspike", "not_refractory", "xi", "spike", "spikes", "refractory", "arcsin", "arccos",
+    "arctan", "tan", "log10", "exprel", "sign", "ceil", "floor", "rand", "randn", "poisson", "binomial", "timestep", "logical_not", *CONSTANTS,
+    *MATHEMATICS,
+)  # fmt: skip
+"""Names that mean something of Brian2's own in the text of every spiking card."""
 SYNAPTIC = re.compile(r"^(?P<name>\w+)_(?:pre|post)$")
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Input(_Part):
+class Input(Checked):
     """A time-dependent term, called as ``name(t, i)`` in ``each_step``; the same numbers on every code target.
 
     * ``drive``: what the task drives the neurons with, in ``unit``;
@@ -42,14 +45,14 @@ class Input(_Part):
     meaning: str
 
 
-class Linked(_Part):
+class Linked(Checked):
     """A variable that is read from another kind of neurons: neuron k of a population reads unit ``first + k // each``."""
 
     variable: str
     neurons: str
 
 
-class Neurons(_Part):
+class Neurons(Checked):
     """One kind of neuron: Brian2's equation text, threshold, reset and refractoriness, and what is done at the start of each step."""
 
     equations: str
@@ -63,7 +66,7 @@ class Neurons(_Part):
     linked: dict[str, Linked] = {}
 
 
-class Population(_Part):
+class Population(Checked):
     """Neurons of one kind that share a name, and what is theirs alone.
 
     Attributes:
@@ -83,7 +86,7 @@ class Population(_Part):
     each: Annotated[int, Field(ge=1)] | None = None
 
 
-class Synapse(_Part):
+class Synapse(Checked):
     """What a spike does: Brian2's synapse equations (``w`` is declared already) and the statements run when it arrives."""
 
     weight: str
@@ -92,7 +95,7 @@ class Synapse(_Part):
     equations: str = ""
 
 
-class Projection(_Part):
+class Projection(Checked):
     """Synapses of one kind between populations: the rule that draws them, their weights and their delays."""
 
     synapse: str
@@ -104,7 +107,7 @@ class Projection(_Part):
     delay: Table | None = None
 
 
-class Scaling(_Part):
+class Scaling(Checked):
     """How the circuit is made smaller at the same rates (van Albada, Helias & Diesmann 2015); the fields name parameters of the neurons.
 
     In-degrees, those from outside included, shrink by the scale s and weights grow by 1/sqrt(s), which keeps the variance of the input.
@@ -118,7 +121,7 @@ class Scaling(_Part):
     external_rate: str
 
 
-class SpikingModel(_Part):
+class SpikingModel(Checked):
     """A spiking circuit as data.
 
     Attributes:
@@ -158,6 +161,11 @@ class SpikingModel(_Part):
         for label, population in self.populations.items():
             for name in population.parameters:
                 _known(f"populations.{label}", "parameter", name, self.neurons[population.neurons].parameters)
+        for name in self.inputs:
+            _own(f"inputs.{name}", name)
+        for label, synapse in self.synapses.items():
+            for name in declared(synapse.equations, f"synapses.{label}")[0]:
+                _own(f"synapses.{label}", name.removesuffix("_post").removesuffix("_pre"))
         for label, projection in self.projections.items():
             self._check_projection(f"projections.{label}", projection)
         for label, unit in self._units():
@@ -189,6 +197,8 @@ class SpikingModel(_Part):
             _known(f"{place}.linked.{name}", "variable", link.variable, declared(self.neurons[link.neurons].equations, place)[0])
         for name in kind.start:
             _known(f"{place}.start", "variable", name, states)
+        for name in (*states, *kind.parameters, *kind.linked):
+            _own(place, name)
         states |= {"not_refractory", "lastspike"} if kind.refractory else set()
         known = {*states, *kind.parameters, *kind.linked, *self.inputs, *SCALES, *MATHEMATICS, *GIVEN, *CONSTANTS}
         for key in ("threshold", "reset", "refractory", "each_step"):
@@ -259,8 +269,8 @@ class SpikingModel(_Part):
         """
         try:
             return SpikingModel.model_validate(self.model_dump() | changes)
-        except ValidationError as problem:
-            raise CardError(f"{self.name}: {refusal(problem, SpikingModel)}") from None
+        except CardError as problem:
+            raise CardError(f"{self.name}: {problem}") from None
 
     @property
     def key(self) -> str:
@@ -299,8 +309,6 @@ def read_spiking(path: str | Path) -> SpikingModel:
         raise FileProblem(f"{path}: cannot be read ({problem.strerror}).") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise CardError(f"{path}: is no TOML: {problem}.") from None
-    except ValidationError as problem:
-        raise CardError(f"{path}: {refusal(problem, SpikingModel)}") from None
     except CardError as problem:
         raise CardError(f"{path}: {problem}") from None
 
@@ -308,6 +316,12 @@ def read_spiking(path: str | Path) -> SpikingModel:
 def _known(place: str, what: str, name: str, known: Any) -> None:
     if name not in known:
         raise CardError(f"[{place}] names the {what} {name!r}, which is absent. {suggestion(name, known)}")
+
+
+def _own(place: str, name: str) -> None:
+    """Refuse a name that means something else in the text, where Brian2's meaning would win without a word."""
+    if name in OWN or name in SCALES or name.startswith(("xi_", "_")) or SYNAPTIC.match(name):
+        raise CardError(f"[{place}] gives something the name {name!r}, by which Brian2 means its own; choose another name, such as '{name}_0'.")
 
 
 def _inside(label: str, unit: str) -> None:

@@ -1,24 +1,22 @@
 """Numbers of a spiking card: tables over populations, and values that differ from neuron to neuron."""
 
-import types
-import typing
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
+from cortex_sim.cards._checked import Checked
 from cortex_sim.cards._units import scale
-from cortex_sim.errors import CardError, suggestion
+from cortex_sim.errors import CardError
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class Quantity(BaseModel):
+class Quantity(Checked):
     """A unit, what the number means and where it stands in the paper."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     unit: str = "1"
     meaning: str = ""
     source: str = ""
@@ -108,34 +106,3 @@ def _shape(value: Any) -> str:
     if not lengths:
         return f"a row of {len(value)}"
     return f"{len(value)} rows of {' or '.join(map(str, lengths))}"
-
-
-def refusal(problem: ValidationError, model: type[BaseModel]) -> str:
-    """Say the first thing pydantic found, in the card's own words."""
-    error = min(problem.errors(), key=lambda error: error["type"] != "extra_forbidden")  # a mistyped key is missing under its right name
-    place = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        return f"[{place}] is no key of a card. {suggestion(str(error['loc'][-1]), _fields(model, error['loc'][:-1]))}"
-    if error["type"] == "missing":
-        return f"[{place}] is missing."
-    if inner := error.get("ctx", {}).get("error"):
-        return str(inner)
-    return f"[{place}] {error['msg'][0].lower() + error['msg'][1:]} (found {error['input']!r})."
-
-
-def _fields(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[str, ...]:
-    """Names of the keys that the part of a card at this place may have."""
-    part: Any = model
-    for step in location:
-        if isinstance(part, type) and issubclass(part, BaseModel):
-            part = _inner(part.model_fields[str(step)].annotation)
-        elif typing.get_origin(part) is dict:
-            part = typing.get_args(part)[1]
-    return tuple(part.model_fields) if isinstance(part, type) and issubclass(part, BaseModel) else ()
-
-
-def _inner(annotation: Any) -> Any:
-    """Give the part that an optional part holds."""
-    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
-        return next(option for option in typing.get_args(annotation) if option is not type(None))
-    return annotation

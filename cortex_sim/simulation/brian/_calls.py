@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 import brian2 as b2
@@ -40,8 +40,13 @@ def stopped_cleanly() -> Iterator[list[int]]:
         raise KeyboardInterrupt
 
 
-def sentence_of(name: str, action: Callable[[], T]) -> T:
+def sentence_of(name: str, action: Callable[[], T], names: Mapping[str, str] | None = None) -> T:
     """Run something of Brian2's and re-raise the innermost sentence of what it refuses, with the card's name in front.
+
+    Args:
+        name: of the card.
+        action: what is run.
+        names: what Brian2 calls the names of the card; the sentence calls them as the card does.
 
     Raises:
         CardError: Brian2 refused.
@@ -54,7 +59,10 @@ def sentence_of(name: str, action: Callable[[], T]) -> T:
         inner: BaseException = problem
         while inner.__cause__ is not None:
             inner = inner.__cause__
-        raise CardError(f"{name}: {' '.join(str(inner).split())}") from problem
+        sentence = " ".join(str(inner).split())
+        for own, given in (names or {}).items():
+            sentence = sentence.replace(given, own)
+        raise CardError(f"{name}: {sentence}") from problem
 
 
 def unit_named(name: str) -> b2.Unit:

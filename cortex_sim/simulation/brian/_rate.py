@@ -1,5 +1,8 @@
 """Rate equations in Brian2, run as written: all trials in one group, one BLAS product a projection and step, no compiler needed."""
 
+from collections.abc import Callable, Mapping
+from itertools import cycle
+
 import brian2 as b2
 import numpy as np
 from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
@@ -8,15 +11,16 @@ from brian2.core.network import Network
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.cards import Model, first_passage, scale
+from cortex_sim.cards import FUNCTIONS, GIVEN, SCALES, Model, first_passage, scale
 from cortex_sim.errors import CardError
 from cortex_sim.runtime import track
 from cortex_sim.simulation._problem import Problem
-from cortex_sim.simulation.brian._calls import sentence_of, stopped_cleanly, unit_named
+from cortex_sim.simulation.brian._calls import base_unit, sentence_of, stopped_cleanly, unit_named
 from cortex_sim.tasks import Task
 from cortex_sim.tasks.body import BodyTrajectory, Moving
 
 SIEGERT = [b2.volt, b2.volt, b2.second, b2.second, b2.volt, b2.volt]  # mu, sigma, tau, refractory, threshold, reset
+OWN = "card_"  # begins the names that a card's own names have in Brian2
 
 b2.BrianLogger.suppress_hierarchy("brian2.codegen")
 b2.prefs.logging.file_log = False
@@ -50,7 +54,7 @@ def _run(schedule: Problem, asked: list[int]) -> tuple[Float[ndarray, "trial tim
 
         how = {"namespace": {}, "report": show, "report_period": 0.5 * b2.second}
         if not asked:
-            sentence_of(schedule.model.name, lambda: network.run(duration * b2.second, **how))
+            sentence_of(schedule.model.name, lambda: network.run(duration * b2.second, **how), own_names(schedule.model))
     return recorder.rates, None if moving is None else moving.course
 
 
@@ -69,21 +73,33 @@ def check(model: Model) -> None:
 def _group(schedule: Problem, moving: Moving | None) -> b2.NeuronGroup:
     model, task = schedule.model, schedule.task
 
-    namespace = _namespace(schedule, moving)
+    text, names = model.parsed, own_names(model)
+    written = text.rewritten(names, lambda unit: unit if scale(unit) == 1 else base_unit(unit))
+    namespace = _namespace(schedule, moving, names)
 
     def build() -> b2.NeuronGroup:
         group = b2.NeuronGroup(
-            task.trials * model.units, model.equations, method=model.integrator, dt=schedule.dt * b2.second,
+            task.trials * model.units, written, method=model.integrator, dt=schedule.dt * b2.second,
             namespace=namespace, codeobj_class=NumpyCodeObject,
         )  # fmt: skip
         _check_units(model)
-        for name in model.parsed.parameters:
-            group.variables[name].get_value()[:] = np.tile(schedule.arrays[name], task.trials)
-        for name, values in zip(model.parsed.states, np.split(schedule.initial(), len(model.parsed.states), axis=1), strict=True):
-            group.variables[name].get_value()[:] = values.ravel()
+        for name in text.parameters:
+            group.variables[names[name]].get_value()[:] = np.tile(schedule.arrays[name], task.trials)
+        for name, values in zip(text.states, np.split(schedule.initial(), len(text.states), axis=1), strict=True):
+            group.variables[names[name]].get_value()[:] = values.ravel()
         return group
 
-    return sentence_of(model.name, build)
+    return sentence_of(model.name, build, names)
+
+
+def own_names(model: Model) -> dict[str, str]:
+    """Give every name of a card one that Brian2 has no meaning for, numbered in the order of the text.
+
+    Brian2 sorts the terms of a sum by name, so that numbers in the order of the text make its results the same under any names.
+    """
+    text = model.parsed
+    kept = {*GIVEN, *FUNCTIONS, *SCALES} - text.equations.keys()
+    return {name: f"{OWN}{number:03d}" for number, name in enumerate(name for name in text.mentioned() if name not in kept)}
 
 
 def _check_units(model: Model) -> None:
@@ -96,46 +112,59 @@ def _check_units(model: Model) -> None:
             raise CardError(f"{model.name}: [{label}] has unit {number.unit!r}; the equations say {wanted!r}.")
 
 
-def _namespace(schedule: Problem, moving: Moving | None) -> dict[str, object]:
+def _namespace(schedule: Problem, moving: Moving | None, names: Mapping[str, str]) -> dict[str, object]:
     """Everything the equations name: parameters with their units, projections and inputs as functions."""
     model, task = schedule.model, schedule.task
     known: dict[str, object] = {name: p.value * unit_named(p.unit) for name, p in model.parameters.items() if p.over is None}
-    known["spike"] = _function(lambda x: (x > 0).astype(float), arg_units=[1], arg_types=["float"], return_unit=1, stateless=True)
-    known["siegert"] = _function(first_passage, arg_units=SIEGERT, arg_types=["float"] * len(SIEGERT), return_unit=b2.Hz, stateless=True)
+    known["spike"] = _function(lambda x: (x > 0).astype(float), arg_units=[1], arg_types=["float"], return_unit=1)
+    known["siegert"] = _function(first_passage, arg_units=SIEGERT, arg_types=["float"] * len(SIEGERT), return_unit=b2.Hz)
     for name in model.projections:
-        known[name] = _product(schedule.arrays[name], task.trials, unit_named(model.projections[name].unit))
+        known[name] = _product(schedule.arrays[name], task.trials, unit_named(model.projections[name].unit), model.parsed.times_called(name))
     for name, item in model.inputs.items():
         unit = b2.get_dimensions(unit_named(item.unit))
-        source = _NoiseSource(schedule, name) if item.noise else _InputSource(schedule, name, moving)
+        source = _OncePerStep(_NoiseSource(schedule, name) if item.noise else _InputSource(schedule, name, moving), schedule.dt)
         known[name] = _function(source, arg_units=[b2.second, 1], arg_types=["float", "integer"], return_unit=b2.Unit(1, dim=unit))
-    return known
+    return {names.get(name, name): value for name, value in known.items() if name in model.parsed.mentioned()}
 
 
 def _function(call: object, **keywords: object) -> Function:
-    """Give Brian2 a function that sees whole arrays and no units."""
-    function = Function(call, return_type="float", auto_vectorise=False, **{"stateless": False} | keywords)
+    """Give Brian2 a function that sees whole arrays and no units, and gives the same for the same arguments within a step."""
+    function = Function(call, return_type="float", auto_vectorise=False, stateless=True, **keywords)
     function.implementations.add_implementation("numpy", code=call)
     return function
 
 
-def _product(W: Float[ndarray, "row column"], trials: int, weight: b2.Unit) -> Function:
-    """A projection: one matrix product for all trials, in the unit of what it is given times that of the weights."""
+def _product(W: Float[ndarray, "row column"], trials: int, weight: b2.Unit, calls: int) -> Function:
+    """A projection: one matrix product for all trials, in the unit of what it is given times that of the weights.
+
+    Products of several calls are kept apart, since one expression may hold them all.
+    """
     transposed = np.ascontiguousarray(W.T)
-    result = np.empty((trials, len(W)))
-    flat = result.ravel()
+    results = cycle([np.empty((trials, len(W))) for _ in range(calls)])
 
     def product(rate: Float[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
-        np.matmul(rate.reshape(trials, -1), transposed, out=result)
-        return flat
+        return np.matmul(rate.reshape(trials, -1), transposed, out=next(results)).ravel()
 
     return _function(product, arg_units=[None], arg_types=["float"], return_unit=lambda unit: b2.Unit(1, dim=unit.dim * b2.get_dimensions(weight)))
+
+
+class _OncePerStep:
+    """An input that is evaluated once a step, however many lines name it."""
+
+    def __init__(self, source: Callable[[int], Float[ndarray, " neuron"]], dt: float) -> None:
+        self._source, self._dt, self._step, self._value = source, dt, -1, np.zeros(0)
+
+    def __call__(self, t: float, i: Float[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
+        if (step := round(float(t) / self._dt)) != self._step:
+            self._step, self._value = step, self._source(step)
+        return self._value
 
 
 class _InputSource:
     """An input of the equations at the present step: the task's drives, or its channels and what its body feels through their weights."""
 
     def __init__(self, schedule: Problem, name: str, moving: Moving | None) -> None:
-        self._dt, self._patterns, self._rows, self._active, self._moving = schedule.dt, [], None, False, None
+        self._patterns, self._rows, self._active, self._moving = [], None, False, None
         shape = (schedule.task.trials, schedule.model.units)
         self._now = np.zeros(shape[0] * shape[1])
         weights, factor = schedule.model.inputs[name].weights, scale(schedule.model.inputs[name].unit)
@@ -147,8 +176,7 @@ class _InputSource:
             self._rows = factor * np.moveaxis(schedule.stimuli[name] @ own.T, 1, 0).reshape(schedule.steps, -1)
             self._moving, self._feelers, self._feeling = moving if schedule.feels else None, factor * feelers.T, schedule.feeling
 
-    def __call__(self, t: float, i: Float[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
-        step = round(float(t) / self._dt)
+    def __call__(self, step: int) -> Float[ndarray, " neuron"]:
         if self._rows is not None and self._moving is None:
             return self._rows[step]
         if self._rows is not None and self._moving is not None:
@@ -171,7 +199,7 @@ class _NoiseSource:
     def __init__(self, schedule: Problem, name: str) -> None:
         self._draws = schedule.noise(name)
 
-    def __call__(self, t: float, i: Float[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
+    def __call__(self, step: int) -> Float[ndarray, " neuron"]:
         return next(self._draws).ravel()
 
 
@@ -185,7 +213,7 @@ class _Recorder(b2.BrianObject):
         self.step, self._every, self._clamps, self._moving = 0, schedule.every, schedule.clamps, moving
         self._readout = model.readout and (schedule.arrays[model.readout.weights].T, schedule.arrays[model.readout.offset])
         self.rates = np.empty((task.trials, task.bins, model.units))
-        self._rate = group.variables[model.rate].get_value().reshape(task.trials, model.units)
+        self._rate = group.variables[own_names(model)[model.rate]].get_value().reshape(task.trials, model.units)
 
     def run(self) -> None:
         for gain, rows, wanted, course in self._clamps:

@@ -5,6 +5,7 @@ from cortex_sim.simulation.torch._pieces import advance as advance
 from cortex_sim.simulation.torch._pieces import runs as runs
 from cortex_sim.simulation.torch._pieces import spans as spans
 from cortex_sim.simulation.torch._run import linearise as linearise
+from cortex_sim.simulation.torch._run import own_slopes as own_slopes
 from cortex_sim.simulation.torch._run import run as run
 from cortex_sim.simulation.torch._run import use_one_thread as use_one_thread
 from cortex_sim.simulation.torch._states import trajectory as trajectory

@@ -67,7 +67,7 @@ def _started(twin: Twin, schedule: Problem, observed: Float[Tensor, "trial obser
     readout = twin.model.readout
     if readout is not None and schedule.carrier is not None:
         carrier = torch.as_tensor(schedule.carrier, dtype=twin.dtype)
-        observed = (observed - getattr(twin, readout.offset)) @ carrier.T
+        observed = (observed - twin.array(readout.offset)) @ carrier.T
         given = observed.detach().numpy()
     from cortex_sim.simulation._dynamics import state_of
 

@@ -49,7 +49,7 @@ class Inputs:
         inputs = schedule.model.inputs
         self._factors = {name: scale(item.unit) for name, item in inputs.items()}
         heard = schedule.heard(first, schedule.steps if stop is None else stop)
-        weights = {name: getattr(twin, str(inputs[name].weights)) for name in heard}
+        weights = {name: twin.array(str(inputs[name].weights)) for name in heard}
         self._weights = {name: W[:, : schedule.own] for name, W in weights.items()} if schedule.feels else weights
         self._feelers = {name: W[:, schedule.own :] for name, W in weights.items()} if schedule.feels else {}
         self._schedule = schedule

@@ -1,13 +1,15 @@
 """The torch twin: the same equation text as Brian2 runs, as a differentiable step."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from numpy import ndarray
+from torch import Tensor
 
-from cortex_sim.cards import Model
+from cortex_sim.cards import Model, scale
 from cortex_sim.simulation._dynamics import check_state
 from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation.torch._pieces import runs
@@ -50,3 +52,46 @@ def linearise(model: Model, arrays: Mapping[str, ndarray], state: Float[ndarray,
 def use_one_thread() -> None:
     """Keep this process to one thread: for workers that train side by side."""
     torch.set_num_threads(1)
+
+
+def own_slopes(
+    model: Model, arrays: Mapping[str, ndarray], state: Float[ndarray, " state"], driven: Sequence[str]
+) -> tuple[Float[ndarray, " state"], Float[ndarray, " state"]]:
+    """Derivatives of the flow by each unit's own state, what projections bring held fixed, and by what drives it, in float64.
+
+    Args:
+        model: its equation text is differentiated as it stands.
+        arrays: weights and per-unit parameters.
+        state: where, in SI; of several variables, all units of the first come first.
+        driven: names of the inputs that are changed together, by 1 in their units.
+
+    Returns:
+        Each (state,), in SI per second.
+    """
+    twin = Twin(model, arrays, dtype=torch.float64)
+    held, at = _held(twin, arrays), torch.tensor(state, dtype=torch.float64)
+    factors = {name: scale(item.unit) for name, item in model.inputs.items()}
+
+    def flow(x: Tensor, drive: Tensor) -> Tensor:
+        variables = dict(zip(model.parsed.states, x.split(model.units), strict=True))
+        inputs = {name: (lambda *_, now=factors[name] * drive if name in driven else 0.0: now) for name in model.inputs}
+        known = model.parsed.subexpressions({**held, **inputs, **variables})
+        return torch.cat([model.parsed.derivative(known, name) + torch.zeros_like(variables[name]) for name in variables])
+
+    nothing = torch.zeros(model.units, dtype=torch.float64)
+    with torch.no_grad():
+        leaks = []
+        for place in range(len(model.parsed.states)):
+            own = torch.zeros_like(at).view(-1, model.units)
+            own[place] = 1.0
+            leaks.append(torch.func.jvp(lambda x: flow(x, nothing), (at,), (own.flatten(),))[1].view_as(own)[place])
+        drive = torch.func.jvp(lambda u: flow(at, u), (nothing,), (torch.ones_like(nothing),))[1]
+    return torch.cat(leaks).numpy(), drive.numpy()
+
+
+def _held(twin: Twin, arrays: Mapping[str, ndarray]) -> dict[str, Any]:
+    """All that the equations name and that does not change, projections as what they bring, without a derivative."""
+    model = twin.model
+    fixed = twin.constants | {name: twin.tensor(arrays[name]) for name in model.parsed.parameters} | {"t": 0.0, "i": None}
+    weights = {name: twin.tensor(arrays[name]) for name in model.parsed.called() & model.projections.keys()}
+    return fixed | {name: (lambda rate, W=W: torch.nn.functional.linear(rate, W).detach()) for name, W in weights.items()}

@@ -18,6 +18,7 @@ from cortex_sim.simulation.torch._leaky_kernel import LeakySteps
 from cortex_sim.tasks.body import BodyTrajectory
 
 State = Float[Tensor, "trial state"]
+OWN = "card:"  # begins the name of an array of a card where a module has an attribute of that name
 STEEPNESS = 10.0  # beta of the surrogate derivative, per unit of what spike() is called with
 
 
@@ -49,25 +50,32 @@ class Twin(nn.Module):
         super().__init__()
         self.model, self.equations, self.dtype, self.device = model, model.parsed, dtype, device
         self._fixed_arrays: dict[str, ndarray] = {}
+        self.constants = _mathematics(dtype) | unit_values(self.equations.names) | model.scalars | {"dt": model.dt.si}
+        taken = dir(self)
+        self._attributes = {name: OWN + name if name in taken or name.startswith("_") else name for name in arrays}
         for name, array in arrays.items():
             part = model.projections.get(name) or model.parameters[name]
             value = torch.tensor(array, dtype=dtype)
             if part.learn:
-                self.register_parameter(name, nn.Parameter(value))
+                self.register_parameter(self._attributes[name], nn.Parameter(value))
             else:
-                self.register_buffer(name, value)
+                self.register_buffer(self._attributes[name], value)
                 self._fixed_arrays[name] = array
             if part.learn and name in model.projections and (constraint := constraint_of(model, name, value)):
-                nn.utils.parametrize.register_parametrization(self, name, constraint)
+                nn.utils.parametrize.register_parametrization(self, self._attributes[name], constraint)
         self.to(device)
         self._recurrent = None if self._gain_learns() else recurrent_of(model)
         self._tanh = self._recurrent is not None and Leaky(model, self._recurrent).is_tanh(arrays)
         self._gated = gated(model)
-        self.constants = _mathematics(dtype) | unit_values(self.equations.names) | model.scalars | {"dt": model.dt.si}
 
     def tensor(self, array: ndarray) -> Tensor:
         """An array as this twin computes with it."""
         return torch.tensor(array, dtype=self.dtype, device=self.device)
+
+    def array(self, name: str) -> Tensor:
+        """The weights or the parameter of this name, as they are now."""
+        found: Tensor = getattr(self, self._attributes[name])
+        return found
 
     def _gain_learns(self) -> bool:
         """The rate depends on parameters that are learned, whose derivatives the fast loops do not give."""
@@ -80,10 +88,11 @@ class Twin(nn.Module):
 
     def _exact(self, name: str) -> Tensor:
         """An array in float64: a product of factors is multiplied there, so that its rank survives."""
-        if not nn.utils.parametrize.is_parametrized(self, name):
-            return getattr(self, name).double()
+        if not nn.utils.parametrize.is_parametrized(self, self._attributes[name]):
+            return self.array(name).double()
         constraints: Any = self.parametrizations
-        return constraints[name][0](*(raw.double() for raw in constraints[name].parameters()))
+        constraint = constraints[self._attributes[name]]
+        return constraint[0](*(raw.double() for raw in constraint.parameters()))
 
     def start(self, schedule: Problem) -> State:
         """State at the start of a schedule; through the encoder, where there is one, so that it can be learned."""
@@ -94,7 +103,7 @@ class Twin(nn.Module):
     def encode(self, observed: Float[Tensor, "trial observed"]) -> State:
         """Bring observed rates to the state, through the learned encoder."""
         assert self.model.initial is not None
-        return linear(observed, getattr(self, self.model.initial.weights), getattr(self, self.model.initial.offset))
+        return linear(observed, self.array(self.model.initial.weights), self.array(self.model.initial.offset))
 
     def forward(self, schedule: Problem) -> Float[Tensor, "trial time unit"]:
         """Run a schedule and return the rates of the model's units at every bin."""
@@ -149,7 +158,7 @@ class Twin(nn.Module):
         def gain(x: Tensor) -> Tensor:
             return self.equations.subexpressions({**base, name: x}, wanted=self.model.rate)[self.model.rate]
 
-        coupling = found.coupling[:, None] * getattr(self, str(self._recurrent))
+        coupling = found.coupling[:, None] * self.array(str(self._recurrent))
         states, rates, last = LeakySteps.apply(state, coupling, found.decay, u, gain, self._tanh)
         kept = slice(-steps.start % schedule.every, None, schedule.every)
         return Run(rates[kept].transpose(0, 1), states[kept].transpose(0, 1), last)
@@ -160,8 +169,8 @@ class Twin(nn.Module):
         if u is None:
             u, W_u = state.new_zeros(len(state), len(steps), 1), state.new_zeros(len(form.gates) * self.model.units, 1)
         else:
-            W_u = torch.cat([getattr(self, gate.heard) for gate in form.gates])
-        W_h = torch.cat([getattr(self, gate.recurrent) for gate in form.gates])
+            W_u = torch.cat([self.array(gate.heard) for gate in form.gates])
+        W_h = torch.cat([self.array(gate.recurrent) for gate in form.gates])
         weights = [W_u, W_h, self._by_gate([gate.bias for gate in form.gates]), self._by_gate([gate.inner for gate in form.gates])]
         *cells, h = (part[None].contiguous() for part in state.split(self.model.units, dim=1))
         if form.cells:
@@ -175,14 +184,14 @@ class Twin(nn.Module):
     def _by_gate(self, names: Sequence[str | None]) -> Tensor:
         """A parameter of every unit for each gate, one after the other; 0 where there is none."""
         known = {None: 0.0} | self.constants
-        values = [known[name] if name in known else getattr(self, str(name)) for name in names]
+        values = [known[name] if name in known else self.array(str(name)) for name in names]
         return torch.cat([torch.as_tensor(value, dtype=self.dtype, device=self.device).expand(self.model.units) for value in values])
 
     def observe(self, rates: Float[Tensor, "trial time unit"]) -> Float[Tensor, "trial time observed"]:
         """Bring rates of the model's units to observed rates."""
         if (readout := self.model.readout) is None:
             return rates
-        return linear(rates, getattr(self, readout.weights), getattr(self, readout.offset))
+        return linear(rates, self.array(readout.weights), self.array(readout.offset))
 
     def made(self, run: Run, schedule: Problem) -> Float[Tensor, "trial time output"]:
         """What counts of a run: observed rates, or what the task's body makes of them."""
@@ -193,7 +202,7 @@ class Twin(nn.Module):
     def rate(self, state: Float[Tensor, "... state"]) -> Float[Tensor, "... unit"]:
         """Rates of units in a given state, where the rate depends on the unit's own state alone."""
         variables = dict(zip(self.equations.states, state.split(self.model.units, dim=-1), strict=True))
-        fixed = self.constants | {name: getattr(self, name) for name in self.equations.parameters}
+        fixed = self.constants | {name: self.array(name) for name in self.equations.parameters}
         return self.equations.subexpressions({**fixed, **variables}, wanted=self.model.rate)[self.model.rate]
 
     def jacobian(self, state: Float[Tensor, " state"]) -> Float[Tensor, "state state"]:
@@ -203,8 +212,8 @@ class Twin(nn.Module):
 
     def _fixed(self) -> dict[str, Any]:
         """All that the equations name and that does not change from step to step, at the present weights."""
-        fixed = self.constants | {name: getattr(self, name) for name in self.equations.parameters}
-        return fixed | {name: _product(getattr(self, name)) for name in self.equations.called() & self.model.projections.keys()}
+        fixed = self.constants | {name: self.array(name) for name in self.equations.parameters}
+        return fixed | {name: _product(self.array(name)) for name in self.equations.called() & self.model.projections.keys()}
 
     def _step(self, state: State, values: Mapping[str, Any], clamp: Callable[[Tensor], Tensor]) -> tuple[State, Tensor]:
         """One step of the model's integrator, and the rate it started from."""
@@ -222,10 +231,10 @@ class Twin(nn.Module):
         dt, now = self.model.dt.si, known[name]
 
         def flow(x: Tensor) -> Tensor:
-            return self.equations.derivative({**known, name: x}, name)
+            return self.equations.derivative(self.equations.varying(known, name, x), name)
 
         if self.model.integrator == "euler":
-            return now + dt * flow(now)
+            return now + dt * self.equations.derivative(known, name)
         velocity, slope = torch.func.jvp(flow, (now,), (torch.ones_like(now),))
         exact = torch.expm1(slope * dt) / torch.where(slope == 0, 1.0, slope)
         return now + velocity * torch.where(slope == 0, dt, exact)

@@ -11,11 +11,10 @@ from numpy import ndarray
 
 from cortex_sim.cards import catalogue
 from cortex_sim.cards._model import Model
-from cortex_sim.errors import TaskError
+from cortex_sim.errors import CardError, TaskError
 from cortex_sim.fitting import _training as training
 from cortex_sim.fitting._options import Options, TrainingData
 from cortex_sim.fitting._training import train
-from cortex_sim.simulation._dynamics import rate_of
 from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation._simulate import simulate
 from cortex_sim.simulation.torch._run import linearise
@@ -62,8 +61,8 @@ def busy_task(model: Model, seed: int = 0) -> Task:
     initial = rng.uniform(-0.4, 0.4, (TRIALS, observed))
     busy = replace(task, initial=initial, clamps=clamps, drives=(*task.drives, replace(push, course=push.course.astype(float))))
     try:
-        rate_of(model, np.zeros(model.dimension))
-    except TaskError:  # the rate hears projections or inputs too, so no rates say where to start
+        Problem(model, model.arrays(), busy).initial()
+    except TaskError:  # the rate hears projections or inputs too, or falls with the state, so no rates say where to start
         return replace(busy, initial=None)
     return busy
 
@@ -286,3 +285,55 @@ def test_a_noisy_student_can_be_trained_in_batches() -> None:
     text = pupil().equations.replace("drive(t, i)", "drive(t, i) + 0.01*second**0.5*hiss(t, i)")
     noisy = pupil().with_arrays({}, equations=text, inputs=pupil().model_dump()["inputs"] | NOISE)
     assert np.isfinite(train(noisy, *lessons(), options=SETTINGS, seed=0).train).all()
+
+
+HEARD = {"drive": {"unit": "1", "meaning": "drive"}, "hiss": NOISE["hiss"], "hum": NOISE["hiss"] | {"unit": "ms**-0.5"},
+         "mixed": NOISE["hiss"] | {"weights": "W"}}  # fmt: skip
+SEVERAL = {
+    "noise in two lines": "dx/dt = (-x + y + W(r))/tau + 0.1*hiss(t, i)/sqrt(tau) : 1\ndy/dt = -y/tau + 0.1*hiss(t, i)/sqrt(tau) : 1",
+    "noise twice in a line": "dx/dt = (-x + W(r))/tau + 0.1*(hiss(t, i) - 0.5*hiss(t, i))/sqrt(tau) : 1",
+    "noise in a subexpression of two states": "dx/dt = (n - x)/tau : 1\ndy/dt = (n - y + W(r))/tau : 1\nn = hiss(t, i)*sqrt(tau) : 1",
+    "noise held over dt": "dx/dt = (n - x + W(r))/tau + hiss(t, i)/sqrt(tau) : 1\nn = hiss(t, i)*sqrt(tau) : 1 (constant over dt)",
+    "two noises": "dx/dt = (-x + W(r))/tau + (0.1*hiss(t, i) + 0.2*mixed(t, i))/sqrt(tau) : 1",
+    "noise of another unit": "dx/dt = (-x + W(r))/tau + 0.1*hum(t, i)/sqrt(tau) : 1",
+    "a drive in rate and derivative": "dx/dt = (-x + W(r) + drive(t, i))/tau : 1\nq = 0.1*drive(t, i) : 1",
+    "a projection called twice": "dx/dt = (-x + W(r) - 2*W(r*r))/tau : 1",
+    "a projection of two subexpressions": "dx/dt = (-x + p*q)/tau : 1\np = W(r) : 1\nq = W(2*r - 1) : 1",
+    "a vector of parameters": "dx/dt = (-x + W(r) + drive(t, i))/tau_each : 1\ntau_each : second (constant)",
+}
+
+
+@pytest.mark.parametrize("integrator", ["euler", "exponential_euler"])
+@pytest.mark.parametrize("text", SEVERAL.values(), ids=SEVERAL)
+def test_the_twin_is_brian2_where_things_are_named_often(linear_circuit: Build, text: str, integrator: str) -> None:
+    rng = np.random.default_rng(0)
+    rate = "r = tanh(x) + q : 1 (constant over dt)" if "\nq = 0.1" in text else "r = tanh(x) : 1 (constant over dt)"
+    each = {"tau_each": {"value": [20.0 + 5 * unit for unit in range(UNITS)], "unit": "ms", "over": "units", "meaning": "time constants"}}
+    parameters = {"tau": {"value": 20, "unit": "ms", "meaning": "time constant"}} | (each if "tau_each" in text else {})
+    model = linear_circuit(rng.normal(size=(UNITS, UNITS)), equations=f"{text}\n{rate}", inputs=HEARD, parameters=parameters, integrator=integrator)
+    task = Task("rest", 0.0, 0.1, np.arange(TRIALS))
+    drive = Drive(rng.normal(size=(TRIALS, UNITS)), (np.arange(task.steps) < 50).astype(float))
+    task = replace(task, drives=(drive,))
+    brian, twin = (simulate(model, task, seed=5, backend=backend).rate for backend in ("brian", "torch"))
+    np.testing.assert_allclose(twin, brian, rtol=0, atol=1e-12 * max(1.0, np.abs(brian).max()))
+
+
+def test_noise_is_as_strong_as_its_unit_says(linear_circuit: Build) -> None:
+    found = []
+    for unit in ("second**-0.5", "ms**-0.5"):
+        hiss = {"hiss": {"unit": unit, "meaning": "noise", "noise": True}}
+        model = linear_circuit(np.zeros((2, 2)), equations="dx/dt = -x/tau + hiss(t, i)/sqrt(tau) : 1\nr = x : 1 (constant over dt)", inputs=hiss)
+        found.append(simulate(model, Task("rest", 0.0, 0.1, np.arange(2)), backend="torch").rate)
+    np.testing.assert_allclose(found[1], np.sqrt(1000) * found[0], rtol=1e-12)
+    with pytest.raises(CardError, match=r"^\[inputs.hiss\] has unit 'Hz'; white noise has one with the root of a time"):
+        linear_circuit(np.zeros((2, 2)), inputs={"hiss": NOISE["hiss"] | {"unit": "Hz"}})
+
+
+def test_a_subexpression_that_holds_the_state_decays_exactly(linear_circuit: Build) -> None:
+    text = "dx/dt = leak/tau : 1\nleak = -x : 1\nr = x : 1 (constant over dt)"
+    model = linear_circuit(np.zeros((1, 1)), dt=5e-3, equations=text, integrator="exponential_euler", inputs={})
+    task = Task("rest", 0.0, 0.22, np.arange(1), initial=np.ones((1, 1)))
+    for backend in ("brian", "torch"):
+        assert simulate(model, task, backend=backend).rate[0, 20, 0] == pytest.approx(np.exp(-1), rel=1e-12)
+    with pytest.raises(CardError, match="exponential_euler needs a derivative linear in 'x'"):
+        linear_circuit(np.zeros((1, 1)), equations=text.replace("= -x : 1", "= -x*x : 1"), integrator="exponential_euler", inputs={})

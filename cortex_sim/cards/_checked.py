@@ -1,0 +1,70 @@
+"""The base of everything a card is made of: unknown keys are refused, nothing changes, and what is wrong is said in the card's own words."""
+
+import types
+import typing
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cortex_sim.errors import CardError, suggestion
+
+
+class Checked(BaseModel):
+    """A table of a card, whether it is read from a file or built in Python.
+
+    Raises:
+        CardError: what is wrong, where, and what would be right.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def __init__(self, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError as problem:
+            raise CardError(refusal(problem, type(self))) from None
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined] # parts of a part are checked with it, so that places are whole
+
+    @classmethod
+    def model_validate(cls, obj: Any, **how: Any) -> Self:
+        """Check a card that is a mapping.
+
+        Raises:
+            CardError: as above.
+        """
+        try:
+            return super().model_validate(obj, **how)
+        except ValidationError as problem:
+            raise CardError(refusal(problem, cls)) from None
+
+
+def refusal(problem: ValidationError, model: type[BaseModel]) -> str:
+    """Say the first thing pydantic found, in the card's own words."""
+    error = min(problem.errors(), key=lambda error: error["type"] != "extra_forbidden")  # a mistyped key is missing under its right name
+    place = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"[{place}] is no key of a card. {suggestion(str(error['loc'][-1]), _fields(model, error['loc'][:-1]))}"
+    if error["type"] == "missing":
+        return f"[{place}] is missing."
+    if inner := error.get("ctx", {}).get("error"):
+        return str(inner)
+    return f"[{place or model.__name__}] {error['msg'][0].lower() + error['msg'][1:]} (found {error['input']!r})."
+
+
+def _fields(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[str, ...]:
+    """Names of the keys that the part of a card at this place may have."""
+    part: Any = model
+    for step in location:
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            part = _inner(part.model_fields[str(step)].annotation)
+        elif typing.get_origin(part) is dict:
+            part = typing.get_args(part)[1]
+    return tuple(part.model_fields) if isinstance(part, type) and issubclass(part, BaseModel) else ()
+
+
+def _inner(annotation: Any) -> Any:
+    """Give the part that an optional part holds."""
+    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
+        return next(option for option in typing.get_args(annotation) if option is not type(None))
+    return annotation

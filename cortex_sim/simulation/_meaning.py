@@ -1,0 +1,137 @@
+r"""What the parts of a model are for, measured on its derivative: no part is recognised by its name.
+
+Slopes are exact (forward-mode derivatives of the equation text, at rest, in float64), so that a measured time constant is the number on the card.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.cards import Model, dimensions, scale
+from cortex_sim.errors import TaskError
+from cortex_sim.simulation._dynamics import beginning
+
+SAME = 1e-9  # relative difference below which two slopes are one
+
+
+def driven_inputs(model: Model) -> list[str]:
+    """Names of the inputs that a task's drives and pushes go to: those without weights that are no noise."""
+    return [name for name, item in model.inputs.items() if not item.weights and not item.noise]
+
+
+def recurrent_projections(model: Model) -> list[str]:
+    """Names of the projections that the equations call, in the order of the card."""
+    called = model.parsed.called()
+    return [name for name in model.projections if name in called]
+
+
+def time_constant(model: Model) -> Float[ndarray, " unit"]:
+    r"""Return the time in which each unit left alone forgets its state, s.
+
+    It is :math:`-1/(\partial \dot x/\partial x)` at rest, what projections and inputs bring held fixed.
+
+    Args:
+        model: of one state variable a unit.
+
+    Returns:
+        One number a unit; infinite where a unit does not return to rest by itself.
+
+    Raises:
+        CardError: there are several state variables.
+    """
+    slope = slopes(model).leak[: model.units] if model.parsed.state else np.zeros(0)
+    return np.divide(-1.0, slope, out=np.full(len(slope), np.inf), where=slope < 0)
+
+
+def drive_gain(model: Model) -> Float[ndarray, " unit"]:
+    r"""Return how fast a drive moves each unit: :math:`\partial \dot x/\partial u` at rest, x the first state variable that hears it.
+
+    Returns:
+        In SI units of that variable, per second and unit of the input.
+
+    Raises:
+        TaskError: no input drives the units, or none moves them at rest.
+    """
+    heard = driven_inputs(model)
+    gains = slopes(model).drive.reshape(-1, model.units) if heard else np.zeros((1, model.units))
+    moved = gains.any(axis=1)
+    if not moved.any():
+        found = f"its inputs are {', '.join(model.inputs)}" if model.inputs else "it has no inputs"
+        raise TaskError(f"{model.name}: no drive moves its units at rest ({found}); give the card an input without weights and name it in dx/dt.")
+    return gains[np.argmax(moved)]
+
+
+def push_amplitude(model: Model, jump: float | Float[ndarray, " unit"], duration: float) -> float | Float[ndarray, " unit"]:
+    """Return the current that moves each unit at rest by a jump in a given time, were there no leak.
+
+    Args:
+        model: circuit; its units are the observed ones.
+        jump: of the state, in SI.
+        duration: of the current, s.
+
+    Returns:
+        In the unit of the input; one number where it is the same for all units. Units that no drive moves get none.
+    """
+    gain = drive_gain(model)
+    amplitude = np.divide(jump, gain * duration, out=np.zeros(model.units), where=gain != 0)
+    return float(amplitude[0]) if np.array_equal(amplitude, np.full_like(amplitude, amplitude[0])) else amplitude
+
+
+def drive_time_constant(model: Model) -> float | Float[ndarray, " unit"] | None:
+    """Return the time in which a constant drive would move the state by its own size, s, or None where a drive and a state are of different units.
+
+    It is what ``tau`` is in ``dx/dt = (... + drive)/tau``: one number where it is the same for all units.
+    """
+    try:
+        gain = drive_gain(model)
+    except TaskError:
+        return None
+    moved = next(name for name, row in zip(model.parsed.states, slopes(model).drive.reshape(-1, model.units), strict=True) if row.any())
+    units = {dimensions(model.inputs[name].unit) for name in driven_inputs(model)}
+    if units != {dimensions(model.parsed.equations[moved].unit)} or not (gain > 0).all():
+        return None
+    tau = scale(model.inputs[driven_inputs(model)[0]].unit) / gain
+    return float(tau[0]) if np.array_equal(tau, np.full_like(tau, tau[0])) else tau
+
+
+def drive_parameter(model: Model) -> str | None:
+    """Name of the parameter that says how fast a drive moves the state: a time to which the gain of drives is inversely proportional."""
+    if not driven_inputs(model):
+        return None
+    still = _unconnected(model)
+    before = slopes(still).drive
+    for name, part in model.parameters.items():
+        if name not in model.parsed.mentioned() or dimensions(part.unit) != dimensions("second"):
+            continue
+        doubled = part.model_dump() | {"value": (2 * np.asarray(part.value)).tolist()}
+        parameters = {key: doubled if key == name else one.model_dump() for key, one in model.parameters.items()}
+        trained = {key: 2 * value for key, value in model.own_parameters().items() if key == name}
+        after = slopes(still.with_arrays(trained, parameters=parameters)).drive
+        if before.any() and np.allclose(2 * after, before, rtol=SAME, atol=0):
+            return name
+    return None
+
+
+class Slopes(NamedTuple):
+    """Derivatives of the flow at rest by a unit's own state and by what drives it, each (variable x unit,), variables one after the other.
+
+    What projections bring is held fixed in the former.
+    """
+
+    leak: Float[ndarray, " state"]
+    drive: Float[ndarray, " state"]
+
+
+def slopes(model: Model) -> Slopes:
+    """Measure the slopes of a model at rest."""
+    from cortex_sim.simulation.torch import own_slopes
+
+    return Slopes(*own_slopes(model, model.arrays(), beginning(model, 1)[0], driven_inputs(model)))
+
+
+def _unconnected(model: Model) -> Model:
+    """The model with weights of 0, which take no time to build."""
+    shapes = {name: (model.size(part.rows), model.size(part.columns)) for name, part in model.projections.items()}
+    return model.with_arrays({name: np.zeros(shape) for name, shape in shapes.items()})
