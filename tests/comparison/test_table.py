@@ -5,7 +5,8 @@ import pytest
 
 from cortex_sim.comparison._measures import MEASURES, MIXING, table
 from cortex_sim.errors import NotFound
-from cortex_sim.report.figures._matrices import annotated, scatters
+from cortex_sim.report.figures._matrices import annotated
+from cortex_sim.report.figures._scatters import grouped_scatters
 from cortex_sim.statistics._score import PERMUTATION
 
 DT = 0.01
@@ -62,7 +63,7 @@ def test_a_table_shows_every_finite_number_and_scatters_every_group() -> None:
     figure = annotated(values, ["a", "b"], ["x", "y"], label="τ")
     assert sorted(text.get_text() for text in figure.axes[0].texts) == ["0.50", "1.00", "−0.25"]
     points = {"measure": {"one": (np.arange(3.0), np.arange(3.0)), "other": (np.arange(2.0), np.arange(2.0))}}
-    drawn = scatters(points, ylabel="truth")
+    drawn = grouped_scatters(points, ylabel="truth")
     assert len([line for line in drawn.axes[0].lines if line.get_marker() == "o"]) == 2 and drawn.axes[0].get_ylabel() == "truth"
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cortex_sim.report._report import Animation, Report
-from cortex_sim.report.figures._reaching import in_motion, pushed, side_by_side
+from cortex_sim.report.figures._movements import in_motion, pushed, side_by_side
 from cortex_sim.tasks.body._body import Movement
 from cortex_sim.tasks.body._moving import Moving
 from cortex_sim.tasks.body._muscles import MUSCLE_NAMES

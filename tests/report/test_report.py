@@ -19,7 +19,7 @@ from cortex_sim.cards._model import Model, read_card
 from cortex_sim.errors import FileProblem
 from cortex_sim.report import _page as page
 from cortex_sim.report._report import Claim, Picture, Report
-from cortex_sim.report.figures._figures import save_svg
+from cortex_sim.report.figures._style import save_svg
 from cortex_sim.statistics._score import Score
 from cortex_sim.trials._trials import Trials
 
@@ -174,7 +174,7 @@ def full(*_: object, **__: object) -> None:
 @pytest.mark.parametrize(
     "place",
     [
-        "cortex_sim.report.figures._figures.save_svg", "cortex_sim.report._report.Trials.save", "cortex_sim.cards._model.save_arrays",
+        "cortex_sim.report.figures._style.save_svg", "cortex_sim.report._report.Trials.save", "cortex_sim.cards._model.save_arrays",
         "cortex_sim.cards._model.write_text", "cortex_sim.report._report._write_json", "cortex_sim.report._page.render",
         "xarray.Dataset.to_netcdf", "pathlib.Path.rename",
     ],

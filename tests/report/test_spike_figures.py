@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from cortex_sim.analysis._spike_statistics import SpikeStatistics, spike_statistics
 from cortex_sim.report.figures import _spikes as draw
-from cortex_sim.report.figures._figures import COLOURS, GREY, TEACHER, save_svg
+from cortex_sim.report.figures._spectra import power_spectrum
+from cortex_sim.report.figures._style import COLOURS, GREY, TEACHER, save_svg
 from cortex_sim.trials._trials import Trials
 
 SIZES = {"IT": 40, "PT": 12, "PV": 5}
@@ -118,7 +119,7 @@ def test_distributions_of_a_system_that_has_none_are_drawn(trials: Trials) -> No
 
 def test_spectra_are_drawn_in_hz_with_the_level_of_independent_units() -> None:
     frequency = np.arange(1.0, 200.0)
-    (ax,) = labelled(draw.power_spectrum({"PT": (frequency, 2 / frequency), "recording": (frequency, 0.1 + 0 * frequency)}, flat={"PT": 0.25}))
+    (ax,) = labelled(power_spectrum({"PT": (frequency, 2 / frequency), "recording": (frequency, 0.1 + 0 * frequency)}, flat={"PT": 0.25}))
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("frequency (Hz)", "power of the mean rate (Hz²/Hz)")
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
     np.testing.assert_array_equal(ax.lines[0].get_data(), (frequency, 2 / frequency))

@@ -1,19 +1,22 @@
-"""Tables as pictures: a number in every cell, a colour for its size; and many small scatters."""
+"""Tables of numbers in colour."""
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib
 import numpy as np
 from jaxtyping import Float
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy import ndarray
 
-from cortex_sim.report.figures._figures import GREY, STYLE, WIDTH, colours
+from cortex_sim.report.figures._style import COLOURS, TEACHER, WIDTH, figure
+from cortex_sim.statistics import Difference
 
 FEW = 8  # columns, whose names have room beside each other
+
 DARK = 0.6  # of the colour scale, from where on numbers are written in white
 
 
+@figure
 def annotated(
     values: Float[ndarray, "row column"], rows: Sequence[str], columns: Sequence[str], *, label: str, low: float = -1.0, high: float = 1.0
 ) -> Figure:
@@ -27,46 +30,116 @@ def annotated(
         low: end of the colour scale.
         high: end of the colour scale.
     """
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 0.32 * len(rows) + 1.5))
-        ax = figure.subplots()
-        image = ax.imshow(np.ma.masked_invalid(values), cmap="RdBu_r" if low < 0 else "Blues", vmin=low, vmax=high, aspect="auto")
-        for row, column in np.argwhere(np.isfinite(values)):
-            strong = abs(values[row, column] - (low + high) / 2) > DARK * (high - low) / 2
-            dark = strong if low < 0 else values[row, column] > low + DARK * (high - low)
-            text = f"{values[row, column]:.2f}".replace("-", "−")
-            ax.text(column, row, text, ha="center", va="center", fontsize=8, color="white" if dark else "black")
-        ax.set_xticks(range(len(columns)), columns, rotation=20 if len(columns) <= FEW else 50, ha="right")
-        ax.set_yticks(range(len(rows)), rows)
-        ax.spines[:].set_visible(False)
-        ax.tick_params(length=0)
-        figure.colorbar(image, ax=ax, label=label, shrink=0.9)
+    figure = Figure(figsize=(WIDTH, 0.32 * len(rows) + 1.5))
+    ax = figure.subplots()
+    image = ax.imshow(np.ma.masked_invalid(values), cmap="RdBu_r" if low < 0 else "Blues", vmin=low, vmax=high, aspect="auto")
+    for row, column in np.argwhere(np.isfinite(values)):
+        strong = abs(values[row, column] - (low + high) / 2) > DARK * (high - low) / 2
+        dark = strong if low < 0 else values[row, column] > low + DARK * (high - low)
+        text = f"{values[row, column]:.2f}".replace("-", "−")
+        ax.text(column, row, text, ha="center", va="center", fontsize=8, color="white" if dark else "black")
+    ax.set_xticks(range(len(columns)), columns, rotation=20 if len(columns) <= FEW else 50, ha="right")
+    ax.set_yticks(range(len(rows)), rows)
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
+    figure.colorbar(image, ax=ax, label=label, shrink=0.9)
     return figure
 
 
-def scatters(
-    panels: Mapping[str, Mapping[str, tuple[Float[ndarray, " point"], Float[ndarray, " point"]]]], *, ylabel: str, columns: int = 4
+@figure
+def confusion(tables: Mapping[str, Float[ndarray, "true taken"]], names: Sequence[str]) -> Figure:
+    """Draw one table a decoder: the share of the trials of each condition (rows) that was taken for each condition (columns)."""
+    figure = Figure(figsize=(WIDTH, WIDTH / max(2, len(tables)) + 0.4))
+    row = figure.subplots(1, len(tables), squeeze=False)[0]
+    for number, (ax, (title, table)) in enumerate(zip(row, tables.items(), strict=True)):
+        image = ax.imshow(table, cmap="Blues", vmin=0, vmax=1)
+        for true, taken in np.argwhere(table > 0):
+            ax.text(
+                taken, true, f"{100 * table[true, taken]:.0f}", ha="center", va="center", fontsize=8,
+                color="white" if table[true, taken] > 0.6 else "black",
+            )  # fmt: skip
+        ax.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=8)
+        ax.set_yticks(range(len(names)), names if number == 0 else [""] * len(names), fontsize=8)
+        ax.set(title=title, xlabel="taken for")
+    row[0].set_ylabel("condition")
+    figure.colorbar(image, ax=list(row), label="share of the trials (numbers: %)", shrink=0.8)
+    return figure
+
+
+@figure
+def region_tables(
+    correlations: Mapping[str, Float[ndarray, "target source"]],
+    shares: Mapping[str, tuple[Float[ndarray, " target"], Float[ndarray, " target"]]],
+    regions: Sequence[str],
 ) -> Figure:
-    """Draw one small scatter a quantity, a colour a group.
+    """Draw for each setting a table of correlations of currents, sources in columns, above bars of the share of current power from other regions.
 
     Args:
-        panels: quantity on the x axis, to the name of a group, to x and y of its points.
-        ylabel: what y is, with its unit.
-        columns: panels beside each other.
+        correlations: of true and inferred currents, by setting.
+        shares: true and inferred, by setting.
+        regions: their names.
     """
-    with matplotlib.rc_context(STYLE):
-        rows = -(-len(panels) // columns)
-        figure = Figure(figsize=(WIDTH, 2.3 * rows + 0.5))
-        axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
-        ink = colours(list(dict.fromkeys(name for groups in panels.values() for name in groups)))
-        for ax in axes.flat[len(panels) :]:
-            ax.set_axis_off()
-        for ax, (label, groups) in zip(axes.flat, panels.items(), strict=False):
-            for name, (x, y) in groups.items():
-                ax.plot(x, y, "o", ms=3, alpha=0.7, color=ink[name], label=name, mew=0)
-            ax.axhline(0, color=GREY, lw=0.5, ls=":")
-            ax.set_xlabel(label, fontsize=8)
-        for ax in axes[:, 0]:
-            ax.set_ylabel(ylabel, fontsize=8)
-        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=min(6, len(ink)))
+    figure = Figure(figsize=(WIDTH, 5.2))
+    tables, bars = figure.subplots(2, len(correlations), squeeze=False, height_ratios=(1.3, 1))
+    places = np.arange(len(regions))
+    for table, bar, (name, values) in zip(tables, bars, correlations.items(), strict=True):
+        table.imshow(values, cmap="RdBu_r", vmin=-1, vmax=1, alpha=0.75)
+        for (i, j), value in np.ndenumerate(values):
+            table.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=8)
+        table.set_title(name.replace(", ", ",\n"), fontsize=8.5)
+        table.set_xticks(places, [f"from {one}" for one in regions])
+        table.set_yticks(places, [f"into {one}" for one in regions])
+        table.spines[:].set_visible(False)
+        for shift, colour, label, share in zip((-0.2, 0.2), (TEACHER, COLOURS[1]), ("true", "inferred"), shares[name], strict=True):
+            bar.bar(places + shift, 100 * share, width=0.36, color=colour, label=label)
+            for x, value in zip(places + shift, 100 * share, strict=True):
+                bar.text(x, value + 1, f"{value:.0f}" if value >= 0.5 else "< 0.5", ha="center", fontsize=7)
+        bar.set(xticks=places, xticklabels=[f"into {one}" for one in regions], ylim=(0, 100))
+    bars[0].set_ylabel("current power from\nother regions (%)")
+    figure.legend(*bars[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
+
+
+@figure
+def pair_tables(
+    tests: Mapping[str, Mapping[tuple[str, str], Difference]],
+    names: Sequence[str],
+    distances: Mapping[str, Float[ndarray, "rule network rule network"]],
+    sure: float,
+) -> Figure:
+    """Draw rules against rules: a panel of differences for each measure, red where the row is larger, and a panel for each kind of distance.
+
+    Args:
+        tests: title to the difference of every pair.
+        names: of the rules, in the order of rows and columns; distances are between the first of them.
+        distances: title to distances between networks, (rule, network, rule, network); their means over different networks are drawn.
+        sure: p below which a difference gets a star.
+    """
+    rows = -(-(len(tests) + len(distances)) // 2)
+    figure = Figure(figsize=(WIDTH, rows * (1.3 + 0.28 * len(names))))
+    row = figure.subplots(rows, 2, squeeze=False).ravel()
+    for ax, (title, each) in zip(row, tests.items(), strict=False):
+        table, texts = np.zeros((len(names), len(names))), np.full((len(names), len(names)), "", dtype=object)
+        for (a, b), test in each.items():
+            i, j = names.index(a), names.index(b)
+            table[i, j], table[j, i] = test.median, -test.median
+            star = "*" if test.p < sure else ""
+            texts[i, j], texts[j, i] = f"{test.median:+.2f}{star}", f"{-test.median:+.2f}{star}"
+        reach = max(float(np.abs(table).max()), np.finfo(float).tiny)
+        ax.imshow(table, aspect="auto", cmap="RdBu_r", vmin=-reach, vmax=reach, alpha=0.75)
+        _table(ax, title, names, texts)
+    for ax, (title, distance) in zip(row[len(tests) :], distances.items(), strict=False):
+        different = ~np.eye(distance.shape[1], dtype=bool)
+        table = np.array([[block[:, other][different].mean() for other in range(len(distance))] for block in distance])
+        ax.imshow(table, aspect="auto", cmap="Blues", vmin=2 * table.min() - table.max(), vmax=table.max(), alpha=0.75)
+        _table(ax, title, names[: len(table)], np.vectorize("{:.2f}".format)(table))
+    return figure
+
+
+def _table(ax: Axes, title: str, names: Sequence[str], texts: ndarray) -> None:
+    for (i, j), text in np.ndenumerate(texts):
+        ax.text(j, i, text, ha="center", va="center", fontsize=7)
+    ax.set_title(title, fontsize=8.5)
+    ax.set_xticks(range(len(names)), names, rotation=35, ha="right", fontsize=7.5)
+    ax.set_yticks(range(len(names)), names, fontsize=7.5)
+    ax.spines[:].set_visible(False)

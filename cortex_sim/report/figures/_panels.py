@@ -1,4 +1,4 @@
-"""The pictures every comparison of a teacher with students shows: scores, example units, components, rotations, learning."""
+"""Sets of pictures that several protocols show."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +10,10 @@ from cortex_sim.analysis import Rotations, Spectrum, rotations_of
 from cortex_sim.errors import Undetermined
 from cortex_sim.fitting import Fitted
 from cortex_sim.report._report import Picture
-from cortex_sim.report.figures import _figures as figures
+from cortex_sim.report.figures._lines import learning_curves
+from cortex_sim.report.figures._rates import components, example_units, responses
+from cortex_sim.report.figures._scores import score_panels
+from cortex_sim.report.figures._spectra import rotation_planes, spectra
 from cortex_sim.statistics import Score
 from cortex_sim.trials import Trials
 
@@ -47,24 +50,24 @@ def activity_pictures(
     turning = _rotations({"teacher": teacher} | shown, spread, window)
     found = {
         "scores": Picture(
-            figures.score_panels(scores, measures), "How alike each student and its teacher are",
+            score_panels(scores, measures), "How alike each student and its teacher are",
             "Dots: estimate; lines: 95 % jackknife interval over conditions; grey bands: 95 % of the surrogates, conditions permuted; dashed: "
             "value of two identical systems. An arrow marks a score below the axis, with its value.",
         ),
         "units": Picture(
-            figures.example_units(teacher.rate, rates, teacher.time, units, list(conditions), ylabel=f"rate ({unit})", event=event),
+            example_units(teacher.rate, rates, teacher.time, units, list(conditions), ylabel=f"rate ({unit})", event=event),
             "Rates of example units in held-out conditions",
             f"{len(units)} of the more active half of the units; none of these conditions was trained on. Dotted: {event}.",
         ),
         "components": Picture(
-            figures.components(teacher.rate, rates, unit=unit), "State space",
+            components(teacher.rate, rates, unit=unit), "State space",
             "Every held-out condition on the first two principal components of the teacher; the same axes for all. Dots mark the start.",
         ),
     }  # fmt: skip
     if turning:
         caption = f"The plane with the fastest rotation, {window[0] * 1e3:g} to {window[1] * 1e3:g} ms from {event}. R²(M_skew): share of the flow "
         caption += "that is rotation; R²(M): share that any linear flow explains. Never read the first without the second."
-        found["rotations"] = Picture(figures.rotation_planes(turning), "Rotations (jPCA)", caption)
+        found["rotations"] = Picture(rotation_planes(turning), "Rotations (jPCA)", caption)
     return found
 
 
@@ -89,12 +92,12 @@ def mechanism_pictures(
     others = {name: flows[name] for name in shown}
     return {
         "responses": Picture(
-            figures.responses(wanted, shown, time, spans, ylabel="r.m.s. over units (Hz)"), "Response to perturbations nobody was trained on",
+            responses(wanted, shown, time, spans, ylabel="r.m.s. over units (Hz)"), "Response to perturbations nobody was trained on",
             "Left of each pair: size of the difference from the unperturbed run; right: size of the student's error in it, where the dashed line "
             "is the error of predicting no response at all. Shaded: when the perturbation acts.",
         ),
         "spectra": Picture(
-            figures.spectra(flows["teacher"], others), "Modes of the flow at rest",
+            spectra(flows["teacher"], others), "Modes of the flow at rest",
             "Eigenvalues of the flow linearised at the state each system settles to; rings: teacher. Right of the dotted line modes grow; the "
             "fastest twentieth of the decaying ones lies left of the axis, and a mode that alternates from step to step above it.",
         ),
@@ -107,7 +110,7 @@ def learning_pictures(fitted: Mapping[str, Fitted]) -> dict[str, Picture]:
     if not any(train for train, _ in curves.values()):
         return {}
     caption = "Loss of the free-running rates, relative to the variance of each unit; dashed: conditions trained on, solid: validation conditions."
-    return {"learning": Picture(figures.learning_curves(curves), "Learning curves", caption)}
+    return {"learning": Picture(learning_curves(curves), "Learning curves", caption)}
 
 
 def _rotations(systems: Mapping[str, Trials], spread: Float[ndarray, " unit"], window: tuple[float, float]) -> dict[str, Rotations]:

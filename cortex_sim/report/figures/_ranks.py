@@ -1,4 +1,4 @@
-"""Figures of how measures of activity rank students, beside how truths about their mechanism do."""
+"""Pictures of how measures rank students."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,11 +6,13 @@ import numpy as np
 
 from cortex_sim.comparison import CURRENTS, EXPLORED, FIXED, FLOW, MODES, POINTS, PUSHES, WORST, Reading
 from cortex_sim.report._report import Picture
-from cortex_sim.report.figures._courses import Line, over_settings
-from cortex_sim.report.figures._matrices import annotated, scatters
+from cortex_sim.report.figures._lines import Line, over_settings
+from cortex_sim.report.figures._matrices import annotated
+from cortex_sim.report.figures._scatters import grouped_scatters
 from cortex_sim.statistics import Score
 
 SLOW, MORE, TAU = "decay, network − circuit (1/s)", "stable fixed points, network − circuit", "Kendall's τ"
+
 CAPTIONS = {
     PUSHES: "Mean τ over networks of each kind, all units seen. 1: as the responses to unseen pushes rank them; 0: at chance.",
     MODES: "The same with the distance of the slowest modes about rest as the truth.",
@@ -63,7 +65,7 @@ def rank_pictures(found: Sequence[Reading], ranked: Mapping[tuple[str, str], Seq
             f"Explained share of the change of rates, at least {WORST:g}; 0: no response at all is predicted as well.",
         ),
         "scatters": Picture(
-            scatters(points, ylabel="responses explained"), "Every student",
+            grouped_scatters(points, ylabel="responses explained"), "Every student",
             "All units seen. Abscissa: the measure, oriented so that right is more alike.",
         ),
     }  # fmt: skip

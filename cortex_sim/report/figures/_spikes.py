@@ -1,28 +1,30 @@
-"""Figures of spikes: who fired when, how much, how irregularly, and in which rhythm."""
+"""Rasters, rates of populations and distributions over units."""
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib
 import numpy as np
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy import ndarray
 
 from cortex_sim.analysis import SpikeStatistics
-from cortex_sim.report.figures._figures import COLOURS, GREY, STYLE, TEACHER, WIDTH
+from cortex_sim.report.figures._style import COLOURS, GREY, TEACHER, WIDTH, figure, inked
 from cortex_sim.runtime import stream
 from cortex_sim.trials import Trials
 
 EACH, SPIKES = 25, 6000  # most units of a population, and most spikes, in a raster
+
 PANELS = {
     "rate": "rate (Hz)", "cv2": "CV2 of intervals (1)", "fano": "Fano factor of counts (1)", "correlation": "correlation of counts (1)",
 }  # fmt: skip
+
 POISSON = {"cv2": 1.0, "fano": 1.0, "correlation": 0.0}
+
 OUTER = 1.0  # percent of the values at either end that the axis of a distribution leaves out
 
 
+@figure
 def raster(trials: Trials, *, trial: int = 0, each: int = EACH, spikes: int = SPIKES, seed: int = 0) -> Figure:
     """Draw the spikes of one trial: a row a unit, as many units of every population as of any other, coloured by population.
 
@@ -35,26 +37,26 @@ def raster(trials: Trials, *, trial: int = 0, each: int = EACH, spikes: int = SP
     """
     one = trials.select([trial])
     groups = _drawn(one, each, spikes, seed)
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, float(np.clip(0.03 * sum(map(len, groups.values())) + 0.9, 2.2, 5.5))))
-        ax = figure.subplots()
-        row, ticks = 0, []
-        for (_, units), colour in zip(groups.items(), _cycled(len(groups)), strict=True):
-            when, unit, _ = one.units(units).spikes
-            ax.plot(when * 1e3, row + unit, "|", color=colour, ms=2.6, mew=0.8, rasterized=True)
-            ticks.append(row + (len(units) - 1) / 2)
-            row += len(units)
-            ax.axhline(row - 0.5, color="#e3e7ec", lw=0.5, zorder=0)
-        ax.set(xlim=(one.time[0] * 1e3, one.stop[0] * 1e3), ylim=(row - 0.5, -0.5), xlabel="time (ms)")
-        ax.set_yticks(ticks, [name or "units" for name in groups])
-        ax.tick_params(axis="y", length=0)
-        for label, colour in zip(ax.get_yticklabels(), _cycled(len(groups)), strict=True):
-            label.set_color(colour)
-        counts = {len(units) for units in groups.values()}
-        ax.set_ylabel(f"population ({f'{min(counts)} to ' if len(counts) > 1 else ''}{max(counts)} units each)")
+    figure = Figure(figsize=(WIDTH, float(np.clip(0.03 * sum(map(len, groups.values())) + 0.9, 2.2, 5.5))))
+    ax = figure.subplots()
+    row, ticks = 0, []
+    for (_, units), colour in zip(groups.items(), _cycled(len(groups)), strict=True):
+        when, unit, _ = one.units(units).spikes
+        ax.plot(when * 1e3, row + unit, "|", color=colour, ms=2.6, mew=0.8, rasterized=True)
+        ticks.append(row + (len(units) - 1) / 2)
+        row += len(units)
+        ax.axhline(row - 0.5, color="#e3e7ec", lw=0.5, zorder=0)
+    ax.set(xlim=(one.time[0] * 1e3, one.stop[0] * 1e3), ylim=(row - 0.5, -0.5), xlabel="time (ms)")
+    ax.set_yticks(ticks, [name or "units" for name in groups])
+    ax.tick_params(axis="y", length=0)
+    for label, colour in zip(ax.get_yticklabels(), _cycled(len(groups)), strict=True):
+        label.set_color(colour)
+    counts = {len(units) for units in groups.values()}
+    ax.set_ylabel(f"population ({f'{min(counts)} to ' if len(counts) > 1 else ''}{max(counts)} units each)")
     return figure
 
 
+@figure
 def rate_bars(
     found: Mapping[str, float], *, reference: Mapping[str, float] | None = None, tolerance: float = 0.0, spread: float = 0.0,
     source: str = "reference",
@@ -69,29 +71,29 @@ def rate_bars(
         source: of the reference, for the legend.
     """
     names, reference = list(found), reference or {}
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 2.8))
-        ax = figure.subplots()
-        ax.bar(range(len(names)), [found[name] for name in names], width=0.62, color=_cycled(len(names)), label="_")
-        for place, name in enumerate(names):
-            top = found[name]
-            if name in reference:
-                wanted, half = reference[name], max(tolerance * reference[name], spread)
-                top = max(top, wanted + half)
-                ax.add_patch(Rectangle((place - 0.42, wanted - half), 0.84, 2 * half, facecolor=TEACHER, alpha=0.16, lw=0, zorder=3))
-                ax.plot([place - 0.42, place + 0.42], [wanted, wanted], color=TEACHER, lw=1.2, zorder=4)
-            ax.annotate(f"{found[name]:.2g}", (place, top), (0, 2), textcoords="offset points", ha="center", fontsize=7, color=TEACHER)
-        if reference:
-            least = f", at least {spread:g} Hz" if spread else ""
-            band = f"; shaded: ± {tolerance:.0%}{least}" if tolerance or spread else ""
-            ax.plot([], [], color=TEACHER, lw=1.2, label=source + band)
-            figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center")
-        ax.set_xticks(range(len(names)), [name or "units" for name in names], rotation=0 if len(names) < 17 else 45)
-        ax.set(ylabel="mean rate (Hz)", xlabel="population", xlim=(-0.6, len(names) - 0.4))
-        ax.margins(y=0.12)
+    figure = Figure(figsize=(WIDTH, 2.8))
+    ax = figure.subplots()
+    ax.bar(range(len(names)), [found[name] for name in names], width=0.62, color=_cycled(len(names)), label="_")
+    for place, name in enumerate(names):
+        top = found[name]
+        if name in reference:
+            wanted, half = reference[name], max(tolerance * reference[name], spread)
+            top = max(top, wanted + half)
+            ax.add_patch(Rectangle((place - 0.42, wanted - half), 0.84, 2 * half, facecolor=TEACHER, alpha=0.16, lw=0, zorder=3))
+            ax.plot([place - 0.42, place + 0.42], [wanted, wanted], color=TEACHER, lw=1.2, zorder=4)
+        ax.annotate(f"{found[name]:.2g}", (place, top), (0, 2), textcoords="offset points", ha="center", fontsize=7, color=TEACHER)
+    if reference:
+        least = f", at least {spread:g} Hz" if spread else ""
+        band = f"; shaded: ± {tolerance:.0%}{least}" if tolerance or spread else ""
+        ax.plot([], [], color=TEACHER, lw=1.2, label=source + band)
+        figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center")
+    ax.set_xticks(range(len(names)), [name or "units" for name in names], rotation=0 if len(names) < 17 else 45)
+    ax.set(ylabel="mean rate (Hz)", xlabel="population", xlim=(-0.6, len(names) - 0.4))
+    ax.margins(y=0.12)
     return figure
 
 
+@figure
 def distributions(systems: Mapping[str, SpikeStatistics], measures: Sequence[str] = tuple(PANELS)) -> Figure:
     """Draw, for each statistic, which share of the units (or of pairs of them) lies below a value, one line a system; dots mark medians.
 
@@ -99,45 +101,19 @@ def distributions(systems: Mapping[str, SpikeStatistics], measures: Sequence[str
         systems: statistics by name; one that is called a surrogate is grey.
         measures: that get a panel: ``"rate"``, ``"cv2"``, ``"fano"``, ``"correlation"``.
     """
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 3.0))
-        row = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
-        ink = _inked(systems)
-        for ax, measure in zip(row, measures, strict=True):
-            shown = {name: _values(found, measure) for name, found in systems.items()}
-            for name, values in shown.items():
-                _cumulative(ax, values, ink[name], name)
-            if measure in POISSON:
-                ax.axvline(POISSON[measure], color=GREY, lw=0.6, ls=":", zorder=0)
-            _limit(ax, measure, [values for values in shown.values() if values.size])
-            ax.set_xlabel(PANELS[measure])
-        row[0].set(ylabel="share of units or pairs below", ylim=(0, 1.02))
-        figure.legend(*row[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(systems))
-    return figure
-
-
-def power_spectrum(
-    spectra: Mapping[str, tuple[Float[ndarray, " frequency"], Float[ndarray, " frequency"]]], *, flat: Mapping[str, float] | None = None
-) -> Figure:
-    """Draw power spectra of population rates on logarithmic axes.
-
-    Args:
-        spectra: frequencies in Hz, and densities in Hz²/Hz, by name.
-        flat: density of independent Poisson units of the same rates, 2 r/N; dashed, in the colour of its name.
-    """
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(0.62 * WIDTH, 3.2))
-        ax = figure.subplots()
-        ink = _inked(spectra)
-        for name, (frequency, density) in spectra.items():
-            ax.loglog(frequency, density, color=ink[name], lw=1.3, label=name)
-        for name, level in (flat or {}).items():
-            ax.axhline(level, color=ink[name], lw=0.8, ls="--")
-        if flat:
-            ax.plot([], [], color=GREY, lw=0.8, ls="--", label="independent Poisson units")
-        ax.xaxis.set_major_formatter("{x:g}")
-        ax.set(xlabel="frequency (Hz)", ylabel="power of the mean rate (Hz²/Hz)")
-        figure.legend(*ax.get_legend_handles_labels(), loc="outside right upper")
+    figure = Figure(figsize=(WIDTH, 3.0))
+    row = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
+    ink = inked(systems)
+    for ax, measure in zip(row, measures, strict=True):
+        shown = {name: _values(found, measure) for name, found in systems.items()}
+        for name, values in shown.items():
+            _cumulative(ax, values, ink[name], name)
+        if measure in POISSON:
+            ax.axvline(POISSON[measure], color=GREY, lw=0.6, ls=":", zorder=0)
+        _limit(ax, measure, [values for values in shown.values() if values.size])
+        ax.set_xlabel(PANELS[measure])
+    row[0].set(ylabel="share of units or pairs below", ylim=(0, 1.02))
+    figure.legend(*row[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(systems))
     return figure
 
 
@@ -155,12 +131,6 @@ def _drawn(one: Trials, each: int, spikes: int, seed: int) -> dict[str, ndarray]
 
 def _cycled(count: int) -> list[str]:
     return [COLOURS[place % len(COLOURS)] for place in range(count)]
-
-
-def _inked(systems: Mapping[str, object]) -> dict[str, str]:
-    """A recording is black, a surrogate grey, the rest have colours."""
-    free = iter(COLOURS * 3)
-    return {name: TEACHER if "record" in name and "surrogate" not in name else GREY if "surrogate" in name else next(free) for name in systems}
 
 
 def _values(found: SpikeStatistics, measure: str) -> ndarray:

@@ -1,0 +1,54 @@
+"""Scores with their nulls and intervals."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cortex_sim.report.figures._style import COLOURS, TEACHER, WIDTH, colours, figure
+from cortex_sim.statistics import Score
+
+
+@figure
+def score_panels(scores: Sequence[Score], measures: Sequence[str], *, floor: float = -1.0) -> Figure:
+    """Draw one panel a measure: each student's estimate with its interval, the null as a grey band, the value of identical systems dashed."""
+    names = list(dict.fromkeys(score.student for score in scores))
+    figure = Figure(figsize=(WIDTH, 0.32 * len(names) + 1.1))
+    row = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
+    ink = colours(names)
+    for ax, measure in zip(row, measures, strict=True):
+        for place, name in enumerate(names):
+            for score in (s for s in scores if s.measure == measure and s.student == name):
+                _score(ax, score, place, ink[name], floor)
+        for value in {score.identical for score in scores if score.measure == measure}:
+            ax.axvline(value, color=TEACHER, lw=0.6, ls="--")
+        ax.set_title(measure, fontsize=8.5)
+        ax.margins(y=0.12)
+    row[0].set_yticks(range(len(names)), names)
+    row[0].invert_yaxis()
+    return figure
+
+
+def _score(ax: Axes, score: Score, place: int, colour: str, floor: float) -> None:
+    shown = max(score.estimate, floor) if score.better == "higher" else score.estimate
+    if score.null is not None and len(score.null) > 1:
+        low, high = np.percentile(score.null, [2.5, 97.5])
+        if high > floor or score.better != "higher":
+            ax.plot([max(low, floor) if score.better == "higher" else low, high], [place, place], color="#d5dbe3", lw=7, solid_capstyle="butt")
+    if score.interval and score.estimate >= floor:
+        ax.plot([max(score.interval[0], floor), score.interval[1]], [place, place], color=colour, lw=1.4)
+    ax.plot(shown, place, "<" if shown > score.estimate else "o", color=colour, ms=5)
+    if shown > score.estimate:
+        ax.annotate(f"{score.estimate:.1f}", (shown, place), (6, 4), textcoords="offset points", fontsize=7, color=colour)
+
+
+@figure
+def importance(shares: Mapping[str, float]) -> Figure:
+    """Draw the share of the scores' variance that each parameter explains."""
+    figure = Figure(figsize=(WIDTH, 0.3 * len(shares) + 0.9))
+    ax = figure.subplots()
+    ax.barh(list(shares), list(shares.values()), color=COLOURS[0], height=0.6)
+    ax.invert_yaxis()
+    ax.set(xlabel="share of the variance of scores")
+    return figure
