@@ -79,3 +79,11 @@ def test_the_front_door_opens_in_a_moment_and_completes_names() -> None:
     assert {"load", "read", "simulate", "fit", "compare", "Model", "Task", "Trials", "tasks", "perturb", "measures", "figures"} <= set(names)
     assert not {"numpy", "torch", "brian2", "matplotlib", "xarray", "pydantic"} & set(modules)
     assert names == cortex_sim.__all__
+
+
+def test_the_drawing_of_the_rooms_has_eleven_boxes_on_declared_floors(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, str(ROOT / "docs" / "architecture.py"), str(tmp_path)], check=True)
+    drawn, page = ((tmp_path / f"architecture.{suffix}").read_text(encoding="utf-8") for suffix in ("svg", "md"))
+    assert drawn.count("<rect") == 11 and all(f">{room}</text>" in drawn and f"`{room}/`" in page for room in ROOMS)
+    committed = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert [line.split("|")[1:4] for line in committed.splitlines()] == [line.split("|")[1:4] for line in page.splitlines()]
