@@ -62,7 +62,6 @@ def vectorised(model: Model) -> Model:
                                                    model.parameters[name].over})  # fmt: skip
 
 
-
 WAYS: dict[str, Callable[[Model], Model]] = {
     "other names": lambda model: renamed(model, 17), "vectors": vectorised, "both": lambda model: renamed(vectorised(model), 5),
 }  # fmt: skip

@@ -5,12 +5,13 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from pydantic import Field, PlainValidator
+from pydantic import BaseModel, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
 from cortex_sim.cards._checked import Checked
 from cortex_sim.cards._units import scale
 
+WORDS = {"name", "title", "paper", "notes", "meaning", "source"}  # fields that tell a reader something, and no backend
 Axis = Literal["units", "observed", "channels", "history"]
 
 
@@ -25,6 +26,19 @@ def _numbers(value: Any) -> float | list[Any]:
 
 
 Numbers = Annotated[float | list[Any], PlainValidator(_numbers)]
+
+
+def content(part: Any) -> Any:
+    """Give all of a card that decides what it does, as lists and mappings for a key; the order of its parts counts, since draws follow it.
+
+    Args:
+        part: of a card, or what it holds; meanings and sources are left out.
+    """
+    if isinstance(part, BaseModel):
+        return {name: content(getattr(part, name)) for name in type(part).model_fields if name not in WORDS}
+    if isinstance(part, dict):
+        return [[name, content(item)] for name, item in part.items()]
+    return [content(item) for item in part] if isinstance(part, (list, tuple)) else part
 
 
 class Parameter(Checked):

@@ -12,7 +12,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from cortex_sim.cards import weights
 from cortex_sim.cards._checked import Checked
 from cortex_sim.cards._equations import Equations, missing, parsed, refuse_name
-from cortex_sim.cards._fields import Axis, Encoder, Input, Parameter, Projection, Readout
+from cortex_sim.cards._fields import Axis, Encoder, Input, Parameter, Projection, Readout, content
 from cortex_sim.cards._shown import shown
 from cortex_sim.cards._units import dimensions, scale
 from cortex_sim.errors import CardError, FileProblem, suggestion
@@ -181,11 +181,11 @@ class Model(Checked):
     def own_parameters(self) -> dict[str, ndarray]:
         """Parameters that the equations declare for every unit, in SI: the trained ones if there are any."""
         spread = {name: self.parameters[name].spread(self.units) for name in self.parsed.parameters if name not in self._arrays}
-        return spread | {name: self._arrays[name] for name in self.parsed.parameters if name in self._arrays}
+        return spread | {name: self._arrays[name].copy() for name in self.parsed.parameters if name in self._arrays}
 
     def arrays(self) -> dict[str, ndarray]:
-        """Every weight matrix and per-unit parameter, in SI: the trained one if there is one, else what the card's rule builds."""
-        built = dict(self._arrays)
+        """Every weight matrix and per-unit parameter, in SI: the trained one if there is one, else what the card's rule builds; copies."""
+        built = {name: array.copy() for name, array in self._arrays.items()}
         for number, (name, projection) in enumerate(self.projections.items()):
             if name not in built:
                 made = self._built(projection, number)
@@ -226,13 +226,14 @@ class Model(Checked):
                 raise CardError(f"weights {name!r} belong to no projection or parameter. {suggestion(name, expected)}")
             if array.shape != expected[name]:
                 raise CardError(f"weights {name!r} have shape {array.shape}; the card asks for {expected[name]}.")
-        changed._arrays.update({name: np.asarray(array, dtype=float) for name, array in merged.items()})
-        return changed
+        kept = changed if merged or not changed.weights else changed.model_copy(update={"weights": None})  # a file that no longer fits
+        kept._arrays = {name: np.array(array, dtype=float) for name, array in merged.items()}
+        return kept
 
     @property
     def key(self) -> str:
         """Hash of everything that decides what the model does."""
-        return content_key(self.model_dump(exclude={"name", "notes", "weights"}), self._arrays)
+        return content_key("model", content(self.model_copy(update={"weights": None})), self._arrays)
 
     def _repr_html_(self) -> str:
         sizes: dict[str, object] = {"units": self.units, "observed": self.observed or self.units, "channels": self.channels}
@@ -249,11 +250,10 @@ class Model(Checked):
         import tomli_w
 
         path = Path(path)
-        named = self.weights
+        card = self.model_dump(exclude_defaults=True, exclude={"name", "weights"})
         if self._arrays:
-            named = f"{path.stem}.safetensors"
-            save_arrays(path.with_name(named), self._arrays)
-        card = self.model_dump(exclude_defaults=True, exclude={"name"}) | ({"weights": named} if named else {})
+            card["weights"] = f"{path.stem}.safetensors"
+            save_arrays(path.with_name(card["weights"]), self._arrays)
         write_text(path, tomli_w.dumps(card, multiline_strings=True))
 
 

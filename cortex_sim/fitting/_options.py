@@ -1,6 +1,6 @@
 """What a network is to learn, how it is taught, and how that went: the same for every learning rule."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
@@ -8,6 +8,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.errors import OptionError, suggestion
+from cortex_sim.runtime import content_key
 from cortex_sim.tasks import Task
 
 Loss = Literal["squared", "binary cross-entropy", "cross-entropy"]
@@ -80,6 +81,11 @@ class Options:
         if not 0 <= self.validation < 1:
             raise OptionError(f"validation {self.validation!r} should be 0 or more and below 1.")
 
+    @property
+    def key(self) -> str:
+        """Hash of every option."""
+        return content_key("options", asdict(self))
+
 
 CUSTOMARY = Options()
 
@@ -99,6 +105,11 @@ class TrainingData:
     rates: Float[ndarray, "trial time observed"]
     scale: Float[ndarray, " observed"]
     seed: int = 0
+
+    @property
+    def key(self) -> str:
+        """Hash of all that is learned from it."""
+        return content_key("training data", self.task.key, self.rates, self.scale, self.seed)
 
     @property
     def weights(self) -> Float[ndarray, "trial time 1"]:

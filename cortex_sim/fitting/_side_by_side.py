@@ -1,13 +1,11 @@
 """Students are independent: train them side by side, resuming each from its own checkpoint."""
 
-import hashlib
 import json
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -15,9 +13,8 @@ from threadpoolctl import threadpool_limits
 from cortex_sim.cards import Model
 from cortex_sim.fitting._fit import Fitted, train
 from cortex_sim.fitting._options import Options
-from cortex_sim.runtime import cache_folder, content_key, stream, track, write_text
+from cortex_sim.runtime import cache_folder, code_key, content_key, stream, track, write_text
 from cortex_sim.tasks import Task
-from cortex_sim.tasks.body import LOAD_KINDS
 from cortex_sim.trials import Trials, derangement
 
 
@@ -32,6 +29,11 @@ class Job:
     options: Options = field(default_factory=Options)
     rule: str = "bptt"
     how: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Hash of all that decides what the student learns."""
+        return content_key("job", self.model.key, self.trials.key, self.task.key, self.seed, self.options.key, self.rule, dict(self.how), code_key())
 
 
 def with_controls(students: Mapping[str, tuple[Model, Options]], trials: Trials, task: Task, *, shuffled: Options, seed: int) -> dict[str, Job]:
@@ -99,18 +101,7 @@ def _train_alone(job: Job, checkpoint: Path, board: Path) -> Fitted:
 
 
 def _checkpoint(job: Job) -> Path:
-    given = job.task
-    acting = [[d.pattern, d.course] for d in given.drives], [[c.units, c.rate, c.course] for c in given.clamps]
-    loads = [[load.course, *(_or_nothing(getattr(load, kind)) for kind in LOAD_KINDS)] for load in given.loads]
-    task = [given.condition.tolist(), *acting, repr(given.body), loads, _or_nothing(given.feeling)]
-    channels, mask = _or_nothing(given.channels if given.channels is None else given.channels.values), _or_nothing(given.mask)
-    code = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(Path(__file__).parents[1].rglob("*.py"))]
-    key = content_key(job.model.key, job.trials.rate, task, channels, mask, job.seed, asdict(job.options), job.rule, dict(job.how), code)
-    return cache_folder() / "fits" / f"{key[:24]}.pt"
-
-
-def _or_nothing(array: Any) -> Any:
-    return [] if array is None else array
+    return cache_folder() / "fits" / f"{job.key[:24]}.pt"
 
 
 def _watch(boards: Mapping[str, Path], report: Callable[[float, str], None], stop: threading.Event) -> None:

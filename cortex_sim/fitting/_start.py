@@ -9,6 +9,7 @@ from scipy.linalg import solve_triangular
 from scipy.optimize import nnls
 
 from cortex_sim.cards import Model
+from cortex_sim.runtime import stream
 from cortex_sim.simulation import Problem, drive_parameter, drive_time_constant, driven_inputs, flow, recurrent_projections, state_of
 from cortex_sim.tasks import BIN, Task
 from cortex_sim.trials import Trials
@@ -127,7 +128,7 @@ def regress(model: Model, trials: Trials, task: Task) -> Model:
 
 def _adds_to(model: Model, recurrent: str, parameter: str) -> bool:
     """Say whether a parameter moves every unit as recurrent input of the same size does."""
-    rng = np.random.default_rng(0)
+    rng = stream(0, "analysis", "states to measure a flow at")
     state, size = rng.standard_normal((2, PROBES, model.units))
     arrays = {name: np.zeros_like(value) if name == parameter else value for name, value in model.own_parameters().items()}
     held = dict.fromkeys(recurrent_projections(model), 0.0)

@@ -16,9 +16,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.checkpoint import checkpoint as recomputed
 
 from cortex_sim.cards import Model
-from cortex_sim.errors import OptionError
+from cortex_sim.errors import FileProblem, OptionError
 from cortex_sim.fitting._options import Loss, Options, TrainingData, TrainingHistory
-from cortex_sim.runtime import seed_of, stream, whole_file
+from cortex_sim.runtime import code_key, content_key, seed_of, stream, whole_file
 from cortex_sim.simulation import Noise, Problem
 from cortex_sim.simulation.forms import Leaky
 from cortex_sim.simulation.torch import Run, Twin, advance, runs, spans
@@ -54,14 +54,16 @@ def train(
 
     Raises:
         OptionError: a GPU is asked for where there is none.
+        FileProblem: the checkpoint is that of another fit.
     """
     if options.device == "cuda" and not torch.cuda.is_available():
         raise OptionError("device 'cuda': torch sees no GPU here; leave device at 'cpu', or install a build of torch for CUDA on a machine with one.")
     twin = Twin(model, model.arrays(), dtype=torch.float32, device=options.device)
     optimiser = _optimiser(twin, options)
     course, saved = TrainingHistory(twin.arrays()), time.monotonic()
+    key = content_key("fit", model.key, lesson.key, check.key, options.key, seed, code_key()) if checkpoint else ""
     try:
-        if options.epochs and not _resume(checkpoint, twin, optimiser, course):
+        if options.epochs and not _resume(checkpoint, key, twin, optimiser, course):
             course.best = _finite(_loss(twin, check, options))
         while course.epoch < options.epochs and course.stale < options.patience:
             _set_rate(optimiser, options, course.epoch)
@@ -71,7 +73,7 @@ def train(
                 break
             report(course.epoch / options.epochs, f"loss {course.train[-1]:.4f}, validation {course.validation[-1]:.4f}")
             if checkpoint and time.monotonic() - saved > SAVE_EVERY:
-                _save(checkpoint, twin, optimiser, course)
+                _save(checkpoint, key, twin, optimiser, course)
                 saved = time.monotonic()
     except KeyboardInterrupt:
         course.interrupted = True
@@ -277,15 +279,19 @@ def _set_rate(optimiser: torch.optim.Optimizer, options: Options, epoch: int) ->
         group["lr"] = float(options.rate * (FLOOR + (1 - FLOOR) * falling))
 
 
-def _save(path: Path, twin: Twin, optimiser: torch.optim.Optimizer, course: TrainingHistory) -> None:
+def _save(path: Path, key: str, twin: Twin, optimiser: torch.optim.Optimizer, course: TrainingHistory) -> None:
     best = {name: torch.tensor(array) for name, array in course.arrays.items()}
     progress = {"train": course.train, "validation": course.validation, "best": course.best, "stale": course.stale}
     with whole_file(path) as temporary:
-        torch.save({"twin": twin.state_dict(), "optimiser": optimiser.state_dict(), "arrays": best, "progress": progress}, temporary)
+        torch.save({"key": key, "twin": twin.state_dict(), "optimiser": optimiser.state_dict(), "arrays": best, "progress": progress}, temporary)
 
 
-def _resume(path: Path | None, twin: Twin, optimiser: torch.optim.Optimizer, course: TrainingHistory) -> bool:
-    """Go on from a checkpoint and say so; there may be none, or a damaged one."""
+def _resume(path: Path | None, key: str, twin: Twin, optimiser: torch.optim.Optimizer, course: TrainingHistory) -> bool:
+    """Go on from a checkpoint and say so; there may be none, or a damaged one.
+
+    Raises:
+        FileProblem: it is that of another fit.
+    """
     if path is None or not path.exists():
         return False
     try:
@@ -293,6 +299,10 @@ def _resume(path: Path | None, twin: Twin, optimiser: torch.optim.Optimizer, cou
     except (RuntimeError, OSError, EOFError, KeyError, pickle.UnpicklingError):
         print(f"checkpoint {path} is damaged; training starts anew", file=sys.stderr)
         return False
+    if stored.get("key") != key:
+        raise FileProblem(
+            f"{path}: holds another fit: another student, task, trials, options, seed or version of this code. Remove it, or give another checkpoint."
+        )
     twin.load_state_dict(stored["twin"])
     optimiser.load_state_dict(stored["optimiser"])
     course.arrays = {name: tensor.numpy() for name, tensor in stored["arrays"].items()}

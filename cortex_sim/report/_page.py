@@ -3,19 +3,33 @@
 import base64
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from cortex_sim.runtime import content_key
 from cortex_sim.statistics import Score
 
 if TYPE_CHECKING:
     from cortex_sim.report._report import Report
 
 MINUS = re.compile(r"(?<![\w)])-(?=\d)")
+PLUS, SIGN = re.compile(r"\+(?=[\d.])"), re.compile(r"(?<!\w)[-−](?=[\d.])")
 ARROWS = {"higher": "↑", "lower": "↓", "closer": "→"}
+
+
+def file_names(names: Iterable[str]) -> dict[str, str]:
+    """Give each name a file name, without suffix, that no other of them has on any system.
+
+    The signs of numbers are spelt out; names that would still be alike end in a hash of their own.
+    """
+    spelt = {name: PLUS.sub("plus ", SIGN.sub("minus ", name.lower())) for name in names}
+    stems = {name: re.sub(r"\W+", "_", text).strip("_") for name, text in spelt.items()}
+    alike = Counter(stems.values())
+    return {name: stem if stem and alike[stem] == 1 else f"{stem}_{content_key(name)[:8]}" for name, stem in stems.items()}
 
 
 def render(report: "Report", run: Mapping[str, Any], figures: Path) -> str:
@@ -24,7 +38,8 @@ def render(report: "Report", run: Mapping[str, Any], figures: Path) -> str:
     environment.filters["number"] = number
     environment.filters["listed"] = listed
     environment.filters["minus"] = lambda text: MINUS.sub("−", text)
-    pictures = [(name, picture, _data(figures / f"{name}.svg")) for name, picture in report.pictures.items()]
+    named = file_names(report.pictures)
+    pictures = [(name, picture, _data(figures / f"{named[name]}.svg")) for name, picture in report.pictures.items()]
     tables = {measure: [_row(s) for s in report.scores if s.measure == measure] for measure in dict.fromkeys(s.measure for s in report.scores)}
     return environment.get_template("report.html.j2").render(
         report=report, run=run, pictures=pictures, tables=tables, units_of_inference=_units_of_inference(report.scores)

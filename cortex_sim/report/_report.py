@@ -7,7 +7,6 @@ import html
 import importlib.metadata
 import json
 import platform
-import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -20,7 +19,7 @@ import numpy as np
 from cortex_sim.cards import Model
 from cortex_sim.cards.spiking import SpikingModel
 from cortex_sim.errors import FileProblem
-from cortex_sim.runtime import content_key, html_table
+from cortex_sim.runtime import code_key, html_table
 from cortex_sim.statistics import Score
 from cortex_sim.trials import Trials
 
@@ -154,21 +153,24 @@ class Report:
         return folder / "report.html"
 
     def _fill(self, folder: Path, command: str, protocol: Path | None) -> None:
-        from cortex_sim.report._page import render
+        from cortex_sim.report._page import file_names, render
         from cortex_sim.report.figures import save_svg
 
         (folder / "figures").mkdir()
         (folder / "models").mkdir()
+        named = file_names(self.pictures)
         for name, picture in self.pictures.items():
-            path = folder / "figures" / f"{name}.svg"
+            path = folder / "figures" / f"{named[name]}.svg"
             if isinstance(picture, Animation):
                 path.write_text(picture.svg, encoding="utf-8")
             else:
                 save_svg(picture.figure, path)
+        named = file_names(self.trials)
         for name, trials in self.trials.items():
-            trials.save(folder / f"{_file_name(name)}.nc")
+            trials.save(folder / f"{named[name]}.nc")
+        named = file_names(self.models)
         for name, model in self.models.items():
-            model.save(folder / "models" / f"{_file_name(name)}.toml")
+            model.save(folder / "models" / f"{named[name]}.toml")
         run = self.run_record(command, protocol)
         _write_json(folder / "claims.json", [claim.as_json() for claim in self.claims])
         _write_json(folder / "scores.json", [_plain(score.as_json()) for score in self.scores])
@@ -179,16 +181,14 @@ class Report:
         """Say what made this report: seed, versions, hashes of cards, trials and code, times."""
         from cortex_sim import __version__
 
-        root = Path(__file__).parents[1]
         made = protocol and {"name": protocol.stem, "sha256": hashlib.sha256(protocol.read_bytes()).hexdigest()}
-        code = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(root.rglob("*.py")))).hexdigest()
         return {
             "command": command, "seed": self.seed, "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "versions": {"cortex-sim": __version__, "python": platform.python_version()}
             | {p: importlib.metadata.version(p) for p in (*PACKAGES, *self.packages)},
             "cards": {name: model.key for name, model in self.models.items()},
-            "trials": {name: _content(trials) for name, trials in self.trials.items()},
-            "protocol": made, "code": code, "machine": platform.platform(),
+            "trials": {name: trials.key for name, trials in self.trials.items()},
+            "protocol": made, "code": code_key(), "machine": platform.platform(),
             "seconds": {stage: round(value, 2) for stage, value in self.seconds.items()}, "facts": dict(self.facts),
         }  # fmt: skip
 
@@ -211,15 +211,6 @@ def check_new(folder: Path) -> None:
     """
     if folder.exists():
         raise FileProblem(f"{folder}: exists already, and a finished run is never overwritten. Choose another --out or remove it.")
-
-
-def _content(trials: Trials) -> str:
-    """Hash of the rates, or of the spikes."""
-    return content_key(*trials.spikes) if "spike_time" in trials.dataset else content_key(trials.rate)
-
-
-def _file_name(name: str) -> str:
-    return re.sub(r"\W+", "_", name.lower())
 
 
 def _write_json(path: Path, content: Any) -> None:

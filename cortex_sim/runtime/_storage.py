@@ -1,14 +1,12 @@
 """Files that are written whole or not at all, and arrays kept by the content of what made them."""
 
 import hashlib
-import json
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy import ndarray
@@ -55,22 +53,13 @@ def cache_folder() -> Path:
     return Path(os.environ.get("CORTEX_SIM_CACHE") or user_cache_dir("cortex-sim"))
 
 
-def content_key(*parts: Any) -> str:
-    """Hash what made something: numbers, strings, arrays and containers of them."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(_bytes(part))
-        digest.update(b"\0")
-    return digest.hexdigest()
-
-
 def save_arrays(path: Path, arrays: Mapping[str, ndarray]) -> None:
     """Write named arrays as safetensors with a checksum of their content inside."""
     from safetensors.numpy import save_file
 
     plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     with whole_file(path) as temporary:
-        save_file(plain, temporary, metadata={"sha256": content_key(plain)})
+        save_file(plain, temporary, metadata={"sha256": _checksum(plain)})
 
 
 def load_arrays(path: Path) -> dict[str, ndarray]:
@@ -87,7 +76,7 @@ def load_arrays(path: Path) -> dict[str, ndarray]:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
     except (SafetensorError, OSError) as problem:
         raise FileProblem(f"{path}: cannot be read as safetensors ({problem}).") from None
-    if stated != content_key(arrays):
+    if stated != _checksum(arrays):
         raise FileProblem(f"{path}: its content does not match its own checksum, so it is damaged; write or fetch it again.")
     return arrays
 
@@ -111,11 +100,11 @@ def cached_arrays(name: str, build: Callable[[], dict[str, ndarray]]) -> dict[st
     return arrays
 
 
-def _bytes(part: Any) -> bytes:
-    if isinstance(part, ndarray):
-        return f"{part.dtype}{part.shape}".encode() + np.ascontiguousarray(part).tobytes()
-    if isinstance(part, Mapping):
-        return b"".join(str(key).encode() + b"=" + _bytes(part[key]) + b";" for key in sorted(part))
-    if isinstance(part, (tuple, list)):
-        return b"".join(_bytes(item) + b"," for item in part)
-    return json.dumps(part).encode()
+def _checksum(arrays: Mapping[str, ndarray]) -> str:
+    """Hash of named arrays as it is written into files; it stays as it is, so that older files can be read."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name}={array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes() + b";")
+    digest.update(b"\0")
+    return digest.hexdigest()

@@ -142,9 +142,7 @@ def state_of(model: Model, rates: Float[ndarray, "... unit"], arrays: Mapping[st
     return _inverted(model, model.parsed.state, rates, arrays)
 
 
-def _inverted(
-    model: Model, name: str, rates: Float[ndarray, "... unit"], arrays: Mapping[str, ndarray] | None
-) -> Float[ndarray, "... unit"]:
+def _inverted(model: Model, name: str, rates: Float[ndarray, "... unit"], arrays: Mapping[str, ndarray] | None) -> Float[ndarray, "... unit"]:
     """The variable of this name that gives the rates, which follow from it and from parameters of the unit alone."""
     if model.rate == name:
         return rates.copy()
@@ -160,9 +158,7 @@ def _inverted(
     return found
 
 
-def _inverted_alike(
-    model: Model, name: str, rates: Float[ndarray, "... unit"], constants: Mapping[str, float]
-) -> Float[ndarray, "... unit"]:
+def _inverted_alike(model: Model, name: str, rates: Float[ndarray, "... unit"], constants: Mapping[str, float]) -> Float[ndarray, "... unit"]:
     """The variable of this name that gives the rates of units that are alike."""
 
     def gain(x: ndarray) -> ndarray:

@@ -1,7 +1,7 @@
 """Tasks: what a circuit or a network is asked to do, as labelled arrays over time; one file per task."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from cortex_sim.errors import TaskError
-from cortex_sim.runtime import html_facts, html_heat
+from cortex_sim.runtime import content_key, html_facts, html_heat, read_only
 from cortex_sim.tasks._registry import task
 from cortex_sim.tasks.body import Body, Load
 from cortex_sim.trials import BIN, Trials
@@ -34,6 +34,9 @@ class Drive:
     name: str = "drive"
     into: str = ""
 
+    def __post_init__(self) -> None:
+        _fix(self, "pattern", "course")
+
 
 @dataclass(frozen=True)
 class Clamp:
@@ -50,6 +53,9 @@ class Clamp:
     rate: float
     course: Bool[ndarray, " step"]
     name: str = "silencing"
+
+    def __post_init__(self) -> None:
+        _fix(self, "units", "course")
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,7 @@ class Task:
     step: float = DT
 
     def __post_init__(self) -> None:
+        _fix(self, "condition", "channels", "targets", "mask", "initial", "feeling")
         self._check_grid()
         self._check_sizes()
 
@@ -155,6 +162,11 @@ class Task:
         if self.channels is not None:
             pictures.append(html_heat(self.channels.values[0].T.astype(float), "Channels of the first trial from above, time from left to right"))
         return html_facts(f"Task: {self.name}", facts | {name: text for name, text in given.items() if text}, *pictures)
+
+    @property
+    def key(self) -> str:
+        """Hash of everything that is asked and known of it, its name and those of its inputs apart."""
+        return content_key("task", _content(self))
 
     @property
     def trials(self) -> int:
@@ -245,8 +257,8 @@ class Task:
         return Trials.from_arrays(self.targets.values, self.time, condition=self.condition, units=self.targets.attrs.get("units", "1"))
 
     def select(self, trials: Sequence[int] | ndarray) -> "Task":
-        """Keep these trials, by position and in this order."""
-        chosen = np.asarray(trials, dtype=int)
+        """Keep these trials, by position and in this order; notes that hold a value a trial and recordings are kept for these alone."""
+        chosen = np.arange(self.trials)[np.asarray(trials, dtype=int)]
         return replace(
             self,
             condition=self.condition[chosen],
@@ -256,7 +268,51 @@ class Task:
             initial=None if self.initial is None else self.initial[chosen],
             drives=tuple(replace(drive, pattern=drive.pattern[chosen]) for drive in self.drives),
             loads=tuple(load.each(lambda array: array[chosen]) for load in self.loads),
+            recordings={name: _played(recording, chosen) for name, recording in self.recordings.items()},
+            notes={name: _noted(note, self.trials, chosen) for name, note in self.notes.items()},
         )
+
+
+def _fix(part: Any, *names: str) -> None:
+    """Give a part of a task arrays of its own, which nobody can change."""
+    for name in names:
+        value = getattr(part, name)
+        if isinstance(value, xr.DataArray):
+            fixed = read_only(value.values)
+            object.__setattr__(part, name, value if fixed is value.values else value.copy(data=fixed))
+        elif value is not None:
+            object.__setattr__(part, name, read_only(value))
+
+
+def _content(part: Any) -> Any:
+    if isinstance(part, xr.DataArray):
+        return [list(map(str, part.dims)), part.values, str(part.attrs.get("units", ""))]
+    if isinstance(part, Trials):
+        return part.key
+    if is_dataclass(part):
+        return [type(part).__name__, {one.name: _content(getattr(part, one.name)) for one in fields(part) if one.name not in ("name", "source")}]
+    if isinstance(part, Mapping):
+        return {name: _content(value) for name, value in part.items()}
+    return [_content(item) for item in part] if isinstance(part, (list, tuple)) else part
+
+
+def _played(recording: Trials, chosen: Int[ndarray, " trial"]) -> Trials:
+    """Recorded spikes of these trials, of one as often as it is chosen."""
+    when, unit, trial = recording.spikes
+    places = [np.flatnonzero(trial == old) for old in chosen]
+    kept, number = np.concatenate([np.zeros(0, int), *places]), np.repeat(np.arange(len(chosen)), [len(place) for place in places])
+    population = recording.population if "population" in recording.dataset.coords else None
+    return Trials.from_spikes(
+        (when[kept], unit[kept], number), recording.time, units=recording.shape[2], condition=recording.condition[chosen],
+        stop=recording.stop[chosen], population=population, provenance=recording.provenance,
+    )  # fmt: skip
+
+
+def _noted(note: Any, trials: int, chosen: Int[ndarray, " trial"]) -> Any:
+    """A note of these trials: lists and arrays of one value a trial are cut, anything else is of all of them."""
+    if isinstance(note, ndarray) and note.ndim and len(note) == trials:
+        return note[chosen]
+    return [note[place] for place in chosen] if isinstance(note, (list, tuple)) and len(note) == trials else note
 
 
 @task

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from cortex_sim.errors import FileProblem, TrialsError
-from cortex_sim.runtime import html_facts, html_heat, whole_file
+from cortex_sim.runtime import content_key, html_facts, html_heat, read_only, whole_file
 
 DIMENSIONS = ("trial", "time", "unit")
 SPIKES = ("spike_time", "spike_unit", "spike_trial")
@@ -65,6 +65,8 @@ class Trials:
         _check_time(dataset["time"].values)
         if "spike_time" in dataset:
             _check_spikes(dataset)
+        for variable in dataset.data_vars.values():
+            variable.values.flags.writeable = False
         self.dataset = dataset
 
     @classmethod
@@ -89,12 +91,12 @@ class Trials:
         Raises:
             TrialsError: the shapes disagree, or a number is not finite.
         """
-        rate, time = np.asarray(rate, dtype=float), np.asarray(time, dtype=float)
+        rate, time = read_only(np.asarray(rate, dtype=float)), read_only(np.asarray(time, dtype=float))
         if rate.ndim != 3:
             raise TrialsError(f"rates have shape {rate.shape}; they should be (trial, time, unit).")
         if rate.shape[1] != time.size:
             raise TrialsError(f"rates has {rate.shape[1]} samples per trial but time has {time.size}; rates is (trial, time, unit).")
-        labels = np.arange(len(rate)) if condition is None else np.asarray(condition)
+        labels = np.arange(len(rate)) if condition is None else read_only(np.asarray(condition))
         if labels.shape != (len(rate),):
             raise TrialsError(f"condition has shape {labels.shape} but there are {len(rate)} trials; give one label a trial.")
         dataset = xr.Dataset(
@@ -134,7 +136,7 @@ class Trials:
         Raises:
             TrialsError: a spike lies outside its trial, or belongs to no unit or trial.
         """
-        time, labels = np.asarray(time, dtype=float), np.asarray(condition)
+        time, labels = read_only(np.asarray(time, dtype=float)), read_only(np.asarray(condition))
         _check_time(time)
         when, unit, trial = np.asarray(spikes[0], dtype=float), np.asarray(spikes[1], dtype=np.int32), np.asarray(spikes[2], dtype=np.int32)
         if not when.shape == unit.shape == trial.shape == (when.size,):
@@ -144,7 +146,7 @@ class Trials:
         coordinates: dict[str, Any] = {
             "time": ("time", time, {"units": "s", "long_name": "time from the go cue or movement onset"}),
             "condition": ("trial", labels),
-            "stop": ("trial", np.full(labels.size, end) if stop is None else np.asarray(stop, dtype=float), {"units": "s"}),
+            "stop": ("trial", np.full(labels.size, end) if stop is None else read_only(np.asarray(stop, dtype=float)), {"units": "s"}),
             "unit": np.arange(units),
         }
         if population is not None:
@@ -211,6 +213,14 @@ class Trials:
     def provenance(self) -> dict[str, Any]:
         """Where the trials come from."""
         return json.loads(self.dataset.attrs.get("provenance", "{}"))
+
+    @property
+    def key(self) -> str:
+        """Hash of the activity, its time, units, conditions and populations; not of where it comes from."""
+        known = {str(name): self.dataset[name] for name in (*self.dataset.data_vars, *self.dataset.coords)}
+        return content_key(
+            "trials", {name: [list(map(str, part.dims)), part.values, str(part.attrs.get("units", ""))] for name, part in known.items()}
+        )
 
     def window(self, start: float, stop: float) -> "Trials":
         """Keep the bins whose left edge lies in [start, stop), in s.

@@ -185,7 +185,7 @@ def test_a_stability_optimised_circuit_rotates_and_its_shuffle_does_not() -> Non
     for rate in np.split(simulate(circuit, free_run(starts, 0.21)).rate, 4):
         found, spread = jpca(principal_components(soft_normalised(rate, np.ptp(rate, axis=(0, 1)))), 0.01), np.ptp(rate, axis=(0, 1))
         null = of(soft_normalised(permuted_conditions(rate, np.random.default_rng(0)), spread))
-        assert 0.1 < found.r2_skew < 0.4 and 0.8 < found.ratio <= 1 and 1.0 < found.frequency[0] < 2.2
+        assert 0.1 < found.r2_skew < 0.6 and 0.8 < found.ratio <= 1 and 1.0 < found.frequency[0] < 2.2
         assert null.r2_skew < 0.04 < found.r2_skew / 3
 
 

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from cortex_sim.cards._model import Model, read_card
 from cortex_sim.errors import FileProblem
 from cortex_sim.report import _page as page
+from cortex_sim.report._page import file_names
 from cortex_sim.report._report import Claim, Picture, Report
 from cortex_sim.report.figures._style import save_svg
 from cortex_sim.statistics._score import Score
@@ -195,3 +196,20 @@ def test_an_interruption_leaves_nothing(report: Report, tmp_path: Path, monkeypa
     with pytest.raises(stopped, match="stopped"):
         report.write(tmp_path / "one")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("names", "files"),
+    [
+        (["gain +1", "gain -1"], ["gain_plus_1", "gain_minus_1"]),
+        (["leaky_tanh", "own class"], ["leaky_tanh", "own_class"]),
+        (["a b", "a_b", "A b"], [r"a_b_[0-9a-f]{8}"] * 3),
+        (["!", "?"], [r"_[0-9a-f]{8}"] * 2),
+        (["x/y", "../x"], ["x_y", "x"]),
+        (["R²", "a-b"], ["r²", "a_b"]),
+    ],
+)
+def test_no_two_names_get_one_file(names: list[str], files: list[str]) -> None:
+    found = list(file_names(names).values())
+    assert len({name.casefold() for name in found}) == len(names)
+    assert all(re.fullmatch(wanted, name) for wanted, name in zip(files, found, strict=True)), found

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cortex_sim.errors import FileProblem
-from cortex_sim.runtime._storage import cache_folder, cached_arrays, content_key, load_arrays, save_arrays, whole_file, write_text
+from cortex_sim.runtime._storage import cache_folder, cached_arrays, load_arrays, save_arrays, whole_file, write_text
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -115,23 +115,3 @@ def test_a_cache_that_cannot_be_written_costs_no_result(cache: Path, capsys: pyt
     cache.write_text("a file where the folder should be")
     assert (cached_arrays("a", lambda: {"x": np.ones(3)})["x"] == 1).all()
     assert capsys.readouterr().err.startswith("not cached: ")
-
-
-ZEROS = np.zeros((2, 3))
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        (ZEROS, ZEROS.T), (ZEROS, ZEROS.astype(np.int64)), (ZEROS, np.nextafter(ZEROS, 1)), (ZEROS, -ZEROS), (ZEROS, ZEROS.tolist()),
-        (ARRAYS["W"], ARRAYS["W"].copy().reshape(2, 3)), (1, 1.0), (1, True), (1, "1"), (None, "null"), (["ab", "c"], ["a", "bc"]),
-        ([[1], 2], [1, [2]]), ({"a": 1}, {"b": 1}), ({"a": {"b": 1}}, {"a": 1, "b": 1}),
-    ],
-)  # fmt: skip
-def test_keys_differ_where_contents_do(one: object, other: object) -> None:
-    assert content_key(one) != content_key(other)
-    assert content_key(one, other) != content_key(other, one)
-
-
-def test_keys_agree_where_only_the_memory_layout_or_the_order_of_names_differs() -> None:
-    assert content_key({"a": ARRAYS["W"], "b": (1, 2)}) == content_key({"b": [1, 2], "a": np.ascontiguousarray(ARRAYS["W"])})

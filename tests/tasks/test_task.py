@@ -83,7 +83,7 @@ def test_a_window_keeps_every_course_where_it_was_and_starts_from_what_it_is_tol
     held = replace(reaches, clamps=(Clamp(np.array([1]), -5.0, (reaches.fine_time > 0.0495) & (reaches.fine_time < 0.0995)),))
     initial = np.ones((8, 3))
     cut = held.window(-0.1, 0.2, initial=initial)
-    assert (cut.bins, cut.steps, cut.start, cut.stop) == (30, 300, -0.1, 0.2) and cut.initial is initial
+    assert (cut.bins, cut.steps, cut.start, cut.stop) == (30, 300, -0.1, 0.2) and np.array_equal(cut.initial, initial)
     assert held.window(-0.1, 0.2).initial is None
     old, new = at(held, 0.05), at(cut, 0.05)
     assert cut.channels is not None and cut.targets is not None and held.targets is not None

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from cortex_sim.cards._checked import Checked
 from cortex_sim.cards._equations import GIVEN, MATHEMATICS
+from cortex_sim.cards._fields import content
 from cortex_sim.cards._shown import shown
 from cortex_sim.cards._units import SCALES, scale
 from cortex_sim.cards.spiking._tables import Distribution, Table
@@ -275,7 +276,7 @@ class SpikingModel(Checked):
     @property
     def key(self) -> str:
         """Hash of everything that decides what the model does."""
-        return content_key(self.model_dump(exclude={"name", "notes", "title", "paper"}))
+        return content_key("spiking model", content(self))
 
     def _repr_html_(self) -> str:
         sizes = {"neurons": ", ".join(f"{self.size(name)} {name}" for name in self.populations), "scale": f"{self.scale:g}"}

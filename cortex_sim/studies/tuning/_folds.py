@@ -9,7 +9,7 @@ from numpy import ndarray
 from cortex_sim.cards import Model
 from cortex_sim.errors import OptionError, Undetermined
 from cortex_sim.fitting import Fitted, Options, train, unit_scale
-from cortex_sim.runtime import stream
+from cortex_sim.runtime import content_key, stream
 from cortex_sim.simulation import simulate
 from cortex_sim.studies.tuning._space import Setting, apply
 from cortex_sim.tasks import Task
@@ -27,6 +27,11 @@ class Material:
     trials: Trials
     task: Task
     options: Options
+
+    @property
+    def key(self) -> str:
+        """Hash of the student, what it is taught, and how."""
+        return content_key("material", self.model.key, self.trials.key, self.task.key, self.options.key)
 
     def select(self, places: Places) -> "Material":
         """Keep these trials, by position."""

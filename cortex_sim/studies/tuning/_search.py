@@ -170,7 +170,9 @@ def _open(folder: Path, name: str, key: str = "") -> Any:
     if held is None:
         study.set_user_attr("key", key)
     elif key and held != key:
-        raise OptionError(f"{folder}: holds a search with another space, lesson, seed or number of folds. Choose another --study.")
+        raise OptionError(
+            f"{folder}: holds a search with another space, lesson, seed, number of folds or version of the code. Choose another --study."
+        )
     return study
 
 

@@ -1,6 +1,5 @@
 """Tuning: search how a protocol's student is best built and taught, and score the outcome on conditions the search never saw."""
 
-import hashlib
 import inspect
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,7 +11,7 @@ from cortex_sim.cards import catalogue
 from cortex_sim.errors import OptionError
 from cortex_sim.fitting import Fitted
 from cortex_sim.report import Report
-from cortex_sim.runtime import cache_folder, content_key, timed
+from cortex_sim.runtime import cache_folder, code_key, content_key, timed
 from cortex_sim.studies.tuning._folds import Answers, Folds, Material, Places, answers, apart, teach, within
 from cortex_sim.studies.tuning._search import Found, Tried, check_installed, search
 from cortex_sim.studies.tuning._space import Parameter, read_space
@@ -96,8 +95,7 @@ def lesson_of(module: ModuleType, name: str, model: Any, *, seed: int, smoke: bo
 
 def study_folder(material: Material, space: Mapping[str, Parameter], plan: Plan) -> Path:
     """Where the journal of a search is kept unless a folder is given: in the cache, by the content of everything that decides its result."""
-    code = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(Path(__file__).parents[2].rglob("*.py"))]
-    return cache_folder() / "studies" / content_key(_key(material, space, plan), code)[:24]
+    return cache_folder() / "studies" / _key(material, space, plan)[:24]
 
 
 def tune(material: Material, space: Mapping[str, Parameter], plan: Plan, study: Path) -> Tuned:
@@ -135,14 +133,9 @@ def tune(material: Material, space: Mapping[str, Parameter], plan: Plan, study: 
 
 def _key(material: Material, space: Mapping[str, Parameter], plan: Plan) -> str:
     """Content of all that decides the score of a setting."""
-    task = material.task
-    heard: Any = [] if task.channels is None else task.channels.values
-    mask: Any = [] if task.mask is None else task.mask
-    drives = [[drive.pattern, drive.course] for drive in task.drives]
     spaces = {name: asdict(parameter) for name, parameter in space.items()}
     how = [plan.size[1], plan.size[2], plan.nested, plan.test, plan.seed]
-    labels = [str(label) for label in task.condition.tolist()]
-    return content_key(material.model.key, material.trials.rate, labels, heard, mask, drives, asdict(material.options), spaces, how)
+    return content_key("study", material.key, spaces, how, code_key())
 
 
 def report_of(tuned: Tuned, protocol: str) -> Report:

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.errors import PlantError
+from cortex_sim.runtime import read_only
 
 LOAD_KINDS = ("force", "torque", "field")
 
@@ -34,6 +35,9 @@ class Load:
     name: str = "load"
 
     def __post_init__(self) -> None:
+        for kind in ("course", *LOAD_KINDS):
+            if isinstance(array := getattr(self, kind), ndarray):  # in torch a load is made of tensors
+                object.__setattr__(self, kind, read_only(array))
         given = {kind: array for kind in LOAD_KINDS if (array := getattr(self, kind)) is not None}
         if not given:
             raise PlantError(f"{self.name}: no force, torque or field is given; give one of them.")
