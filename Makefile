@@ -4,15 +4,18 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 WORKERS ?= 2
 
-.PHONY: demo test bench clean
+.PHONY: demo test test-all bench clean
 
 demo: .venv/.core
 	$(BIN)/cortex-sim run match
 
-test: .venv/.dev
+test: .venv/.dev .venv/.resolved
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "not long"
+
+test-all: .venv/.dev .venv/.resolved
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
 
 bench: .venv/.dev
@@ -28,6 +31,10 @@ bench: .venv/.dev
 .venv/.dev: .venv/.core
 	@echo "adding the test tools to .venv"
 	@$(PIP) -e '.[dev]'
+	@touch $@
+
+.venv/.resolved: .venv/.dev .ci/resolves.py
+	@$(BIN)/python .ci/resolves.py 3.12 3.13
 	@touch $@
 
 clean:

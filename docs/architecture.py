@@ -66,7 +66,7 @@ def picture(rooms: list[list[str]], edges: Counter[tuple[str, str]]) -> str:
 def page(rooms: list[list[str]], edges: Counter[tuple[str, str]]) -> str:
     """The page around the picture."""
     lines = [
-        "# Architecture", "", "Eleven rooms on their floors; a file imports only from lower floors, and rooms on one floor do not import each other.",
+        "# Architecture", "", "Eleven rooms on their floors; a file imports only from lower floors; rooms on one floor do not import each other.",
         "Written by `python docs/architecture.py` from the package itself.", "", "![rooms and imports](architecture.svg)", "",
         "| floor | room | what it is | imports from |", "|---|---|---|---|",
     ]  # fmt: skip
