@@ -16,11 +16,11 @@ CARD, TRIALS, DURATION, ROUNDS, CLAIM = "dura_bernal_2023_lif", 20, 1.0, 3, 1.8
 def main() -> None:
     plan = SpikingProblem(load(CARD), spontaneous(DURATION, TRIALS), 1)
     folder, seconds, spikes = programs.build(plan), {1: [], 2: []}, {}
-    programs.run(plan, [0], folder, lambda share, text: None, workers=1)
+    programs.run(plan, [0], folder, lambda share, text: None, at_once=1)
     for _ in range(ROUNDS):
         for workers, measured in seconds.items():
             began = time.perf_counter()
-            spikes[workers] = programs.run(plan, range(TRIALS), folder, lambda share, text: None, workers=workers)
+            spikes[workers] = programs.run(plan, range(TRIALS), folder, lambda share, text: None, at_once=workers)
             measured.append(time.perf_counter() - began)
     for one, two in zip(spikes[1], spikes[2], strict=True):
         assert all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))

@@ -32,6 +32,7 @@ STUDENTS = {
 }  # fmt: skip
 JUMP, PUSH, SILENCED = 2.0, {"fraction": 0.2, "duration": 0.02}, {"fraction": 0.2, "duration": 0.1}  # JUMP: s.d. of a unit's rate
 LEFT = 0.1  # of a rate that cannot fall below 0: what a push leaves of it
+JOBS = 4  # that make it worth while to start one more process
 WHEN, DRAWS = 0.1, 4  # s after the go cue; draws of each push, half of them for each half of the truth
 SEARCHED = "DSA, Procrustes"
 NULLS = 200
@@ -61,15 +62,15 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     drawn = {one: {MODEL: model.with_arrays({}, units=min(40, model.units))} if smoke else _circuits(model, one) for one in seeds}
     circuits = drawn[seeds[0]]
     with cs.timed(seconds, "circuits"):
-        each = [(name, (name, drawn[one][name], shares, one, 24 if smoke else PRACTICE)) for name in circuits for one in seeds]
-        cells = [cell for some in cs.runtime.in_parallel("circuits", _cells, each) for cell in some]
+        each = {(name, one): (name, drawn[one][name], shares, one, 24 if smoke else PRACTICE) for name in circuits for one in seeds}
+        cells = [cell for some in cs.runtime.workers.map("circuits", _cells, each, each=JOBS).values() for cell in some]
     with cs.timed(seconds, "training"):
         jobs = {(at, name): job for at, cell in enumerate(cells) for name, job in _jobs(cell, smoke).items()}
         fitted = cs.fitting.train_many({f"{at} {name}": job for (at, name), job in jobs.items()})
     students = [{name: fitted[f"{at} {name}"].model for place, name in jobs if place == at} for at in range(len(cells))]
     with cs.timed(seconds, "comparison"):
-        pairs = [(f"{cell.circuit}, {cell.view}", (cell, one, (COUNTED,))) for cell, one in zip(cells, students, strict=True)]
-        found = cs.runtime.in_parallel("comparison", cs.measures.read_students, pairs)
+        pairs = {at: (cell, one, (COUNTED,)) for at, (cell, one) in enumerate(zip(cells, students, strict=True))}
+        found = list(cs.runtime.workers.map("comparison", cs.measures.read_students, pairs, each=JOBS).values())
     views = list(dict.fromkeys(cell.view for cell in cells))
     asked = [(cs.measures.PUSHES, view) for view in views] + [(truth, views[0]) for truth in cs.measures.TRUTHS[1:]]
     ranked = {key: [_score(measure, found, *key, seed) for measure in cs.measures.MEASURES] for key in asked}

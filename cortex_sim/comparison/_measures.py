@@ -12,14 +12,12 @@ from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
-from joblib import Parallel, cpu_count, delayed
 from numpy import ndarray
-from threadpoolctl import threadpool_limits
 
 from cortex_sim.comparison import _geometry as geometry
 from cortex_sim.comparison._listed import listed
 from cortex_sim.errors import NotFound, suggestion
-from cortex_sim.runtime import stream
+from cortex_sim.runtime import stream, workers
 from cortex_sim.statistics import PERMUTATION, Score, jackknifed, permuted_conditions, remembered
 from cortex_sim.trials import derangement
 
@@ -239,6 +237,5 @@ def scores_of(
     groups: dict[object, list[str]] = {}
     for label in sorted(labels, key=lambda label: not measures[label].slow):
         groups.setdefault(measures[label].read or label, []).append(label)
-    with threadpool_limits(limits=1):  # many small matrices, for which threads cost more than they bring
-        done = Parallel(n_jobs=min(2, cpu_count()), prefer="threads")(delayed(scored)(group) for group in groups.values())
-    return sorted(chain(*done), key=lambda score: labels.index(score.measure))
+    done = workers.map("measures", scored, {group[0]: (group,) for group in groups.values()}, threads=True, workers=2)
+    return sorted(chain(*done.values()), key=lambda score: labels.index(score.measure))

@@ -1,19 +1,15 @@
 """Students are independent: train them side by side, resuming each from its own checkpoint."""
 
-import json
-import tempfile
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from cortex_sim.cards import Model
 from cortex_sim.fitting._fit import Fitted, train
 from cortex_sim.fitting._options import Options
-from cortex_sim.runtime import cache_folder, code_key, content_key, stream, track, write_text
+from cortex_sim.runtime import cache_folder, code_key, content_key, stream, workers
 from cortex_sim.tasks import Task
 from cortex_sim.trials import Trials, derangement
 
@@ -66,48 +62,17 @@ def train_many(jobs: Mapping[str, Job]) -> dict[str, Fitted]:
     Args:
         jobs: by name.
     """
-    from joblib import Parallel, cpu_count, delayed
-    from joblib.externals.loky import get_reusable_executor
-
-    cores = min(len(jobs), cpu_count())
-    with tempfile.TemporaryDirectory(prefix="cortex-sim-") as folder, track(f"training {len(jobs)} students") as report:
-        boards = {name: Path(folder) / f"{number}.json" for number, name in enumerate(jobs)}
-        watching = threading.Event()
-        watcher = threading.Thread(target=_watch, args=(boards, report, watching), daemon=True)
-        watcher.start()
-        try:
-            calls = [delayed(_train_alone)(job, _checkpoint(job), boards[name]) for name, job in jobs.items()]
-            return dict(zip(jobs, Parallel(n_jobs=max(1, cores))(calls), strict=True))
-        finally:
-            watching.set()
-            watcher.join()
-            get_reusable_executor().shutdown(wait=True)  # idle workers would keep half a gigabyte each
+    return workers.map(f"training {len(jobs)} students", _train_alone, {name: (job,) for name, job in jobs.items()}, tells=True)
 
 
-def _train_alone(job: Job, checkpoint: Path, board: Path) -> Fitted:
+def _train_alone(job: Job, report: Callable[[float, str], None]) -> Fitted:
     from cortex_sim.simulation.torch import use_one_thread
 
     use_one_thread()
-
-    def report(done: float, text: str) -> None:
-        write_text(board, json.dumps([done, text]))
-
-    with threadpool_limits(1):
-        made = train(
-            job.model, job.trials, job.task, seed=job.seed, options=job.options, rule=job.rule, how=job.how, checkpoint=checkpoint, report=report
-        )
-    report(1.0, "")
-    return made
+    return train(
+        job.model, job.trials, job.task, seed=job.seed, options=job.options, rule=job.rule, how=job.how, checkpoint=_checkpoint(job), report=report
+    )
 
 
 def _checkpoint(job: Job) -> Path:
     return cache_folder() / "fits" / f"{job.key[:24]}.pt"
-
-
-def _watch(boards: Mapping[str, Path], report: Callable[[float, str], None], stop: threading.Event) -> None:
-    """Put the progress of all students into one line, twice a second."""
-    while not stop.wait(0.5):
-        found = {name: json.loads(board.read_text()) for name, board in boards.items() if board.exists()}
-        if found:
-            texts = "; ".join(f"{name} {text}" for name, (done, text) in found.items() if done < 1)
-            report(sum(done for done, _ in found.values()) / len(boards), texts)

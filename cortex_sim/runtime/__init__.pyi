@@ -1,3 +1,4 @@
+from cortex_sim.runtime import workers as workers
 from cortex_sim.runtime._html import html_facts as html_facts
 from cortex_sim.runtime._html import html_heat as html_heat
 from cortex_sim.runtime._html import html_table as html_table
@@ -6,7 +7,6 @@ from cortex_sim.runtime._keys import content_key as content_key
 from cortex_sim.runtime._keys import read_only as read_only
 from cortex_sim.runtime._marked import marked as marked
 from cortex_sim.runtime._progress import Report as Report
-from cortex_sim.runtime._progress import in_parallel as in_parallel
 from cortex_sim.runtime._progress import timed as timed
 from cortex_sim.runtime._progress import track as track
 from cortex_sim.runtime._storage import cache_folder as cache_folder

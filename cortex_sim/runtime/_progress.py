@@ -2,13 +2,11 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 QUIET = 2.0  # s before anything is shown
 LINES = 10.0  # s between lines where standard error is no terminal
-WORTH = 4  # calls that a process should have, since it takes seconds to start
 EARLY = 0.02  # share done before which nothing is said about the time left
 
 Report = Callable[[float, str], None]
@@ -35,34 +33,6 @@ def track(label: str) -> Iterator[Report]:
         yield report
     finally:
         show(None)
-
-
-def in_parallel(label: str, function: Callable[..., Any], calls: Sequence[tuple[str, tuple[Any, ...]]]) -> list[Any]:
-    """Make calls of a function, with progress: in as many processes as there are cores, one thread each, where there are enough calls for them.
-
-    Args:
-        label: what is being done.
-        function: called in another process.
-        calls: what each is called, and its arguments.
-
-    Returns:
-        What the calls returned, in their order.
-    """
-    from joblib import Parallel, cpu_count, delayed
-    from joblib.externals.loky import get_reusable_executor
-
-    found: list[Any] = []
-    processes = max(1, min(len(calls) // WORTH, cpu_count()))
-    with track(label) as report:
-        try:
-            made = Parallel(n_jobs=processes, return_as="generator")(delayed(function)(*given) for _, given in calls)
-            for (name, _), one in zip(calls, made, strict=True):
-                found.append(one)
-                report(len(found) / len(calls), name)
-        finally:
-            if processes > 1:
-                get_reusable_executor().shutdown(wait=True)  # idle workers would keep half a gigabyte each
-    return found
 
 
 @contextmanager

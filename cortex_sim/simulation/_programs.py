@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +19,7 @@ from numpy import ndarray
 
 from cortex_sim.cards.spiking import blocks, delays, same_delay
 from cortex_sim.errors import CardError, FileProblem
-from cortex_sim.runtime import cache_folder, content_key, write_text
+from cortex_sim.runtime import cache_folder, content_key, workers, write_text
 from cortex_sim.simulation._compiler import COMPILER
 from cortex_sim.simulation._spiking_problem import HELD, SpikingProblem
 
@@ -114,7 +113,7 @@ def _checksum(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def run(plan: SpikingProblem, trials: Sequence[int], folder: Path, report: Callable[[float, str], None], *, workers: int) -> list[Spiking]:
+def run(plan: SpikingProblem, trials: Sequence[int], folder: Path, report: Callable[[float, str], None], *, at_once: int) -> list[Spiking]:
     """Run a program once for each trial, several at a time, each in a folder of its own.
 
     Args:
@@ -122,7 +121,7 @@ def run(plan: SpikingProblem, trials: Sequence[int], folder: Path, report: Calla
         trials: positions of the trials.
         folder: of the program.
         report: called with the fraction done and a line of text.
-        workers: runs at a time.
+        at_once: runs at a time.
 
     Raises:
         CardError: the circuit ran away, or a Poisson input asks for too much.
@@ -139,14 +138,8 @@ def run(plan: SpikingProblem, trials: Sequence[int], folder: Path, report: Calla
     with tempfile.TemporaryDirectory(prefix="cortex-sim-") as place, _ended(running):
         common = Path(place) / "common"
         write_circuit(plan, common)
-        with ThreadPoolExecutor(workers) as pool:
-            try:
-                return list(pool.map(lambda trial: _run_one(plan, trial, folder, common, running, show), trials))
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                for process in running:
-                    process.kill()
-                raise
+        jobs = {trial: (plan, trial, folder, common, running, show) for trial in trials}
+        return list(workers.map(plan.model.name, _run_one, jobs, workers=at_once, threads=True, report=lambda done, text: None).values())
 
 
 @contextmanager

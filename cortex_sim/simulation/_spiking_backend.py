@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cortex_sim.errors import OptionError
-from cortex_sim.runtime import cache_folder, track
+from cortex_sim.runtime import cache_folder, track, workers
 from cortex_sim.simulation import _programs as programs
 from cortex_sim.simulation._spiking_problem import SpikingProblem, indegree
 from cortex_sim.trials import Trials
@@ -62,7 +62,7 @@ def simulate(plan: SpikingProblem, target: str | None = None) -> Trials:
         if choice.target == "standalone":
             report(0.0, "building the program")
             folder = programs.build(plan)
-            spikes = programs.run(plan, trials, folder, report, workers=_workers(plan))
+            spikes = programs.run(plan, trials, folder, report, at_once=_workers(plan))
         else:
             spikes = _in_process(plan, choice, trials, report)
     return plan.observe(spikes, choice.target)
@@ -136,12 +136,8 @@ def _in_process(plan: SpikingProblem, choice: Choice, trials: Sequence[int], rep
 
     shares = min(os.cpu_count() or 1, len(trials))
     if shares > 1 and choice.seconds.get(choice.target, 0.0) > WORTH:
-        from joblib import Parallel, delayed
-
-        parts = np.array_split(np.asarray(trials), shares)
-        report(0.0, f"{len(trials)} trials in {shares} processes")
-        found = Parallel(n_jobs=shares)(delayed(_apart)(plan, part.tolist(), choice.target) for part in parts)
-        spikes = [one for part in found for one in part]
+        parts = {f"trials {part[0]} to {part[-1]}": (plan, part.tolist(), choice.target) for part in np.array_split(np.asarray(trials), shares)}
+        spikes = [one for part in workers.map(plan.model.name, _apart, parts, tells=True, report=report).values() for one in part]
     else:
         spikes = runtime.run(plan, trials, choice.target, report)
     if choice.target == "cython":
@@ -149,7 +145,7 @@ def _in_process(plan: SpikingProblem, choice: Choice, trials: Sequence[int], rep
     return spikes
 
 
-def _apart(plan: SpikingProblem, trials: list[int], target: str) -> list[programs.Spiking]:
+def _apart(plan: SpikingProblem, trials: list[int], target: str, report: Callable[[float, str], None]) -> list[programs.Spiking]:
     from cortex_sim.simulation.brian import _runtime as runtime
 
-    return runtime.run(plan, trials, target, lambda done, text: None)
+    return runtime.run(plan, trials, target, report)

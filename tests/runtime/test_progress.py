@@ -51,10 +51,3 @@ def test_stages_add_up_even_when_one_fails(clock: SimpleNamespace) -> None:
             clock.now += lasts
             raise ValueError("stop")
     assert seconds == {"simulate": 7.0}
-
-
-@pytest.mark.parametrize("calls", [3, 9])
-def test_calls_come_back_in_their_order_from_one_process_or_several(calls: int) -> None:
-    assert progress.in_parallel("powers", pow, [(str(n), (n, 2)) for n in range(calls)]) == [n**2 for n in range(calls)]
-    with pytest.raises(ValueError, match="invalid literal"):
-        progress.in_parallel("numbers", int, [(text, (text,)) for text in ["1"] * (calls - 1) + ["none"]])

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cortex_sim.errors import CortexSimError, FileProblem, OptionError
-from cortex_sim.runtime import seed_of, track
+from cortex_sim.runtime import seed_of, track, workers
 from cortex_sim.studies.tuning._space import Parameter, Setting
 
 STARTUP = 5  # trials before any is pruned
@@ -118,16 +118,8 @@ def search(
     _open(folder, name, key)
     _bury(folder, name)
     with track(f"tuning, {name}") as report, _watched(folder, name, trials, report):
-        if jobs == 1:
-            _work(objective, space, trials, folds, seed, folder, name)
-        else:
-            from joblib import Parallel, delayed
-            from joblib.externals.loky import get_reusable_executor
-
-            try:
-                Parallel(n_jobs=jobs)(delayed(_work)(objective, space, trials, folds, seed, folder, name) for _ in range(jobs))
-            finally:
-                get_reusable_executor().shutdown(wait=True, kill_workers=True)
+        shares = dict.fromkeys(range(jobs), (objective, space, trials, folds, seed, folder, name))
+        workers.map(name, _work, shares, workers=jobs, report=lambda done, text: None)
     return read(folder, name, seed)
 
 

@@ -1,0 +1,175 @@
+"""One way to run many things: side by side, with progress, one thread each, and going on where an earlier run was stopped."""
+
+import json
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from cortex_sim.errors import CortexSimError, FileProblem
+from cortex_sim.runtime._progress import Report, track
+from cortex_sim.runtime._storage import cache_folder, write_text
+
+LOOK = 0.5  # s between looks at how far the jobs are
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How results are kept on disk, so that what was done once is not done again.
+
+    Attributes:
+        key: hash of everything that decides the result of a job, from the job's arguments.
+        write: a result into a file, whole or not at all.
+        read: what was written; nothing in the file may be executed. What is damaged raises, and is computed anew.
+        folder: in the cache.
+        suffix: of the files.
+    """
+
+    key: Callable[..., str]
+    write: Callable[[Path, Any], None]
+    read: Callable[[Path], Any]
+    folder: str
+    suffix: str
+
+    def path(self, arguments: tuple[Any, ...]) -> Path:
+        """File of a job's result."""
+        return cache_folder() / self.folder / f"{self.key(*arguments)}{self.suffix}"
+
+
+def map(
+    label: str,
+    function: Callable[..., Any],
+    jobs: Mapping[Any, tuple[Any, ...]],
+    *,
+    workers: int | None = None,
+    each: int = 1,
+    threads: bool = False,
+    tells: bool = False,
+    kept: Kept | None = None,
+    report: Report | None = None,
+) -> dict[Any, Any]:
+    """Call a function for every job and return the results by the names of the jobs, in their order, whatever the number of workers.
+
+    Workers are joblib's: processes of this machine, unless :func:`joblib.parallel_config` says otherwise, as in
+    ``with parallel_config(backend="dask")``. Linear algebra and torch use one thread in each. After Ctrl-C, or the first job that fails, no
+    job is begun any more and processes are ended; results that were kept stay.
+
+    Args:
+        label: what is being done.
+        function: of a job's arguments; with ``tells`` also of ``report``, which it calls with the fraction done and a line of text.
+        jobs: arguments, by name.
+        workers: at most so many at a time; as many as cores if left out.
+        each: jobs that make it worth while to start one more process.
+        threads: in threads of this process: where the work is done outside Python, or the function cannot be sent elsewhere.
+        tells: see ``function``.
+        kept: how results are kept on disk; they are not if left out.
+        report: where progress goes; to standard error if left out.
+    """
+    from joblib import Parallel, cpu_count, delayed
+    from joblib.parallel import get_active_backend
+
+    done = _known(jobs, kept)
+    left = {name: arguments for name, arguments in jobs.items() if name not in done}
+    count = max(1, min(workers or cpu_count(), len(left) // each))
+    backend, asked = get_active_backend()
+    local = threads or (type(backend).__name__ == "LokyBackend" and asked is None)
+    how: dict[str, Any] = ({"n_jobs": count} if local else {}) | ({"prefer": "threads"} if threads else {})
+    with ExitStack() as stack:
+        shown = report or stack.enter_context(track(label))
+        boards: dict[Any, Path | None] = dict.fromkeys(left)
+        if tells:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cortex-sim-")))
+            boards |= {name: folder / f"{number}.json" for number, name in enumerate(left)}
+            stack.enter_context(_watched(boards, len(done), shown))
+        stack.enter_context(_one_thread() if threads else _ended_after(local and count > 1))
+        calls = [delayed(_alone)(function, arguments, boards[name], kept, threads) for name, arguments in left.items()]
+        for name, result in zip(left, Parallel(return_as="generator", **how)(calls), strict=True):
+            done[name] = result
+            if not tells:
+                shown(len(done) / len(jobs), str(name))
+    return {name: done[name] for name in jobs}
+
+
+def _alone(function: Callable[..., Any], arguments: tuple[Any, ...], board: Path | None, kept: Kept | None, threads: bool) -> Any:
+    """Do one job, with one thread for linear algebra unless that is seen to for all threads of this process."""
+
+    def report(done: float, text: str) -> None:
+        assert board is not None
+        write_text(board, json.dumps([done, text]))
+
+    with nullcontext() if threads else _one_thread():
+        result = function(*arguments, report=report) if board else function(*arguments)
+    if kept:
+        try:
+            kept.write(kept.path(arguments), result)
+        except FileProblem as problem:
+            print(f"result not kept: {problem}", file=sys.stderr)
+    if board:
+        report(1.0, "")
+    return result
+
+
+def _known(jobs: Mapping[Any, tuple[Any, ...]], kept: Kept | None) -> dict[Any, Any]:
+    found: dict[Any, Any] = {}
+    for name, arguments in jobs.items() if kept else ():
+        assert kept is not None
+        path = kept.path(arguments)
+        try:
+            found |= {name: kept.read(path)} if path.exists() else {}
+        except CortexSimError as problem:
+            print(f"result computed anew: {problem}", file=sys.stderr)
+    return found
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    torch: Any = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else 1
+    with threadpool_limits(1):
+        try:
+            if torch:
+                torch.set_num_threads(1)
+            yield
+        finally:
+            if torch:
+                torch.set_num_threads(before)
+
+
+@contextmanager
+def _ended_after(started: bool) -> Iterator[None]:
+    """End the worker processes: idle ones would keep half a gigabyte each, and those of an interrupted run would go on."""
+    failed = True
+    try:
+        yield
+        failed = False
+    finally:
+        if started:
+            from joblib.externals.loky import get_reusable_executor
+
+            get_reusable_executor().shutdown(wait=True, kill_workers=failed)
+
+
+@contextmanager
+def _watched(boards: Mapping[Any, Path | None], known: int, report: Report) -> Iterator[None]:
+    """Put what all jobs tell into one line, now and then, while the block runs."""
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not stop.wait(LOOK):
+            found = {name: json.loads(board.read_text()) for name, board in boards.items() if board and board.exists()}
+            texts = "; ".join(f"{name} {text}" for name, (done, text) in found.items() if done < 1)
+            report((known + sum(done for done, _ in found.values())) / (known + len(boards)), texts)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
