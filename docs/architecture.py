@@ -75,7 +75,8 @@ def page(rooms: list[list[str]], edges: Counter[tuple[str, str]]) -> str:
             below = ", ".join(f"{other} ({count})" for (room, other), count in sorted(edges.items(), key=lambda item: -item[1]) if room == name)
             lines.append(f"| {len(rooms) - floor} | `{name}/` | {sentence(name)} | {below or 'no room'} |")
     lines += [
-        "", "Beside them `errors.py` below all, and `cli.py` above. Each room's `__init__.pyi` lists what it hands out; modules that start with `_` are",
+        "",
+        "Beside them `errors.py` below all, and `cli.py` above. Each room's `__init__.pyi` lists what it hands out; modules that start with `_` are",
         "imported inside their room only. `cortex_sim/__init__.pyi` is the front door: protocols and notebooks need nothing deeper.", "",
     ]  # fmt: skip
     return "\n".join(lines)
