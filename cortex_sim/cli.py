@@ -119,8 +119,6 @@ def run(
 
     Example: cortex-sim run match --model hennequin_2014 --seed 1 --out my_run
     """
-    if target is not None:
-        os.environ["CORTEX_SIM_TARGET"] = target.value
     folder = out or Path("runs") / f"{Path(protocol).stem}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
     try:
         from cortex_sim.report import check_new
@@ -130,6 +128,9 @@ def run(
         wanted = {"recording": recording, "students": None if students is Students.default else students.value}
         name = model or getattr(catalogue.protocol(protocol), "MODEL", None)
         circuit = None if name is None else _sized(catalogue.load(name), scale)
+        if target is not None:
+            _refuse_target(target.value, circuit)
+            os.environ["CORTEX_SIM_TARGET"] = target.value
         report = started(protocol, circuit, seed=seed, smoke=smoke, **{key: value for key, value in wanted.items() if value is not None})
         page = report.write(folder, command=shlex.join(["cortex-sim", *sys.argv[1:]]), protocol=catalogue.find(protocol))
     except KeyboardInterrupt:
@@ -138,6 +139,13 @@ def run(
     _say(report, page)
     if check and not report.holds:
         raise typer.Exit(FAILED)
+
+
+def _refuse_target(target: str, circuit: object) -> None:
+    from cortex_sim.cards import Model
+
+    if isinstance(circuit, Model):
+        raise OptionError(f"--target {target} chooses the code of spiking circuits; {circuit.name} is of kind {circuit.kind!r}. Leave it out.")
 
 
 @app.command()

@@ -122,6 +122,10 @@ def train(
         found = f"task has bins of {task.bin * 1e3:g} ms; the trials have {trials.bin * 1e3:g} ms"
         raise TaskError(f"{found}. Give the task theirs: task.on_bins({trials.bin:g}).")
     learn = rules.find(rule, how or {})
+    rules.refuse_ignored(rule, options)
+    if options.penalty_effort and not task.body:
+        found = f"(got {options.penalty_effort!r})"
+        raise OptionError(f"Options.penalty_effort: task {task.name!r} has no body that makes an effort; it should be 0 {found}.")
     if task.body and rule != "bptt":
         raise TaskError(f"task {task.name!r}: rule {rule!r} cannot learn through a body; use 'bptt'.")
     began = time.monotonic()

@@ -14,18 +14,13 @@ from cortex_sim.simulation.forms import Coefficients, Leaky
 from cortex_sim.tasks import Task
 from cortex_sim.trials import Trials
 
-PENALTIES = ("penalty_rates", "penalty_weights", "penalty_jacobian", "penalty_smoothness")
-
 
 def check_options(rule: str, options: Options, losses: tuple[str, ...] = ("squared",)) -> None:
     """Refuse what a rule cannot minimise.
 
     Raises:
-        OptionError: a penalty, or a loss that is not among these.
+        OptionError: a loss that is not among these.
     """
-    for name in PENALTIES:
-        if value := getattr(options, name):
-            raise OptionError(f"rule {rule!r} knows no regularisers: {name} {value!r} should be 0.")
     if options.loss not in losses:
         raise OptionError(f"rule {rule!r} minimises the {' or '.join(losses)} error; loss is {options.loss!r}.")
 

@@ -1,7 +1,9 @@
 """What a network is to learn, how it is taught, and how that went: the same for every learning rule."""
 
-from dataclasses import asdict, dataclass, field
-from typing import Literal, get_args
+import math
+from dataclasses import asdict, dataclass, field, fields
+from numbers import Integral, Real
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -69,6 +71,8 @@ class Options:
     device: Device = "cpu"
 
     def __post_init__(self) -> None:
+        for part in fields(self):
+            object.__setattr__(self, part.name, _checked(part.name, part.default, getattr(self, part.name)))
         for name, kind in (("loss", Loss), ("optimiser", Optimiser), ("through", Through), ("start", Start), ("device", Device)):
             if (found := getattr(self, name)) not in get_args(kind):
                 raise OptionError(f"{name} {found!r} is unknown. {suggestion(found, get_args(kind))}")
@@ -80,11 +84,35 @@ class Options:
                 raise OptionError(f"{name} {getattr(self, name)!r} should be above 0.")
         if not 0 <= self.validation < 1:
             raise OptionError(f"validation {self.validation!r} should be 0 or more and below 1.")
+        if self.momentum and self.optimiser != "sgd":
+            raise OptionError(f"Options.momentum: is that of optimiser 'sgd'; {self.optimiser!r} has its own (got {self.momentum!r}).")
+        if self.through == "all" and self.segment != type(self).segment:
+            raise OptionError(f"Options.segment: counts with through 'segment' or 'checkpoints', not with {self.through!r} (got {self.segment!r}).")
 
     @property
     def key(self) -> str:
         """Hash of every option."""
         return content_key("options", asdict(self))
+
+
+def _checked(name: str, usual: Any, found: Any) -> Any:
+    """Bring a value to the kind of the usual one; another kind is refused.
+
+    Raises:
+        OptionError: what it should be, and what it is.
+    """
+    match usual:
+        case bool():
+            right, known = "True or False", isinstance(found, bool | np.bool_)
+        case int():
+            right, known = "a whole number", isinstance(found, Integral) and not isinstance(found, bool)
+        case float():
+            right, known = "a finite number", isinstance(found, Real) and not isinstance(found, bool) and math.isfinite(found)
+        case _:
+            right, known = "a word", isinstance(found, str)
+    if not known:
+        raise OptionError(f"Options.{name}: should be {right} (got {found!r}).")
+    return type(usual)(found)
 
 
 CUSTOMARY = Options()

@@ -7,6 +7,7 @@ from threadpoolctl import threadpool_limits
 from cortex_sim.cards import Model
 from cortex_sim.cards.spiking import SpikingModel
 from cortex_sim.errors import OptionError, TaskError
+from cortex_sim.simulation._meaning import driven_inputs
 from cortex_sim.simulation._problem import Problem
 from cortex_sim.tasks import Task
 from cortex_sim.tasks.body import BodyTrajectory, Movement
@@ -73,7 +74,25 @@ def move(model: Model, task: Task, *, seed: int = 0, backend: Backend | None = N
     return trials, schedule.moved(course)
 
 
+def _refuse_unheard(model: Model, task: Task) -> None:
+    """Refuse a task that says something to a model of which it hears nothing.
+
+    Raises:
+        TaskError: what the task says, what the model hears, and the cure.
+    """
+    heard = ", ".join(f"{name} (channels)" if item.listens else name for name, item in model.inputs.items() if not item.noise) or "nothing"
+    if any(drive.pattern.any() for drive in task.drives) and not driven_inputs(model):
+        raise TaskError(f"task {task.name!r}: drives {model.name}, which hears {heard}; give the card an input without weights and name it in dx/dt.")
+    silent = task.channels is None or not task.channels.values.any() or (model.channels and any(item.listens for item in model.inputs.values()))
+    if silent or task.drives or task.clamps or task.body or task.initial is not None:
+        return
+    channels = ", ".join(map(str, task.channels["channel"].values)) if task.channels is not None and "channel" in task.channels.coords else "channels"
+    cure = "prepare it with currents (cs.reaches, or holding= of the task), or take a model with channels (cs.edit.embodied(model), an rnn card)"
+    raise TaskError(f"task {task.name!r}: says all it has to say by channels ({channels}), but {model.name} hears {heard}; {cure}.")
+
+
 def _run(schedule: Problem, backend: Backend | None) -> tuple[Trials, BodyTrajectory | None]:
+    _refuse_unheard(schedule.model, schedule.task)
     with threadpool_limits(1 if schedule.model.units < THREADED else None):
         return _run_in(schedule, backend or CUSTOMARY[schedule.model.kind])
 

@@ -17,7 +17,7 @@ from cortex_sim.tasks import Task
 from cortex_sim.trials import Spikes, Trials
 
 WINDOW = 0.02  # s, in which a population's rate is watched
-USUAL = "drive"  # input that drives go to unless they name another
+USUAL = "drive"  # input that drives go to unless they name another, where several listen to drives
 HELD = "silencing"  # name of the input that keeps neurons from firing
 ALIKE = np.zeros((0, 0))
 
@@ -55,6 +55,10 @@ class SpikingProblem:
                 raise TaskError(f"{self.model.name}: dt {self.dt * 1e3:g} ms should divide {label}.")
         if self.task.initial is not None:
             raise TaskError(f"{self.model.name}: a spiking circuit starts from its card's initial states; task {self.task.name!r} gives rates.")
+        given = {"channels": self.task.channels, "a body": self.task.body, "loads": self.task.loads or None, "feeling": self.task.feeling}
+        if unused := [name for name, part in given.items() if part is not None]:
+            cure = "give it drives into its inputs instead: replace(task, channels=None, body=None, drives=...)"
+            raise TaskError(f"task {self.task.name!r}: has {unused[0]}, of which the spiking circuit {self.model.name} hears nothing; {cure}.")
         for drive in self.task.drives:
             kind, size = self._listener(drive.into, drive.name)
             if drive.pattern.shape[1] != size:
@@ -65,10 +69,17 @@ class SpikingProblem:
 
     def _listener(self, into: str, label: str) -> tuple[str, int]:
         """Name the input a drive goes to, and the number of neurons that hear it."""
-        known, name = [name for name, part in self.model.inputs.items() if part.kind == "drive"], into or USUAL
+        known = [name for name, part in self.model.inputs.items() if part.kind == "drive"]
+        name = into or self.usual
         if name not in known:
             raise TaskError(f"task {self.task.name!r}: {label} goes to the input {name!r}, which {self.model.name} lacks. {suggestion(name, known)}")
         return f"input {name!r}", max((self.size(kind) for kind in self.model.neurons if name in self.called(kind)), default=0)
+
+    @property
+    def usual(self) -> str:
+        """Input that drives go to which name none: the only one that listens to drives, else the one called ``drive``."""
+        listening = [name for name, part in self.model.inputs.items() if part.kind == "drive"]
+        return listening[0] if len(listening) == 1 else USUAL
 
     def _check_recording(self, name: str, recording: Trials) -> None:
         known = [label for label, part in self.model.inputs.items() if part.kind == "recorded"]
@@ -183,7 +194,7 @@ class SpikingProblem:
         return Source(type_, number, self.dt, most, patterns, courses, starts, neurons)
 
     def _driven(self, kind: str, name: str, trial: int) -> tuple[ndarray, ndarray]:
-        drives = [d for d in self.task.drives if (d.into or USUAL) == name and d.course.any() and d.pattern[trial].any()]
+        drives = [d for d in self.task.drives if (d.into or self.usual) == name and d.course.any() and d.pattern[trial].any()]
         if not drives:
             return np.zeros((0, self.size(kind))), np.zeros((0, self.steps))
         return np.stack([drive.pattern[trial] for drive in drives]), np.stack([self.resample(drive.course) for drive in drives])

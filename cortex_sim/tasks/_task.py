@@ -18,6 +18,27 @@ from cortex_sim.trials import BIN, Trials
 DT = 1e-3  # s, step of the fine grid where a task does not say otherwise
 
 
+def _numbers(place: str, found: Any, axes: int) -> Float[ndarray, "..."]:
+    """Give an array of finite numbers with so many axes.
+
+    Raises:
+        TaskError: it is none.
+    """
+    try:
+        numbers = np.asarray(found, dtype=float)
+    except (TypeError, ValueError):
+        numbers = np.full((), np.nan)
+    if numbers.ndim != axes or not np.isfinite(numbers).all() or isinstance(found, str):
+        wanted = "a finite number" if axes == 0 else f"finite numbers along {axes} {'axis' if axes == 1 else 'axes'}"
+        raise TaskError(f"{place} should be {wanted} (got {_brief(found)}).")
+    return numbers
+
+
+def _brief(found: Any) -> str:
+    text = " ".join(repr(found).split())
+    return text if len(text) <= 60 else f"{text[:60]}..."
+
+
 @dataclass(frozen=True)
 class Drive:
     """An input current to every observed unit: a spatial pattern that follows one time course.
@@ -35,6 +56,8 @@ class Drive:
     into: str = ""
 
     def __post_init__(self) -> None:
+        for name, axes in (("pattern", 2), ("course", 1)):
+            object.__setattr__(self, name, _numbers(f"drive {self.name!r}: {name}", getattr(self, name), axes))
         _fix(self, "pattern", "course")
 
 
@@ -55,6 +78,12 @@ class Clamp:
     name: str = "silencing"
 
     def __post_init__(self) -> None:
+        units = _numbers(f"clamp {self.name!r}: units", self.units, 1)
+        if units.size and (units != np.round(units)).any():
+            raise TaskError(f"clamp {self.name!r}: units should be positions (got {self.units!r}).")
+        _numbers(f"clamp {self.name!r}: rate", self.rate, 0)
+        object.__setattr__(self, "units", units.astype(int))
+        object.__setattr__(self, "course", _numbers(f"clamp {self.name!r}: course", self.course, 1).astype(bool))
         _fix(self, "units", "course")
 
 
@@ -104,9 +133,32 @@ class Task:
     step: float = DT
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         _fix(self, "condition", "channels", "targets", "mask", "initial", "feeling")
         self._check_grid()
         self._check_sizes()
+
+    def _check_kinds(self) -> None:
+        for name in ("start", "stop", "bin", "step"):
+            _numbers(f"task {self.name!r}: {name}", getattr(self, name), 0)
+        try:
+            condition = np.asarray(self.condition)
+        except ValueError:
+            condition = np.zeros(())
+        if condition.ndim != 1 or not condition.size:
+            raise TaskError(f"task {self.name!r}: condition should be one label a trial (got {_brief(self.condition)}).")
+        object.__setattr__(self, "condition", condition)
+        for name, axes in (("mask", 2), ("initial", 2), ("feeling", 1)):
+            if (found := getattr(self, name)) is not None:
+                object.__setattr__(self, name, _numbers(f"task {self.name!r}: {name}", found, axes))
+        for name, kind in (("drives", Drive), ("clamps", Clamp), ("loads", Load)):
+            parts = getattr(self, name)
+            if not isinstance(parts, tuple | list) or not all(isinstance(part, kind) for part in parts):
+                raise TaskError(f"task {self.name!r}: {name} should be a tuple of {kind.__name__} (got {_brief(parts)}).")
+            object.__setattr__(self, name, tuple(parts))
+        for name in ("channels", "targets"):
+            if (found := getattr(self, name)) is not None and not (isinstance(found, xr.DataArray) and found.ndim == 3):
+                raise TaskError(f"task {self.name!r}: {name} should be an xarray.DataArray of three axes (got {_brief(found)}).")
 
     def _check_grid(self) -> None:
         for name, width in (("bin", self.bin), ("step", self.step)):

@@ -91,12 +91,12 @@ class Trials:
         Raises:
             TrialsError: the shapes disagree, or a number is not finite.
         """
-        rate, time = read_only(np.asarray(rate, dtype=float)), read_only(np.asarray(time, dtype=float))
+        rate, time = _numbers("rate", rate), _numbers("time", time)
         if rate.ndim != 3:
             raise TrialsError(f"rates have shape {rate.shape}; they should be (trial, time, unit).")
         if rate.shape[1] != time.size:
             raise TrialsError(f"rates has {rate.shape[1]} samples per trial but time has {time.size}; rates is (trial, time, unit).")
-        labels = np.arange(len(rate)) if condition is None else read_only(np.asarray(condition))
+        labels = np.arange(len(rate)) if condition is None else _labels(condition)
         if labels.shape != (len(rate),):
             raise TrialsError(f"condition has shape {labels.shape} but there are {len(rate)} trials; give one label a trial.")
         dataset = xr.Dataset(
@@ -136,11 +136,12 @@ class Trials:
         Raises:
             TrialsError: a spike lies outside its trial, or belongs to no unit or trial.
         """
-        time, labels = read_only(np.asarray(time, dtype=float)), read_only(np.asarray(condition))
+        time, labels = _numbers("time", time), _labels(condition)
         _check_time(time)
-        when, unit, trial = np.asarray(spikes[0], dtype=float), np.asarray(spikes[1], dtype=np.int32), np.asarray(spikes[2], dtype=np.int32)
+        when, unit, trial = (_numbers(name, part) for name, part in zip(("times", "units", "trials"), _three(spikes), strict=True))
         if not when.shape == unit.shape == trial.shape == (when.size,):
             raise TrialsError(f"spikes have {when.shape} times, {unit.shape} units and {trial.shape} trials; give one of each a spike.")
+        unit, trial = unit.astype(np.int32), trial.astype(np.int32)
         order = np.lexsort((unit, when, trial))
         end = float(2 * time[-1] - time[-2])
         coordinates: dict[str, Any] = {
@@ -426,3 +427,33 @@ def _check_spikes(dataset: xr.Dataset) -> None:
         worst = int(np.flatnonzero(~((when >= start - 1e-9) & (when <= stop[trial] + 1e-9)))[0])
         where = f"trial {trial[worst]}, {start:g} to {stop[trial[worst]]:g} s"
         raise TrialsError(f"trials: a spike of unit {unit[worst]} at {when[worst]:g} s lies outside its {where}.")
+
+
+def _numbers(name: str, found: Any) -> Float[ndarray, "..."]:
+    """Give an array of numbers.
+
+    Raises:
+        TrialsError: it is none.
+    """
+    try:
+        return read_only(np.asarray(found, dtype=float))
+    except (TypeError, ValueError):
+        raise TrialsError(f"{name}: should be a full array of numbers, rows of one length (got {_brief(found)}).") from None
+
+
+def _labels(found: Any) -> ndarray:
+    try:
+        return read_only(np.asarray(found))
+    except ValueError:
+        raise TrialsError(f"condition: should be one label a trial (got {_brief(found)}).") from None
+
+
+def _three(spikes: Any) -> Any:
+    if not isinstance(spikes, Sequence) or isinstance(spikes, str) or len(spikes) != 3:
+        raise TrialsError(f"spikes: should be times, units and trials (got {_brief(spikes)}).")
+    return spikes
+
+
+def _brief(found: Any) -> str:
+    text = repr(found)
+    return text if len(text) <= 60 else f"{text[:60]}..."

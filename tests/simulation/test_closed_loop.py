@@ -176,7 +176,7 @@ def test_bad_closed_loops_are_refused() -> None:
         Load(ON, field=np.zeros((3, 2)))
     with pytest.raises(PlantError, match="no force, torque or field is given"):
         Load(ON)
-    with pytest.raises(OptionError, match="penalty_effort -1 should be 0 or more"):
+    with pytest.raises(OptionError, match="penalty_effort -1.0 should be 0 or more"):
         Options(penalty_effort=-1)
 
 

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cortex_sim.errors import OptionError, suggestion
-from cortex_sim.fitting._options import TrainingHistory
+from cortex_sim.fitting._options import Options, TrainingHistory
 
 COMMON = {"options", "seed", "checkpoint", "report"}
+ALWAYS = ("validation", "closed_form", "start", "loss")  # options that count before a rule begins; rules say themselves which loss they minimise
 
 
 def names() -> tuple[str, ...]:
@@ -33,3 +34,15 @@ def find(rule: str, how: Mapping[str, float]) -> Callable[..., TrainingHistory]:
             what = f"it takes {', '.join(sorted(takes))}" if takes else "it takes none"
             raise OptionError(f"rule {rule!r} takes no number {name!r}; {what}.")
     return functools.partial(learn, **how)
+
+
+def refuse_ignored(rule: str, options: Options) -> None:
+    """Refuse an option that a rule would ignore.
+
+    Raises:
+        OptionError: the rule, the option, and what the rule takes.
+    """
+    takes = (*importlib.import_module(f"{__name__}.{rule}").ACCEPTS, *ALWAYS)
+    for name, usual in vars(Options()).items():
+        if name not in takes and (given := getattr(options, name)) != usual:
+            raise OptionError(f"rule {rule!r} does not use {name} (got {given!r}); it takes {', '.join(sorted(takes))}.")

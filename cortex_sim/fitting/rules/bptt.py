@@ -10,6 +10,9 @@ from pathlib import Path
 from cortex_sim.cards import Model
 from cortex_sim.fitting._options import Options, TrainingData, TrainingHistory
 
+ACCEPTS = tuple(vars(Options()))
+"""Options that count: all of them."""
+
 
 def learn(
     model: Model,

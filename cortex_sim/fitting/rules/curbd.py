@@ -28,6 +28,9 @@ from cortex_sim.fitting._start import one_unit_each
 from cortex_sim.simulation import state_of
 from cortex_sim.simulation.forms import Leaky
 
+ACCEPTS = ("epochs", "patience")
+"""Options that count, beside those of every rule."""
+
 
 def learn(
     model: Model,

@@ -32,6 +32,8 @@ from cortex_sim.simulation.forms import Coefficients, Leaky
 
 NUDGE = 1e-6  # half width of the differences that give the effect of a unit's parameters
 LOSSES = ("squared", "binary cross-entropy", "cross-entropy")
+ACCEPTS = ("epochs", "batch", "rate", "patience", "optimiser", "momentum", "weight_decay", "clip")
+"""Options that count, beside those of every rule."""
 
 
 def learn(

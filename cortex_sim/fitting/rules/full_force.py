@@ -19,6 +19,9 @@ from cortex_sim.fitting._online import Network, Pace, check_lesson, teach
 from cortex_sim.fitting._options import Options, TrainingData, TrainingHistory
 from cortex_sim.fitting._recursive import Recursive
 
+ACCEPTS = ("epochs", "patience")
+"""Options that count, beside those of every rule."""
+
 
 def learn(
     model: Model,

@@ -24,6 +24,8 @@ from cortex_sim.simulation import Problem
 from cortex_sim.simulation.forms import Leaky
 
 MEMORY = 0.3  # of the running averages
+ACCEPTS = ("epochs", "patience")
+"""Options that count, beside those of every rule."""
 
 
 def learn(

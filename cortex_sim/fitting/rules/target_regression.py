@@ -30,6 +30,8 @@ from cortex_sim.simulation.forms import Leaky
 from cortex_sim.trials import Trials
 
 Samples = Float[ndarray, "sample unit"]
+ACCEPTS = ()
+"""Options that count, beside those of every rule."""
 
 
 def learn(
