@@ -14,7 +14,7 @@ from cortex_sim.cards._model import Model
 from cortex_sim.cards._units import SCALES
 from cortex_sim.errors import CardError, CortexSimError
 from cortex_sim.fitting._start import one_unit_each, regress, with_time_constant_of
-from cortex_sim.simulation import drive_gain, flow, push_amplitude, simulate, state_of, time_constant
+from cortex_sim.simulation import drive_gain, driven_inputs, flow, push_amplitude, simulate, state_of, time_constant
 from cortex_sim.simulation.torch import linearise
 from cortex_sim.tasks import Drive, Task
 from cortex_sim.tasks._centre_out import centre_out
@@ -91,7 +91,7 @@ def task_of(model: Model, bins: int = 3) -> Task:
     task = centre_out(TRIALS, preparation=0.0, movement=0.01 * bins)
     drive = Drive(1e-3 * np.random.default_rng(1).normal(size=(TRIALS, model.size("observed"))), np.ones(task.steps))
     channels = None if task.channels is None or not model.channels else task.channels[:, :, : model.channels]
-    return Task("a push", task.start, task.stop, task.condition, drives=(drive,), channels=channels)
+    return Task("a push", task.start, task.stop, task.condition, drives=(drive,) if driven_inputs(model) else (), channels=channels)
 
 
 def same(found: Any, wanted: Any) -> None:

@@ -15,6 +15,7 @@ from cortex_sim.errors import CardError, TaskError
 from cortex_sim.fitting import _training as training
 from cortex_sim.fitting._options import Options, TrainingData
 from cortex_sim.fitting._training import train
+from cortex_sim.simulation._meaning import driven_inputs
 from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation._simulate import simulate
 from cortex_sim.simulation.torch._run import linearise
@@ -59,7 +60,8 @@ def busy_task(model: Model, seed: int = 0) -> Task:
     clamps = (Clamp(np.array([0]), 0.1, (step >= 30) & (step < 50)), Clamp(np.array([0, 1]), -0.2, (step >= 80) & (step < 100)))
     push = Drive(rng.normal(size=(TRIALS, observed)), (step >= 70) & (step < 110.0) | (step > 125), "push")
     initial = rng.uniform(-0.4, 0.4, (TRIALS, observed))
-    busy = replace(task, initial=initial, clamps=clamps, drives=(*task.drives, replace(push, course=push.course.astype(float))))
+    drives = (*task.drives, replace(push, course=push.course.astype(float))) if driven_inputs(model) else ()
+    busy = replace(task, initial=initial, clamps=clamps, drives=drives)
     try:
         Problem(model, model.arrays(), busy).initial()
     except TaskError:  # the rate hears projections or inputs too, or falls with the state, so no rates say where to start
