@@ -13,6 +13,7 @@ from numpy import ndarray
 from threadpoolctl import threadpool_limits
 
 from cortex_sim.cards._model import Model
+from tests import shapes
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,6 +23,8 @@ threadpool_limits(1)  # for what was loaded before this file
 if not os.environ.get("CORTEX_SIM_CACHE"):  # at import, before xdist starts its workers: they inherit it and share one build of a circuit
     os.environ["CORTEX_SIM_CACHE"] = tempfile.mkdtemp(prefix="cortex-sim-tests-")
     atexit.register(shutil.rmtree, os.environ["CORTEX_SIM_CACHE"], ignore_errors=True)
+
+shapes.install()
 
 LINEAR: dict[str, Any] = {
     "name": "linear", "kind": "rate", "title": "Linear circuit", "paper": "none", "rate": "r",

@@ -1,7 +1,7 @@
 """Decoding: how well the condition of a trial can be told from its spike counts."""
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int, Real
 from numpy import ndarray
 
 from cortex_sim.errors import ComparisonError
@@ -31,7 +31,7 @@ def decoding(trials: Trials, *, window: tuple[float, float] | None = None, folds
     return float((discriminant(spike_counts(trials), trials.condition, folds=folds) == trials.condition).mean())
 
 
-def discriminant(counts: Float[ndarray, "trial unit"], condition: ndarray, *, folds: int = DECODING_FOLDS) -> ndarray:
+def discriminant(counts: Real[ndarray, "trial unit"], condition: ndarray, *, folds: int = DECODING_FOLDS) -> ndarray:
     """Give the condition that a linear discriminant of the other folds takes each trial for; see :func:`decoding`.
 
     Raises:

@@ -48,7 +48,7 @@ def spectrum(model: Model, arrays: dict[str, ndarray] | None = None) -> Spectrum
             break
         state = state + model.dt.si * velocity
         if not np.isfinite(state).all():
-            return Spectrum(np.array([]), state, float("inf"))
+            return Spectrum(np.array([], dtype=complex), state, float("inf"))
     moving = np.linalg.norm(flow(model, arrays, state)) / (np.linalg.norm(state) + np.sqrt(model.units))
     return Spectrum(flow_modes(model, arrays, state), state, float(moving))
 
@@ -69,7 +69,7 @@ def spectral_distance(a: Spectrum, b: Spectrum, count: int = MODES) -> float:
     return modal_distance(a.eigenvalues, b.eigenvalues, count)
 
 
-def modal_distance(a: Complex[ndarray, " mode"], b: Complex[ndarray, " mode"], count: int = MODES) -> float:
+def modal_distance(a: Complex[ndarray, " mode"], b: Complex[ndarray, " other"], count: int = MODES) -> float:
     """The same of eigenvalues, slowest first."""
     count = min(count, len(a), len(b))
     if count == 0:

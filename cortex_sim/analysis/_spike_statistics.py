@@ -280,12 +280,12 @@ def _members(trials: Trials, population: str) -> ndarray:
     return (trials.population == population) | (population == ALL_UNITS)
 
 
-def _first_bins(trials: Trials, bin: float) -> Int[ndarray, " trial+1"]:
+def _first_bins(trials: Trials, bin: float) -> Int[ndarray, " edge"]:
     """Where the bins of each trial start, trials end to end, and how many bins there are."""
     return np.concatenate([[0], np.cumsum(np.floor((trials.stop - trials.time[0]) / bin + EDGE).astype(int))])
 
 
-def _places(trials: Trials, bin: float, first: Int[ndarray, " trial+1"], population: str) -> Int[ndarray, " spike"]:
+def _places(trials: Trials, bin: float, first: Int[ndarray, " edge"], population: str) -> Int[ndarray, " spike"]:
     """The bin of every spike of a population, trials end to end, rising."""
     when, unit, trial = trials.spikes
     place = np.floor((when - trials.time[0]) / bin + EDGE).astype(int)

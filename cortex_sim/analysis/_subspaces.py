@@ -72,7 +72,7 @@ def potent_and_null(
     rates: Rates,
     muscles: Float[ndarray, "condition time muscle"],
     *,
-    within: Rates | None = None,
+    within: Float[ndarray, "other moment unit"] | None = None,
     neural: int = NEURAL,
     muscular: int = MUSCLES,
     ridge: float = RIDGE,

@@ -12,11 +12,13 @@ from cortex_sim.errors import ComparisonError
 RIDGE = 1.0  # of regressors in standard deviations, times the number of samples / 100
 LAGS = 10  # bins that the Wiener filter sees, the present one among them
 Rates = Float[ndarray, "trial time unit"]
+Others = Float[ndarray, "other bin unit"]
+Decoded = Float[ndarray, "other bin axis"]
 Velocity = Float[ndarray, "trial time axis"]
-Decoder = Callable[[Rates, Velocity, Rates], Velocity]
+Decoder = Callable[[Rates, Velocity, Others], Decoded]
 
 
-def ridge(rates: Rates, velocity: Velocity, asked: Rates, *, lags: int = 1) -> Velocity:
+def ridge(rates: Rates, velocity: Velocity, asked: Others, *, lags: int = 1) -> Decoded:
     """Decode each bin by a linear regression on the rates of that bin, and of as many before it as there are lags.
 
     Args:
@@ -38,7 +40,7 @@ def ridge(rates: Rates, velocity: Velocity, asked: Rates, *, lags: int = 1) -> V
     return np.asarray(found.predict(new.reshape(-1, new.shape[2]))).reshape(*asked.shape[:2], -1)
 
 
-def wiener(rates: Rates, velocity: Velocity, asked: Rates) -> Velocity:
+def wiener(rates: Rates, velocity: Velocity, asked: Others) -> Decoded:
     """Decode by :func:`ridge` with ten lags: the Wiener filter of that length."""
     return ridge(rates, velocity, asked, lags=LAGS)
 
@@ -97,7 +99,7 @@ class Kalman:
         return found
 
 
-def kalman(rates: Rates, velocity: Velocity, asked: Rates) -> Velocity:
+def kalman(rates: Rates, velocity: Velocity, asked: Others) -> Decoded:
     """Decode by the Kalman filter that :meth:`Kalman.fit` finds.
 
     Raises:
@@ -117,7 +119,7 @@ def _scale(rates: Rates) -> Float[ndarray, " unit"]:
     return np.where(scale > 0, scale, 1.0)
 
 
-def _check(rates: Rates, velocity: Velocity, asked: Rates) -> None:
+def _check(rates: Rates, velocity: Velocity, asked: Others) -> None:
     if rates.shape[:2] != velocity.shape[:2] or asked.shape[2] != rates.shape[2]:
         found = f"rates {rates.shape}, velocity {velocity.shape}, rates to decode {asked.shape}"
         raise ComparisonError(f"decoding velocity: {found}; trials and bins of the first two should agree, and units of the first and the last.")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import scipy.special
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from numpy import ndarray
 from scipy.optimize import root
 
@@ -143,7 +143,7 @@ class Background:
 
 
 def stationary_rates(
-    K: Float[ndarray, "target source"], J: Float[ndarray, "target source"], background: Background, neuron: Neuron, *, start: Rates | float = 0.0
+    K: Real[ndarray, "target source"], J: Float[ndarray, "target source"], background: Background, neuron: Neuron, *, start: Rates | float = 0.0
 ) -> Rates:
     r"""Find self-consistent rates of sparsely connected populations with delta synapses.
 

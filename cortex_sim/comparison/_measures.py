@@ -154,7 +154,7 @@ def images(one: Rates, other: Float[ndarray, "condition time other"]) -> tuple[R
     return first, second
 
 
-def _principal(rates: Rates, lost: float = LOST) -> Rates:
+def _principal(rates: Rates, lost: float = LOST) -> Float[ndarray, "condition time axis"]:
     return geometry.principal_part(rates, lost) if np.ptp(rates, axis=(0, 1)).any() else rates
 
 
@@ -188,7 +188,8 @@ def table(
 
 
 def scores_of(
-    labels: Sequence[str], teacher: Rates, student: Rates, dt: float, *, name: str, split: str, nulls: int, seed: int, lost: float = NOTHING
+    labels: Sequence[str], teacher: Rates, student: Float[ndarray, "condition time other"], dt: float,
+    *, name: str, split: str, nulls: int, seed: int, lost: float = NOTHING
 ) -> list[Score]:
     """Score two sides, already scaled, by measures of these names, in their order.
 

@@ -16,15 +16,16 @@ def variance_explained(
     wanted: Float[ndarray, "condition time unit"],
     found: Float[ndarray, "condition time unit"],
     *,
-    mean: Float[ndarray, " unit"],
-    scale: Float[ndarray, " unit"],
+    mean: Float[ndarray, "..."],
+    scale: Float[ndarray, "..."],
 ) -> float:
     r"""Fraction of variance explained, :math:`1 - \sum (y - \hat y)^2/\sigma^2 / \sum (y - \mu)^2/\sigma^2`.
 
     Args:
         wanted: y.
         found: the prediction of y.
-        mean: of each unit, from training conditions only: what a model that knows nothing predicts.
+        mean: of each unit (or one for each condition that was held out by itself), from training conditions only: what a model that knows
+            nothing predicts.
         scale: standard deviation of each unit, from training conditions only.
     """
     return float(1 - ((((wanted - found) / scale) ** 2).sum() / (((wanted - mean) / scale) ** 2).sum()))

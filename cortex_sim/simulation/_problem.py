@@ -208,11 +208,11 @@ class Problem:
             rates = rates - self.arrays[self.model.readout.offset][units]
         return np.linalg.pinv(rows), rows, rates, course
 
-    def resample(self, course: Float[ndarray, "step ..."]) -> Float[ndarray, "step ..."]:
+    def resample(self, course: Float[ndarray, "fine ..."]) -> Float[ndarray, "step ..."]:
         """Bring a course from the task's fine grid to the model's steps: repeated where finer, averaged where coarser."""
         return self._resampled(course)[: self.steps]
 
-    def _resampled(self, course: Float[ndarray, "step ..."]) -> Float[ndarray, "step ..."]:
+    def _resampled(self, course: Float[ndarray, "fine ..."]) -> Float[ndarray, "step ..."]:
         if self.dt <= self.task.step:
             return np.repeat(course, round(self.task.step / self.dt), axis=0)
         ratio = round(self.dt / self.task.step)

@@ -41,7 +41,7 @@ class Source:
     most: float
     patterns: Float[ndarray, "slot neuron"]
     courses: Float[ndarray, "slot step"]
-    starts: Int[ndarray, " step"]
+    starts: Int[ndarray, " start"]
     neurons: Int[ndarray, " event"]
 
     def step(self, t: Any) -> int:

@@ -224,7 +224,7 @@ class SpikingProblem:
             raise TaskError(f"task {self.task.name!r}: recording {name!r}: {found}; one of them would be lost. Shorten dt ({self.dt * 1e3:g} ms).")
         return np.searchsorted(step, np.arange(self.steps + 1)), unit
 
-    def resample(self, course: Float[ndarray, " step"]) -> Float[ndarray, " step"]:
+    def resample(self, course: Float[ndarray, " fine"]) -> Float[ndarray, " step"]:
         """Bring a course from the task's fine grid to the circuit's steps."""
         return np.repeat(course, round(self.task.step / self.dt))[: self.steps]
 

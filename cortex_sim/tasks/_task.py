@@ -368,7 +368,7 @@ def _noted(note: Any, trials: int, chosen: Int[ndarray, " trial"]) -> Any:
 
 
 @task
-def free_run(initial: Float[ndarray, "trial unit"], duration: float, *, bin: float = BIN) -> Task:
+def free_run(initial: Float[ndarray, "trial unit"] | Float[ndarray, " unit"], duration: float, *, bin: float = BIN) -> Task:
     """Leave a circuit alone from given initial rates.
 
     Args:

@@ -35,7 +35,7 @@ class Block:
     pre: Int32[ndarray, " synapse"]
     post: Int32[ndarray, " synapse"]
     weight: Float32[ndarray, " synapse"]
-    delay: Float32[ndarray, " synapse"]
+    delay: Float32[ndarray, " delay"]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
 from brian2.core.functions import Function
 from brian2.core.network import Network
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from cortex_sim.cards import FUNCTIONS, GIVEN, SCALES, Model, first_passage, scale
@@ -154,7 +154,7 @@ class _OncePerStep:
     def __init__(self, source: Callable[[int], Float[ndarray, " neuron"]], dt: float) -> None:
         self._source, self._dt, self._step, self._value = source, dt, -1, np.zeros(0)
 
-    def __call__(self, t: float, i: Float[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
+    def __call__(self, t: float, i: Int[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
         if (step := round(float(t) / self._dt)) != self._step:
             self._step, self._value = step, self._source(step)
         return self._value
