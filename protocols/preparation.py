@@ -8,6 +8,7 @@ Claim       feedback brings the prospective error below 10 % within tens of ms, 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -56,14 +57,11 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     """Prepare eight reaches by feedback and by a constant input, release them after different times, and move the arm.
 
     Args:
-        model: circuit with a spontaneous state ``x_rest``, a projection K for feedback and an input ``hold`` that lets it act.
+        model: circuit with a spontaneous state (x_rest of kao_2021), a projection for feedback (K) and an input that lets it act (hold).
         seed: of the spontaneous state and of the prepared states.
         smoke: a small circuit and two times: shows that everything runs, its numbers mean nothing.
     """
-    if not {"K", "W_hold"} <= model.projections.keys() or "x_rest" not in model.parameters:
-        raise cs.errors.OptionError(
-            f"{model.name}: preparation needs x_rest, a projection K and an input hold with weights W_hold, such as {MODEL} has."
-        )
+    _parts(model)
     seconds: dict[str, float] = {}
     times = PREPARED[1::3] if smoke else PREPARED
     hand = reaches()
@@ -107,17 +105,47 @@ def torques(hand: np.ndarray) -> np.ndarray:
     return cs.body.HUMAN.torque(q, speed, np.gradient(speed, cs.tasks.DT, axis=1))
 
 
+class Parts(NamedTuple):
+    """Names that a card gives to what this protocol needs."""
+
+    W: str
+    K: str
+    W_hold: str
+    x_rest: str
+
+
+def _parts(model: cs.Model) -> Parts:
+    """Tell the connections from the feedback, which acts only while the input that has weights does, and find the spontaneous state.
+
+    Raises:
+        OptionError: the circuit has no such parts.
+    """
+    hold, rest = [item.weights for item in model.inputs.values() if item.listens], list(model.parsed.parameters)
+    recurrent = cs.simulation.recurrent_projections(model)
+    if len(hold) == len(rest) == 1 and len(recurrent) == 2 and len(model.parsed.states) == 1:
+        one = model.with_arrays({}, units=1)
+        arrays = {name: np.zeros((1, 1)) for name in recurrent} | {name: np.ones(1) for name in rest}
+        off = [np.ptp([cs.simulation.flow(one, arrays, np.ones(1), dict.fromkeys(recurrent, 0.0) | {name: size})[0] for size in (0.0, 1.0)]) == 0
+               for name in recurrent]  # fmt: skip
+        if sum(off) == 1:
+            return Parts(recurrent[off.index(False)], recurrent[off.index(True)], str(hold[0]), rest[0])
+    found = f"it has {len(rest)} parameters of every unit, {len(recurrent)} projections of the rate and {len(hold)} inputs with weights"
+    raise cs.errors.OptionError(f"{model.name}: preparation needs a spontaneous state, connections, and feedback that an input lets act; {found}, "
+                                f"where {MODEL} has 1, 2 and 1.")  # fmt: skip
+
+
 def _small(model: cs.Model) -> cs.Model:
     projections = {name: part.model_dump() for name, part in model.projections.items()}
-    projections["W"]["arguments"]["abscissa"]["value"] = 0.9
+    projections[_parts(model).W]["arguments"]["abscissa"]["value"] = 0.9
     return model.with_arrays({}, units=60, projections=projections)
 
 
 def _sets(model: cs.Model, hand: np.ndarray, seed: int) -> tuple[Set, Set]:
     """Draw the spontaneous state and the states to be prepared, and find the controllers for a random readout and for one fitted to the torques."""
-    units, W = model.units, model.arrays()["W"]
+    parts = _parts(model)
+    units, W = model.units, model.arrays()[parts.W]
     rest = 1 + RESTED * cs.stream(seed, "circuit", "spontaneous state").standard_normal(units)
-    model = model.with_arrays({"x_rest": rest, "W_hold": np.ones((units, 1))})
+    model = model.with_arrays({parts.x_rest: rest, parts.W_hold: np.ones((units, 1))})
     A, E = W - np.eye(units), round(0.8 * units)
     rng = cs.stream(seed, "task", "prepared states")
     drawn = np.zeros((2, units))
@@ -132,12 +160,12 @@ def _sets(model: cs.Model, hand: np.ndarray, seed: int) -> tuple[Set, Set]:
 
 
 def _controlled(model: cs.Model, wanted: np.ndarray, readout: np.ndarray) -> Set:
-    A = model.arrays()["W"] - np.eye(model.units)
+    A = model.arrays()[_parts(model).W] - np.eye(model.units)
     Q = cs.analysis.observability(A, readout)
     Q *= model.units / np.trace(Q)
     control = cs.analysis.lqr(A, Q, PENALTY)
     return Set(
-        model.with_arrays({"K": control.K}),
+        model.with_arrays({_parts(model).K: control.K}),
         wanted,
         readout,
         Q,
@@ -175,7 +203,7 @@ def _states(model: cs.Model, task: cs.Task, start: np.ndarray) -> np.ndarray:
     """States at every bin, (reach, time, unit), from given ones."""
     found = []
     for trial, state in enumerate(start):
-        begun = {"x": {"value": state.tolist(), "unit": "1", "meaning": "where it begins"}}
+        begun = {model.parsed.state: {"value": state.tolist(), "unit": "1", "meaning": "where it begins"}}
         one = model.with_arrays({}, initial_values=begun, channels=0 if task.channels is None else 1)
         found.append(cs.simulation.trajectory(cs.simulation.Problem(one, one.arrays(), task.select([trial])))[0])
     return np.stack(found)
@@ -184,7 +212,8 @@ def _states(model: cs.Model, task: cs.Task, start: np.ndarray) -> np.ndarray:
 def _task(made: Set, name: str, lasts: float) -> cs.Task:
     """Preparation for a while, by either strategy, and the movement that follows."""
     model, arrays = made.model, made.model.arrays()
-    rest, W, K = arrays["x_rest"], arrays["W"], arrays["K"]
+    parts = _parts(model)
+    rest, W, K = arrays[parts.x_rest], arrays[parts.W], arrays[parts.K]
     start = -round(lasts / cs.tasks.BIN) * cs.tasks.BIN
     bare = replace(_movement(model.units, len(made.wanted)), start=start, drives=())
     before = (bare.fine_time < -cs.tasks.DT / 2).astype(float)
@@ -198,7 +227,7 @@ def _task(made: Set, name: str, lasts: float) -> cs.Task:
 
 def _run(made: Set, name: str, lasts: float) -> tuple[cs.Task, np.ndarray]:
     task = _task(made, name, lasts)
-    return task, _states(made.model, task, np.tile(made.model.arrays()["x_rest"], (task.trials, 1)))
+    return task, _states(made.model, task, np.tile(made.model.arrays()[_parts(made.model).x_rest], (task.trials, 1)))
 
 
 def _prepared(made: Set, name: str) -> tuple[np.ndarray, cs.Trials]:
@@ -268,10 +297,10 @@ def _turn(rng: np.random.Generator, units: int) -> np.ndarray:
 
 
 def _exact(made: Set, model: cs.Model) -> list[cs.Claim]:
-    arrays = made.model.arrays()
-    W, E = arrays["W"], round(0.8 * made.model.units)
-    silent = np.abs(made.readout @ np.maximum(np.vstack([arrays["x_rest"], made.wanted]), 0.0).T).max()
-    row_sum = float(model.projections["W"].arguments["row_sum"].si)
+    arrays, parts = made.model.arrays(), _parts(model)
+    W, E = arrays[parts.W], round(0.8 * made.model.units)
+    silent = np.abs(made.readout @ np.maximum(np.vstack([arrays[parts.x_rest], made.wanted]), 0.0).T).max()
+    row_sum = float(model.projections[parts.W].arguments["row_sum"].si)
     return [
         cs.Claim("largest torque put out at rest or in a prepared state (N m)", float(silent), 0, 1e-10, "by construction; round-off"),
         cs.Claim("eigenvalue of the uniform mode, apart from the sum of a row", float(np.abs(np.linalg.eigvals(W) - row_sum).min()), 0, 1e-9,

@@ -189,3 +189,12 @@ def test_names_that_mean_something_in_every_equation_are_refused() -> None:
 def test_a_text_that_is_no_plain_arithmetic_is_refused(text: str, found: str) -> None:
     with pytest.raises(CardError, match=found):
         Model.model_validate(few("murphy_miller_2009").model_dump() | {"equations": text, "rate": "x"})
+
+
+@pytest.mark.parametrize(("protocol", "way"), [("rotations", "other names"), ("rotations", "vectors"), ("match", "both")])
+def test_protocols_give_the_same_scores(protocol: str, way: str) -> None:
+    plain = catalogue.load("hennequin_2014").with_arrays({}, units=30)
+    found, wanted = (catalogue.protocol(protocol).run(model, smoke=True).scores for model in (WAYS[way](plain), plain))
+    assert [(score.measure, score.student) for score in found] == [(score.measure, score.student) for score in wanted]
+    estimates = np.array([[score.estimate for score in scores] for scores in (found, wanted)])
+    np.testing.assert_allclose(estimates[0], estimates[1], rtol=0 if way == "other names" else 1e-6, atol=0 if way == "other names" else 1e-6)
