@@ -191,6 +191,7 @@ def test_a_text_that_is_no_plain_arithmetic_is_refused(text: str, found: str) ->
         Model.model_validate(few("murphy_miller_2009").model_dump() | {"equations": text, "rate": "x"})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("protocol", "way"), [("rotations", "other names"), ("rotations", "vectors"), ("match", "both")])
 def test_protocols_give_the_same_scores(protocol: str, way: str) -> None:
     plain = catalogue.load("hennequin_2014").with_arrays({}, units=30)
