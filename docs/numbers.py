@@ -1,0 +1,332 @@
+"""Write the numbers of README.md from finished runs: `python docs/numbers.py RUNS_FOLDER`.
+
+RUNS_FOLDER holds one folder a run, named as in RUNS, as `cortex-sim run ... --out RUNS_FOLDER/NAME` leaves them. A block of README.md between
+`<!-- numbers: NAME -->` and `<!-- end -->` is written anew from the run NAME, with what claims fail in it; where the run is absent its text stays.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+README = Path(__file__).parents[1] / "README.md"
+BLOCK = re.compile(r"(<!-- numbers: (\w+) -->)(.*?)(<!-- end -->)", re.DOTALL)
+AVERAGES, DELAY = "hatsopoulos2007_rs_centerout.npz", "shenoy_delay_spikes.npz"
+RUNS = {  # name of a block and of its folder: what follows `cortex-sim run`, where that is not the name itself
+    "match": "match --students all",
+    "rotations": f"rotations --recording {AVERAGES}",
+    "tangling": f"tangling --recording {AVERAGES}",
+    "subspaces": f"subspaces --recording {AVERAGES}",
+    "spike_statistics": f"spike_statistics --recording {DELAY}",
+    "decode": f"decode --recording {DELAY}",
+    "decode_averages": f"decode --recording {AVERAGES}",
+}
+
+
+class Run:
+    """Scores and claims of a finished run.
+
+    Attributes:
+        claims: by text, what was found.
+        failed: sentences on the claims that do not hold.
+        students: that have scores.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        claims = json.loads((folder / "claims.json").read_text(encoding="utf-8"))
+        self.claims = {claim["text"]: claim["found"] for claim in claims}
+        self.failed = [_failure(claim) for claim in claims if not claim["holds"]]
+        self._scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+        self.students = {score["student"] for score in self._scores}
+
+    def score(self, measure: str, student: str, split: str = "") -> dict:
+        """The only score of a measure and a student; all may be given by their beginning where no name equals them."""
+        for same in (str.__eq__, str.startswith):
+            found = [score for score in self._scores if same(score["measure"], measure) and same(score["student"], student)]
+            found = [score for score in found if score["split"].startswith(split)]
+            if len(found) == 1:
+                return found[0]
+        raise KeyError(f"{measure!r} of {student!r}: {len(found)} scores; there are {sorted({(s['measure'], s['student']) for s in self._scores})}")
+
+    def value(self, measure: str, student: str, digits: int = 2) -> str:
+        """The estimate of a score."""
+        return number(self.score(measure, student)["estimate"], digits)
+
+    def null(self, measure: str, student: str, digits: int = 2) -> str:
+        """The mean of a score's null."""
+        return number(self.score(measure, student)["null_mean"], digits)
+
+    def between(self, measure: str, student: str, digits: int = 2) -> str:
+        """The estimate of a score with its interval."""
+        low, high = self.score(measure, student)["interval"]
+        return f"{self.value(measure, student, digits)} [{number(low, digits)}, {number(high, digits)}]"
+
+    def percent(self, measure: str, student: str) -> str:
+        """The estimate of a score that is a share, in percent."""
+        return number(100 * self.score(measure, student)["estimate"], 0)
+
+    def claim(self, text: str, digits: int = 2) -> str:
+        """What was found for a claim."""
+        return number(self.claims[text], digits)
+
+
+def number(value: float, digits: int) -> str:
+    """A number with a true minus; 1 is not written where it is not reached."""
+    while digits < 4 and 0.99 < value < 1 and float(f"{value:.{digits}f}") == 1:
+        digits += 1
+    written = f"{value:.{digits}f}"
+    return written.removeprefix("-") if float(written) == 0 else written.replace("-", "−")
+
+
+def _failure(claim: dict) -> str:
+    low, high = claim["low"], claim["high"]
+    bounds = f"at most {high:.3g}" if low is None else f"at least {low:.3g}" if high is None else f"{low:.3g} to {high:.3g}"
+    return f"{claim['text']}: {claim['found']:.3g}, not {bounds}"
+
+
+def match(run: Run) -> str:
+    rows = [
+        ("network with the circuit's own gain", "own gain"), ("tanh network, one unit for each neuron", "leaky tanh"),
+        ("the same under Dale's law, with the circuit's signs", "Dale"), ("tanh network of 300 hidden units with a linear readout", "hidden units"),
+        ("GRU of 200 units with a linear readout", "GRU"), ("untrained", "untrained"), ("taught with conditions shuffled", "shuffled"),
+        ("positive control: own class, states that span state space", "positive control"),
+    ]  # fmt: skip
+    lines = ["", "", "| R² on held-out conditions | rates | response to a push | response to silencing |", "|---|---|---|---|"]
+    for title, name in rows:
+        if name not in run.students:
+            continue
+        values = [run.value(measure, name) for measure in ("R² of rates", "response to push, R²", "response to silencing, R²")]
+        lines.append(f"| {title} | {' | '.join(values)} |")
+    return "\n".join([*lines, "", ""])
+
+
+def layered_motor_cortex(run: Run) -> str:
+    return (
+        f"structure exact; PT5B gives the hand of held-out reaches with R² {run.value('R² of hand position', 'PT5B')}, "
+        f"off by {run.claim('mean distance of the hand from the target at the end (cm)', 1)} of 8 cm at the end"
+    )
+
+
+def spikes_and_rates(run: Run) -> str:
+    mean = max(abs(value - 1) for text, value in run.claims.items() if text.startswith("quadratic neurons: plateau"))
+    siegert = max(abs(value - 1) for text, value in run.claims.items() if "self-consistent Siegert rate" in text)
+    return (
+        f"QIF: within {100 * mean:.1f} % of the exact mean field; LIF: within {100 * siegert:.1f} % of Siegert; groups of a spiking SOC: "
+        f"r = {run.value('correlation of rates over time and groups', 'stability-optimised, excitatory')}; the reduction of the layered cortex "
+        f"orders its "
+        f"populations (rank correlation {run.value('rank correlation over populations', 'layered cortex, rates at rest')}) but not their sizes"
+    )
+
+
+def spike_statistics(run: Run) -> str:
+    simulated, recorded = run.value("Fano factor", "simulated, all layers", 1), run.value("Fano factor", "recording", 1)
+    return f"rates and synchrony are in range; single neurons burst (Fano factor {simulated} against {recorded} recorded)"
+
+
+def explain(run: Run) -> str:
+    found = {
+        name: [run.value(measure, name) for measure in ("attribution, correlation", "effect of an ablation, R²")]
+        for name in ("own gain", "leaky tanh")
+    }
+    own, tanh = found["own gain"], found["leaky tanh"]
+    return f"a student of the circuit's own class: yes (attributions r = {own[0]}, ablations R² {own[1]}); a tanh network: {tanh[0]} and {tanh[1]}"
+
+
+def learning_rules(run: Run) -> str:
+    rules = [("bptt", "back-propagation", 3), ("force", "FORCE", 3), ("full_force", "full-FORCE", 3), ("eprop", "e-prop", 3)]
+    rules += [("target_regression", "target regression", 3), ("node_perturbation", "gains by node perturbation", 2)]
+    errors = ", ".join(f"{run.value('error of held-out reaches', name, digits)} ({title})" for name, title, digits in rules)
+    best = max((run.score("linear CKA, debiased", name)["estimate"], title) for name, title, _ in rules)
+    untrained = run.value("linear CKA, debiased", "untrained")
+    return f"held-out error {errors}; CKA with the circuit is {best[0]:.2f} at most ({best[1]}), {untrained} untrained"
+
+
+def force(run: Run) -> str:
+    taught, alone = "mean absolute error while taught", "mean absolute error by itself"
+    chirp = "squared error of the chirp by itself, relative to the squared chirp"
+    return (
+        f"no: 1000 units are off by {run.value(taught, '1000 units', 3)} while taught and {run.value(alone, '1000 units')} by themselves, 300 "
+        f"units by "
+        f"{run.value(taught, '300 units', 3)} and {run.value(alone, '300 units')}; of a chirp full-FORCE misses "
+        f"{run.value(chirp, 'full-FORCE, 300', 4)} and "
+        f"FORCE {run.value(chirp, 'FORCE, 300')}"
+    )
+
+
+def decode(run: Run, averages: Run) -> str:
+    told, velocity = "share of trials told right, all reaches", "R² of velocity"
+    filters = ", ".join(f"{name} {averages.value(velocity, name)}" for name in ("ridge", "Kalman", "Wiener"))
+    return (
+        f"nothing here: of recorded delay activity it tells {run.percent(told, 'LSTM')} % of seven reaches right, a linear discriminant "
+        f"{run.percent(told, 'linear discriminant')} %; velocity of directions held out: {filters} (R²)"
+    )
+
+
+def long_sequences(run: Run) -> str:
+    def error(delay: str, segment: str) -> str:
+        return run.value(f"error of recall after {delay} s", f"segments of {segment} bins")
+
+    return (
+        f"with segments of 10 bins a network learns to bridge 0.1 s (error {error('0.1', '10')}) but not 0.2 s ({error('0.2', '10')}), with 100 bins "
+        f"both ({error('0.1', '100')} and {error('0.2', '100')})"
+    )
+
+
+def inferred_connectivity(run: Run) -> str:
+    share = run.claim("published fit: mean share of power assigned to other regions (%)", 0)
+    true = run.claim("weak coupling: largest true share of power from other regions (%)", 3)
+    currents, known = "correlation of currents between regions", "strong coupling, drive known"
+    return (
+        f"not between weakly coupled regions: CURBD gives them {share} % of the current, in truth at most {true} %; strongly coupled, with the "
+        f"drive known, "
+        f"currents correlate {run.value(currents, known)}, or {run.value(currents, f'{known}, error of the input')} with an error of the input "
+        f"instead of the "
+        f"rate; rank one (LINT): R² {run.value('R² of held-out trials', 'rank one, fitted')} with connections at "
+        f"r = {run.value('correlation of connections', 'rank one, fitted')}, "
+        f"{run.value('correlation of effective connections', 'rank one, fitted')} in the part that activity explores"
+    )
+
+
+def identity(run: Run) -> str:
+    published, spectral = "DSA of single trials, Procrustes, 1 delay: ", "DSA of single trials, eigenvalues: "
+    agree = "same averages, other dynamics"
+    cka, apart = run.value("linear CKA, debiased", agree), run.value("DSA of single trials, Procrustes, 1 delay", agree)
+    return (
+        f"images are the same to round-off; averages that agree say nothing of single trials (CKA {cka}, DSA {apart} apart); DSA as published "
+        f"sees frequencies × 1.3 "
+        f"({run.claim(published + 'frequency × 1.3')}, the same system {run.claim(published + 'same, new noise', 3)}) and hardly a faster decay "
+        f"({run.claim(published + 'faster decay, all but blind')}; eigenvalues {run.claim(spectral + 'faster decay')})"
+    )
+
+
+def attractors(run: Run) -> str:
+    kinds = "silhouette of the kinds of attractors"
+    return (
+        f"not of averages (silhouette of the kinds by Procrustes {run.value(kinds, 'Procrustes angle of averages')}); DSA of single trials does "
+        f"({run.between(kinds, 'DSA, as published')} as published), better still of their departures from the averages "
+        f"({run.between(kinds, 'DSA of departures from averages')})"
+    )
+
+
+def rotations(run: Run) -> str:
+    def found(name: str) -> str:
+        return run.value("R²(M_skew), one course a unit", name)
+
+    def left(name: str) -> str:
+        return f"{found(name)} to {run.null('R²(M_skew), one course a unit', name)}"
+
+    return (
+        f"tuned cells without dynamics rotate (R² {found('tuned cells ± 100 ms')}; {run.claim('tuned cells ± 100 ms: R²(M_skew)')} over eight "
+        f"draws) and no "
+        f"permutation exposes it; reduced to one time course a unit, R² goes from {left('tuned cells ± 100 ms')}, in a recording from "
+        f"{left('recording')}, in a "
+        f"circuit released from two states from {left('circuit, k = 2')} and from six from {left('circuit, k = 6')}, in a planted rotation from "
+        f"{left('planted rotation')}"
+    )
+
+
+def tangling(run: Run) -> str:
+    share = run.score("share of times at which it is less tangled than its muscles", "circuit")
+    return (
+        f"yes at {100 * share['estimate']:.0f} % of times, more often than random projections ({100 * share['null_mean']:.0f} %); so are "
+        f"untrained networks "
+        "and cells without dynamics"
+    )
+
+
+def subspaces(run: Run) -> str:
+    alignment = "alignment of movement with preparation"
+    return (
+        f"alignment {run.value(alignment, 'circuit', 3)} ({run.null(alignment, 'circuit')} by chance in directions in use, "
+        f"{run.value(alignment, 'recording')} "
+        "in a recording); movement alone cannot tell which directions are null for muscles: the penalty of the regression decides; both epochs can"
+    )
+
+
+def reach(run: Run) -> str:
+    students = ("circuit with a readout", "network on the arm", "circuit in closed loop")
+    worst = max(value for text, value in run.claims.items() if text.endswith("distance from the target (cm)") or "step of 1 ms" in text)
+    pushes = [run.percent("share of a push that is corrected at the end", name) for name in students]
+    turns = ", ".join(run.value("jPCA R²(M_skew) of the rates while the hand moves", name) for name in students)
+    return (
+        f"all eight targets are reached to within {worst:.1f} cm by each; a push of 2 N that none was trained with is corrected by {pushes[0]}, "
+        f"{pushes[1]} and "
+        f"{pushes[2]} %; their rates rotate differently (R² {turns})"
+    )
+
+
+def preparation(run: Run) -> str:
+    miss = "distance of the hand from the target after 100 ms of preparation (cm)"
+    return (
+        f"after 50 ms of feedback {100 * run.claims['feedback: error after 50 ms']:.1f} % of the prospective error is left, of a constant input "
+        f"{100 * run.claims['naive: error after 50 ms']:.0f} % ({run.claim('naive over feedback after 100 ms', 0)} times as much as of feedback "
+        f"after 100 ms); "
+        f"with a readout fitted to torques the hand then misses by {run.value(miss, 'feedback (LQR)', 1)} cm after 100 ms of feedback and by "
+        f"{run.value(miss, 'naive (constant input)', 0)} cm after as much of the constant input"
+    )
+
+
+def match_spiking(run: Run) -> str:
+    again, bits = "the circuit again", "bits per spike"
+    taught = run.students - {again, "untrained", "shuffled"}
+    best = max(taught, key=lambda name: run.score("R² of rates", name)["estimate"])
+    return (
+        f"R² {run.value('R² of rates', best)} on held-out conditions and {run.value(bits, best)} bits per spike of single trials, where the "
+        f"circuit run again "
+        f"reaches {run.value('R² of rates', again)} and {run.value(bits, again)}"
+    )
+
+
+def muscles(run: Run) -> str:
+    error, turn = "normalised squared error of the muscles", "jPCA R²(M_skew)"
+    withdrawn = ("no regulariser", "a tenth of them", "regularised", "no regulariser, g = 0.5")
+    errors = [run.score(error, name)["estimate"] for name in (*withdrawn, "cues stay")]
+    turns = [run.score(turn, name)["estimate"] for name in withdrawn]
+    return (
+        f"networks that generate muscle activity to\nwithin {100 * max(errors):.1f} % of its variance rotate where the preparatory input is "
+        f"withdrawn at the go "
+        f"cue (jPCA R² {min(turns):.2f} to {max(turns):.2f}; {run.value(turn, 'cues stay')} where it stays), regularised\nor not; "
+        f"networks that were never trained by {run.value(turn, 'untrained')}"
+    )
+
+
+TEXTS: dict[str, Callable[..., str]] = {
+    text.__name__: text
+    for text in (
+        match, layered_motor_cortex, spikes_and_rates, spike_statistics, match_spiking, explain, learning_rules, force, decode, long_sequences,
+        inferred_connectivity, muscles, identity, attractors, rotations, tangling, subspaces, reach, preparation,
+    )
+}  # fmt: skip
+BESIDE = {"decode": ("decode_averages",)}  # further runs that a block needs
+
+
+def written(page: str, runs: Path) -> tuple[str, list[str]]:
+    """A page with its blocks written anew, and the names of those whose runs are absent."""
+    absent = []
+
+    def block(found: re.Match[str]) -> str:
+        start, name, _, end = found.groups()
+        folders = [runs / needed for needed in (name, *BESIDE.get(name, ()))]
+        if not all((folder / "scores.json").is_file() for folder in folders):
+            absent.append(name)
+            return found.group()
+        read = [Run(folder) for folder in folders]
+        failed = [failure for run in read for failure in run.failed]
+        text = TEXTS[name](*read)
+        note = "" if not failed else f"{'Claims that fail' if text.endswith(chr(10)) else '; claims that fail'}: {'; '.join(failed)}"
+        return f"{start}{text}{note}{end}"
+
+    return BLOCK.sub(block, page), absent
+
+
+def main(runs: Path) -> None:
+    page, absent = written(README.read_text(encoding="utf-8"), runs)
+    README.write_text(page, encoding="utf-8")
+    for name in absent:
+        command = RUNS.get(name, name)
+        sys.stdout.write(f"{name}: left as it was; cortex-sim run {command} --out {runs / name}\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
