@@ -13,10 +13,10 @@ test: .venv/.dev .venv/.resolved
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "not long"
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not long"
 
 test-all: .venv/.dev .venv/.resolved
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 bench: .venv/.dev
 	@$(PIP) -e '.[bench]'
