@@ -49,11 +49,11 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Rep
     if not {OUTPUT, *DEEP} <= set(getattr(model, "populations", ())):
         raise cs.errors.OptionError(f"{model.name}: this protocol needs a layered motor cortex with the populations {', '.join((OUTPUT, *DEEP))}.")
     seconds: dict[str, float] = {}
-    repeats = 3 if smoke else REPEATS
+    repeats = 2 if smoke else REPEATS
     with cs.timed(seconds, "structure"):
         found = connected(model)
     with cs.timed(seconds, "rest"):
-        duration = 0.6 if smoke else RESTING
+        duration = 0.4 if smoke else RESTING
         rest = cs.simulate(model, cs.tasks.spontaneous(duration), seed=seed).window(SETTLING, duration)
     with cs.timed(seconds, "reaches"):
         task = reaches(model, 4 if smoke else DIRECTIONS, repeats, seed)
