@@ -1,6 +1,6 @@
-"""Write the numbers of README.md from finished runs: `python docs/numbers.py RUNS_FOLDER`.
+"""Write the numbers of README.md and docs/scores.md from finished runs: `python docs/numbers.py RUNS_FOLDER`.
 
-RUNS_FOLDER holds one folder a run, named as in RUNS, as `cortex-sim run ... --out RUNS_FOLDER/NAME` leaves them. A block of README.md between
+RUNS_FOLDER holds one folder a run, named as in RUNS, as `cortex-sim run ... --out RUNS_FOLDER/NAME` leaves them. A block of a page between
 `<!-- numbers: NAME -->` and `<!-- end -->` is written anew from the run NAME, with what claims fail in it; where the run is absent its text stays.
 """
 
@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "docs/scores.md")
 BLOCK = re.compile(r"(<!-- numbers: (\w+) -->)(.*?)(<!-- end -->)", re.DOTALL)
 AVERAGES, DELAY = "hatsopoulos2007_rs_centerout.npz", "shenoy_delay_spikes.npz"
 RUNS = {  # name of a block and of its folder: what follows `cortex-sim run`, where that is not the name itself
@@ -19,7 +20,7 @@ RUNS = {  # name of a block and of its folder: what follows `cortex-sim run`, wh
     "tangling": f"tangling --recording {AVERAGES}",
     "subspaces": f"subspaces --recording {AVERAGES}",
     "spike_statistics": f"spike_statistics --recording {DELAY}",
-    "decode": f"decode --recording {DELAY}",
+    "decode_delay": f"decode --recording {DELAY}",
     "decode_averages": f"decode --recording {AVERAGES}",
 }
 
@@ -99,6 +100,11 @@ def match(run: Run) -> str:
         values = [run.value(measure, name) for measure in ("R² of rates", "response to push, R²", "response to silencing, R²")]
         lines.append(f"| {title} | {' | '.join(values)} |")
     return "\n".join([*lines, "", ""])
+
+
+def pushes(run: Run) -> str:
+    rates, pushed = (run.percent(measure, "leaky tanh") for measure in ("R² of rates", "response to push, R²"))
+    return f"in `match` the tanh student explains {rates} % of held-out rates and {pushed} % of the response to a push"
 
 
 def layered_motor_cortex(run: Run) -> str:
@@ -294,11 +300,11 @@ def muscles(run: Run) -> str:
 TEXTS: dict[str, Callable[..., str]] = {
     text.__name__: text
     for text in (
-        match, layered_motor_cortex, spikes_and_rates, spike_statistics, match_spiking, explain, learning_rules, force, decode, long_sequences,
-        inferred_connectivity, muscles, identity, attractors, rotations, tangling, subspaces, reach, preparation,
+        match, pushes, layered_motor_cortex, spikes_and_rates, spike_statistics, match_spiking, explain, learning_rules, force, decode,
+        long_sequences, inferred_connectivity, muscles, identity, attractors, rotations, tangling, subspaces, reach, preparation,
     )
 }  # fmt: skip
-BESIDE = {"decode": ("decode_averages",)}  # further runs that a block needs
+READS = {"decode": ("decode_delay", "decode_averages"), "pushes": ("match",)}  # runs that a block is written from, where not that of its name
 
 
 def written(page: str, runs: Path) -> tuple[str, list[str]]:
@@ -307,7 +313,7 @@ def written(page: str, runs: Path) -> tuple[str, list[str]]:
 
     def block(found: re.Match[str]) -> str:
         start, name, _, end = found.groups()
-        folders = [runs / needed for needed in (name, *BESIDE.get(name, ()))]
+        folders = [runs / needed for needed in READS.get(name, (name,))]
         if not all((folder / "scores.json").is_file() for folder in folders):
             absent.append(name)
             return found.group()
@@ -321,11 +327,12 @@ def written(page: str, runs: Path) -> tuple[str, list[str]]:
 
 
 def main(runs: Path) -> None:
-    page, absent = written(README.read_text(encoding="utf-8"), runs)
-    README.write_text(page, encoding="utf-8")
-    for name in absent:
-        command = RUNS.get(name, name)
-        sys.stdout.write(f"{name}: left as it was; cortex-sim run {command} --out {runs / name}\n")
+    for page in PAGES:
+        text, absent = written((ROOT / page).read_text(encoding="utf-8"), runs)
+        (ROOT / page).write_text(text, encoding="utf-8")
+        for name in absent:
+            wanted = "; ".join(f"cortex-sim run {RUNS.get(run, run)} --out {runs / run}" for run in READS.get(name, (name,)))
+            sys.stdout.write(f"{page}, {name}: left as it was; {wanted}\n")
 
 
 if __name__ == "__main__":

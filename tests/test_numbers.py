@@ -1,4 +1,4 @@
-"""Numbers of README.md: every block has a text, and what is written is what the runs say."""
+"""Numbers of README.md and docs/scores.md: every block has a text, and what is written is what the runs say."""
 
 import importlib.util
 import json
@@ -29,8 +29,8 @@ def finished(folder: Path, scores: list[tuple[str, str, float]], claims: list[tu
     (folder / "claims.json").write_text(json.dumps(bounds), encoding="utf-8")
 
 
-def test_every_block_of_the_readme_has_a_text_and_the_reverse(numbers: ModuleType) -> None:
-    page = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_every_block_of_the_pages_has_a_text_and_the_reverse(numbers: ModuleType) -> None:
+    page = "".join((ROOT / name).read_text(encoding="utf-8") for name in numbers.PAGES)
     names = [found[1] for found in numbers.BLOCK.findall(page)]
     assert sorted(names) == sorted(numbers.TEXTS)
     assert page.count("<!-- numbers:") == page.count("<!-- end -->") == len(names)
