@@ -73,8 +73,8 @@ class Run:
 
 
 def number(value: float, digits: int) -> str:
-    """A number with a true minus; 1 is not written where it is not reached."""
-    while digits < 4 and 0.99 < value < 1 and float(f"{value:.{digits}f}") == 1:
+    """A number with a true minus; 1 is not written where it is not reached, up to round-off."""
+    while digits < 4 and 0.99 < value < 1 - 1e-9 and float(f"{value:.{digits}f}") == 1:
         digits += 1
     written = f"{value:.{digits}f}"
     return written.removeprefix("-") if float(written) == 0 else written.replace("-", "−")

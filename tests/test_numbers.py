@@ -50,7 +50,7 @@ def test_a_block_is_written_from_its_run_and_stays_without_one(numbers: ModuleTy
     assert numbers.written(found, tmp_path) == (found, absent)
 
 
-ROUNDED = [(-0.18, 2, "−0.18"), (-0.001, 2, "0.00"), (0.99976, 3, "0.9998"), (1.0, 2, "1.00"), (0.9994, 2, "0.999")]
+ROUNDED = [(-0.18, 2, "−0.18"), (-0.001, 2, "0.00"), (0.99976, 3, "0.9998"), (1.0, 2, "1.00"), (1 - 1e-15, 2, "1.00"), (0.9994, 2, "0.999")]
 
 
 @pytest.mark.parametrize(("value", "digits", "text"), ROUNDED)
