@@ -2,6 +2,7 @@
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -145,3 +146,16 @@ def test_tasks_trials_and_reports_show_themselves(small: tuple[cs.Model, cs.Task
     assert "img" in tags(cortex._repr_html_()) and "img" in tags(spikes._repr_html_()) and "12, of 12 conditions" in training._repr_html_()
     report = cs.Report(title="t", question="Is < shown?", answer="Yes.", claims=[cs.Claim("one", 1.0, 0.0, 2.0, "known")])
     assert "holds" in report._repr_html_() and "Is &lt; shown?" in report._repr_html_() and tags(report._repr_html_())
+
+
+@pytest.mark.long
+def test_the_readme_script_runs_as_it_stands_and_ends_with_a_table() -> None:
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    script = text.split("```python\n")[1].split("```")[0]
+    names: dict[str, object] = {}
+    body, last = script.rstrip().rsplit("\n", 1)
+    exec(body, names)
+    shown = repr(eval(last, names))
+    assert shown.startswith("measure") and "R² of rates" in shown and "response to push, R²" in shown
+    rates = names["comparison"].of("R² of rates", "leaky_tanh")  # type: ignore[attr-defined]
+    assert rates.estimate > 0.9 > rates.null.max()
