@@ -229,11 +229,11 @@ def rotations(run: Run) -> str:
 
 
 def tangling(run: Run) -> str:
-    share = run.score("share of times at which it is less tangled than its muscles", "circuit")
+    found = {name: run.score("share of times at which it is less tangled than its muscles", name) for name in ("circuit", "recording")}
+    own, chance = ({name: f"{100 * score[key]:.0f} %" for name, score in found.items()} for key in ("estimate", "null_mean"))
     return (
-        f"yes at {100 * share['estimate']:.0f} % of times, more often than random projections ({100 * share['null_mean']:.0f} %); so are "
-        f"untrained networks "
-        "and cells without dynamics"
+        f"yes at {own['circuit']} of times, than random projections of itself at {chance['circuit']} (a recording than its hand at {own['recording']}, "
+        f"than projections at {chance['recording']}); so are untrained networks and cells without dynamics"
     )
 
 
