@@ -232,8 +232,8 @@ def tangling(run: Run) -> str:
     found = {name: run.score("share of times at which it is less tangled than its muscles", name) for name in ("circuit", "recording")}
     own, chance = ({name: f"{100 * score[key]:.0f} %" for name, score in found.items()} for key in ("estimate", "null_mean"))
     return (
-        f"yes at {own['circuit']} of times, than random projections of itself at {chance['circuit']} (a recording than its hand at {own['recording']}, "
-        f"than projections at {chance['recording']}); so are untrained networks and cells without dynamics"
+        f"yes at {own['circuit']} of times, and than random projections of itself at {chance['circuit']}; so are untrained networks and cells "
+        f"without dynamics; a recording is less tangled than its hand at {own['recording']}, than projections at {chance['recording']} of times"
     )
 
 
