@@ -61,7 +61,7 @@ def main() -> None:
     match, smoke = catalogue.protocol("match"), "--smoke" in sys.argv
     circuit = load(match.MODEL).with_arrays({}, units=50) if smoke else load(match.MODEL)
     with threadpool_limits(1):
-        (side,) = delayed_reaches(circuit, (match.SMALL if smoke else match.PRACTICE,), seed=SEED)
+        (side,) = delayed_reaches(circuit, (match.SMALL if smoke else match.TRAINING,), seed=SEED)
         rows = [reached(with_time_constant_of(load(card), circuit), side, options, name) for name, (card, options) in match.TAUGHT.items()]
         own = [reached(own_class(circuit), side, options, f"own gain, {how}")
                for how, options in (("closed form", Options(epochs=0)), ("random weights", RANDOM))]  # fmt: skip

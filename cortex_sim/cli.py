@@ -150,7 +150,7 @@ def _refuse_target(target: str, circuit: object) -> None:
 
 @app.command()
 def tune(
-    protocol: Annotated[str, typer.Argument(help="a protocol with a lesson, or a path that ends in .py")],
+    protocol: Annotated[str, typer.Argument(help="a protocol with training data, or a path that ends in .py")],
     space: Annotated[Path, typer.Option(help="TOML file: what is searched; see docs/tuning.md")],
     model: Annotated[str | None, typer.Option(help="a shipped model or a path that ends in .toml; the protocol's own if left out")] = None,
     trials: Annotated[int, typer.Option(help="settings to try, in all")] = 30,
@@ -176,7 +176,7 @@ def tune(
     plan = tuning.Plan(trials, folds, nested, test, jobs, seed, smoke)
     tuning.check_installed()
     name = model or getattr(module, "MODEL", "")
-    material = tuning.lesson_of(module, protocol, catalogue.load(name) if name else None, seed=seed, smoke=smoke)
+    material = tuning.training_data_of(module, protocol, catalogue.load(name) if name else None, seed=seed, smoke=smoke)
     kept = study or tuning.study_folder(material, searched, plan)
     try:
         report = tuning.report_of(tuning.tune(material, searched, plan, kept), Path(protocol).stem)

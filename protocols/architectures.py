@@ -21,7 +21,7 @@ UNITS = 32  # of the reference; the others get as many as make their learned num
 NETWORKS = ("gru", "lstm", "two_tap", "elman_1990", "leaky_readout", "feedforward", "temporal_convolution")  # slow ones first
 WINDOWED, WINDOWLESS = "temporal_convolution", ("feedforward", "two_tap")
 TAPS, SPACING = 12, 50.0  # ms: a window of 0.55 s
-TAUGHT, ASKED = 300, 100  # trials, a fifth of them with each delay
+TAUGHT, TESTED = 300, 100  # trials, a fifth of them with each delay
 SEEDS = 5  # networks of each architecture
 LESSON = cs.Options(epochs=60, batch=60, rate=1e-2, patience=60, start="rest", closed_form=False)
 LONG = 1.0  # s
@@ -29,7 +29,7 @@ NULLS, REPEATS = 100, 3
 BOUND = "bound of this protocol"
 
 
-def lesson(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> tuple[cs.Model, cs.Trials, cs.Task, cs.Options]:
+def training_data(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> tuple[cs.Model, cs.Trials, cs.Task, cs.Options]:
     """A student, what it shall put out, the task and the options, for searching better options."""
     task = cs.tasks.recall(20 if smoke else TAUGHT, delays=cs.tasks.RECALL_DELAYS[:2] if smoke else cs.tasks.RECALL_DELAYS, seed=seed)
     return model.with_arrays({}, units=UNITS), task.wanted, task, replace(LESSON, epochs=2) if smoke else LESSON
@@ -49,9 +49,9 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     seconds: dict[str, float] = {}
     if model.readout is None or not any(item.listens for item in model.inputs.values()):
         raise cs.errors.OptionError(f"{model.name}: recall needs a network that hears channels and has a readout, such as gru or elman_1990.")
-    _, wanted, task, options = lesson(model, seed=seed, smoke=smoke)
+    _, wanted, task, options = training_data(model, seed=seed, smoke=smoke)
     delays, drawn = cs.tasks.RECALL_DELAYS[:2] if smoke else cs.tasks.RECALL_DELAYS, cs.seed_of(seed, "task", "test trials of architectures")
-    exam = cs.tasks.recall(20 if smoke else ASKED, delays=delays, seed=drawn)
+    battery = cs.tasks.recall(20 if smoke else TESTED, delays=delays, seed=drawn)
     budget = parameters(_heard(model, UNITS))
     students = {name: _sized(model if name == model.name else cs.load(name), budget) for name in dict.fromkeys((model.name, *NETWORKS))}
     networks = range(2 if smoke else SEEDS)
@@ -65,22 +65,22 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         )
     grouped = {name: [fitted[f"{name}, {k}"] for k in networks] for name in students}
     with cs.timed(seconds, "comparison"):
-        made = {name: [cs.simulate(one.model, exam).rate for one in each] for name, each in grouped.items()}
-        made["untrained"] = [cs.simulate(one.start, exam).rate for one in grouped[model.name]]
-        errors = {name: np.array([list(cs.tasks.recall_error(exam, one).values()) for one in each]) for name, each in made.items()}
-        forgets = {name: np.array([_told_by_the_past(one.model, exam, seed) for one in each]) for name, each in grouped.items()}
-        costs = {name: _costs(each, exam) for name, each in grouped.items()}
-        scores = [_score(name, exam, made[name], errors[name], at, seed) for name in made for at in range(len(cs.tasks.recall_floor(exam)))]
-        scores += [_past(name, values, len(exam.condition)) for name, values in forgets.items()]
+        made = {name: [cs.simulate(one.model, battery).rate for one in each] for name, each in grouped.items()}
+        made["untrained"] = [cs.simulate(one.start, battery).rate for one in grouped[model.name]]
+        errors = {name: np.array([list(cs.tasks.recall_error(battery, one).values()) for one in each]) for name, each in made.items()}
+        forgets = {name: np.array([_told_by_the_past(one.model, battery, seed) for one in each]) for name, each in grouped.items()}
+        costs = {name: _costs(each, battery) for name, each in grouped.items()}
+        scores = [_score(name, battery, made[name], errors[name], at, seed) for name in made for at in range(len(cs.tasks.recall_floor(battery)))]
+        scores += [_past(name, values, len(battery.condition)) for name, values in forgets.items()]
     first = {name: each[0] for name, each in grouped.items()}
-    tests = _tests(model.name, errors, list(cs.tasks.recall_floor(exam)))
+    tests = _tests(model.name, errors, list(cs.tasks.recall_floor(battery)))
     return cs.Report(
         title=QUESTION, question=f"{len(networks)} networks of each of {len(students)} architectures; reference: {model.title}.",
-        answer=_answer(model.name, errors, costs, list(cs.tasks.recall_floor(exam)), tests),
-        claims=_exact(forgets) + ([] if smoke else _claims(model.name, errors, list(cs.tasks.recall_floor(exam)), tests)), scores=tuple(scores),
-        pictures=_pictures(exam, made, errors, costs) | cs.figures.learning_pictures(first),
-        trials={"wanted": exam.wanted} | {name: cs.simulate(one.model, exam) for name, one in first.items()},
-        models={name: one.model for name, one in first.items()}, methods=_methods(exam, len(networks)),
+        answer=_answer(model.name, errors, costs, list(cs.tasks.recall_floor(battery)), tests),
+        claims=_exact(forgets) + ([] if smoke else _claims(model.name, errors, list(cs.tasks.recall_floor(battery)), tests)), scores=tuple(scores),
+        pictures=_pictures(battery, made, errors, costs) | cs.figures.learning_pictures(first),
+        trials={"wanted": battery.wanted} | {name: cs.simulate(one.model, battery) for name, one in first.items()},
+        models={name: one.model for name, one in first.items()}, methods=_methods(battery, len(networks)),
         facts={name: _fact(students[name], cost) for name, cost in costs.items()} | ({"smoke run": "its numbers mean nothing"} if smoke else {}),
         seed=seed, seconds=seconds,
     )  # fmt: skip
@@ -131,9 +131,9 @@ def _told_by_the_past(model: cs.Model, task: cs.Task, seed: int) -> float:
     return float(np.sqrt((apart**2).mean() / (task.targets.values**2).max()))
 
 
-def _costs(each: Sequence[cs.Fitted], exam: cs.Task) -> dict[str, np.ndarray]:
+def _costs(each: Sequence[cs.Fitted], battery: cs.Task) -> dict[str, np.ndarray]:
     """What each network of an architecture costs; a step of inference is timed on one trial, the quickest of a few runs."""
-    one, took = exam.select([0]), []
+    one, took = battery.select([0]), []
     for network in each:
         runs = []
         for _ in range(REPEATS):
@@ -149,11 +149,11 @@ def _costs(each: Sequence[cs.Fitted], exam: cs.Task) -> dict[str, np.ndarray]:
     }
 
 
-def _score(name: str, exam: cs.Task, made: Sequence[np.ndarray], errors: np.ndarray, at: int, seed: int) -> cs.Score:
+def _score(name: str, battery: cs.Task, made: Sequence[np.ndarray], errors: np.ndarray, at: int, seed: int) -> cs.Score:
     """Error at one delay, with outputs of trials of that delay exchanged as the null."""
-    delay = list(cs.tasks.recall_floor(exam))[at]
-    chosen = np.flatnonzero(np.array(exam.notes["delay_s"]) == delay)
-    part = replace(exam.select(chosen), notes=exam.notes | {"delay_s": [delay] * len(chosen)})
+    delay = list(cs.tasks.recall_floor(battery))[at]
+    chosen = np.flatnonzero(np.array(battery.notes["delay_s"]) == delay)
+    part = replace(battery.select(chosen), notes=battery.notes | {"delay_s": [delay] * len(chosen)})
     rng = cs.stream(seed, "null", "permuted trials of architectures", at)
     orders = [cs.trials.derangement(len(chosen), rng) for _ in range(NULLS)]
     null = np.array([cs.tasks.recall_error(part, made[k % len(made)][chosen][order])[delay] for k, order in enumerate(orders)])
@@ -161,7 +161,7 @@ def _score(name: str, exam: cs.Task, made: Sequence[np.ndarray], errors: np.ndar
     return cs.Score(
         f"error of recall after {delay:g} s (squared, relative)", name, f"{len(chosen)} trials not taught", float(errors[:, at].mean()), "lower", 0.0,
         null, "outputs of other trials of this delay", interval, "networks" if interval else "two networks, which give no interval", ceiling=0.0,
-        settings={"ceiling": "a delay line", "floor_without_memory": cs.tasks.recall_floor(exam)[delay], "networks": errors[:, at].tolist()},
+        settings={"ceiling": "a delay line", "floor_without_memory": cs.tasks.recall_floor(battery)[delay], "networks": errors[:, at].tolist()},
     )  # fmt: skip
 
 
@@ -191,8 +191,8 @@ def _claims(reference: str, errors: Mapping[str, np.ndarray], delays: Sequence[f
     within = [at for at in later if delays[at] * 1e3 <= TAPS * SPACING - SPACING]
     beyond = [at for at in later if at not in within]
     long = delays.index(LONG)
-    taught, asked = TAUGHT / len(cs.tasks.RECALL_DELAYS), ASKED / len(cs.tasks.RECALL_DELAYS)
-    chance = 3 * np.sqrt(2 / (taught * asked))  # an output like the mean m of the directions taught adds |m|^2 - 2 m.(mean of those asked)
+    taught, test = TAUGHT / len(cs.tasks.RECALL_DELAYS), TESTED / len(cs.tasks.RECALL_DELAYS)
+    chance = 3 * np.sqrt(2 / (taught * test))  # an output like the mean m of the directions taught adds |m|^2 - 2 m.(mean of those asked)
     source = "least error without memory: 1, by symmetry; 3 standard errors of finite numbers of directions, derived"
     claims = [cs.Claim(f"{name}: error {worst} over all delays", float(find(errors[name][:, later])), 1 - chance, 1 + chance + 1 / taught, source)
               for name in WINDOWLESS for worst, find in (("least", np.min), ("largest", np.max))]  # fmt: skip
@@ -229,10 +229,10 @@ def _answer(
 
 
 def _pictures(
-    exam: cs.Task, made: Mapping[str, Sequence[np.ndarray]], errors: Mapping[str, np.ndarray], costs: Mapping[str, Mapping[str, np.ndarray]]
+    battery: cs.Task, made: Mapping[str, Sequence[np.ndarray]], errors: Mapping[str, np.ndarray], costs: Mapping[str, Mapping[str, np.ndarray]]
 ) -> dict[str, cs.Picture]:
-    assert exam.targets is not None
-    delays, delay = list(cs.tasks.recall_floor(exam)), np.array(exam.notes["delay_s"])
+    assert battery.targets is not None
+    delays, delay = list(cs.tasks.recall_floor(battery)), np.array(battery.notes["delay_s"])
     shown = [int(np.flatnonzero(delay == one)[0]) for one in delays]
     label = "squared error / squared velocity wanted"
     left = {name: errors[name].mean(axis=1) for name in costs}
@@ -247,9 +247,9 @@ def _pictures(
         ),
         "strokes": cs.Picture(
             cs.figures.over_time(
-                exam.targets.values[shown, :, 0],
+                battery.targets.values[shown, :, 0],
                 rows,
-                exam.time,
+                battery.time,
                 [f"delay {one:g} s" for one in delays],
                 ylabel="velocity x (cm/s)",
                 xlabel="time from the first stroke (s)",
@@ -272,9 +272,9 @@ def _fact(student: cs.Model, cost: Mapping[str, np.ndarray]) -> str:
     )
 
 
-def _methods(exam: cs.Task, networks: int) -> list[str]:
+def _methods(battery: cs.Task, networks: int) -> list[str]:
     text = f"""
-    A stroke of {exam.notes["stroke_s"]:g} s in a random direction is shown as the velocity of a hand, and shall be made again when the go signal
+    A stroke of {battery.notes["stroke_s"]:g} s in a random direction is shown as the velocity of a hand, and shall be made again when the go signal
     comes, 0 to 2 s later. Each network is taught all delays at once, in turn, so that it cannot know how long it will have to wait. A delay line
     does this without error. A network without memory can at best keep still once there is a delay, since directions are independent and uniform:
     error 1.

@@ -136,9 +136,9 @@ def _tell(spikes: cs.Trials, question: str, seed: int, smoke: bool) -> Told:
     jobs = {f"{question}, fold {n + 1}": _job(task, counts, taught, seeds[n], smoke) for n, (taught, _) in enumerate(folds)}
     fitted = cs.fitting.train_many(jobs)
     taken, labels = np.empty(len(condition), dtype=condition.dtype), np.unique(condition)
-    for (taught, asked), one in zip(folds, fitted.values(), strict=True):
-        outputs = cs.simulate(one.model, _standardised(task, counts, taught).select(asked)).rate[:, -1]
-        taken[asked] = labels[(outputs[:, 0] > 0).astype(int) if outputs.shape[1] == 1 else outputs.argmax(axis=1)]
+    for (taught, test), one in zip(folds, fitted.values(), strict=True):
+        outputs = cs.simulate(one.model, _standardised(task, counts, taught).select(test)).rate[:, -1]
+        taken[test] = labels[(outputs[:, 0] > 0).astype(int) if outputs.shape[1] == 1 else outputs.argmax(axis=1)]
     return Told(
         question,
         condition,

@@ -17,7 +17,7 @@ import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
-PRACTICE, ASKED, SMALL = 330, 8, 60  # conditions taught, conditions explained, conditions taught in a smoke run
+TRAINING, TESTED, SMALL = 330, 8, 60  # conditions taught, conditions explained, conditions taught in a smoke run
 OWN, UNTRAINED = "own gain", "untrained"
 STUDENTS = {
     "leaky tanh": ("leaky_tanh", cs.Options(epochs=25, rate=5e-3)),
@@ -61,21 +61,21 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     seconds: dict[str, float] = {}
     model = model.with_arrays({}, units=min(model.units, 30)) if smoke and not model.weights else model
     with cs.timed(seconds, "circuit"):
-        practice, asked = cs.analysis.delayed_reaches(model, (SMALL if smoke else PRACTICE, ASKED), seed=seed)
+        training, test = cs.analysis.delayed_reaches(model, (SMALL if smoke else TRAINING, TESTED), seed=seed)
     with cs.timed(seconds, "training"):
         students = {
             name: (cs.fitting.with_time_constant_of(cs.load(card), model), options)
             for name, (card, options) in STUDENTS.items()
             if not smoke or name == "leaky tanh"
         }
-        jobs = {OWN: cs.fitting.Job(cs.fitting.own_class(model), practice.trials, practice.task, seed, cs.Options(epochs=0))}
+        jobs = {OWN: cs.fitting.Job(cs.fitting.own_class(model), training.trials, training.task, seed, cs.Options(epochs=0))}
         jobs |= {
-            name: cs.fitting.Job(card, practice.trials, practice.task, seed, _short(options, smoke)) for name, (card, options) in students.items()
+            name: cs.fitting.Job(card, training.trials, training.task, seed, _short(options, smoke)) for name, (card, options) in students.items()
         }
         jobs[UNTRAINED] = cs.fitting.Job(
             cs.fitting.with_time_constant_of(cs.load("leaky_tanh"), model),
-            practice.trials,
-            practice.task,
+            training.trials,
+            training.task,
             seed,
             cs.Options(epochs=0, closed_form=False),
         )
@@ -88,7 +88,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         everyone = cs.fitting.train_many(jobs)
     fitted = {name: one for name, one in everyone.items() if not name.startswith(BISTABLE)}
     systems = {"teacher": model} | {name: one.model for name, one in fitted.items()}
-    questions = _questions(model, practice.trials, asked.task, seed, 4 if smoke else ABLATED)
+    questions = _questions(model, training.trials, test.task, seed, 4 if smoke else ABLATED)
     with cs.timed(seconds, "explanation"), cs.track("explaining") as report:
         found = {}
         for number, (name, one) in enumerate(systems.items()):
@@ -100,7 +100,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     with cs.timed(seconds, "bistable circuit"):
         pupils = {name: everyone[BISTABLE + name].model for name in fitted}
         wells = _wells({"teacher": bistable} | pupils, runs, seed)
-    copies = {name: cs.simulate(one, asked.task, seed=seed) for name, one in systems.items()}
+    copies = {name: cs.simulate(one, test.task, seed=seed) for name, one in systems.items()}
     return cs.Report(
         title=QUESTION,
         question=f"Teacher: {model.title} ({model.paper}); students that were taught its reaches.",
@@ -121,29 +121,29 @@ def _short(options: cs.Options, smoke: bool) -> cs.Options:
     return cs.Options(epochs=2, rate=options.rate) if smoke else options
 
 
-def _questions(model: cs.Model, practice: cs.Trials, task: cs.Task, seed: int, ablated: int) -> cs.analysis.Questions:
+def _questions(model: cs.Model, training: cs.Trials, task: cs.Task, seed: int, ablated: int) -> cs.analysis.Questions:
     """Two outputs, each driven by random neurons with random weights and of unit variance over the practised reaches; random units to silence."""
     rng = cs.stream(seed, "task", "weights of the questions")
-    units = practice.rate.shape[2]
+    units = training.rate.shape[2]
     weights = np.zeros((units, MUSCLES))
     for muscle in weights.T:
         chosen = rng.choice(units, min(DRIVEN, units), replace=False)
         muscle[chosen] = rng.standard_normal(len(chosen))
-    weights /= (practice.rate @ weights).std(axis=(0, 1))
+    weights /= (training.rate @ weights).std(axis=(0, 1))
     silenced = np.sort(cs.stream(seed, "task", "units ablated").permutation(units)[:ablated])
     return cs.analysis.Questions(task, weights, MOMENTS, LOOKED, silenced, model.silent.si if model.silent else 0.0, seed)
 
 
-def _scores(name: str, student: cs.Model, found: Mapping[str, cs.analysis.Explanation], asked: cs.analysis.Questions) -> list[cs.Score]:
+def _scores(name: str, student: cs.Model, found: Mapping[str, cs.analysis.Explanation], test: cs.analysis.Questions) -> list[cs.Score]:
     """How like the circuit's explanations a student's are."""
-    truth, own, seed, split = found["teacher"], found[name], asked.seed, f"{ASKED} held-out reaches"
+    truth, own, seed, split = found["teacher"], found[name], test.seed, f"{TESTED} held-out reaches"
     a, b = (np.moveaxis(one.attribution, 1, 0) for one in (truth, own))  # units first: they are what the null permutes
     effects = truth.ablation, own.ablation
     distance = _distances(truth, own)
     rng = cs.stream(seed, "null", "permuted weights of explain")
     null = []
     for arrays in (cs.analysis.shuffled_weights(student, rng) for _ in range(SHUFFLES)):
-        flows = [cs.analysis.flow_modes(student, arrays, own.states[0, moment]) for moment in asked.bins()]
+        flows = [cs.analysis.flow_modes(student, arrays, own.states[0, moment]) for moment in test.bins()]
         null.append(np.mean([cs.analysis.modal_distance(*pair) for pair in zip(truth.modes[0], flows, strict=True)]))
     exact = "the circuit's own explanation has no noise"
     return [
@@ -324,7 +324,7 @@ def _pictures(
 def _methods() -> list[str]:
     rule = f"W = {STRENGTH:g} m m'/N with |m| = 1, whose fixed points x = kappa m obey kappa = {STRENGTH:g} tanh(kappa)"
     return [
-        f"The circuit ran delayed reaches from random mixtures of its preferred states; students were taught {PRACTICE} of them, {ASKED} others are "
+        f"The circuit ran delayed reaches from random mixtures of its preferred states; students were taught {TRAINING} of them, {TESTED} others are "
         "explained. Every tool is used on the circuit itself too, whose equations are differentiable as they stand: that is the planted truth.",
         "Fixed points: Levenberg-Marquardt searches of |dx/dt|² from visited states with noise added, to round-off. Linearised flow: eigenvalues of "
         "one step at the state that each system visits at that moment, as rates in 1/s.",

@@ -18,7 +18,7 @@ QUESTION = __doc__.split("\n")[0]
 MODEL = "sussillo_abbott_2009"
 CHIRPER = "depasquale_2018"
 LARGE, SMALL = (1000, 12), (300, 6)  # units and periods taught
-ASKED, FIRST = 12, 2  # periods that follow by itself, and those of them that are looked at first
+TESTED, FIRST = 12, 2  # periods that follow by itself, and those of them that are looked at first
 GAINS = (0.8, 1.0, 1.2, 1.5, 1.8)  # g before training, of the small network
 LARGE_SEEDS, SEEDS = 2, 3
 TRIALS = {150: 100, 300: 60}  # of full-FORCE, by units; FORCE gets those of the larger
@@ -77,7 +77,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     return cs.Report(
         title=QUESTION, question=f"{model.title} ({model.paper}); {cs.load(CHIRPER).title}.", answer=_answer(by, large[0], small[0], max(units)),
         claims=[] if smoke else _claims(by, heard), scores=scores, pictures=_pictures(heard, chirps, by, small[0], large[0]),
-        trials={"periodic pattern": cs.tasks.periodic(ASKED).wanted, "chirp": cs.tasks.chirp().wanted}, models=models, methods=_methods(),
+        trials={"periodic pattern": cs.tasks.periodic(TESTED).wanted, "chirp": cs.tasks.chirp().wanted}, models=models, methods=_methods(),
         facts={"networks": str(len(jobs))} | ({"smoke run": "its numbers mean nothing"} if smoke else {}), seed=seed, seconds=seconds,
     )  # fmt: skip
 
@@ -120,7 +120,7 @@ def _heard(jobs: Mapping[tuple[str, int], cs.fitting.Job], fitted: Mapping[str, 
 
 def _after(task: cs.Task) -> cs.Task:
     """The periods that follow what was taught."""
-    return cs.tasks.periodic(ASKED, first=round(task.stop / cs.tasks.PATTERN_PERIOD))
+    return cs.tasks.periodic(TESTED, first=round(task.stop / cs.tasks.PATTERN_PERIOD))
 
 
 def _chirps(jobs: Mapping[tuple[str, int], cs.fitting.Job], fitted: Mapping[str, cs.Fitted]) -> dict[str, list[np.ndarray]]:
@@ -155,8 +155,8 @@ def _scores(name: str, each: Sequence[Heard], seed: int) -> list[cs.Score]:
 def _chirp_score(name: str, each: Sequence[np.ndarray], seed: int) -> cs.Score:
     task, rng = cs.tasks.chirp(), cs.stream(seed, "null", "shifted chirps")
     assert task.mask is not None
-    asked = task.mask[0] > 0
-    wanted, made = task.wanted.rate[0, asked, 0], [one[asked] for one in each]
+    test = task.mask[0] > 0
+    wanted, made = task.wanted.rate[0, test, 0], [one[test] for one in each]
     values = np.array([((one - wanted) ** 2).sum() / (wanted**2).sum() for one in made])
     shifted = [np.roll(made[k % len(made)], int(rng.integers(len(wanted)))) for k in range(SHIFTS)]
     null = np.array([((one - wanted) ** 2).sum() / (wanted**2).sum() for one in shifted])
@@ -233,7 +233,7 @@ def _pictures(
                 rows,
                 made,
                 cs.tasks.BIN * np.arange(rows.shape[1]),
-                ["last period taught", "first period by itself", f"period {ASKED} by itself"],
+                ["last period taught", "first period by itself", f"period {TESTED} by itself"],
                 ylabel="output",
                 xlabel="time in the period (s)",
             ),
@@ -265,7 +265,7 @@ def _methods() -> list[str]:
     Times are those of the cards, in which the published unit of time is 0.1 s (periodic pattern) and tau is ten times as long (chirp): a period
     lasts {cs.tasks.PATTERN_PERIOD:g} s. The periodic pattern is taught once through, {LARGE[1]} periods to {LARGE[0]} units and {SMALL[1]} to
     {SMALL[0]},
-    corrected every second bin by recursive least squares with alpha = 1, and then goes on by itself for {ASKED} periods from the state that it was
+    corrected every second bin by recursive least squares with alpha = 1, and then goes on by itself for {TESTED} periods from the state that it was
     left in. The chirp is taught in trials of 20 s that begin with a pulse: {TRIALS[150]} to 150 units and {TRIALS[300]} to 300; claims about it
     are about the median network, since in a first run one of three failed, and the scores show all.
 

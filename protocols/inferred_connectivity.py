@@ -27,7 +27,7 @@ SETTINGS = {PUBLISHED: (False, False, False), UNKNOWN: (True, False, False), KNO
 PASSES = cs.Options(epochs=25, patience=25, validation=0, closed_form=False)
 OVERLAP = (1.0, 0.8, 1.5)  # n = a m + b I + c xi of the low-rank circuit: integrates, hears, and a part that its activity does not explore
 DESCENT = cs.Options(epochs=100, batch=16, rate=1e-2, clip=1.0, patience=100, start="rest", closed_form=False)
-TRIALS, ASKED = 200, 100
+TRIALS, TESTED = 200, 100
 NULLS = 50
 SCIENCE = "known-truth check on the authors' code, own measurement"
 
@@ -76,11 +76,11 @@ class LowRank:
 
     circuit: cs.Model
     fitted: cs.Fitted
-    exam: cs.Task
+    battery: cs.Task
 
     def explained(self, model: cs.Model) -> tuple[float, Float[ndarray, " surrogate"]]:
         """R² of held-out trials without noise, and with its trials permuted."""
-        wanted, found = (cs.simulate(_quiet(one), self.exam).rate for one in (self.circuit, model))
+        wanted, found = (cs.simulate(_quiet(one), self.battery).rate for one in (self.circuit, model))
         mean, one = wanted.mean(axis=(0, 1)), np.ones(1)
 
         def measure(a: ndarray, b: ndarray) -> float:
@@ -171,9 +171,9 @@ def _planted(number: int, smoke: bool) -> tuple[cs.Model, cs.Task, cs.Task]:
     m, vector, rest = cs.stream(number, "circuit", "planted rank one").standard_normal((3, units))
     a, b, c = OVERLAP
     circuit = card.with_arrays({"P": np.outer(m, a * m + b * vector + c * rest) / units, "W_in": vector[:, None]}, units=units, channels=1)
-    taught, asked = (replace(cs.tasks.random_dots(n, seed=cs.seed_of(number, "task", "trials of inferred_connectivity", k)), mask=None)
-                     for k, n in enumerate((20, 10) if smoke else (TRIALS, ASKED)))  # fmt: skip
-    return circuit, taught, asked
+    taught, test = (replace(cs.tasks.random_dots(n, seed=cs.seed_of(number, "task", "trials of inferred_connectivity", k)), mask=None)
+                     for k, n in enumerate((20, 10) if smoke else (TRIALS, TESTED)))  # fmt: skip
+    return circuit, taught, test
 
 
 def _lint(circuit: cs.Model, task: cs.Task, number: int) -> cs.fitting.Job:
@@ -236,7 +236,7 @@ def _low_rank_scores(low: Sequence[LowRank], seed: int) -> list[cs.Score]:
     for name, networks in (("rank one, fitted", [one.fitted.model for one in low]), ("rank one, untrained", [one.fitted.start for one in low])):
         explained = [one.explained(network) for one, network in zip(low, networks, strict=True)]
         null = np.mean([null for _, null in explained], axis=0)
-        split = f"{low[0].exam.trials} trials not taught, without noise"
+        split = f"{low[0].battery.trials} trials not taught, without noise"
         scores.append(_score(R2, name, split, [value for value, _ in explained], 1.0, null, cs.statistics.PERMUTATION, NOISELESS, 1.0))
         for measure, effective in ((RAW, False), (EFFECTIVE, True)):
             pairs = [one.connections(network, effective=effective) for one, network in zip(low, networks, strict=True)]

@@ -18,7 +18,7 @@ QUESTION = __doc__.split("\n")[0]
 MODEL = "leaky_gain"
 CIRCUIT = "hennequin_2014"
 NETWORKS = 10  # untrained networks, each taught by every rule
-TAUGHT, ASKED = 24, 8  # directions, and those between them that nobody is taught
+TAUGHT, TESTED = 24, 8  # directions, and those between them that nobody is taught
 PREPARATION, MOVEMENT = 0.2, 0.6  # s before and after the go cue
 TURNING = (0.0, 0.2)  # s after the go cue, where rotations are looked for
 NULLS = 50
@@ -48,7 +48,7 @@ class Activity:
     """Rates of a system while it reaches in directions it was taught, and in held-out ones."""
 
     taught: cs.Trials
-    asked: cs.Trials
+    test: cs.Trials
 
     @property
     def scaled(self) -> np.ndarray:
@@ -71,7 +71,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         smoke: few units, networks and passes: shows that everything runs, its numbers mean nothing.
     """
     seconds: dict[str, float] = {}
-    tasks = _tasks(8 if smoke else TAUGHT, 4 if smoke else ASKED)
+    tasks = _tasks(8 if smoke else TAUGHT, 4 if smoke else TESTED)
     seeds = [cs.seed_of(seed, "student", "network of learning_rules", number) for number in range(2 if smoke else NETWORKS)]
     with cs.timed(seconds, "circuit"):
         circuit = cs.load(CIRCUIT) if not smoke else cs.load(CIRCUIT).with_arrays({}, units=50)
@@ -126,13 +126,13 @@ def _circuit(circuit: cs.Model, tasks: tuple[cs.Task, cs.Task], seed: int) -> Ac
 
 
 def _taught(model: cs.Model, task: cs.Task, seeds: Sequence[int], smoke: bool) -> dict[str, list[cs.Fitted]]:
-    lessons = LESSONS | {NONE: (cs.Options(epochs=0, **REST), {})}
+    datasets = LESSONS | {NONE: (cs.Options(epochs=0, **REST), {})}
     jobs = {}
-    for name, (options, how) in lessons.items():
+    for name, (options, how) in datasets.items():
         short = replace(options, epochs=min(options.epochs, CUT.get(name, 2))) if smoke and name != "target_regression" else options
         jobs |= {f"{name} {n}": cs.fitting.Job(model, task.wanted, task, n, short, "bptt" if name == NONE else name, how) for n in seeds}
     fitted = cs.fitting.train_many(jobs)
-    return {name: [fitted[f"{name} {number}"] for number in seeds] for name in lessons}
+    return {name: [fitted[f"{name} {number}"] for number in seeds] for name in datasets}
 
 
 def _activity(model: cs.Model, tasks: tuple[cs.Task, cs.Task]) -> Activity:

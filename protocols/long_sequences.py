@@ -26,7 +26,7 @@ RULE = cs.Options(start="rest", closed_form=False)
 WAYS = {ALL: RULE, CHECKPOINTS: replace(RULE, through="checkpoints"), TRUNCATED: replace(RULE, through="segment", segment=CUT)}
 DELAYS = (0.1, 0.2)  # s to be bridged
 BINS, SEGMENTS = 500, (5, 10, 20, 50, 100, 500)  # of a taught sequence, and of its segments; the last is all of it
-TAUGHT, ASKED = 110, 20  # sequences; a tenth of those taught beside them decides when the network was best
+TAUGHT, TESTED = 110, 20  # sequences; a tenth of those taught beside them decides when the network was best
 SEEDS = 6  # networks
 LESSON = replace(RULE, epochs=5, rate=1e-2, patience=5, validation=1 / 11, through="segment")
 LONG, RECORDINGS, PASSES = 50, 3, {TRUNCATED: 2, CHECKPOINTS: 10}  # bins of a segment, networks, and passes over one long recording
@@ -55,7 +55,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     with cs.timed(seconds, "cost"):
         costs, wrong = _costs(student, lengths, seed), _wrong(student, [bins for bins in lengths if bins <= EXACT], seed)
     unseen = cs.seed_of(seed, "task", "test sequences")
-    tasks = {delay: (_task(10 if smoke else TAUGHT, BINS, delay, seed), _task(ASKED, BINS, delay, unseen)) for delay in DELAYS}
+    tasks = {delay: (_task(10 if smoke else TAUGHT, BINS, delay, seed), _task(TESTED, BINS, delay, unseen)) for delay in DELAYS}
     with cs.timed(seconds, "training"):
         fitted, recorded = _taught(student, tasks, segments, networks, lengths[-1], seed, smoke)
     with cs.timed(seconds, "comparison"):
@@ -83,7 +83,7 @@ def _task(trials: int, bins: int, delay: float, seed: int) -> cs.Task:
     )
 
 
-def _lesson(bins: int, seed: int) -> cs.fitting.TrainingData:
+def _data(bins: int, seed: int) -> cs.fitting.TrainingData:
     task = _task(1, bins, DELAYS[-1], seed)
     return cs.fitting.TrainingData(task, task.wanted.rate, np.ones(2))
 
@@ -93,13 +93,13 @@ def _costs(model: cs.Model, lengths: Sequence[int], seed: int) -> dict[str, cs.f
     found = {name: cs.fitting.Cost([], []) for name in (*WAYS, RUN)}
     with cs.track("measuring long sequences") as report:
         for place, bins in enumerate(lengths):
-            lesson = _lesson(bins, seed)
+            data = _data(bins, seed)
             for name, options in WAYS.items():
                 how = replace(options, segment=ceil(sqrt(bins))) if name == CHECKPOINTS else options
-                quick, counted = (cs.fitting.gradient_footprint(model, lesson, how, count=count) for count in (False, True))
+                quick, counted = (cs.fitting.gradient_footprint(model, data, how, count=count) for count in (False, True))
                 found[name].add(quick, counted)
                 report((place + 0.5) / len(lengths), f"{bins} bins, {name}")
-            alone, watched = (cs.fitting.run_footprint(model, lesson.task, count=count) for count in (False, True))
+            alone, watched = (cs.fitting.run_footprint(model, data.task, count=count) for count in (False, True))
             found[RUN].add(alone, watched)
     return found
 
@@ -109,7 +109,7 @@ def _wrong(model: cs.Model, lengths: Sequence[int], seed: int) -> dict[str, floa
     found: dict[str, list[float]] = {CHECKPOINTS: [], TRUNCATED: []}
     for bins in lengths:
         ways = {name: one if name == ALL else replace(one, segment=ceil(sqrt(bins))) for name, one in WAYS.items()}
-        whole, again, cut = (cs.fitting.gradient_footprint(model, _lesson(bins, seed), ways[name], double=True) for name in WAYS)
+        whole, again, cut = (cs.fitting.gradient_footprint(model, _data(bins, seed), ways[name], double=True) for name in WAYS)
         found[CHECKPOINTS].append(cs.fitting.gradient_distance(whole.arrays, again.arrays))
         found[TRUNCATED].append(abs(cut.error / whole.error - 1))
     return {name: max(values) for name, values in found.items()}
@@ -149,29 +149,29 @@ def _name(key: Key) -> str:
 def _lost(fitted: Taught, tasks: Mapping[float, tuple[cs.Task, cs.Task]], segments: Sequence[int]) -> dict[tuple[float, str], np.ndarray]:
     """Share of the gradient's norm that truncation changes, before and after the networks were taught through all of time: (network, segment)."""
     found = {}
-    for delay, (_, exam) in tasks.items():
-        few = exam.select(range(4))
-        lesson = cs.fitting.TrainingData(few, few.wanted.rate, np.ones(2))
+    for delay, (_, battery) in tasks.items():
+        few = battery.select(range(4))
+        data = cs.fitting.TrainingData(few, few.wanted.rate, np.ones(2))
         for when, pick in (("before", "start"), ("after", "model")):
             models = [getattr(one, pick) for one in fitted[delay, segments[-1]]]
-            whole = [cs.fitting.gradient_footprint(one, lesson, WAYS[ALL]).arrays for one in models]
-            cut = [[cs.fitting.gradient_footprint(one, lesson, replace(WAYS[TRUNCATED], segment=s)).arrays for s in segments[:-1]] for one in models]
+            whole = [cs.fitting.gradient_footprint(one, data, WAYS[ALL]).arrays for one in models]
+            cut = [[cs.fitting.gradient_footprint(one, data, replace(WAYS[TRUNCATED], segment=s)).arrays for s in segments[:-1]] for one in models]
             found[delay, when] = np.array(
                 [[cs.fitting.gradient_distance(all_of_it, part) for part in parts] for all_of_it, parts in zip(whole, cut, strict=True)]
             )
     return found
 
 
-def _score(key: Key, exam: cs.Task, made: Sequence[np.ndarray], errors: np.ndarray, seed: int) -> cs.Score:
+def _score(key: Key, battery: cs.Task, made: Sequence[np.ndarray], errors: np.ndarray, seed: int) -> cs.Score:
     """Error with outputs of other trials as the null."""
     rng = cs.stream(seed, "null", "permuted trials of long_sequences")
-    null = np.array([cs.tasks.recall_error(exam, made[k % len(made)][cs.trials.derangement(exam.trials, rng)])[key[0]] for k in range(NULLS)])
+    null = np.array([cs.tasks.recall_error(battery, made[k % len(made)][cs.trials.derangement(battery.trials, rng)])[key[0]] for k in range(NULLS)])
     interval = cs.statistics.jackknifed(lambda kept: float(errors[kept].mean()), len(errors)) if len(errors) > 2 else None
     return cs.Score(
-        f"error of recall after {key[0]:g} s (squared, relative)", _name(key).split(", ", 1)[1], f"{exam.trials} sequences not taught",
+        f"error of recall after {key[0]:g} s (squared, relative)", _name(key).split(", ", 1)[1], f"{battery.trials} sequences not taught",
         float(errors.mean()), "lower", 0.0, null, "outputs of other sequences", interval,
         "networks" if interval else f"{len(errors)} networks; at least 3 are needed", ceiling=0.0,
-        settings={"ceiling": "a delay line", "floor_without_memory": cs.tasks.recall_floor(exam)[key[0]], "networks": errors.tolist()},
+        settings={"ceiling": "a delay line", "floor_without_memory": cs.tasks.recall_floor(battery)[key[0]], "networks": errors.tolist()},
     )  # fmt: skip
 
 
@@ -273,8 +273,8 @@ def _pictures(
     lines = {label: {f"delay {d:g} s": (segments, np.log10([errors[d, s] for s in segments]).T) for d in DELAYS}}
     for when in ("before", "after"):
         lines[f"gradient changed, {when} teaching"] = {f"delay {d:g} s": (segments[:-1], lost[d, when]) for d in DELAYS}
-    exam = tasks[delay][1]
-    assert exam.targets is not None
+    battery = tasks[delay][1]
+    assert battery.targets is not None
     seen = slice(0, 150)
     rows = {_name((delay, s)).split(", ")[1]: made[delay, s][0][:3, seen, 0] for s in (*segments[:3], segments[-1])}
     return {
@@ -290,7 +290,7 @@ def _pictures(
         ),
         "strokes": cs.Picture(
             cs.figures.over_time(
-                exam.targets.values[:3, seen, 0], rows, exam.time[seen], [f"sequence {k + 1}" for k in range(3)], ylabel="velocity x (cm/s)",
+                battery.targets.values[:3, seen, 0], rows, battery.time[seen], [f"sequence {k + 1}" for k in range(3)], ylabel="velocity x (cm/s)",
                 xlabel="time from the first stroke (s)",
             ),
             f"Strokes made {delay:g} s after they were shown, by the first network of each segment", "Beginnings of sequences not taught.",

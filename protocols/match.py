@@ -16,7 +16,7 @@ import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
-ASKED, PRACTICE = 27, 330  # conditions that students are compared on, and taught
+TESTED, TRAINING = 27, 330  # conditions that students are compared on, and taught
 TURNING = (0.0, 0.2)  # s after the go cue, where rotations are looked for
 GAP = 0.1  # of R², between rates and push, that is worth saying
 JUMP = 4.0  # Hz that a push moves a unit by, in PUSHED["duration"] s
@@ -85,21 +85,21 @@ def run(
     return match_circuit(model, TAUGHT if students == "all" else CHEAP, seed, smoke)
 
 
-def lesson(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> tuple[cs.Model, cs.Trials, cs.Task, cs.Options]:
+def training_data(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> tuple[cs.Model, cs.Trials, cs.Task, cs.Options]:
     """A student, the reaches it practises, and the options, for searching better options."""
     model = _small(model) if smoke else model
-    practice, _ = cs.analysis.delayed_reaches(model, (SMALL if smoke else PRACTICE, ASKED), seed=seed)
+    training, _ = cs.analysis.delayed_reaches(model, (SMALL if smoke else TRAINING, TESTED), seed=seed)
     card, options = TAUGHT["hidden units"]
-    return cs.fitting.with_time_constant_of(cs.load(card), model), practice.trials, practice.task, options
+    return cs.fitting.with_time_constant_of(cs.load(card), model), training.trials, training.task, options
 
 
 @dataclass(frozen=True)
-class Exam:
+class Battery:
     """What students are taught, what they are asked, and how the circuit answers pushes that nobody was taught."""
 
     split: str
-    practice: cs.analysis.Side
-    asked: cs.analysis.Side
+    training: cs.analysis.Side
+    test: cs.analysis.Side
     pushes: Mapping[str, list[cs.Task]]
     responses: Mapping[str, list[np.ndarray]]
 
@@ -113,35 +113,35 @@ def match_circuit(model: cs.Model, names: Iterable[str], seed: int, smoke: bool)
     with cs.timed(seconds, "circuit"):
         preferred = cs.analysis.preferred_states(model)
     with cs.timed(seconds, "simulation"):
-        practised, draws = (SMALL, 1) if smoke else (PRACTICE, DRAWS)
-        reaching = _exam(
-            model, f"{ASKED} held-out reaches", cs.analysis.delayed_reaches(model, (practised, ASKED), seed=seed, preferred=preferred), draws, seed
+        trained, draws = (SMALL, 1) if smoke else (TRAINING, DRAWS)
+        reaching = _battery(
+            model, f"{TESTED} held-out reaches", cs.analysis.delayed_reaches(model, (trained, TESTED), seed=seed, preferred=preferred), draws, seed
         )
-        spanning = _exam(model, f"{ASKED} held-out states that span state space", _free_runs(model, preferred, practised, seed), draws, seed)
+        spanning = _battery(model, f"{TESTED} held-out states that span state space", _free_runs(model, preferred, trained, seed), draws, seed)
     with cs.timed(seconds, "training"):
-        jobs = {OWN: cs.fitting.Job(cs.fitting.own_class(model), reaching.practice.trials, reaching.practice.task, seed, cs.Options(epochs=0))}
+        jobs = {OWN: cs.fitting.Job(cs.fitting.own_class(model), reaching.training.trials, reaching.training.task, seed, cs.Options(epochs=0))}
         students = {name: (cs.fitting.with_time_constant_of(cs.load(TAUGHT[name][0]), model), TAUGHT[name][1]) for name in names}
-        jobs |= cs.fitting.with_controls(students, reaching.practice.trials, reaching.practice.task, shuffled=SHUFFLED, seed=seed)
-        jobs[CONTROL] = cs.fitting.Job(cs.fitting.own_class(model), spanning.practice.trials, spanning.practice.task, seed, cs.Options(epochs=0))
+        jobs |= cs.fitting.with_controls(students, reaching.training.trials, reaching.training.task, shuffled=SHUFFLED, seed=seed)
+        jobs[CONTROL] = cs.fitting.Job(cs.fitting.own_class(model), spanning.training.trials, spanning.training.task, seed, cs.Options(epochs=0))
         fitted = cs.fitting.train_many(_shortened(jobs, 2) if smoke else jobs)
-    exams = {name: spanning if name == CONTROL else reaching for name in fitted}
+    batteries = {name: spanning if name == CONTROL else reaching for name in fitted}
     with cs.timed(seconds, "comparison"):
-        copies = {name: cs.simulate(one.model, exams[name].asked.task, seed=seed) for name, one in fitted.items()}
-        found = {name: _responses(one.model, exams[name].asked.task, exams[name].pushes, seed) for name, one in fitted.items()}
+        copies = {name: cs.simulate(one.model, batteries[name].test.task, seed=seed) for name, one in fitted.items()}
+        found = {name: _responses(one.model, batteries[name].test.task, batteries[name].pushes, seed) for name, one in fitted.items()}
         flows = {"teacher": cs.analysis.spectrum(model)} | {name: cs.analysis.spectrum(one.model) for name, one in fitted.items()}
         scores = cs.Comparison(())
-        for name, exam in exams.items():
-            spread = np.ptp(exam.practice.trials.rate, axis=(0, 1))
-            shared = {"name": name, "split": exam.split, "seed": seed, "nulls": 20 if smoke else cs.measures.NULLS}
-            scores += cs.compare(exam.asked.trials, copies[name], training=exam.practice.trials, window=TURNING, spread=spread, **shared)
+        for name, battery in batteries.items():
+            spread = np.ptp(battery.training.trials.rate, axis=(0, 1))
+            shared = {"name": name, "split": battery.split, "seed": seed, "nulls": 20 if smoke else cs.measures.NULLS}
+            scores += cs.compare(battery.test.trials, copies[name], training=battery.training.trials, window=TURNING, spread=spread, **shared)
             scores += cs.Comparison(
-                tuple(cs.measures.response_score(kind, exam.responses[kind], found[name][kind], **shared) for kind in exam.pushes)
+                tuple(cs.measures.response_score(kind, battery.responses[kind], found[name][kind], **shared) for kind in battery.pushes)
             )
             scores += cs.Comparison((cs.measures.compare_spectra(flows["teacher"], fitted[name].model, name=name, seed=seed),))
     shown = {name: copy for name, copy in copies.items() if name != CONTROL}
-    spread, time = np.ptp(reaching.practice.trials.rate, axis=(0, 1)), reaching.asked.trials.time
+    spread, time = np.ptp(reaching.training.trials.rate, axis=(0, 1)), reaching.test.trials.time
     pictures = cs.figures.activity_pictures(
-        tuple(scores), reaching.asked.trials, shown, measures=(*ACTIVITY, *PUSHES), spread=spread, window=TURNING, event="go cue"
+        tuple(scores), reaching.test.trials, shown, measures=(*ACTIVITY, *PUSHES), spread=spread, window=TURNING, event="go cue"
     )
     pictures |= cs.figures.mechanism_pictures(
         reaching.responses, {name: found[name] for name in shown}, flows, time, SPANS
@@ -149,10 +149,10 @@ def match_circuit(model: cs.Model, names: Iterable[str], seed: int, smoke: bool)
     return cs.Report(
         title=QUESTION, question=f"Teacher: {model.title} ({model.paper}).", answer=_answer(scores),
         claims=_claims(scores) + ([] if smoke else _full_claims(scores, preferred, model)),
-        scores=tuple(scores), pictures=pictures, trials={"teacher": reaching.asked.trials, "practice": reaching.practice.trials} | copies,
+        scores=tuple(scores), pictures=pictures, trials={"teacher": reaching.test.trials, "training": reaching.training.trials} | copies,
         models={"teacher": model} | {name: one.model for name, one in fitted.items()}, methods=_methods(model, preferred, fitted, draws),
-        facts={"teacher": f"{model.name}, {model.units} units, in Brian2"} | _facts(fitted, f"{ASKED} held-out reaches", smoke)
-        | {"units that vary": _active({"teacher": reaching.asked.trials} | shown, reaching.practice.trials)},
+        facts={"teacher": f"{model.name}, {model.units} units, in Brian2"} | _facts(fitted, f"{TESTED} held-out reaches", smoke)
+        | {"units that vary": _active({"teacher": reaching.test.trials} | shown, reaching.training.trials)},
         seed=seed, seconds=seconds,
     )  # fmt: skip
 
@@ -211,18 +211,18 @@ def _small(model: cs.Model) -> cs.Model:
     return model if model.weights else model.with_arrays({}, units=min(model.units, 50))
 
 
-def _free_runs(model: cs.Model, preferred: cs.analysis.Preferred, practised: int, seed: int) -> list[cs.analysis.Side]:
+def _free_runs(model: cs.Model, preferred: cs.analysis.Preferred, trained: int, seed: int) -> list[cs.analysis.Side]:
     """The circuit left alone from states that span its state space: to practise, and to be asked."""
     drawn = cs.seed_of(seed, "task", "states that span state space")
-    states = cs.analysis.mixtures(preferred, practised + ASKED, k=None, seed=drawn, sd=cs.analysis.STATE_SD)
-    tasks = [cs.tasks.free_run(cs.simulation.rate_of(model, part), cs.analysis.AFTER_GO_CUE[1]) for part in np.split(states, [practised])]
+    states = cs.analysis.mixtures(preferred, trained + TESTED, k=None, seed=drawn, sd=cs.analysis.STATE_SD)
+    tasks = [cs.tasks.free_run(cs.simulation.rate_of(model, part), cs.analysis.AFTER_GO_CUE[1]) for part in np.split(states, [trained])]
     return [cs.analysis.Side(task, cs.simulate(model, task, seed=seed)) for task in tasks]
 
 
-def _exam(model: cs.Model, split: str, sides: Sequence[cs.analysis.Side], draws: int, seed: int) -> Exam:
-    practice, asked = sides
-    pushes = _perturbed(model, asked.task, draws, seed)
-    return Exam(split, practice, asked, pushes, _responses(model, asked.task, pushes, seed))
+def _battery(model: cs.Model, split: str, sides: Sequence[cs.analysis.Side], draws: int, seed: int) -> Battery:
+    training, test = sides
+    pushes = _perturbed(model, test.task, draws, seed)
+    return Battery(split, training, test, pushes, _responses(model, test.task, pushes, seed))
 
 
 def _perturbed(model: cs.Model, task: cs.Task, draws: int, seed: int) -> dict[str, list[cs.Task]]:

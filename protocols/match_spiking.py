@@ -14,7 +14,7 @@ import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "soc_lif"
-TAUGHT, ASKED = 60, 8  # conditions
+TAUGHT, TESTED = 60, 8  # conditions
 REPEATS, ASKED_REPEATS = 4, 12  # trials of each
 UNITS, SLOWEST = 80, 2.0  # neurons that are measured, drawn among those that fire at this rate in Hz or faster
 SMOOTHED = 0.04  # s, standard deviation of the kernel, on both sides
@@ -41,32 +41,32 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Rep
         smoke: few conditions, trials and epochs: shows that everything runs, its numbers mean nothing.
     """
     seconds: dict[str, float] = {}
-    counts = (6, 4, 2, 4) if smoke else (TAUGHT, ASKED, REPEATS, ASKED_REPEATS)
+    counts = (6, 4, 2, 4) if smoke else (TAUGHT, TESTED, REPEATS, ASKED_REPEATS)
     with cs.timed(seconds, "simulation"):
-        lesson, exam = _tasks(model, counts, seed)
+        data, battery = _tasks(model, counts, seed)
         seeds = [cs.seed_of(seed, "circuit", "recording of match_spiking", number) for number in range(3)]
-        currents = (replace(task, channels=None) for task in (lesson, exam, exam))
-        taught, asked, again = (_recorded(cs.simulate(model, task, seed=s)) for task, s in zip(currents, seeds, strict=True))
+        currents = (replace(task, channels=None) for task in (data, battery, battery))
+        taught, test, again = (_recorded(cs.simulate(model, task, seed=s)) for task, s in zip(currents, seeds, strict=True))
     chosen = _chosen(taught, seed)
-    sides = {name: one.units(chosen).smoothed(SMOOTHED).window(*WINDOW) for name, one in {"taught": taught, "asked": asked, AGAIN: again}.items()}
-    practice, teacher = sides["taught"].averaged(), sides["asked"].averaged()
+    sides = {name: one.units(chosen).smoothed(SMOOTHED).window(*WINDOW) for name, one in {"taught": taught, "asked": test, AGAIN: again}.items()}
+    training, teacher = sides["taught"].averaged(), sides["asked"].averaged()
     with cs.timed(seconds, "training"):
-        fitted = cs.fitting.train_many(_jobs(practice, _task_of(lesson, practice, counts[2]), seed, smoke))
+        fitted = cs.fitting.train_many(_jobs(training, _task_of(data, training, counts[2]), seed, smoke))
     with cs.timed(seconds, "comparison"):
-        task = replace(_task_of(exam, teacher, counts[3]), initial=teacher.rate[:, 0])
+        task = replace(_task_of(battery, teacher, counts[3]), initial=teacher.rate[:, 0])
         rates = {name: cs.simulate(one.model, task, seed=seed) for name, one in fitted.items()}
         copies = {name: _as_measured(one, counts[3], seed, place) for place, (name, one) in enumerate(rates.items())}
         copies[AGAIN] = sides[AGAIN].averaged()
-        noiseless = cs.measures.noise_ceiling(sides["asked"], training=practice, seed=seed)
+        noiseless = cs.measures.noise_ceiling(sides["asked"], training=training, seed=seed)
         nulls = 20 if smoke else cs.measures.NULLS
-        scores = _with_ceilings(_compared(teacher, copies, practice, seed, nulls), noiseless)
-        scores += _bits(rates | {AGAIN: copies[AGAIN]}, asked.units(chosen).window(*WINDOW), counts[3], seed, nulls)
-    spread = np.ptp(practice.rate, axis=(0, 1))
+        scores = _with_ceilings(_compared(teacher, copies, training, seed, nulls), noiseless)
+        scores += _bits(rates | {AGAIN: copies[AGAIN]}, test.units(chosen).window(*WINDOW), counts[3], seed, nulls)
+    spread = np.ptp(training.rate, axis=(0, 1))
     pictures = cs.figures.activity_pictures(tuple(scores), teacher, copies, measures=MEASURES, spread=spread, window=TURNING, event="go cue")
     return cs.Report(
         title=QUESTION, question=f"Teacher: {teacher.shape[2]} neurons of {model.title} ({model.paper}).", answer=_answer(scores),
         claims=_claims(scores, smoke), scores=tuple(scores), pictures=pictures | cs.figures.learning_pictures(fitted),
-        trials={"teacher": teacher, "practice": practice} | copies, models={"circuit": model} | {name: one.model for name, one in fitted.items()},
+        trials={"teacher": teacher, "training": training} | copies, models={"circuit": model} | {name: one.model for name, one in fitted.items()},
         methods=_methods(counts, fitted), absent=ABSENT, seed=seed, seconds=seconds,
         facts={
             "teacher": f"{teacher.shape[2]} of {model.units} neurons", "taught on": f"{counts[0]} conditions, {counts[2]} trials each",
@@ -155,9 +155,9 @@ def _task_of(task: cs.Task, averages: cs.Trials, repeats: int) -> cs.Task:
     return bare.window(*WINDOW, initial=averages.rate[:, 0])
 
 
-def _jobs(practice: cs.Trials, task: cs.Task, seed: int, smoke: bool) -> dict[str, cs.fitting.Job]:
+def _jobs(training: cs.Trials, task: cs.Task, seed: int, smoke: bool) -> dict[str, cs.fitting.Job]:
     students = {name: (cs.load(card), options) for name, (card, options) in STUDENTS.items()}
-    jobs = cs.fitting.with_controls(students, practice, task, shuffled=SHUFFLED, seed=seed)
+    jobs = cs.fitting.with_controls(students, training, task, shuffled=SHUFFLED, seed=seed)
     return {name: replace(job, options=replace(job.options, epochs=min(job.options.epochs, 2))) for name, job in jobs.items()} if smoke else jobs
 
 
@@ -171,11 +171,11 @@ def _as_measured(rates: cs.Trials, repeats: int, seed: int, place: int) -> cs.Tr
     return cs.Trials.from_arrays(smooth, time, condition=rates.condition).window(*WINDOW)
 
 
-def _compared(teacher: cs.Trials, copies: Mapping[str, cs.Trials], practice: cs.Trials, seed: int, nulls: int) -> cs.Comparison:
-    spread, found = np.ptp(practice.rate, axis=(0, 1)), cs.Comparison(())
+def _compared(teacher: cs.Trials, copies: Mapping[str, cs.Trials], training: cs.Trials, seed: int, nulls: int) -> cs.Comparison:
+    spread, found = np.ptp(training.rate, axis=(0, 1)), cs.Comparison(())
     for name, copy in copies.items():
         split = f"{len(teacher.rate)} held-out conditions, measured alike"
-        found += cs.compare(teacher, copy, training=practice, name=name, split=split, window=TURNING, spread=spread, seed=seed, nulls=nulls)
+        found += cs.compare(teacher, copy, training=training, name=name, split=split, window=TURNING, spread=spread, seed=seed, nulls=nulls)
     return found
 
 

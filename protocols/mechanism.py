@@ -20,7 +20,7 @@ MODEL = "hennequin_2014"
 PLAIN, LAYERED, TAU = "sompolinsky_1988", "dura_bernal_2023", 100  # their equations carry every circuit but the first, with this time constant; ms
 CHAOTIC, RING, CHAIN, ROTATING, PAIR = 1.5, 1.5, 1.0, (1.2, 1.0), (4 + 2 / 7, 1.1)  # gains; growth and turn of the plane; w and k of balanced pairs
 MIXED_IN = {"low rank": 0.3, "balanced amplification": 0.5}  # gain of the random part
-UNITS, PRACTICE, ASKED, SEEDS = 80, 120, 20, 5  # of circuits; conditions taught and asked; networks of each kind
+UNITS, TRAINING, TESTED, SEEDS = 80, 120, 20, 5  # of circuits; conditions taught and asked; networks of each kind
 SHARES, SPIKED = (1.0, 0.5, 0.2, 0.1, 0.05), (1.0, 0.2)  # of the units that are seen; of these, which as spikes too
 CLOSED, OPEN, SHORT = (cs.Options(epochs=epochs, patience=10, rate=5e-3) for epochs in (15, 40, 10))
 ONLINE = cs.Options(epochs=2, patience=2, validation=0, closed_form=False)
@@ -62,7 +62,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     drawn = {one: {MODEL: model.with_arrays({}, units=min(40, model.units))} if smoke else _circuits(model, one) for one in seeds}
     circuits = drawn[seeds[0]]
     with cs.timed(seconds, "circuits"):
-        each = {(name, one): (name, drawn[one][name], shares, one, 24 if smoke else PRACTICE) for name in circuits for one in seeds}
+        each = {(name, one): (name, drawn[one][name], shares, one, 24 if smoke else TRAINING) for name in circuits for one in seeds}
         cells = [cell for some in cs.runtime.workers.map("circuits", _cells, each, each=JOBS).values() for cell in some]
     with cs.timed(seconds, "training"):
         jobs = {(at, name): job for at, cell in enumerate(cells) for name, job in _jobs(cell, smoke).items()}
@@ -72,19 +72,19 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         pairs = {at: (cell, one, (COUNTED,)) for at, (cell, one) in enumerate(zip(cells, students, strict=True))}
         found = list(cs.runtime.workers.map("comparison", cs.measures.read_students, pairs, each=JOBS).values())
     views = list(dict.fromkeys(cell.view for cell in cells))
-    asked = [(cs.measures.PUSHES, view) for view in views] + [(truth, views[0]) for truth in cs.measures.TRUTHS[1:]]
-    ranked = {key: [_score(measure, found, *key, seed) for measure in cs.measures.MEASURES] for key in asked}
+    questions = [(cs.measures.PUSHES, view) for view in views] + [(truth, views[0]) for truth in cs.measures.TRUTHS[1:]]
+    ranked = {key: [_score(measure, found, *key, seed) for measure in cs.measures.MEASURES] for key in questions}
     scores = [score for some in ranked.values() for score in some]
     by = {key: sorted(some, key=lambda score: -score.estimate) for key, some in ranked.items()}
     return cs.Report(
         title=QUESTION,
         question=f"{len(circuits)} circuits, {len(students[0])} students each, {len(views)} views: shares of units seen, as rates and as spikes.",
-        answer=_answer(by[asked[0]][0], by[asked[0]][-1], len(cs.measures.MEASURES)),
+        answer=_answer(by[questions[0]][0], by[questions[0]][-1], len(cs.measures.MEASURES)),
         findings=_findings(by, found),
         claims=_claims(cells, found, seed),
         scores=scores,
         pictures=cs.figures.rank_pictures(found, ranked, COUNTED),
-        trials={f"{cell.circuit}": cell.asked.trials for cell in cells if cell.view == views[0] and cell.seed == seeds[0]},
+        trials={f"{cell.circuit}": cell.test.trials for cell in cells if cell.view == views[0] and cell.seed == seeds[0]},
         models=circuits | students[0],
         methods=_methods(),
         facts={"cells": f"{len(cells)} ({len(circuits)} circuits, {len(views)} views, {len(seeds)} seeds)", "students": str(len(jobs))}
@@ -126,21 +126,21 @@ def _connections(seed: int) -> dict[str, np.ndarray]:
     return {name: J + (MIXED_IN | {"chaotic": CHAOTIC}).get(name, 0.0) * noise[name] for name, J in exact.items()}
 
 
-def _cells(name: str, circuit: cs.Model, shares: Iterable[float], seed: int, practice: int) -> list[cs.measures.Cell]:
+def _cells(name: str, circuit: cs.Model, shares: Iterable[float], seed: int, training: int) -> list[cs.measures.Cell]:
     """Reaches and pushes of one circuit, seen in full and in part, as rates and as spikes."""
-    taught, asked = cs.analysis.delayed_reaches(circuit, (practice, ASKED), seed=seed)
+    taught, test = cs.analysis.delayed_reaches(circuit, (training, TESTED), seed=seed)
     order = cs.stream(seed, "analysis", "units recorded in mechanism").permutation(circuit.units)
     spread, rest = (
         float(np.median(taught.trials.rate.std(axis=(0, 1)))),
         cs.simulation.rate_of(circuit, cs.analysis.resting_state(circuit), circuit.arrays()),
     )
-    modes, known = cs.analysis.spectrum(circuit), cs.measures.CircuitTruths.of(circuit, asked.task, asked.trials.rate, seed)
+    modes, known = cs.analysis.spectrum(circuit), cs.measures.CircuitTruths.of(circuit, test.task, test.trials.rate, seed)
     cells = []
     for share in shares:
         seen = np.sort(order[: max(2, round(share * circuit.units))])
-        parts = [side.seen(seen) for side in (taught, asked)]
+        parts = [side.seen(seen) for side in (taught, test)]
         pushed = _pushed(circuit, parts[1].task, cs.fitting.unit_scale(parts[0].trials), rest[seen], seed)
-        changed = [(cs.simulate(circuit, _in_whole(circuit, asked, one, seen)).rate - asked.trials.rate)[:, :, seen] for one in pushed]
+        changed = [(cs.simulate(circuit, _in_whole(circuit, test, one, seen)).rate - test.trials.rate)[:, :, seen] for one in pushed]
         electrodes = cs.measures.Electrodes(**SPIKES, rest=rest[seen], spread=spread, seed=seed)
         for through in (None, electrodes) if share in SPIKED else (None,):
             views = parts if through is None else [through.of(side, place) for place, side in enumerate(parts)]
@@ -169,11 +169,11 @@ def _changed(task: cs.Task, pushed: cs.Task, change: Callable[[np.ndarray], np.n
     return replace(pushed, drives=(*pushed.drives[:count], *(replace(one, pattern=change(one.pattern)) for one in pushed.drives[count:])))
 
 
-def _in_whole(circuit: cs.Model, asked: cs.analysis.Side, part: cs.Task, seen: np.ndarray) -> cs.Task:
+def _in_whole(circuit: cs.Model, test: cs.analysis.Side, part: cs.Task, seen: np.ndarray) -> cs.Task:
     """What is done to the units that are seen, done to the circuit by way of its own input."""
     rest = np.tile(cs.analysis.resting_state(circuit), (part.trials, 1))
     still = cs.simulation.flow(circuit, circuit.arrays(), rest)
-    return _changed(asked.task, asked.pushed(part, seen), lambda pattern: cs.analysis.currents_for(circuit, rest, still + pattern / _pace(circuit)))
+    return _changed(test.task, test.pushed(part, seen), lambda pattern: cs.analysis.currents_for(circuit, rest, still + pattern / _pace(circuit)))
 
 
 def _pace(circuit: cs.Model) -> float:
@@ -185,13 +185,13 @@ def _jobs(cell: cs.measures.Cell, smoke: bool) -> dict[str, cs.fitting.Job]:
     cards = {name: (cs.fitting.with_time_constant_of(cs.load(card), cell.model), options) for name, (card, options) in STUDENTS.items()}
     cards = {name: (card.with_arrays({}, units=HIDDEN) if card.initial else card, options) for name, (card, options) in cards.items()}
     cards["linear"] = (_linear(cards["linear"][0]), CLOSED)
-    cards["rank 6"] = (_of_rank(cards["rank 6"][0], min(6, cell.practice.trials.rate.shape[2])), OPEN)
+    cards["rank 6"] = (_of_rank(cards["rank 6"][0], min(6, cell.training.trials.rate.shape[2])), OPEN)
     if len(cell.model.projections) == 1:
         cards[OWN] = (cs.fitting.own_class(cell.model), cs.Options(epochs=0))
     if smoke:
         cards = {name: (cards[name][0], replace(cards[name][1], epochs=2)) for name in ("leaky tanh", CURBD, "hidden units", OWN) if name in cards}
     rules = {CURBD: ("curbd", {"lead": float(np.median(cs.simulation.time_constant(cards[CURBD][0])))})}
-    return {name: cs.fitting.Job(card, cell.practice.trials, cell.practice.task, cell.seed, options, *rules.get(name, ("bptt", {})))
+    return {name: cs.fitting.Job(card, cell.training.trials, cell.training.task, cell.seed, options, *rules.get(name, ("bptt", {})))
             for name, (card, options) in cards.items()}  # fmt: skip
 
 
@@ -239,7 +239,7 @@ def _score(measure: str, found: Sequence[cs.measures.Reading], truth: str, view:
 
 
 def _claims(cells: Sequence[cs.measures.Cell], found: Sequence[cs.measures.Reading], seed: int) -> list[cs.Claim]:
-    own = [cell.asked.trials for cell in cells if cell.view == cells[0].view]
+    own = [cell.test.trials for cell in cells if cell.view == cells[0].view]
     off = {
         name: max(abs(function(one.rate, one.rate, one.bin) - function.identical) for one in own) for name, function in cs.measures.MEASURES.items()
     }
@@ -331,7 +331,7 @@ def _methods() -> list[str]:
     grows by {ROTATING[0]:g} and turns by {ROTATING[1]:g} per tau and a random part of g = {MIXED_IN["low rank"]:g}; balanced pairs (w = 4 2/7,
     k = 1.1) and a random part of g = {MIXED_IN["balanced amplification"]:g}; a chain; a ring of g = {RING:g}; and random connections of
     g = {CHAOTIC:g}. All but the first have tau = {TAU} ms, the layered ones too, so that movements last for several time constants. Each, of
-    {UNITS} units where it is not layered, makes {PRACTICE} delayed reaches to learn from and {ASKED} that are asked, released from mixtures of the
+    {UNITS} units where it is not layered, makes {TRAINING} delayed reaches to learn from and {TESTED} that are asked, released from mixtures of the
     states that it amplifies most, or of all states where its rest is unstable; layered rates, which cannot fall below 0, from mixtures of their
     logarithms.
 

@@ -115,8 +115,8 @@ def _read(fitted: cs.Fitted, task: cs.Task) -> Reading:
     replayed = cs.body.Movement.of(body, postures, movement.commands, task.time)
     between = None
     if body.sensors:
-        asked = _task(NETWORK, body, 360 / REACHES * (np.arange(REACHES) + 0.5))
-        between = (asked, cs.move(model, asked)[1])
+        test = _task(NETWORK, body, 360 / REACHES * (np.arange(REACHES) + 0.5))
+        between = (test, cs.move(model, test)[1])
     states = cs.simulation.trajectory(cs.simulation.Problem(model, model.arrays(), task))
     rates = cs.Trials.from_arrays(cs.simulation.rate_of(model, states), task.time, condition=task.condition, units="1")
     return Reading(fitted, task, movement, between, cs.move(model, push)[1], replayed, rates)

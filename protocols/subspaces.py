@@ -18,7 +18,7 @@ import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
-PRACTICE, ASKED, SMALL = 297, 27, (40, 8)  # delayed reaches taught, looked at, and both in a smoke run
+TRAINING, TESTED, SMALL = 297, 27, (40, 8)  # delayed reaches taught, looked at, and both in a smoke run
 AXES = 6  # leading axes of an epoch: as many as preferred states are mixed, and no more, since further axes of preparation would be empty
 BEFORE, AFTER = (-0.3, 0.0), (0.08, 0.6)  # s about the go cue
 STARTS = (0.0, 0.04, 0.08, 0.12, 0.16, 0.2)  # s, of the movement window
@@ -86,24 +86,24 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: str |
     recorded = None if recording is None else _recorded(Path(recording))
     model = model.with_arrays({}, units=min(model.units, 30)) if smoke and not model.weights else model
     with cs.timed(seconds, "circuit"):
-        (taught, practice), (task, asked) = _delayed(model, SMALL if smoke else (PRACTICE, ASKED), seed)
+        (taught, training), (task, test) = _delayed(model, SMALL if smoke else (TRAINING, TESTED), seed)
     with cs.timed(seconds, "training"):
-        jobs = {OWN: cs.fitting.Job(cs.fitting.own_class(model), practice, taught, seed, cs.Options(epochs=0))}
+        jobs = {OWN: cs.fitting.Job(cs.fitting.own_class(model), training, taught, seed, cs.Options(epochs=0))}
         for name, (card, options) in STUDENTS.items():
             jobs[name] = cs.fitting.Job(
-                cs.fitting.with_time_constant_of(cs.load(card), model), practice, taught, seed, cs.Options(epochs=2) if smoke else options
+                cs.fitting.with_time_constant_of(cs.load(card), model), training, taught, seed, cs.Options(epochs=2) if smoke else options
             )
         jobs[UNTRAINED] = cs.fitting.Job(
-            cs.fitting.with_time_constant_of(cs.load("leaky_tanh"), model), practice, taught, seed, cs.Options(epochs=0, closed_form=False)
+            cs.fitting.with_time_constant_of(cs.load("leaky_tanh"), model), training, taught, seed, cs.Options(epochs=0, closed_form=False)
         )
         fitted = cs.fitting.train_many({name: jobs[name] for name in ((OWN, "leaky tanh") if smoke else jobs)})
-    runs = {CIRCUIT: asked} | {name: cs.simulate(one.model, task, seed=seed) for name, one in fitted.items()}
-    weights = _weights(practice, seed)
+    runs = {CIRCUIT: test} | {name: cs.simulate(one.model, task, seed=seed) for name, one in fitted.items()}
+    weights = _weights(training, seed)
     found = {name: _epochs(trials, weights) for name, trials in runs.items()} | ({} if recorded is None else {RECORDING: recorded})
     with cs.timed(seconds, "comparison"):
         scores = _scores(found, seed, draws)
-        curves = _curves(asked, seed, draws)
-        claims = _planted(seed) + ([] if smoke else _claims(scores, _factors(practice, asked, seed)))
+        curves = _curves(test, seed, draws)
+        claims = _planted(seed) + ([] if smoke else _claims(scores, _factors(training, test, seed)))
     return cs.Report(
         title=QUESTION, question=f"Circuit: {model.title} ({model.paper}); networks that were taught its delayed reaches.",
         answer=_answer(scores), claims=claims, scores=scores, trials=runs,
@@ -126,11 +126,11 @@ def _delayed(model: cs.Model, counts: tuple[int, int], seed: int) -> list[tuple[
     return parts
 
 
-def _weights(practice: cs.Trials, seed: int, number: int = 0) -> dict[str, np.ndarray]:
+def _weights(training: cs.Trials, seed: int, number: int = 0) -> dict[str, np.ndarray]:
     """Muscles by random weights, and by the parts of such weights that the directions of preparation do not reach."""
     rng = cs.stream(seed, "task", "muscles of subspaces", number)
-    random = rng.standard_normal((practice.rate.shape[2], MUSCLES))
-    before = practice.window(*BEFORE).rate.reshape(-1, len(random))
+    random = rng.standard_normal((training.rate.shape[2], MUSCLES))
+    before = training.window(*BEFORE).rate.reshape(-1, len(random))
     axes = np.linalg.svd(before - before.mean(axis=0), full_matrices=False)[2][:AXES].T
     return {SILENT: random - axes @ (axes.T @ random), OTHERS: random}
 
@@ -219,11 +219,11 @@ def _random_ratios(one: Epochs, known: cs.analysis.PotentAndNull, seed: int, dra
     return np.array([cs.analysis.tuning_ratio(one.preparation, one.movement, known.turned(rng)) for _ in range(draws)])
 
 
-def _curves(asked: cs.Trials, seed: int, draws: int) -> dict[str, np.ndarray]:
+def _curves(test: cs.Trials, seed: int, draws: int) -> dict[str, np.ndarray]:
     """Alignment of the circuit's movement with its preparation, and both kinds of chance, by the start of the movement window."""
     lines: dict[str, list[float]] = {CIRCUIT: [], "by chance, covariance of both epochs": [], "by chance, all directions": []}
     for start in STARTS:
-        one = Epochs.of(asked, (BEFORE, (start, AFTER[1])), {})
+        one = Epochs.of(test, (BEFORE, (start, AFTER[1])), {})
         values = [_aligned(one), *(_chance(one, within, seed, draws).mean() for within in (one.together, None))]
         for line, value in zip(lines.values(), values, strict=True):
             line.append(float(value))
@@ -262,9 +262,9 @@ def _planted(seed: int) -> list[cs.Claim]:
     ]
 
 
-def _factors(practice: cs.Trials, asked: cs.Trials, seed: int) -> dict[str, float]:
+def _factors(training: cs.Trials, test: cs.Trials, seed: int) -> dict[str, float]:
     """How much larger tuning ratios are for silent muscles than for random ones, by way of regressing: medians over sets of muscles."""
-    sets = [_epochs(asked, _weights(practice, seed, number)) for number in range(SETS)]
+    sets = [_epochs(test, _weights(training, seed, number)) for number in range(SETS)]
     return {way: float(np.median([_ratio(one, SILENT, ridge) / _ratio(one, OTHERS, ridge) for one in sets]))
             for way, ridge in {BOTH: None, ALONE[RIDGES[0]]: RIDGES[0]}.items()}  # fmt: skip
 
@@ -346,7 +346,7 @@ def _by_penalty(circuit: Epochs) -> dict[str, cs.figures.Line]:
 
 def _methods() -> Sequence[str]:
     text = f"""
-    Preparation: {BEFORE[0] * 1e3:g} to {BEFORE[1] * 1e3:g} ms about the go cue, movement: {AFTER[0] * 1e3:g} to {AFTER[1] * 1e3:g} ms, of {ASKED}
+    Preparation: {BEFORE[0] * 1e3:g} to {BEFORE[1] * 1e3:g} ms about the go cue, movement: {AFTER[0] * 1e3:g} to {AFTER[1] * 1e3:g} ms, of {TESTED}
     delayed reaches that nobody was taught, from mixtures of {cs.analysis.MIXED_STATES} states that the circuit amplifies; networks get the same
     preparatory currents.
     Recordings: {RECORDED[0][0] * 1e3:g} to {RECORDED[0][1] * 1e3:g} and {RECORDED[1][0] * 1e3:g} to {RECORDED[1][1] * 1e3:g} ms about movement onset.

@@ -18,7 +18,7 @@ import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
-PRACTICE, ASKED, SMALL = 330, 27, (60, 6)  # reaches taught, reaches looked at, both of a smoke run
+TRAINING, TESTED, SMALL = 330, 27, (60, 6)  # reaches taught, reaches looked at, both of a smoke run
 WINDOW = (-0.2, 0.4)  # s about movement onset, in a recording
 MUSCLES, DRIVEN = 8, 50  # planted muscles, each driven by this many neurons
 PROJECTIONS, SMOKE_PROJECTIONS = 100, 3  # sets of as many random projections
@@ -69,27 +69,27 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: str |
     recorded = None if recording is None else _recorded(Path(recording))
     model = model.with_arrays({}, units=min(model.units, 30)) if smoke and not model.weights else model
     with cs.timed(seconds, "circuit"):
-        practice, asked = cs.analysis.delayed_reaches(model, SMALL if smoke else (PRACTICE, ASKED), seed=seed)
+        training, test = cs.analysis.delayed_reaches(model, SMALL if smoke else (TRAINING, TESTED), seed=seed)
     with cs.timed(seconds, "training"):
-        jobs = {OWN: cs.fitting.Job(cs.fitting.own_class(model), practice.trials, practice.task, seed, cs.Options(epochs=0))}
+        jobs = {OWN: cs.fitting.Job(cs.fitting.own_class(model), training.trials, training.task, seed, cs.Options(epochs=0))}
         for name, (card, options) in STUDENTS.items():
             jobs[name] = cs.fitting.Job(
                 cs.fitting.with_time_constant_of(cs.load(card), model),
-                practice.trials,
-                practice.task,
+                training.trials,
+                training.task,
                 seed,
                 cs.Options(epochs=2) if smoke else options,
             )
         jobs[UNTRAINED] = cs.fitting.Job(
             cs.fitting.with_time_constant_of(cs.load("leaky_tanh"), model),
-            practice.trials,
-            practice.task,
+            training.trials,
+            training.task,
             seed,
             cs.Options(epochs=0, closed_form=False),
         )
         fitted = cs.fitting.train_many({name: jobs[name] for name in ((OWN, "leaky tanh") if smoke else jobs)})
-    runs = {CIRCUIT: asked.trials} | {name: cs.simulate(one.model, asked.task, seed=seed) for name, one in fitted.items()}
-    drive = _drive(practice.trials.rate, seed)
+    runs = {CIRCUIT: test.trials} | {name: cs.simulate(one.model, test.task, seed=seed) for name, one in fitted.items()}
+    drive = _drive(training.trials.rate, seed)
     systems = {name: (trials.rate, drive(trials.rate)) for name, trials in runs.items()} | {TUNED: _tuned(seed)}
     systems |= {} if recorded is None else {RECORDING: recorded}
     with cs.timed(seconds, "tangling"), cs.track("tangling") as report:
@@ -119,22 +119,22 @@ def _recorded(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return trials.rate[:, kept], moved[:, kept]
 
 
-def _drive(practised: np.ndarray, seed: int) -> Any:
+def _drive(trained: np.ndarray, seed: int) -> Any:
     """Muscles: rectified sums of random neurons with random weights, about the mean of practised reaches; what falls below it is silent."""
     rng = cs.stream(seed, "task", "muscles of tangling")
-    units = practised.shape[2]
+    units = trained.shape[2]
     weights = np.zeros((units, MUSCLES))
     for muscle in weights.T:
         chosen = rng.choice(units, min(DRIVEN, units), replace=False)
         muscle[chosen] = rng.standard_normal(len(chosen))
-    mean, scale = (practised @ weights).mean(axis=(0, 1)), (practised @ weights).std(axis=(0, 1))
+    mean, scale = (trained @ weights).mean(axis=(0, 1)), (trained @ weights).std(axis=(0, 1))
     return lambda rates: np.maximum((rates @ weights - mean) / scale, 0.0)
 
 
 def _tuned(seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Cells tuned to velocity with spread latencies, and muscles driven by them."""
     rng = cs.stream(seed, "analysis", "velocity-tuned cells of tangling")
-    size: dict[str, Any] = {"conditions": ASKED, "bins": 60, "units": UNITS, "dt": cs.tasks.BIN}
+    size: dict[str, Any] = {"conditions": TESTED, "bins": 60, "units": UNITS, "dt": cs.tasks.BIN}
     rates = cs.measures.velocity_tuned(rng, latency=LATENCY, **size)
     return rates, _drive(rates, seed)(rates)
 
@@ -260,7 +260,7 @@ def _pictures(found: Mapping[str, Tangled], runs: Mapping[str, cs.Trials]) -> di
 def _methods() -> Sequence[str]:
     text = f"""
     Tangling is Q(t) = max over t' of |dx(t) - dx(t')|² / (|x(t) - x(t')|² + ε) over all times and conditions, with ε a tenth of the mean squared norm
-    of the centred state, on at most {cs.analysis.JPCA_AXES} principal components, of populations and muscles alike. {ASKED} delayed reaches that
+    of the centred state, on at most {cs.analysis.JPCA_AXES} principal components, of populations and muscles alike. {TESTED} delayed reaches that
     nobody was taught
     are looked at from the go cue on. Each of {MUSCLES} muscles is the rectified sum of {DRIVEN} random neurons with random weights, above its mean
     over practised reaches. Networks drive the same muscles with their observed rates. Tuned cells follow the velocity of the hand with latencies of

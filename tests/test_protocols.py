@@ -56,7 +56,7 @@ def _check_match(report: Report) -> None:
     for measure in measures:
         students = {score.student for score in report.scores if score.measure == measure}
         assert {"own gain", "leaky tanh", "Dale", "untrained", "shuffled", "positive control"} == students
-    taught, asked = (report.trials[name].rate for name in ("practice", "teacher"))
+    taught, asked = (report.trials[name].rate for name in ("training", "teacher"))
     nearest = [np.abs(taught[:, 0] - one[0]).max(axis=1).min() for one in asked]
     assert min(nearest) > 0.1  # Hz; states are continuous draws
 

@@ -18,13 +18,13 @@ Velocity = Float[ndarray, "trial time axis"]
 Decoder = Callable[[Rates, Velocity, Others], Decoded]
 
 
-def ridge(rates: Rates, velocity: Velocity, asked: Others, *, lags: int = 1) -> Decoded:
+def ridge(rates: Rates, velocity: Velocity, test: Others, *, lags: int = 1) -> Decoded:
     """Decode each bin by a linear regression on the rates of that bin, and of as many before it as there are lags.
 
     Args:
         rates: to learn from.
         velocity: that went with them.
-        asked: to decode, of other trials.
+        test: to decode, of other trials.
         lags: bins seen, the present one among them; before the first bin the rates are those of the first.
 
     Raises:
@@ -32,17 +32,17 @@ def ridge(rates: Rates, velocity: Velocity, asked: Others, *, lags: int = 1) -> 
     """
     from sklearn.linear_model import Ridge
 
-    _check(rates, velocity, asked)
+    _check(rates, velocity, test)
     mean, scale = rates.mean(axis=(0, 1)), _scale(rates)
-    known, new = (lagged((x - mean) / scale, lags) for x in (rates, asked))
+    known, new = (lagged((x - mean) / scale, lags) for x in (rates, test))
     samples = known.shape[0] * known.shape[1]
     found = Ridge(alpha=RIDGE * samples / 100).fit(known.reshape(samples, -1), velocity.reshape(samples, -1))
-    return np.asarray(found.predict(new.reshape(-1, new.shape[2]))).reshape(*asked.shape[:2], -1)
+    return np.asarray(found.predict(new.reshape(-1, new.shape[2]))).reshape(*test.shape[:2], -1)
 
 
-def wiener(rates: Rates, velocity: Velocity, asked: Others) -> Decoded:
+def wiener(rates: Rates, velocity: Velocity, test: Others) -> Decoded:
     """Decode by :func:`ridge` with ten lags: the Wiener filter of that length."""
-    return ridge(rates, velocity, asked, lags=LAGS)
+    return ridge(rates, velocity, test, lags=LAGS)
 
 
 def lagged(rates: Rates, lags: int) -> Float[ndarray, "trial time regressor"]:
@@ -99,16 +99,16 @@ class Kalman:
         return found
 
 
-def kalman(rates: Rates, velocity: Velocity, asked: Others) -> Decoded:
+def kalman(rates: Rates, velocity: Velocity, test: Others) -> Decoded:
     """Decode by the Kalman filter that :meth:`Kalman.fit` finds.
 
     Raises:
         ComparisonError: the arrays do not fit.
     """
-    _check(rates, velocity, asked)
+    _check(rates, velocity, test)
     mean, scale, still = rates.mean(axis=(0, 1)), _scale(rates), velocity.mean(axis=(0, 1))
     found = Kalman.fit((rates - mean) / scale, velocity - still)
-    return found.filtered((asked - mean) / scale, velocity[:, 0].mean(axis=0) - still) + still
+    return found.filtered((test - mean) / scale, velocity[:, 0].mean(axis=0) - still) + still
 
 
 DECODERS: Mapping[str, Decoder] = {"ridge": ridge, "Wiener filter": wiener, "Kalman filter": kalman}
@@ -119,7 +119,7 @@ def _scale(rates: Rates) -> Float[ndarray, " unit"]:
     return np.where(scale > 0, scale, 1.0)
 
 
-def _check(rates: Rates, velocity: Velocity, asked: Others) -> None:
-    if rates.shape[:2] != velocity.shape[:2] or asked.shape[2] != rates.shape[2]:
-        found = f"rates {rates.shape}, velocity {velocity.shape}, rates to decode {asked.shape}"
+def _check(rates: Rates, velocity: Velocity, test: Others) -> None:
+    if rates.shape[:2] != velocity.shape[:2] or test.shape[2] != rates.shape[2]:
+        found = f"rates {rates.shape}, velocity {velocity.shape}, rates to decode {test.shape}"
         raise ComparisonError(f"decoding velocity: {found}; trials and bins of the first two should agree, and units of the first and the last.")

@@ -128,8 +128,8 @@ class Cell:
         model: it.
         share: of its units that are seen.
         seed: of this draw.
-        practice: what students are taught, of the units that are seen.
-        asked: what they are asked.
+        training: what students are taught, of the units that are seen.
+        test: what they are asked.
         pushed: tasks of the students under pushes and silencing.
         changed: what each of them changes in the circuit, of the units that are seen.
         modes: of the circuit about its rest.
@@ -142,8 +142,8 @@ class Cell:
     model: Model
     share: float
     seed: int
-    practice: Side
-    asked: Side
+    training: Side
+    test: Side
     pushed: Sequence[Task]
     changed: Sequence[Float[ndarray, "condition time unit"]]
     modes: Spectrum
@@ -191,22 +191,22 @@ def read_students(cell: Cell, students: Mapping[str, Model], counted: Sequence[s
     """
     copies, halves, spectra, rows = {}, [], [], []
     for place, (name, student) in enumerate(students.items()):
-        copies[name] = simulate(student, cell.asked.task).rate
+        copies[name] = simulate(student, cell.test.task).rate
         explained = [max(WORST, response_r2(true, simulate(student, task).rate - copies[name]))
                      for task, true in zip(cell.pushed, cell.changed, strict=True)]  # fmt: skip
         halves.append([np.mean(half) for half in np.array_split(explained, 2)])
         spectra.append(spectrum(student))
-        rows.append(cell.known.apart(student, cell.asked.task, copies[name], cell.seed) if cell.known else {})
+        rows.append(cell.known.apart(student, cell.test.task, copies[name], cell.seed) if cell.known else {})
         if cell.electrodes:
             copies[name] = cell.electrodes.see(copies[name], 2 + place)
     first, second = np.array(halves).T
-    rate, bin = cell.asked.trials.rate, cell.asked.trials.bin
+    rate, bin = cell.test.trials.rate, cell.test.trials.bin
     alike = {name: measure.alike(np.array([measure(rate, copy, bin) for copy in copies.values()])) for name, measure in MEASURES.items()}
     modal = np.nan_to_num(np.array([spectral_distance(cell.modes, one) for one in spectra]), nan=np.inf)
     truths = {PUSHES: (first + second) / 2, MODES: -modal}
     truths |= {truth: -np.array([row.get(truth, np.nan) for row in rows]) for truth in (FLOW, FIXED, CURRENTS)}
     slowest = np.array([-one.eigenvalues[0].real if len(one.eigenvalues) else np.nan for one in spectra])
-    stable = {name: _fixed(students[name], _states(students[name], cell.asked.task), cell.seed)[1] for name in counted}
+    stable = {name: _fixed(students[name], _states(students[name], cell.test.task), cell.seed)[1] for name in counted}
     return Reading(cell, tuple(students), alike, (first, second), slowest, stable, truths)
 
 

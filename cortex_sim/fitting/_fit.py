@@ -136,10 +136,10 @@ def train(
         student = regress(student, trials.select(taught), task.select(taught))
     initial = trials.rate[:, 0] if options.start == "first bin" and not task.body else None
     started = replace(task, initial=initial)
-    heard = [seed_of(seed, "student", "noise of lessons", number) for number in range(2)]
-    lessons = [TrainingData(started.select(c), trials.rate[c], scale, noise) for c, noise in zip((taught, checked), heard, strict=True)]
+    heard = [seed_of(seed, "student", "noise of training data", number) for number in range(2)]
+    datasets = [TrainingData(started.select(c), trials.rate[c], scale, noise) for c, noise in zip((taught, checked), heard, strict=True)]
     with track(f"training {model.name}") as shown:
-        course = learn(student, lessons[0], lessons[1], options=options, seed=seed, checkpoint=checkpoint, report=report or shown)
+        course = learn(student, datasets[0], datasets[1], options=options, seed=seed, checkpoint=checkpoint, report=report or shown)
     trained = student.with_arrays(course.arrays)
     sizes = (len(taught), len(checked))
     seconds = time.monotonic() - began

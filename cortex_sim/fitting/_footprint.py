@@ -94,13 +94,13 @@ class Arrays(Footprint):
 
 @dataclass(frozen=True)
 class Gradient:
-    """Of the error of a lesson, by every learned number.
+    """Of the error of training data, by every learned number.
 
     Attributes:
         error: without penalties.
         arrays: by name of the parameter.
         seconds: wall time.
-        bytes: most that torch held at once beyond the lesson; None if it was not counted.
+        bytes: most that torch held at once beyond the training data; None if it was not counted.
     """
 
     error: float
@@ -109,21 +109,21 @@ class Gradient:
     bytes: int | None
 
 
-def gradient_footprint(model: Model, lesson: TrainingData, options: Options, *, seed: int = 0, double: bool = False, count: bool = False) -> Gradient:
-    """Compute the gradient of a lesson's error once, all trials together, through ``options.through``.
+def gradient_footprint(model: Model, data: TrainingData, options: Options, *, seed: int = 0, double: bool = False, count: bool = False) -> Gradient:
+    """Compute the gradient of an error once, all trials together, through ``options.through``.
 
     Through one segment at a time it is the sum over segments, at the same weights, of what truncated back-propagation descends.
 
     Args:
         model: with its weights.
-        lesson: what is wanted of it.
+        data: what is wanted of it.
         options: ``through``, its segment, loss and penalties count.
         seed: of the noise.
         double: in float64 instead of float32.
         count: also count bytes, which takes more time.
     """
     twin = Twin(model, model.arrays(), dtype=torch.float64 if double else torch.float32)
-    batch = whole(twin, lesson, seed)
+    batch = whole(twin, data, seed)
     watched = Footprint()
     began = time.perf_counter()
     if count:

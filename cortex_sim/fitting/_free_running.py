@@ -83,15 +83,15 @@ def outputs(
     return at_bins @ arrays[readout.weights].T + arrays[readout.offset] if readout else at_bins
 
 
-def squared_error(found: Float[ndarray, "trial time observed"], lesson: TrainingData) -> float:
+def squared_error(found: Float[ndarray, "trial time observed"], data: TrainingData) -> float:
     """Mean over trials, bins and outputs, as every rule reports it: each output in units of its scale, each bin by its weight."""
-    return float((lesson.weights * ((found - lesson.rates) / lesson.scale) ** 2).mean())
+    return float((data.weights * ((found - data.rates) / data.scale) ** 2).mean())
 
 
-def check(leaky: Leaky, arrays: Mapping[str, ndarray], lesson: TrainingData) -> float:
-    """Squared error of the network on a lesson, running freely."""
-    schedule = Problem(leaky.model, dict(arrays), lesson.task, lesson.seed)
-    return squared_error(outputs(leaky, arrays, schedule, run(leaky, arrays, schedule)), lesson)
+def check(leaky: Leaky, arrays: Mapping[str, ndarray], data: TrainingData) -> float:
+    """Squared error of the network on training data, running freely."""
+    schedule = Problem(leaky.model, dict(arrays), data.task, data.seed)
+    return squared_error(outputs(leaky, arrays, schedule, run(leaky, arrays, schedule)), data)
 
 
 def unit_rates(model: Model, task: Task) -> Trials:

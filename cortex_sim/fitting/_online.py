@@ -126,7 +126,7 @@ def check_free(model: Model, name: str, *, asked_by: str) -> None:
         raise TaskError(f"{model.name}: {asked_by} changes {name!r}; write learn = true into [projections.{name}].")
 
 
-def check_lesson(model: Model, lesson: TrainingData, options: Options, *, continued: bool, asked_by: str) -> None:
+def check_data(model: Model, data: TrainingData, options: Options, *, continued: bool, asked_by: str) -> None:
     """Refuse what cannot be taught while running.
 
     Raises:
@@ -134,7 +134,7 @@ def check_lesson(model: Model, lesson: TrainingData, options: Options, *, contin
         TaskError: trials are to follow each other though the card or the task has no first state.
     """
     free_running.check_options(asked_by, options)
-    if continued and (model.initial is None or lesson.task.initial is None):
+    if continued and (model.initial is None or data.task.initial is None):
         raise TaskError(f"{model.name}: continued trials need an [initial] to keep the last state in, and options.start 'first bin'.")
 
 
@@ -142,7 +142,7 @@ def check_lesson(model: Model, lesson: TrainingData, options: Options, *, contin
 def teach(
     learner: Learner,
     leaky: Leaky,
-    lesson: TrainingData,
+    data: TrainingData,
     check: TrainingData,
     *,
     pace: Pace,
@@ -154,34 +154,34 @@ def teach(
     """Go through the trials again and again, correcting the student while it runs, and let it run free after each pass.
 
     Of the options ``epochs`` and ``patience`` count. The training loss is that of the outputs while they are being corrected, the validation loss
-    that of the network by itself on the check lesson; the weights that do best there are kept.
+    that of the network by itself on the validation data; the weights that do best there are kept.
 
     Args:
         learner: is changed.
         leaky: the network that it is, with the weights to start from.
-        lesson: trained on, trial after trial.
+        data: trained on, trial after trial.
         check: never trained on.
         pace: how it is led through them.
         options: how many passes.
         seed: of the noise and of the first state.
         report: called with the fraction done and a line of text.
-        shown: to the learner at each bin as what is wanted; the outputs of the lesson if None.
+        shown: to the learner at each bin as what is wanted; the outputs of the training data if None.
 
     Raises:
         TaskError: the task clamps units.
     """
-    led = lesson if shown is None else replace(lesson, rates=shown)
+    led = data if shown is None else replace(data, rates=shown)
     course = TrainingHistory(learner.arrays())
     first = stream(seed, "student", "first state of continued trials")
     learner.begin(pace.start * first.standard_normal(leaky.model.units))
     try:
         while course.epoch < options.epochs and course.stale < options.patience:
-            outputs = np.empty_like(lesson.rates)
+            outputs = np.empty_like(data.rates)
             for place, done in _pass(learner, leaky, led, outputs, pace, seed=seed, epoch=course.epoch):
                 report((course.epoch + done) / options.epochs, f"pass {course.epoch + 1}, trial {place + 1}")
             arrays = learner.arrays() | (_onward(leaky.model, learner.state) if pace.continued else {})
             course.outputs = outputs
-            course.keep(free_running.squared_error(outputs, lesson), free_running.check(leaky, arrays, check), arrays)
+            course.keep(free_running.squared_error(outputs, data), free_running.check(leaky, arrays, check), arrays)
             if not np.isfinite(course.train[-1]):
                 break
     except KeyboardInterrupt:
@@ -190,15 +190,15 @@ def teach(
 
 
 def _pass(
-    learner: Learner, leaky: Leaky, lesson: TrainingData, outputs: Float[ndarray, "trial time observed"], pace: Pace, *, seed: int, epoch: int
+    learner: Learner, leaky: Leaky, data: TrainingData, outputs: Float[ndarray, "trial time observed"], pace: Pace, *, seed: int, epoch: int
 ) -> Iterator[tuple[int, float]]:
     """Go through the trials once, note the outputs at the bins, and yield the trial and the share of the pass that is done now and then."""
-    mask = np.ones(outputs.shape[:2]) if lesson.task.mask is None else lesson.task.mask
+    mask = np.ones(outputs.shape[:2]) if data.task.mask is None else data.task.mask
     weights = leaky.model.arrays()
     coefficients = leaky.coefficients(weights)
-    for trial, wanted in enumerate(lesson.rates):
+    for trial, wanted in enumerate(data.rates):
         noise = seed_of(seed, "student", "noise of a trial of online rules", epoch, trial)
-        schedule = Problem(leaky.model, weights, lesson.task.select([trial]), seed=noise)
+        schedule = Problem(leaky.model, weights, data.task.select([trial]), seed=noise)
         if not pace.continued:
             learner.begin(schedule.initial()[0])
         currents = free_running.added(leaky, weights, schedule, coefficients)[:, 0]

@@ -29,7 +29,7 @@ FLOOR = 0.02  # of the learning rate, at the end of the cosine
 
 def train(
     model: Model,
-    lesson: TrainingData,
+    data: TrainingData,
     check: TrainingData,
     *,
     options: Options,
@@ -37,11 +37,11 @@ def train(
     checkpoint: Path | None = None,
     report: Callable[[float, str], None] = lambda done, text: None,
 ) -> TrainingHistory:
-    """Descend the error of the free-running outputs; keep the weights that do best on the check lesson.
+    """Descend the error of the free-running outputs; keep the weights that do best on the validation data.
 
     Args:
         model: with the weights to start from; arrays its card marks ``learn`` change.
-        lesson: trained on.
+        data: trained on.
         check: never trained on; decides when to stop and which weights to keep.
         options: of the optimiser: its rate falls along a cosine, gradients are clipped, and training stops early.
         seed: of the order of conditions; epoch e of one seed is the same whether or not the run was interrupted before.
@@ -61,13 +61,13 @@ def train(
     twin = Twin(model, model.arrays(), dtype=torch.float32, device=options.device)
     optimiser = _optimiser(twin, options)
     course, saved = TrainingHistory(twin.arrays()), time.monotonic()
-    key = content_key("fit", model.key, lesson.key, check.key, options.key, seed, code_key()) if checkpoint else ""
+    key = content_key("fit", model.key, data.key, check.key, options.key, seed, code_key()) if checkpoint else ""
     try:
         if options.epochs and not _resume(checkpoint, key, twin, optimiser, course):
             course.best = _finite(_loss(twin, check, options))
         while course.epoch < options.epochs and course.stale < options.patience:
             _set_rate(optimiser, options, course.epoch)
-            loss = _epoch(twin, optimiser, lesson, options, seed, course.epoch)
+            loss = _epoch(twin, optimiser, data, options, seed, course.epoch)
             course.keep(loss, _loss(twin, check, options), twin.arrays())
             if not np.isfinite(loss):
                 break
@@ -93,8 +93,8 @@ def _optimiser(twin: Twin, options: Options) -> torch.optim.Optimizer:
     return torch.optim.Adam(learned, lr=options.rate, weight_decay=options.weight_decay)
 
 
-def _epoch(twin: Twin, optimiser: torch.optim.Optimizer, lesson: TrainingData, options: Options, seed: int, epoch: int) -> float:
-    everyone = whole(twin, lesson, seed_of(seed, "student", "noise of an epoch", epoch))
+def _epoch(twin: Twin, optimiser: torch.optim.Optimizer, data: TrainingData, options: Options, seed: int, epoch: int) -> float:
+    everyone = whole(twin, data, seed_of(seed, "student", "noise of an epoch", epoch))
     order = stream(seed, "student", "order of an epoch", epoch).permutation(len(everyone.wanted))
     learn = _truncated if options.through == "segment" else _descend
     parts = np.array_split(order, max(1, round(len(order) / options.batch)))
@@ -121,13 +121,13 @@ class Batch(NamedTuple):
         return twin.encode(self.initial) if self.encoded else self.initial
 
 
-def whole(twin: Twin, lesson: TrainingData, seed: int) -> Batch:
-    """All trials of a lesson, with the twin's present weights and the noise of a seed."""
-    schedule = Problem(twin.model, twin.arrays(), lesson.task, seed=seed)
-    encoded = twin.model.initial is not None and lesson.task.initial is not None
-    given = lesson.task.initial if encoded else schedule.start()
+def whole(twin: Twin, data: TrainingData, seed: int) -> Batch:
+    """All trials of training data, with the twin's present weights and the noise of a seed."""
+    schedule = Problem(twin.model, twin.arrays(), data.task, seed=seed)
+    encoded = twin.model.initial is not None and data.task.initial is not None
+    given = data.task.initial if encoded else schedule.start()
     assert given is not None
-    initial, wanted, scale, weights = (twin.tensor(array) for array in (given, lesson.rates, lesson.scale, lesson.weights))
+    initial, wanted, scale, weights = (twin.tensor(array) for array in (given, data.rates, data.scale, data.weights))
     return Batch(schedule, np.arange(len(wanted)), initial, encoded, wanted, scale, weights)
 
 
@@ -214,10 +214,10 @@ def _finite(loss: float) -> float:
     return loss if np.isfinite(loss) else float("inf")
 
 
-def _loss(twin: Twin, lesson: TrainingData, options: Options) -> float:
-    wanted, scale, weights = (twin.tensor(array) for array in (lesson.rates, lesson.scale, lesson.weights))
+def _loss(twin: Twin, data: TrainingData, options: Options) -> float:
+    wanted, scale, weights = (twin.tensor(array) for array in (data.rates, data.scale, data.weights))
     with torch.no_grad():
-        schedule = Problem(twin.model, twin.arrays(), lesson.task, lesson.seed)
+        schedule = Problem(twin.model, twin.arrays(), data.task, data.seed)
         made = torch.cat([twin.made(run, schedule) for _, run in runs(twin, schedule)], dim=1)
         return error(made, wanted, scale, weights, options.loss).item()
 

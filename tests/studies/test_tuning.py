@@ -75,9 +75,9 @@ def test_space_errors_say_where_and_suggest(tmp_path: Path, text: str, message: 
         read_space(tmp_path / "s.toml")
 
 
-def test_missing_optuna_and_missing_lesson_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_optuna_and_missing_training_data_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OptionError, match="match.* have one"):
-        tuning.lesson_of(catalogue.protocol("microcircuit"), "microcircuit", None, seed=0, smoke=True)
+        tuning.training_data_of(catalogue.protocol("microcircuit"), "microcircuit", None, seed=0, smoke=True)
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(OptionError, match=r"pip install 'cortex-sim\[tune\]'"):
         tuning.check_installed()

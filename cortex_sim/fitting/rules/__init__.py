@@ -1,4 +1,4 @@
-"""Learning rules, one file each: from a student, a lesson and a check to a course."""
+"""Learning rules, one file each: from a student, training and validation data to a training history."""
 
 import functools
 import importlib
@@ -20,7 +20,7 @@ def names() -> tuple[str, ...]:
 
 
 def find(rule: str, how: Mapping[str, float]) -> Callable[..., TrainingHistory]:
-    """A rule's ``learn(model, lesson, check, *, options, seed, checkpoint, report)``, with its own numbers set.
+    """A rule's ``learn(model, data, check, *, options, seed, checkpoint, report)``, with its own numbers set.
 
     Raises:
         OptionError: there is no such rule, or it takes no such number.

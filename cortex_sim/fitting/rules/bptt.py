@@ -16,7 +16,7 @@ ACCEPTS = tuple(vars(Options()))
 
 def learn(
     model: Model,
-    lesson: TrainingData,
+    data: TrainingData,
     check: TrainingData,
     *,
     options: Options,
@@ -27,4 +27,4 @@ def learn(
     """Descend in torch; see :func:`cortex_sim.fitting._training.train`."""
     from cortex_sim.fitting import _training as training
 
-    return training.train(model, lesson, check, options=options, seed=seed, checkpoint=checkpoint, report=report)
+    return training.train(model, data, check, options=options, seed=seed, checkpoint=checkpoint, report=report)

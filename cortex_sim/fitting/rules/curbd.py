@@ -21,7 +21,7 @@ from numpy import ndarray
 
 from cortex_sim.cards import Model
 from cortex_sim.errors import OptionError, TaskError
-from cortex_sim.fitting._online import Pace, check_free, check_lesson, teach
+from cortex_sim.fitting._online import Pace, check_data, check_free, teach
 from cortex_sim.fitting._options import Options, TrainingData, TrainingHistory
 from cortex_sim.fitting._recursive import Recursive
 from cortex_sim.fitting._start import one_unit_each
@@ -34,7 +34,7 @@ ACCEPTS = ("epochs", "patience")
 
 def learn(
     model: Model,
-    lesson: TrainingData,
+    data: TrainingData,
     check: TrainingData,
     *,
     options: Options,
@@ -49,7 +49,7 @@ def learn(
 
     Args:
         model: leaky, one unit for each observed rate; its recurrent weights are learned.
-        lesson: trained on, trial after trial, each from its first bin.
+        data: trained on, trial after trial, each from its first bin.
         check: never trained on.
         options: ``epochs`` passes at most, ``patience`` without improvement.
         seed: of the noise.
@@ -63,16 +63,16 @@ def learn(
         TaskError: the student is no leaky network of one unit for each observed rate, or a constraint of its card forbids the weights.
         OptionError: lead is below 0, or a regulariser or another loss than the squared error is asked for.
     """
-    check_lesson(model, lesson, options, continued=False, asked_by="curbd")
+    check_data(model, data, options, continued=False, asked_by="curbd")
     if lead < 0:
         raise OptionError(f"rule 'curbd': lead {lead!r} s should be 0 or more.")
     leaky = Leaky.of(model, asked_by="curbd")
     if not one_unit_each(model):
         raise TaskError(f"{model.name}: curbd needs one unit for each observed rate, as in leaky_recorded; here outputs mix hidden units.")
     check_free(model, leaky.recurrent, asked_by="curbd")
-    student, bin = Student(leaky, alpha, lead), float(lesson.task.time[1] - lesson.task.time[0])
-    pace, shown = Pace(every, continued=False, start=0.0), student.shown(lesson.rates, bin)
-    return teach(student, leaky, lesson, check, pace=pace, options=options, seed=seed, report=report, shown=shown)
+    student, bin = Student(leaky, alpha, lead), float(data.task.time[1] - data.task.time[0])
+    pace, shown = Pace(every, continued=False, start=0.0), student.shown(data.rates, bin)
+    return teach(student, leaky, data, check, pace=pace, options=options, seed=seed, report=report, shown=shown)
 
 
 class Student:

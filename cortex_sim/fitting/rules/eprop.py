@@ -38,7 +38,7 @@ ACCEPTS = ("epochs", "batch", "rate", "patience", "optimiser", "momentum", "weig
 
 def learn(
     model: Model,
-    lesson: TrainingData,
+    data: TrainingData,
     check: TrainingData,
     *,
     options: Options,
@@ -47,11 +47,11 @@ def learn(
     report: Callable[[float, str], None],
     random_feedback: float = 0,
 ) -> TrainingHistory:
-    """Descend along the e-prop gradient; the weights that do best on the check lesson are kept.
+    """Descend along the e-prop gradient; the weights that do best on the validation data are kept.
 
     Args:
         model: a leaky network with a readout; what its card marks ``learn`` changes.
-        lesson: trained on.
+        data: trained on.
         check: decides when to stop and which weights to keep.
         options: of the optimiser, which steps after each batch of trials.
         seed: of the order of conditions and of random feedback.
@@ -72,10 +72,10 @@ def learn(
     try:
         while course.epoch < options.epochs and course.stale < options.patience:
             losses, noise = [], seed_of(seed, "student", "noise of an epoch of e-prop", course.epoch)
-            order = stream(seed, "student", "order of an epoch of e-prop", course.epoch).permutation(len(lesson.rates))
+            order = stream(seed, "student", "order of an epoch of e-prop", course.epoch).permutation(len(data.rates))
             for chosen in np.array_split(order, max(1, round(len(order) / options.batch))):
-                schedule = Problem(model, arrays, lesson.task.select(chosen), noise)
-                wanted = Wanted(lesson.rates[chosen], lesson.scale, lesson.weights[chosen], options.loss)
+                schedule = Problem(model, arrays, data.task.select(chosen), noise)
+                wanted = Wanted(data.rates[chosen], data.scale, data.weights[chosen], options.loss)
                 loss, gradients = gradient(leaky, schedule, wanted, feedback=feedback)
                 arrays = descent.step(arrays, gradients, course.epoch)
                 losses.append(loss)
@@ -221,9 +221,9 @@ def _random(shape: tuple[int, ...], seed: int) -> Float[ndarray, "output unit"]:
     return stream(seed, "student", "feedback of e-prop").standard_normal(shape) / np.sqrt(shape[1])
 
 
-def _checked(leaky: Leaky, arrays: dict[str, ndarray], lesson: TrainingData, loss: Loss) -> float:
-    """Error of the network on a lesson, running freely."""
-    schedule = Problem(leaky.model, arrays, lesson.task, lesson.seed)
+def _checked(leaky: Leaky, arrays: dict[str, ndarray], data: TrainingData, loss: Loss) -> float:
+    """Error of the network on training data, running freely."""
+    schedule = Problem(leaky.model, arrays, data.task, data.seed)
     found = free_running.outputs(leaky, arrays, schedule, free_running.run(leaky, arrays, schedule))
-    wanted = Wanted(lesson.rates, lesson.scale, lesson.weights, loss)
+    wanted = Wanted(data.rates, data.scale, data.weights, loss)
     return sum(wanted.at(found[:, time], time)[0] for time in range(found.shape[1]))

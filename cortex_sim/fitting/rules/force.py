@@ -14,7 +14,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.cards import Model
-from cortex_sim.fitting._online import Network, Pace, check_lesson, teach
+from cortex_sim.fitting._online import Network, Pace, check_data, teach
 from cortex_sim.fitting._options import Options, TrainingData, TrainingHistory
 from cortex_sim.fitting._recursive import Recursive
 
@@ -24,7 +24,7 @@ ACCEPTS = ("epochs", "patience")
 
 def learn(
     model: Model,
-    lesson: TrainingData,
+    data: TrainingData,
     check: TrainingData,
     *,
     options: Options,
@@ -41,7 +41,7 @@ def learn(
 
     Args:
         model: leaky, with a readout of many units; its readout and recurrent weights are learned.
-        lesson: trained on, trial after trial; outputs at bins between corrections, or of no weight, are not looked at.
+        data: trained on, trial after trial; outputs at bins between corrections, or of no weight, are not looked at.
         check: never trained on.
         options: ``epochs`` passes at most, ``patience`` without improvement.
         seed: of the feedback weights and the noise.
@@ -57,10 +57,10 @@ def learn(
     Raises:
         TaskError: the student is no leaky network, or a constraint of its card forbids the weights.
     """
-    check_lesson(model, lesson, options, continued=continued, asked_by="force")
+    check_data(model, data, options, continued=continued, asked_by="force")
     network = Network.of(model, asked_by="force")
-    student = Student(network, network.feedback(lesson.scale, feedback, seed), alpha)
-    return teach(student, network.leaky, lesson, check, pace=Pace(every, continued, start), options=options, seed=seed, report=report)
+    student = Student(network, network.feedback(data.scale, feedback, seed), alpha)
+    return teach(student, network.leaky, data, check, pace=Pace(every, continued, start), options=options, seed=seed, report=report)
 
 
 class Student:

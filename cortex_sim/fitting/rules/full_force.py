@@ -15,7 +15,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.cards import Model
-from cortex_sim.fitting._online import Network, Pace, check_lesson, teach
+from cortex_sim.fitting._online import Network, Pace, check_data, teach
 from cortex_sim.fitting._options import Options, TrainingData, TrainingHistory
 from cortex_sim.fitting._recursive import Recursive
 
@@ -25,7 +25,7 @@ ACCEPTS = ("epochs", "patience")
 
 def learn(
     model: Model,
-    lesson: TrainingData,
+    data: TrainingData,
     check: TrainingData,
     *,
     options: Options,
@@ -42,7 +42,7 @@ def learn(
 
     Args:
         model: leaky, with a readout of many units; the weights of its card are the teacher's, its own begin at 0.
-        lesson: trained on, trial after trial.
+        data: trained on, trial after trial.
         check: never trained on.
         options: ``epochs`` passes at most, ``patience`` without improvement.
         seed: of the teacher's weights for the wanted output, and of the noise.
@@ -58,10 +58,10 @@ def learn(
     Raises:
         TaskError: the student is no leaky network, or a constraint of its card forbids the weights.
     """
-    check_lesson(model, lesson, options, continued=continued, asked_by="full_force")
+    check_data(model, data, options, continued=continued, asked_by="full_force")
     network = Network.of(model, asked_by="full_force")
-    student = Student(network, network.feedback(lesson.scale, feedback, seed), alpha)
-    return teach(student, network.leaky, lesson, check, pace=Pace(every, continued, start), options=options, seed=seed, report=report)
+    student = Student(network, network.feedback(data.scale, feedback, seed), alpha)
+    return teach(student, network.leaky, data, check, pace=Pace(every, continued, start), options=options, seed=seed, report=report)
 
 
 class Student:

@@ -30,7 +30,7 @@ ACCEPTS = ("epochs", "patience")
 
 def learn(
     model: Model,
-    lesson: TrainingData,
+    data: TrainingData,
     check: TrainingData,
     *,
     options: Options,
@@ -40,11 +40,11 @@ def learn(
     sd: float = 1e-3,
     groups: float = 0,
 ) -> TrainingHistory:
-    """Try other gains at every epoch, which is one run of all trials; the gains that do best on the check lesson are kept.
+    """Try other gains at every epoch, which is one run of all trials; the gains that do best on the validation data are kept.
 
     Args:
         model: a leaky network, one learned per-unit parameter of which its rate depends on: the gain.
-        lesson: practised.
+        data: practised.
         check: decides which gains are kept.
         options: epochs is the number of tries, patience as everywhere; the optimiser plays no part.
         seed: of the groups and the tries.
@@ -64,7 +64,7 @@ def learn(
     if not sd > 0:
         raise OptionError(f"rule 'node_perturbation': sd {sd!r} should be above 0.")
     group = partition(model.units, int(groups) or model.units, seed)
-    arrays, sides = model.arrays(), [_Practice(leaky, part) for part in (lesson, check)]
+    arrays, sides = model.arrays(), [_Practice(leaky, part) for part in (data, check)]
     draws = stream(seed, "student", "tries of node perturbation")
     g, course = arrays[gain], TrainingHistory(arrays)
     error, course.best = (side.error(arrays) for side in sides)
@@ -108,18 +108,18 @@ def partition(units: int, groups: int, seed: int) -> Int[ndarray, " unit"]:
 class _Practice:
     """Trials whose inputs are prepared once, since no try changes them."""
 
-    def __init__(self, leaky: Leaky, lesson: TrainingData) -> None:
+    def __init__(self, leaky: Leaky, data: TrainingData) -> None:
         arrays = leaky.model.arrays()
-        self._leaky, self._lesson, self._schedule = leaky, lesson, Problem(leaky.model, arrays, lesson.task, lesson.seed)
+        self._leaky, self._data, self._schedule = leaky, data, Problem(leaky.model, arrays, data.task, data.seed)
         self._found = leaky.coefficients(arrays)
         self._steps = free_running.added(leaky, arrays, self._schedule, self._found)
-        self._total = free_running.squared_error(_mean(lesson), lesson)
+        self._total = free_running.squared_error(_mean(data), data)
 
     def error(self, arrays: dict[str, ndarray]) -> float:
         """Squared error over the total sum of squares about each output's mean."""
         rates = free_running.stepped(self._leaky, arrays, self._found, self._schedule.initial(), self._steps)
-        return free_running.squared_error(free_running.outputs(self._leaky, arrays, self._schedule, rates), self._lesson) / self._total
+        return free_running.squared_error(free_running.outputs(self._leaky, arrays, self._schedule, rates), self._data) / self._total
 
 
-def _mean(lesson: TrainingData) -> Float[ndarray, "trial time observed"]:
-    return np.broadcast_to((lesson.weights * lesson.rates).mean(axis=(0, 1)), lesson.rates.shape)
+def _mean(data: TrainingData) -> Float[ndarray, "trial time observed"]:
+    return np.broadcast_to((data.weights * data.rates).mean(axis=(0, 1)), data.rates.shape)

@@ -36,7 +36,7 @@ ACCEPTS = ()
 
 def learn(
     model: Model,
-    lesson: TrainingData,
+    data: TrainingData,
     check: TrainingData,
     *,
     options: Options,
@@ -47,11 +47,11 @@ def learn(
     feedback: float = 1.0,
     rounds: float = 15,
 ) -> TrainingHistory:
-    """Regress, let the student run, and regress again with what it visited; the weights of the round that did best on the check lesson are kept.
+    """Regress, let the student run, and regress again with what it visited; the weights of the round that did best on the validation data are kept.
 
     Args:
         model: a leaky network with a readout.
-        lesson: regressed on.
+        data: regressed on.
         check: decides which round is kept.
         options: the optimiser and its epochs play no part.
         seed: of the feedback.
@@ -70,20 +70,20 @@ def learn(
         raise OptionError(f"rule 'target_regression': rounds {rounds!r} should be 1 or more, and ridge {ridge!r} above 0.")
     leaky = Leaky.of(model, asked_by="rule 'target_regression'")
     if one_unit_each(model):
-        arrays = regress(model, Trials.from_arrays(lesson.rates, lesson.task.time, condition=lesson.task.condition), lesson.task).arrays()
+        arrays = regress(model, Trials.from_arrays(data.rates, data.task.time, condition=data.task.condition), data.task).arrays()
         course = TrainingHistory(arrays)
-        course.keep(free_running.check(leaky, arrays, lesson), free_running.check(leaky, arrays, check), arrays)
+        course.keep(free_running.check(leaky, arrays, data), free_running.check(leaky, arrays, check), arrays)
         return course
     _check_free(model, leaky)
     arrays = model.arrays()
-    course, schedule = TrainingHistory(arrays, best=free_running.check(leaky, arrays, check)), Problem(model, arrays, lesson.task, seed)
-    rates, currents = driven(leaky, arrays, lesson, schedule, feedback=feedback, seed=seed)
+    course, schedule = TrainingHistory(arrays, best=free_running.check(leaky, arrays, check)), Problem(model, arrays, data.task, seed)
+    rates, currents = driven(leaky, arrays, data, schedule, feedback=feedback, seed=seed)
     visited = [rates]
     try:
         for number in range(int(rounds)):
-            arrays = arrays | regressed(leaky, visited, currents, lesson, schedule.every, ridge)
+            arrays = arrays | regressed(leaky, visited, currents, data, schedule.every, ridge)
             visited.append(free_running.run(leaky, arrays, schedule))
-            loss = free_running.squared_error(free_running.outputs(leaky, arrays, schedule, visited[-1]), lesson)
+            loss = free_running.squared_error(free_running.outputs(leaky, arrays, schedule, visited[-1]), data)
             course.keep(loss, free_running.check(leaky, arrays, check), arrays)
             report((number + 1) / rounds, f"round {number + 1}, loss {course.train[-1]:.4f}, validation {course.validation[-1]:.4f}")
     except KeyboardInterrupt:
@@ -92,14 +92,14 @@ def learn(
 
 
 def driven(
-    leaky: Leaky, arrays: dict[str, ndarray], lesson: TrainingData, schedule: Problem, *, feedback: float, seed: int
+    leaky: Leaky, arrays: dict[str, ndarray], data: TrainingData, schedule: Problem, *, feedback: float, seed: int
 ) -> tuple[Float[ndarray, "step trial unit"], Float[ndarray, "step trial unit"]]:
     """Run the driven network: its rates, and the recurrent currents that the student shall make by itself."""
-    units, count = leaky.model.units, lesson.rates.shape[2]
+    units, count = leaky.model.units, data.rates.shape[2]
     F = stream(seed, "student", "feedback of target regression").standard_normal((units, count)) * feedback / np.sqrt(count)
-    counts = lesson.weights > 0
-    mean = (lesson.rates * lesson.weights).mean(axis=(0, 1))
-    wanted = np.where(counts, (lesson.rates - mean) / lesson.scale, 0.0)
+    counts = data.weights > 0
+    mean = (data.rates * data.weights).mean(axis=(0, 1))
+    wanted = np.where(counts, (data.rates - mean) / data.scale, 0.0)
     fed = np.repeat(np.moveaxis(wanted, 1, 0), schedule.every, axis=0)[: schedule.steps] @ F.T
     rates = free_running.run(leaky, arrays, schedule, fed)
     return rates, rates @ arrays[leaky.recurrent].T + fed
@@ -109,7 +109,7 @@ def regressed(
     leaky: Leaky,
     visited: Sequence[Float[ndarray, "step trial unit"]],
     currents: Float[ndarray, "step trial unit"],
-    lesson: TrainingData,
+    data: TrainingData,
     every: int,
     ridge: float,
 ) -> dict[str, ndarray]:
@@ -118,7 +118,7 @@ def regressed(
     assert readout is not None
     flat = np.concatenate([rates.reshape(-1, rates.shape[2]) for rates in visited])
     W = _ridge(flat, np.tile(currents.reshape(-1, currents.shape[2]), (len(visited), 1)), ridge)
-    weights, wanted = (np.moveaxis(array, 1, 0) for array in (np.sqrt(lesson.weights), lesson.rates))
+    weights, wanted = (np.moveaxis(array, 1, 0) for array in (np.sqrt(data.weights), data.rates))
     bins = np.concatenate([np.insert(rates[::every], rates.shape[2], 1.0, axis=2) * weights for rates in visited])
     C = _ridge(bins.reshape(-1, bins.shape[2]), np.tile((wanted * weights).reshape(-1, wanted.shape[2]), (len(visited), 1)), ridge, free=1)
     return {leaky.recurrent: W, readout.weights: C[:, :-1], readout.offset: C[:, -1]}

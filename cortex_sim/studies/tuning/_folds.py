@@ -21,7 +21,7 @@ Places = Int[ndarray, " trial"]
 
 @dataclass(frozen=True)
 class Material:
-    """What a protocol's ``lesson`` gives: the student and the options to start from, what it is taught, and the task."""
+    """What a protocol's ``training_data`` gives: the student and the options to start from, what it is taught, and the task."""
 
     model: Model
     trials: Trials
@@ -104,7 +104,7 @@ def folded(condition: ndarray, folds: int, seed: int) -> list[tuple[Places, Plac
     if folds < 2:
         raise OptionError(f"folds {folds} should be 2 or more.")
     if len(conditions) < max(folds, 3):
-        raise OptionError(f"{len(conditions)} conditions are too few for {folds} folds; give fewer folds, or a lesson with more conditions.")
+        raise OptionError(f"{len(conditions)} conditions are too few for {folds} folds; give fewer folds, or a task with more conditions.")
     order = stream(seed, "analysis", "folds of a tuning").permutation(conditions)
     held = [np.isin(condition, part) for part in np.array_split(order, folds)]
     return [(np.flatnonzero(~out), np.flatnonzero(out)) for out in held]
@@ -114,7 +114,7 @@ def teach(material: Material, setting: Setting, taught: Places, *, seed: int, mo
     """Teach a student with a setting; the seed is one for all settings, so that they differ in nothing else.
 
     Args:
-        material: of the lesson.
+        material: of the protocol.
         setting: what is changed.
         taught: positions of the trials.
         seed: of the untrained weights and of the order of conditions.
@@ -152,7 +152,7 @@ class Folds:
     """The objective of a search: the held-out score of a student that is taught the other folds.
 
     Attributes:
-        material: all trials of the lesson.
+        material: all trials of the protocol.
         parts: positions taught and held out, by fold.
         seed: of the students.
         most: epochs at most.

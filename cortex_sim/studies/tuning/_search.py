@@ -163,7 +163,7 @@ def _open(folder: Path, name: str, key: str = "") -> Any:
         study.set_user_attr("key", key)
     elif key and held != key:
         raise OptionError(
-            f"{folder}: holds a search with another space, lesson, seed, number of folds or version of the code. Choose another --study."
+            f"{folder}: holds a search with another space, training data, seed, number of folds or version of the code. Choose another --study."
         )
     return study
 

@@ -12,7 +12,7 @@ from cortex_sim.errors import CortexSimError, NotFound, OptionError, suggestion
 from cortex_sim.fitting import Options
 
 STUDENT = {"card": str, "units": int, "layers": int}
-FIXED = {"loss": "scores of different losses do not compare", "start": "the lesson says where students start"}
+FIXED = {"loss": "scores of different losses do not compare", "start": "the protocol says where students start"}
 TAUGHT = {f.name: type(f.default) for f in dataclasses.fields(Options) if f.name not in FIXED}
 KNOWN = STUDENT | TAUGHT
 RANGE, CHOICES = ("low", "high", "log", "step"), ("choices",)
@@ -70,8 +70,8 @@ def apply(setting: Setting, model: Model, options: Options) -> tuple[Model, Opti
 
     Args:
         setting: a value for each parameter of a space.
-        model: that the lesson starts from; another card gets its number of units.
-        options: that the lesson starts from.
+        model: that the search starts from; another card gets its number of units.
+        options: that the search starts from.
 
     Raises:
         CortexSimError: the student cannot be, or the options do not go together.

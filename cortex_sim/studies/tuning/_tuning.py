@@ -18,7 +18,7 @@ from cortex_sim.studies.tuning._space import Parameter, read_space
 
 TEST = 0.2  # of the conditions, set aside before anything
 SHORT, FEW = 2, 4  # epochs and trials of a smoke run
-__all__ = ["Found", "Material", "Outer", "Plan", "Tried", "Tuned", "check_installed", "lesson_of", "read_space", "search", "tune"]
+__all__ = ["Found", "Material", "Outer", "Plan", "Tried", "Tuned", "check_installed", "read_space", "search", "training_data_of", "tune"]
 
 
 @dataclass(frozen=True)
@@ -79,18 +79,19 @@ class Tuned:
     seconds: Mapping[str, float]
 
 
-def lesson_of(module: ModuleType, name: str, model: Any, *, seed: int, smoke: bool) -> Material:
+def training_data_of(module: ModuleType, name: str, model: Any, *, seed: int, smoke: bool) -> Material:
     """Ask a protocol for what its student is taught.
 
     Raises:
-        OptionError: it has no ``lesson``; those that have are named.
+        OptionError: it has no ``training_data``; those that have are named.
     """
-    if not callable(getattr(module, "lesson", None)):
-        able = [each for each, path in catalogue.protocols().items() if "\ndef lesson(" in path.read_text(encoding="utf-8")]
-        raise OptionError(f"protocol {name!r} has no function lesson(model, *, seed, smoke), so nothing to tune; {', '.join(able)} have one.")
-    if missing := {"seed", "smoke"} - set(inspect.signature(module.lesson).parameters):
-        raise OptionError(f"protocol {name!r}: lesson takes no {', '.join(sorted(missing))}; it should be lesson(model, *, seed, smoke).")
-    return Material(*module.lesson(model, seed=seed, smoke=smoke))
+    if not callable(getattr(module, "training_data", None)):
+        able = [each for each, path in catalogue.protocols().items() if "\ndef training_data(" in path.read_text(encoding="utf-8")]
+        raise OptionError(f"protocol {name!r} has no function training_data(model, *, seed, smoke), so nothing to tune; {', '.join(able)} have one.")
+    if missing := {"seed", "smoke"} - set(inspect.signature(module.training_data).parameters):
+        lacking = f"training_data takes no {', '.join(sorted(missing))}"
+        raise OptionError(f"protocol {name!r}: {lacking}; it should be training_data(model, *, seed, smoke).")
+    return Material(*module.training_data(model, seed=seed, smoke=smoke))
 
 
 def study_folder(material: Material, space: Mapping[str, Parameter], plan: Plan) -> Path:
@@ -102,7 +103,7 @@ def tune(material: Material, space: Mapping[str, Parameter], plan: Plan, study: 
     """Search on all but the test conditions, teach the best setting all of those, and ask it the test conditions, once.
 
     Args:
-        material: of the protocol's lesson.
+        material: of the protocol's training data.
         space: what is searched.
         plan: how.
         study: folder of the journal; what it holds already counts.
