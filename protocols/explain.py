@@ -122,7 +122,7 @@ def _short(options: cs.Options, smoke: bool) -> cs.Options:
 
 
 def _questions(model: cs.Model, training: cs.Trials, task: cs.Task, seed: int, ablated: int) -> cs.analysis.Questions:
-    """Two outputs, each driven by random neurons with random weights and of unit variance over the practised reaches; random units to silence."""
+    """Two outputs, each driven by random neurons with random weights and of unit variance over the training reaches; random units to silence."""
     rng = cs.stream(seed, "task", "weights of the questions")
     units = training.rate.shape[2]
     weights = np.zeros((units, MUSCLES))

@@ -22,7 +22,7 @@ GAP = 0.1  # of R², between rates and push, that is worth saying
 JUMP = 4.0  # Hz that a push moves a unit by, in PUSHED["duration"] s
 PUSHED = {"fraction": 0.1, "start": 0.1, "duration": 0.02}  # of the units; s after the go cue
 SILENCED = {"fraction": 0.2, "start": 0.1, "duration": 0.1}
-SMALL = 60  # practice conditions of a smoke run
+SMALL = 60  # training conditions of a smoke run
 SPANS = {kind: (how["start"], how["start"] + how["duration"]) for kind, how in (("push", PUSHED), ("silencing", SILENCED))}
 DRAWS = 3  # of the pushed and of the silenced units
 HIDDEN = 150  # units of a student of a recording
@@ -86,7 +86,7 @@ def run(
 
 
 def training_data(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> tuple[cs.Model, cs.Trials, cs.Task, cs.Options]:
-    """A student, the reaches it practises, and the options, for searching better options."""
+    """A student, the reaches it is trained on, and the options, for searching better options."""
     model = _small(model) if smoke else model
     training, _ = cs.analysis.delayed_reaches(model, (SMALL if smoke else TRAINING, TESTED), seed=seed)
     card, options = TAUGHT["hidden units"]
@@ -212,7 +212,7 @@ def _small(model: cs.Model) -> cs.Model:
 
 
 def _free_runs(model: cs.Model, preferred: cs.analysis.Preferred, trained: int, seed: int) -> list[cs.analysis.Side]:
-    """The circuit left alone from states that span its state space: to practise, and to be asked."""
+    """The circuit left alone from states that span its state space: for training, and for the test."""
     drawn = cs.seed_of(seed, "task", "states that span state space")
     states = cs.analysis.mixtures(preferred, trained + TESTED, k=None, seed=drawn, sd=cs.analysis.STATE_SD)
     tasks = [cs.tasks.free_run(cs.simulation.rate_of(model, part), cs.analysis.AFTER_GO_CUE[1]) for part in np.split(states, [trained])]

@@ -120,7 +120,7 @@ def _recorded(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _drive(trained: np.ndarray, seed: int) -> Any:
-    """Muscles: rectified sums of random neurons with random weights, about the mean of practised reaches; what falls below it is silent."""
+    """Muscles: rectified sums of random neurons with random weights, about the mean of training reaches; what falls below it is silent."""
     rng = cs.stream(seed, "task", "muscles of tangling")
     units = trained.shape[2]
     weights = np.zeros((units, MUSCLES))
@@ -263,7 +263,7 @@ def _methods() -> Sequence[str]:
     of the centred state, on at most {cs.analysis.JPCA_AXES} principal components, of populations and muscles alike. {TESTED} delayed reaches that
     nobody was taught
     are looked at from the go cue on. Each of {MUSCLES} muscles is the rectified sum of {DRIVEN} random neurons with random weights, above its mean
-    over practised reaches. Networks drive the same muscles with their observed rates. Tuned cells follow the velocity of the hand with latencies of
+    over training reaches. Networks drive the same muscles with their observed rates. Tuned cells follow the velocity of the hand with latencies of
     {LATENCY * 1e3:g} ms (s.d.) and have no dynamics.
 
     Null: as many random projections of the population as there are muscles, {PROJECTIONS} sets, without a threshold: how untangled a population is

@@ -44,7 +44,7 @@ def learn(
 
     Args:
         model: a leaky network, one learned per-unit parameter of which its rate depends on: the gain.
-        data: practised.
+        data: trained on.
         check: decides which gains are kept.
         options: epochs is the number of tries, patience as everywhere; the optimiser plays no part.
         seed: of the groups and the tries.
