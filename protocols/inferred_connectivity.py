@@ -57,7 +57,7 @@ class Regional:
         return self.with_sources(np.arange(self.circuit.units))
 
     def with_sources(self, order: ndarray) -> cs.analysis.Currents:
-        """The same with its sources in another order."""
+        """Return the network with its sources in another order."""
         return cs.analysis.currents(_whole(self.fitted.model)[:, order], self.free.rate[0], cs.tasks.region_thirds(self.circuit.units))
 
     def agreement(self, found: cs.analysis.Currents, within: bool) -> float:

@@ -103,7 +103,7 @@ def _circuits(model: cs.Model, seed: int) -> dict[str, cs.Model]:
 
 
 def _paced(model: cs.Model) -> cs.Model:
-    """The same at the time constant of this protocol."""
+    """Return the circuit at the time constant of this protocol."""
     tau = {"value": TAU, "unit": "ms", "meaning": "time constant", "source": "chosen: movements last for several time constants"}
     parameters = {name: part.model_dump() for name, part in model.parameters.items()} | {"tau": tau}
     dt = {"value": 1, "unit": "ms", "meaning": "integration step", "source": "chosen"}

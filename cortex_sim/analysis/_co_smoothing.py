@@ -40,7 +40,7 @@ class SpikeInformation:
         return self.of(np.arange(len(self.gain)))
 
     def of(self, trials: Int[ndarray, " kept"]) -> float:
-        """The same of some of the trials."""
+        """Return what is told of some of the trials."""
         return float(self.gain[trials].sum() / (self.spikes[trials].sum() * np.log(2)))
 
 

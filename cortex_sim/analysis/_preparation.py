@@ -32,7 +32,7 @@ class Side:
     trials: Trials
 
     def seen(self, units: Int[ndarray, " seen"]) -> "Side":
-        """The same with some of the units alone, as an electrode would have it.
+        """Return the task and trials with some of the units alone, as an electrode would have it.
 
         Args:
             units: which, in order.

@@ -70,7 +70,7 @@ def spectral_distance(a: Spectrum, b: Spectrum, count: int = MODES) -> float:
 
 
 def modal_distance(a: Complex[ndarray, " mode"], b: Complex[ndarray, " other"], count: int = MODES) -> float:
-    """The same of eigenvalues, slowest first."""
+    """Wasserstein distance between the slowest of two sets of eigenvalues, each slowest first: mean distance in 1/s under the best pairing."""
     count = min(count, len(a), len(b))
     if count == 0:
         return float("nan")

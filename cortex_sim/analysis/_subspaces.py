@@ -62,7 +62,7 @@ class PotentAndNull:
     explained: float
 
     def turned(self, rng: np.random.Generator) -> "PotentAndNull":
-        """The same number of directions at random within the same neural axes."""
+        """Return as many random directions within the same neural axes."""
         axes = np.hstack([self.potent, self.null])
         random = axes @ np.linalg.qr(rng.standard_normal((axes.shape[1],) * 2))[0]
         return PotentAndNull(random[:, : self.potent.shape[1]], random[:, self.potent.shape[1] :], float("nan"))

@@ -41,7 +41,7 @@ def delay_operator(rates: Float[ndarray, "condition time unit"], *, delays: int 
 def input_operator(
     rates: Float[ndarray, "condition time unit"], inputs: Float[ndarray, "condition time channel"], *, delays: int = 1, rank: int | None = None
 ) -> tuple[Float[ndarray, "axis axis"], Float[ndarray, "axis channel"]]:
-    """The same of a system that is driven: the next coordinates follow from these and from the input, so that it is not taken for dynamics.
+    """Fit the linear operator of a driven system: the next coordinates follow from these and from the input, so that it is not taken for dynamics.
 
     Args:
         rates: any unit.

@@ -66,7 +66,7 @@ class Footprint(TorchDispatchMode):
 
 
 class Arrays(Footprint):
-    """The same, and beside it the arrays of NumPy, looked at every so many operations of torch while tracemalloc runs.
+    """Count the bytes of torch, and beside them those of the arrays of NumPy, looked at every so many operations of torch while tracemalloc runs.
 
     What NumPy holds for a moment between looks is missed, more likely in a short run than in a long one.
     The interpreter's own objects do not count: its lists of freed ones to use again grow a while, whatever is run.

@@ -85,7 +85,7 @@ class Network:
         """Take a student for such a network.
 
         Raises:
-            TaskError: it is none: what it lacks, and the rule that asked.
+            TaskError: the network is not of that form: what it lacks, and the rule that asked.
         """
         leaky = Leaky.of(model, asked_by=asked_by)
         if model.readout is None or one_unit_each(model):

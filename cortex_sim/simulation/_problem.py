@@ -132,7 +132,7 @@ class Problem:
         return self.heard(0, self.steps)
 
     def heard(self, first: int, stop: int) -> dict[str, Float[ndarray, "trial step channel"]]:
-        """The same from one step to before another, made from that piece of the task alone."""
+        """Return the channels that each input carries from one step to before another, made from that piece of the task alone."""
         listening = {name: str(item.weights) for name, item in self.model.inputs.items() if item.listens and self.model.channels}
         if not listening:
             return {}

@@ -39,7 +39,7 @@ class Split:
             raise ComparisonError(f"splits: places {shared[:3]} are in the training part and in the test; each should be on one side only.")
 
     def within(self, places: Int[ndarray, " place"]) -> "Split":
-        """The same split of places of a whole: where only some of it was split, as in folds within a training part."""
+        """Return the split as places of a whole: where only some of it was split, as in folds within a training part."""
         return Split(np.asarray(places)[self.train], np.asarray(places)[self.test])
 
 

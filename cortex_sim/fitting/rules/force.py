@@ -94,5 +94,5 @@ class Student:
         return output
 
     def arrays(self) -> dict[str, ndarray]:
-        """The same network with its feedback written into its recurrent weights."""
+        """Return the network with its feedback written into its recurrent weights."""
         return self.network.weights | {self.network.leaky.recurrent: self.W + self.U @ self.C, self.network.readout: self.C.copy()}

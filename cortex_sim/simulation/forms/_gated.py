@@ -54,7 +54,7 @@ class Gated:
 
 
 def gated(model: Model) -> Gated | None:
-    """Take a model for a gated network in the form that its paper gives; None if it is none."""
+    """Return the parts of a gated network, if the equations have the form of a GRU or LSTM, else None."""
     for form, gates in GATES.items():
         names = model.parsed.renaming(parsed(form))
         if names and model.integrator == "euler" and model.rate == names["h"] and _plain(model, names):

@@ -100,7 +100,7 @@ class Leaky:
         """Take a model for a leaky network.
 
         Raises:
-            TaskError: it is none; the message names who asked.
+            TaskError: the equations are not of that form; the message names who asked.
         """
         if (recurrent := recurrent_of(model)) is None:
             what = "one state x, dx/dt linear in x, in one projection W(r) of the rate and in the inputs, and Euler steps"

@@ -121,7 +121,7 @@ class Twin(nn.Module):
         return self.step_through(state, inputs, schedule, steps)
 
     def step_through(self, state: State, inputs: Inputs, schedule: Problem, steps: range) -> Run:
-        """The same by the equation text itself, one step after another, and with a body that moves beside it."""
+        """Run by the equation text itself, one step after another, and with a body that moves beside it."""
         fixed, rates, states = self._fixed(), [], []
         size = len(self.equations.states) * self.model.units
         moving, state = inputs.moving(state[:, size:]), state[:, :size]
@@ -142,7 +142,7 @@ class Twin(nn.Module):
         return Run(*kept, torch.cat([state, moving.state], dim=1), moving.course)
 
     def _unroll_leaky(self, state: State, inputs: Inputs, schedule: Problem, steps: range) -> Run:
-        """The same of a leaky network, whose steps are known in closed form."""
+        """Run a leaky network, whose steps are known in closed form."""
         name, fixed = self.equations.state, self._fixed() | {"t": 0.0, "i": None}
 
         def derivative(x: Any, coupling: Any, given: Mapping[str, Any]) -> Tensor:
@@ -164,7 +164,7 @@ class Twin(nn.Module):
         return Run(rates[kept].transpose(0, 1), states[kept].transpose(0, 1), last)
 
     def _unroll_gated(self, form: Gated, state: State, inputs: Inputs, schedule: Problem, steps: range) -> Run:
-        """The same of a gated network, by torch's own kernel."""
+        """Run a gated network by torch's own kernel."""
         u = inputs.channels(steps)
         if u is None:
             u, W_u = state.new_zeros(len(state), len(steps), 1), state.new_zeros(len(form.gates) * self.model.units, 1)

@@ -52,5 +52,5 @@ class Load:
         return next(len(array) for kind in LOAD_KINDS if (array := getattr(self, kind)) is not None)
 
     def each(self, change: Callable[[Any], Any]) -> Self:
-        """The same with every array that is given changed."""
+        """Return a load whose arrays, those that it has, are changed by a function."""
         return replace(self, **{kind: change(array) for kind in LOAD_KINDS if (array := getattr(self, kind)) is not None})
