@@ -97,7 +97,7 @@ class Leaky:
 
     @classmethod
     def of(cls, model: Model, *, asked_by: str) -> "Leaky":
-        """Take a model for a leaky network.
+        """Return the coefficients of a leaky network.
 
         Raises:
             TaskError: the equations are not of that form; the message names who asked.
