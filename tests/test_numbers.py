@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -62,3 +64,11 @@ def test_a_score_that_is_absent_is_refused(numbers: ModuleType, tmp_path: Path) 
     finished(tmp_path / "reach", [("R²", "a", 1.0)], [])
     with pytest.raises(KeyError, match="'R² of rates' of 'b': 0 scores; there are"):
         numbers.Run(tmp_path / "reach").score("R² of rates", "b")
+
+
+def test_it_runs_as_a_script_and_leaves_pages_without_runs_as_they_were(numbers: ModuleType, tmp_path: Path) -> None:
+    before = [(ROOT / page).read_bytes() for page in numbers.PAGES]
+    command = [sys.executable, str(ROOT / "docs" / "numbers.py"), str(tmp_path)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, encoding="utf-8").stdout
+    assert said.count("left as it was") == len(numbers.TEXTS)
+    assert [(ROOT / page).read_bytes() for page in numbers.PAGES] == before
