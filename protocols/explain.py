@@ -17,7 +17,7 @@ import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
-TRAINING, TESTED, SMALL = 330, 8, 60  # conditions taught, conditions explained, conditions taught in a smoke run
+TRAINING, TESTED, SMALL = 330, 8, 120  # conditions taught, conditions explained, conditions taught in a smoke run
 OWN, UNTRAINED = "own gain", "untrained"
 STUDENTS = {
     "leaky tanh": ("leaky_tanh", cs.Options(epochs=25, rate=5e-3)),

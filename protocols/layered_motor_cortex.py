@@ -49,7 +49,7 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Rep
     if not {OUTPUT, *DEEP} <= set(getattr(model, "populations", ())):
         raise cs.errors.OptionError(f"{model.name}: this protocol needs a layered motor cortex with the populations {', '.join((OUTPUT, *DEEP))}.")
     seconds: dict[str, float] = {}
-    repeats = 2 if smoke else REPEATS
+    repeats = 3 if smoke else REPEATS
     with cs.timed(seconds, "structure"):
         found = connected(model)
     with cs.timed(seconds, "rest"):

@@ -48,7 +48,7 @@ class Activity:
     """Rates of a system while it reaches in directions it was taught, and in held-out ones."""
 
     taught: cs.Trials
-    test: cs.Trials
+    asked: cs.Trials
 
     @property
     def scaled(self) -> np.ndarray:

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def numbers() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("readme_numbers", ROOT / "docs" / "numbers.py")
+    spec = importlib.util.spec_from_file_location("readme_numbers", ROOT / "docs" / "write_numbers.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -68,7 +68,7 @@ def test_a_score_that_is_absent_is_refused(numbers: ModuleType, tmp_path: Path) 
 
 def test_it_runs_as_a_script_and_leaves_pages_without_runs_as_they_were(numbers: ModuleType, tmp_path: Path) -> None:
     before = [(ROOT / page).read_bytes() for page in numbers.PAGES]
-    command = [sys.executable, str(ROOT / "docs" / "numbers.py"), str(tmp_path)]
+    command = [sys.executable, str(ROOT / "docs" / "write_numbers.py"), str(tmp_path)]
     said = subprocess.run(command, capture_output=True, text=True, check=True, encoding="utf-8").stdout
     assert said.count("left as it was") == len(numbers.TEXTS)
     assert [(ROOT / page).read_bytes() for page in numbers.PAGES] == before

@@ -62,11 +62,10 @@ def _check_match(report: Report) -> None:
 
 
 @pytest.mark.parametrize("name", ["preparation", pytest.param("match", marks=pytest.mark.long)])
-def test_a_protocol_gives_the_same_for_the_same_seed_and_other_numbers_for_another(name: str) -> None:
+def test_a_protocol_gives_the_same_for_the_same_seed(name: str) -> None:
     module = catalogue.protocol(name)
-    one, again, other = (module.run(load(module.MODEL), seed=seed, smoke=True) for seed in (1, 1, 2))
+    one, again = (module.run(load(module.MODEL), seed=1, smoke=True) for _ in range(2))
     assert [score.estimate for score in one.scores] == [score.estimate for score in again.scores]
-    assert [score.estimate for score in one.scores] != [score.estimate for score in other.scores]
 
 
 def test_mechanism_ranks_by_kendalls_tau() -> None:
@@ -120,7 +119,8 @@ def test_attractors_follow_one_path_and_depart_from_it_as_their_flow_says(kind: 
     assert with_noise == pytest.approx(noise * np.sqrt(kept * 59 / 60), rel=5 / np.sqrt(2 * 118))
 
 
-@pytest.mark.parametrize("name", ["sompolinsky_1988", pytest.param("murphy_miller_2009", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["sompolinsky_1988", "murphy_miller_2009"])
 def test_match_runs_on_every_circuit(name: str) -> None:
     report = catalogue.protocol("match").run(load(name), smoke=True)
     assert {"own gain", "positive control"} <= {score.student for score in report.scores}

@@ -123,7 +123,7 @@ def held_out_likelihood(rates: Rates, axes: int, *, count: int = FOLDS, seed: in
     return found
 
 
-def likelihood_gain(system: LinearSystem, training: Float[ndarray, "known time unit"], rates: Rates) -> Float[ndarray, " condition"]:
+def likelihood_gain(system: LinearSystem, training: Float[ndarray, "known moment unit"], rates: Rates) -> Float[ndarray, " condition"]:
     """Return the likelihood under a given system: nats per bin and unit beyond the mean and variance that each unit has in training conditions."""
     mean, variance = training.mean(axis=(0, 1)), training.var(axis=(0, 1))
     alone = -0.5 * ((rates - mean) ** 2 / variance + np.log(2 * np.pi * variance)).sum(axis=(1, 2))

@@ -111,7 +111,7 @@ def potent_and_null(
     return PotentAndNull(axes @ turned[:, :muscular], axes @ turned[:, muscular:], float(1 - ((M - N @ W) ** 2).sum() / (M**2).sum()))
 
 
-def tuning_ratio(preparation: Rates, movement: Rates, found: PotentAndNull) -> float:
+def tuning_ratio(preparation: Rates, movement: Float[ndarray, "condition moment unit"], found: PotentAndNull) -> float:
     """Variance across conditions in null over potent directions during preparation, relative to the same during movement: 1 where nothing is hidden.
 
     Per direction, so that unequal numbers of them do not matter; the division by movement takes out that some directions hold more variance anyway.

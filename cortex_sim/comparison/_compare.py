@@ -45,7 +45,7 @@ class Common(TypedDict):
     nulls: int
 
 
-Activity = Trials | Float[ndarray, "condition time unit"]
+Activity = Trials | Float[ndarray, "_ _ _"]
 
 
 @threadpool_limits.wrap(limits=1)  # many small matrices, for which threads cost more than they bring

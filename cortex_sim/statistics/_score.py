@@ -103,7 +103,9 @@ class Score:
         return f"{self.measure}, {self.student}: {self.estimate:.3f}{interval} ({null})"
 
 
-def permuted(measure: Measure, teacher: Rates, student: Rates, *, seed: int, count: int) -> Float[ndarray, " surrogate"]:
+def permuted(
+    measure: Measure, teacher: Rates, student: Float[ndarray, "condition moment other"], *, seed: int, count: int
+) -> Float[ndarray, " surrogate"]:
     """Evaluate a measure with the student's conditions in random order, no condition at its own place where that is possible."""
     rng = stream(seed, "null", "permuted conditions of a measure")
     return np.array([measure(teacher, student[derangement(len(student), rng)]) for _ in range(count)])

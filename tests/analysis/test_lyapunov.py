@@ -50,6 +50,7 @@ def test_all_of_them_add_up_to_the_mean_contraction_of_volume() -> None:
     assert (np.diff(found.values) <= 0).all()
 
 
+@pytest.mark.long
 def test_a_chaotic_network_parts_states_as_fast_as_mean_field_theory_says() -> None:
     """0.1125 per time constant at g = 2 (Sompolinsky et al. 1988); 0.025 for one network of 1000 units, and 3 standard errors."""
     card = catalogue.load("sompolinsky_1988")

@@ -179,6 +179,7 @@ def test_a_decaying_random_network_has_a_flow_without_rotation() -> None:
     assert r2 == pytest.approx(0.893, abs=0.02) and r2_skew == pytest.approx(0.014, abs=0.01) and ratio < 0.03
 
 
+@pytest.mark.long
 def test_a_stability_optimised_circuit_rotates_and_its_shuffle_does_not() -> None:
     circuit = catalogue.load("hennequin_2014")
     starts = mixtures(preferred_states(circuit), CONDITIONS * 4, k=6, seed=0, sd=1.5)

@@ -17,6 +17,7 @@ from cortex_sim.fitting._options import Options
 from cortex_sim.fitting._side_by_side import Job, _checkpoint, train_many
 from cortex_sim.fitting._start import HEADROOM, RIDGE, _signed, adapt, regress, unit_scale
 from cortex_sim.runtime._storage import cache_folder
+from cortex_sim.simulation._meaning import driven_inputs
 from cortex_sim.simulation._simulate import simulate
 from cortex_sim.tasks._task import Clamp, Drive, Task, free_run
 from cortex_sim.trials._trials import Trials
@@ -119,6 +120,7 @@ def test_an_exported_student_runs_in_brian2_as_it_did_in_torch(name: str, tmp_pa
         trained = trained.with_arrays({trained.readout.weights: np.random.default_rng(4).normal(size=C.shape)})
     trained.save(tmp_path / "student.toml")
     task = lessons["task"] if from_rest(name) else replace(lessons["task"], initial=recording().rate[:, 0])
+    task = task if driven_inputs(trained) else replace(task, drives=())
     torch_rate, brian_rate = simulate(trained, task).rate, simulate(read_card(tmp_path / "student.toml"), task, backend="brian").rate
     np.testing.assert_allclose(brian_rate, torch_rate, rtol=1e-12, atol=1e-14)  # some rates cross 0
     assert np.ptp(torch_rate, axis=1).max() > 1e-3  # far above round-off

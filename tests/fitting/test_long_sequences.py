@@ -88,7 +88,7 @@ def test_short_segments_learn_too_and_otherwise() -> None:
     options = Options(start="rest", epochs=15, batch=2, rate=1e-2, validation=0, through="segment", segment=15)
     fitted = train(student(), task.wanted, task, options=options)
     assert fitted.train[-1] < 0.9 * fitted.train[0]
-    assert fitted.train != train(student(), task.wanted, task, options=replace(options, through="all")).train
+    assert fitted.train != train(student(), task.wanted, task, options=replace(options, through="all", segment=FULL.segment)).train
 
 
 @pytest.mark.parametrize("delay", [0.2, 0.5])

@@ -13,6 +13,7 @@ from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation.torch._inputs import Inputs
 from cortex_sim.simulation.torch._twin import Twin
 
+REACHED = 1e-6  # relative difference from a rate that the gain was inverted at
 STEPS, AT_ONCE = 20, 1000  # points of the Gauss-Legendre rule; trials unrolled together
 
 
@@ -60,7 +61,10 @@ def integrated_gradients(
 
 
 def _started(twin: Twin, schedule: Problem, observed: Float[Tensor, "trial observed"]) -> Float[Tensor, "trial state"]:
-    """State for observed rates, with its derivative: where the gain is inverted, that is one over the gain's slope."""
+    """State for observed rates, with its derivative: where the gain is inverted, that is one over the gain's slope.
+
+    A rate beyond what the gain can reach starts where the gain ends, whatever the rate, so that its derivative is 0.
+    """
     if twin.model.initial is not None:
         return twin.encode(observed)
     given = observed.detach().numpy()
@@ -74,4 +78,6 @@ def _started(twin: Twin, schedule: Problem, observed: Float[Tensor, "trial obser
     state = torch.as_tensor(state_of(twin.model, given), dtype=twin.dtype)
     with torch.no_grad():
         rate, slope = torch.func.jvp(twin.rate, (state,), (torch.ones_like(state),))
-    return state + (observed - rate) / slope
+    missed = observed - rate
+    reached = missed.detach().abs() <= REACHED * (1 + rate.abs())
+    return state + torch.where(reached, missed / torch.where(reached, slope, 1.0), 0.0)

@@ -1,4 +1,4 @@
-"""Write the numbers of README.md and docs/scores.md from finished runs: `python docs/numbers.py RUNS_FOLDER`.
+"""Write the numbers of README.md and docs/scores.md from finished runs: `python docs/write_numbers.py RUNS_FOLDER`.
 
 RUNS_FOLDER holds one folder a run, named as in RUNS, as `cortex-sim run ... --out RUNS_FOLDER/NAME` leaves them. A block of a page between
 `<!-- numbers: NAME -->` and `<!-- end -->` is written anew from the run NAME, with what claims fail in it; where the run is absent its text stays.
