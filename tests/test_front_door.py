@@ -159,3 +159,10 @@ def test_the_readme_script_runs_as_it_stands_and_ends_with_a_table() -> None:
     assert shown.startswith("measure") and "R² of rates" in shown and "response to push, R²" in shown
     rates = names["comparison"].of("R² of rates", "leaky_tanh")  # type: ignore[attr-defined]
     assert rates.estimate > 0.9 > rates.null.max()
+
+
+def test_what_is_no_dataset_or_no_direction_is_refused_in_our_words() -> None:
+    with pytest.raises(cs.errors.TrialsError, match=r"trials: str is no xarray\.Dataset; make trials with Trials\.from_arrays"):
+        cs.Trials("rates")
+    with pytest.raises(cs.errors.TaskError, match=r"centre_out: conditions 'eight' should be a number of directions"):
+        cs.tasks.centre_out("eight")

@@ -53,7 +53,10 @@ def centre_out(
         TaskError: no condition, or holding has another number of them.
         PlantError: a place on the way is out of the body's reach, or bends a joint further than it can be; which, in which trial and when.
     """
-    degrees = _evenly(int(conditions)) if isinstance(conditions, (int, np.integer)) else np.asarray(conditions, dtype=float)
+    try:
+        degrees = _evenly(int(conditions)) if isinstance(conditions, (int, np.integer)) else np.asarray(conditions, dtype=float)
+    except (TypeError, ValueError):
+        raise TaskError(f"centre_out: conditions {conditions!r} should be a number of directions, or the directions in degrees.") from None
     if not len(degrees):
         raise TaskError(f"centre_out: conditions {conditions} should be at least 1.")
     angle = np.radians(degrees)
