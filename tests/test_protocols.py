@@ -127,6 +127,7 @@ def test_match_runs_on_every_circuit(name: str) -> None:
     assert report.answer.count("R²") >= 2
 
 
+@pytest.mark.long
 def test_match_on_a_recording_says_why_there_are_no_pushes(shared_data: Path) -> None:
     path = shared_data / "hatsopoulos2007_rs_centerout.npz"
     report = catalogue.protocol("match").run(load("hennequin_2014"), recording=path, smoke=True)

@@ -17,6 +17,7 @@ def network(J: np.ndarray) -> Model:
     return catalogue.load("sompolinsky_1988").with_arrays({"J": J}, units=len(J))
 
 
+@pytest.mark.long
 def test_near_rest_they_are_the_rates_of_decay_of_the_modes() -> None:
     rng = np.random.default_rng(0)
     J = 0.5 * rng.standard_normal((6, 6)) / np.sqrt(6)

@@ -115,6 +115,7 @@ def test_shuffled_weights_are_the_same_numbers_elsewhere(name: str) -> None:
         np.testing.assert_array_equal(np.sort(before[label], axis=None), np.sort(after[label], axis=None))
 
 
+@pytest.mark.long
 def test_shuffled_weights_do_not_depend_on_the_hash_seed_of_the_process() -> None:
     probe = """
 import numpy as np

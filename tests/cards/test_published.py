@@ -25,7 +25,7 @@ def settled(model: Model, runs: int = 1) -> np.ndarray:
     return simulate(model, free_run(start, TRANSIENT)).rate[:, -1]
 
 
-@pytest.mark.parametrize(("gain", "variance"), [(1.5, 0.7477), (2.0, 1.9248)])
+@pytest.mark.parametrize(("gain", "variance"), [(1.5, 0.7477), pytest.param(2.0, 1.9248, marks=pytest.mark.long)])
 def test_chaos_has_the_variance_of_mean_field_theory(gain: float, variance: float) -> None:
     """Delta_0 of dynamic mean-field theory (Sompolinsky et al. 1988); 6 % for one network of 1000 units over 200 time constants."""
     model = chaotic(gain)
@@ -33,7 +33,7 @@ def test_chaos_has_the_variance_of_mean_field_theory(gain: float, variance: floa
     assert states.var() == pytest.approx(variance, rel=0.06)
 
 
-@pytest.mark.parametrize(("gain", "exponent"), [(0.9, -0.1), (1.5, 0.0467), (2.0, 0.1125)])
+@pytest.mark.parametrize(("gain", "exponent"), [(0.9, -0.1), (1.5, 0.0467), pytest.param(2.0, 0.1125, marks=pytest.mark.long)])
 def test_two_trajectories_part_as_fast_as_theory_says(gain: float, exponent: float) -> None:
     """Largest Lyapunov exponent, per time constant: below chaos g - 1, above it from the mean-field theory; within 0.025."""
     model = chaotic(gain)

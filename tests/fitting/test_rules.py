@@ -186,7 +186,7 @@ def taught(rule: str, model: Model, *, seed: int = 0, asked: Task | None = None,
 def test_eprop_learns_a_reach(random_feedback: float, left: float) -> None:
     asked = centre_out(10, preparation=0.1, movement=0.4)
     how = {"random_feedback": random_feedback}
-    fitted = taught("eprop", catalogue.load("leaky_gain").with_arrays({}, units=40), test=asked, how=how, epochs=30, rate=1.5e-2)
+    fitted = taught("eprop", catalogue.load("leaky_gain").with_arrays({}, units=40), asked=asked, how=how, epochs=30, rate=1.5e-2)
     assert min(fitted.train) < left * fitted.train[0] and min(fitted.validation) < fitted.validation[0]
     leaky, check = Leaky.of(fitted.model, asked_by="test"), asked.select(np.setdiff1d(np.arange(10), _taught_trials(asked)))
     wanted = check.wanted.rate
@@ -274,7 +274,7 @@ def test_a_student_of_one_unit_each_is_regressed() -> None:
     rng = np.random.default_rng(0)
     wanted = np.cumsum(rng.normal(size=(TRIALS, BINS, UNITS)), axis=1)
     asked = task(targets=xr.DataArray(wanted, dims=("trial", "time", "axis")))
-    fitted = taught("target_regression", catalogue.load("leaky_tanh").with_arrays({}, channels=CHANNELS), test=asked)
+    fitted = taught("target_regression", catalogue.load("leaky_tanh").with_arrays({}, channels=CHANNELS), asked=asked)
     chosen = _taught_trials(asked)
     truth = regress(fitted.start, asked.wanted.select(chosen), asked.select(chosen))
     assert not np.allclose(truth.arrays()["W"], fitted.start.arrays()["W"])
@@ -284,7 +284,7 @@ def test_a_student_of_one_unit_each_is_regressed() -> None:
 
 def test_target_regression_learns_a_reach() -> None:
     asked = centre_out(10, preparation=0.1, movement=0.4)
-    fitted = taught("target_regression", catalogue.load("leaky_gain"), test=asked)
+    fitted = taught("target_regression", catalogue.load("leaky_gain"), asked=asked)
     assert len(fitted.train) == 15 and min(fitted.validation) < 0.3
 
 
@@ -329,7 +329,7 @@ def test_gains_learn_a_little() -> None:
     asked, fell = centre_out(6, preparation=0.1, movement=0.3), []
     for seed in range(3):
         model = catalogue.load("leaky_gain").with_arrays({}, units=40)
-        fitted = taught("node_perturbation", model, seed=seed, test=asked, epochs=200, patience=200, how={"sd": 0.02})
+        fitted = taught("node_perturbation", model, seed=seed, asked=asked, epochs=200, patience=200, how={"sd": 0.02})
         fell.append(np.mean(fitted.train[-20:]) / np.mean(fitted.train[:20]))
     assert np.median(fell) < 0.9, fell
 

@@ -73,6 +73,7 @@ def test_a_step_of_drive_switches_the_mean_field_on_and_it_stays_on(backend: str
     assert rate[-10:].mean() == pytest.approx(103.06, rel=1e-3)
 
 
+@pytest.mark.long
 def test_a_brief_step_does_not_switch_it_on() -> None:
     course = np.zeros(600)
     course[100:105] = 1.0  # half a tau: r does not reach the saddle
