@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from numpy import ndarray
 
 from cortex_sim.errors import TaskError
@@ -24,7 +24,7 @@ REACH_WINDOW = (0.1, 0.5)  # s, when the hand moves
 
 @task
 def centre_out(
-    conditions: int | Sequence[float] | Float[ndarray, " condition"] = 8,
+    conditions: int | Sequence[float] | Real[ndarray, " condition"] = 8,
     *,
     holding: Float[ndarray, "condition unit"] | None = None,
     preparation: float = PREPARATION,
