@@ -81,7 +81,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         pictures=_pictures(battery, made, errors, costs) | cs.figures.learning_pictures(first),
         trials={"wanted": battery.wanted} | {name: cs.simulate(one.model, battery) for name, one in first.items()},
         models={name: one.model for name, one in first.items()}, methods=_methods(battery, len(networks)),
-        facts={name: _fact(students[name], cost) for name, cost in costs.items()} | ({"smoke run": "its numbers mean nothing"} if smoke else {}),
+        facts={name: _fact(students[name], cost) for name, cost in costs.items()}, smoke=smoke,
         seed=seed, seconds=seconds,
     )  # fmt: skip
 
@@ -272,12 +272,11 @@ def _fact(student: cs.Model, cost: Mapping[str, np.ndarray]) -> str:
     )
 
 
-def _methods(battery: cs.Task, networks: int) -> list[str]:
-    text = f"""
+def _methods(battery: cs.Task, networks: int) -> str:
+    return f"""
     A stroke of {battery.notes["stroke_s"]:g} s in a random direction is shown as the velocity of a hand, and shall be made again when the go signal
-    comes, 0 to 2 s later. Each network is taught all delays at once, in turn, so that it cannot know how long it will have to wait. A delay line
-    does this without error. A network without memory can at best keep still once there is a delay, since directions are independent and uniform:
-    error 1.
+    comes, 0 to 2 s later. Each network is taught all delays at once, in turn, so that it cannot know how long it will have to wait. A delay line does
+    this without error. A network without memory can at best keep still once there is a delay, since directions are independent and uniform: error 1.
 
     {networks} networks of each architecture, with the same trials, {LESSON.epochs} epochs at most, Adam at {LESSON.rate:g}, back-propagation through
     all of time, and as many units as bring the learned numbers nearest to those of the reference with {UNITS} units. The convolution sees {TAPS}
@@ -286,4 +285,3 @@ def _methods(battery: cs.Task, networks: int) -> list[str]:
     Architectures are compared with the reference at each delay by paired t tests of the logarithm of the error over networks, corrected by Holm's
     method for all of them. Operations: 2 for each entry of each matrix that multiplies in a step. Times were measured on the machine of this run.
     """
-    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]

@@ -69,7 +69,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         title=QUESTION, question=f"{count} systems of each kind, {trials} noisy trials of two conditions.", answer=_answer(scores),
         claims=_claims(scores, off, smoke), scores=scores, pictures=_pictures(far, kinds, path, found), methods=_methods(),
         trials={f"{kind}": cs.Trials.from_arrays(found[f"{kind} 1"], _time(), units="1") for kind in KINDS}, models=systems,
-        facts={"systems": str(len(systems))} | ({"smoke run": "its numbers mean nothing"} if smoke else {}), seed=seed, seconds=seconds,
+        facts={"systems": str(len(systems))}, smoke=smoke, seed=seed, seconds=seconds,
     )  # fmt: skip
 
 
@@ -213,19 +213,18 @@ def _mean_between(far: np.ndarray, kinds: np.ndarray, a: str, b: str) -> float:
     return float(block[~np.eye(len(block), dtype=bool)].mean() if a == b else block.mean())
 
 
-def _methods() -> list[str]:
+def _methods() -> str:
     ranges = "; ".join(f"{kind} {' and '.join(map(_range, linear))}, cubic {_range(cubic[0])}" for kind, (linear, cubic) in KINDS.items())
-    text = f"""
+    return f"""
     Two variables, each with a linear and a cubic flow drawn from ranges in 1/s ({ranges}), and white noise of 0.05 per root s. The shared averages
     are those of the card from {FIRST[0, 0]:g} and {FIRST[1, 0]:g}, with a constant input of {INPUT[0]:g} or {INPUT[1]:g} per s. Every system is
     driven by what its own flow lacks along them, an input of its own in every condition and step, so that it does the same without noise.
 
     DSA as published: one bin in {EVERY} of single trials, {DELAYS} delays, rank {RANK}, operators of norm 1 compared by the best of 32 rotations;
     eigenvalues by the best pairing, not normalised. Departures: single trials less the average of their condition, without delays. Silhouette: for
-    each system, distance to the nearest other kind minus that to its own, over the larger of the two, mean over systems. Null: kinds permuted
-    {NULLS} times. Intervals leave out one system at a time.
+    each system, distance to the nearest other kind minus that to its own, over the larger of the two, mean over systems. Null: kinds permuted {NULLS}
+    times. Intervals leave out one system at a time.
     """
-    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
 
 
 def _range(ends: tuple[float, float]) -> str:

@@ -75,8 +75,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: str |
         claims=[] if smoke else _claims(scores, known=recording is not None and spikes is not None), scores=scores,
         pictures=_pictures(told, decoded, moving), trials={} if spikes is None else {"decoded": spikes},
         models={} if not told else {one.name: one.fitted[0].model for one in told}, methods=_methods(recording is None),
-        facts={one.name: f"{len(one.condition)} trials, {len(np.unique(one.condition))} conditions" for one in told}
-        | ({"smoke run": "its numbers mean nothing"} if smoke else {}),
+        facts={one.name: f"{len(one.condition)} trials, {len(np.unique(one.condition))} conditions" for one in told}, smoke=smoke,
         absent=_absent(spikes, moving), seed=seed, seconds=seconds,
     )  # fmt: skip
 
@@ -309,22 +308,21 @@ def _absent(spikes: cs.Trials | None, moving: Moving | None) -> list[str]:
     return absent
 
 
-def _methods(simulated: bool) -> list[str]:
+def _methods(simulated: bool) -> str:
     text = f"""
     The LSTM has {UNITS} units and hears the counts of all neurons in bins of {1e3 * cs.tasks.BIN:g} ms, in standard deviations of the trials it is
-    taught.
-    At the last bin it puts out the logit of one of two reaches (binary cross-entropy) or of each (softmax, cross-entropy). Adam at {RATE:g},
+    taught. At the last bin it puts out the logit of one of two reaches (binary cross-entropy) or of each (softmax, cross-entropy). Adam at {RATE:g},
     mini-batches of {BATCH}, {EPOCHS} epochs; a fifth of the taught trials is set aside and decides which epoch is kept. The linear discriminant sees
-    the counts of the whole window, its covariance shrunk as Ledoit and Wolf prescribe. Both judge the same folds. Two reaches: the first
-    condition and the one half-way through the list, which are opposite directions if conditions are in order.
+    the counts of the whole window, its covariance shrunk as Ledoit and Wolf prescribe. Both judge the same folds. Two reaches: the first condition
+    and the one half-way through the list, which are opposite directions if conditions are in order.
 
     Velocity is decoded bin by bin: ridge regression on the present bin, the Wiener filter on ten bins, and the Kalman filter, whose model is fitted
     by least squares; all with means and scales of the trials learned from.
     """
     if simulated:
-        text += f"""
+        return text + f"""
     The circuit makes {DIRECTIONS} reaches whose preparatory states turn with the direction; its rates plus {BASELINE:g} Hz, where above 0, make
-    Poisson spikes of {NEURONS} units, {REPEATS} trials a direction. Reaches are told apart from the {1e3 * (DELAY[1] - DELAY[0]):g} ms before the
-    go cue; velocity is that of minimum jerk, of which the circuit knows nothing, so that it is decoded as far as the rates determine the time.
+    Poisson spikes of {NEURONS} units, {REPEATS} trials a direction. Reaches are told apart from the {1e3 * (DELAY[1] - DELAY[0]):g} ms before the go
+    cue; velocity is that of minimum jerk, of which the circuit knows nothing, so that it is decoded as far as the rates determine the time.
     """
-    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n") if paragraph.strip()]
+    return text

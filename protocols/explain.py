@@ -111,7 +111,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         trials=copies | {"bistable": wells.trials},
         models=systems | {f"bistable {name}": one for name, one in wells.systems.items()},
         methods=_methods(),
-        facts={"teacher": f"{model.name}, {model.units} units"} | ({"smoke run": "its numbers mean nothing"} if smoke else {}),
+        facts={"teacher": f"{model.name}, {model.units} units"}, smoke=smoke,
         seed=seed,
         seconds=seconds,
     )
@@ -321,14 +321,17 @@ def _pictures(
     }  # fmt: skip
 
 
-def _methods() -> list[str]:
+def _methods() -> str:
     rule = f"W = {STRENGTH:g} m m'/N with |m| = 1, whose fixed points x = kappa m obey kappa = {STRENGTH:g} tanh(kappa)"
-    return [
-        f"The circuit ran delayed reaches from random mixtures of its preferred states; students were taught {TRAINING} of them, {TESTED} others are "
-        "explained. Every tool is used on the circuit itself too, whose equations are differentiable as they stand: that is the planted truth.",
-        "Fixed points: Levenberg-Marquardt searches of |dx/dt|² from visited states with noise added, to round-off. Linearised flow: eigenvalues of "
-        "one step at the state that each system visits at that moment, as rates in 1/s.",
-        f"Two planted muscles, each driven by {DRIVEN} random neurons with random weights, are the output that is explained. Attribution: integrated "
-        "gradients from rest (captum). Ablation: one neuron is held at zero firing for the whole movement.",
-        f"Bistable circuit: {rule}; students see runs from random states into either well.",
-    ]
+    return f"""
+    The circuit ran delayed reaches from random mixtures of its preferred states; students were taught {TRAINING} of them, {TESTED} others are
+    explained. Every tool is used on the circuit itself too, whose equations are differentiable as they stand: that is the planted truth.
+
+    Fixed points: Levenberg-Marquardt searches of |dx/dt|² from visited states with noise added, to round-off. Linearised flow: eigenvalues of one
+    step at the state that each system visits at that moment, as rates in 1/s.
+
+    Two planted muscles, each driven by {DRIVEN} random neurons with random weights, are the output that is explained. Attribution: integrated
+    gradients from rest (captum). Ablation: one neuron is held at zero firing for the whole movement.
+
+    Bistable circuit: {rule}; students see runs from random states into either well.
+    """

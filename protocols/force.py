@@ -78,7 +78,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         title=QUESTION, question=f"{model.title} ({model.paper}); {cs.load(CHIRPER).title}.", answer=_answer(by, large[0], small[0], max(units)),
         claims=[] if smoke else _claims(by, heard), scores=scores, pictures=_pictures(heard, chirps, by, small[0], large[0]),
         trials={"periodic pattern": cs.tasks.periodic(TESTED).wanted, "chirp": cs.tasks.chirp().wanted}, models=models, methods=_methods(),
-        facts={"networks": str(len(jobs))} | ({"smoke run": "its numbers mean nothing"} if smoke else {}), seed=seed, seconds=seconds,
+        facts={"networks": str(len(jobs))}, smoke=smoke, seed=seed, seconds=seconds,
     )  # fmt: skip
 
 
@@ -260,16 +260,14 @@ def _pictures(
     }
 
 
-def _methods() -> list[str]:
-    text = f"""
-    Times are those of the cards, in which the published unit of time is 0.1 s (periodic pattern) and tau is ten times as long (chirp): a period
-    lasts {cs.tasks.PATTERN_PERIOD:g} s. The periodic pattern is taught once through, {LARGE[1]} periods to {LARGE[0]} units and {SMALL[1]} to
-    {SMALL[0]},
+def _methods() -> str:
+    return f"""
+    Times are those of the cards, in which the published unit of time is 0.1 s (periodic pattern) and tau is ten times as long (chirp): a period lasts
+    {cs.tasks.PATTERN_PERIOD:g} s. The periodic pattern is taught once through, {LARGE[1]} periods to {LARGE[0]} units and {SMALL[1]} to {SMALL[0]},
     corrected every second bin by recursive least squares with alpha = 1, and then goes on by itself for {TESTED} periods from the state that it was
-    left in. The chirp is taught in trials of 20 s that begin with a pulse: {TRIALS[150]} to 150 units and {TRIALS[300]} to 300; claims about it
-    are about the median network, since in a first run one of three failed, and the scores show all.
+    left in. The chirp is taught in trials of 20 s that begin with a pulse: {TRIALS[150]} to 150 units and {TRIALS[300]} to 300; claims about it are
+    about the median network, since in a first run one of three failed, and the scores show all.
 
-    Null: outputs shifted in time at random, circularly; a network that generates the pattern out of phase is no better. Every network, taught
-    and chaotic alike, runs without noise.
+    Null: outputs shifted in time at random, circularly; a network that generates the pattern out of phase is no better. Every network, taught and
+    chaotic alike, runs without noise.
     """
-    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]

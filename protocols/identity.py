@@ -89,7 +89,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         title=QUESTION, question="Three damped rotations in six dimensions, and what was made of them.", answer=_answer(scores, apart),
         claims=[] if smoke else _claims(scores, apart, seed), scores=scores, pictures=_pictures(scores, first), trials=first | circuits,
         models={"circuit": model}, methods=_methods(),
-        facts={"pairs": str(len(pairs) + len(circuits)), "measures": str(len(order))} | ({"smoke run": "its numbers mean nothing"} if smoke else {}),
+        facts={"pairs": str(len(pairs) + len(circuits)), "measures": str(len(order))}, smoke=smoke,
         seed=seed, seconds=seconds,
     )  # fmt: skip
 
@@ -267,18 +267,17 @@ def _pictures(scores: Sequence[cs.Score], first: Mapping[str, cs.Trials]) -> dic
     }  # fmt: skip
 
 
-def _methods() -> Sequence[str]:
-    text = f"""
+def _methods() -> str:
+    return f"""
     x(t + 1) = A x(t) + noise of s.d. {NOISE:g}, with three damped rotations of {", ".join(map(str, ANGLES))} rad and radii
     {", ".join(map(str, RADII))}. Averages: {CONDITIONS} starting states, {REPEATS} noisy trials each, {SHOWN} steps; images are of the very averages.
     Single trials: {TRIALS} of {STEPS} steps from random states; images of a second run with new noise. "{POSSESSED}": averages are those of the
     system, and single trials depart from them, from random states on, as in the system of other frequency. Sides are taken for two coordinate
-    systems: either about its mean and over its root mean square. The circuit's {CONDITIONS} reaches, unit by unit, are compared with themselves,
-    with those of the same circuit {FASTER:g} times as fast, and without connections, from the same states.
+    systems: either about its mean and over its root mean square. The circuit's {CONDITIONS} reaches, unit by unit, are compared with themselves, with
+    those of the same circuit {FASTER:g} times as fast, and without connections, from the same states.
 
     Likelihood: of single trials of the other, in the same units, under the linear system that was identified from those of the system by expectation
     maximisation, beyond that of units with a mean and a variance only. DSA: delay embeddings of rank 6, operators compared by the best of 32
     rotations found by a search, both of norm 1; eigenvalues by the best pairing, not normalised. Null of averages: conditions (or those of each
     principal component) permuted, {NULLS} times; intervals leave out one condition at a time.
     """
-    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]

@@ -135,7 +135,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         methods=_methods(), seed=seed, seconds=seconds, facts={
             "units": f"{found[PUBLISHED][0].circuit.units} in three regions; {low[0].circuit.units} of rank one", "circuits": str(count),
             "passes, steps": f"{PASSES.epochs} passes over {duration:g} s; {DESCENT.epochs} epochs over {TRIALS} trials",
-        } | ({"smoke run": "its numbers mean nothing"} if smoke else {}),
+        }, smoke=smoke,
     )  # fmt: skip
 
 
@@ -346,22 +346,20 @@ def _pictures(found: Mapping[str, Sequence[Regional]], low: Sequence[LowRank]) -
     }
 
 
-def _methods() -> list[str]:
-    text = f"""
-    Three chaotic regions (g 1.8, 1.5, 1.5; tau 100 ms) are recorded without noise for {cs.tasks.REGIONS_DURATION:g} s while a bump moves through
-    half of B and
-    another changes its place in half of C. A network of as many units is taught by rule curbd for {PASSES.epochs} passes (the paper: 500), from the
-    first recorded rates. Weak coupling: five connections of size 0.02 from region to region. Strong: {100 * STRONG["density"]:g} % of the pairs,
-    each region onto each other with g {STRONG["gain"]:g}. A known drive enters the network as it entered the circuit. Published is an error of the
-    rate; an error of the input is one of x + tau dx/dt, which is what a leaky unit receives. The authors compare each step with the sample before
+def _methods() -> str:
+    return f"""
+    Three chaotic regions (g 1.8, 1.5, 1.5; tau 100 ms) are recorded without noise for {cs.tasks.REGIONS_DURATION:g} s while a bump moves through half
+    of B and another changes its place in half of C. A network of as many units is taught by rule curbd for {PASSES.epochs} passes (the paper: 500),
+    from the first recorded rates. Weak coupling: five connections of size 0.02 from region to region. Strong: {100 * STRONG["density"]:g} % of the
+    pairs, each region onto each other with g {STRONG["gain"]:g}. A known drive enters the network as it entered the circuit. Published is an error of
+    the rate; an error of the input is one of x + tau dx/dt, which is what a leaky unit receives. The authors compare each step with the sample before
     it; here both are of one moment.
 
-    Currents are J_ab r_b, of the circuit with its own rates, of the network with the rates it makes by itself. The share from other regions
-    is that of summed squares.
+    Currents are J_ab r_b, of the circuit with its own rates, of the network with the rates it makes by itself. The share from other regions is that
+    of summed squares.
 
     The circuit of rank one has n = {OVERLAP[0]:g} m + {OVERLAP[1]:g} I + {OVERLAP[2]:g} xi of independent Gaussian vectors, hears random dots and is
-    recorded with noise. LINT is back-propagation in a network held to rank one (valente_2022) with Adam at 0.01, gradients cut to 1; it needs
-    no rule of its own. The network has no noise, as in the authors' code, and learns its input vectors too. R² is between runs without noise.
-    Effective: n projected on the span of m and the input vectors.
+    recorded with noise. LINT is back-propagation in a network held to rank one (valente_2022) with Adam at 0.01, gradients cut to 1; it needs no rule
+    of its own. The network has no noise, as in the authors' code, and learns its input vectors too. R² is between runs without noise. Effective: n
+    projected on the span of m and the input vectors.
     """
-    return [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]

@@ -71,8 +71,7 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Rep
         claims=_structure(model, found) + ([] if smoke else _range(model, summary) + _movement(moving[OUTPUT], score, error)), scores=[score],
         pictures=_pictures(model, rest, trials, (hand, wanted, task.condition[tested]), summary), trials={"rest": rest, "output": output.averaged()},
         models={"motor cortex": model}, methods=_methods(repeats),
-        facts={"neurons": str(model.units), "reaches": f"{task.trials} trials, {len(tested)} held out"}
-        | ({"smoke run": "its numbers mean nothing"} if smoke else {}), seed=seed, seconds=seconds,
+        facts={"neurons": str(model.units), "reaches": f"{task.trials} trials, {len(tested)} held out"}, smoke=smoke, seed=seed, seconds=seconds,
     )  # fmt: skip
 
 
@@ -211,8 +210,8 @@ def _pictures(
     }
 
 
-def _methods(repeats: int) -> list[str]:
-    text = f"""
+def _methods(repeats: int) -> str:
+    return f"""
     Fifteen populations with the published numbers of cells and connection probabilities (averaged over depth), as current-based integrate-and-fire
     neurons. Gains, threshold and a factor on each population's long-range input are calibrated by us, since the published strengths belong to
     multi-compartment neurons.
@@ -224,4 +223,3 @@ def _methods(repeats: int) -> list[str]:
     Readout: hand position (minimum jerk, {cs.tasks.REACH_DISTANCE:g} cm) by ridge regression on the rates of {OUTPUT}, smoothed with {SD * 1e3:g} ms,
     fitted on {repeats - HELD_OUT} trials of each direction and tested on the other {HELD_OUT}.
     """
-    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]

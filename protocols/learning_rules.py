@@ -98,8 +98,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         | {f"hidden, {name}": each[0].asked for name, each in hidden.items()},
         models={"circuit": circuit} | {name: each[0].model for name, each in fitted.items()}, methods=_methods(),
         facts={"network": f"{model.name}, {fitted[NONE][0].model.units} units"}
-        | {name: f"{len(fitted[name][0].train)} passes, {np.median([one.seconds for one in fitted[name]]):.1f} s" for name in LESSONS}
-        | ({"smoke run": "shows that everything runs; its numbers mean nothing"} if smoke else {}),
+        | {name: f"{len(fitted[name][0].train)} passes, {np.median([one.seconds for one in fitted[name]]):.1f} s" for name in LESSONS}, smoke=smoke,
         seed=seed, seconds=seconds,
     )  # fmt: skip
 
@@ -289,20 +288,18 @@ def _pictures(
     }  # fmt: skip
 
 
-def _methods() -> list[str]:
+def _methods() -> str:
     options = "; ".join(f"{name}: {o.epochs} epochs at most, rate {o.rate:g}{', ' + str(h) if h else ''}" for name, (o, h) in LESSONS.items())
-    text = f"""
-    Each untrained network is taught by every rule, with the same directions kept for validation, so rules are compared within networks. The
-    network hears the target's x and y and a hold signal that ends at the go cue, starts from rest {PREPARATION * 1e3:g} ms before it and shall
-    put out the hand's minimum-jerk position. Back-propagation and e-prop change all weights, biases and gains; force, full_force and
-    target_regression recurrent weights and readout; node_perturbation gains alone. So rules differ in what they change as well as in how.
+    return f"""
+    Each untrained network is taught by every rule, with the same directions kept for validation, so rules are compared within networks. The network
+    hears the target's x and y and a hold signal that ends at the go cue, starts from rest {PREPARATION * 1e3:g} ms before it and shall put out the
+    hand's minimum-jerk position. Back-propagation and e-prop change all weights, biases and gains; force, full_force and target_regression recurrent
+    weights and readout; node_perturbation gains alone. So rules differ in what they change as well as in how.
 
     Numbers of the rules, chosen by trying a few on two networks: {options}. What they cost depends on these numbers.
 
     The circuit is released from preparatory states that turn with the direction, in the plane of two mixtures of its {cs.analysis.MIXED_STATES} most
-    amplified
-    states. Hidden rates of the networks and rates of the circuit, go cue to {MOVEMENT * 1e3:g} ms, are divided by each unit's standard deviation over
-    the taught directions; units differ in number, so they are compared by geometry. For jPCA ({TURNING[0] * 1e3:g} to {TURNING[1] * 1e3:g} ms) the
-    networks' rates are scaled to the circuit's mean range, and only then normalised with the customary 5 Hz.
+    amplified states. Hidden rates of the networks and rates of the circuit, go cue to {MOVEMENT * 1e3:g} ms, are divided by each unit's standard
+    deviation over the taught directions; units differ in number, so they are compared by geometry. For jPCA ({TURNING[0] * 1e3:g} to
+    {TURNING[1] * 1e3:g} ms) the networks' rates are scaled to the circuit's mean range, and only then normalised with the customary 5 Hz.
     """
-    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]

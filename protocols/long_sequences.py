@@ -72,7 +72,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         pictures=_pictures(costs, lengths, tasks, made, errors, lost, segments),
         trials={"wanted": tasks[DELAYS[-1]][1].wanted} | {_name(key): cs.simulate(each[0].model, tasks[key[0]][1]) for key, each in fitted.items()},
         models={_name(key): each[0].model for key, each in (fitted | recorded).items()}, methods=_methods(networks, lengths),
-        facts=_facts(costs, lengths, recorded, errors) | ({"smoke run": "its numbers mean nothing"} if smoke else {}), seed=seed, seconds=seconds,
+        facts=_facts(costs, lengths, recorded, errors), smoke=smoke, seed=seed, seconds=seconds,
     )  # fmt: skip
 
 
@@ -298,23 +298,22 @@ def _pictures(
     }  # fmt: skip
 
 
-def _methods(networks: int, lengths: Sequence[int]) -> list[str]:
+def _methods(networks: int, lengths: Sequence[int]) -> str:
     reach = ", ".join(f"{cs.tasks.nearest_heard(delay)} bins (delay {delay:g} s)" for delay in DELAYS)
-    text = f"""
-    A step is one of the network's own, {cs.tasks.BIN * 1e3:g} ms, which is a bin. Bytes are those of all arrays that torch made and held at once,
-    and in a run
-    those of NumPy too; the sequence itself, the weights and the outputs grow with the length in any case and are not counted. Every length was run
-    in every way. Gradients are of one sequence in float32, runs in float64; gradients are compared in float64, at up to {EXACT} bins. NumPy is
-    looked at now and then, so that what it holds for a moment may be missed in a short run: 25 kB of the customary network, the same at every length.
+    return f"""
+    A step is one of the network's own, {cs.tasks.BIN * 1e3:g} ms, which is a bin. Bytes are those of all arrays that torch made and held at once, and
+    in a run those of NumPy too; the sequence itself, the weights and the outputs grow with the length in any case and are not counted. Every length
+    was run in every way. Gradients are of one sequence in float32, runs in float64; gradients are compared in float64, at up to {EXACT} bins. NumPy
+    is looked at now and then, so that what it holds for a moment may be missed in a short run: 25 kB of the customary network, the same at every
+    length.
 
     Through all of time every step leaves b bytes: c + b L for L steps, exponent 1. With segments of s steps the states between L/s segments are kept,
     a bytes each, and the steps of one segment at a time: c + a L/s + b s, which is least at s² = a L/b. With s² = L it is c + (a + b) √L, no more
     than (a + b)/√(4 a b) times the least; its exponent is 1/2, less where c counts. A truncated segment and a piece of a run know nothing of L.
 
     A stroke of {cs.tasks.RECALL_STROKE:g} s in a random direction follows another, and each shall be made again a fixed delay later. Directions are
-    independent, so
-    that without memory the error is 1. What is wanted at a moment was last shown at least {reach} before. A segment that is no longer hands no
-    gradient from anything wanted to anything that told it, though the state that it starts from may know.
+    independent, so that without memory the error is 1. What is wanted at a moment was last shown at least {reach} before. A segment that is no longer
+    hands no gradient from anything wanted to anything that told it, though the state that it starts from may know.
 
     {networks} networks, the same under every segment, were taught {TAUGHT} sequences of {BINS} bins, {LESSON.epochs} times, by Adam at
     {LESSON.rate:g}. A step of the optimiser takes {BINS} bins: of one sequence, or of segments of as many sequences as make up for their shortness.
@@ -325,4 +324,3 @@ def _methods(networks: int, lengths: Sequence[int]) -> list[str]:
     One recording of {lengths[-1]} bins: segments of {LONG} bins with carried state, {PASSES[TRUNCATED]} passes, a step each; or checkpoints,
     {PASSES[CHECKPOINTS]} passes of one step.
     """
-    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]

@@ -151,9 +151,9 @@ def match_circuit(model: cs.Model, names: Iterable[str], seed: int, smoke: bool)
         claims=_claims(scores) + ([] if smoke else _full_claims(scores, preferred, model)),
         scores=tuple(scores), pictures=pictures, trials={"teacher": reaching.test.trials, "training": reaching.training.trials} | copies,
         models={"teacher": model} | {name: one.model for name, one in fitted.items()}, methods=_methods(model, preferred, fitted, draws),
-        facts={"teacher": f"{model.name}, {model.units} units, in Brian2"} | _facts(fitted, f"{TESTED} held-out reaches", smoke)
+        facts={"teacher": f"{model.name}, {model.units} units, in Brian2"} | _facts(fitted, f"{TESTED} held-out reaches")
         | {"units that vary": _active({"teacher": reaching.test.trials} | shown, reaching.training.trials)},
-        seed=seed, seconds=seconds,
+        smoke=smoke, seed=seed, seconds=seconds,
     )  # fmt: skip
 
 
@@ -201,9 +201,9 @@ def match_recording(path: Path, names: Iterable[str], seed: int, smoke: bool) ->
         pictures=pictures,
         trials={"teacher": cortex} | copies, models={name: one.model for name, one in first.items()},
         methods=_recorded_methods(cortex, first),
-        facts={"teacher": f"{path.name}, {cortex.rate.shape[2]} units"} | _facts(first, f"{task.trials} conditions, each once", smoke)
+        facts={"teacher": f"{path.name}, {cortex.rate.shape[2]} units"} | _facts(first, f"{task.trials} conditions, each once")
         | {"units that vary": _active({"teacher": cortex} | copies, cortex)},
-        absent=ABSENT, seed=seed, seconds=seconds,
+        absent=ABSENT, smoke=smoke, seed=seed, seconds=seconds,
     )  # fmt: skip
 
 
@@ -327,10 +327,9 @@ def _recorded_answer(scores: cs.Comparison) -> str:
     )
 
 
-def _facts(fitted: Mapping[str, cs.Fitted], compared: str, smoke: bool) -> dict[str, str]:
+def _facts(fitted: Mapping[str, cs.Fitted], compared: str) -> dict[str, str]:
     taught, checked = next(iter(fitted.values())).conditions
-    facts = {"taught on": f"{taught} conditions, {checked} more for early stopping", "compared on": compared, "students": ", ".join(fitted)}
-    return facts | ({"smoke run": "shows that everything runs; its numbers mean nothing"} if smoke else {})
+    return {"taught on": f"{taught} conditions, {checked} more for early stopping", "compared on": compared, "students": ", ".join(fitted)}
 
 
 def _active(systems: Mapping[str, cs.Trials], training: cs.Trials) -> str:
@@ -343,48 +342,40 @@ def _taught(fitted: Mapping[str, cs.Fitted]) -> str:
     return f"Students: {parts}. Zero epochs: the closed-form regression of the student's own equation, or untrained weights."
 
 
-def _methods(model: cs.Model, preferred: cs.analysis.Preferred, fitted: Mapping[str, cs.Fitted], draws: int) -> list[str]:
+def _methods(model: cs.Model, preferred: cs.analysis.Preferred, fitted: Mapping[str, cs.Fitted], draws: int) -> str:
     step, k, runs = f"{model.dt.value:g} {model.dt.unit}", min(cs.analysis.MIXED_STATES, model.units), fitted[CONTROL].conditions[0]
-    text = f"""
+    return f"""
     The circuit was run in Brian2 (step {step}) on delayed reaches. Each preparatory state is a random mixture of the top k = {k} preferred states
     ({preferred.how}), scaled to a standard deviation over units of {cs.analysis.STATE_SD:g}, in the unit of the state; a current that grows as
-    exp(t/400 ms) leads
-    there and is withdrawn within 2 ms at the go cue. What the circuit did from then on is the teacher.
+    exp(t/400 ms) leads there and is withdrawn within 2 ms at the go cue. What the circuit did from then on is the teacher.
 
     Students start from the circuit's rates at the go cue, receive the same input, and run freely for {cs.analysis.AFTER_GO_CUE[1] * 1e3:g} ms; their
-    error
-    is the squared difference of rates over the variance of each unit. Conditions were split before anything was computed from the data; means
+    error is the squared difference of rates over the variance of each unit. Conditions were split before anything was computed from the data; means
     and scales come from the conditions taught on.
 
     {_taught(fitted)}
 
-    The untrained student has its random weights; the shuffled one was taught to go on from each condition's first bin as another condition does.
-    The positive control has the circuit's own equations, learned in closed form from {runs} free runs whose starts span all of state space, and is
-    asked such runs: if it fell short, the chain from simulation to score would be broken.
+    The untrained student has its random weights; the shuffled one was taught to go on from each condition's first bin as another condition does. The
+    positive control has the circuit's own equations, learned in closed form from {runs} free runs whose starts span all of state space, and is asked
+    such runs: if it fell short, the chain from simulation to score would be broken.
 
     Push: {PUSHED["fraction"]:.0%} of the units, random signs, a current that moves a unit by {JUMP:g} within {PUSHED["duration"] * 1e3:g} ms.
-    Silencing: {SILENCED["fraction"]:.0%} of the units held at zero firing for {SILENCED["duration"] * 1e3:g} ms. Both start
-    {PUSHED["start"] * 1e3:g} ms after the go cue, random draws of the units: {draws} each, the same on both sides. Where a student's units are
-    no neurons, the least change of its state that changes the observed rates as asked takes their place.
+    Silencing: {SILENCED["fraction"]:.0%} of the units held at zero firing for {SILENCED["duration"] * 1e3:g} ms. Both start {PUSHED["start"] * 1e3:g}
+    ms after the go cue, random draws of the units: {draws} each, the same on both sides. Where a student's units are no neurons, the least change of
+    its state that changes the observed rates as asked takes their place.
     """
-    return _paragraphs(text)
 
 
-def _recorded_methods(cortex: cs.Trials, fitted: Mapping[str, cs.Fitted]) -> list[str]:
+def _recorded_methods(cortex: cs.Trials, fitted: Mapping[str, cs.Fitted]) -> str:
     start, stop = cortex.time[0] * 1e3, (cortex.time[-1] + cortex.bin) * 1e3
-    text = f"""
+    return f"""
     {len(cortex.rate)} condition averages of {cortex.rate.shape[2]} units, {start:g} to {stop:g} ms. Every condition was held out once: students were
-    taught on the others, one more of which decided when to stop, then started from the held-out condition's first bin and ran freely. Learning
-    rates were tried out on hatsopoulos2007 itself, which favours the networks a little there. Means and scales come from the conditions taught on;
-    the range that jPCA divides by, from the whole recording.
+    taught on the others, one more of which decided when to stop, then started from the held-out condition's first bin and ran freely. Learning rates
+    were tried out on hatsopoulos2007 itself, which favours the networks a little there. Means and scales come from the conditions taught on; the
+    range that jPCA divides by, from the whole recording.
 
     {_taught(fitted)} Numbers are those of the first of the folds.
 
     Where the conditions are directions, students receive the target's x and y and a hold signal that ends at movement onset. Cosine tuning is a
     regression of every unit in every bin on the cosine and sine of the direction, and knows no dynamics; it does not see the first bin.
     """
-    return _paragraphs(text)
-
-
-def _paragraphs(text: str) -> list[str]:
-    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]

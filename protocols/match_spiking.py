@@ -71,7 +71,7 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Rep
         facts={
             "teacher": f"{teacher.shape[2]} of {model.units} neurons", "taught on": f"{counts[0]} conditions, {counts[2]} trials each",
             "compared on": f"{counts[1]} other conditions, {counts[3]} trials each",
-        } | ({"smoke run": "its numbers mean nothing"} if smoke else {}),
+        }, smoke=smoke,
     )  # fmt: skip
 
 
@@ -253,20 +253,19 @@ def _claims(scores: cs.Comparison, smoke: bool) -> list[cs.Claim]:
     ]
 
 
-def _methods(counts: tuple[int, int, int, int], fitted: Mapping[str, cs.Fitted]) -> list[str]:
+def _methods(counts: tuple[int, int, int, int], fitted: Mapping[str, cs.Fitted]) -> str:
     parts = "; ".join(f"{name}: {one}" for name, one in fitted.items())
-    text = f"""
+    return f"""
     {counts[0]} conditions of {counts[2]} trials each were taught, {counts[1]} others of {counts[3]} trials each were asked. {UNITS} neurons were
     drawn among those that fire at {SLOWEST:g} Hz or faster in the taught trials. Their spikes were smoothed with a Gaussian of {SMOOTHED * 1e3:g} ms
     and averaged over the trials of a condition.
 
-    Students start from the averages at the go cue and run freely. Before anything was compared, each student was measured as the circuit was:
-    Poisson spikes of its rates, in as many trials, smoothed and averaged in the same way. That blurs a student, whose teacher was smooth already, a
-    second time.
+    Students start from the averages at the go cue and run freely. Before anything was compared, each student was measured as the circuit was: Poisson
+    spikes of its rates, in as many trials, smoothed and averaged in the same way. That blurs a student, whose teacher was smooth already, a second
+    time.
 
     Ceiling: the circuit run again with other noise, as a student would be. A model that knew the rates without noise would reach the reliability of
     the averages (in the settings of the scores), which is higher.
 
     Students: {parts}.
     """
-    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]

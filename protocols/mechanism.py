@@ -87,8 +87,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         trials={f"{cell.circuit}": cell.test.trials for cell in cells if cell.view == views[0] and cell.seed == seeds[0]},
         models=circuits | students[0],
         methods=_methods(),
-        facts={"cells": f"{len(cells)} ({len(circuits)} circuits, {len(views)} views, {len(seeds)} seeds)", "students": str(len(jobs))}
-        | ({"smoke run": "its numbers mean nothing"} if smoke else {}),
+        facts={"cells": f"{len(cells)} ({len(circuits)} circuits, {len(views)} views, {len(seeds)} seeds)", "students": str(len(jobs))}, smoke=smoke,
         seed=seed,
         seconds=seconds,
     )
@@ -325,34 +324,28 @@ def _quoted(score: cs.Score) -> str:
     return f"{score.student!r} (τ {score.estimate:.2f}{span})"
 
 
-def _methods() -> list[str]:
-    text = f"""
+def _methods() -> str:
+    return f"""
     Circuits: the stability-optimised one; layered motor cortex as 15 populations; and tanh units with connections of known mechanism: a plane that
-    grows by {ROTATING[0]:g} and turns by {ROTATING[1]:g} per tau and a random part of g = {MIXED_IN["low rank"]:g}; balanced pairs (w = 4 2/7,
-    k = 1.1) and a random part of g = {MIXED_IN["balanced amplification"]:g}; a chain; a ring of g = {RING:g}; and random connections of
-    g = {CHAOTIC:g}. All but the first have tau = {TAU} ms, the layered ones too, so that movements last for several time constants. Each, of
-    {UNITS} units where it is not layered, makes {TRAINING} delayed reaches to learn from and {TESTED} that are asked, released from mixtures of the
-    states that it amplifies most, or of all states where its rest is unstable; layered rates, which cannot fall below 0, from mixtures of their
-    logarithms.
+    grows by {ROTATING[0]:g} and turns by {ROTATING[1]:g} per tau and a random part of g = {MIXED_IN["low rank"]:g}; balanced pairs (w = 4 2/7, k =
+    1.1) and a random part of g = {MIXED_IN["balanced amplification"]:g}; a chain; a ring of g = {RING:g}; and random connections of g = {CHAOTIC:g}.
+    All but the first have tau = {TAU} ms, the layered ones too, so that movements last for several time constants. Each, of {UNITS} units where it is
+    not layered, makes {TRAINING} delayed reaches to learn from and {TESTED} that are asked, released from mixtures of the states that it amplifies
+    most, or of all states where its rest is unstable; layered rates, which cannot fall below 0, from mixtures of their logarithms.
 
-    Students see all units, or a random share of them, and learn their rates from the go cue on: the circuit's own equations by linear regression
-    (not where two projections enter them); leaky tanh networks, also under Dale's law, and a linear system, from the regression of their own
-    equation; a tanh network held to rank 6, by back-propagation, as LINT; one by {ONLINE.epochs} passes of CURBD, with an error of the input (that
-    of the rate, as published, fails on short reaches); tanh networks of {HIDDEN} hidden units, GRU and LSTM; and hidden units once more with little
-    training, so that students differ in how well they do.
+    Students see all units, or a random share of them, and learn their rates from the go cue on: the circuit's own equations by linear regression (not
+    where two projections enter them); leaky tanh networks, also under Dale's law, and a linear system, from the regression of their own equation; a
+    tanh network held to rank 6, by back-propagation, as LINT; one by {ONLINE.epochs} passes of CURBD, with an error of the input (that of the rate,
+    as published, fails on short reaches); tanh networks of {HIDDEN} hidden units, GRU and LSTM; and hidden units once more with little training, so
+    that students differ in how well they do.
 
-    Truth: the share of the change of the seen units' rates that a student explains when a fifth of them gets a current for {
-        PUSH["duration"] * 1e3:g} ms that moves each by {JUMP:g} of its standard deviations, or is silenced for {
-        SILENCED["duration"] * 1e3:g} ms, as nobody was taught;
-    mean of {DRAWS} draws. The circuit gets the current through its own input, as large as moves it so at rest. Further truths, where all units are
-    seen: distance of the 20 slowest modes about rest; that of the flow of observed rates, linearised at {
-        len(cs.measures.POINTS)
-    } points of the reaches in the
-    {
-        cs.measures.EXPLORED
-    } axes they explore most (effective connectivity), relative to the circuit's; modified Hausdorff distance of the rates at all fixed
-    points found; and correlation, over time and units, of the recurrent currents between either half of the units and either, mean over the four,
-    for students that have a unit for each observed one.
+    Truth: the share of the change of the seen units' rates that a student explains when a fifth of them gets a current for
+    { PUSH["duration"] * 1e3:g} ms that moves each by {JUMP:g} of its standard deviations, or is silenced for { SILENCED["duration"] * 1e3:g} ms, as
+    nobody was taught; mean of {DRAWS} draws. The circuit gets the current through its own input, as large as moves it so at rest. Further truths,
+    where all units are seen: distance of the 20 slowest modes about rest; that of the flow of observed rates, linearised at
+    { len(cs.measures.POINTS) } points of the reaches in the { cs.measures.EXPLORED } axes they explore most (effective connectivity), relative to the
+    circuit's; modified Hausdorff distance of the rates at all fixed points found; and correlation, over time and units, of the recurrent currents
+    between either half of the units and either, mean over the four, for students that have a unit for each observed one.
 
     Measures see only the rates of the asked reaches. Their ranks of the students are compared by Kendall's τ within each circuit and draw. Null:
     students permuted. Ceiling: τ between the truths of either half of the draws. Intervals leave out one circuit at a time, since circuits are what
@@ -360,4 +353,3 @@ def _methods() -> list[str]:
     {SPIKES["depth"]:g} Hz, in {SPIKES["repeats"]:g} trials of a condition; students are taught their averages, smoothed with
     {SPIKES["smoothed"] * 1e3:g} ms, and are measured in the same way.
     """
-    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]

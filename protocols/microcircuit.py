@@ -52,7 +52,7 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Rep
         claims=[] if smoke else [*_rate_claims(model, rates, wanted), _order_claim(rates)], scores=[score], pictures=_pictures(trials, rates, wanted),
         trials={"spikes": trials}, models={"microcircuit": model}, methods=_methods(model),
         facts={"neurons": f"{model.units}", "scale": f"{model.scale:g}", "biological time": f"{duration - SETTLING:g} s after {SETTLING:g} s"}
-        | {f"CV2 of {name}": f"{summary[name].cv2:.2f}" for name in NEST if np.isfinite(summary[name].cv2)}, seed=seed, seconds=seconds,
+        | {f"CV2 of {name}": f"{summary[name].cv2:.2f}" for name in NEST if np.isfinite(summary[name].cv2)}, smoke=smoke, seed=seed, seconds=seconds,
     )  # fmt: skip
 
 
@@ -99,8 +99,8 @@ def _pictures(trials: cs.Trials, rates: dict[str, float], wanted: dict[str, floa
     }  # fmt: skip
 
 
-def _methods(model: cs.SpikingModel) -> list[str]:
-    text = f"""
+def _methods(model: cs.SpikingModel) -> str:
+    return f"""
     Current-based integrate-and-fire neurons with exponential synapses, integrated exactly in steps of {model.dt.value:g} {model.dt.unit}. At scale
     {model.scale:g} the in-degrees, external ones included, shrink with the scale, weights grow with its inverse root, and a constant current makes up
     for the mean input that is missing at the full-scale rates (van Albada, Helias & Diesmann 2015). External input is Poisson.
@@ -108,4 +108,3 @@ def _methods(model: cs.SpikingModel) -> list[str]:
     CV2 of a few seconds is biased low: slow neurons have too few intervals to count. Rates depend a little on the scale; the bounds are for scale
     0.1, and for the full circuit those of its own rates in NEST.
     """
-    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]

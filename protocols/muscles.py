@@ -89,7 +89,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         pictures=_pictures(scores, found, task, first | {"modular": fitted["modular"]}),
         trials={name: one[0].muscles for name, one in found.items()},
         models={name: one.model for name, one in first.items()} | {"modular": fitted["modular"].model},
-        methods=_methods(), facts={"seeds": str(len(seeds))} | ({"smoke run": "its numbers mean nothing"} if smoke else {}),
+        methods=_methods(), facts={"seeds": str(len(seeds))}, smoke=smoke,
         seed=seed, seconds=seconds,
     )  # fmt: skip
 
@@ -236,13 +236,16 @@ def _pictures(scores: list[cs.Score], found: Mapping[str, list[Reading]], task: 
     } | cs.figures.learning_pictures(fitted)  # fmt: skip
 
 
-def _methods() -> list[str]:
-    return [
-        f"Muscles are sums of four Gaussian bumps in time whose heights are random linear functions of six cues. Networks of {UNITS} "
-        "units start from rest, hear the cues and a hold signal until the go cue (one variant hears the cues to the end), and were taught all "
-        "conditions by back-propagation through time; the paper used Hessian-free optimisation, recorded muscles and 300 units.",
-        f"Regularisers: {', '.join(f'{name} {value:g}' for name, value in STRONG.items())} (full), a tenth of them, or none.",
-        "Rotations: jPCA on six components of the hidden rates after removal of the mean over conditions, without soft normalisation. Tangling: "
-        "eight components. Alignment: of preparatory activity with the ten leading components of movement activity.",
-        "Untrained networks stand beside the trained ones: what they show as well has nothing to do with the muscles.",
-    ]
+def _methods() -> str:
+    return f"""
+    Muscles are sums of four Gaussian bumps in time whose heights are random linear functions of six cues. Networks of {UNITS} units start from rest,
+    hear the cues and a hold signal until the go cue (one variant hears the cues to the end), and were taught all conditions by back-propagation
+    through time; the paper used Hessian-free optimisation, recorded muscles and 300 units.
+
+    Regularisers: {', '.join(f'{name} {value:g}' for name, value in STRONG.items())} (full), a tenth of them, or none.
+
+    Rotations: jPCA on six components of the hidden rates after removal of the mean over conditions, without soft normalisation. Tangling: eight
+    components. Alignment: of preparatory activity with the ten leading components of movement activity.
+
+    Untrained networks stand beside the trained ones: what they show as well has nothing to do with the muscles.
+    """

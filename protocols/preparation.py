@@ -81,7 +81,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         answer=_answer(scores, errors, known, times), claims=_exact(made, model) + ([] if smoke else _claims(judged, known, hand)), scores=scores,
         pictures=_pictures(errors, known, moved, times, hand),
         trials={f"rates, {name}": one for name, one in rates.items()}, models={"circuit": made.model},
-        methods=_methods(), facts={"units": str(made.model.units)} | ({"smoke run": "its numbers mean nothing"} if smoke else {}),
+        methods=_methods(), facts={"units": str(made.model.units)}, smoke=smoke,
         seed=seed, seconds=seconds,
     )  # fmt: skip
 
@@ -377,18 +377,16 @@ def _pictures(
     }  # fmt: skip
 
 
-def _methods() -> list[str]:
-    text = f"""
+def _methods() -> str:
+    return f"""
     Prepared states lie {SPREAD:g} (s.d. over units) from the spontaneous state, in random directions among the {PREFERRED} that a random readout of
     the excitatory units sees best. Two readouts are used, both blind to rest and to every prepared state: that random one, by which the numbers of
     the independent implementation are judged, and the ridge regression of the torques of eight reaches on the excitatory rates that follow each
-    state, which moves the arm. States and readouts are not trained further, which the paper does. The prospective error of a state x is
-    (x - x*)' Q (x - x*), Q the observability Gramian of the circuit and its readout, scaled to a trace of N: what the circuit, if it were linear and
-    left alone, would put out wrongly.
+    state, which moves the arm. States and readouts are not trained further, which the paper does. The prospective error of a state x is (x - x*)' Q
+    (x - x*), Q the observability Gramian of the circuit and its readout, scaled to a trace of N: what the circuit, if it were linear and left alone,
+    would put out wrongly.
 
-    Naive preparation: the constant input that makes x* the place of rest. Feedback: K r and the constant that goes with it, K of the linear
-    quadratic regulator with lambda = {PENALTY:g}; it acts on rates, which are rectified, and is switched off at the go cue, when an input common to
-    all units starts the movement. The whole of it is one card, simulated as it is written; the arm gets the torques in steps of
-    {1e3 * cs.tasks.BIN:g} ms.
+    Naive preparation: the constant input that makes x* the place of rest. Feedback: K r and the constant that goes with it, K of the linear quadratic
+    regulator with lambda = {PENALTY:g}; it acts on rates, which are rectified, and is switched off at the go cue, when an input common to all units
+    starts the movement. The whole of it is one card, simulated as it is written; the arm gets the torques in steps of {1e3 * cs.tasks.BIN:g} ms.
     """
-    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]

@@ -89,7 +89,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         trials={f"rates of {name}": one.rates for name, one in found.items()},
         models={name: one.fitted.model for name, one in found.items()},
         methods=_methods(),
-        facts={name: _fact(one) for name, one in found.items()} | ({"smoke run": "its numbers mean nothing"} if smoke else {}),
+        facts={name: _fact(one) for name, one in found.items()}, smoke=smoke,
         seed=seed,
         seconds=seconds,
     )
@@ -285,23 +285,21 @@ def _fact(one: Reading) -> str:
     return f"{model.units} units, feels {felt} things, {len(one.fitted.train)} epochs, {one.fitted.seconds:.0f} s of training"
 
 
-def _methods() -> list[str]:
-    text = f"""
-    The arm has two joints and six muscles; outputs of each system are the logits of the excitations of the muscles, which follow with 50 ms.
-    Targets are shown {PREPARATION:g} s before the go cue; the hand should stay until {cs.tasks.REACH_WINDOW[0]:g} s after it and then reach
-    {cs.tasks.REACH_DISTANCE:g} cm by
-    minimum jerk within {cs.tasks.REACH_WINDOW[1] - cs.tasks.REACH_WINDOW[0]:g} s, and stay there for {MOVEMENT - cs.tasks.REACH_WINDOW[1]:g} s. The
-    error that is descended is the squared
-    distance of the hand from that path at all times, back-propagated through the arm and, where there is feedback, through what was felt
-    {1e3 * (cs.body.REACHING.delay or 0):g} ms earlier: length and velocity of every muscle.
+def _methods() -> str:
+    return f"""
+    The arm has two joints and six muscles; outputs of each system are the logits of the excitations of the muscles, which follow with 50 ms. Targets
+    are shown {PREPARATION:g} s before the go cue; the hand should stay until {cs.tasks.REACH_WINDOW[0]:g} s after it and then reach
+    {cs.tasks.REACH_DISTANCE:g} cm by minimum jerk within {cs.tasks.REACH_WINDOW[1] - cs.tasks.REACH_WINDOW[0]:g} s, and stay there for
+    {MOVEMENT - cs.tasks.REACH_WINDOW[1]:g} s. The error that is descended is the squared distance of the hand from that path at all times,
+    back-propagated through the arm and, where there is feedback, through what was felt {1e3 * (cs.body.REACHING.delay or 0):g} ms earlier: length and
+    velocity of every muscle.
 
-    {OPEN}: each target has a cue of its own, which prepares the circuit and goes off at the go cue; from then on the circuit is left alone and
-    feels nothing. {NETWORK}: a leaky network, all of whose weights learn. {CLOSED}: the same circuit told where the target is, until the end. Of
-    the circuits only what brings cues and senses to them and the readout learn; their own weights stay as the card makes them, and they are
-    taught with a step of {STEP} ms.
+    {OPEN}: each target has a cue of its own, which prepares the circuit and goes off at the go cue; from then on the circuit is left alone and feels
+    nothing. {NETWORK}: a leaky network, all of whose weights learn. {CLOSED}: the same circuit told where the target is, until the end. Of the
+    circuits only what brings cues and senses to them and the readout learn; their own weights stay as the card makes them, and they are taught with a
+    step of {STEP} ms.
 
-    Correction of a push: 1 minus the distance of the hand from its unpushed self, from {END:g} s after the go cue on, relative to that of the
-    same arm, pushed alike, that gets the commands of the unpushed reach. What is left to be corrected is therefore not what muscles resist
-    by themselves. No system was pushed while it learned.
+    Correction of a push: 1 minus the distance of the hand from its unpushed self, from {END:g} s after the go cue on, relative to that of the same
+    arm, pushed alike, that gets the commands of the unpushed reach. What is left to be corrected is therefore not what muscles resist by themselves.
+    No system was pushed while it learned.
     """
-    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]

@@ -86,7 +86,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: str |
         title=QUESTION, question=f"Circuit: {model.title} ({model.paper}), and activity whose dynamics were put there or left out.",
         answer=_answer(turning), claims=[] if smoke else _claims(turning, mean), scores=scores, pictures=_pictures(turning),
         trials=trials, models={"circuit": model}, methods=_methods(),
-        facts={"circuit": f"{model.name}, {model.units} units"} | ({"smoke run": "its numbers mean nothing"} if smoke else {}),
+        facts={"circuit": f"{model.name}, {model.units} units"}, smoke=smoke,
         absent=() if recorded is not None else ("A recording: give one with --recording.",), seed=seed, seconds=seconds,
     )  # fmt: skip
 
@@ -246,21 +246,18 @@ def _pictures(turning: Mapping[str, Turning]) -> dict[str, cs.Picture]:
     }  # fmt: skip
 
 
-def _methods() -> Sequence[str]:
-    text = f"""
-    Every data set has {CONDITIONS} conditions, {BINS} bins of {cs.tasks.BIN * 1e3:g} ms; a recording has its own conditions, from
-    {WINDOW[0] * 1e3:g} to
-    {WINDOW[1] * 1e3:g} ms about movement onset. Units of circuits and recordings are divided by their range plus 5 Hz; the mean over conditions is
+def _methods() -> str:
+    return f"""
+    Every data set has {CONDITIONS} conditions, {BINS} bins of {cs.tasks.BIN * 1e3:g} ms; a recording has its own conditions, from {WINDOW[0] * 1e3:g}
+    to {WINDOW[1] * 1e3:g} ms about movement onset. Units of circuits and recordings are divided by their range plus 5 Hz; the mean over conditions is
     removed at each time; {cs.analysis.JPCA_AXES} principal components of the window, or as many as are spanned, are analysed. Velocities are forward
-    differences; the
-    rotational flow is the exact least-squares one. The circuit is released from random mixtures of the k states it amplifies most (s.d.
-    {cs.analysis.STATE_SD:g} Hz
-    over units). Tuned cells are scaled by the cosine of direction and follow the speed of the hand, with latencies of the standard deviation given.
+    differences; the rotational flow is the exact least-squares one. The circuit is released from random mixtures of the k states it amplifies most
+    (s.d. {cs.analysis.STATE_SD:g} Hz over units). Tuned cells are scaled by the cosine of direction and follow the speed of the hand, with latencies
+    of the standard deviation given.
 
     Surrogates: conditions permuted for each unit; half of the conditions mirrored about their first state; phases of the Fourier components of a
-    condition randomised, the same for all units, the window being taken for one period; the distribution of maximum entropy with the covariances
-    over conditions, over times and over units (Elsayed & Cunningham 2017), fitted to the analysed states; and every unit reduced to one time course
-    scaled by condition. {NULLS} draws of each but the last, which is one. Intervals leave out one condition at a time. Claims about random data are
-    on means of {DRAWS} draws.
+    condition randomised, the same for all units, the window being taken for one period; the distribution of maximum entropy with the covariances over
+    conditions, over times and over units (Elsayed & Cunningham 2017), fitted to the analysed states; and every unit reduced to one time course scaled
+    by condition. {NULLS} draws of each but the last, which is one. Intervals leave out one condition at a time. Claims about random data are on means
+    of {DRAWS} draws.
     """
-    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]

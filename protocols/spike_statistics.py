@@ -73,7 +73,7 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False, recording
         title=QUESTION, question=f"Simulated: {model.title} ({model.paper}).", answer=_answer(found, whole), claims=claims, scores=scores,
         pictures=_pictures(model, simulated, sides, found, scores, seed),
         trials={"simulated": simulated} | ({} if recorded is None else {RECORDING: recorded}), models={"circuit": model},
-        methods=_methods(sides), facts=_facts(model, simulated, sides, found, smoke), absent=_absent(recorded), seed=seed, seconds=seconds,
+        methods=_methods(sides), facts=_facts(model, simulated, sides, found), smoke=smoke, absent=_absent(recorded), seed=seed, seconds=seconds,
     )  # fmt: skip
 
 
@@ -294,14 +294,14 @@ def _answer(found: Mapping[str, cs.analysis.SpikeStatistics], whole: cs.analysis
 
 
 def _facts(
-    model: cs.SpikingModel, simulated: cs.Trials, sides: Mapping[str, cs.Trials], found: Mapping[str, cs.analysis.SpikeStatistics], smoke: bool
+    model: cs.SpikingModel, simulated: cs.Trials, sides: Mapping[str, cs.Trials], found: Mapping[str, cs.analysis.SpikeStatistics]
 ) -> dict[str, str]:
     (count, bins, units), width = simulated.shape, simulated.bin
     facts = {"simulated": f"{model.name}, {units} neurons, {count} trials of {bins * width:g} s"}
     for name, one in found.items():
         facts[name] = f"{sides[name].shape[2]} units, {sides[name].shape[0]} trials; "
         facts[name] += f"medians: CV2 {cs.report.number(one.median('cv2'))}, Fano factor {cs.report.number(one.median('fano'))}"
-    return facts | ({"smoke run": "shows that everything runs; its numbers mean nothing"} if smoke else {})
+    return facts
 
 
 def _absent(recorded: cs.Trials | None) -> tuple[str, ...]:
@@ -315,20 +315,18 @@ def _absent(recorded: cs.Trials | None) -> tuple[str, ...]:
     )
 
 
-def _methods(sides: Mapping[str, cs.Trials]) -> list[str]:
+def _methods(sides: Mapping[str, cs.Trials]) -> str:
     first = next(iter(sides.values()))
-    text = f"""
+    return f"""
     The circuit was left to itself in Brian2; the first {TRANSIENT * 1e3:g} ms of each trial were dropped. To measure both sides alike, simulated
     trials were cut into pieces of {first.time.size * first.bin * 1e3:g} ms, and of the neurons that fire at least as fast as the slowest recorded
     unit (without a recording: {SLOWEST:g} Hz) as many were drawn at random as were recorded (without: {UNITS}).
 
     Statistics are elephant's. CV2 is pooled over trials and never reaches across the end of one, so of a slow neuron that fires in bursts short
     pieces hold the pairs within bursts, which makes it lower than over whole trials; for Poisson units it is 1 in both. Fano factors are of counts
-    over the trials of one condition, with the unbiased variance; correlations are of counts with the mean of each condition removed. Synchrony is
-    the Fano factor of the summed count in {cs.analysis.SYNCHRONY_BIN * 1e3:g} ms bins, so it grows with the number of units: compare sides of equal
-    size
+    over the trials of one condition, with the unbiased variance; correlations are of counts with the mean of each condition removed. Synchrony is the
+    Fano factor of the summed count in {cs.analysis.SYNCHRONY_BIN * 1e3:g} ms bins, so it grows with the number of units: compare sides of equal size
     only. Whatever changes rates from trial to trial or over time adds to Fano factors and synchrony; the surrogate keeps the rate of each unit in
     each condition and nothing else. Co-smoothing: a quarter of the units is predicted from the smoothed spikes of the others, by Poisson regressions
     on other trials; bits per spike beyond the mean rate of each unit.
     """
-    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]

@@ -64,7 +64,7 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Rep
         pictures={name: picture for part in parts.values() for name, picture in part.pictures.items()},
         trials={name: trials for part in parts.values() for name, trials in part.trials.items()},
         models={"layered cortex": model} | {name: cs.load(name) for name in names}, methods=_methods(),
-        facts={"layered cortex": f"{model.units} neurons"} | ({"smoke run": "its numbers mean nothing"} if smoke else {}), seed=seed, seconds=seconds,
+        facts={"layered cortex": f"{model.units} neurons"}, smoke=smoke, seed=seed, seconds=seconds,
     )  # fmt: skip
 
 
@@ -290,8 +290,8 @@ def _ranks(name: str, a: np.ndarray, b: np.ndarray, seed: int) -> cs.Score:
     )  # fmt: skip
 
 
-def _methods() -> list[str]:
-    text = f"""
+def _methods() -> str:
+    return f"""
     Single neurons: intervals of 41 neurons with mean inputs between 15 and 65 mV. Brunel's network: {SETTLING:g} s to settle, then 1 s; the theory is
     the self-consistent Siegert rate in the diffusion approximation.
 
@@ -303,4 +303,3 @@ def _methods() -> list[str]:
     Layered motor cortex: population rates at rest and with twice the rate of thalamic afferents; the reduction takes mean and variance of every
     population's input and gives the stationary rate of a leaky neuron in white noise.
     """
-    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]

@@ -109,7 +109,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: str |
         answer=_answer(scores), claims=claims, scores=scores, trials=runs,
         pictures=_pictures(scores, curves, found[CIRCUIT]) | cs.figures.learning_pictures(fitted),
         models={CIRCUIT: model} | {name: one.model for name, one in fitted.items()}, methods=_methods(),
-        facts={"circuit": f"{model.name}, {model.units} units"} | ({"smoke run": "its numbers mean nothing"} if smoke else {}),
+        facts={"circuit": f"{model.name}, {model.units} units"}, smoke=smoke,
         absent=() if recorded is not None else ("A recording: give one with --recording.",), seed=seed, seconds=seconds,
     )  # fmt: skip
 
@@ -344,19 +344,17 @@ def _by_penalty(circuit: Epochs) -> dict[str, cs.figures.Line]:
     return found
 
 
-def _methods() -> Sequence[str]:
-    text = f"""
+def _methods() -> str:
+    return f"""
     Preparation: {BEFORE[0] * 1e3:g} to {BEFORE[1] * 1e3:g} ms about the go cue, movement: {AFTER[0] * 1e3:g} to {AFTER[1] * 1e3:g} ms, of {TESTED}
     delayed reaches that nobody was taught, from mixtures of {cs.analysis.MIXED_STATES} states that the circuit amplifies; networks get the same
-    preparatory currents.
-    Recordings: {RECORDED[0][0] * 1e3:g} to {RECORDED[0][1] * 1e3:g} and {RECORDED[1][0] * 1e3:g} to {RECORDED[1][1] * 1e3:g} ms about movement onset.
-    Units are divided by their range plus 5 Hz and the mean over conditions is removed at each time, except where shares of variance are told. The
-    alignment index is the variance of movement along {AXES} leading axes of preparation over the most that as many axes can hold (Elsayed et al.
-    2016). Chance: {DRAWS} subspaces spanned by random vectors with the covariance of both epochs, or by random directions.
+    preparatory currents. Recordings: {RECORDED[0][0] * 1e3:g} to {RECORDED[0][1] * 1e3:g} and {RECORDED[1][0] * 1e3:g} to {RECORDED[1][1] * 1e3:g} ms
+    about movement onset. Units are divided by their range plus 5 Hz and the mean over conditions is removed at each time, except where shares of
+    variance are told. The alignment index is the variance of movement along {AXES} leading axes of preparation over the most that as many axes can
+    hold (Elsayed et al. 2016). Chance: {DRAWS} subspaces spanned by random vectors with the covariance of both epochs, or by random directions.
 
     Null and potent directions: {MUSCLES} muscles, random sums of the rates, silent in preparation where the weights leave out its axes; of a
     recording, place and velocity of the hand. Three components of them are regressed on six of the neurons in both epochs, with a ridge penalty; over
     movement alone as Kaufman et al. (2014) did, or over both epochs. The tuning ratio is the variance across conditions in null over potent
     directions in preparation, over the same in movement. Intervals leave out one condition at a time.
     """
-    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]

@@ -6,7 +6,7 @@ Claim       the closed forms come out; the circuit is less tangled than its musc
             it, which shows how much of that the muscles' few dimensions do; the report says whether cells without dynamics pass as well.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: str |
         answer=_answer(found), claims=_closed_forms() + ([] if smoke else _claims(found)), scores=scores,
         pictures=_pictures(found, runs) | cs.figures.learning_pictures(fitted), trials=runs,
         models={CIRCUIT: model} | {name: one.model for name, one in fitted.items()}, methods=_methods(),
-        facts={"circuit": f"{model.name}, {model.units} units"} | ({"smoke run": "its numbers mean nothing"} if smoke else {}),
+        facts={"circuit": f"{model.name}, {model.units} units"}, smoke=smoke,
         absent=() if recorded is not None else ("A recording: give one with --recording.",), seed=seed, seconds=seconds,
     )  # fmt: skip
 
@@ -257,17 +257,15 @@ def _pictures(found: Mapping[str, Tangled], runs: Mapping[str, cs.Trials]) -> di
     }  # fmt: skip
 
 
-def _methods() -> Sequence[str]:
-    text = f"""
+def _methods() -> str:
+    return f"""
     Tangling is Q(t) = max over t' of |dx(t) - dx(t')|² / (|x(t) - x(t')|² + ε) over all times and conditions, with ε a tenth of the mean squared norm
     of the centred state, on at most {cs.analysis.JPCA_AXES} principal components, of populations and muscles alike. {TESTED} delayed reaches that
-    nobody was taught
-    are looked at from the go cue on. Each of {MUSCLES} muscles is the rectified sum of {DRIVEN} random neurons with random weights, above its mean
-    over training reaches. Networks drive the same muscles with their observed rates. Tuned cells follow the velocity of the hand with latencies of
-    {LATENCY * 1e3:g} ms (s.d.) and have no dynamics.
+    nobody was taught are looked at from the go cue on. Each of {MUSCLES} muscles is the rectified sum of {DRIVEN} random neurons with random weights,
+    above its mean over training reaches. Networks drive the same muscles with their observed rates. Tuned cells follow the velocity of the hand with
+    latencies of {LATENCY * 1e3:g} ms (s.d.) and have no dynamics.
 
     Null: as many random projections of the population as there are muscles, {PROJECTIONS} sets, without a threshold: how untangled a population is
     beside anything of so few dimensions. Students are also judged by what becomes of the circuit's muscles: by its own weights, and through a linear
     decoder that was learned on the circuit's other reaches and hears the student. Intervals leave out one condition at a time.
     """
-    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]

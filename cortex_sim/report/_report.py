@@ -84,9 +84,10 @@ class Report:
         pictures: by file name.
         trials: by name.
         models: circuits and networks by name, whose cards and weights are written too.
-        methods: how it was done, a paragraph each.
+        methods: how it was done, in paragraphs that an empty line divides.
         facts: a label and a value each: sizes, times, counts.
         absent: what the reader may miss, and why it is not there.
+        smoke: a run to show that everything runs; page and record say so.
         seed: of the run.
         seconds: time of each stage.
         packages: whose versions are kept beside the usual ones.
@@ -101,9 +102,10 @@ class Report:
     pictures: Mapping[str, Picture | Animation] = field(default_factory=dict)
     trials: Mapping[str, Trials] = field(default_factory=dict)
     models: Mapping[str, Model | SpikingModel] = field(default_factory=dict)
-    methods: Sequence[str] = ()
+    methods: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
     absent: Sequence[str] = ()
+    smoke: bool = False
     seed: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
     packages: Sequence[str] = ()
@@ -112,6 +114,16 @@ class Report:
     def holds(self) -> bool:
         """Every claim holds."""
         return all(claim.holds for claim in self.claims)
+
+    @property
+    def paragraphs(self) -> list[str]:
+        """Give the paragraphs of the methods, a line each."""
+        return [" ".join(paragraph.split()) for paragraph in self.methods.split("\n\n") if paragraph.strip()]
+
+    @property
+    def told(self) -> dict[str, str]:
+        """Give the facts, and say of a smoke run that it is one."""
+        return dict(self.facts) | ({"smoke run": "shows that everything runs; its numbers mean nothing"} if self.smoke else {})
 
     def _repr_html_(self) -> str:
         claims = [[c.text, f"{c.found:.4g}", f"{c.low:.4g} to {c.high:.4g}", "holds" if c.holds else "FAILS"] for c in self.claims]
@@ -189,7 +201,7 @@ class Report:
             "cards": {name: model.key for name, model in self.models.items()},
             "trials": {name: trials.key for name, trials in self.trials.items()},
             "protocol": made, "code": code_key(), "machine": platform.platform(),
-            "seconds": {stage: round(value, 2) for stage, value in self.seconds.items()}, "facts": dict(self.facts),
+            "seconds": {stage: round(value, 2) for stage, value in self.seconds.items()}, "facts": self.told,
         }  # fmt: skip
 
 

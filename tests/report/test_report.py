@@ -54,7 +54,8 @@ def report(linear_circuit: Build) -> Report:
         scores=[score(), score(student="silent", estimate=float("nan"), null=None, surrogate="no null", interval=None, interval_over="one network")],
         pictures={"curve": Picture(picture(), f"A curve {NASTY}", "It falls.")}, trials={"teacher": trials},
         models={"circuit": linear_circuit(np.array([[0.0, 2.0], [-1.0, 0.5]]), title=f"Circuit {NASTY}")},
-        methods=[f"Method {NASTY}"], facts={"units": f"2 {NASTY}"}, absent=[f"Nothing {NASTY}"], seed=7, seconds={"all": 1.23456},
+        methods=f"Method {NASTY}\n\n    Method two,\n    in two lines.\n", facts={"units": f"2 {NASTY}"}, absent=[f"Nothing {NASTY}"], smoke=True,
+        seed=7, seconds={"all": 1.23456},
     )  # fmt: skip
 
 
@@ -131,6 +132,14 @@ def test_text_is_escaped_everywhere(report: Report, tmp_path: Path) -> None:
     for part in ("Title", "Question", "Answer", "Heading", "Finding", "a claim", "A curve", "Method", "2", "Nothing", "circuit: Circuit"):
         assert f"{part} {NASTY}" in shown
     assert "paper & <b>" in shown and "dx/dt = (-x + W(r) + drive(t, i))/tau : Hz" in shown
+
+
+def test_methods_are_paragraphs_and_a_smoke_run_says_so(report: Report, tmp_path: Path) -> None:
+    path = report.write(tmp_path / "one")
+    text, facts = path.read_text("utf-8"), json.loads((path.parent / "run.json").read_text("utf-8"))["facts"]
+    assert "<p>Method two, in two lines.</p>" in text and "its numbers mean nothing" in text and facts["smoke run"]
+    full = replace(report, smoke=False).write(tmp_path / "two")
+    assert "its numbers mean nothing" not in full.read_text("utf-8")
 
 
 def test_the_page_tells_what_holds_and_what_is_absent(report: Report, tmp_path: Path) -> None:

@@ -33,14 +33,13 @@ def written(tuned: "Tuned", protocol: str) -> Report:
     facts = {f"chosen: {name}": text for name, text in chosen.items()}
     facts |= {"trials": ", ".join(f"{count} {state}" for state, count in counts.items())}
     facts |= {"why trials failed": "; ".join(f"{reason} ({count})" for reason, count in reasons.items())} if reasons else {}
-    facts |= {"smoke run": "shows that everything runs; its numbers mean nothing"} if tuned.plan.smoke else {}
     test, blank = scores[0], scores[1]
     answer = f"The best of {len(found.tried)} settings reaches {measure} {test.estimate:.3f} on conditions the search never saw "
     answer += f"(untrained {blank.estimate:.2f}; {best.mean:.3f} on the folds it was chosen by)."
     return Report(
         title=f"Which student of {protocol} learns best?", question=f"Searched: {', '.join(tuned.space)}.", answer=answer, scores=scores,
         pictures=_pictures(tuned), trials={"test": tuned.test.wanted, "best": tuned.test.found}, models={"best": tuned.fitted.model},
-        methods=_methods(tuned), facts=facts, seed=tuned.plan.seed, seconds=tuned.seconds, packages=("optuna",),
+        methods=_methods(tuned), facts=facts, smoke=tuned.plan.smoke, seed=tuned.plan.seed, seconds=tuned.seconds, packages=("optuna",),
         absent=() if found.importance else ("Importance of parameters: too few trials came to an end, or all scored alike.",),
     )  # fmt: skip
 
@@ -96,12 +95,13 @@ def _pictures(tuned: "Tuned") -> dict[str, Picture]:
     return pictures
 
 
-def _methods(tuned: "Tuned") -> list[str]:
+def _methods(tuned: "Tuned") -> str:
     trials, folds, _ = tuned.plan.size
-    return [
-        f"{len(np.unique(tuned.test.wanted.condition))} conditions were set aside before anything. On the rest, {trials} settings were tried by a "
-        f"tree-structured Parzen estimator, each scored by {folds}-fold cross-validation over conditions; settings below the median so far were "
-        "pruned between folds. The best was then taught all the rest and asked the conditions set aside, once.",
-        "In brackets behind a chosen value: its spread over the settings within one standard error of the best, or over outer folds where there "
-        "are any. Intervals over folds are Student's t; folds share most of what they were taught, so these are too narrow.",
-    ]
+    return f"""
+    {len(np.unique(tuned.test.wanted.condition))} conditions were set aside before anything. On the rest, {trials} settings were tried by a
+    tree-structured Parzen estimator, each scored by {folds}-fold cross-validation over conditions; settings below the median so far were pruned
+    between folds. The best was then taught all the rest and asked the conditions set aside, once.
+
+    In brackets behind a chosen value: its spread over the settings within one standard error of the best, or over outer folds where there are any.
+    Intervals over folds are Student's t; folds share most of what they were taught, so these are too narrow.
+    """
