@@ -1,8 +1,9 @@
 """Students are independent: train them side by side, resuming each from its own checkpoint."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from cortex_sim.fitting._options import Options
 from cortex_sim.runtime import cache_folder, code_key, content_key, stream, workers
 from cortex_sim.tasks import Task
 from cortex_sim.trials import Trials, derangement
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,21 @@ def train_many(jobs: Mapping[str, Job]) -> dict[str, Fitted]:
         jobs: by name.
     """
     return workers.map(f"training {len(jobs)} students", _train_alone, {name: (job,) for name, job in jobs.items()}, tells=True)
+
+
+def train_groups(jobs: Mapping[Key, Sequence[Job]]) -> dict[Key, list[Fitted]]:
+    """Return the trained networks of every group, in the order of its jobs; see :func:`train_many`.
+
+    Args:
+        jobs: several networks of each group: of an architecture, a rule, a setting.
+    """
+    named = {(key, number): f"{_label(key)}, {number + 1}" for key, each in jobs.items() for number in range(len(each))}
+    fitted = train_many({name: jobs[key][number] for (key, number), name in named.items()})
+    return {key: [fitted[named[key, number]] for number in range(len(each))] for key, each in jobs.items()}
+
+
+def _label(key: Hashable) -> str:
+    return ", ".join(map(str, key)) if isinstance(key, tuple) else str(key)
 
 
 def _train_alone(job: Job, report: Callable[[float, str], None]) -> Fitted:

@@ -27,6 +27,12 @@ def recurrent_projections(model: Model) -> list[str]:
     return [name for name in model.projections if name in called]
 
 
+def recurrent_weights(model: Model) -> Float[ndarray, "unit unit"]:
+    """Return the sum of the projections that the equations call, rows are targets."""
+    arrays = model.arrays()
+    return np.sum([arrays[name] for name in recurrent_projections(model)], axis=0)
+
+
 def time_constant(model: Model) -> Float[ndarray, " unit"]:
     r"""Return the time in which each unit left alone forgets its state, s.
 

@@ -6,9 +6,11 @@ from cortex_sim.statistics._paired import Difference as Difference
 from cortex_sim.statistics._paired import differences as differences
 from cortex_sim.statistics._paired import holm as holm
 from cortex_sim.statistics._paired import median_interval as median_interval
+from cortex_sim.statistics._paired import paired_t as paired_t
 from cortex_sim.statistics._paired import pairwise_distances as pairwise_distances
 from cortex_sim.statistics._paired import relabelled_separations as relabelled_separations
 from cortex_sim.statistics._paired import separation as separation
+from cortex_sim.statistics._ranks import kendall_tau as kendall_tau
 from cortex_sim.statistics._score import PERMUTATION as PERMUTATION
 from cortex_sim.statistics._score import Measure as Measure
 from cortex_sim.statistics._score import Rates as Rates
@@ -21,6 +23,10 @@ from cortex_sim.statistics._splits import Split as Split
 from cortex_sim.statistics._splits import folds as folds
 from cortex_sim.statistics._splits import halves as halves
 from cortex_sim.statistics._splits import set_aside as set_aside
+from cortex_sim.statistics._summaries import Estimated as Estimated
+from cortex_sim.statistics._summaries import estimated_over as estimated_over
+from cortex_sim.statistics._summaries import estimates as estimates
+from cortex_sim.statistics._summaries import mean_over as mean_over
 from cortex_sim.statistics._surrogates import MaximumEntropy as MaximumEntropy
 from cortex_sim.statistics._surrogates import half_inverted as half_inverted
 from cortex_sim.statistics._surrogates import one_course_per_unit as one_course_per_unit

@@ -1,16 +1,19 @@
 """Many networks, each taught by every rule: differences between rules within networks, corrected for their number."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from scipy.stats import binom, wilcoxon
+from scipy.stats import binom, ttest_rel, wilcoxon
 
 from cortex_sim.errors import ComparisonError
 from cortex_sim.runtime import stream
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,14 @@ def differences(values: Mapping[str, Float[ndarray, " network"]]) -> dict[tuple[
     apart = [np.asarray(values[a]) - np.asarray(values[b]) for a, b in pairs]
     found = holm(np.array([wilcoxon(each).pvalue if np.any(each) else 1.0 for each in apart]))
     return {pair: Difference(float(np.median(each)), float(p)) for pair, each, p in zip(pairs, apart, found, strict=True)}
+
+
+def paired_t(
+    pairs: Mapping[Key, tuple[Float[ndarray, " network"], Float[ndarray, " network"]]],
+) -> dict[Key, float]:
+    """Return p of paired t tests, two-sided, corrected by Holm's method for all of them; each pair holds the same networks in the same order."""
+    p = holm(np.array([float(ttest_rel(a, b).pvalue) for a, b in pairs.values()]))
+    return dict(zip(pairs, p.tolist(), strict=True))
 
 
 def holm(p: Float[ndarray, " test"]) -> Float[ndarray, " test"]:

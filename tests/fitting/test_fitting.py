@@ -14,7 +14,7 @@ from cortex_sim.cards._model import Model, read_card
 from cortex_sim.errors import TaskError, TrialsError
 from cortex_sim.fitting._fit import fit, split, train
 from cortex_sim.fitting._options import Options
-from cortex_sim.fitting._side_by_side import Job, _checkpoint, train_many
+from cortex_sim.fitting._side_by_side import Job, _checkpoint, train_groups, train_many
 from cortex_sim.fitting._start import HEADROOM, RIDGE, _signed, adapt, regress, unit_scale
 from cortex_sim.runtime._storage import cache_folder
 from cortex_sim.simulation._meaning import driven_inputs
@@ -209,6 +209,8 @@ def test_students_trained_side_by_side_are_those_trained_alone(monkeypatch: pyte
     for name, job in jobs.items():
         alone = train(job.model, job.trials, job.task, seed=job.seed, options=options)
         assert together[name].train == alone.train and same(together[name].model, alone.model)
+    grouped = train_groups({(name, "seeds 0 and 1"): [jobs[f"{name} {seed}"] for seed in (0, 1)] for name in ("gru", "leaky_dale")})
+    assert all(one.train == together[f"{name} {seed}"].train for (name, _), each in grouped.items() for seed, one in enumerate(each))
     assert cache_folder() == tmp_path and not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 

@@ -3,3 +3,4 @@ from cortex_sim.cards.edit._lesion import cut_weights as cut_weights
 from cortex_sim.cards.edit._lesion import disconnect as disconnect
 from cortex_sim.cards.edit._lesion import with_gain as with_gain
 from cortex_sim.cards.edit._stacking import stacked as stacked
+from cortex_sim.cards.edit._values import with_values as with_values

@@ -1,0 +1,28 @@
+"""Other numbers in the same equations."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from cortex_sim.cards._model import Model
+from cortex_sim.errors import OptionError, suggestion
+
+
+def with_values(model: Model, values: Mapping[str, Any], *, source: str | None = None) -> Model:
+    """Return the model with other values of its parameters, everything else as it is.
+
+    Args:
+        model: circuit or network.
+        values: by parameter, in the unit that the card gives it; a number, or one for each place it has.
+        source: where the values come from; as on the card, if left out.
+
+    Raises:
+        OptionError: there is no such parameter.
+    """
+    if unknown := [name for name in values if name not in model.parameters]:
+        raise OptionError(f"{model.name}: has no parameter {unknown[0]!r}. {suggestion(unknown[0], model.parameters)}")
+    parameters = {name: part.model_dump() for name, part in model.parameters.items()}
+    for name, value in values.items():
+        parameters[name] |= {"value": np.asarray(value).tolist()} | ({} if source is None else {"source": source})
+    return model.with_arrays({}, parameters=parameters)

@@ -1,0 +1,46 @@
+"""What a score says of a sample: its estimate, its interval, and over what, or why it has none."""
+
+from collections.abc import Callable, Iterable
+from typing import TypedDict
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from cortex_sim.statistics._score import Score, jackknifed
+
+
+class Estimated(TypedDict):
+    """The three fields of a :class:`Score` that tell of a sample."""
+
+    estimate: float
+    interval: tuple[float, float] | None
+    interval_over: str
+
+
+def estimated_over(
+    what: str, count: int, evaluate: Callable[[Int[ndarray, " kept"]], float], *, least: int = 3, otherwise: str | None = None
+) -> Estimated:
+    """Return a number with its 95 % jackknife interval, as fields of a score.
+
+    Args:
+        what: is left out in turn: networks, trials, conditions.
+        count: how many there are.
+        evaluate: the number, of those at these positions.
+        least: how many of them give an interval.
+        otherwise: why there is no interval if there are fewer; that so many are needed, if left out.
+    """
+    estimate = evaluate(np.arange(count))
+    if count < least:
+        return {"estimate": estimate, "interval": None, "interval_over": otherwise or f"{count} {what}; at least {least} are needed"}
+    return {"estimate": estimate, "interval": jackknifed(evaluate, count), "interval_over": what}
+
+
+def mean_over(what: str, values: Float[ndarray, " member"], *, otherwise: str | None = None) -> Estimated:
+    """Return the mean of a sample with its 95 % jackknife interval, as fields of a score; see :func:`estimated_over`."""
+    return estimated_over(what, len(values), lambda kept: float(values[kept].mean()), otherwise=otherwise)
+
+
+def estimates(scores: Iterable[Score]) -> dict[tuple[str, str], float]:
+    """Return the estimate of every measure and student."""
+    return {(score.measure, score.student): score.estimate for score in scores}
