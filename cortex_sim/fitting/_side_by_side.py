@@ -10,11 +10,13 @@ import numpy as np
 from cortex_sim.cards import Model
 from cortex_sim.fitting._fit import Fitted, train
 from cortex_sim.fitting._options import Options
+from cortex_sim.fitting._start import own_class, with_time_constant_of
 from cortex_sim.runtime import cache_folder, code_key, content_key, stream, workers
 from cortex_sim.tasks import Task
 from cortex_sim.trials import Trials, derangement
 
 Key = TypeVar("Key", bound=Hashable)
+OWN_GAIN, UNTRAINED = "own gain", "untrained"  # names of students that comparisons need
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,28 @@ def with_controls(students: Mapping[str, tuple[Model, Options]], trials: Trials,
     wrong = np.concatenate([trials.rate[:, :1], trials.rate[order][:, 1:]], axis=1)
     mixed = Trials.from_arrays(wrong, trials.time, condition=trials.condition)
     jobs = {name: Job(model, trials, task, seed, options) for name, (model, options) in students.items()}
-    jobs["untrained"] = Job(basic, trials, task, seed, Options(epochs=0, closed_form=False))
+    jobs[UNTRAINED] = Job(basic, trials, task, seed, Options(epochs=0, closed_form=False))
     return jobs | {"shuffled": Job(basic, mixed, task, seed, shuffled)}
+
+
+def students_of(circuit: Model, students: Mapping[str, tuple[Model, Options]], trials: Trials, task: Task, *, seed: int) -> dict[str, Job]:
+    """Set students beside the two that bound what can be expected: one of the circuit's own class, and one that is not trained.
+
+    That of the own class learns in closed form, with the gain that the circuit has (``own gain``); the untrained one has the first student's
+    architecture. All but the first are given the time constant of the circuit.
+
+    Args:
+        circuit: what they are trained on.
+        students: architecture and training by name.
+        trials: rates to reproduce.
+        task: what produced them.
+        seed: of every student.
+    """
+    ready = {name: (with_time_constant_of(model, circuit), options) for name, (model, options) in students.items()}
+    basic, _ = next(iter(ready.values()))
+    jobs = {OWN_GAIN: Job(own_class(circuit), trials, task, seed, Options(epochs=0))}
+    jobs |= {name: Job(model, trials, task, seed, options) for name, (model, options) in ready.items()}
+    return jobs | {UNTRAINED: Job(basic, trials, task, seed, Options(epochs=0, closed_form=False))}
 
 
 def train_many(jobs: Mapping[str, Job]) -> dict[str, Fitted]:

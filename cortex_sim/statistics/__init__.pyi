@@ -18,6 +18,7 @@ from cortex_sim.statistics._score import Score as Score
 from cortex_sim.statistics._score import jackknifed as jackknifed
 from cortex_sim.statistics._score import permuted as permuted
 from cortex_sim.statistics._score import remembered as remembered
+from cortex_sim.statistics._score import reordered as reordered
 from cortex_sim.statistics._splits import Prepared as Prepared
 from cortex_sim.statistics._splits import Split as Split
 from cortex_sim.statistics._splits import folds as folds
@@ -26,7 +27,9 @@ from cortex_sim.statistics._splits import set_aside as set_aside
 from cortex_sim.statistics._summaries import Estimated as Estimated
 from cortex_sim.statistics._summaries import estimated_over as estimated_over
 from cortex_sim.statistics._summaries import estimates as estimates
+from cortex_sim.statistics._summaries import mean_interval as mean_interval
 from cortex_sim.statistics._summaries import mean_over as mean_over
+from cortex_sim.statistics._summaries import named as named
 from cortex_sim.statistics._surrogates import MaximumEntropy as MaximumEntropy
 from cortex_sim.statistics._surrogates import half_inverted as half_inverted
 from cortex_sim.statistics._surrogates import one_course_per_unit as one_course_per_unit

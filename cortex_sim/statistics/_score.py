@@ -108,7 +108,21 @@ def permuted(
 ) -> Float[ndarray, " surrogate"]:
     """Evaluate a measure with the student's conditions in random order, no condition at its own place where that is possible."""
     rng = stream(seed, "null", "permuted conditions of a measure")
-    return np.array([measure(teacher, student[derangement(len(student), rng)]) for _ in range(count)])
+    return reordered(lambda order: measure(teacher, student[order]), len(student), rng=rng, draws=count)
+
+
+def reordered(
+    evaluate: Callable[[Int[ndarray, " place"]], float], count: int, *, rng: np.random.Generator, draws: int
+) -> Float[ndarray, " surrogate"]:
+    """Evaluate a measure with conditions in random orders, no condition at its own place where that is possible.
+
+    Args:
+        evaluate: the measure with conditions in this order.
+        count: number of conditions.
+        rng: of the orders.
+        draws: number of orders.
+    """
+    return np.array([evaluate(derangement(count, rng)) for _ in range(draws)])
 
 
 def jackknifed(evaluate: Callable[[Int[ndarray, " kept"]], float], count: int) -> tuple[float, float]:

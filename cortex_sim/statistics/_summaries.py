@@ -1,11 +1,12 @@
 """What a score says of a sample: its estimate, its interval, and over what, or why it has none."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypedDict
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
+from scipy.stats import t as student_t
 
 from cortex_sim.statistics._score import Score, jackknifed
 
@@ -41,6 +42,19 @@ def mean_over(what: str, values: Float[ndarray, " member"], *, otherwise: str | 
     return estimated_over(what, len(values), lambda kept: float(values[kept].mean()), otherwise=otherwise)
 
 
+def mean_interval(values: Sequence[float] | Float[ndarray, " member"]) -> tuple[float, float] | None:
+    """Return the 95 % interval of the mean of independent values, by Student's t; None for fewer than two."""
+    if len(values) < 2:
+        return None
+    reach = float(student_t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
+    return float(np.mean(values)) - reach, float(np.mean(values)) + reach
+
+
+def named(scores: Iterable[Score]) -> dict[tuple[str, str], Score]:
+    """Return the scores by measure and student."""
+    return {(score.measure, score.student): score for score in scores}
+
+
 def estimates(scores: Iterable[Score]) -> dict[tuple[str, str], float]:
     """Return the estimate of every measure and student."""
-    return {(score.measure, score.student): score.estimate for score in scores}
+    return {key: score.estimate for key, score in named(scores).items()}

@@ -14,10 +14,10 @@ from cortex_sim.cards._model import Model, read_card
 from cortex_sim.errors import TaskError, TrialsError
 from cortex_sim.fitting._fit import fit, split, train
 from cortex_sim.fitting._options import Options
-from cortex_sim.fitting._side_by_side import Job, _checkpoint, train_groups, train_many
+from cortex_sim.fitting._side_by_side import Job, _checkpoint, students_of, train_groups, train_many
 from cortex_sim.fitting._start import HEADROOM, RIDGE, _signed, adapt, regress, unit_scale
 from cortex_sim.runtime._storage import cache_folder
-from cortex_sim.simulation._meaning import driven_inputs
+from cortex_sim.simulation._meaning import drive_time_constant, driven_inputs
 from cortex_sim.simulation._simulate import simulate
 from cortex_sim.tasks._task import Clamp, Drive, Task, free_run
 from cortex_sim.trials._trials import Trials
@@ -225,6 +225,17 @@ CHANGES: dict[str, dict[str, Any]] = {
 def test_whatever_decides_the_result_names_another_checkpoint(what: str) -> None:
     job = Job(student("gru"), recording(), lesson())
     assert _checkpoint(job) == _checkpoint(replace(job)) != _checkpoint(replace(job, **CHANGES[what]))
+
+
+def test_students_stand_between_one_of_the_circuits_class_and_one_that_is_not_trained() -> None:
+    circuit, task = catalogue.load("hennequin_2014"), free_run(np.zeros((2, 200)), 0.1)
+    trials = Trials.from_arrays(np.zeros((2, 10, 200)), task.time)
+    cards = {name: (catalogue.load(name), Options(epochs=3)) for name in ("leaky_tanh", "gru")}
+    jobs = students_of(circuit, cards, trials, task, seed=4)
+    assert list(jobs) == ["own gain", "leaky_tanh", "gru", "untrained"] and {job.seed for job in jobs.values()} == {4}
+    assert [(job.options.epochs, job.options.closed_form) for job in jobs.values()] == [(0, True), (3, True), (3, True), (0, False)]
+    assert jobs["untrained"].model.key == jobs["leaky_tanh"].model.key
+    assert np.allclose(drive_time_constant(jobs["gru"].model), drive_time_constant(circuit))
 
 
 def test_the_regression_under_dales_law_meets_the_conditions_of_its_optimum() -> None:

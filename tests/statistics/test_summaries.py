@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import kendalltau, ttest_rel
 from scipy.stats import t as student_t
 
-from cortex_sim.statistics import estimated_over, estimates, kendall_tau, mean_over, paired_t
+from cortex_sim.statistics import estimated_over, estimates, kendall_tau, mean_interval, mean_over, named, paired_t, reordered
 from cortex_sim.statistics._score import Score
 
 
@@ -13,6 +13,7 @@ def test_the_interval_of_a_mean_is_students() -> None:
     values = np.random.default_rng(0).standard_normal(7)
     found = mean_over("networks", values)
     reach = student_t.ppf(0.975, 6) * values.std(ddof=1) / np.sqrt(7)  # the jackknife error of a mean is its standard error
+    assert mean_interval(values) == pytest.approx(found["interval"]) and mean_interval(values[:1]) is None
     assert found["interval"] == pytest.approx((values.mean() - reach, values.mean() + reach)) and found["interval_over"] == "networks"
 
 
@@ -24,7 +25,12 @@ def test_too_few_have_an_estimate_and_a_reason_instead_of_an_interval() -> None:
 
 def test_a_score_takes_the_fields_and_is_found_by_measure_and_student() -> None:
     score = Score("error", "network", "all", better="lower", identical=0, null=None, surrogate="none", ceiling=0.0, **mean_over("n", np.ones(4)))
-    assert estimates([score]) == {("error", "network"): 1.0}
+    assert estimates([score]) == {("error", "network"): 1.0} and named([score])["error", "network"] is score
+
+
+def test_no_condition_stays_where_it_is_when_they_are_reordered() -> None:
+    own = reordered(lambda order: float((order == np.arange(5)).sum()), 5, rng=np.random.default_rng(0), draws=50)
+    assert own.shape == (50,) and not own.any()
 
 
 def test_rank_correlation_is_kendalls_and_leaves_out_what_is_not_known() -> None:

@@ -26,3 +26,25 @@ def with_values(model: Model, values: Mapping[str, Any], *, source: str | None =
     for name, value in values.items():
         parameters[name] |= {"value": np.asarray(value).tolist()} | ({} if source is None else {"source": source})
     return model.with_arrays({}, parameters=parameters)
+
+
+def with_argument(model: Model, projection: str, **values: float) -> Model:
+    """Return the model with other values of arguments of a projection's weight rule, in the units that its card gives them in.
+
+    Args:
+        model: circuit or network.
+        projection: whose weights are drawn anew.
+        values: by the argument's name.
+
+    Raises:
+        OptionError: there is no such projection, or its rule has no such argument.
+    """
+    if projection not in model.projections:
+        raise OptionError(f"{model.name} has no projection {projection!r}. {suggestion(projection, model.projections)}")
+    projections = {name: part.model_dump() for name, part in model.projections.items()}
+    arguments = projections[projection]["arguments"]
+    for name, value in values.items():
+        if name not in arguments:
+            raise OptionError(f"{model.name}: the rule of {projection!r} has no argument {name!r}. {suggestion(name, arguments)}")
+        arguments[name]["value"] = value
+    return model.with_arrays({}, projections=projections)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cortex_sim.cards import load
-from cortex_sim.cards.edit import with_values
+from cortex_sim.cards.edit import with_argument, with_values
 from cortex_sim.errors import OptionError
 from cortex_sim.simulation import flow
 
@@ -20,3 +20,16 @@ def test_half_the_time_constant_doubles_the_flow_and_leaves_the_weights() -> Non
 def test_a_parameter_that_is_not_there_is_refused() -> None:
     with pytest.raises(OptionError, match="has no parameter 'tua'. Did you mean 'tau'?"):
         with_values(load("sompolinsky_1988"), {"tua": 1})
+
+
+def test_weights_grow_with_the_gain_of_their_rule_and_nothing_else_does() -> None:
+    circuit = load("sompolinsky_1988").with_arrays({}, units=20)
+    (name,) = circuit.projections
+    gain = circuit.projections[name].arguments["gain"].value
+    changed = with_argument(circuit, name, gain=3 * gain)
+    np.testing.assert_allclose(changed.arrays()[name], 3 * circuit.arrays()[name], rtol=1e-12)
+    assert with_argument(changed, name, gain=gain).key == circuit.key
+    with pytest.raises(OptionError, match="has no argument 'gains'. Did you mean 'gain'"):
+        with_argument(circuit, name, gains=1.0)
+    with pytest.raises(OptionError, match="has no projection 'Z'"):
+        with_argument(circuit, "Z", gain=1.0)
