@@ -9,6 +9,7 @@ from cortex_sim import report as report
 from cortex_sim import runtime as runtime
 from cortex_sim import simulation as simulation
 from cortex_sim import statistics as statistics
+from cortex_sim import studies as studies
 from cortex_sim import tasks as tasks
 from cortex_sim import trials as trials
 from cortex_sim.analysis import reaches as reaches

@@ -122,16 +122,18 @@ def run(
     folder = out or Path("runs") / f"{Path(protocol).stem}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
     try:
         from cortex_sim.report import check_new
+        from cortex_sim.studies import model_of
         from cortex_sim.studies import run as started
 
         check_new(folder)
-        wanted = {"recording": recording, "students": None if students is Students.default else students.value}
-        name = model or getattr(catalogue.protocol(protocol), "MODEL", None)
-        circuit = None if name is None else _sized(catalogue.load(name), scale)
+        given = {"recording": recording, "students": None if students is Students.default else students.value}
+        options = {name: value for name, value in given.items() if value is not None}
+        circuit = model_of(protocol, model, options)
+        circuit = _sized(circuit, scale)
         if target is not None:
             _refuse_target(target.value, circuit)
             os.environ["CORTEX_SIM_TARGET"] = target.value
-        report = started(protocol, circuit, seed=seed, smoke=smoke, **{key: value for key, value in wanted.items() if value is not None})
+        report = started(protocol, circuit, seed=seed, smoke=smoke, **options)
         page = report.write(folder, command=shlex.join(["cortex-sim", *sys.argv[1:]]), protocol=catalogue.find(protocol))
     except KeyboardInterrupt:
         print("\ncortex-sim: interrupted; no report was written. The same command continues from the last checkpoints.", file=sys.stderr)
@@ -144,6 +146,8 @@ def run(
 def _refuse_target(target: str, circuit: object) -> None:
     from cortex_sim.cards import Model
 
+    if circuit is None:
+        raise OptionError(f"--target {target} chooses the code of spiking circuits; the recording takes the circuit's place. Leave it out.")
     if isinstance(circuit, Model):
         raise OptionError(f"--target {target} chooses the code of spiking circuits; {circuit.name} is of kind {circuit.kind!r}. Leave it out.")
 
@@ -216,6 +220,8 @@ def _sized(model: Any, scale: float | None) -> Any:
     """Change the scale of a spiking circuit, where one is given."""
     if scale is None:
         return model
+    if model is None:
+        raise OptionError("--scale applies to spiking circuits; the recording takes the circuit's place.")
     if model.kind != "spiking":
         raise OptionError(f"--scale applies to spiking circuits; {model.name} is of kind {model.kind!r}.")
     return model.changed(scale=scale)

@@ -320,9 +320,12 @@ def _methods(simulated: bool) -> str:
     by least squares; all with means and scales of the trials learned from.
     """
     if simulated:
-        return text + f"""
+        return (
+            text
+            + f"""
     The circuit makes {DIRECTIONS} reaches whose preparatory states turn with the direction; its rates plus {BASELINE:g} Hz, where above 0, make
     Poisson spikes of {NEURONS} units, {REPEATS} trials a direction. Reaches are told apart from the {1e3 * (DELAY[1] - DELAY[0]):g} ms before the go
     cue; velocity is that of minimum jerk, of which the circuit knows nothing, so that it is decoded as far as the rates determine the time.
     """
+        )
     return text

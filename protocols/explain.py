@@ -111,7 +111,8 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         trials=copies | {"bistable": wells.trials},
         models=systems | {f"bistable {name}": one for name, one in wells.systems.items()},
         methods=_methods(),
-        facts={"teacher": f"{model.name}, {model.units} units"}, smoke=smoke,
+        facts={"teacher": f"{model.name}, {model.units} units"},
+        smoke=smoke,
         seed=seed,
         seconds=seconds,
     )

@@ -87,7 +87,8 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         trials={f"{cell.circuit}": cell.test.trials for cell in cells if cell.view == views[0] and cell.seed == seeds[0]},
         models=circuits | students[0],
         methods=_methods(),
-        facts={"cells": f"{len(cells)} ({len(circuits)} circuits, {len(views)} views, {len(seeds)} seeds)", "students": str(len(jobs))}, smoke=smoke,
+        facts={"cells": f"{len(cells)} ({len(circuits)} circuits, {len(views)} views, {len(seeds)} seeds)", "students": str(len(jobs))},
+        smoke=smoke,
         seed=seed,
         seconds=seconds,
     )
@@ -340,10 +341,10 @@ def _methods() -> str:
     that students differ in how well they do.
 
     Truth: the share of the change of the seen units' rates that a student explains when a fifth of them gets a current for
-    { PUSH["duration"] * 1e3:g} ms that moves each by {JUMP:g} of its standard deviations, or is silenced for { SILENCED["duration"] * 1e3:g} ms, as
+    {PUSH["duration"] * 1e3:g} ms that moves each by {JUMP:g} of its standard deviations, or is silenced for {SILENCED["duration"] * 1e3:g} ms, as
     nobody was taught; mean of {DRAWS} draws. The circuit gets the current through its own input, as large as moves it so at rest. Further truths,
     where all units are seen: distance of the 20 slowest modes about rest; that of the flow of observed rates, linearised at
-    { len(cs.measures.POINTS) } points of the reaches in the { cs.measures.EXPLORED } axes they explore most (effective connectivity), relative to the
+    {len(cs.measures.POINTS)} points of the reaches in the {cs.measures.EXPLORED} axes they explore most (effective connectivity), relative to the
     circuit's; modified Hausdorff distance of the rates at all fixed points found; and correlation, over time and units, of the recurrent currents
     between either half of the units and either, mean over the four, for students that have a unit for each observed one.
 

@@ -89,7 +89,8 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         trials={f"rates of {name}": one.rates for name, one in found.items()},
         models={name: one.fitted.model for name, one in found.items()},
         methods=_methods(),
-        facts={name: _fact(one) for name, one in found.items()}, smoke=smoke,
+        facts={name: _fact(one) for name, one in found.items()},
+        smoke=smoke,
         seed=seed,
         seconds=seconds,
     )

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from cortex_sim import Report, load, simulate
+from cortex_sim import Model, Report, load, run, simulate
 from cortex_sim.analysis._preparation import delayed_reaches, resting_state
 from cortex_sim.cards import catalogue
+from cortex_sim.errors import OptionError, TaskError
 from cortex_sim.simulation._dynamics import flow
 from cortex_sim.tasks._task import BIN
 
@@ -29,10 +30,21 @@ def test_a_protocol_asks_says_what_it_reproduces_and_what_it_claims(name: str) -
     assert all(parameters[key].kind is inspect.Parameter.KEYWORD_ONLY for key in ("seed", "smoke"))
 
 
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Condition averages of a planted population: cosine tuning to eight directions, each unit with a time course of its own."""
+    rng, time = np.random.default_rng(0), 0.01 * np.arange(-40, 60)
+    angle, preferred = np.radians(np.arange(0, 360, 45)), rng.uniform(0, 2 * np.pi, 30)
+    course = np.exp(-(((time[:, None] - rng.uniform(-0.3, 0.5, 30)) / 0.15) ** 2))
+    rate = 10 + 8 * np.cos(angle[:, None] - preferred)[:, None] * course
+    path = tmp_path_factory.mktemp("recording") / "averages.npz"
+    np.savez(path, firing_rate=rate.transpose(2, 1, 0), time_ms=np.round(1e3 * time), direction_deg=np.degrees(angle))
+    return path
+
+
 @pytest.mark.parametrize("name", PROTOCOLS)
-def test_a_smoke_run_writes_a_whole_report_whose_claims_hold(name: str, tmp_path: Path) -> None:
-    module = catalogue.protocol(name)
-    report = module.run(load(module.MODEL), seed=1, smoke=True)
+def test_a_smoke_run_writes_a_whole_report_whose_claims_hold(name: str, tmp_path: Path, recording: Path) -> None:
+    report = run(name, seed=1, smoke=True, **({"recording": recording} if name == "match_recording" else {}))
     assert report.holds, [claim for claim in report.claims if not claim.holds]
     page = report.write(tmp_path / "run", command="a command").read_text()
     assert "a command" in page and "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page
@@ -42,8 +54,8 @@ def test_a_smoke_run_writes_a_whole_report_whose_claims_hold(name: str, tmp_path
         assert set(score) >= SCORE
         for key in ("null", "ceiling", "interval"):
             assert score[key] is not None or score["reasons"][key]
-    run = json.loads((tmp_path / "run/run.json").read_text())
-    assert run["seed"] == 1 and {"brian2", "torch", "numpy"} <= set(run["versions"]) and run["seconds"] and run["cards"]
+    made = json.loads((tmp_path / "run/run.json").read_text())
+    assert made["seed"] == 1 and {"brian2", "torch", "numpy"} <= set(made["versions"]) and made["seconds"] and made["cards"]
     assert list((tmp_path / "run/figures").glob("*.svg")) and list((tmp_path / "run").glob("*.nc"))
     if name == "match":
         _check_match(report)
@@ -127,10 +139,24 @@ def test_match_runs_on_every_circuit(name: str) -> None:
     assert report.answer.count("R²") >= 2
 
 
+def test_a_recording_is_compared_with_a_model_that_is_given_and_with_no_other(recording: Path) -> None:
+    alone = run("match", recording=recording, smoke=True)
+    taught = alone.models["hidden units"]
+    assert isinstance(taught, Model)
+    beside = run("match", taught, recording=recording, smoke=True)
+    added = [score for score in beside.scores if score.split.startswith("every condition")]
+    assert {score.student for score in added} == {taught.name} and len(added) == 7 and taught.name in beside.models
+    assert [score.estimate for score in beside.scores if score not in added] == [score.estimate for score in alone.scores]
+    with pytest.raises(TaskError, match="hennequin_2014 hears drive"):
+        run("match", "hennequin_2014", recording=recording, smoke=True)
+    with pytest.raises(OptionError, match="needs recording"):
+        run("match_recording")
+
+
 @pytest.mark.long
 def test_match_on_a_recording_says_why_there_are_no_pushes(shared_data: Path) -> None:
     path = shared_data / "hatsopoulos2007_rs_centerout.npz"
-    report = catalogue.protocol("match").run(load("hennequin_2014"), recording=path, smoke=True)
+    report = run("match", recording=path, smoke=True)
     assert not [score for score in report.scores if "response" in score.measure]
     assert any("nobody pushed this cortex" in reason for reason in report.absent)
     tuned = next(score for score in report.scores if (score.measure, score.student) == ("R² of rates", "cosine tuning"))

@@ -36,6 +36,7 @@ from cortex_sim.analysis._preparation import mixtures as mixtures
 from cortex_sim.analysis._preparation import preferred_states as preferred_states
 from cortex_sim.analysis._preparation import reaches as reaches
 from cortex_sim.analysis._preparation import resting_state as resting_state
+from cortex_sim.analysis._preparation import spanning_runs as spanning_runs
 from cortex_sim.analysis._rotations import JPCA_AXES as JPCA_AXES
 from cortex_sim.analysis._rotations import SOFT_NORMALISATION as SOFT_NORMALISATION
 from cortex_sim.analysis._rotations import Rotations as Rotations

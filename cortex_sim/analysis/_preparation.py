@@ -12,9 +12,9 @@ from cortex_sim.cards import Model
 from cortex_sim.cards.weights.stability_optimised import evoked_energy
 from cortex_sim.errors import OptionError, Undetermined
 from cortex_sim.runtime import seed_of, stream
-from cortex_sim.simulation import beginning, flow, simulate, time_constant
+from cortex_sim.simulation import beginning, flow, rate_of, simulate, time_constant
 from cortex_sim.simulation.torch import linearise
-from cortex_sim.tasks import CURRENT_RISE, Task, centre_out
+from cortex_sim.tasks import CURRENT_RISE, Task, centre_out, free_run
 from cortex_sim.trials import Trials
 
 MIXED_STATES, STATE_SD = 6, 1.5  # k, preferred states mixed into a preparatory state, and its s.d. over units in Hz: code of Stroud et al. (2018)
@@ -222,3 +222,21 @@ def delayed_reaches(model: Model, counts: Sequence[int], *, seed: int, preferred
         trials = simulate(model, task, seed=seed_of(seed, "circuit", "noise of reaches", len(sides))).window(*AFTER_GO_CUE)
         sides.append(Side(task.window(*AFTER_GO_CUE, initial=trials.rate[:, 0]), trials))
     return sides
+
+
+def spanning_runs(model: Model, counts: Sequence[int], *, seed: int, preferred: Preferred | None = None) -> list[Side]:
+    """Run a circuit left alone from random states that span all of its state space.
+
+    Args:
+        model: its units are the observed ones.
+        counts: number of states of each part, for example of training and test.
+        seed: of the states, and of the circuit's noise where it has any.
+        preferred: of the circuit; found if left out.
+
+    Returns:
+        For each part the task and what the circuit did.
+    """
+    drawn = seed_of(seed, "task", "states that span state space")
+    states = mixtures(preferred or preferred_states(model), sum(counts), k=None, seed=drawn, sd=STATE_SD)
+    tasks = [free_run(rate_of(model, part), AFTER_GO_CUE[1]) for part in np.split(states, np.cumsum(counts)[:-1])]
+    return [Side(task, simulate(model, task, seed=seed)) for task in tasks]

@@ -41,6 +41,7 @@ from cortex_sim.comparison._planted import smooth_noise as smooth_noise
 from cortex_sim.comparison._planted import velocity_tuned as velocity_tuned
 from cortex_sim.comparison._prediction import active_share as active_share
 from cortex_sim.comparison._prediction import training_reference as training_reference
+from cortex_sim.comparison._prediction import units_that_vary as units_that_vary
 from cortex_sim.comparison._prediction import variance_explained as variance_explained
 from cortex_sim.comparison._predictivity import RIDGE_PENALTIES as RIDGE_PENALTIES
 from cortex_sim.comparison._predictivity import decoding_transfer as decoding_transfer
@@ -49,4 +50,5 @@ from cortex_sim.comparison._reference import mean_of_others as mean_of_others
 from cortex_sim.comparison._reliability import noise_ceiling as noise_ceiling
 from cortex_sim.comparison._reliability import reliability as reliability
 from cortex_sim.comparison._response import response_r2 as response_r2
+from cortex_sim.comparison._response import responses as responses
 from cortex_sim.comparison._shape import shape_distance as shape_distance

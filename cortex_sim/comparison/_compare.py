@@ -24,10 +24,9 @@ from cortex_sim.cards import Model
 from cortex_sim.comparison import _prediction as prediction
 from cortex_sim.comparison._comparison import Comparison
 from cortex_sim.comparison._measures import MEASURES, NO_TRIALS, scores_of
-from cortex_sim.comparison._response import response_r2
+from cortex_sim.comparison._response import response_r2, responses
 from cortex_sim.errors import ComparisonError
 from cortex_sim.runtime import stream
-from cortex_sim.simulation import simulate
 from cortex_sim.statistics import PERMUTATION, Measure, Rates, Score, jackknifed, permuted, permuted_conditions, remembered
 from cortex_sim.tasks import Task
 from cortex_sim.trials import BIN, Trials
@@ -102,6 +101,8 @@ def compare(
     mean, scale = prediction.training_reference(reference)
     if common:
         a, b = ((trials.rate - mean) / scale for trials in (teacher, student))
+    elif not student.rate.std():
+        raise ComparisonError(f"student {name!r}: no unit varies over conditions and time, so it has no scale to be compared by.")
     else:
         a, b = ((trials.rate - trials.rate.mean(axis=(0, 1))) / trials.rate.std() for trials in (teacher, student))
         matched = ", ".join(label for label in measures if MEASURES[label].same_units)
@@ -261,14 +262,11 @@ def compare_responses(
     kinds = dict.fromkeys(kind for draw in draws for kind in _kinds(task, draw))
     if not kinds:
         raise ComparisonError(f"compare_responses: the perturbed task does not differ from {task.name!r}; perturb it with cs.perturb.")
-    responses = []
-    for model in (teacher, student):
-        still = simulate(model, task, seed=seed).rate
-        responses.append([simulate(model, draw, seed=seed).rate - still for draw in draws])
+    sides = [responses(model, task, draws, seed=seed) for model in (teacher, student)]
     label = " and ".join(kinds)
     return Comparison((
         response_score(
-            label, *responses, name=name or student.name, split=split or f"{task.trials} conditions", seed=seed, nulls=nulls,
+            label, *sides, name=name or student.name, split=split or f"{task.trials} conditions", seed=seed, nulls=nulls,
         ),
     ))  # fmt: skip
 

@@ -40,6 +40,17 @@ class Comparison:
                 return score
         raise ComparisonError(f"no score {measure!r} of {student!r}; measures are {sorted({s.measure for s in self.scores})}.")
 
+    def estimates(self, measure: str) -> dict[str, float]:
+        """Give the estimates of one measure, by student.
+
+        Raises:
+            ComparisonError: nobody has a score of this measure.
+        """
+        found = {score.student: score.estimate for score in self.scores if score.measure == measure}
+        if not found:
+            raise ComparisonError(f"no score {measure!r}; measures are {sorted({s.measure for s in self.scores})}.")
+        return found
+
     def _rows(self) -> list[list[str]]:
         return [score.row() for score in self.scores]
 

@@ -1,6 +1,6 @@
 """How well a student predicts rates: explained variance on held-out conditions, each unit counting the same."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -47,6 +47,12 @@ def training_reference(training: Trials | Sequence[Trials]) -> tuple[Float[ndarr
 def active_share(trials: Trials, training: Trials) -> float:
     """Fraction of units that vary: by at least a tenth of what the median unit of the training part does."""
     return float((trials.rate.std(axis=(0, 1)) >= QUIET_FLOOR * np.median(training.rate.std(axis=(0, 1)))).mean())
+
+
+def units_that_vary(systems: Mapping[str, Trials], training: Trials) -> str:
+    """Say which systems have units that do not vary (:func:`active_share`), for the facts of a report."""
+    shares = {name: active_share(trials, training) for name, trials in systems.items()}
+    return ", ".join(f"{name} {share:.0%}" for name, share in shares.items() if share < 1) or "all, on every side"
 
 
 def check_matched(teacher: Trials, student: Trials) -> None:

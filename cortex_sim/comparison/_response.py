@@ -1,7 +1,29 @@
 """Response to a perturbation: does a student change under a push as its teacher does?"""
 
+from collections.abc import Iterable
+
 from jaxtyping import Float
 from numpy import ndarray
+
+from cortex_sim.cards import Model
+from cortex_sim.simulation import simulate
+from cortex_sim.tasks import Task
+
+
+def responses(model: Model, task: Task, pushed: Iterable[Task], *, seed: int = 0) -> list[Float[ndarray, "trial time unit"]]:
+    """Return the rates under each perturbation minus those without, in the unit of the rates.
+
+    Args:
+        model: circuit or network.
+        task: without the perturbation.
+        pushed: draws of it.
+        seed: of the noise, the same with and without.
+
+    Raises:
+        TaskError: a task does not fit the model.
+    """
+    still = simulate(model, task, seed=seed).rate
+    return [simulate(model, draw, seed=seed).rate - still for draw in pushed]
 
 
 def response_r2(teacher: Float[ndarray, "condition time unit"], student: Float[ndarray, "condition time unit"]) -> float:

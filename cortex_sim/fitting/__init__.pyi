@@ -10,7 +10,10 @@ from cortex_sim.fitting._free_running import unit_rates as unit_rates
 from cortex_sim.fitting._options import Options as Options
 from cortex_sim.fitting._options import TrainingData as TrainingData
 from cortex_sim.fitting._side_by_side import Job as Job
+from cortex_sim.fitting._side_by_side import facts as facts
+from cortex_sim.fitting._side_by_side import shortened as shortened
 from cortex_sim.fitting._side_by_side import students_of as students_of
+from cortex_sim.fitting._side_by_side import summary as summary
 from cortex_sim.fitting._side_by_side import train_groups as train_groups
 from cortex_sim.fitting._side_by_side import train_many as train_many
 from cortex_sim.fitting._side_by_side import with_controls as with_controls

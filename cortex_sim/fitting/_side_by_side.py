@@ -1,7 +1,7 @@
 """Students are independent: train them side by side, resuming each from its own checkpoint."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -76,6 +76,23 @@ def students_of(circuit: Model, students: Mapping[str, tuple[Model, Options]], t
     jobs = {OWN_GAIN: Job(own_class(circuit), trials, task, seed, Options(epochs=0))}
     jobs |= {name: Job(model, trials, task, seed, options) for name, (model, options) in ready.items()}
     return jobs | {UNTRAINED: Job(basic, trials, task, seed, Options(epochs=0, closed_form=False))}
+
+
+def shortened(jobs: Mapping[str, Job], epochs: int) -> dict[str, Job]:
+    """Return the jobs with at most so many epochs each, for smoke runs."""
+    return {name: replace(job, options=replace(job.options, epochs=min(job.options.epochs, epochs))) for name, job in jobs.items()}
+
+
+def summary(fitted: Mapping[str, Fitted]) -> str:
+    """Return a sentence on every student, for the methods of a report: its card, size, epochs, conditions and time."""
+    students = "; ".join(f"{name}: {student}" for name, student in fitted.items())
+    return f"Students: {students}. Zero epochs: the closed-form regression of the student's own equation, or untrained weights."
+
+
+def facts(fitted: Mapping[str, Fitted]) -> dict[str, str]:
+    """Return who was taught on how many conditions, for the facts of a report."""
+    taught, validated = next(iter(fitted.values())).conditions
+    return {"taught on": f"{taught} conditions, {validated} more for early stopping", "students": ", ".join(fitted)}
 
 
 def train_many(jobs: Mapping[str, Job]) -> dict[str, Fitted]:

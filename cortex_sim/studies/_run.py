@@ -1,8 +1,10 @@
 """run(protocol) -> Report: a protocol on a circuit, from Python or the command line."""
 
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 from cortex_sim.cards import Model, SpikingModel, catalogue
 from cortex_sim.errors import OptionError, suggestion
@@ -40,10 +42,35 @@ def run(
     for name in options:
         if name not in takes:
             raise OptionError(f"{name} does not apply to protocol {protocol!r}; it takes {', '.join(takes)}. {suggestion(name, takes)}")
-    if model is None and (model := getattr(module, "MODEL", None)) is None:
-        raise OptionError(f"protocol {protocol!r} names no MODEL of its own; give one.")
-    circuit = catalogue.load(model) if isinstance(model, str) else model
+    missing = [name for name, part in takes.items() if part.kind is part.KEYWORD_ONLY and part.default is part.empty and name not in options]
+    if missing := [name for name in missing if name not in ("seed", "smoke")]:
+        raise OptionError(f"protocol {protocol!r} needs {', '.join(missing)}; give it, for example {missing[0]}=....")
+    circuit = model_of(protocol, model, options)
     report: Report = module.run(circuit, seed=seed, smoke=smoke, **options)
     if out is not None:
-        report.write(out, command=f"cs.run({protocol!r}, {circuit.name!r}, seed={seed})", protocol=catalogue.find(protocol))
+        shown = "".join(f", {name}={value!r}" for name, value in options.items())
+        command = f"cs.run({protocol!r}, {circuit and circuit.name!r}, seed={seed}{', smoke=True' if smoke else ''}{shown})"
+        report.write(out, command=command, protocol=catalogue.find(protocol))
     return report
+
+
+def model_of(protocol: str, model: Model | SpikingModel | str | None, options: Mapping[str, Any]) -> Model | SpikingModel | None:
+    """Return the circuit that a protocol runs on: the one that is given, else its own ``MODEL``.
+
+    Where a recording takes the circuit's place, which a protocol tells by accepting ``None`` for its model, a circuit that is not given is ``None``.
+
+    Raises:
+        OptionError: the protocol names no model and none is given.
+        NotFound: there is no such protocol or model.
+    """
+    if isinstance(model, str):
+        return catalogue.load(model)
+    if model is not None:
+        return model
+    module = catalogue.protocol(protocol)
+    first = next(iter(inspect.signature(module.run).parameters.values()))
+    if options.get("recording") is not None and NoneType in get_args(first.annotation):
+        return None
+    if (own := getattr(module, "MODEL", None)) is None:
+        raise OptionError(f"protocol {protocol!r} names no MODEL of its own; give one.")
+    return catalogue.load(own)
