@@ -1,4 +1,7 @@
 from cortex_sim.cards import catalogue as catalogue
+from cortex_sim.cards._counts import learned_numbers as learned_numbers
+from cortex_sim.cards._counts import nearest_in_size as nearest_in_size
+from cortex_sim.cards._counts import operations_per_step as operations_per_step
 from cortex_sim.cards._equations import FUNCTIONS as FUNCTIONS
 from cortex_sim.cards._equations import GIVEN as GIVEN
 from cortex_sim.cards._equations import MATHEMATICS as MATHEMATICS

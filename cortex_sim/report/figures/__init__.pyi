@@ -8,6 +8,7 @@ from cortex_sim.report.figures._lines import learning_curves as learning_curves
 from cortex_sim.report.figures._lines import over_settings as over_settings
 from cortex_sim.report.figures._lines import over_time as over_time
 from cortex_sim.report.figures._lines import slices as slices
+from cortex_sim.report.figures._lines import strokes as strokes
 from cortex_sim.report.figures._matrices import annotated as annotated
 from cortex_sim.report.figures._matrices import confusion as confusion
 from cortex_sim.report.figures._matrices import pair_tables as pair_tables

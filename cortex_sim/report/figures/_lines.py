@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from numpy import ndarray
 
 from cortex_sim.report.figures._style import COLOURS, GREY, TEACHER, WIDTH, colours, figure
+from cortex_sim.tasks import Task
 
 Line = tuple[Sequence[float], Float[ndarray, "network setting"]]
 
@@ -104,6 +105,22 @@ def over_time(
     axes[-1].set_xlabel(xlabel)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(made) + 1)
     return figure
+
+
+def strokes(task: Task, made: Mapping[str, Float[ndarray, "trial time 2"]], titles: Mapping[int, str], *, bins: int | None = None) -> Figure:
+    """Draw the velocity along x that was wanted in trials of recall, and what each network made of it.
+
+    Args:
+        task: of :func:`.recall`.
+        made: velocities of the hand of each network, cm/s.
+        titles: of the trials that are shown, by position.
+        bins: how many are shown; all if left out.
+    """
+    assert task.targets is not None
+    trials = list(titles)
+    rows = {name: velocity[trials, :bins, 0] for name, velocity in made.items()}
+    wanted, xlabel = task.targets.values[trials, :bins, 0], "time from the first stroke (s)"
+    return over_time(wanted, rows, task.time[:bins], list(titles.values()), ylabel="velocity x (cm/s)", xlabel=xlabel)
 
 
 @figure

@@ -1,0 +1,31 @@
+"""Whether an output has anything of what was heard a while ago."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from cortex_sim.cards import Model
+from cortex_sim.runtime import stream
+from cortex_sim.simulation import simulate
+from cortex_sim.tasks import BIN, DT, Task
+
+
+def told_by_the_past(model: Model, task: Task, seed: int) -> float:
+    """Return how much an output changes when everything heard earlier than one bin before is replaced by noise.
+
+    It is the root mean square over trials and outputs, half-way through the task, relative to the largest output wanted: 0 if and only if
+    nothing earlier is used.
+
+    Args:
+        model: network that hears channels.
+        task: with channels and targets.
+        seed: of the noise.
+    """
+    assert task.channels is not None
+    assert task.targets is not None
+    values, half = task.channels.values.copy(), task.bins // 2
+    past = slice(round(BIN / DT) * (half - 1))
+    values[:, past] = stream(seed, "analysis", "replaced past").normal(size=values[:, past].shape)
+    other = replace(task, channels=task.channels.copy(data=values))
+    apart = simulate(model, task).rate[:, half] - simulate(model, other).rate[:, half]
+    return float(np.sqrt((apart**2).mean() / (task.targets.values**2).max()))
