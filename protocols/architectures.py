@@ -23,7 +23,7 @@ TAUGHT, TESTED = 300, 100  # trials, a fifth of them with each delay
 SEEDS = 5  # networks of each architecture
 OPTIONS = cs.Options(epochs=60, batch=60, rate=1e-2, patience=60, start="rest", closed_form=False)
 LONG = 1.0  # s
-NULLS, REPEATS = 100, 3
+REPEATS = 3  # of which the quickest counts
 BOUND, SURE = "bound of this protocol", 0.05  # SURE: p after correction
 PAST = "change of the output when all heard before the last two steps is replaced (relative)"
 LEARNED, STEP, TRAINING, INFERENCE = "learned numbers", "operations a step", "training (s of one core)", "inference (µs a step)"
@@ -68,7 +68,9 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         past = {name: np.array([cs.analysis.told_by_the_past(network.model, battery, seed) for network in networks])
                 for name, networks in fitted.items()}  # fmt: skip
         costs = {name: _costs(networks, battery) for name, networks in fitted.items()}
-        scores = [_recall(*key, battery, made[key[0]], values, seed) for key, values in errors.items()]
+        streams = {delay: ("null", "permuted trials of architectures", at) for at, delay in enumerate(_delays(smoke))}
+        scores = [cs.measures.recall_score(name, battery, rates, delay, rng=cs.stream(seed, *stream), otherwise=FEW)
+                  for name, rates in made.items() for delay, stream in streams.items()]  # fmt: skip
         scores += [_forgetting(name, values, battery.trials) for name, values in past.items()]
         compared = [(name, delay) for name, delay in errors if name not in (model.name, "untrained") and delay]
         tests = cs.statistics.paired_t({key: (np.log(errors[key]), np.log(errors[model.name, key[1]])) for key in compared})
@@ -108,18 +110,6 @@ def _costs(networks: Sequence[cs.Fitted], battery: cs.Task) -> dict[str, np.ndar
         TRAINING: np.array([network.seconds for network in networks]),
         INFERENCE: np.array([1e6 * cs.simulation.seconds_per_bin(network.model, trial, runs=REPEATS) for network in networks]),
     }
-
-
-def _recall(name: str, delay: float, battery: cs.Task, made: Sequence[np.ndarray], errors: np.ndarray, seed: int) -> cs.Score:
-    """Error at one delay, with outputs of other trials of that delay as the null."""
-    floors = cs.tasks.recall_floor(battery)
-    rng = cs.stream(seed, "null", "permuted trials of architectures", list(floors).index(delay))
-    return cs.Score(
-        f"error of recall after {delay:g} s (squared, relative)", name, f"{battery.notes['delay_s'].count(delay)} trials not taught",
-        better="lower", identical=0.0, null=cs.measures.permuted_recall(battery, made, delay, rng=rng, count=NULLS),
-        surrogate="outputs of other trials of this delay", **cs.statistics.mean_over("networks", errors, otherwise=FEW), ceiling=0.0,
-        settings={"ceiling": "a delay line", "floor_without_memory": floors[delay], "networks": errors.tolist()},
-    )  # fmt: skip
 
 
 def _forgetting(name: str, values: np.ndarray, trials: int) -> cs.Score:

@@ -45,7 +45,7 @@ from cortex_sim.comparison._prediction import units_that_vary as units_that_vary
 from cortex_sim.comparison._prediction import variance_explained as variance_explained
 from cortex_sim.comparison._predictivity import RIDGE_PENALTIES as RIDGE_PENALTIES
 from cortex_sim.comparison._predictivity import decoding_transfer as decoding_transfer
-from cortex_sim.comparison._recall import permuted_recall as permuted_recall
+from cortex_sim.comparison._recall import recall_score as recall_score
 from cortex_sim.comparison._reference import cosine_tuning as cosine_tuning
 from cortex_sim.comparison._reference import mean_of_others as mean_of_others
 from cortex_sim.comparison._reliability import noise_ceiling as noise_ceiling

@@ -1,4 +1,4 @@
-"""Recall against outputs of other trials."""
+"""How well networks recall, against outputs of other trials."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,8 +7,41 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.tasks import Task, recall_error
+from cortex_sim.statistics import Score, mean_over
+from cortex_sim.tasks import Task, recall_error, recall_floor
 from cortex_sim.trials import derangement
+
+NULLS = 100
+
+
+def recall_score(
+    student: str,
+    task: Task,
+    made: Sequence[Float[ndarray, "trial time 2"]],
+    delay: float,
+    *,
+    rng: np.random.Generator,
+    called: str = "trials",
+    otherwise: str | None = None,
+) -> Score:
+    """Return the mean error of recall after a delay over networks; in the null every trial gets the output of another one of that delay.
+
+    Args:
+        student: what the networks are called.
+        task: of :func:`.recall`.
+        made: velocities of the hand of each network, cm/s.
+        delay: s, one of the task's.
+        rng: of the permutations.
+        called: what the trials are called.
+        otherwise: why there is no interval if there are fewer than three networks; see :func:`.mean_over`.
+    """
+    errors, floors = np.array([recall_error(task, rates)[delay] for rates in made]), recall_floor(task)
+    return Score(
+        f"error of recall after {delay:g} s (squared, relative)", student, f"{task.notes['delay_s'].count(delay)} {called} not taught",
+        better="lower", identical=0.0, null=permuted_recall(task, made, delay, rng=rng, count=NULLS),
+        surrogate=f"outputs of other {called}{' of this delay' * (len(floors) > 1)}", **mean_over("networks", errors, otherwise=otherwise),
+        ceiling=0.0, settings={"ceiling": "a delay line", "floor_without_memory": floors[delay], "networks": errors.tolist()},
+    )  # fmt: skip
 
 
 def permuted_recall(
@@ -24,6 +57,6 @@ def permuted_recall(
         count: number of surrogates.
     """
     chosen = np.flatnonzero(np.array(task.notes["delay_s"]) == delay)
-    part = replace(task.select(chosen), notes=task.notes | {"delay_s": [delay] * len(chosen)})
+    part = replace(task.select(chosen), notes={**task.notes, "delay_s": [delay] * len(chosen)})
     orders = [derangement(len(chosen), rng) for _ in range(count)]
     return np.array([recall_error(part, made[k % len(made)][chosen][order])[delay] for k, order in enumerate(orders)])

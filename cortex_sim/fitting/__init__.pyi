@@ -3,12 +3,13 @@ from cortex_sim.fitting._fit import fit as fit
 from cortex_sim.fitting._fit import split as split
 from cortex_sim.fitting._fit import train as train
 from cortex_sim.fitting._footprint import Cost as Cost
-from cortex_sim.fitting._footprint import gradient_distance as gradient_distance
-from cortex_sim.fitting._footprint import gradient_footprint as gradient_footprint
-from cortex_sim.fitting._footprint import run_footprint as run_footprint
 from cortex_sim.fitting._free_running import unit_rates as unit_rates
 from cortex_sim.fitting._options import Options as Options
 from cortex_sim.fitting._options import TrainingData as TrainingData
+from cortex_sim.fitting._scaling import INFERENCE as INFERENCE
+from cortex_sim.fitting._scaling import Change as Change
+from cortex_sim.fitting._scaling import costs_by_length as costs_by_length
+from cortex_sim.fitting._scaling import gradient_changes as gradient_changes
 from cortex_sim.fitting._side_by_side import Job as Job
 from cortex_sim.fitting._side_by_side import facts as facts
 from cortex_sim.fitting._side_by_side import shortened as shortened

@@ -200,6 +200,11 @@ class Cost:
         self.seconds.append(quick.seconds)
         self.bytes.append(counted.bytes)
 
+    def told(self, lengths: Sequence[int]) -> str:
+        """Bytes and seconds at each length, in words."""
+        rows = zip(lengths, self.bytes, self.seconds, strict=True)
+        return ", ".join(f"{length} bins: {held / 1e6:.3g} MB and {took:.2g} s" for length, held, took in rows)
+
     def exponent(self, lengths: Sequence[int]) -> float:
         """Slope of log bytes over log length, from the first to the last."""
         return float(np.log(self.bytes[-1] / self.bytes[0]) / np.log(lengths[-1] / lengths[0]))

@@ -134,6 +134,12 @@ class TrainingData:
     scale: Float[ndarray, " observed"]
     seed: int = 0
 
+    @classmethod
+    def of(cls, task: Task) -> "TrainingData":
+        """Return what a task wants of its outputs, errors in their own unit."""
+        wanted = task.wanted.rate
+        return cls(task, wanted, np.ones(wanted.shape[2]))
+
     @property
     def key(self) -> str:
         """Hash of all that is learned from it."""

@@ -23,6 +23,7 @@ from cortex_sim.tasks._recall import nearest_heard as nearest_heard
 from cortex_sim.tasks._recall import recall as recall
 from cortex_sim.tasks._recall import recall_error as recall_error
 from cortex_sim.tasks._recall import recall_floor as recall_floor
+from cortex_sim.tasks._recall import recall_without_pause as recall_without_pause
 from cortex_sim.tasks._regions import REGIONS_DURATION as REGIONS_DURATION
 from cortex_sim.tasks._regions import region_thirds as region_thirds
 from cortex_sim.tasks._regions import regions as regions

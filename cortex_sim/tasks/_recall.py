@@ -60,6 +60,18 @@ def recall(
     return _task(shown, lag, np.pad(shown, ((0, 0), (first, bins - last), (0, 0))), first, {"stroke_s": stroke, "strokes": strokes, "still": still})
 
 
+def recall_without_pause(trials: int, *, bins: int, delay: float, seed: int = 0) -> Task:
+    """Make trials of :func:`recall` that last so many bins, filled by strokes as far as whole ones fit.
+
+    Args:
+        trials: number of trials.
+        bins: of a trial, rests before and after included.
+        delay: s.
+        seed: of the directions.
+    """
+    return recall(trials, delays=(delay,), strokes=round((bins * BIN - 2 * RECALL_REST - delay) / RECALL_STROKE), seed=seed)
+
+
 def _task(
     shown: Float[ndarray, "trial bin 2"], lag: Int[ndarray, " trial"], heard: Float[ndarray, "trial time 2"], first: int, notes: dict[str, float]
 ) -> Task:

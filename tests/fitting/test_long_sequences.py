@@ -10,6 +10,7 @@ from cortex_sim.cards._model import Model
 from cortex_sim.fitting._fit import train
 from cortex_sim.fitting._footprint import gradient_distance, gradient_footprint, run_footprint
 from cortex_sim.fitting._options import Options, TrainingData
+from cortex_sim.fitting._scaling import INFERENCE, costs_by_length, gradient_changes
 from cortex_sim.tasks._recall import nearest_heard, recall
 from cortex_sim.tasks._task import Task
 
@@ -25,8 +26,7 @@ def tracking(strokes: int) -> Task:
 
 
 def lesson(strokes: int) -> TrainingData:
-    task = tracking(strokes)
-    return TrainingData(task, task.wanted.rate, np.ones(2))
+    return TrainingData.of(tracking(strokes))
 
 
 @pytest.mark.parametrize("name", ["gru", "leaky_readout", "leaky_noise"])
@@ -57,6 +57,14 @@ def test_a_gradient_through_one_segment_after_another_has_the_error_of_the_whole
     assert gradient_distance(whole.arrays, uncut.arrays) < 1e-12 < 1e-3 < gradient_distance(whole.arrays, cut.arrays)
     held = [gradient_footprint(student(), lesson(strokes), short, count=True).bytes for strokes in (20, 40)]
     assert held[0] == held[1]
+
+
+def test_changes_of_a_gradient_are_none_by_checkpoints_and_costs_are_told_by_way_and_length() -> None:
+    cutting = Options(start="rest", through="segment", segment=15)
+    checkpoints, cut = gradient_changes(student(), lesson(5), FULL, [CHECKPOINTS, cutting], double=True)
+    assert checkpoints.gradient < 1e-10 < 1e-3 < cut.gradient and max(checkpoints.error, cut.error) < 1e-12
+    costs = costs_by_length(student(), {100: lesson(5), 400: lesson(20)}, lambda length: {"whole": FULL, "cut": cutting})
+    assert list(costs) == ["whole", "cut", INFERENCE] and costs["cut"].bytes[0] == costs["cut"].bytes[1] < costs["whole"].bytes[0]
 
 
 def test_a_cut_gradient_misses_exactly_what_is_asked_for_after_the_cut() -> None:

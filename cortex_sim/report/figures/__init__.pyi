@@ -1,5 +1,6 @@
 from cortex_sim.report.figures._lines import Line as Line
 from cortex_sim.report.figures._lines import along as along
+from cortex_sim.report.figures._lines import costs_over_length as costs_over_length
 from cortex_sim.report.figures._lines import curves as curves
 from cortex_sim.report.figures._lines import explained_by_pass as explained_by_pass
 from cortex_sim.report.figures._lines import history as history

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from numpy import ndarray
 
+from cortex_sim.fitting import Cost
 from cortex_sim.report.figures._style import COLOURS, GREY, TEACHER, WIDTH, colours, figure
 from cortex_sim.tasks import Task
 
@@ -105,6 +106,13 @@ def over_time(
     axes[-1].set_xlabel(xlabel)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(made) + 1)
     return figure
+
+
+def costs_over_length(costs: Mapping[str, Cost], lengths: Sequence[float]) -> Figure:
+    """Draw bytes and seconds of gradients and runs over the length of a sequence, in steps of 10 ms."""
+    bytes_ = {name: (lengths, np.array([cost.bytes], dtype=float)) for name, cost in costs.items()}
+    seconds = {name: (lengths, np.array([cost.seconds])) for name, cost in costs.items()}
+    return over_settings({"bytes held": bytes_, "seconds": seconds}, xlabel="length (steps of 10 ms)", log=True)
 
 
 def strokes(task: Task, made: Mapping[str, Float[ndarray, "trial time 2"]], titles: Mapping[int, str], *, bins: int | None = None) -> Figure:

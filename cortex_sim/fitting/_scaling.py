@@ -1,0 +1,63 @@
+"""How the cost of a gradient and of a run grows with the length of a sequence, and what a gradient through part of time misses."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from cortex_sim.cards import Model
+from cortex_sim.fitting._footprint import Cost, gradient_distance, gradient_footprint, run_footprint
+from cortex_sim.fitting._options import Options, TrainingData
+from cortex_sim.runtime import track
+
+INFERENCE = "inference"
+
+
+def costs_by_length(model: Model, data: Mapping[int, TrainingData], ways: Callable[[int], Mapping[str, Options]]) -> dict[str, Cost]:
+    """Measure what one gradient costs in each way, and what one run costs, at each length.
+
+    Bytes and seconds are measured in runs of their own, since counting takes time itself.
+
+    Args:
+        model: with its weights.
+        data: by length, rising.
+        ways: of a gradient, by name, at a length.
+
+    Returns:
+        Costs by way, and under ``INFERENCE`` those of a run.
+    """
+    found: dict[str, Cost] = {}
+    with track("measuring long sequences") as report:
+        for place, (length, given) in enumerate(data.items()):
+            for name, options in ways(length).items():
+                quick, counted = (gradient_footprint(model, given, options, count=count) for count in (False, True))
+                found.setdefault(name, Cost([], [])).add(quick, counted)
+                report((place + 0.5) / len(data), f"{length} bins, {name}")
+            alone, watched = (run_footprint(model, given.task, count=count) for count in (False, True))
+            found.setdefault(INFERENCE, Cost([], [])).add(alone, watched)
+    return found
+
+
+class Change(NamedTuple):
+    """How far a gradient and its error are from those through all of time.
+
+    Attributes:
+        gradient: norm of the difference, relative to that of the whole gradient.
+        error: difference, relative to the whole error.
+    """
+
+    gradient: float
+    error: float
+
+
+def gradient_changes(model: Model, data: TrainingData, whole: Options, others: Sequence[Options], *, double: bool = False) -> list[Change]:
+    """Return how far gradients in other ways are from a whole one, at the same weights.
+
+    Args:
+        model: with its weights.
+        data: what is wanted of it.
+        whole: options of the gradient that the others are compared with.
+        others: options of these.
+        double: in float64 instead of float32.
+    """
+    true = gradient_footprint(model, data, whole, double=double)
+    found = [gradient_footprint(model, data, options, double=double) for options in others]
+    return [Change(gradient_distance(true.arrays, other.arrays), abs(other.error / true.error - 1)) for other in found]
