@@ -18,6 +18,12 @@ from cortex_sim.analysis._explanation import explain as explain
 from cortex_sim.analysis._explored import explored_flow as explored_flow
 from cortex_sim.analysis._explored import flow_distance as flow_distance
 from cortex_sim.analysis._explored import observed_rates as observed_rates
+from cortex_sim.analysis._feedback import Controlled as Controlled
+from cortex_sim.analysis._feedback import FeedbackParts as FeedbackParts
+from cortex_sim.analysis._feedback import blind_readout as blind_readout
+from cortex_sim.analysis._feedback import feedback_parts as feedback_parts
+from cortex_sim.analysis._feedback import seen_directions as seen_directions
+from cortex_sim.analysis._feedback import unseen as unseen
 from cortex_sim.analysis._fixed_points import Point as Point
 from cortex_sim.analysis._fixed_points import fixed_points as fixed_points
 from cortex_sim.analysis._fixed_points import points_distance as points_distance

@@ -3,10 +3,13 @@ from cortex_sim.tasks._centre_out import REACH_DISTANCE as REACH_DISTANCE
 from cortex_sim.tasks._centre_out import REACH_WINDOW as REACH_WINDOW
 from cortex_sim.tasks._centre_out import centre_out as centre_out
 from cortex_sim.tasks._centre_out import minimum_jerk as minimum_jerk
+from cortex_sim.tasks._courses import bell_shaped_path as bell_shaped_path
+from cortex_sim.tasks._courses import rise_and_decay as rise_and_decay
 from cortex_sim.tasks._cycling import cycling as cycling
 from cortex_sim.tasks._delayed_match import delayed_match as delayed_match
 from cortex_sim.tasks._flip_flop import flip_flop as flip_flop
 from cortex_sim.tasks._force_field import force_field as force_field
+from cortex_sim.tasks._held_then_moving import held_then_moving as held_then_moving
 from cortex_sim.tasks._isometric import isometric as isometric
 from cortex_sim.tasks._maze import maze as maze
 from cortex_sim.tasks._muscles import muscle_activity as muscle_activity

@@ -15,7 +15,7 @@ Line = tuple[Sequence[float], Float[ndarray, "network setting"]]
 
 
 @figure
-def curves(x: Float[ndarray, " sample"], lines: Mapping[str, Float[ndarray, " sample"]], *, xlabel: str, ylabel: str) -> Figure:
+def curves(x: Float[ndarray, " sample"], lines: Mapping[str, Float[ndarray, " sample"]], *, xlabel: str, ylabel: str, log: bool = False) -> Figure:
     """Draw lines over one axis: the first, which is what the others should be, thick and pale.
 
     Args:
@@ -23,12 +23,13 @@ def curves(x: Float[ndarray, " sample"], lines: Mapping[str, Float[ndarray, " sa
         lines: by name.
         xlabel: quantity and unit.
         ylabel: quantity and unit.
+        log: the values are drawn on a logarithmic axis.
     """
     figure = Figure(figsize=(0.7 * WIDTH, 3.0))
     ax = figure.subplots()
     for number, ((name, values), colour) in enumerate(zip(lines.items(), (TEACHER, *COLOURS), strict=False)):
         ax.plot(x, values, color=colour, lw=1.3 if number else 4, alpha=1.0 if number else 0.25, label=name)
-    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
     ax.legend(loc="best")
     return figure
 

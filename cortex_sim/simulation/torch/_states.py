@@ -1,12 +1,15 @@
 """The states that a run goes through, where rates are not enough."""
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from numpy import ndarray
 
+from cortex_sim.cards import Model
 from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation.torch._inputs import Inputs
 from cortex_sim.simulation.torch._twin import Twin
+from cortex_sim.tasks import Task
 
 
 def trajectory(schedule: Problem) -> Float[ndarray, "trial time state"]:
@@ -16,3 +19,19 @@ def trajectory(schedule: Problem) -> Float[ndarray, "trial time state"]:
         found = twin.step_through(twin.start(schedule), Inputs(twin, schedule), schedule, range(schedule.steps)).states
         assert found is not None
         return found.numpy()
+
+
+def trajectories_from(model: Model, task: Task, states: Float[ndarray, "trial unit"]) -> Float[ndarray, "trial time unit"]:
+    """Integrate the equations of a model with one state a unit from given states, and return its states at every bin, in the unit of the card.
+
+    Args:
+        model: its state is dimensionless.
+        task: of as many trials.
+        states: where each trial begins.
+    """
+    found = []
+    for trial, state in enumerate(states):
+        begun = {model.parsed.state: {"value": state.tolist(), "unit": "1", "meaning": "where it begins"}}
+        ready = model.with_arrays({}, initial_values=begun, channels=0 if task.channels is None else task.channels.shape[2])
+        found.append(trajectory(Problem(ready, ready.arrays(), task.select([trial])))[0])
+    return np.stack(found)

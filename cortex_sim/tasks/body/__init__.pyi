@@ -8,5 +8,6 @@ from cortex_sim.tasks.body._load import LOAD_KINDS as LOAD_KINDS
 from cortex_sim.tasks.body._load import Load as Load
 from cortex_sim.tasks.body._moving import BodyTrajectory as BodyTrajectory
 from cortex_sim.tasks.body._moving import Moving as Moving
+from cortex_sim.tasks.body._moving import moved_by_torques as moved_by_torques
 from cortex_sim.tasks.body._muscles import MUSCLE_NAMES as MUSCLE_NAMES
 from cortex_sim.tasks.body._standard import REACHING as REACHING

@@ -138,6 +138,16 @@ class Arm:
         centrifugal = np.stack([-twist * v2 * (2 * v1 + v2), twist * v1**2], axis=-1)
         return (self.inertia_matrix(q) @ acceleration[..., None])[..., 0] + centrifugal + speed @ np.array(self.damping).T
 
+    def torque_along(self, hand: Float[ndarray, "trial time 2"], dt: float) -> Float[ndarray, "trial time 2"]:
+        """Torque that takes the hand along these places (m from the shoulder, one every dt s), N m.
+
+        Raises:
+            PlantError: a place is out of reach.
+        """
+        q = self.joints(hand)
+        speed = np.gradient(q, dt, axis=1)
+        return self.torque(q, speed, np.gradient(speed, dt, axis=1))
+
     def energy(self, q: Float[ndarray, "... 2"], speed: Float[ndarray, "... 2"]) -> Float[ndarray, "..."]:
         """Kinetic energy, J; the arm moves in a horizontal plane."""
         return 0.5 * np.einsum("...i,...ij,...j->...", speed, self.inertia_matrix(q), speed)

@@ -1,13 +1,15 @@
 """A body while it is moved step by step, beside Brian2 or in torch: what it does now, and what it will have felt later."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.tasks.body._body import Body, Posture
+from cortex_sim.tasks.body._arm import Arm
+from cortex_sim.tasks.body._body import Body, Movement, Posture
 from cortex_sim.tasks.body._load import Load
 
 Step = Callable[[Body, Posture, Any, float, Any], Posture]
@@ -112,3 +114,19 @@ class Moving:
     def _feel(self) -> None:
         if self.body.sensors:
             self._felt.append(self.body.felt(self._posture, self._xp))
+
+
+def moved_by_torques(
+    arm: Arm, torque: Float[ndarray, "trial time 2"], *, home: tuple[float, float], time: Float[ndarray, " time"], bin: float
+) -> Movement:
+    """Return the movement of an arm without muscles whose joints bend as far as torques take them.
+
+    Args:
+        arm: at rest at home.
+        torque: at every bin, N m; held in between.
+        home: place of the hand at the start, m from the shoulder.
+        time: of the bins, s.
+        bin: their width, s.
+    """
+    body = replace(Body(arm, None, home, delay=None), arm=replace(arm, limits=((-np.inf, np.inf),) * 2))
+    return Movement.of(body, Moving.replay(body, torque, bin), torque, time)

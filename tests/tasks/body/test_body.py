@@ -12,6 +12,7 @@ from cortex_sim.simulation.adapters._motornet import arm_of
 from cortex_sim.simulation.torch import _body_kernel as body_kernel
 from cortex_sim.tasks.body._arm import ARMS, HUMAN, MONKEY, MOTORNET
 from cortex_sim.tasks.body._body import Body, Posture
+from cortex_sim.tasks.body._moving import moved_by_torques
 from cortex_sim.tasks.body._muscles import LILLICRAP_SCOTT, Muscles, force_length, force_velocity
 
 RIGHT = np.array([0.3, np.pi / 2])
@@ -72,6 +73,14 @@ def test_inverse_dynamics_undo_the_dynamics(name: str) -> None:
     q, speed, torque = random()
     acceleration = ARMS[name].acceleration(q, speed, torque)
     np.testing.assert_allclose(ARMS[name].torque(q, speed, acceleration), torque, rtol=1e-10, atol=1e-12)
+
+
+def test_torques_along_a_path_move_the_hand_along_it() -> None:
+    time = 1e-3 * np.arange(400)
+    home = (0.0, 0.2)
+    path = np.array(home) + 0.1 * (np.sin(np.pi * time / time[-1] / 2) ** 4)[:, None] * np.array([1.0, 0.5])
+    moved = moved_by_torques(HUMAN, HUMAN.torque_along(path[None], 1e-3), home=home, time=time, bin=1e-3)
+    np.testing.assert_allclose(moved.made[0], 100 * (path - home), atol=0.05)  # cm; torques are held for a step
 
 
 def test_the_hand_and_the_joints_are_inverse_and_the_jacobian_is_the_derivative() -> None:

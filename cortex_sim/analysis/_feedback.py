@@ -1,0 +1,145 @@
+"""Circuits that prepare by feedback: which of their parts is which, the feedback that costs least, and the input that holds a state."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.analysis._control import cost_without_feedback, lqr, observability
+from cortex_sim.cards import Model
+from cortex_sim.errors import OptionError
+from cortex_sim.simulation import flow, recurrent_projections, trajectories_from
+from cortex_sim.tasks import Task
+
+States = Float[ndarray, "condition unit"]
+
+
+class FeedbackParts(NamedTuple):
+    """Names that a card gives to its connections, its feedback, the weights of the input that lets feedback act, and the state at rest."""
+
+    W: str
+    K: str
+    W_hold: str
+    x_rest: str
+
+
+def feedback_parts(model: Model) -> FeedbackParts:
+    """Tell the connections from the feedback, which acts only while the input that has weights does, and find the spontaneous state.
+
+    Raises:
+        OptionError: the circuit has no such parts.
+    """
+    hold, rest = [item.weights for item in model.inputs.values() if item.listens], list(model.parsed.parameters)
+    recurrent = recurrent_projections(model)
+    if len(hold) == len(rest) == 1 and len(recurrent) == 2 and len(model.parsed.states) == 1:
+        unit = model.with_arrays({}, units=1)
+        arrays = {name: np.zeros((1, 1)) for name in recurrent} | {name: np.ones(1) for name in rest}
+        off = [np.ptp([flow(unit, arrays, np.ones(1), dict.fromkeys(recurrent, 0.0) | {name: size})[0] for size in (0.0, 1.0)]) == 0
+               for name in recurrent]  # fmt: skip
+        if sum(off) == 1:
+            return FeedbackParts(recurrent[off.index(False)], recurrent[off.index(True)], str(hold[0]), rest[0])
+    found = f"it has {len(rest)} parameters of every unit, {len(recurrent)} projections of the rate and {len(hold)} inputs with weights"
+    needed = "preparation needs a spontaneous state, connections, and feedback that an input lets act"
+    raise OptionError(f"{model.name}: {needed}; {found}, where kao_2021 has 1, 2 and 1.")
+
+
+@dataclass(frozen=True)
+class Controlled:
+    """A circuit with the feedback that prepares at the least cost what a readout would put out.
+
+    Attributes:
+        model: with its feedback.
+        readout: outputs by units.
+        Q: cost of a departure x, which is x' Q x; its trace is the number of units.
+        costs: least cost of feedback summed over directions, and that without any.
+    """
+
+    model: Model
+    readout: Float[ndarray, "output unit"]
+    Q: Float[ndarray, "unit unit"]
+    costs: tuple[float, float]
+
+    @classmethod
+    def of(cls, model: Model, readout: Float[ndarray, "output unit"], *, penalty: float) -> "Controlled":
+        """Find the linear quadratic regulator of the circuit as if its rates were its states.
+
+        Args:
+            model: circuit with a spontaneous state and a projection for feedback.
+            readout: outputs by units; what would be put out wrongly is the cost.
+            penalty: of the feedback, lambda.
+
+        Raises:
+            OptionError: the circuit has no such parts.
+            Undetermined: the circuit is not stable.
+        """
+        parts = feedback_parts(model)
+        A = model.arrays()[parts.W] - np.eye(model.units)
+        Q = observability(A, readout)
+        Q *= model.units / np.trace(Q)
+        control = lqr(A, Q, penalty)
+        costs = float(np.trace(control.S)), float(np.trace(cost_without_feedback(A, Q)))
+        return cls(model.with_arrays({parts.K: control.K}), readout, Q, costs)
+
+    @property
+    def W(self) -> Float[ndarray, "unit unit"]:
+        """Its connections, without the feedback."""
+        return self.model.arrays()[feedback_parts(self.model).W]
+
+    @property
+    def rest(self) -> Float[ndarray, " unit"]:
+        """Its spontaneous state."""
+        return self.model.arrays()[feedback_parts(self.model).x_rest]
+
+    def holding_input(self, wanted: States, *, feedback: bool) -> States:
+        """Return the constant input that makes these states places of rest, beside the feedback or without it."""
+        steady = wanted - self.rest - (np.maximum(wanted, 0) - np.maximum(self.rest, 0)) @ self.W.T
+        return steady - np.maximum(wanted, 0) @ self.model.arrays()[feedback_parts(self.model).K].T if feedback else steady
+
+    def from_rest(self, task: Task) -> Float[ndarray, "condition time unit"]:
+        """Return the states that the circuit goes through on a task, from its spontaneous state."""
+        return trajectories_from(self.model, task, np.tile(self.rest, (task.trials, 1)))
+
+    def prospective_error(self, states: Float[ndarray, "condition time unit"], wanted: States) -> Float[ndarray, "condition time"]:
+        """Return what a linear circuit, left alone in these states, would put out wrongly: the squared error summed over time."""
+        off = states - wanted[:, None]
+        return np.asarray(np.einsum("rtu,uv,rtv->rt", off, self.Q, off))
+
+
+def seen_directions(model: Model, readout: Float[ndarray, "output unit"], count: int) -> Float[ndarray, "unit direction"]:
+    """Return the directions of state space, in columns, from which a circuit left alone puts out most, the first most of all.
+
+    Args:
+        model: circuit with connections and feedback, the latter of which is left out.
+        readout: outputs by units.
+        count: how many, at most.
+    """
+    A = model.arrays()[feedback_parts(model).W] - np.eye(model.units)
+    return np.linalg.eigh(observability(A, readout))[1][:, ::-1][:, :count]
+
+
+def unseen(rates: States) -> Float[ndarray, "unit unit"]:
+    """Return the projection on the directions of state space in which none of these rates lies: weights in them read nothing of the rates."""
+    return np.eye(rates.shape[1]) - np.linalg.pinv(rates) @ rates
+
+
+def blind_readout(
+    rates: Float[ndarray, "condition time unit"],
+    outputs: Float[ndarray, "condition time output"],
+    blind: Float[ndarray, "unit unit"],
+    *,
+    ridge: float,
+) -> Float[ndarray, "output unit"]:
+    """Return the ridge regression of outputs on rates whose weights lie in the directions that are left.
+
+    Args:
+        rates: of the units that are read.
+        outputs: of the same conditions and bins.
+        blind: projection on the directions that are left, see :func:`unseen`.
+        ridge: penalty, relative to the mean squared rate in them.
+    """
+    units = rates.shape[2]
+    X, Y = (rates @ blind).reshape(-1, units), outputs.reshape(-1, outputs.shape[2])
+    gram = X.T @ X + ridge * np.trace(X.T @ X) / units * np.eye(units)
+    return np.linalg.solve(gram, X.T @ Y).T @ blind

@@ -1,0 +1,41 @@
+"""Time courses that movements and their inputs are made of."""
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.special import erf
+
+Course = Float[ndarray, " time"]
+
+
+def bell_shaped_path(time: Course, *, distance: float, lasts: float, width: float) -> Course:
+    r"""Return how far a hand has gone whose speed follows :math:`(t/w)^2 e^{-(t/w)^2/2}`, in the unit of the distance.
+
+    Args:
+        time: from the start of the movement, s.
+        distance: that it has gone by ``lasts``.
+        lasts: s.
+        width: w, s; the speed is highest at :math:`\sqrt 2 w`.
+
+    Source:
+        Kao, Sadabadi & Hennequin (2021) Neuron 109:1567, of the speed; the path is its integral in closed form.
+    """
+    return distance * _gone(time / width) / _gone(np.array(lasts / width))
+
+
+def rise_and_decay(time: Course, *, rise: float, decay: float, size: float) -> Course:
+    r"""Return an input that is 0 before time 0 and then follows :math:`e^{-t/\text{decay}} - e^{-t/\text{rise}}`, scaled to a peak of this size.
+
+    Args:
+        time: s.
+        rise: time constant, s, shorter than that of the decay.
+        decay: time constant, s.
+        size: of the peak.
+    """
+    course = np.where(time >= 0, np.exp(-np.maximum(time, 0) / decay) - np.exp(-np.maximum(time, 0) / rise), 0.0)
+    peak = np.log(decay / rise) * rise * decay / (decay - rise)
+    return size * course / (np.exp(-peak / decay) - np.exp(-peak / rise))
+
+
+def _gone(s: ndarray) -> ndarray:
+    return np.sqrt(np.pi / 2) * erf(s / np.sqrt(2)) - s * np.exp(-(s**2) / 2)

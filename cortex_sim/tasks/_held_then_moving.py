@@ -1,0 +1,29 @@
+"""A constant preparatory input until the go cue, and the same input for all units after it."""
+
+from collections.abc import Callable
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.tasks._task import BIN, DT, Drive, Task
+
+Course = Callable[[Float[ndarray, " step"]], Float[ndarray, " step"]]
+
+
+def held_then_moving(holding: Float[ndarray, "trial unit"], *, preparation: float, movement: float, course: Course, hold: bool = False) -> Task:
+    """Return a task that holds each trial by an input of its own and then moves all units by one and the same.
+
+    Args:
+        holding: input to every unit until the go cue, in the unit of the circuit's input.
+        preparation: s before the go cue, to the nearest bin.
+        movement: s after it.
+        course: input of every unit, given the time of every step from the go cue, s.
+        hold: a channel is 1 until the go cue and 0 after it, to which a circuit may listen.
+    """
+    bare = Task("movement", -round(preparation / BIN) * BIN, movement, np.arange(len(holding)))
+    before = (bare.fine_time < -DT / 2).astype(float)
+    drives = Drive(holding, before, "preparatory input"), Drive(np.ones_like(holding), course(bare.fine_time), "movement input")
+    shown = xr.DataArray(np.tile(before[None, :, None], (bare.trials, 1, 1)), dims=("trial", "step", "channel"), attrs={"units": "1"})
+    return Task(bare.name, bare.start, bare.stop, bare.condition, drives=drives, channels=shown if hold else None)
