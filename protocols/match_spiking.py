@@ -6,7 +6,7 @@ Claim       measured alike, the best student explains more of the held-out condi
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,8 +14,7 @@ import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "soc_lif"
-TAUGHT, TESTED = 60, 8  # conditions
-REPEATS, ASKED_REPEATS = 4, 12  # trials of each
+COUNTS, SMALL = (60, 8, 4, 12), (6, 4, 2, 4)  # training and test conditions and trials of each; those of a smoke run
 UNITS, SLOWEST = 80, 2.0  # neurons that are measured, drawn among those that fire at this rate in Hz or faster
 SMOOTHED = 0.04  # s, standard deviation of the kernel, on both sides
 HELD, MOVING = 0.3, 0.5  # s before and after the go cue
@@ -27,8 +26,8 @@ STUDENTS = {
 }
 SHUFFLED = cs.Options(epochs=200, rate=5e-3, closed_form=False)
 AGAIN, CONTROLS = "the circuit again", ("untrained", "shuffled")
-MEASURES = ("R² of rates", "Procrustes angle (rad)", "linear CKA, debiased")
-BITS = "bits per spike"
+R2 = "R² of rates"
+MEASURES = (R2, "Procrustes angle (rad)", "linear CKA, debiased")
 BOUND = "bound of this protocol"
 
 
@@ -41,26 +40,30 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Rep
         smoke: few conditions, trials and epochs: shows that everything runs, its numbers mean nothing.
     """
     seconds: dict[str, float] = {}
-    counts = (6, 4, 2, 4) if smoke else (TAUGHT, TESTED, REPEATS, ASKED_REPEATS)
+    counts = SMALL if smoke else COUNTS
     with cs.timed(seconds, "simulation"):
         data, battery = _tasks(model, counts, seed)
         seeds = [cs.seed_of(seed, "circuit", "recording of match_spiking", number) for number in range(3)]
         currents = (replace(task, channels=None) for task in (data, battery, battery))
         taught, test, again = (_recorded(cs.simulate(model, task, seed=s)) for task, s in zip(currents, seeds, strict=True))
     chosen = _chosen(taught, seed)
-    sides = {name: one.units(chosen).smoothed(SMOOTHED).window(*WINDOW) for name, one in {"taught": taught, "asked": test, AGAIN: again}.items()}
-    training, teacher = sides["taught"].averaged(), sides["asked"].averaged()
+    sides = {name: one.units(chosen).smoothed(SMOOTHED).window(*WINDOW) for name, one in {"training": taught, "test": test, AGAIN: again}.items()}
+    training, teacher = sides["training"].averaged(), sides["test"].averaged()
     with cs.timed(seconds, "training"):
         fitted = cs.fitting.train_many(_jobs(training, _task_of(data, training, counts[2]), seed, smoke))
     with cs.timed(seconds, "comparison"):
         task = replace(_task_of(battery, teacher, counts[3]), initial=teacher.rate[:, 0])
         rates = {name: cs.simulate(one.model, task, seed=seed) for name, one in fitted.items()}
-        copies = {name: _as_measured(one, counts[3], seed, place) for place, (name, one) in enumerate(rates.items())}
+        copies = {}
+        for place, (name, made) in enumerate(rates.items()):
+            rng = cs.stream(seed, "analysis", "spikes of copies", place)
+            copies[name] = cs.measures.measured_by_spikes(made, repeats=counts[3], sd=SMOOTHED, rng=rng)
         copies[AGAIN] = sides[AGAIN].averaged()
-        noiseless = cs.measures.noise_ceiling(sides["asked"], training=training, seed=seed)
+        noiseless = cs.measures.noise_ceiling(sides["test"], training=training, seed=seed)
         nulls = 20 if smoke else cs.measures.NULLS
         scores = _with_ceilings(_compared(teacher, copies, training, seed, nulls), noiseless)
-        scores += _bits(rates | {AGAIN: copies[AGAIN]}, test.units(chosen).window(*WINDOW), counts[3], seed, nulls)
+        known, spikes = rates | {AGAIN: copies[AGAIN]}, test.units(chosen).window(*WINDOW)
+        scores += cs.measures.compare_bits(spikes, known, repeats=counts[3], best=AGAIN, seed=seed, nulls=nulls)
     spread = np.ptp(training.rate, axis=(0, 1))
     pictures = cs.figures.activity_pictures(tuple(scores), teacher, copies, measures=MEASURES, spread=spread, window=TURNING, event="go cue")
     return cs.Report(
@@ -95,29 +98,13 @@ def _tasks(model: cs.SpikingModel, counts: tuple[int, int, int, int], seed: int)
 def _released(model: cs.SpikingModel, counts: tuple[int, int, int, int], seed: int) -> tuple[cs.Task, cs.Task]:
     """Random mixtures of the states that the groups' weights amplify most, held and released."""
     groups = next(kind for kind, part in model.neurons.items() if part.threshold is None)
-    W, tau = _coupling(model, groups), model.neurons[groups].parameters["tau_s"].si
-    directions = cs.cards.evoked_energy(W)[1][:, :MIXED]
+    directions = cs.cards.evoked_energy(cs.cards.coupling(model, groups))[1][:, :MIXED]
     rng = cs.stream(seed, "task", "mixtures of match_spiking")
     states = rng.standard_normal((counts[0] + counts[1], MIXED)) @ directions.T
     states *= SD / np.sqrt((states**2).mean(axis=1, keepdims=True))
-    tasks = []
-    for held, repeats in zip(np.split(states, [counts[0]]), counts[2:], strict=True):
-        task = replace(cs.tasks.centre_out(len(held), preparation=HELD, movement=MOVING), channels=None, targets=None)
-        before = (task.fine_time < -1e-9).astype(float)
-        drives = (cs.tasks.Drive(held / (1 - np.exp(-HELD / tau)), before), cs.tasks.Drive(np.ones_like(held), before, "hold", into="hold"))
-        tasks.append(replace(task, drives=drives).select(np.repeat(np.arange(len(held)), repeats)))
-    return tasks[0], tasks[1]
-
-
-def _coupling(model: cs.SpikingModel, kind: str) -> np.ndarray:
-    """Weights among the units of a kind that does not fire."""
-    size = sum(model.size(name) for name in model.members(kind))
-    W = np.zeros((size, size))
-    for name, part in model.projections.items():
-        if {model.populations[end].neurons for end in (*part.sources, *part.targets)} == {kind}:
-            for block in cs.cards.blocks(model, name):
-                W[block.post, block.pre] += block.weight
-    return W
+    how = {"time_constant": cs.simulation.silent_time_constant(model, groups), "preparation": HELD, "movement": MOVING}
+    data, battery = (cs.tasks.released(part, repeats=repeats, **how) for part, repeats in zip(np.split(states, [counts[0]]), counts[2:], strict=True))
+    return data, battery
 
 
 def _directed(model: cs.SpikingModel, counts: tuple[int, int, int, int], seed: int) -> tuple[cs.Task, cs.Task]:
@@ -130,11 +117,8 @@ def _directed(model: cs.SpikingModel, counts: tuple[int, int, int, int], seed: i
         tuning = 1 + np.cos(np.radians(task.condition)[:, None] - preferred)
         before = np.exp(np.minimum(task.fine_time, 0) / cs.tasks.CURRENT_RISE) * (task.fine_time < 0)
         after = (task.fine_time >= 0) * np.exp(-np.maximum(task.fine_time, 0) / cs.tasks.CURRENT_RISE)
-        tasks.append(
-            replace(
-                task, drives=(cs.tasks.Drive(tuning, before, "premotor", into="premotor"), cs.tasks.Drive(tuning, after, "thalamic", into="thalamus"))
-            )
-        )
+        drives = (cs.tasks.Drive(tuning, before, "premotor", into="premotor"), cs.tasks.Drive(tuning, after, "thalamic", into="thalamus"))
+        tasks.append(replace(task, drives=drives))
     return tasks[0], tasks[1]
 
 
@@ -158,105 +142,62 @@ def _task_of(task: cs.Task, averages: cs.Trials, repeats: int) -> cs.Task:
 def _jobs(training: cs.Trials, task: cs.Task, seed: int, smoke: bool) -> dict[str, cs.fitting.Job]:
     students = {name: (cs.load(card), options) for name, (card, options) in STUDENTS.items()}
     jobs = cs.fitting.with_controls(students, training, task, shuffled=SHUFFLED, seed=seed)
-    return {name: replace(job, options=replace(job.options, epochs=min(job.options.epochs, 2))) for name, job in jobs.items()} if smoke else jobs
-
-
-def _as_measured(rates: cs.Trials, repeats: int, seed: int, place: int) -> cs.Trials:
-    """A student measured as the circuit was: Poisson spikes of its rates in as many trials, smoothed alike, averaged."""
-    rng = cs.stream(seed, "analysis", "spikes of copies", place)
-    lead = round(4 * SMOOTHED / rates.bin)
-    wanted = np.concatenate([np.repeat(rates.rate[:, :1], lead, axis=1), rates.rate], axis=1)
-    time = rates.time[0] + rates.bin * (np.arange(wanted.shape[1]) - lead)
-    smooth = cs.statistics.spike_averages(wanted, rates.bin, repeats=repeats, sd=SMOOTHED, rng=rng)
-    return cs.Trials.from_arrays(smooth, time, condition=rates.condition).window(*WINDOW)
+    return cs.fitting.shortened(jobs, 2) if smoke else jobs
 
 
 def _compared(teacher: cs.Trials, copies: Mapping[str, cs.Trials], training: cs.Trials, seed: int, nulls: int) -> cs.Comparison:
-    spread, found = np.ptp(training.rate, axis=(0, 1)), cs.Comparison(())
+    spread, scores = np.ptp(training.rate, axis=(0, 1)), cs.Comparison()
     for name, copy in copies.items():
         split = f"{len(teacher.rate)} held-out conditions, measured alike"
-        found += cs.compare(teacher, copy, training=training, name=name, split=split, window=TURNING, spread=spread, seed=seed, nulls=nulls)
-    return found
+        scores += cs.compare(teacher, copy, training=training, name=name, split=split, window=TURNING, spread=spread, seed=seed, nulls=nulls)
+    return scores
 
 
 def _with_ceilings(scores: cs.Comparison, noiseless: float) -> cs.Comparison:
     """Give every score the value that the circuit reaches when it is run again, which is as noisy as a student that is measured alike."""
-    found: list[cs.Score] = []
-    for score in scores:
-        best = scores.of(score.measure, AGAIN).estimate
-        settings = dict(score.settings) | ({"ceiling_of_a_noiseless_model": noiseless} if score.measure == "R² of rates" else {})
-        found.append(replace(score, ceiling=best, ceiling_reason="", settings=settings))
-    return cs.Comparison(tuple(found))
-
-
-def _bits(rates: Mapping[str, cs.Trials], spikes: cs.Trials, repeats: int, seed: int, nulls: int) -> cs.Comparison:
-    """Bits per spike that rates tell of the very spikes of the trials that were asked, as in the Neural Latents Benchmark."""
-    fired = spikes.counts(cs.tasks.BIN).astype(float)
-    count = len(fired) // repeats
-
-    def evaluate(one: cs.Trials, order: np.ndarray) -> cs.analysis.SpikeInformation:
-        return cs.analysis.spike_information(np.repeat(one.rate[order], repeats, axis=0), fired, cs.tasks.BIN)
-
-    rng = cs.stream(seed, "null", "permuted conditions of match_spiking")
-    orders = [cs.trials.derangement(count, rng) for _ in range(nulls)]
-    found = {name: evaluate(one, np.arange(count)) for name, one in rates.items()}
-    trials_of = np.arange(len(fired)).reshape(count, repeats)
+    noted = {R2: {"ceiling_of_a_noiseless_model": noiseless}}
     return cs.Comparison(tuple(
-        cs.Score(
-            BITS, name, f"{len(fired)} trials of held-out conditions", one.bits, "higher", found[AGAIN].bits,
-            np.array([evaluate(rates[name], order).bits for order in orders]), cs.statistics.PERMUTATION,
-            cs.statistics.jackknifed(lambda kept, one=one: one.of(trials_of[kept].ravel()), count), "conditions", ceiling=found[AGAIN].bits,
-        )
-        for name, one in found.items()
+        replace(score, ceiling=scores.of(score.measure, AGAIN).estimate, ceiling_reason="",
+                settings=dict(score.settings) | noted.get(score.measure, {}))
+        for score in scores
     ))  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Best:
-    """The student that explains most."""
-
-    name: str
-    r2: dict[str, float]
-
-    @classmethod
-    def of(cls, scores: cs.Comparison) -> "Best":
-        """Find it."""
-        r2 = {score.student: score.estimate for score in scores if score.measure == "R² of rates"}
-        return cls(max((name for name in r2 if name not in (*CONTROLS, AGAIN)), key=lambda name: r2[name]), r2)
+def _best(r2: Mapping[str, float]) -> str:
+    return max((name for name in r2 if name not in (*CONTROLS, AGAIN)), key=lambda name: r2[name])
 
 
 def _answer(scores: cs.Comparison) -> str:
-    best = Best.of(scores)
-    score = scores.of("R² of rates", best.name)
-    interval, r2 = score.interval or (np.nan, np.nan), best.r2
+    r2 = scores.estimates(R2)
+    best = scores.of(R2, _best(r2))
+    low, high = best.interval or (np.nan, np.nan)
     return (
-        f"Measured alike, the student {best.name!r} explains held-out condition averages with R² {r2[best.name]:.2f} (95 % interval "
-        f"{interval[0]:.2f} to {interval[1]:.2f}; untrained {r2['untrained']:.2f}, shuffled {r2['shuffled']:.2f}). The circuit itself, run again, "
+        f"Measured alike, the student {best.student!r} explains held-out condition averages with R² {best.estimate:.2f} (95 % interval "
+        f"{low:.2f} to {high:.2f}; untrained {r2['untrained']:.2f}, shuffled {r2['shuffled']:.2f}). The circuit itself, run again, "
         f"reaches {r2[AGAIN]:.2f}: that is what the noise of the trials allows."
     )
 
 
 def _claims(scores: cs.Comparison, smoke: bool) -> list[cs.Claim]:
-    best = Best.of(scores)
-    trained = [name for name in best.r2 if name not in (*CONTROLS, AGAIN)]
-    above = max(best.r2["untrained"], best.r2["shuffled"])
+    r2 = scores.estimates(R2)
+    controls = max(r2[name] for name in CONTROLS)
     text = "R² of the circuit run again minus that of the better of the untrained and the shuffled student"
-    claims = [cs.Claim(text, best.r2[AGAIN] - above, 0, np.inf, BOUND)]
+    claims = [cs.Claim(text, r2[AGAIN] - controls, 0, np.inf, BOUND)]
     if smoke:
         return claims
-    share = float(np.mean([best.r2[name] > above for name in trained]))
-    ratio = best.r2[best.name] / best.r2[AGAIN]
+    share = float(np.mean([r2[name] > controls for name in r2 if name not in (*CONTROLS, AGAIN)]))
     return [
         *claims,
         cs.Claim("share of trained students that beat the untrained and the shuffled one", share, 1.0, 1.0, BOUND),
-        cs.Claim("R² of the best student over that of the circuit run again", ratio, 0.2, 1.05, f"{BOUND}; 1 is the noise ceiling"),
+        cs.Claim(
+            "R² of the best student over that of the circuit run again", r2[_best(r2)] / r2[AGAIN], 0.2, 1.05, f"{BOUND}; 1 is the noise ceiling"
+        ),
     ]
 
 
 def _methods(counts: tuple[int, int, int, int], fitted: Mapping[str, cs.Fitted]) -> str:
-    parts = "; ".join(f"{name}: {one}" for name, one in fitted.items())
     return f"""
-    {counts[0]} conditions of {counts[2]} trials each were taught, {counts[1]} others of {counts[3]} trials each were asked. {UNITS} neurons were
+    {counts[0]} conditions of {counts[2]} trials each were taught, {counts[1]} others of {counts[3]} trials each are the test. {UNITS} neurons were
     drawn among those that fire at {SLOWEST:g} Hz or faster in the taught trials. Their spikes were smoothed with a Gaussian of {SMOOTHED * 1e3:g} ms
     and averaged over the trials of a condition.
 
@@ -267,5 +208,5 @@ def _methods(counts: tuple[int, int, int, int], fitted: Mapping[str, cs.Fitted])
     Ceiling: the circuit run again with other noise, as a student would be. A model that knew the rates without noise would reach the reliability of
     the averages (in the settings of the scores), which is higher.
 
-    Students: {parts}.
+    {cs.fitting.summary(fitted)}
     """

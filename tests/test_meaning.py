@@ -14,7 +14,7 @@ from cortex_sim.cards._model import Model
 from cortex_sim.cards._units import SCALES
 from cortex_sim.errors import CardError, CortexSimError
 from cortex_sim.fitting._start import one_unit_each, regress, with_time_constant_of
-from cortex_sim.simulation import drive_gain, driven_inputs, flow, push_amplitude, simulate, state_of, time_constant
+from cortex_sim.simulation import drive_gain, driven_inputs, flow, push_amplitude, silent_time_constant, simulate, state_of, time_constant
 from cortex_sim.simulation.torch import linearise
 from cortex_sim.tasks import Drive, Task
 from cortex_sim.tasks._centre_out import centre_out
@@ -201,3 +201,12 @@ def test_protocols_give_the_same_scores(protocol: str, way: str) -> None:
     assert [(score.measure, score.student) for score in found] == [(score.measure, score.student) for score in wanted]
     estimates = np.array([[score.estimate for score in scores] for scores in (found, wanted)])
     np.testing.assert_allclose(estimates[0], estimates[1], rtol=0 if way == "other names" else 1e-6, atol=0 if way == "other names" else 1e-6)
+
+
+def test_the_time_constant_of_neurons_that_do_not_fire_is_measured() -> None:
+    circuit = catalogue.load("soc_lif")
+    assert silent_time_constant(circuit, "group") == pytest.approx(0.2, rel=1e-12)
+    kinds = {name: part.model_dump() for name, part in circuit.neurons.items()}
+    kinds["group"]["equations"] = kinds["group"]["equations"].replace("tau_s", "slowness")
+    kinds["group"]["parameters"]["slowness"] = kinds["group"]["parameters"].pop("tau_s") | {"value": 70}
+    assert silent_time_constant(circuit.changed(neurons=kinds), "group") == pytest.approx(0.07, rel=1e-12)

@@ -23,5 +23,6 @@ from cortex_sim.cards._units import scale as scale
 from cortex_sim.cards.catalogue import load as load
 from cortex_sim.cards.spiking._model import SpikingModel as SpikingModel
 from cortex_sim.cards.spiking._wiring import blocks as blocks
+from cortex_sim.cards.spiking._wiring import coupling as coupling
 from cortex_sim.cards.weights.stability_optimised import evoked_energy as evoked_energy
 from cortex_sim.cards.weights.stability_optimised import spectral_abscissa as spectral_abscissa

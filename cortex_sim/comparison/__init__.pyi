@@ -1,3 +1,5 @@
+from cortex_sim.comparison._bits import compare_bits as compare_bits
+from cortex_sim.comparison._bits import measured_by_spikes as measured_by_spikes
 from cortex_sim.comparison._compare import NULLS as NULLS
 from cortex_sim.comparison._compare import compare as compare
 from cortex_sim.comparison._compare import compare_responses as compare_responses

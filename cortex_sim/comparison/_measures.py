@@ -188,8 +188,16 @@ def table(
 
 
 def scores_of(
-    labels: Sequence[str], teacher: Rates, student: Float[ndarray, "condition time other"], dt: float,
-    *, name: str, split: str, nulls: int, seed: int, lost: float = NOTHING
+    labels: Sequence[str],
+    teacher: Rates,
+    student: Float[ndarray, "condition time other"],
+    dt: float,
+    *,
+    name: str,
+    split: str,
+    nulls: int,
+    seed: int,
+    lost: float = NOTHING,
 ) -> list[Score]:
     """Score two sides, already scaled, by measures of these names, in their order.
 

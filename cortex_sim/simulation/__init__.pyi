@@ -10,6 +10,7 @@ from cortex_sim.simulation._meaning import driven_inputs as driven_inputs
 from cortex_sim.simulation._meaning import push_amplitude as push_amplitude
 from cortex_sim.simulation._meaning import recurrent_projections as recurrent_projections
 from cortex_sim.simulation._meaning import recurrent_weights as recurrent_weights
+from cortex_sim.simulation._meaning import silent_time_constant as silent_time_constant
 from cortex_sim.simulation._meaning import time_constant as time_constant
 from cortex_sim.simulation._problem import Noise as Noise
 from cortex_sim.simulation._problem import Problem as Problem

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.cards import Model, dimensions, scale
+from cortex_sim.cards import Model, SpikingModel, dimensions, parsed, scale
 from cortex_sim.errors import TaskError
 from cortex_sim.simulation._dynamics import beginning
 
@@ -141,3 +141,23 @@ def _unconnected(model: Model) -> Model:
     """The model with weights of 0, which take no time to build."""
     shapes = {name: (model.size(part.rows), model.size(part.columns)) for name, part in model.projections.items()}
     return model.with_arrays({name: np.zeros(shape) for name, shape in shapes.items()})
+
+
+def silent_time_constant(model: SpikingModel, kind: str) -> float:
+    r"""Return the time constant of neurons that do not fire, s: :math:`-1/(\partial \dot x/\partial x)` of the state that their input moves, at 0.
+
+    Args:
+        model: spiking circuit.
+        kind: of neurons; none of its equations may be nonlinear in that state.
+
+    Raises:
+        TaskError: not exactly one state of theirs is moved by a variable that is set at each step.
+    """
+    part = model.neurons[kind]
+    text = parsed(part.equations)
+    values = {name: table.si for name, table in part.parameters.items()} | dict.fromkeys((*text.states, *text.parameters), 0.0)
+    moved = [state for state in text.states if text.equations[state].names & set(text.parameters)]
+    if len(moved) != 1:
+        raise TaskError(f"{model.name}: {len(moved)} states of neurons {kind!r} are moved by their input; there should be one.")
+    still, away = (text.derivative({**values, moved[0]: x}, moved[0]) for x in (0.0, 1.0))
+    return float(1.0 / (still - away))

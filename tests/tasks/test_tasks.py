@@ -21,6 +21,7 @@ from cortex_sim.tasks._isometric import FORCE, RISE, isometric
 from cortex_sim.tasks._maze import WIDE, maze
 from cortex_sim.tasks._posture import TORQUE, posture
 from cortex_sim.tasks._random_target import DURATION, DWELL, REACTION, random_target
+from cortex_sim.tasks._released import released
 from cortex_sim.tasks._task import Task
 from cortex_sim.tasks.body._standard import REACHING
 
@@ -194,3 +195,17 @@ def test_what_cannot_be_asked_is_refused() -> None:
     far = replace(REACHING, home=(0.0, 0.38))
     with pytest.raises(PlantError, match=r"monkey arm: place \d+ at \(.*\) m is 0\.\d+ m from the shoulder; the arm reaches 0\.139 to 0\.429 m"):
         centre_out(8, body=far)
+
+
+def test_a_held_state_is_reached_when_it_is_released() -> None:
+    states, tau = np.array([[1.0, -2.0], [0.5, 3.0]]), 0.2
+    held = released(states, time_constant=tau, preparation=0.3, movement=0.1, repeats=2)
+    current, hold = held.drives
+    x, step = np.zeros((4, 2)), held.step / 20
+    for value in np.repeat(current.course, 20):  # Euler at a twentieth of the step
+        if value:
+            x += step / tau * (-x + value * current.pattern)
+    np.testing.assert_allclose(x, states[[0, 0, 1, 1]], rtol=2 * step / tau)
+    assert np.array_equal(hold.course, current.course) and hold.into == "hold" and (hold.pattern == 1).all()
+    with pytest.raises(TaskError, match="should be above 0"):
+        released(states, time_constant=0.0)

@@ -4,6 +4,7 @@ from cortex_sim.cards.spiking._model import read_spiking as read_spiking
 from cortex_sim.cards.spiking._text import declared as declared
 from cortex_sim.cards.spiking._text import statement_names as statement_names
 from cortex_sim.cards.spiking._wiring import blocks as blocks
+from cortex_sim.cards.spiking._wiring import coupling as coupling
 from cortex_sim.cards.spiking._wiring import delays as delays
 from cortex_sim.cards.spiking._wiring import offset as offset
 from cortex_sim.cards.spiking._wiring import same_delay as same_delay

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float32, Int32
+from jaxtyping import Float, Float32, Int32
 from numpy import ndarray
 
 from cortex_sim.cards import weights
@@ -150,6 +150,22 @@ def blocks(model: "SpikingModel", name: str) -> Iterator[Block]:
             sd = projection.delay.sd if projection.delay else 0.0
             d = np.empty(0, np.float32) if delay is None else _delays(delay[row, column], sd, len(pre), model.dt.si, rng)
             yield Block(pre + np.int32(offset(model, source)), post + np.int32(offset(model, target)), w, d)
+
+
+def coupling(model: "SpikingModel", kind: str) -> Float[ndarray, "post pre"]:
+    """Return the weights among the units of one kind of neuron, in the unit of their synapses.
+
+    Args:
+        model: the circuit.
+        kind: of neurons; places are counted over its populations, in their order.
+    """
+    size = sum(model.size(name) for name in model.members(kind))
+    weights = np.zeros((size, size))
+    for name, part in model.projections.items():
+        if {model.populations[end].neurons for end in (*part.sources, *part.targets)} == {kind}:
+            for block in blocks(model, name):
+                weights[block.post, block.pre] += block.weight
+    return weights
 
 
 def _drawn(
