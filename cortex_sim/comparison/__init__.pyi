@@ -17,6 +17,7 @@ from cortex_sim.comparison._geometry import linear_cka as linear_cka
 from cortex_sim.comparison._geometry import principal_part as principal_part
 from cortex_sim.comparison._geometry import procrustes_angle as procrustes_angle
 from cortex_sim.comparison._listed import listed as listed
+from cortex_sim.comparison._low_rank import LowRankFit as LowRankFit
 from cortex_sim.comparison._measures import MEASURES as MEASURES
 from cortex_sim.comparison._measures import Measure as Measure
 from cortex_sim.comparison._measures import measure as measure
@@ -50,6 +51,9 @@ from cortex_sim.comparison._predictivity import decoding_transfer as decoding_tr
 from cortex_sim.comparison._recall import recall_score as recall_score
 from cortex_sim.comparison._reference import cosine_tuning as cosine_tuning
 from cortex_sim.comparison._reference import mean_of_others as mean_of_others
+from cortex_sim.comparison._regions import RegionFit as RegionFit
+from cortex_sim.comparison._regions import mean_current_correlations as mean_current_correlations
+from cortex_sim.comparison._regions import shares_from_others as shares_from_others
 from cortex_sim.comparison._reliability import noise_ceiling as noise_ceiling
 from cortex_sim.comparison._reliability import reliability as reliability
 from cortex_sim.comparison._response import response_r2 as response_r2

@@ -1,3 +1,4 @@
+from cortex_sim.report.figures._currents import current_pictures as current_pictures
 from cortex_sim.report.figures._lines import Line as Line
 from cortex_sim.report.figures._lines import along as along
 from cortex_sim.report.figures._lines import costs_over_length as costs_over_length
