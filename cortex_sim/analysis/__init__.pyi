@@ -12,6 +12,7 @@ from cortex_sim.analysis._decoding import DECODING_FOLDS as DECODING_FOLDS
 from cortex_sim.analysis._decoding import discriminant as discriminant
 from cortex_sim.analysis._decoding import spike_counts as spike_counts
 from cortex_sim.analysis._decoding import trial_folds as trial_folds
+from cortex_sim.analysis._epochs import Epochs as Epochs
 from cortex_sim.analysis._explanation import Explanation as Explanation
 from cortex_sim.analysis._explanation import Questions as Questions
 from cortex_sim.analysis._explanation import explain as explain
@@ -38,6 +39,7 @@ from cortex_sim.analysis._preparation import Preferred as Preferred
 from cortex_sim.analysis._preparation import Side as Side
 from cortex_sim.analysis._preparation import currents_for as currents_for
 from cortex_sim.analysis._preparation import delayed_reaches as delayed_reaches
+from cortex_sim.analysis._preparation import delayed_tasks as delayed_tasks
 from cortex_sim.analysis._preparation import holding_currents as holding_currents
 from cortex_sim.analysis._preparation import mixtures as mixtures
 from cortex_sim.analysis._preparation import preferred_states as preferred_states
@@ -71,6 +73,7 @@ from cortex_sim.analysis._spike_statistics import spike_statistics as spike_stat
 from cortex_sim.analysis._subspaces import PotentAndNull as PotentAndNull
 from cortex_sim.analysis._subspaces import chance_alignment as chance_alignment
 from cortex_sim.analysis._subspaces import potent_and_null as potent_and_null
+from cortex_sim.analysis._subspaces import silent_part as silent_part
 from cortex_sim.analysis._subspaces import tuning_ratio as tuning_ratio
 from cortex_sim.analysis._subspaces import variance_shares as variance_shares
 from cortex_sim.analysis._tangling import tangling as tangling

@@ -215,13 +215,18 @@ def delayed_reaches(model: Model, counts: Sequence[int], *, seed: int, preferred
     Returns:
         For each part the task from the go cue on, starting from the circuit's rates there, and what the circuit did.
     """
-    states = mixtures(preferred or preferred_states(model), sum(counts), k=min(MIXED_STATES, model.units), seed=seed, sd=STATE_SD)
     sides: list[Side] = []
-    for holding in np.split(holding_currents(model, states), np.cumsum(counts)[:-1]):
-        task = replace(centre_out(len(holding), holding=holding), channels=None)
+    for task in delayed_tasks(model, counts, seed=seed, preferred=preferred):
         trials = simulate(model, task, seed=seed_of(seed, "circuit", "noise of reaches", len(sides))).window(*AFTER_GO_CUE)
         sides.append(Side(task.window(*AFTER_GO_CUE, initial=trials.rate[:, 0]), trials))
     return sides
+
+
+def delayed_tasks(model: Model, counts: Sequence[int], *, seed: int, preferred: Preferred | None = None) -> list[Task]:
+    """Make whole delayed reaches, preparation and movement, from random mixtures of preferred states; arguments as of :func:`delayed_reaches`."""
+    states = mixtures(preferred or preferred_states(model), sum(counts), k=min(MIXED_STATES, model.units), seed=seed, sd=STATE_SD)
+    parts = np.split(holding_currents(model, states), np.cumsum(counts)[:-1])
+    return [replace(centre_out(len(holding), holding=holding), channels=None) for holding in parts]
 
 
 def spanning_runs(model: Model, counts: Sequence[int], *, seed: int, preferred: Preferred | None = None) -> list[Side]:

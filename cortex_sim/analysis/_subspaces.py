@@ -111,6 +111,19 @@ def potent_and_null(
     return PotentAndNull(axes @ turned[:, :muscular], axes @ turned[:, muscular:], float(1 - ((M - N @ W) ** 2).sum() / (M**2).sum()))
 
 
+def silent_part(weights: Float[ndarray, "unit output"], rates: Float[ndarray, "... unit"], *, axes: int) -> Float[ndarray, "unit output"]:
+    """Return what is left of weights without the leading principal axes of rates, so that these rates hardly move the outputs.
+
+    Args:
+        weights: of outputs, such as muscles.
+        rates: in which they should be silent.
+        axes: how many of theirs are taken out.
+    """
+    flat = rates.reshape(-1, len(weights))
+    leading = np.linalg.svd(flat - flat.mean(axis=0), full_matrices=False)[2][:axes].T
+    return np.asarray(weights - leading @ (leading.T @ weights))
+
+
 def tuning_ratio(preparation: Rates, movement: Float[ndarray, "condition moment unit"], found: PotentAndNull) -> float:
     """Variance across conditions in null over potent directions during preparation, relative to the same during movement: 1 where nothing is hidden.
 

@@ -37,11 +37,13 @@ from cortex_sim.comparison._mechanism import CircuitTruths as CircuitTruths
 from cortex_sim.comparison._mechanism import Electrodes as Electrodes
 from cortex_sim.comparison._mechanism import Reading as Reading
 from cortex_sim.comparison._mechanism import read_students as read_students
+from cortex_sim.comparison._planted import driven_by_few as driven_by_few
 from cortex_sim.comparison._planted import peak_sequence as peak_sequence
 from cortex_sim.comparison._planted import planted_rotation as planted_rotation
 from cortex_sim.comparison._planted import random_decay as random_decay
 from cortex_sim.comparison._planted import smooth_noise as smooth_noise
 from cortex_sim.comparison._planted import velocity_tuned as velocity_tuned
+from cortex_sim.comparison._planted import white_samples as white_samples
 from cortex_sim.comparison._prediction import active_share as active_share
 from cortex_sim.comparison._prediction import training_reference as training_reference
 from cortex_sim.comparison._prediction import units_that_vary as units_that_vary

@@ -85,3 +85,31 @@ def random_decay(rng: np.random.Generator, *, gain: float, tau: float, condition
     for _ in range(bins - 1):
         states.append(states[-1] @ step.T)
     return np.stack(states, axis=1)
+
+
+def white_samples(rng: np.random.Generator, columns: Float[ndarray, "unit axis"], *, samples: int) -> Float[ndarray, "sample unit"]:
+    """Draw samples along these columns that are uncorrelated and of the same variance along each, exactly.
+
+    Args:
+        rng: of the draw.
+        columns: orthogonal; twice as long, twice the deviation.
+        samples: number of them, more than columns.
+    """
+    x = rng.standard_normal((samples, columns.shape[1]))
+    return np.linalg.qr(x - x.mean(axis=0))[0] @ columns.T
+
+
+def driven_by_few(rng: np.random.Generator, *, units: int, outputs: int, drivers: int) -> Float[ndarray, "unit output"]:
+    """Draw the weights of outputs, such as muscles, each of which some units drive, chosen at random, with random weights; 0 elsewhere.
+
+    Args:
+        rng: of the choice and the weights.
+        units: number of them.
+        outputs: number of them.
+        drivers: of each output, at most.
+    """
+    weights = np.zeros((units, outputs))
+    for column in weights.T:
+        chosen = rng.choice(units, min(drivers, units), replace=False)
+        column[chosen] = rng.standard_normal(len(chosen))
+    return weights

@@ -25,6 +25,7 @@ from cortex_sim.statistics._splits import folds as folds
 from cortex_sim.statistics._splits import halves as halves
 from cortex_sim.statistics._splits import set_aside as set_aside
 from cortex_sim.statistics._summaries import Estimated as Estimated
+from cortex_sim.statistics._summaries import by_measure as by_measure
 from cortex_sim.statistics._summaries import estimated_over as estimated_over
 from cortex_sim.statistics._summaries import estimates as estimates
 from cortex_sim.statistics._summaries import mean_interval as mean_interval

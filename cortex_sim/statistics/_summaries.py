@@ -58,3 +58,9 @@ def named(scores: Iterable[Score]) -> dict[tuple[str, str], Score]:
 def estimates(scores: Iterable[Score]) -> dict[tuple[str, str], float]:
     """Return the estimate of every measure and student."""
     return {key: score.estimate for key, score in named(scores).items()}
+
+
+def by_measure(scores: Sequence[Score]) -> list[Score]:
+    """Return the scores of each measure together, measures in the order in which they first appear."""
+    order = list(dict.fromkeys(score.measure for score in scores))
+    return sorted(scores, key=lambda score: order.index(score.measure))

@@ -2,6 +2,7 @@ from cortex_sim.trials._nwb_behaviour import behaviour as behaviour
 from cortex_sim.trials._recordings import DIRECTION as DIRECTION
 from cortex_sim.trials._recordings import hand as hand
 from cortex_sim.trials._recordings import read as read
+from cortex_sim.trials._recordings import read_window as read_window
 from cortex_sim.trials._recordings import write_nwb as write_nwb
 from cortex_sim.trials._trials import BIN as BIN
 from cortex_sim.trials._trials import Spikes as Spikes

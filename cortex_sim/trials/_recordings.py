@@ -16,7 +16,7 @@ from cortex_sim.trials._nwb_writing import write_nwb
 from cortex_sim.trials._spike_table import SPIKE_TABLE, from_spike_table
 from cortex_sim.trials._trials import BIN, Trials
 
-__all__ = ["DIRECTION", "EXPECTED", "behaviour", "hand", "read", "read_nwb", "write_nwb"]
+__all__ = ["DIRECTION", "EXPECTED", "behaviour", "hand", "read", "read_nwb", "read_window", "write_nwb"]
 
 EXPECTED = f"{AVERAGES}; or spikes: {SPIKE_TABLE}"
 
@@ -83,6 +83,25 @@ def hand(path: str | Path) -> Float[ndarray, "condition time 2"]:
         TrialsError: there are none.
     """
     return hand_of(_arrays(Path(path)), Path(path))
+
+
+def read_window(path: str | Path, start: float, stop: float) -> Trials:
+    """Read condition averages that cover a window about movement onset, whole.
+
+    Args:
+        path: of the file.
+        start: of the window, s.
+        stop: of the window, s.
+
+    Raises:
+        FileProblem: the file cannot be read.
+        TrialsError: it holds no averages, or they do not cover the window; by half a bin they may miss it.
+    """
+    trials = read(path)
+    edge = trials.bin / 2
+    if "rate" not in trials.dataset or trials.time[0] > start + edge or trials.time[-1] + trials.bin < stop - edge:
+        raise TrialsError(f"{path}: should hold condition averages from {start * 1e3:g} to {stop * 1e3:g} ms about movement onset.")
+    return trials
 
 
 def _from_npz(path: Path, bin: float | None = None) -> Trials:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cortex_sim.errors import FileProblem, TrialsError
-from cortex_sim.trials._recordings import read
+from cortex_sim.trials._recordings import read, read_window
 
 UNITS, BINS, CONDITIONS = 8, 12, 5
 RATE = np.random.default_rng(0).uniform(0, 60, (UNITS, BINS, CONDITIONS))
@@ -31,6 +31,14 @@ def spoiled(value: float) -> np.ndarray:
     rate = RATE.copy()
     rate[3, 7, 2] = value
     return rate
+
+
+def test_averages_cover_a_window_or_are_refused(tmp_path: Path) -> None:
+    path = wrote(tmp_path)
+    assert read_window(path, -0.05, 0.07).rate.shape == (CONDITIONS, BINS, UNITS)
+    for start, stop in ((-0.07, 0.0), (0.0, 0.09)):
+        with pytest.raises(TrialsError, match=f"monkey.npz: should hold condition averages from {start * 1e3:g} to {stop * 1e3:g} ms"):
+            read_window(path, start, stop)
 
 
 def test_a_recording_becomes_trials_of_condition_time_unit(tmp_path: Path) -> None:

@@ -1,0 +1,87 @@
+"""Preparation and movement of one system, side by side with the muscles that it moves."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.analysis._rotations import SOFT_NORMALISATION, soft_normalised
+from cortex_sim.analysis._subspaces import RIDGE, PotentAndNull, potent_and_null, tuning_ratio
+from cortex_sim.trials import Trials
+
+Rates = Float[ndarray, "condition time unit"]
+Muscles = Mapping[str, Float[ndarray, "condition moment muscle"]]
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """Preparation and movement of a system without what all conditions share.
+
+    Attributes:
+        preparation: rates over their range plus 5 Hz, the mean over conditions removed.
+        movement: the same in movement.
+        muscles: by name, in both epochs one after the other, the mean over conditions removed.
+        rates: in movement, over their range plus 5 Hz, the mean over conditions not removed.
+    """
+
+    preparation: Rates
+    movement: Rates
+    muscles: Muscles
+    rates: Rates
+
+    @classmethod
+    def of(cls, trials: Trials, windows: Sequence[Span], muscles: Muscles) -> "Epochs":
+        """Cut and normalise trials.
+
+        Args:
+            trials: one a condition.
+            windows: of preparation and of movement, s.
+            muscles: in both windows one after the other.
+        """
+        spread = np.ptp(trials.rate, axis=(0, 1))
+        before, after = (trials.window(*span).rate for span in windows)
+        return cls(
+            soft_normalised(before, spread),
+            soft_normalised(after, spread),
+            {name: output - output.mean(axis=0) for name, output in muscles.items()},
+            after / (spread + SOFT_NORMALISATION),
+        )
+
+    @classmethod
+    def driving(cls, trials: Trials, windows: Sequence[Span], weights: Mapping[str, Float[ndarray, "unit muscle"]]) -> "Epochs":
+        """Cut and normalise trials whose rates drive muscles through these weights."""
+        both = np.concatenate([trials.window(*span).rate for span in windows], axis=1)
+        return cls.of(trials, windows, {name: both @ W for name, W in weights.items()})
+
+    @property
+    def together(self) -> Rates:
+        """Both epochs, one after the other."""
+        return np.concatenate([self.preparation, self.movement], axis=1)
+
+    def select(self, kept: ndarray) -> "Epochs":
+        """Keep these conditions."""
+        return Epochs(self.preparation[kept], self.movement[kept], {name: output[kept] for name, output in self.muscles.items()}, self.rates[kept])
+
+    def spaces(self, muscle: str, *, alone: bool = False, ridge: float = RIDGE) -> PotentAndNull:
+        """Find the directions that move muscles by regression on both epochs, or on movement alone.
+
+        Args:
+            muscle: which set of them.
+            alone: movement alone, as published.
+            ridge: penalty relative to the mean variance.
+        """
+        output = self.muscles[muscle]
+        if not alone:
+            return potent_and_null(self.together, output, ridge=ridge)
+        return potent_and_null(self.movement, output[:, -self.movement.shape[1] :], within=self.together, ridge=ridge)
+
+    def hidden(self, muscle: str, *, alone: bool = False, ridge: float = RIDGE) -> float:
+        """Return by how much more preparation is hidden from the muscles than movement is, the tuning ratio; arguments as of :meth:`spaces`."""
+        return tuning_ratio(self.preparation, self.movement, self.spaces(muscle, alone=alone, ridge=ridge))
+
+    def hidden_by_chance(self, spaces: PotentAndNull, *, rng: np.random.Generator, draws: int) -> Float[ndarray, " draw"]:
+        """Return tuning ratios of as many random directions within the same neural axes."""
+        return np.array([tuning_ratio(self.preparation, self.movement, spaces.turned(rng)) for _ in range(draws)])
