@@ -10,6 +10,10 @@ from cortex_sim.cards._equations import parsed as parsed
 from cortex_sim.cards._equations import unit_values as unit_values
 from cortex_sim.cards._fields import Parameter as Parameter
 from cortex_sim.cards._fields import Projection as Projection
+from cortex_sim.cards._mechanisms import balanced_pairs as balanced_pairs
+from cortex_sim.cards._mechanisms import chain as chain
+from cortex_sim.cards._mechanisms import ring as ring
+from cortex_sim.cards._mechanisms import turning_plane as turning_plane
 from cortex_sim.cards._model import Model as Model
 from cortex_sim.cards._model import read_card as read_card
 from cortex_sim.cards._siegert import Background as Background

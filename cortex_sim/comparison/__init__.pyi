@@ -1,5 +1,12 @@
 from cortex_sim.comparison._bits import compare_bits as compare_bits
 from cortex_sim.comparison._bits import measured_by_spikes as measured_by_spikes
+from cortex_sim.comparison._cells import DRAWS as DRAWS
+from cortex_sim.comparison._cells import FRACTION as FRACTION
+from cortex_sim.comparison._cells import JUMP as JUMP
+from cortex_sim.comparison._cells import PUSHED as PUSHED
+from cortex_sim.comparison._cells import SILENCED as SILENCED
+from cortex_sim.comparison._cells import SPIKES as SPIKES
+from cortex_sim.comparison._cells import cells_of as cells_of
 from cortex_sim.comparison._compare import NULLS as NULLS
 from cortex_sim.comparison._compare import compare as compare
 from cortex_sim.comparison._compare import compare_responses as compare_responses
@@ -21,6 +28,7 @@ from cortex_sim.comparison._low_rank import LowRankFit as LowRankFit
 from cortex_sim.comparison._measures import MEASURES as MEASURES
 from cortex_sim.comparison._measures import Measure as Measure
 from cortex_sim.comparison._measures import measure as measure
+from cortex_sim.comparison._measures import self_departures as self_departures
 from cortex_sim.comparison._measures import table as table
 from cortex_sim.comparison._mechanism import CURRENTS as CURRENTS
 from cortex_sim.comparison._mechanism import EXPLORED as EXPLORED
@@ -36,6 +44,7 @@ from cortex_sim.comparison._mechanism import Cell as Cell
 from cortex_sim.comparison._mechanism import CircuitTruths as CircuitTruths
 from cortex_sim.comparison._mechanism import Electrodes as Electrodes
 from cortex_sim.comparison._mechanism import Reading as Reading
+from cortex_sim.comparison._mechanism import mean_distance as mean_distance
 from cortex_sim.comparison._mechanism import read_students as read_students
 from cortex_sim.comparison._planted import driven_by_few as driven_by_few
 from cortex_sim.comparison._planted import peak_sequence as peak_sequence
@@ -50,6 +59,8 @@ from cortex_sim.comparison._prediction import units_that_vary as units_that_vary
 from cortex_sim.comparison._prediction import variance_explained as variance_explained
 from cortex_sim.comparison._predictivity import RIDGE_PENALTIES as RIDGE_PENALTIES
 from cortex_sim.comparison._predictivity import decoding_transfer as decoding_transfer
+from cortex_sim.comparison._ranking import blind_taus as blind_taus
+from cortex_sim.comparison._ranking import rank_score as rank_score
 from cortex_sim.comparison._recall import recall_score as recall_score
 from cortex_sim.comparison._reference import cosine_tuning as cosine_tuning
 from cortex_sim.comparison._reference import mean_of_others as mean_of_others

@@ -19,7 +19,7 @@ from cortex_sim.comparison._listed import listed
 from cortex_sim.errors import NotFound, suggestion
 from cortex_sim.runtime import stream, workers
 from cortex_sim.statistics import PERMUTATION, Score, jackknifed, permuted_conditions, remembered
-from cortex_sim.trials import derangement
+from cortex_sim.trials import Trials, derangement
 
 Rates = Float[ndarray, "condition time unit"]
 NOTHING = geometry.LOST  # of the variance, to all purposes
@@ -248,3 +248,8 @@ def scores_of(
         groups.setdefault(measures[label].read or label, []).append(label)
     done = workers.map("measures", scored, {group[0]: (group,) for group in groups.values()}, threads=True, workers=2)
     return sorted(chain(*done.values()), key=lambda score: labels.index(score.measure))
+
+
+def self_departures(trials: Sequence[Trials]) -> dict[str, float]:
+    """Return how far a system compared with itself is from what identical systems give, by measure; the largest over these trials."""
+    return {name: max(abs(measured(side.rate, side.rate, side.bin) - measured.identical) for side in trials) for name, measured in MEASURES.items()}

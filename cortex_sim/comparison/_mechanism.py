@@ -179,6 +179,19 @@ class Reading:
     stable: Mapping[str, int]
     truths: Mapping[str, Float[ndarray, " student"]]
 
+    def slower(self, student: str) -> bool:
+        """The slowest mode of the student decays more slowly than the circuit's."""
+        return bool(self.slowest[self.students.index(student)] < -self.cell.modes.eigenvalues[0].real)
+
+    def more_attractors(self, student: str) -> bool:
+        """The student has more stable fixed points than the circuit."""
+        return self.stable[student] > self.cell.stable
+
+
+def mean_distance(readings: Sequence[Reading], student: str, truth: str) -> float:
+    """Return how far a student is from its circuit by a truth, mean over the cells that have it."""
+    return -float(np.mean([reading.truths[truth][reading.students.index(student)] for reading in readings if student in reading.students]))
+
 
 @threadpool_limits.wrap(limits=1)
 def read_students(cell: Cell, students: Mapping[str, Model], counted: Sequence[str] = ()) -> Reading:

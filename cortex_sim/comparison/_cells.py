@@ -1,0 +1,104 @@
+"""Cells: reaches and pushes of a circuit, seen in full or in part, as rates or as spikes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TypedDict
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from cortex_sim.analysis import Side, currents_for, delayed_reaches, resting_state, spectrum
+from cortex_sim.cards import Model
+from cortex_sim.comparison._mechanism import Cell, CircuitTruths, Electrodes
+from cortex_sim.fitting import unit_scale
+from cortex_sim.runtime import seed_of, stream
+from cortex_sim.simulation import flow, rate_of, simulate, time_constant
+from cortex_sim.tasks import Task
+from cortex_sim.tasks.perturbations import push, silence
+
+
+class Spiking(TypedDict):
+    """How rates are seen as spikes; see :class:`Electrodes`."""
+
+    base: float
+    depth: float
+    repeats: int
+    smoothed: float
+
+
+JUMP, PUSHED, SILENCED = 2.0, 0.02, 0.1  # s.d. of a unit's rate; s that a push and a silencing last
+FRACTION, WHEN, DRAWS = 0.2, 0.1, 4  # of the units; s after the go cue; draws by turns, half of them for each half of the truth
+LEFT = 0.1  # of a rate that cannot fall below 0: what a push leaves of it
+SPIKES: Spiking = {"base": 10.0, "depth": 5.0, "repeats": 20, "smoothed": 0.03}  # Hz at rest, Hz for a typical s.d.; trials of a condition; s
+
+
+def cells_of(name: str, circuit: Model, shares: Mapping[float, bool], seed: int, counts: tuple[int, int]) -> list[Cell]:
+    """Return reaches and pushes of one circuit as they are seen by electrodes on a share of its units.
+
+    Args:
+        name: of the circuit.
+        circuit: its units are the observed ones.
+        shares: of the units that are seen, to whether they are seen as spikes too.
+        seed: of the reaches, the pushes and the choice of units.
+        counts: conditions trained on, and conditions tested on.
+    """
+    training, test = delayed_reaches(circuit, counts, seed=seed)
+    order = stream(seed, "analysis", "units recorded in mechanism").permutation(circuit.units)
+    spread, rest = float(np.median(training.trials.rate.std(axis=(0, 1)))), rate_of(circuit, resting_state(circuit), circuit.arrays())
+    modes, known = spectrum(circuit), CircuitTruths.of(circuit, test.task, test.trials.rate, seed)
+    cells = []
+    for share, spiked in shares.items():
+        seen = np.sort(order[: max(2, round(share * circuit.units))])
+        parts = [side.seen(seen) for side in (training, test)]
+        pushed = pushes(circuit, parts[1].task, unit_scale(parts[0].trials), rest[seen], seed)
+        changed = [(simulate(circuit, in_whole(circuit, test, task, seen)).rate - test.trials.rate)[:, :, seen] for task in pushed]
+        electrodes = Electrodes(**SPIKES, rest=rest[seen], spread=spread, seed=seed)
+        for through in (None, electrodes) if spiked else (None,):
+            views = parts if through is None else [through.of(side, place) for place, side in enumerate(parts)]
+            tasks = [replace(task, initial=views[1].task.initial) for task in pushed]
+            full = known if share == 1 and through is None else None
+            cells.append(Cell(name, circuit, share, seed, views[0], views[1], tasks, changed, modes, known.stable, full, through))
+    return cells
+
+
+def pushes(circuit: Model, task: Task, spread: Float[ndarray, " unit"], rest: Float[ndarray, " unit"], seed: int) -> list[Task]:
+    """Return draws of a push and of a silencing by turns; a push is what units lose or gain at rest, in the unit of the rates.
+
+    Rates that cannot fall below 0 are not pulled down faster than they can fall.
+
+    Args:
+        circuit: whose units are seen.
+        task: of the units that are seen.
+        spread: standard deviation of the rate of each.
+        rest: rate of each at rest.
+        seed: of the draws.
+    """
+    silent, amplitude = circuit.silent.si if circuit.silent else 0.0, JUMP * spread * _typical(circuit) / PUSHED
+    tasks = []
+    for draw in range(DRAWS):
+        own = seed_of(seed, "task", "push of mechanism", draw)
+        if draw % 2:
+            tasks.append(silence(task, len(spread), fraction=FRACTION, seed=own, rate=silent, start=WHEN, duration=SILENCED))
+        else:
+            tasks.append(push(task, len(spread), fraction=FRACTION, seed=own, amplitude=amplitude, start=WHEN, duration=PUSHED))
+    return [_changed(task, pushed, lambda pattern: np.maximum(pattern, (LEFT - 1) * rest)) for pushed in tasks] if circuit.initial_values else tasks
+
+
+def in_whole(circuit: Model, test: Side, part: Task, seen: Int[ndarray, " seen"]) -> Task:
+    """Return what is done to the units that are seen, done to the circuit by way of its own input."""
+    rest = np.tile(resting_state(circuit), (part.trials, 1))
+    still = flow(circuit, circuit.arrays(), rest)
+    return _changed(test.task, test.pushed(part, seen), lambda pattern: currents_for(circuit, rest, still + pattern / _typical(circuit)))
+
+
+def _changed(task: Task, pushed: Task, change: Callable[[ndarray], ndarray]) -> Task:
+    """A pushed task, the currents that were added to the task changed."""
+    count = len(task.drives)
+    added = tuple(replace(drive, pattern=change(drive.pattern)) for drive in pushed.drives[count:])
+    return replace(pushed, drives=pushed.drives[:count] + added)
+
+
+def _typical(circuit: Model) -> float:
+    """Time constant of a typical unit, s, that a push is measured by."""
+    return float(np.median(time_constant(circuit)))

@@ -1,0 +1,52 @@
+"""How well a measure of similarity ranks students by what is true of them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.comparison._mechanism import FIXED, PUSHES, Reading
+from cortex_sim.runtime import stream
+from cortex_sim.statistics import Score, kendall_tau, mean_over
+
+TAU_OF = "Kendall's τ between the measure and {}, over students; {} of the units seen"
+NULLS = 200
+
+
+def rank_score(measure: str, readings: Sequence[Reading], truth: str, view: str, seed: int) -> Score:
+    """Return how well a measure ranks students by a truth, mean over cells; the interval leaves out whole circuits.
+
+    Args:
+        measure: its name.
+        readings: of all cells.
+        truth: which.
+        view: what is seen of the circuits; other cells are left out.
+        seed: of the null.
+    """
+    seen = [reading for reading in readings if reading.cell.view == view]
+    taus, names = np.array([kendall_tau(reading.alike[measure], reading.truths[truth]) for reading in seen]), [r.cell.circuit for r in seen]
+    rng = stream(seed, "null", "permuted students of mechanism", view)
+    null = [np.mean([kendall_tau(rng.permutation(r.alike[measure]), r.truths[truth]) for r in seen]) for _ in range(NULLS)]
+    by = {name: float(taus[np.array(names) == name].mean()) for name in dict.fromkeys(names)}
+    over_circuits = mean_over("circuits", np.array(list(by.values())), otherwise="one circuit")
+    return Score(
+        TAU_OF.format(truth, view), measure, f"{len(seen)} cells of {len(seen[0].students)} students", float(taus.mean()), "higher", 1.0,
+        np.array(null), "students permuted", over_circuits["interval"], over_circuits["interval_over"],
+        ceiling=float(np.mean([kendall_tau(*reading.halves) for reading in seen])) if truth == PUSHES else None,
+        ceiling_reason="known exactly, but for the fixed points that searches miss" if truth == FIXED else "known exactly",
+        settings={"ceiling": "either half of the pushes against the other", "circuits": by},
+    )  # fmt: skip
+
+
+def blind_taus(readings: Sequence[Reading], rng: np.random.Generator, count: int) -> tuple[Float[ndarray, " draw"], float]:
+    r"""Return τ of measures that know nothing, so many in each cell, and four standard errors of their mean under independence.
+
+    The variance of τ of n students is :math:`2(2n+5)/(9n(n-1))`.
+
+    Source:
+        Kendall (1938) Biometrika 30:81.
+    """
+    taus = [kendall_tau(rng.standard_normal(len(r.students)), r.truths[PUSHES]) for r in readings for _ in range(count)]
+    n = min(len(reading.students) for reading in readings)
+    return np.array(taus), float(4 * np.sqrt(2 * (2 * n + 5) / (9 * n * (n - 1)) / len(taus)))
