@@ -6,19 +6,18 @@ Claim       attributions are complete, the circuit's only fixed point is its res
             and the student of the circuit's own class is explained as the circuit is; the report says how far the others are.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from itertools import chain
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
 
 import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
-TRAINING, TESTED, SMALL = 330, 8, 120  # conditions taught, conditions explained, conditions taught in a smoke run
-OWN, UNTRAINED = "own gain", "untrained"
+TRAINING, TESTED, SMALL, SMALL_UNITS = 330, 8, 120, 30  # conditions taught, conditions explained; conditions taught in a smoke run, and units
+TEACHER, OWN, UNTRAINED = "teacher", "own gain", "untrained"
 STUDENTS = {
     "leaky tanh": ("leaky_tanh", cs.Options(epochs=25, rate=5e-3)),
     "hidden units": ("leaky_readout", cs.Options(epochs=60, rate=5e-3)),
@@ -27,27 +26,16 @@ STUDENTS = {
 MOMENTS = (0.0, 0.1, 0.2, 0.3)  # s after the go cue, where the flow is linearised
 LOOKED = 0.2  # s after the go cue: the output whose origin is looked for
 MUSCLES, DRIVEN = 2, 50  # planted outputs, each driven by this many neurons
-ABLATED = 60  # units silenced one at a time
+ABLATED, SMALL_ABLATED = 60, 4  # units silenced one at a time, and in a smoke run
 NULLS, SHUFFLES = 100, 5
-WELLS, DURATION = {"units": 64, "conditions": 60}, 1.0  # the bistable circuit and its runs, s
-STRENGTH = 2.0  # its weights are W = strength m m'/N with |m_i| = 1
+WELL_UNITS, WELL_RUNS, DURATION = 64, 60, 1.0  # of the bistable circuit; its runs last so many s
+STRENGTH, TAU, STEP = 2.0, 200, 1  # its weights are W = strength m m'/N with |m_i| = 1; its time constant and step, ms
 BISTABLE = "bistable: "
-BOUND = "bound of this protocol"
+BOUND, COMPLETE = "bound of this protocol", "completeness, by definition"
 ATTRIBUTION, ABLATION = "attribution, correlation", "effect of an ablation, R²"
 FLOW, POINTS = "slowest modes on the way, distance (1/s)", "fixed points near the reach"
+WELLS, COUNTED, SINGLE = "bistable circuit: fixed points", "a count; the untrained one is beside it", "one network a student; run other seeds"
 
-
-@dataclass(frozen=True)
-class Wells:
-    """The bistable circuit, its students, and the fixed points found in each."""
-
-    systems: Mapping[str, cs.Model]
-    trials: cs.Trials
-    points: Mapping[str, list[cs.analysis.Point]]
-    places: Mapping[str, list[np.ndarray]]
-    kappa: float
-    scores: list[cs.Score]
-    pictures: Mapping[str, cs.Picture]
 
 
 def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
@@ -59,77 +47,61 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         smoke: few units, conditions and epochs: shows that everything runs, its numbers mean nothing.
     """
     seconds: dict[str, float] = {}
-    model = model.with_arrays({}, units=min(model.units, 30)) if smoke and not model.weights else model
+    model = cs.edit.shrunk(model, SMALL_UNITS) if smoke else model
     with cs.timed(seconds, "circuit"):
         training, test = cs.analysis.delayed_reaches(model, (SMALL if smoke else TRAINING, TESTED), seed=seed)
-    with cs.timed(seconds, "training"):
-        students = {
-            name: (cs.fitting.with_time_constant_of(cs.load(card), model), options)
-            for name, (card, options) in STUDENTS.items()
-            if not smoke or name == "leaky tanh"
-        }
-        jobs = {OWN: cs.fitting.Job(cs.fitting.own_class(model), training.trials, training.task, seed, cs.Options(epochs=0))}
-        jobs |= {
-            name: cs.fitting.Job(card, training.trials, training.task, seed, _short(options, smoke)) for name, (card, options) in students.items()
-        }
-        jobs[UNTRAINED] = cs.fitting.Job(
-            cs.fitting.with_time_constant_of(cs.load("leaky_tanh"), model),
-            training.trials,
-            training.task,
-            seed,
-            cs.Options(epochs=0, closed_form=False),
-        )
         bistable, runs = _bistable(seed)
-        pupil = {
-            name: cs.fitting.own_class(bistable) if name == OWN else cs.fitting.with_time_constant_of(job.model, bistable)
-            for name, job in jobs.items()
-        }
-        jobs |= {BISTABLE + name: replace(job, model=pupil[name], trials=runs.trials, task=runs.task) for name, job in jobs.items()}
-        everyone = cs.fitting.train_many(jobs)
-    fitted = {name: one for name, one in everyone.items() if not name.startswith(BISTABLE)}
-    systems = {"teacher": model} | {name: one.model for name, one in fitted.items()}
-    questions = _questions(model, training.trials, test.task, seed, 4 if smoke else ABLATED)
-    with cs.timed(seconds, "explanation"), cs.track("explaining") as report:
-        found = {}
-        for number, (name, one) in enumerate(systems.items()):
-            found[name] = cs.analysis.explain(
-                one, questions, lambda done, text, at=number, who=name: report((at + done) / len(systems), f"{who}: {text}")
-            )
+    with cs.timed(seconds, "training"):
+        students = {name: (cs.load(card), options) for name, (card, options) in STUDENTS.items() if not smoke or name == "leaky tanh"}
+        jobs = cs.fitting.students_of(model, students, training.trials, training.task, seed=seed)
+        others = cs.fitting.students_of(bistable, students, runs.trials, runs.task, seed=seed)
+        jobs |= {BISTABLE + name: job for name, job in others.items()}
+        everyone = cs.fitting.train_many(cs.fitting.shortened(jobs, 2) if smoke else jobs)
+    fitted = {name: everyone[name] for name in others}
+    systems = {TEACHER: model} | {name: student.model for name, student in fitted.items()}
+    wells = {TEACHER: bistable} | {name: everyone[BISTABLE + name].model for name in fitted}
+    questions = _questions(model, training.trials, test.task, seed, SMALL_ABLATED if smoke else ABLATED)
+    with cs.timed(seconds, "explanation"):
+        found = cs.analysis.explain_all(systems, questions)
+        points = {name: _points(circuit, runs.task, seed) for name, circuit in wells.items()}
     with cs.timed(seconds, "comparison"):
-        scores = [*chain(*(_scores(name, systems[name], found, questions) for name in fitted))]
-    with cs.timed(seconds, "bistable circuit"):
-        pupils = {name: everyone[BISTABLE + name].model for name in fitted}
-        wells = _wells({"teacher": bistable} | pupils, runs, seed)
-    copies = {name: cs.simulate(one, test.task, seed=seed) for name, one in systems.items()}
+        scores = [score for name in fitted for score in _scores(name, systems[name], found, questions)]
+        scores += [cs.Score(WELLS, name, "states visited in training", float(len(points[name])), "closer", 3.0, None, COUNTED, None, SINGLE,
+                            ceiling_reason="nothing is noisy") for name in fitted]  # fmt: skip
+        missed = max(system.missed for system in found.values())
+    copies = {name: cs.simulate(system, test.task, seed=seed) for name, system in systems.items()}
+    paths = {name: trials.rate for name, trials in copies.items()}
+    reaches = cs.figures.fixed_point_portraits(paths, systems, {name: system.points.fixed for name, system in found.items()}, unit="Hz")
+    paths = {name: cs.simulate(circuit, runs.task, seed=seed).rate for name, circuit in wells.items()}
+    falls = cs.figures.fixed_point_portraits(paths, wells, points, unit="dimensionless")
     return cs.Report(
-        title=QUESTION,
-        question=f"Teacher: {model.title} ({model.paper}); students that were taught its reaches.",
-        answer=_answer(scores, wells),
-        claims=_claims(found) + ([] if smoke else _full_claims(scores, found, wells)),
-        scores=scores + wells.scores,
-        pictures=_pictures(scores, found, copies, systems) | cs.figures.learning_pictures(fitted) | wells.pictures,
-        trials=copies | {"bistable": wells.trials},
-        models=systems | {f"bistable {name}": one for name, one in wells.systems.items()},
-        methods=_methods(),
-        facts={"teacher": f"{model.name}, {model.units} units"},
-        smoke=smoke,
-        seed=seed,
-        seconds=seconds,
-    )
+        title=QUESTION, question=f"Teacher: {model.title} ({model.paper}); students that were taught its reaches.", answer=_answer(scores),
+        claims=[cs.Claim("largest miss of an attribution's sum, relative to the spread of the output", missed, 0.0, 1e-2, COMPLETE),
+                *([] if smoke else _claims(scores, found, bistable, points[TEACHER]))], scores=scores,
+        pictures=_pictures(scores, found, reaches, falls) | cs.figures.learning_pictures(fitted),
+        trials=copies | {"bistable": runs.trials}, models=systems | {f"bistable {name}": circuit for name, circuit in wells.items()},
+        methods=_methods(), facts={"teacher": f"{model.name}, {model.units} units"}, smoke=smoke, seed=seed, seconds=seconds,
+    )  # fmt: skip
 
 
-def _short(options: cs.Options, smoke: bool) -> cs.Options:
-    return cs.Options(epochs=2, rate=options.rate) if smoke else options
+def _bistable(seed: int) -> tuple[cs.Model, cs.analysis.Side]:
+    """A circuit with two stable states and a saddle between them, and its runs from random states into either."""
+    rng = cs.stream(seed, "task", "starts in two wells")
+    m = rng.choice([-1.0, 1.0], WELL_UNITS)
+    circuit = cs.measures.two_wells(m, strength=STRENGTH, tau=TAU, step=STEP)
+    task = cs.measures.well_runs(m, conditions=WELL_RUNS, duration=DURATION, rng=rng)
+    return circuit, cs.analysis.Side(task, cs.simulate(circuit, task, seed=seed))
+
+
+def _points(circuit: cs.Model, task: cs.Task, seed: int) -> list[cs.analysis.Point]:
+    states = cs.simulation.trajectory(cs.simulation.Problem(circuit, circuit.arrays(), task))
+    return cs.analysis.fixed_points(circuit, states.reshape(-1, states.shape[2]), seed=seed).fixed
 
 
 def _questions(model: cs.Model, training: cs.Trials, task: cs.Task, seed: int, ablated: int) -> cs.analysis.Questions:
     """Two outputs, each driven by random neurons with random weights and of unit variance over the training reaches; random units to silence."""
-    rng = cs.stream(seed, "task", "weights of the questions")
-    units = training.rate.shape[2]
-    weights = np.zeros((units, MUSCLES))
-    for muscle in weights.T:
-        chosen = rng.choice(units, min(DRIVEN, units), replace=False)
-        muscle[chosen] = rng.standard_normal(len(chosen))
+    rng, units = cs.stream(seed, "task", "weights of the questions"), training.rate.shape[2]
+    weights = cs.measures.driven_by_few(rng, units=units, outputs=MUSCLES, drivers=DRIVEN)
     weights /= (training.rate @ weights).std(axis=(0, 1))
     silenced = np.sort(cs.stream(seed, "task", "units ablated").permutation(units)[:ablated])
     return cs.analysis.Questions(task, weights, MOMENTS, LOOKED, silenced, model.silent.si if model.silent else 0.0, seed)
@@ -137,136 +109,41 @@ def _questions(model: cs.Model, training: cs.Trials, task: cs.Task, seed: int, a
 
 def _scores(name: str, student: cs.Model, found: Mapping[str, cs.analysis.Explanation], test: cs.analysis.Questions) -> list[cs.Score]:
     """How like the circuit's explanations a student's are."""
-    truth, own, seed, split = found["teacher"], found[name], test.seed, f"{TESTED} held-out reaches"
-    a, b = (np.moveaxis(one.attribution, 1, 0) for one in (truth, own))  # units first: they are what the null permutes
-    effects = truth.ablation, own.ablation
-    distance = _distances(truth, own)
-    rng = cs.stream(seed, "null", "permuted weights of explain")
-    null = []
-    for arrays in (cs.analysis.shuffled_weights(student, rng) for _ in range(SHUFFLES)):
-        flows = [cs.analysis.flow_modes(student, arrays, own.states[0, moment]) for moment in test.bins()]
-        null.append(np.mean([cs.analysis.modal_distance(*pair) for pair in zip(truth.modes[0], flows, strict=True)]))
-    exact = "the circuit's own explanation has no noise"
+    truth, own = found[TEACHER], found[name]
+    a, b = (np.moveaxis(system.attribution, 1, 0) for system in (truth, own))  # units first: they are what the null permutes
+    effects, distance = (truth.ablation, own.ablation), cs.analysis.mode_distances(truth, own)
+    rng = cs.stream(test.seed, "null", "permuted weights of explain")
+    null = cs.analysis.mode_distances_by_chance(truth, own, student, test, rng=rng, draws=SHUFFLES)
+    permuted = partial(cs.statistics.permuted, seed=test.seed, count=NULLS)
+    over, mixed = cs.statistics.estimated_over, "units of the student permuted"
+    score = partial(cs.Score, student=name, split=f"{TESTED} held-out reaches", ceiling_reason="the circuit's own explanation has no noise")
     return [
-        cs.Score(
-            ATTRIBUTION,
-            name,
-            split,
-            _correlation(a, b),
-            "higher",
-            1.0,
-            cs.statistics.permuted(_correlation, a, b, seed=seed, count=NULLS),
-            "units of the student permuted",
-            cs.statistics.jackknifed(lambda kept: _correlation(a[:, kept], b[:, kept]), a.shape[1]),
-            "conditions",
-            ceiling_reason=exact,
-        ),
-        cs.Score(
-            ABLATION,
-            name,
-            split,
-            cs.measures.response_r2(*effects),
-            "higher",
-            1.0,
-            cs.statistics.permuted(cs.measures.response_r2, *effects, seed=seed, count=NULLS),
-            "units of the student permuted",
-            cs.statistics.jackknifed(lambda kept: cs.measures.response_r2(effects[0][kept], effects[1][kept]), len(effects[0])),
-            "ablated units",
-            ceiling_reason=exact,
-        ),
-        cs.Score(
-            FLOW,
-            name,
-            split,
-            float(distance.mean()),
-            "lower",
-            0.0,
-            np.array(null),
-            "entries of the recurrent weights in random places",
-            cs.statistics.jackknifed(lambda kept: float(distance[kept].mean()), len(distance)),
-            "conditions",
-            ceiling_reason=exact,
-            settings={"moments_s": list(MOMENTS)},
-        ),
-        cs.Score(
-            POINTS,
-            name,
-            split,
-            float(len(own.points.fixed)),
-            "closer",
-            float(len(truth.points.fixed)),
-            None,
-            "a count; the untrained one is beside it",
-            None,
-            "one network a student; run other seeds",
-            ceiling_reason=exact,
-            settings={"coverage": own.points.coverage},
-        ),
-    ]
-
-
-def _distances(truth: cs.analysis.Explanation, own: cs.analysis.Explanation) -> np.ndarray:
-    """Distance of the slowest modes at each condition and moment, 1/s."""
-    return np.array([[cs.analysis.modal_distance(*pair) for pair in zip(*pairs, strict=True)] for pairs in zip(truth.modes, own.modes, strict=True)])
+        score(ATTRIBUTION, better="higher", identical=1.0, null=permuted(_correlation, a, b), surrogate=mixed,
+              **over("conditions", a.shape[1], lambda kept: _correlation(a[:, kept], b[:, kept]))),
+        score(ABLATION, better="higher", identical=1.0, null=permuted(cs.measures.response_r2, *effects), surrogate=mixed,
+              **over("ablated units", len(effects[0]), lambda kept: cs.measures.response_r2(effects[0][kept], effects[1][kept]))),
+        score(FLOW, better="lower", identical=0.0, null=null, surrogate="entries of the recurrent weights in random places",
+              settings={"moments_s": list(MOMENTS)}, **cs.statistics.mean_over("conditions", distance)),
+        score(POINTS, better="closer", identical=float(len(truth.points.fixed)), null=None, surrogate=COUNTED, estimate=float(len(own.points.fixed)),
+              interval=None, interval_over=SINGLE, settings={"coverage": own.points.coverage}),
+    ]  # fmt: skip
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.corrcoef(a.ravel(), b.ravel())[0, 1])
 
 
-def _bistable(seed: int) -> tuple[cs.Model, cs.analysis.Side]:
-    """A circuit with two stable states and a saddle between them, and its runs from random states into either."""
-    units, conditions = WELLS["units"], WELLS["conditions"]
-    rng = cs.stream(seed, "task", "starts in two wells")
-    m = rng.choice([-1.0, 1.0], units)
-    circuit = _slow(cs.load("sompolinsky_1988").with_arrays({"J": STRENGTH * np.outer(m, m) / units}, units=units))
-    task = cs.tasks.free_run(0.9 * np.tanh(rng.standard_normal((conditions, units)) + rng.normal(size=(conditions, 1)) * m), DURATION)
-    return circuit, cs.analysis.Side(task, cs.simulate(circuit, task, seed=seed))
-
-
-def _wells(systems: Mapping[str, cs.Model], runs: cs.analysis.Side, seed: int) -> Wells:
-    """Do students of the bistable circuit have its fixed points?"""
-    kappa = brentq(lambda k: STRENGTH * np.tanh(k) - k, 0.5, 2 * STRENGTH)
-    points, places, paths = {}, {}, {}
-    for name, one in systems.items():
-        states = cs.simulation.trajectory(cs.simulation.Problem(one, one.arrays(), runs.task))
-        points[name] = cs.analysis.fixed_points(one, states.reshape(-1, states.shape[2]), seed=seed).fixed
-        places[name] = [cs.analysis.observed_rates(one, point.state) for point in points[name]]
-        paths[name] = cs.simulate(one, runs.task, seed=seed).rate
-    marks = {name: [(place, point.unstable) for place, point in zip(places[name], points[name], strict=True)] for name in systems}
-    caption = "Trajectories and fixed points, filled where stable, on the teacher's principal components."
-    pictures = {"bistable": cs.Picture(cs.figures.portraits(paths, marks, unit="dimensionless"), "A bistable circuit and its students", caption)}
-    scores = [
-        cs.Score(
-            "bistable circuit: fixed points", name, "states visited in training", float(len(points[name])), "closer", 3.0, None,
-            "a count; the untrained one is beside it", None, "one network a student; run other seeds", ceiling_reason="nothing is noisy",
-        )
-        for name in systems if name != "teacher"
-    ]  # fmt: skip
-    return Wells(systems, runs.trials, points, places, kappa, scores, pictures)
-
-
-def _slow(circuit: cs.Model) -> cs.Model:
-    """Give a circuit the time constant of the students' cards, 200 ms."""
-    name = cs.simulation.drive_parameter(circuit)
-    tau = circuit.parameters[name].model_dump() | {"value": 200, "source": "chosen: that of the students"}
-    return circuit.with_arrays({}, parameters={name: tau}, dt=circuit.dt.model_dump() | {"value": 1})
-
-
-def _claims(found: Mapping[str, cs.analysis.Explanation]) -> list[cs.Claim]:
-    missed = max(one.missed for one in found.values())
-    return [cs.Claim("largest miss of an attribution's sum, relative to the spread of the output", missed, 0.0, 1e-2, "completeness, by definition")]
-
-
-def _full_claims(scores: list[cs.Score], found: Mapping[str, cs.analysis.Explanation], wells: Wells) -> list[cs.Claim]:
+def _claims(
+    scores: Sequence[cs.Score], found: Mapping[str, cs.analysis.Explanation], bistable: cs.Model, points: list[cs.analysis.Point]
+) -> list[cs.Claim]:
     """What is known of the circuits, and of the student of the circuit's own class."""
-    value = {(score.measure, score.student): score.estimate for score in scores}
-    truth = wells.points["teacher"]
-    places = np.sort([np.mean(np.abs(np.arctanh(np.clip(place, -1 + 1e-12, 1 - 1e-12)))) for place in wells.places["teacher"]])
-    error = float(np.abs(places - [0.0, wells.kappa, wells.kappa]).max()) if len(places) == 3 else np.inf
+    value, kappa = cs.statistics.estimates(scores), cs.measures.well_depth(STRENGTH)
+    rates = [np.clip(cs.analysis.observed_rates(bistable, point.state), -1 + 1e-12, 1 - 1e-12) for point in points]
+    places = np.sort([np.mean(np.abs(np.arctanh(rate))) for rate in rates])
+    error = float(np.abs(places - [0.0, kappa, kappa]).max()) if len(places) == 3 else np.inf
     return [
-        cs.Claim("fixed points of the circuit near its reaches", float(len(found["teacher"].points.fixed)), 1, 1, "stable at rest by construction"),
-        cs.Claim("bistable circuit: stable points", float(sum(not point.unstable for point in truth)), 2, 2, "closed form: kappa = 2 tanh(kappa)"),
+        cs.Claim("fixed points of the circuit near its reaches", float(len(found[TEACHER].points.fixed)), 1, 1, "stable at rest by construction"),
+        cs.Claim("bistable circuit: stable points", float(sum(not point.unstable for point in points)), 2, 2, "closed form: kappa = 2 tanh(kappa)"),
         cs.Claim("bistable circuit: largest error of kappa", error, 0.0, 1e-9, "closed form, to round-off"),
         cs.Claim(f"{OWN}: {ATTRIBUTION}", value[ATTRIBUTION, OWN], 0.9, 1.0, BOUND),
         cs.Claim(f"{OWN}: {ABLATION}", value[ABLATION, OWN], 0.5, 1.0, BOUND),
@@ -274,35 +151,33 @@ def _full_claims(scores: list[cs.Score], found: Mapping[str, cs.analysis.Explana
     ]
 
 
-def _answer(scores: list[cs.Score], wells: Wells) -> str:
-    value = {(score.measure, score.student): score.estimate for score in scores}
-    names = [name for name in dict.fromkeys(score.student for score in scores) if name != UNTRAINED]
+def _answer(scores: Sequence[cs.Score]) -> str:
+    value = cs.statistics.estimates(scores)
+    names = [name for measure, name in value if measure == WELLS and name != UNTRAINED]
     told = "; ".join(f"{name} {value[ATTRIBUTION, name]:.2f} and {value[ABLATION, name]:.2f}" for name in (*names, UNTRAINED))
-    counts = ", ".join(f"{name} {len(points)}" for name, points in wells.points.items() if name not in ("teacher", UNTRAINED))
+    counts = ", ".join(f"{name} {value[WELLS, name]:g}" for name in names)
     return (
         f"Attributions of the movement to preparatory rates (correlation with the circuit's) and effects of ablating a unit (R²): {told}. "
         f"Of a bistable circuit with 3 fixed points, its students have: {counts}."
     )
 
 
-def _pictures(
-    scores: list[cs.Score], found: Mapping[str, cs.analysis.Explanation], copies: Mapping[str, cs.Trials], systems: Mapping[str, cs.Model]
-) -> dict[str, cs.Picture]:
-    truth, students = found["teacher"], {name: one for name, one in found.items() if name != "teacher"}
-    value = {(score.measure, score.student): score.estimate for score in scores}
-    marks = {
-        name: [(cs.analysis.observed_rates(systems[name], point.state), point.unstable) for point in one.points.fixed] for name, one in found.items()
-    }
-    along = {name: _distances(truth, one).mean(axis=0) for name, one in students.items()}
-    attributed, ablated = ({name: getattr(one, part).ravel() for name, one in students.items()} for part in ("attribution", "ablation"))
-    said = {measure: {name: f"{what} {value[measure, name]:.2f}" for name in students} for measure, what in ((ATTRIBUTION, "r"), (ABLATION, "R²"))}
+def _pictures(scores: Sequence[cs.Score], found: Mapping[str, cs.analysis.Explanation], reaches: Any, wells: Any) -> dict[str, cs.Picture]:
+    truth, students, value = found[TEACHER], {name: system for name, system in found.items() if name != TEACHER}, cs.statistics.estimates(scores)
+    along = {name: cs.analysis.mode_distances(truth, system).mean(axis=0) for name, system in students.items()}
+
+    def beside(part: str, measure: str, what: str, quantity: str) -> Any:
+        each = {name: getattr(system, part).ravel() for name, system in students.items()}
+        said = {name: f"{what} {value[measure, name]:.2f}" for name in students}
+        return cs.figures.scatters(getattr(truth, part).ravel(), each, quantity=quantity, said=said)
+
     return {
         "scores": cs.Picture(
             cs.figures.score_panels(scores, (ATTRIBUTION, ABLATION, FLOW)), "How like the circuit's explanation each student's is",
             "Dots: estimate; lines: 95 % jackknife interval; grey bands: 95 % of the surrogates; dashed: value of two identical systems.",
         ),
         "portraits": cs.Picture(
-            cs.figures.portraits({name: copies[name].rate for name in found}, marks, unit="Hz"), "Reaches and fixed points",
+            reaches, "Reaches and fixed points",
             "Held-out reaches on the teacher's principal components; fixed points filled where stable, open where unstable. Points beyond the "
             "axes are counted.",
         ),
@@ -311,13 +186,16 @@ def _pictures(
             "The linearised flow along the reach", "Mean distance of each student's slowest eigenvalues from the circuit's at the same moment.",
         ),
         "attribution": cs.Picture(
-            cs.figures.scatters(truth.attribution.ravel(), attributed, quantity="attribution (s.d. of the output)", said=said[ATTRIBUTION]),
-            "Where the movement comes from",
+            beside("attribution", ATTRIBUTION, "r", "attribution (s.d. of the output)"), "Where the movement comes from",
             f"Integrated gradients of two planted muscles {LOOKED * 1e3:g} ms after the go cue by each neuron's rate at the go cue.",
         ),
         "ablation": cs.Picture(
-            cs.figures.scatters(truth.ablation.ravel(), ablated, quantity="change (s.d. of the output)", said=said[ABLATION]),
-            "What silencing one neuron does", "Change of the two planted muscles at every moment of every reach; one neuron silenced at a time.",
+            beside("ablation", ABLATION, "R²", "change (s.d. of the output)"), "What silencing one neuron does",
+            "Change of the two planted muscles at every moment of every reach; one neuron silenced at a time.",
+        ),
+        "bistable": cs.Picture(
+            wells, "A bistable circuit and its students",
+            "Trajectories and fixed points, filled where stable, on the teacher's principal components.",
         ),
     }  # fmt: skip
 
@@ -329,10 +207,9 @@ def _methods() -> str:
     explained. Every tool is used on the circuit itself too, whose equations are differentiable as they stand: that is the planted truth.
 
     Fixed points: Levenberg-Marquardt searches of |dx/dt|² from visited states with noise added, to round-off. Linearised flow: eigenvalues of one
-    step at the state that each system visits at that moment, as rates in 1/s.
-
-    Two planted muscles, each driven by {DRIVEN} random neurons with random weights, are the output that is explained. Attribution: integrated
-    gradients from rest (captum). Ablation: one neuron is held at zero firing for the whole movement.
+    step at the state that each system visits at that moment, as rates in 1/s. Two planted muscles, each driven by {DRIVEN} random neurons with random
+    weights, are the output that is explained. Attribution: integrated gradients from rest (captum). Ablation: one neuron is held at zero firing for
+    the whole movement.
 
     Bistable circuit: {rule}; students see runs from random states into either well.
     """

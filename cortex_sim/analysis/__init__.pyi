@@ -16,6 +16,9 @@ from cortex_sim.analysis._epochs import Epochs as Epochs
 from cortex_sim.analysis._explanation import Explanation as Explanation
 from cortex_sim.analysis._explanation import Questions as Questions
 from cortex_sim.analysis._explanation import explain as explain
+from cortex_sim.analysis._explanation import explain_all as explain_all
+from cortex_sim.analysis._explanation import mode_distances as mode_distances
+from cortex_sim.analysis._explanation import mode_distances_by_chance as mode_distances_by_chance
 from cortex_sim.analysis._explored import explored_flow as explored_flow
 from cortex_sim.analysis._explored import flow_distance as flow_distance
 from cortex_sim.analysis._explored import observed_rates as observed_rates

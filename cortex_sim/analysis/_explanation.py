@@ -1,6 +1,6 @@
 """What the usual tools say about one system along its trajectories: fixed points, linearised flow, ablations, attributions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +9,9 @@ from numpy import ndarray
 from threadpoolctl import threadpool_limits
 
 from cortex_sim.analysis._fixed_points import Portrait, fixed_points
-from cortex_sim.analysis._spectrum import flow_modes
+from cortex_sim.analysis._spectrum import flow_modes, modal_distance, shuffled_weights
 from cortex_sim.cards import Model
+from cortex_sim.runtime import track
 from cortex_sim.simulation import Problem, simulate
 from cortex_sim.simulation.torch import integrated_gradients, trajectory
 from cortex_sim.tasks import Task
@@ -88,6 +89,45 @@ def explain(model: Model, asked: Questions, report: Callable[[float, str], None]
     missed = max(float(np.abs(error).max() / attribution[..., k].sum(axis=1).std()) for k, (_, error) in enumerate(parts))
     report(0.5, "ablations")
     return Explanation(states, points, flows, attribution, missed, _ablations(model, asked, report))
+
+
+def explain_all(systems: Mapping[str, Model], asked: Questions) -> dict[str, Explanation]:
+    """Ask the tools about several circuits and networks alike, with progress."""
+    found: dict[str, Explanation] = {}
+    with track("explaining") as report:
+        for name, model in systems.items():
+            place = len(found)
+
+            def tell(done: float, text: str, place: int = place, name: str = name) -> None:
+                report((place + done) / len(systems), f"{name}: {text}")
+
+            found[name] = explain(model, asked, tell)
+    return found
+
+
+def mode_distances(truth: Explanation, other: Explanation) -> Float[ndarray, "condition moment"]:
+    """Return how far the slowest modes of one system are from another's, 1/s; see :func:`.modal_distance`."""
+    return np.array([[modal_distance(*pair) for pair in zip(*pairs, strict=True)] for pairs in zip(truth.modes, other.modes, strict=True)])
+
+
+def mode_distances_by_chance(
+    truth: Explanation, other: Explanation, model: Model, asked: Questions, *, rng: np.random.Generator, draws: int
+) -> Float[ndarray, " draw"]:
+    """Return mean distances of the slowest modes where the other system's recurrent weights stand in random places, in the first condition.
+
+    Args:
+        truth: of one system.
+        other: of the other.
+        model: the other.
+        asked: of both.
+        rng: of the places.
+        draws: number of surrogates.
+    """
+    found = []
+    for arrays in (shuffled_weights(model, rng) for _ in range(draws)):
+        flows = [flow_modes(model, arrays, other.states[0, moment]) for moment in asked.bins()]
+        found.append(np.mean([modal_distance(*pair) for pair in zip(truth.modes[0], flows, strict=True)]))
+    return np.array(found)
 
 
 def _ablations(model: Model, asked: Questions, report: Callable[[float, str], None]) -> Float[ndarray, "ablated moment output"]:

@@ -72,3 +72,6 @@ from cortex_sim.comparison._reliability import reliability as reliability
 from cortex_sim.comparison._response import response_r2 as response_r2
 from cortex_sim.comparison._response import responses as responses
 from cortex_sim.comparison._shape import shape_distance as shape_distance
+from cortex_sim.comparison._two_wells import two_wells as two_wells
+from cortex_sim.comparison._two_wells import well_depth as well_depth
+from cortex_sim.comparison._two_wells import well_runs as well_runs

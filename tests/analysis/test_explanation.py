@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from cortex_sim.analysis._explanation import Questions, explain
+from cortex_sim.analysis._explanation import Questions, explain, explain_all, mode_distances, mode_distances_by_chance
 from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation._simulate import simulate
 from cortex_sim.simulation.torch._states import trajectory
@@ -49,3 +49,15 @@ def test_chosen_units_are_held_for_the_span_and_free_outside_it(linear_circuit: 
     rate = simulate(linear_circuit(np.eye(UNITS)), task).rate
     np.testing.assert_allclose(rate[:, 2:5][:, :, [1, 3]], -2.0)
     assert (np.abs(rate[:, :2][:, :, [1, 3]] + 2) > 1e-3).all()
+
+
+def test_modes_of_a_circuit_are_no_distance_from_its_own_and_some_from_those_of_another(linear_circuit: Any) -> None:
+    W = 0.6 * np.random.default_rng(1).normal(size=(UNITS, UNITS))
+    slower = 0.5 * W
+    systems, asked = {"circuit": linear_circuit(W), "turned": linear_circuit(W.T), "slower": linear_circuit(slower)}, questions()
+    found = explain_all(systems, asked)
+    np.testing.assert_allclose(mode_distances(found["circuit"], found["turned"]), 0, atol=1e-6)  # the same eigenvalues
+    apart = mode_distances(found["circuit"], found["slower"])
+    assert apart.shape == (3, 2) and (apart > 0.01).all()
+    chance = mode_distances_by_chance(found["circuit"], found["circuit"], systems["circuit"], asked, rng=np.random.default_rng(0), draws=3)
+    assert chance.shape == (3,) and (chance > 0).all()

@@ -26,6 +26,7 @@ from cortex_sim.report.figures._panels import mechanism_pictures as mechanism_pi
 from cortex_sim.report.figures._ranks import rank_pictures as rank_pictures
 from cortex_sim.report.figures._rates import components as components
 from cortex_sim.report.figures._rates import example_units as example_units
+from cortex_sim.report.figures._rates import fixed_point_portraits as fixed_point_portraits
 from cortex_sim.report.figures._rates import portraits as portraits
 from cortex_sim.report.figures._scatters import against as against
 from cortex_sim.report.figures._scatters import clouds as clouds

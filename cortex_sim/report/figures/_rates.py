@@ -7,6 +7,8 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from numpy import ndarray
 
+from cortex_sim.analysis import Point, observed_rates
+from cortex_sim.cards import Model
 from cortex_sim.report.figures._style import GREY, TEACHER, WIDTH, colours, figure, trajectories
 
 
@@ -107,6 +109,21 @@ def responses(
 
 def _rms(rates: Float[ndarray, "condition time unit"]) -> Float[ndarray, " time"]:
     return np.sqrt((rates**2).mean(axis=(0, 2)))
+
+
+def fixed_point_portraits(
+    paths: Mapping[str, Float[ndarray, "condition time unit"]], systems: Mapping[str, Model], points: Mapping[str, Sequence[Point]], *, unit: str
+) -> Figure:
+    """Draw trajectories of systems and their fixed points where their observed rates are; see :func:`portraits`.
+
+    Args:
+        paths: rates, the teacher's first.
+        systems: by the same names.
+        points: of each system.
+        unit: of the rates.
+    """
+    marks = {name: [(observed_rates(system, at.state), at.unstable) for at in points[name]] for name, system in systems.items()}
+    return portraits(paths, marks, unit=unit)
 
 
 @figure
