@@ -26,6 +26,15 @@ class Checked(BaseModel):
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined] # parts of a part are checked with it, so that places are whole
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in type(self).model_fields:
+            cure = "a model does not change; make another one, with .changed(...) or .with_arrays(...)"
+            raise CardError(f"[{name}] of a {type(self).__name__} cannot be assigned to: {cure} (found {value!r}).")
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        raise CardError(f"[{name}] of a {type(self).__name__} cannot be deleted: a model does not change.")
+
     @classmethod
     def model_validate(cls, obj: Any, **how: Any) -> Self:
         """Check a card that is a mapping.

@@ -44,7 +44,7 @@ class Common(TypedDict):
     nulls: int
 
 
-Activity = Trials | Float[ndarray, "_ _ _"]
+Activity = Trials | Float[ndarray, "_condition _time _unit"]
 
 
 @threadpool_limits.wrap(limits=1)  # many small matrices, for which threads cost more than they bring

@@ -16,6 +16,7 @@ from cortex_sim.fitting import rules
 from cortex_sim.fitting._options import CUSTOMARY, Options, TrainingData
 from cortex_sim.fitting._start import adapt, one_unit_each, regress, unit_scale
 from cortex_sim.runtime import seed_of, stream, track
+from cortex_sim.simulation import refuse_unheard
 from cortex_sim.tasks import Task
 from cortex_sim.trials import Trials
 
@@ -108,26 +109,17 @@ def train(
         options: of the optimiser.
         rule: how the student learns, one file of ``cortex_sim/fitting/rules/``.
         how: numbers that the rule takes, by name.
-        checkpoint: file to resume from and to write to while training.
+        checkpoint: file to resume from and to write to while training, of rules that do.
         report: called with the fraction done and a line of text; if left out, progress goes to standard error.
 
     Raises:
-        TaskError: the task's bins are not those of the trials, or the rule cannot teach such a student.
+        TaskError: the task's bins are not those of the trials, the student hears nothing of it, or the rule cannot teach such a student.
         TrialsError: fewer than two conditions.
-        OptionError: the rule, or a number that it takes, is unknown.
+        OptionError: the rule, or a number that it takes, is unknown, or it would ignore an option or the checkpoint.
     """
-    if task.bins != trials.rate.shape[1] or task.trials != len(trials.rate):
-        raise TaskError(f"task has {task.trials} trials of {task.bins} bins; the trials have {trials.rate.shape[:2]}. Cut both to one window.")
-    if abs(task.bin - trials.bin) > 1e-6 * task.bin:
-        found = f"task has bins of {task.bin * 1e3:g} ms; the trials have {trials.bin * 1e3:g} ms"
-        raise TaskError(f"{found}. Give the task theirs: task.on_bins({trials.bin:g}).")
+    _check(trials, task, rule, options, checkpoint)
     learn = rules.find(rule, how or {})
-    rules.refuse_ignored(rule, options)
-    if options.penalty_effort and not task.body:
-        found = f"(got {options.penalty_effort!r})"
-        raise OptionError(f"Options.penalty_effort: task {task.name!r} has no body that makes an effort; it should be 0 {found}.")
-    if task.body and rule != "bptt":
-        raise TaskError(f"task {task.name!r}: rule {rule!r} cannot learn through a body; use 'bptt'.")
+    kept = {"checkpoint": checkpoint} if rules.resumes(rule) else {}
     began = time.monotonic()
     taught, checked = split(trials, options.validation, seed)
     scale = np.ones(trials.rate.shape[2]) if task.body else unit_scale(trials.select(taught))
@@ -136,14 +128,38 @@ def train(
         student = regress(student, trials.select(taught), task.select(taught))
     initial = trials.rate[:, 0] if options.start == "first bin" and not task.body else None
     started = replace(task, initial=initial)
+    refuse_unheard(student, started)
     heard = [seed_of(seed, "student", "noise of training data", number) for number in range(2)]
     datasets = [TrainingData(started.select(c), trials.rate[c], scale, noise) for c, noise in zip((taught, checked), heard, strict=True)]
     with track(f"training {model.name}") as shown:
-        course = learn(student, datasets[0], datasets[1], options=options, seed=seed, checkpoint=checkpoint, report=report or shown)
+        course = learn(student, datasets[0], datasets[1], options=options, seed=seed, report=report or shown, **kept)
     trained = student.with_arrays(course.arrays)
     sizes = (len(taught), len(checked))
     seconds = time.monotonic() - began
     return Fitted(trained, student, course.train, course.validation, sizes, seconds, course.interrupted, course.outputs)
+
+
+def _check(trials: Trials, task: Task, rule: str, options: Options, checkpoint: Path | None) -> None:
+    """Refuse trials that are not the task's, and what the rule would ignore.
+
+    Raises:
+        TaskError: as :func:`train`.
+        OptionError: as :func:`train`.
+    """
+    if task.bins != trials.rate.shape[1] or task.trials != len(trials.rate):
+        raise TaskError(f"task has {task.trials} trials of {task.bins} bins; the trials have {trials.rate.shape[:2]}. Cut both to one window.")
+    if abs(task.bin - trials.bin) > 1e-6 * task.bin:
+        found = f"task has bins of {task.bin * 1e3:g} ms; the trials have {trials.bin * 1e3:g} ms"
+        raise TaskError(f"{found}. Give the task theirs: task.on_bins({trials.bin:g}).")
+    rules.find(rule, {})
+    rules.refuse_ignored(rule, options)
+    if checkpoint and not rules.resumes(rule):
+        raise OptionError(f"rule {rule!r} writes no checkpoint: its runs take seconds (got {str(checkpoint)!r}); leave it out.")
+    if options.penalty_effort and not task.body:
+        found = f"(got {options.penalty_effort!r})"
+        raise OptionError(f"Options.penalty_effort: task {task.name!r} has no body that makes an effort; it should be 0 {found}.")
+    if task.body and rule != "bptt":
+        raise TaskError(f"task {task.name!r}: rule {rule!r} cannot learn through a body; use 'bptt'.")
 
 
 def split(trials: Trials, fraction: float, seed: int) -> tuple[Int[ndarray, " taught"], Int[ndarray, " checked"]]:

@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from cortex_sim.cards import Model
+from cortex_sim.fitting import rules
 from cortex_sim.fitting._fit import Fitted, train
 from cortex_sim.fitting._options import Options
 from cortex_sim.fitting._start import own_class, with_time_constant_of
@@ -126,9 +127,8 @@ def _train_alone(job: Job, report: Callable[[float, str], None]) -> Fitted:
     from cortex_sim.simulation.torch import use_one_thread
 
     use_one_thread()
-    return train(
-        job.model, job.trials, job.task, seed=job.seed, options=job.options, rule=job.rule, how=job.how, checkpoint=_checkpoint(job), report=report
-    )
+    kept = _checkpoint(job) if rules.resumes(job.rule) else None
+    return train(job.model, job.trials, job.task, seed=job.seed, options=job.options, rule=job.rule, how=job.how, checkpoint=kept, report=report)
 
 
 def _checkpoint(job: Job) -> Path:

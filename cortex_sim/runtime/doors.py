@@ -1,4 +1,4 @@
-"""What a package hands out, imported when it is first used.
+"""What a package hands out, imported when it is first used; functions check their arguments there (:mod:`cortex_sim.runtime._arguments`).
 
 The stub beside a package's ``__init__.py`` is the one list of what it hands out: type checkers read it, and so does this.
 """
@@ -7,6 +7,7 @@ import ast
 import importlib
 from collections.abc import Callable
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 
@@ -32,6 +33,13 @@ def opened(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], 
         if module == package:
             return importlib.import_module(f"{package}.{original}")
         home = importlib.import_module(module)
-        return getattr(home, original) if hasattr(home, original) else importlib.import_module(f"{module}.{original}")
+        if not hasattr(home, original):
+            return importlib.import_module(f"{module}.{original}")
+        found = getattr(home, original)
+        if not isinstance(found, FunctionType) or not found.__module__.startswith("cortex_sim"):
+            return found
+        from cortex_sim.runtime._arguments import checked
+
+        return checked(found)
 
     return find, lambda: names, names

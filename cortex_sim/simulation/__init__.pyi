@@ -15,6 +15,7 @@ from cortex_sim.simulation._meaning import time_constant as time_constant
 from cortex_sim.simulation._problem import Noise as Noise
 from cortex_sim.simulation._problem import Problem as Problem
 from cortex_sim.simulation._simulate import move as move
+from cortex_sim.simulation._simulate import refuse_unheard as refuse_unheard
 from cortex_sim.simulation._simulate import simulate as simulate
 from cortex_sim.simulation._timing import seconds_per_bin as seconds_per_bin
 from cortex_sim.simulation.torch._states import trajectories_from as trajectories_from

@@ -74,7 +74,7 @@ def move(model: Model, task: Task, *, seed: int = 0, backend: Backend | None = N
     return trials, schedule.moved(course)
 
 
-def _refuse_unheard(model: Model, task: Task) -> None:
+def refuse_unheard(model: Model, task: Task) -> None:
     """Refuse a task that says something to a model of which it hears nothing.
 
     Raises:
@@ -92,7 +92,7 @@ def _refuse_unheard(model: Model, task: Task) -> None:
 
 
 def _run(schedule: Problem, backend: Backend | None) -> tuple[Trials, BodyTrajectory | None]:
-    _refuse_unheard(schedule.model, schedule.task)
+    refuse_unheard(schedule.model, schedule.task)
     with threadpool_limits(1 if schedule.model.units < THREADED else None):
         return _run_in(schedule, backend or CUSTOMARY[schedule.model.kind])
 

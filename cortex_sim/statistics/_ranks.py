@@ -4,7 +4,10 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from cortex_sim.runtime import missing_allowed
 
+
+@missing_allowed("one", "other")
 def kendall_tau(one: Float[ndarray, " member"], other: Float[ndarray, " member"]) -> float:
     """Return Kendall's τ-b of what is not NaN in either; 0 where one of the two ranks nothing.
 

@@ -61,7 +61,9 @@ def muscle_activity(
     height = (height - height.min(axis=0)).reshape(conditions, muscles, BUMPS)
     bump = np.exp(-((bare.time[:, None, None] - centre) ** 2) / (2 * width**2)) * (bare.time[:, None, None] >= 0)
     active = np.einsum("cmb,tmb->ctm", height, bump)
-    active /= active.max(axis=(0, 1))
+    if not (peak := active.max(axis=(0, 1))).all():
+        raise TaskError(f"muscle_activity: in {movement!r} s of movement muscle {int(np.argmin(peak)) + 1} is never active; give more time.")
+    active /= peak
     wanted = targets(bare, active, [f"muscle {k + 1}" for k in range(muscles)], units="1", what="muscle activity")
     notes = {"conditions": conditions, "muscles": muscles, "cues": cues, "stay": stay, "bumps": BUMPS, "seed": seed}
     shown = _channels(bare, cue, stay)

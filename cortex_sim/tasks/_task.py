@@ -388,5 +388,10 @@ def spontaneous(duration: float, trials: int = 1, *, bin: float = BIN) -> Task:
         duration: s.
         trials: how many, all of one condition.
         bin: width of the bins that spikes are counted in, s.
+
+    Raises:
+        TaskError: no trial, or no time.
     """
+    if trials < 1:
+        raise TaskError(f"spontaneous: {trials} trials; there should be at least 1.")
     return Task("spontaneous activity", 0.0, duration, np.zeros(trials, dtype=int), epochs={"spontaneous": (0.0, duration)}, bin=bin)

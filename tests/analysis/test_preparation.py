@@ -24,7 +24,7 @@ from cortex_sim.simulation._dynamics import flow
 from cortex_sim.simulation._simulate import simulate
 from cortex_sim.tasks._centre_out import centre_out
 from cortex_sim.tasks._task import Drive
-from cortex_sim.tasks.perturbations import silence_units
+from cortex_sim.tasks.perturbations._pushes import silence_units
 
 Circuit = Callable[..., Model]
 

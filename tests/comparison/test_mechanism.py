@@ -10,7 +10,7 @@ from cortex_sim.analysis._preparation import Side, delayed_reaches
 from cortex_sim.analysis._spectrum import spectrum
 from cortex_sim.cards import catalogue
 from cortex_sim.comparison._mechanism import CURRENTS, FIXED, FLOW, MODES, PUSHES, Cell, CircuitTruths, Electrodes, read_students
-from cortex_sim.tasks.perturbations import push, silence
+from cortex_sim.tasks.perturbations._pushes import push, silence
 
 UNITS = 12
 WHEN = {"fraction": 0.3, "start": 0.1, "duration": 0.05}

@@ -71,7 +71,8 @@ def lessons_of(name: str, **changes: Any) -> dict[str, Any]:
     if not from_rest(name):
         return {"task": lesson(), "options": Options(**changes)}
     heard = np.random.default_rng(3).normal(size=(CONDITIONS, 200, 2))
-    task = replace(lesson(), initial=None, channels=xr.DataArray(heard, dims=("trial", "step", "channel")))
+    drives = lesson().drives if driven_inputs(catalogue.load(name)) else ()
+    task = replace(lesson(), initial=None, drives=drives, channels=xr.DataArray(heard, dims=("trial", "step", "channel")))
     return {"task": task, "options": Options(start="rest", **changes)}
 
 

@@ -245,7 +245,7 @@ def test_one_round_is_the_least_squares_of_the_driven_network() -> None:
     wanted = asked.wanted.rate
     lesson, leaky = TrainingData(asked, wanted, wanted.std(axis=(0, 1))), Leaky.of(model, asked_by="test")
     course = target_regression.learn(
-        model, lesson, lesson, options=REST, seed=5, checkpoint=None, report=lambda done, text: None, ridge=ridge, rounds=1
+        model, lesson, lesson, options=REST, seed=5, report=lambda done, text: None, ridge=ridge, rounds=1
     )
     F = stream(5, "student", "feedback of target regression").standard_normal((UNITS, OUTPUTS)) / np.sqrt(OUTPUTS)
     r, h, y = driven(model, asked, F)
@@ -265,7 +265,7 @@ def test_a_student_with_more_units_than_samples_does_what_the_driven_network_did
     model = catalogue.load("leaky_readout").with_arrays({}, units=80, observed=OUTPUTS, channels=CHANNELS)
     asked = task(initial=np.random.default_rng(0).normal(size=(TRIALS, OUTPUTS)))
     lesson = TrainingData(asked, asked.wanted.rate, asked.wanted.rate.std(axis=(0, 1)))
-    numbers = {"checkpoint": None, "report": lambda done, text: None, "ridge": 1e-13}
+    numbers = {"report": lambda done, text: None, "ridge": 1e-13}
     course = target_regression.learn(model, lesson, lesson, options=REST, seed=0, rounds=2, **numbers)
     assert max(course.train) < 1e-4 < free_running.check(Leaky.of(model, asked_by="test"), model.arrays(), lesson)
 
@@ -294,7 +294,7 @@ def test_tries_are_those_of_a_loop_written_out(groups: int) -> None:
     wanted = asked.wanted.rate
     lesson = TrainingData(asked, wanted, wanted.std(axis=(0, 1)))
     course = node_perturbation.learn(
-        model, lesson, lesson, options=replace(REST, epochs=tries), seed=seed, checkpoint=None, report=lambda done, text: None, sd=sd, groups=groups
+        model, lesson, lesson, options=replace(REST, epochs=tries), seed=seed, report=lambda done, text: None, sd=sd, groups=groups
     )
     arrays, group = model.arrays(), node_perturbation.partition(UNITS, groups or UNITS, seed)
     draws = stream(seed, "student", "tries of node perturbation")

@@ -8,7 +8,7 @@ import pytest
 from cortex_sim.errors import OptionError
 from cortex_sim.tasks._centre_out import centre_out
 from cortex_sim.tasks._task import Task
-from cortex_sim.tasks.perturbations import push, silence
+from cortex_sim.tasks.perturbations._pushes import push, silence
 
 WHEN: dict[str, float] = {"start": 0.05, "duration": 0.03}
 REACHES = centre_out(8, holding=np.ones((8, 200)))

@@ -16,7 +16,7 @@ from cortex_sim.simulation._simulate import simulate
 from cortex_sim.tasks._centre_out import centre_out
 from cortex_sim.tasks._task import Task, spontaneous
 from cortex_sim.tasks.body._standard import REACHING
-from cortex_sim.tasks.perturbations import CLOSING, OPENING, TIRED, TIRING, block, cut_feeling, inhibit, light, load, photocurrent, push_along
+from cortex_sim.tasks.perturbations._pushes import CLOSING, OPENING, TIRED, TIRING, block, cut_feeling, inhibit, light, load, photocurrent, push_along
 
 SPAN = (0.1, 0.2)
 REACHES = centre_out(4, preparation=0.1, movement=0.3)
@@ -155,10 +155,10 @@ def test_bad_pushes_and_lesions_are_refused() -> None:
     bare = replace(REACHES, channels=None)
     for made, message in (
         (lambda: push_along(bare, np.zeros((1, 5)), amplitude=1, start=0.1, duration=0.1), "a direction is 0 or not finite"),
-        (lambda: inhibit(bare, [5], of=5, amplitude=1, span=SPAN), r"units \[5\] should be among the 5 observed ones, from 0"),
+        (lambda: inhibit(bare, [5], of=5, amplitude=1, span=SPAN), r"perturbation: units: position 5 is not there; they go from 0 to 4"),
         (lambda: light(bare, [0], of=5, dose=-1, amplitude=1, span=SPAN), "dose -1 should be 0 or more"),
         (lambda: block(bare, span=SPAN), r"channels \[\] should be among the 0 of the task"),
-        (lambda: block(REACHES, [3], span=SPAN), r"channels \[3\] should be among the 3 of the task"),
+        (lambda: block(REACHES, [3], span=SPAN), r"perturbation: channels: position 3 is not there"),
         (lambda: cut_feeling(REACHES, span=SPAN), "has no body that feels anything"),
         (lambda: load(REACHES, force=(1, 0), span=SPAN), "has no body to put a load on"),
         (lambda: load(BODIED, force=(1, 0), span=(0.25, 0.35)), "leaves the task"),

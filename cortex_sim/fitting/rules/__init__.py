@@ -6,6 +6,7 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from cortex_sim.errors import OptionError, suggestion
 from cortex_sim.fitting._options import Options, TrainingHistory
@@ -20,14 +21,14 @@ def names() -> tuple[str, ...]:
 
 
 def find(rule: str, how: Mapping[str, float]) -> Callable[..., TrainingHistory]:
-    """A rule's ``learn(model, data, check, *, options, seed, checkpoint, report)``, with its own numbers set.
+    """A rule's ``learn(model, data, check, *, options, seed, report)``, with its own numbers set; it takes a checkpoint where it :func:`resumes`.
 
     Raises:
         OptionError: there is no such rule, or it takes no such number.
     """
     if rule not in names():
         raise OptionError(f"rule {rule!r} is unknown. {suggestion(rule, names())}")
-    learn = importlib.import_module(f"{__name__}.{rule}").learn
+    learn = _module(rule).learn
     takes = {p.name for p in inspect.signature(learn).parameters.values() if p.kind is p.KEYWORD_ONLY} - COMMON
     for name in how:
         if name not in takes:
@@ -36,13 +37,22 @@ def find(rule: str, how: Mapping[str, float]) -> Callable[..., TrainingHistory]:
     return functools.partial(learn, **how)
 
 
+def resumes(rule: str) -> bool:
+    """A run of this rule writes checkpoints and goes on from them; the others take seconds."""
+    return "checkpoint" in inspect.signature(_module(rule).learn).parameters
+
+
+def _module(rule: str) -> Any:
+    return importlib.import_module(f"{__name__}.{rule}")
+
+
 def refuse_ignored(rule: str, options: Options) -> None:
     """Refuse an option that a rule would ignore.
 
     Raises:
         OptionError: the rule, the option, and what the rule takes.
     """
-    takes = (*importlib.import_module(f"{__name__}.{rule}").ACCEPTS, *ALWAYS)
+    takes = (*_module(rule).ACCEPTS, *ALWAYS)
     for name, usual in vars(Options()).items():
         if name not in takes and (given := getattr(options, name)) != usual:
             raise OptionError(f"rule {rule!r} does not use {name} (got {given!r}); it takes {', '.join(sorted(takes))}.")

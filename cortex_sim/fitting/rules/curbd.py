@@ -13,7 +13,6 @@ Source:
 """
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
@@ -39,7 +38,6 @@ def learn(
     *,
     options: Options,
     seed: int,
-    checkpoint: Path | None,
     report: Callable[[float, str], None],
     alpha: float = 1.0,
     every: int = 1,
@@ -53,7 +51,6 @@ def learn(
         check: never trained on.
         options: ``epochs`` passes at most, ``patience`` without improvement.
         seed: of the noise.
-        checkpoint: not used: a pass takes seconds.
         report: called with the fraction done and a line of text.
         alpha: of the ridge towards the weights at the start; 1/P0 of the paper.
         every: bins from one correction to the next.

@@ -13,7 +13,6 @@ Source:
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,7 +42,6 @@ def learn(
     *,
     options: Options,
     seed: int,
-    checkpoint: Path | None,
     report: Callable[[float, str], None],
     random_feedback: float = 0,
 ) -> TrainingHistory:
@@ -55,7 +53,6 @@ def learn(
         check: decides when to stop and which weights to keep.
         options: of the optimiser, which steps after each batch of trials.
         seed: of the order of conditions and of random feedback.
-        checkpoint: not used; a run is short.
         report: called with the fraction done and a line of text.
         random_feedback: 1 for feedback weights that are drawn once, as large as an untrained readout, and never change.
 

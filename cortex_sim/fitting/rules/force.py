@@ -8,7 +8,6 @@ Source:
 """
 
 from collections.abc import Callable
-from pathlib import Path
 
 from jaxtyping import Float
 from numpy import ndarray
@@ -29,7 +28,6 @@ def learn(
     *,
     options: Options,
     seed: int,
-    checkpoint: Path | None,
     report: Callable[[float, str], None],
     alpha: float = 1.0,
     every: int = 2,
@@ -45,7 +43,6 @@ def learn(
         check: never trained on.
         options: ``epochs`` passes at most, ``patience`` without improvement.
         seed: of the feedback weights and the noise.
-        checkpoint: not used: a pass takes seconds.
         report: called with the fraction done and a line of text.
         alpha: of the ridge towards the weights at the start; its inverse is the learning rate at first.
         every: bins from one correction to the next.

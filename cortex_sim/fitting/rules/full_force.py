@@ -8,7 +8,6 @@ Source:
 """
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
@@ -30,7 +29,6 @@ def learn(
     *,
     options: Options,
     seed: int,
-    checkpoint: Path | None,
     report: Callable[[float, str], None],
     alpha: float = 1.0,
     every: int = 2,
@@ -46,7 +44,6 @@ def learn(
         check: never trained on.
         options: ``epochs`` passes at most, ``patience`` without improvement.
         seed: of the teacher's weights for the wanted output, and of the noise.
-        checkpoint: not used: a pass takes seconds.
         report: called with the fraction done and a line of text.
         alpha: of the ridge; its inverse is the learning rate at first.
         every: bins from one correction to the next.

@@ -9,7 +9,6 @@ Source:
 """
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -35,7 +34,6 @@ def learn(
     *,
     options: Options,
     seed: int,
-    checkpoint: Path | None,
     report: Callable[[float, str], None],
     sd: float = 1e-3,
     groups: float = 0,
@@ -48,7 +46,6 @@ def learn(
         check: decides which gains are kept.
         options: epochs is the number of tries, patience as everywhere; the optimiser plays no part.
         seed: of the groups and the tries.
-        checkpoint: not used; a run is short.
         report: called with the fraction done and a line of text.
         sd: standard deviation of a try.
         groups: number of random groups of equal size that share a gain's change; 0 gives each unit its own.

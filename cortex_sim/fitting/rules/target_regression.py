@@ -13,7 +13,6 @@ Source:
 """
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
@@ -41,7 +40,6 @@ def learn(
     *,
     options: Options,
     seed: int,
-    checkpoint: Path | None,
     report: Callable[[float, str], None],
     ridge: float = 1e-4,
     feedback: float = 1.0,
@@ -55,7 +53,6 @@ def learn(
         check: decides which round is kept.
         options: the optimiser and its epochs play no part.
         seed: of the feedback.
-        checkpoint: not used; a run takes seconds.
         report: called with the fraction done and a line of text.
         ridge: lambda, relative to the mean squared rate and the number of samples.
         feedback: standard deviation of F for an output of one standard deviation.

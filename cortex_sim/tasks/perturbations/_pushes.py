@@ -13,12 +13,13 @@ from numpy import ndarray
 from scipy.linalg import expm
 
 from cortex_sim.errors import OptionError
-from cortex_sim.runtime import stream
+from cortex_sim.runtime import positions, stream
 from cortex_sim.tasks._task import DT, Clamp, Drive, Task
 from cortex_sim.tasks.body import Load
 
 Pair = tuple[float, float]
 START, DURATION, SILENT = 0.1, 0.02, 0.1  # s after the go cue; s of a push; s of a silencing
+MOST = 10**6  # units, where a task does not tell how many there are
 OPENING, CLOSING, TIRING, TIRED = 2e-3, 10e-3, 50e-3, 0.6  # s, and the share of channels that tire in lasting light; chosen
 
 
@@ -68,6 +69,8 @@ def push_along(task: Task, directions: Float[ndarray, "direction unit"], *, ampl
     Raises:
         OptionError: a direction is 0 or not finite, or the push lies outside the task.
     """
+    if not np.size(directions):
+        raise OptionError(f"perturbation: directions {np.shape(directions)} hold none; there should be at least one.")
     size = np.sqrt((np.atleast_2d(directions) ** 2).mean(axis=1, keepdims=True))
     if not (np.isfinite(size) & (size > 0)).all():
         raise OptionError("perturbation: a direction is 0 or not finite; there should be numbers, not all 0.")
@@ -112,7 +115,7 @@ def light(task: Task, units: Sequence[int] | ndarray, *, of: int, dose: float, a
     """
     if not dose >= 0:
         raise OptionError(f"perturbation: dose {dose!r} should be 0 or more.")
-    course = photocurrent(dose * _course(task, span[0], span[1] - span[0]), task.step)
+    course = photocurrent(float(dose) * _course(task, span[0], span[1] - span[0]), task.step)
     return replace(task, drives=(*task.drives, Drive(amplitude * _chosen(task, units, of), course, "light")))
 
 
@@ -140,8 +143,8 @@ def block(task: Task, channels: Sequence[int] | ndarray | None = None, *, span: 
         OptionError: the task has no such channel, or the span lies outside it.
     """
     found = 0 if task.channels is None else task.channels.shape[2]
-    chosen = np.arange(found) if channels is None else np.asarray(channels, dtype=int)
-    if task.channels is None or not len(chosen) or chosen.min() < 0 or chosen.max() >= found:
+    chosen = np.arange(found) if channels is None else positions(channels, found, "perturbation: channels")
+    if task.channels is None or not len(chosen):
         raise OptionError(f"perturbation: channels {chosen.tolist()} should be among the {found} of the task, from 0.")
     values = task.channels.values.copy()
     values[np.ix_(np.arange(task.trials), np.flatnonzero(_course(task, span[0], span[1] - span[0])), chosen)] = 0.0
@@ -209,22 +212,31 @@ def silence_units(task: Task, units: Sequence[int] | ndarray, *, rate: float, sp
     Raises:
         OptionError: the span lies outside the task.
     """
-    return replace(task, clamps=(*task.clamps, Clamp(np.asarray(units, dtype=int), rate, _course(task, span[0], span[1] - span[0]))))
+    told = _told(task)
+    chosen = positions(units, told.pop() if len(told) == 1 else MOST, "perturbation: units")
+    return replace(task, clamps=(*task.clamps, Clamp(chosen, rate, _course(task, span[0], span[1] - span[0]))))
 
 
 def _chosen(task: Task, units: Sequence[int] | ndarray, of: int) -> ndarray:
     """1 for the chosen units, (trial, unit)."""
-    chosen = np.asarray(units, dtype=int)
-    if not len(chosen) or chosen.min() < 0 or chosen.max() >= of:
-        raise OptionError(f"perturbation: units {chosen.tolist()} should be among the {of} observed ones, from 0.")
+    chosen = positions(units, of, "perturbation: units")
+    if not len(chosen):
+        raise OptionError(f"perturbation: units: none is chosen; there should be at least one of the {of} observed ones.")
     row = np.zeros(of)
     row[chosen] = 1.0
     return np.tile(row, (task.trials, 1))
 
 
+def _told(task: Task) -> set[int]:
+    """Numbers of observed units that the task tells of."""
+    return ({task.initial.shape[1]} if task.initial is not None else set()) | {drive.pattern.shape[1] for drive in task.drives if not drive.into}
+
+
 def _units(task: Task, given: int | None) -> int:
     """Number of observed units: as given, or as the task tells."""
-    told = ({task.initial.shape[1]} if task.initial is not None else set()) | {drive.pattern.shape[1] for drive in task.drives if not drive.into}
+    if given is not None and given < 1:
+        raise OptionError(f"perturbation: units {given!r} should be the number of observed units, at least 1.")
+    told = _told(task)
     if given is not None:
         return given
     if len(told) != 1:

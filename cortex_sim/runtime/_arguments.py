@@ -1,0 +1,243 @@
+"""The one check of what comes in from outside: every function that a room hands out gets arguments of the kind that its annotations say.
+
+Numbers in arrays become float64 (whole numbers int64) in rows, whatever their type, byte order or order in memory was, so that none of these
+changes a result. What is no number, is missing (NaN, a masked entry, infinite) or has another number of axes is refused, with its place.
+"""
+
+import collections.abc
+import functools
+import inspect
+import math
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any, TypeVar
+
+import jaxtyping
+import numpy as np
+from numpy import ndarray
+
+from cortex_sim.errors import OptionError
+
+Given = TypeVar("Given", bound=Callable[..., Any])
+KINDS = {
+    "float": ("biuf", "float64", "numbers"), "int": ("iu", "int64", "whole numbers"), "bool": ("b", "bool", "True and False"),
+    "complex": ("biufc", "complex128", "complex numbers"),
+}  # fmt: skip
+"""Kinds of arrays: NumPy's letters that become one, as what, and what it is called."""
+MISSING_ALLOWED = "_missing_allowed"
+
+
+class Refused(Exception):
+    """An argument is not what it should be; the message says what that is, and what was found."""
+
+
+def missing_allowed(*names: str) -> Callable[[Given], Given]:
+    """Mark a function some of whose arrays may hold NaN, which its docstring explains."""
+
+    def mark(function: Given) -> Given:
+        setattr(function, MISSING_ALLOWED, names)
+        return function
+
+    return mark
+
+
+@functools.cache
+def checked(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function with its arguments checked against its annotations.
+
+    Raises:
+        OptionError: where the function is called with an argument of another kind; which, what it is, and what it should be.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def call(*given: Any, **named: Any) -> Any:
+        try:
+            bound = signature.bind(*given, **named)
+        except TypeError as problem:
+            takes = ", ".join(signature.parameters)
+            raise OptionError(f"{function.__name__}: {problem}; it takes {takes}.") from None
+        hints, missing = _hints(function), getattr(function, MISSING_ALLOWED, ())
+        for name, value in bound.arguments.items():
+            if name in hints and signature.parameters[name].kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
+                try:
+                    bound.arguments[name] = brought(value, hints[name], missing=name in missing)
+                except Refused as problem:
+                    raise OptionError(f"{function.__name__}: {name} {problem}") from None
+        return function(*bound.args, **bound.kwargs)
+
+    return call
+
+
+@functools.cache
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """Annotations by name; those of names that only type checkers know are left out."""
+    hints: dict[str, Any] = {}
+    for name, annotation in inspect.get_annotations(function).items():
+        holder = type("Holder", (), {"__annotations__": {name: annotation}})
+        try:
+            hints |= typing.get_type_hints(holder, globalns=inspect.unwrap(function).__globals__)
+        except NameError:
+            continue
+    return hints
+
+
+def brought(value: Any, hint: Any, *, missing: bool = False) -> Any:
+    """Bring a value to the kind that an annotation says; kinds that are not looked into pass as they are.
+
+    Args:
+        value: what was given.
+        hint: an annotation.
+        missing: NaN may stand in arrays.
+
+    Raises:
+        Refused: it is of another kind.
+    """
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return _one_of(value, inner, missing)
+    if isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray):
+        return _array(value, hint, missing)
+    match hint:
+        case types.NoneType:
+            wrong = value is not None
+        case _ if hint is bool:
+            wrong = not isinstance(value, bool | np.bool_)
+        case _ if hint is int:
+            wrong = not isinstance(value, Integral) or isinstance(value, bool)
+            value = value if wrong else int(value)
+        case _ if hint is float:
+            wrong = not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value)
+        case _ if origin in (collections.abc.Sequence, collections.abc.Mapping, tuple, list, dict):
+            return _gathered(value, origin, inner, missing)
+        case _ if origin is collections.abc.Callable or hint is Callable:
+            wrong = not callable(value)
+        case type() if hint is not object and hint.__module__ != "typing" and not getattr(hint, "_is_protocol", False):
+            wrong = not isinstance(value, hint) if not typing.is_typeddict(hint) else False
+        case _:
+            return value
+    if wrong:
+        raise Refused(f"should be {said(hint)} (got {shown(value)}).")
+    return value
+
+
+def _one_of(value: Any, hints: tuple[Any, ...], missing: bool) -> Any:
+    """The value as the first of several kinds that it is; the most telling refusal otherwise."""
+    exact = [hint for hint in hints if isinstance(hint, type) and not issubclass(hint, jaxtyping.AbstractArray) and isinstance(value, hint)]
+    problems = []
+    for hint in (*exact, *hints):
+        try:
+            return brought(value, hint, missing=missing)
+        except Refused as problem:
+            problems.append((str(problem), hint))
+    arrays = [text for text, hint in problems if isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray)]
+    if isinstance(value, ndarray) and value.ndim and arrays:
+        raise Refused(arrays[0])
+    raise Refused(f"should be {' or '.join(dict.fromkeys(map(said, hints)))} (got {shown(value)}).")
+
+
+def _array(value: Any, hint: Any, missing: bool) -> Any:
+    if hint.array_type is not ndarray:
+        return value
+    masked = np.ma.getmaskarray(value) if np.ma.isMaskedArray(value) else np.zeros(1, bool)
+    if masked.any():
+        raise Refused(f"has masked entries, the first at {place(masked, hint)}; what is missing is no number. Leave it out.")
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError):
+        array = np.asarray(None)
+    if (kind := _kind(hint)) is not None:
+        if array.dtype.kind not in KINDS[kind][0]:
+            raise Refused(f"should be {said(hint)} (got {shown(value)}).")
+        exact = hint.dtypes[0] if len(hint.dtypes) == 1 else KINDS[kind][1]
+        array = np.asarray(array, dtype=exact, order="C")
+    axes = hint.dim_str.split()
+    if array.ndim != len(axes) and not any(axis.startswith(("*", "...")) for axis in axes):
+        raise Refused(f"should be {said(hint)}; it has {array.ndim} axes, {array.shape}.")
+    if not missing and array.dtype.kind in "fc" and not np.isfinite(array).all():
+        raise Refused(f"is not finite, first at {place(~np.isfinite(array), hint)}; what is missing is no number. Leave it out, or fill it in.")
+    return array
+
+
+def _kind(hint: Any) -> str | None:
+    """The kind of numbers that an array's annotation asks for; None for any."""
+    if not isinstance(hint.dtypes, tuple):
+        return None
+    kind = re.match("[a-z]+", hint.dtypes[-1])
+    return kind[0] if kind and kind[0] in KINDS else None
+
+
+def place(where: ndarray, hint: Any) -> str:
+    """Say where the first of the marked entries lies, axis by axis: "condition 2, time 3, unit 4"."""
+    first = np.unravel_index(int(np.argmax(where)), where.shape)
+    axes = [axis.lstrip("_") for axis in hint.dim_str.split()]
+    names = axes if len(axes) == where.ndim and "..." not in axes else [f"axis {number}" for number in range(where.ndim)]
+    return ", ".join(f"{name} {position}" for name, position in zip(names, first, strict=True)) or "its only entry"
+
+
+def _gathered(value: Any, origin: Any, inner: tuple[Any, ...], missing: bool) -> Any:
+    """A sequence, mapping or tuple, each part brought to its kind."""
+    if origin in (collections.abc.Mapping, dict):
+        if not isinstance(value, Mapping):
+            raise Refused(f"should be a mapping (got {shown(value)}).")
+        return {key: _part(part, inner[1], f"[{key!r}]", missing) for key, part in value.items()} if inner else value
+    whole = (isinstance(value, Sequence) and not isinstance(value, str | bytes)) or (isinstance(value, ndarray) and value.ndim > 0)
+    if origin is tuple and (not whole or (Ellipsis not in inner and len(value) != len(inner))):
+        raise Refused(f"should be {len(inner)} values (got {shown(value)}).")
+    if not whole:
+        raise Refused(f"should be a list (got {shown(value)}).")
+    kinds = [inner[0]] * len(value) if origin is not tuple or Ellipsis in inner else list(inner)
+    parts = [_part(part, kind, f"[{number}]", missing) for number, (part, kind) in enumerate(zip(value, kinds, strict=True))]
+    return tuple(parts) if origin is tuple or isinstance(value, tuple) else value if isinstance(value, ndarray) else parts
+
+
+def _part(value: Any, hint: Any, where: str, missing: bool) -> Any:
+    try:
+        return brought(value, hint, missing=missing)
+    except Refused as problem:
+        raise Refused(f"{where} {problem}") from None
+
+
+def positions(chosen: Any, count: int, what: str) -> ndarray:
+    """Return which of so many are chosen, as positions.
+
+    Args:
+        chosen: positions from 0, in any order and as often as one likes, or True and False for each.
+        count: how many there are.
+        what: they are, for the message.
+
+    Raises:
+        OptionError: it is neither, or a position is not there.
+    """
+    try:
+        array = np.asarray(chosen)
+    except ValueError:
+        array = np.asarray(None)
+    array = array.astype(int) if array.size == 0 else array
+    if array.dtype.kind == "b" and array.shape == (count,):
+        return np.flatnonzero(array)
+    if array.dtype.kind not in "iu" or array.ndim != 1:
+        raise OptionError(f"{what}: should be positions from 0 to {count - 1}, or {count} times True or False (got {shown(chosen)}).")
+    if array.size and not (array.min() >= 0 and array.max() < count):
+        raise OptionError(f"{what}: position {array[(array < 0) | (array >= count)][0]} is not there; they go from 0 to {count - 1}.")
+    return array.astype(int)
+
+
+def said(hint: Any) -> str:
+    """Say what an annotation asks for."""
+    if isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray):
+        kind = _kind(hint)
+        return f"an array of {KINDS[kind][2] if kind else 'values'} ({', '.join(axis.lstrip('_') for axis in hint.dim_str.split())})"
+    words = {bool: "True or False", int: "a whole number", float: "a finite number", str: "a text", types.NoneType: "None"}
+    return words.get(hint) or f"{getattr(hint, '__name__', str(hint))}"
+
+
+def shown(value: Any) -> str:
+    """Show a value in a line."""
+    if isinstance(value, ndarray):
+        return f"an array of {value.dtype}, {value.shape}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."

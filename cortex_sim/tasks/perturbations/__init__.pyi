@@ -1,0 +1,10 @@
+from cortex_sim.tasks.perturbations._pushes import block as block
+from cortex_sim.tasks.perturbations._pushes import cut_feeling as cut_feeling
+from cortex_sim.tasks.perturbations._pushes import inhibit as inhibit
+from cortex_sim.tasks.perturbations._pushes import light as light
+from cortex_sim.tasks.perturbations._pushes import load as load
+from cortex_sim.tasks.perturbations._pushes import photocurrent as photocurrent
+from cortex_sim.tasks.perturbations._pushes import push as push
+from cortex_sim.tasks.perturbations._pushes import push_along as push_along
+from cortex_sim.tasks.perturbations._pushes import silence as silence
+from cortex_sim.tasks.perturbations._pushes import silence_units as silence_units
