@@ -7,7 +7,7 @@ Claim       the closed forms come out; the circuit is less tangled than its musc
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,12 @@ import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
-TRAINING, TESTED, SMALL = 330, 27, (60, 6)  # reaches taught, reaches looked at, both of a smoke run
+TRAINING, TESTED, SMALL, SMALL_UNITS = 330, 27, (60, 6), 30  # reaches taught, reaches looked at; both of a smoke run, and units there
 WINDOW = (-0.2, 0.4)  # s about movement onset, in a recording
 MUSCLES, DRIVEN = 8, 50  # planted muscles, each driven by this many neurons
 PROJECTIONS, SMOKE_PROJECTIONS = 100, 3  # sets of as many random projections
 LATENCY, UNITS = 0.1, 60  # s, and tuned cells without dynamics
-CIRCUIT, OWN, UNTRAINED, TUNED, RECORDING = "circuit", "own gain", "untrained", "tuned cells ± 100 ms", "recording"
+CIRCUIT, TUNED, RECORDING = "circuit", "tuned cells ± 100 ms", "recording"
 STUDENTS = {
     "leaky tanh": ("leaky_tanh", cs.Options(epochs=25, rate=5e-3)),
     "hidden units": ("leaky_readout", cs.Options(epochs=60, rate=5e-3)),
@@ -33,23 +33,7 @@ BELOW, TOP = "share of times at which it is less tangled than its muscles", "90t
 OUTPUT, TRANSFER = "R² of muscles", "R² of muscles through the circuit's decoder"
 PERCENTILE, SAMPLES = 90, 2000  # of the closed forms
 CIRCLE, CROSSING, LIFTED = 4 / 4.1, 40.0, 11.68
-CLOSED = "closed form"
-BOUND = "bound of this protocol"
-
-
-@dataclass(frozen=True)
-class Tangled:
-    """Rates of a population, the muscles it drives, and the tangling of both and of sets of random projections of the population."""
-
-    rates: np.ndarray
-    muscles: np.ndarray
-    own: np.ndarray
-    driven: np.ndarray
-    projected: np.ndarray
-
-    def select(self, kept: np.ndarray) -> "Tangled":
-        """Some of the conditions, or another order; tangling is not computed again."""
-        return Tangled(self.rates[kept], self.muscles[kept], self.own[kept], self.driven[kept], self.projected[:, kept])
+CLOSED, BOUND = "closed form", "bound of this protocol"
 
 
 @threadpool_limits.wrap(limits=1)
@@ -60,73 +44,50 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: str |
         model: circuit whose reaches are looked at and taught.
         seed: of every random choice.
         smoke: few units, reaches and epochs: shows that everything runs, its numbers mean nothing.
-        recording: condition averages about movement onset, with positions of the hand in the place of muscles.
-
-    Raises:
-        TrialsError: the recording does not cover the window, or holds no hand.
+        recording: condition averages about movement onset that cover the window, with positions of the hand in the place of muscles.
     """
     seconds: dict[str, float] = {}
-    recorded = None if recording is None else _recorded(Path(recording))
-    model = model.with_arrays({}, units=min(model.units, 30)) if smoke and not model.weights else model
+    recorded = {} if recording is None else {RECORDING: _recorded(Path(recording))}
+    model = cs.edit.shrunk(model, SMALL_UNITS) if smoke else model
+    count = SMOKE_PROJECTIONS if smoke else PROJECTIONS
     with cs.timed(seconds, "circuit"):
         training, test = cs.analysis.delayed_reaches(model, SMALL if smoke else (TRAINING, TESTED), seed=seed)
     with cs.timed(seconds, "training"):
-        jobs = {OWN: cs.fitting.Job(cs.fitting.own_class(model), training.trials, training.task, seed, cs.Options(epochs=0))}
-        for name, (card, options) in STUDENTS.items():
-            jobs[name] = cs.fitting.Job(
-                cs.fitting.with_time_constant_of(cs.load(card), model),
-                training.trials,
-                training.task,
-                seed,
-                cs.Options(epochs=2) if smoke else options,
-            )
-        jobs[UNTRAINED] = cs.fitting.Job(
-            cs.fitting.with_time_constant_of(cs.load("leaky_tanh"), model),
-            training.trials,
-            training.task,
-            seed,
-            cs.Options(epochs=0, closed_form=False),
-        )
-        fitted = cs.fitting.train_many({name: jobs[name] for name in ((OWN, "leaky tanh") if smoke else jobs)})
-    runs = {CIRCUIT: test.trials} | {name: cs.simulate(one.model, test.task, seed=seed) for name, one in fitted.items()}
+        students = {name: (cs.load(card), cs.Options(epochs=2) if smoke else options) for name, (card, options) in STUDENTS.items()}
+        jobs = cs.fitting.students_of(model, students, training.trials, training.task, seed=seed)
+        fitted = cs.fitting.train_many({name: jobs[name] for name in (list(jobs)[:2] if smoke else jobs)})
+    runs = {CIRCUIT: test.trials} | {name: cs.simulate(student.model, test.task, seed=seed) for name, student in fitted.items()}
     drive = _drive(training.trials.rate, seed)
-    systems = {name: (trials.rate, drive(trials.rate)) for name, trials in runs.items()} | {TUNED: _tuned(seed)}
-    systems |= {} if recorded is None else {RECORDING: recorded}
+    systems = {name: (trials.rate, drive(trials.rate)) for name, trials in runs.items()} | {TUNED: _tuned(seed)} | recorded
     with cs.timed(seconds, "tangling"), cs.track("tangling") as report:
         found = {}
         for number, (name, (rates, muscles)) in enumerate(systems.items()):
             report(number / len(systems), name)
-            found[name] = _tangled(rates, muscles, seed, SMOKE_PROJECTIONS if smoke else PROJECTIONS)
+            rng = cs.stream(seed, "analysis", "projections of tangling")
+            found[name] = cs.analysis.Tangled.of(rates, muscles, cs.tasks.BIN, rng=rng, sets=count)
     with cs.timed(seconds, "scores"):
-        scores = _scores(found) + _outputs({name: found[name] for name in runs}, seed, SMOKE_PROJECTIONS if smoke else PROJECTIONS)
+        scores = _scores(found) + _outputs({name: found[name] for name in runs}, seed, count)
     return cs.Report(
         title=QUESTION, question=f"Circuit: {model.title} ({model.paper}), {MUSCLES} muscles that it drives, and networks taught its reaches.",
         answer=_answer(found), claims=_closed_forms() + ([] if smoke else _claims(found)), scores=scores,
         pictures=_pictures(found, runs) | cs.figures.learning_pictures(fitted), trials=runs,
-        models={CIRCUIT: model} | {name: one.model for name, one in fitted.items()}, methods=_methods(),
+        models={CIRCUIT: model} | {name: student.model for name, student in fitted.items()}, methods=_methods(),
         facts={"circuit": f"{model.name}, {model.units} units"}, smoke=smoke,
-        absent=() if recorded is not None else ("A recording: give one with --recording.",), seed=seed, seconds=seconds,
+        absent=() if recorded else ("A recording: give one with --recording.",), seed=seed, seconds=seconds,
     )  # fmt: skip
 
 
 def _recorded(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Rates, and the hand's place and velocity, each over its own spread."""
-    trials, place = cs.read(path), cs.trials.hand(path)
-    if trials.time[0] > WINDOW[0] + cs.tasks.BIN / 2 or trials.time[-1] < WINDOW[1] - cs.tasks.BIN:
-        raise cs.errors.TrialsError(f"{path}: should reach from {WINDOW[0] * 1e3:g} to {WINDOW[1] * 1e3:g} ms about movement onset.")
-    kept = (trials.time > WINDOW[0] - cs.tasks.BIN / 2) & (trials.time < WINDOW[1] - cs.tasks.BIN / 2)
-    moved = np.concatenate([one / one[:, kept].std() for one in (place, np.gradient(place, cs.tasks.BIN, axis=1))], axis=2)
-    return trials.rate[:, kept], moved[:, kept]
+    trials, place = cs.trials.read_window(path, *WINDOW), cs.trials.hand(path)
+    parts = [cs.Trials.from_arrays(part, trials.time).window(*WINDOW).rate for part in (place, np.gradient(place, cs.tasks.BIN, axis=1))]
+    return trials.window(*WINDOW).rate, np.concatenate([part / part.std() for part in parts], axis=2)
 
 
 def _drive(trained: np.ndarray, seed: int) -> Any:
     """Muscles: rectified sums of random neurons with random weights, about the mean of training reaches; what falls below it is silent."""
     rng = cs.stream(seed, "task", "muscles of tangling")
-    units = trained.shape[2]
-    weights = np.zeros((units, MUSCLES))
-    for muscle in weights.T:
-        chosen = rng.choice(units, min(DRIVEN, units), replace=False)
-        muscle[chosen] = rng.standard_normal(len(chosen))
+    weights = cs.measures.driven_by_few(rng, units=trained.shape[2], outputs=MUSCLES, drivers=DRIVEN)
     mean, scale = (trained @ weights).mean(axis=(0, 1)), (trained @ weights).std(axis=(0, 1))
     return lambda rates: np.maximum((rates @ weights - mean) / scale, 0.0)
 
@@ -134,72 +95,48 @@ def _drive(trained: np.ndarray, seed: int) -> Any:
 def _tuned(seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Cells tuned to velocity with spread latencies, and muscles driven by them."""
     rng = cs.stream(seed, "analysis", "velocity-tuned cells of tangling")
-    size: dict[str, Any] = {"conditions": TESTED, "bins": 60, "units": UNITS, "dt": cs.tasks.BIN}
-    rates = cs.measures.velocity_tuned(rng, latency=LATENCY, **size)
+    rates = cs.measures.velocity_tuned(rng, latency=LATENCY, conditions=TESTED, bins=60, units=UNITS, dt=cs.tasks.BIN)
     return rates, _drive(rates, seed)(rates)
 
 
-def _tangled(rates: np.ndarray, muscles: np.ndarray, seed: int, count: int) -> Tangled:
-    """Random projections are as many as the muscles, of units scaled to one variance, without a threshold."""
-    scaled = (rates - rates.mean(axis=(0, 1))) / np.maximum(rates.std(axis=(0, 1)), 1e-9)
-    rng = cs.stream(seed, "analysis", "projections of tangling")
-    weights = rng.standard_normal((count, rates.shape[2], muscles.shape[2]))
-    projected = np.array([cs.analysis.tangling(scaled @ one, cs.tasks.BIN) for one in weights])
-    return Tangled(rates, muscles, cs.analysis.tangling(rates, cs.tasks.BIN), cs.analysis.tangling(muscles, cs.tasks.BIN), projected)
-
-
-def _scores(found: Mapping[str, Tangled]) -> list[cs.Score]:
-    shares, tops = [], []
-    for name, one in found.items():
+def _scores(found: Mapping[str, cs.analysis.Tangled]) -> list[cs.Score]:
+    scores = []
+    top = partial(np.percentile, q=PERCENTILE)
+    for name, system in found.items():
         without = cs.statistics.remembered(
-            lambda kept, one=one: (cs.analysis.tangling(one.rates[kept], cs.tasks.BIN), cs.analysis.tangling(one.muscles[kept], cs.tasks.BIN))
+            lambda kept, system=system: tuple(cs.analysis.tangling(rates[kept], cs.tasks.BIN) for rates in (system.rates, system.outputs))
         )
-        count, split = len(one.rates), f"{len(one.rates)} conditions"
-        shares.append(cs.Score(
-            BELOW, name, split, float((one.own < one.driven).mean()), "higher", 1.0, (one.own < one.projected).mean(axis=(1, 2)),
-            "as many random projections of the population in place of muscles",
-            cs.statistics.jackknifed(lambda kept, without=without: float((without(kept)[0] < without(kept)[1]).mean()), count), "conditions",
-            ceiling_reason="a share of times; nothing is predicted",
-        ))  # fmt: skip
-        tops.append(cs.Score(
-            TOP, name, split, float(np.percentile(one.own, PERCENTILE)), "closer", float(np.percentile(found[CIRCUIT].own, PERCENTILE)),
-            np.percentile(one.projected, PERCENTILE, axis=(1, 2)), "random projections of the population, as many as muscles",
-            cs.statistics.jackknifed(lambda kept, without=without: float(np.percentile(without(kept)[0], PERCENTILE)), count), "conditions",
-            ceiling_reason="one noiseless or averaged trial per condition",
-        ))  # fmt: skip
-    return shares + tops
+        below = cs.statistics.jackknifed(lambda kept, without=without: float((without(kept)[0] < without(kept)[1]).mean()), len(system.rates))
+        tops = cs.statistics.jackknifed(lambda kept, without=without: float(top(without(kept)[0])), len(system.rates))
+        score = partial(cs.Score, student=name, split=f"{len(system.rates)} conditions", interval_over="conditions")
+        scores += [
+            score(BELOW, estimate=system.below_outputs, better="higher", identical=1.0, interval=below,
+                  null=system.below_projections, surrogate="as many random projections of the population in place of muscles",
+                  ceiling_reason="a share of times; nothing is predicted"),
+            score(TOP, estimate=float(top(system.own)), better="closer", identical=float(top(found[CIRCUIT].own)), interval=tops,
+                  null=top(system.projected, axis=(1, 2)), surrogate="random projections of the population, as many as muscles",
+                  ceiling_reason="one noiseless or averaged trial per condition"),
+        ]  # fmt: skip
+    return cs.statistics.by_measure(scores)
 
 
-def _outputs(systems: Mapping[str, Tangled], seed: int, nulls: int) -> list[cs.Score]:
+def _outputs(systems: Mapping[str, cs.analysis.Tangled], seed: int, nulls: int) -> list[cs.Score]:
     """How well students move the circuit's muscles: by the circuit's own weights, and through a decoder learned on the circuit."""
-    truth = systems[CIRCUIT]
-    split, count = f"{len(truth.rates)} held-out reaches", len(truth.rates)
-    measures: dict[str, Callable[[np.ndarray, Tangled], float]] = {
-        OUTPUT: lambda kept, one: cs.measures.response_r2(
-            truth.muscles[kept] - truth.muscles.mean(axis=(0, 1)), one.muscles - truth.muscles.mean(axis=(0, 1))
-        ),
-        TRANSFER: lambda kept, one: cs.measures.decoding_transfer(truth.rates[kept], one.rates, truth.muscles[kept], seed=seed),
+    truth, count = systems[CIRCUIT], len(systems[CIRCUIT].rates)
+    middle = truth.outputs.mean(axis=(0, 1))
+    measures: dict[str, Callable[[np.ndarray, cs.analysis.Tangled], float]] = {
+        OUTPUT: lambda kept, student: cs.measures.response_r2(truth.outputs[kept] - middle, student.outputs - middle),
+        TRANSFER: lambda kept, student: cs.measures.decoding_transfer(truth.rates[kept], student.rates, truth.outputs[kept], seed=seed),
     }
     rng, everyone = cs.stream(seed, "null", "permuted conditions of tangling"), np.arange(count)
     orders = [cs.trials.derangement(count, rng) for _ in range(nulls)]
     return [
-        cs.Score(
-            label,
-            name,
-            split,
-            measure(everyone, one),
-            "higher",
-            1.0,
-            np.array([measure(everyone, one.select(order)) for order in orders]),
-            cs.statistics.PERMUTATION,
-            cs.statistics.jackknifed(lambda kept, one=one, measure=measure: measure(kept, one.select(kept)), count),
-            "conditions",
-            ceiling=measure(everyone, truth),
-        )
-        for label, measure in measures.items()
-        for name, one in systems.items()
-        if name != CIRCUIT
-    ]
+        cs.Score(label, name, f"{count} held-out reaches", measure(everyone, student), "higher", 1.0,
+                 np.array([measure(everyone, student.select(order)) for order in orders]), cs.statistics.PERMUTATION,
+                 cs.statistics.jackknifed(lambda kept, student=student, measure=measure: measure(kept, student.select(kept)), count), "conditions",
+                 ceiling=measure(everyone, truth))
+        for label, measure in measures.items() for name, student in systems.items() if name != CIRCUIT
+    ]  # fmt: skip
 
 
 def _closed_forms() -> list[cs.Claim]:
@@ -207,9 +144,8 @@ def _closed_forms() -> list[cs.Claim]:
     phase = 2 * np.pi * np.arange(SAMPLES) / SAMPLES
 
     def top(*coordinates: np.ndarray, dt: float = 1 / SAMPLES) -> float:
-        return float(
-            cs.analysis.tangling(np.stack(coordinates, axis=1)[None], dt)[0, 2:-2].max() / (2 * np.pi) ** 2
-        )  # one-sided derivatives at the ends
+        inner = cs.analysis.tangling(np.stack(coordinates, axis=1)[None], dt)[0, 2:-2]  # one-sided derivatives at the ends
+        return float(inner.max() / (2 * np.pi) ** 2)
 
     circle, eight = (np.cos(phase), np.sin(phase)), (np.sin(phase), np.sin(2 * phase))
     return [
@@ -221,27 +157,25 @@ def _closed_forms() -> list[cs.Claim]:
     ]
 
 
-def _claims(found: Mapping[str, Tangled]) -> list[cs.Claim]:
-    one = found[CIRCUIT]
-    beyond = float((one.own < one.driven).mean() - (one.own < one.projected).mean())
+def _claims(found: Mapping[str, cs.analysis.Tangled]) -> list[cs.Claim]:
+    circuit = found[CIRCUIT]
+    beyond = float(circuit.below_outputs - circuit.below_projections.mean())
     return [
-        cs.Claim(
-            f"{CIRCUIT}: {BELOW}", float((one.own < one.driven).mean()), 0.9, 1.0, f"{BOUND}; nearly all times in recordings (Russo et al. 2018)"
-        ),
+        cs.Claim(f"{CIRCUIT}: {BELOW}", circuit.below_outputs, 0.9, 1.0, f"{BOUND}; nearly all times in recordings (Russo et al. 2018)"),
         cs.Claim(f"{CIRCUIT}: the same, beyond random projections", beyond, 0.0, 1.0, f"{BOUND}: muscles are no mere projections"),
     ]
 
 
-def _answer(found: Mapping[str, Tangled]) -> str:
-    told = [f"{name} {(one.own < one.driven).mean():.0%} ({(one.own < one.projected).mean():.0%})" for name, one in found.items()]
+def _answer(found: Mapping[str, cs.analysis.Tangled]) -> str:
+    told = [f"{name} {system.below_outputs:.0%} ({system.below_projections.mean():.0%})" for name, system in found.items()]
     return (
         f"Less tangled than the muscles, and in parentheses than as many random projections of itself: {', '.join(told)} of times. "
         "What random projections reach as well comes from having few outputs; tuned cells have no dynamics at all."
     )
 
 
-def _pictures(found: Mapping[str, Tangled], runs: Mapping[str, cs.Trials]) -> dict[str, cs.Picture]:
-    clouds = {name: (one.driven.ravel(), one.own.ravel()) for name, one in found.items()}
+def _pictures(found: Mapping[str, cs.analysis.Tangled], runs: Mapping[str, cs.Trials]) -> dict[str, cs.Picture]:
+    clouds = {name: (system.driven.ravel(), system.own.ravel()) for name, system in found.items()}
     courses = {"muscles of the circuit": found[CIRCUIT].driven} | {name: found[name].own for name in runs}
     logs = {name: np.log10(np.percentile(one, PERCENTILE, axis=0)) for name, one in courses.items()}
     return {

@@ -79,5 +79,6 @@ from cortex_sim.analysis._subspaces import potent_and_null as potent_and_null
 from cortex_sim.analysis._subspaces import silent_part as silent_part
 from cortex_sim.analysis._subspaces import tuning_ratio as tuning_ratio
 from cortex_sim.analysis._subspaces import variance_shares as variance_shares
+from cortex_sim.analysis._tangling import Tangled as Tangled
 from cortex_sim.analysis._tangling import tangling as tangling
 from cortex_sim.analysis._velocity import DECODERS as DECODERS

@@ -1,5 +1,7 @@
 """Tangling: how differently a trajectory moves on from places that are alike."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
@@ -10,6 +12,7 @@ from cortex_sim.statistics import squared_distances
 
 SHARE = 0.1  # of the mean squared norm, added to squared distances
 TANGLING_AXES = 8  # principal components
+TINY = 1e-9  # standard deviation that a silent unit counts as having
 ROWS = 500  # states compared with all others at a time, to keep memory small
 
 
@@ -44,3 +47,60 @@ def tangling(rates: Float[ndarray, "condition time unit"], dt: float, *, axes: i
     rows = np.array_split(np.arange(len(x)), -(-len(x) // ROWS))
     found = [(squared_distances(v[part], v) / (squared_distances(x[part], x) + epsilon)).max(axis=1) for part in rows]
     return np.concatenate(found).reshape(rates.shape[:2])
+
+
+@dataclass(frozen=True)
+class Tangled:
+    """Tangling of a population, of the outputs that it drives, and of as many random projections of itself.
+
+    Attributes:
+        rates: of the population.
+        outputs: such as muscles, of the same conditions and bins.
+        own: tangling of the population, (condition, time), 1/s².
+        driven: that of the outputs.
+        projected: that of every set of random projections, (set, condition, time).
+    """
+
+    rates: Float[ndarray, "condition time unit"]
+    outputs: Float[ndarray, "condition time output"]
+    own: Float[ndarray, "condition time"]
+    driven: Float[ndarray, "condition time"]
+    projected: Float[ndarray, "set condition time"]
+
+    @classmethod
+    def of(
+        cls,
+        rates: Float[ndarray, "condition time unit"],
+        outputs: Float[ndarray, "condition time output"],
+        dt: float,
+        *,
+        rng: np.random.Generator,
+        sets: int,
+    ) -> "Tangled":
+        """Compute them.
+
+        Args:
+            rates: of the population.
+            outputs: that it drives.
+            dt: bin, s.
+            rng: of the projections, which are of units scaled to one variance, without a threshold.
+            sets: of as many projections as outputs.
+        """
+        scaled = (rates - rates.mean(axis=(0, 1))) / np.maximum(rates.std(axis=(0, 1)), TINY)
+        draws = rng.standard_normal((sets, rates.shape[2], outputs.shape[2]))
+        projected = np.array([tangling(scaled @ weights, dt) for weights in draws])
+        return cls(rates, outputs, tangling(rates, dt), tangling(outputs, dt), projected)
+
+    def select(self, kept: ndarray) -> "Tangled":
+        """Some of the conditions, or another order; tangling is not computed again."""
+        return Tangled(self.rates[kept], self.outputs[kept], self.own[kept], self.driven[kept], self.projected[:, kept])
+
+    @property
+    def below_outputs(self) -> float:
+        """Share of times at which the population is less tangled than its outputs."""
+        return float((self.own < self.driven).mean())
+
+    @property
+    def below_projections(self) -> Float[ndarray, " set"]:
+        """Share of times at which it is less tangled than each set of random projections."""
+        return np.asarray((self.own < self.projected).mean(axis=(1, 2)))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from cortex_sim.analysis._tangling import tangling
+from cortex_sim.analysis._tangling import Tangled, tangling
 from cortex_sim.comparison._geometry import alignment_index
 from cortex_sim.errors import ComparisonError
 
@@ -63,3 +63,17 @@ def test_alignment_is_one_in_one_subspace_and_zero_in_orthogonal_ones() -> None:
     line = rng.normal(size=(300, 1))
     tilted = line * np.array([np.cos(0.7), np.sin(0.7)])
     assert alignment_index(line * np.array([1.0, 0.0]) + 1e-9 * rng.normal(size=(300, 2)), tilted, 1) == pytest.approx(np.cos(0.7) ** 2, rel=1e-6)
+
+
+def test_a_population_stands_beside_its_outputs_and_its_projections() -> None:
+    rng = np.random.default_rng(0)
+    phase = 2 * np.pi * np.arange(50) / 50
+    circle = np.stack([np.cos(phase), np.sin(phase)], axis=1)[None]
+    eight = np.stack([np.sin(phase), np.sin(2 * phase)], axis=1)[None]  # crosses itself, which a circle does not
+    found = Tangled.of(np.concatenate([circle, eight], axis=2), eight, 0.02, rng=rng, sets=4)
+    np.testing.assert_array_equal(found.driven, tangling(eight, 0.02))
+    assert found.projected.shape == (4, 1, 50) and found.below_projections.shape == (4,)
+    assert found.below_outputs > 0.2 and found.own.max() < found.driven.max()
+    assert Tangled.of(circle, circle, 0.02, rng=rng, sets=1).below_outputs == 0
+    twice = Tangled.of(np.concatenate([circle, 2 * circle]), np.concatenate([eight, eight]), 0.02, rng=rng, sets=2)
+    assert (twice.select(np.array([1])).own == twice.own[1:]).all() and twice.select(np.array([1])).projected.shape == (2, 1, 50)
