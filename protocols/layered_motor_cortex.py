@@ -51,16 +51,16 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Rep
     seconds: dict[str, float] = {}
     repeats = 3 if smoke else REPEATS
     with cs.timed(seconds, "structure"):
-        found = connected(model)
+        found = cs.cards.connection_probabilities(model)
     with cs.timed(seconds, "rest"):
         duration = 0.4 if smoke else RESTING
         rest = cs.simulate(model, cs.tasks.spontaneous(duration), seed=seed).window(SETTLING, duration)
     with cs.timed(seconds, "reaches"):
-        task = reaches(model, 4 if smoke else DIRECTIONS, repeats, seed)
+        task = _reaches(model, 4 if smoke else DIRECTIONS, repeats, seed)
         trials = cs.simulate(model, task, seed=cs.seed_of(seed, "circuit", "reaches of layered_motor_cortex"))
     with cs.timed(seconds, "readout"):
         output = trials.units(np.flatnonzero(trials.population == OUTPUT)).smoothed(SD)
-        hand, wanted, tested = read_out(output, task, repeats)
+        hand, wanted, tested = _read_out(output, task, repeats)
         score = _readout_score(hand, wanted, task.condition[tested], seed)
     summary, rates = cs.analysis.spike_statistics(rest, seed=seed).summary(), _rates(trials)
     error = float(np.linalg.norm(hand[:, -1] - wanted[:, -1], axis=1).mean())
@@ -83,20 +83,7 @@ def _answer(score: cs.Score, error: float, moving: dict[str, float]) -> str:
     )
 
 
-def connected(model: cs.SpikingModel) -> dict[tuple[str, str], float]:
-    """Share of the pairs of two populations that are connected in the network that is run, by source and target."""
-    edges = {name: (number, model.size(name)) for number, name in enumerate(model.populations)}
-    starts = np.cumsum([0] + [size for _, size in edges.values()])
-    names, counts = list(model.populations), np.zeros((len(edges), len(edges)))
-    for projection in model.projections:
-        for block in cs.cards.blocks(model, projection):
-            if block.pre.size:
-                row, column = (int(np.searchsorted(starts, ends[0], side="right")) - 1 for ends in (block.pre, block.post))
-                counts[row, column] += block.pre.size
-    return {(a, b): counts[i, j] / (edges[a][1] * edges[b][1]) for i, a in enumerate(names) for j, b in enumerate(names)}
-
-
-def reaches(model: cs.SpikingModel, directions: int, repeats: int, seed: int) -> cs.Task:
+def _reaches(model: cs.SpikingModel, directions: int, repeats: int, seed: int) -> cs.Task:
     """Premotor input that ramps up until the go cue, and thalamic input that then follows the movement; neurons prefer directions."""
     task = cs.tasks.centre_out(np.repeat(np.arange(directions) * 360.0 / directions, repeats), preparation=PREPARATION, movement=MOVEMENT)
     preferred = cs.stream(seed, "task", "preferred directions of layered_motor_cortex").uniform(0, 2 * np.pi, model.units)
@@ -104,17 +91,11 @@ def reaches(model: cs.SpikingModel, directions: int, repeats: int, seed: int) ->
     time = task.fine_time
     ramp = np.where(time < 0, np.exp(np.minimum(time, 0) / cs.tasks.CURRENT_RISE), np.exp(-np.maximum(time, 0) / (cs.tasks.CURRENT_RISE / 4)))
     follow = cs.tasks.minimum_jerk((time - cs.tasks.REACH_WINDOW[0]) / (cs.tasks.REACH_WINDOW[1] - cs.tasks.REACH_WINDOW[0]))
-    return replace(
-        task,
-        channels=None,
-        drives=(
-            cs.tasks.Drive(PREMOTOR * tuning, ramp, "premotor ramp", into="premotor"),
-            cs.tasks.Drive(THALAMUS * tuning, follow, "thalamic ramp", into="thalamus"),
-        ),
-    )
+    premotor = cs.tasks.Drive(PREMOTOR * tuning, ramp, "premotor ramp", into="premotor")
+    return replace(task, channels=None, drives=(premotor, cs.tasks.Drive(THALAMUS * tuning, follow, "thalamic ramp", into="thalamus")))
 
 
-def read_out(output: cs.Trials, task: cs.Task, repeats: int) -> tuple[Float[ndarray, "trial time 2"], Float[ndarray, "trial time 2"], ndarray]:
+def _read_out(output: cs.Trials, task: cs.Task, repeats: int) -> tuple[Float[ndarray, "trial time 2"], Float[ndarray, "trial time 2"], ndarray]:
     """Fit hand position by ridge regression on the rates of most trials; give prediction and truth, in cm, of the others."""
     number = np.arange(task.trials) % repeats
     tested, taught = np.flatnonzero(number >= repeats - HELD_OUT), np.flatnonzero(number < repeats - HELD_OUT)
@@ -149,14 +130,8 @@ def _readout_score(hand: ndarray, wanted: ndarray, condition: ndarray, seed: int
 
 def _rates(trials: cs.Trials) -> dict[str, tuple[float, float]]:
     """Rates of the deep populations before the premotor ramp is high, and during the movement, Hz."""
-    when, unit, _ = trials.spikes
-    spans = ((-PREPARATION + 0.1, -PREPARATION + 0.3), (0.2, MOVEMENT))
-    found = {}
-    for name in DEEP:
-        inside = np.isin(unit, np.flatnonzero(trials.population == name))
-        counts = [((when >= a) & (when < b) & inside).sum() / (b - a) for a, b in spans]
-        found[name] = tuple(count / (trials.population == name).sum() / trials.shape[0] for count in counts)
-    return found  # type: ignore[return-value]
+    rest, moving = (cs.analysis.population_rates(trials, span) for span in ((-PREPARATION + 0.1, -PREPARATION + 0.3), (0.2, MOVEMENT)))
+    return {name: (rest[name], moving[name]) for name in DEEP}
 
 
 def _structure(model: cs.SpikingModel, found: dict[tuple[str, str], float]) -> list[cs.Claim]:
@@ -172,32 +147,26 @@ def _structure(model: cs.SpikingModel, found: dict[tuple[str, str], float]) -> l
 
 
 def _range(model: cs.SpikingModel, summary: dict[str, cs.analysis.SpikeSummary]) -> list[cs.Claim]:
-    wanted = {name: part.rate.si for name, part in model.populations.items() if part.rate}
-    claims = [
-        cs.Claim(
-            f"rate of {name} over that of the calibration", summary[name].rate / rate, 1 / FACTOR, FACTOR, "calibration of the card, not published"
-        )
-        for name, rate in wanted.items()
-    ]
+    calibration = "calibration of the card, not published"
+    claims = [cs.Claim(f"rate of {name} over that of the calibration", summary[name].rate / rate, 1 / FACTOR, FACTOR, calibration)
+              for name, rate in cs.cards.calibrated_rates(model).items()]  # fmt: skip
     source = "2.4 in the calibration; with stronger excitation the same network bursts at 300 to 5000"
     return [*claims, cs.Claim("Fano factor of the network's spikes in 5 ms", summary["all"].synchrony, 0.5, BURSTS, source)]
 
 
 def _movement(ratio: float, score: cs.Score, error: float) -> list[cs.Claim]:
-    bound = "bound of this protocol"
+    bound, third = "bound of this protocol", "bound of this protocol: a third of the reach"
     return [
         cs.Claim(f"rate of {OUTPUT} during the movement over that at rest", ratio, 1.2, 10, bound),
         cs.Claim("R² of the hand position of held-out reaches", score.estimate, 0.8, 1.0, bound),
-        cs.Claim(
-            "mean distance of the hand from the target at the end (cm)", error, 0, cs.tasks.REACH_DISTANCE / 3, f"{bound}: a third of the reach"
-        ),
+        cs.Claim("mean distance of the hand from the target at the end (cm)", error, 0, cs.tasks.REACH_DISTANCE / 3, third),
     ]
 
 
 def _pictures(
     model: cs.SpikingModel, rest: cs.Trials, trials: cs.Trials, hands: tuple[ndarray, ndarray, ndarray], summary: dict[str, cs.analysis.SpikeSummary]
 ) -> dict[str, cs.Picture]:
-    wanted = {name: part.rate.si for name, part in model.populations.items() if part.rate}
+    wanted = cs.cards.calibrated_rates(model)
     rates = {name: summary[name].rate for name in wanted}
     spectra = {name: cs.analysis.population_spectrum(rest, population=name) for name in ("IT2", *DEEP)}
     return {

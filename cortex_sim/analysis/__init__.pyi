@@ -35,6 +35,7 @@ from cortex_sim.analysis._linear_system import EM_PASSES as EM_PASSES
 from cortex_sim.analysis._linear_system import identify_linear_system as identify_linear_system
 from cortex_sim.analysis._linear_system import likelihood_gain as likelihood_gain
 from cortex_sim.analysis._memory import told_by_the_past as told_by_the_past
+from cortex_sim.analysis._population_rates import population_rates as population_rates
 from cortex_sim.analysis._preparation import AFTER_GO_CUE as AFTER_GO_CUE
 from cortex_sim.analysis._preparation import MIXED_STATES as MIXED_STATES
 from cortex_sim.analysis._preparation import STATE_SD as STATE_SD

@@ -25,6 +25,8 @@ from cortex_sim.cards._units import SCALES as SCALES
 from cortex_sim.cards._units import dimensions as dimensions
 from cortex_sim.cards._units import scale as scale
 from cortex_sim.cards.catalogue import load as load
+from cortex_sim.cards.spiking._calibrated import calibrated_rates as calibrated_rates
+from cortex_sim.cards.spiking._calibrated import connection_probabilities as connection_probabilities
 from cortex_sim.cards.spiking._model import SpikingModel as SpikingModel
 from cortex_sim.cards.spiking._wiring import blocks as blocks
 from cortex_sim.cards.spiking._wiring import coupling as coupling

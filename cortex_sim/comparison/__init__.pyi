@@ -72,6 +72,15 @@ from cortex_sim.comparison._reliability import reliability as reliability
 from cortex_sim.comparison._response import response_r2 as response_r2
 from cortex_sim.comparison._response import responses as responses
 from cortex_sim.comparison._shape import shape_distance as shape_distance
+from cortex_sim.comparison._spike_scores import CO_SMOOTHING as CO_SMOOTHING
+from cortex_sim.comparison._spike_scores import INDEPENDENT as INDEPENDENT
+from cortex_sim.comparison._spike_scores import NETWORK_SYNCHRONY as NETWORK_SYNCHRONY
+from cortex_sim.comparison._spike_scores import POISSON as POISSON
+from cortex_sim.comparison._spike_scores import SPIKE_MEASURES as SPIKE_MEASURES
+from cortex_sim.comparison._spike_scores import co_smoothing_scores as co_smoothing_scores
+from cortex_sim.comparison._spike_scores import spike_estimates as spike_estimates
+from cortex_sim.comparison._spike_scores import spike_scores as spike_scores
+from cortex_sim.comparison._spike_scores import synchrony_scores as synchrony_scores
 from cortex_sim.comparison._two_wells import two_wells as two_wells
 from cortex_sim.comparison._two_wells import well_depth as well_depth
 from cortex_sim.comparison._two_wells import well_runs as well_runs

@@ -1,0 +1,18 @@
+"""How fast populations fire."""
+
+import numpy as np
+
+from cortex_sim.trials import Trials
+
+
+def population_rates(trials: Trials, span: tuple[float, float]) -> dict[str, float]:
+    """Return the mean rate of every population in part of the trials, Hz, over neurons and trials.
+
+    Args:
+        trials: spikes.
+        span: start and stop, s.
+    """
+    (start, stop), (when, unit, _) = span, trials.spikes
+    counts = np.bincount(unit[(when >= start) & (when < stop)], minlength=trials.shape[2])
+    members = {name: trials.population == name for name in dict.fromkeys(trials.population.tolist())}
+    return {name: counts[inside].sum() / (stop - start) / inside.sum() / trials.shape[0] for name, inside in members.items()}

@@ -1,0 +1,117 @@
+"""Statistics of spikes as scores: beside those of Poisson units of the same rates, and of a recording or of what independence gives."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from jaxtyping import Int
+from numpy import ndarray
+
+from cortex_sim.analysis import ALL_UNITS, DECODING_FOLDS, SpikeStatistics, co_smoothing, population_synchrony, spike_statistics
+from cortex_sim.runtime import seed_of
+from cortex_sim.statistics import Score, jackknifed, poisson_surrogate
+from cortex_sim.trials import Trials
+
+RATE, CV2, FANO, CORRELATION = "mean rate (Hz)", "CV2", "Fano factor", "count correlation"
+SPIKE_MEASURES = {RATE: "rate", CV2: "cv2", FANO: "fano", CORRELATION: "correlation"}
+CO_SMOOTHING = "co-smoothing (bits per spike)"
+SYNCHRONY, NETWORK_SYNCHRONY = "5 ms synchrony", "5 ms synchrony of whole populations"
+INDEPENDENT = {CV2: 1.0, FANO: 1.0, CORRELATION: 0.0, SYNCHRONY: 1.0}  # what independent Poisson units have
+POISSON = "Poisson units of the same rates in each condition"
+SAME = "a surrogate of the same rates has the same rate"
+NO_CEILING = "nothing is predicted trial by trial; the recording's own value has its interval beside it"
+SMOOTHED_NULLS = 10  # of co-smoothing
+
+
+def spike_estimates(found: SpikeStatistics) -> dict[str, float]:
+    """Return the mean of every statistic over units, and the synchrony of them all."""
+    return {label: found.mean(key) for label, key in SPIKE_MEASURES.items()} | {SYNCHRONY: found.synchrony[ALL_UNITS]}
+
+
+def spike_scores(name: str, trials: Trials, found: SpikeStatistics, *, wanted: Mapping[str, float], draws: int, seed: int) -> list[Score]:
+    """Return the statistics of some units, units or trials left out in turn for the intervals.
+
+    Args:
+        name: what the units are called.
+        trials: their spikes.
+        found: their statistics.
+        wanted: value to be close to, of every statistic that there is one for.
+        draws: number of surrogates.
+        seed: of the surrogates, and of the units between which correlations are computed.
+    """
+    null = [spike_estimates(spike_statistics(_surrogate(trials, seed, draw), seed=seed)) for draw in range(draws)]
+    scores = []
+    for label, estimate in spike_estimates(found).items():
+        if label not in wanted:
+            continue
+        over, having, evaluate = _left_out(label, trials, found)
+        surrogates = None if label == RATE else np.array([drawn[label] for drawn in null])
+        interval = jackknifed(evaluate, having) if having >= 3 else None
+        scores.append(Score(
+            label, name, f"{trials.shape[0]} trials of {trials.time.size * trials.bin * 1e3:g} ms", estimate, "closer", wanted[label],
+            surrogates, SAME if surrogates is None else POISSON, interval, over if interval else f"{having} {over} have one; 3 are needed",
+            ceiling_reason=NO_CEILING, settings={"drawn": trials.shape[2], over: having},
+        ))  # fmt: skip
+    return scores
+
+
+def synchrony_scores(trials: Trials, *, draws: int, seed: int) -> list[Score]:
+    """Return the synchrony of whole populations, with trials left out in turn.
+
+    Args:
+        trials: spikes of all neurons.
+        draws: number of surrogates.
+        seed: of the surrogates.
+    """
+    surrogates, count = [_surrogate(trials, seed, draw) for draw in range(draws)], trials.shape[0]
+    shorter = [trials.select(np.delete(np.arange(count), left)) for left in range(count)]
+    scores = []
+    for name in (*(name for name in dict.fromkeys(trials.population.tolist()) if name), ALL_UNITS):
+        estimate = population_synchrony(trials, population=name)
+        null = np.array([population_synchrony(drawn, population=name) for drawn in surrogates])
+        without = [population_synchrony(kept, population=name) for kept in shorter]
+
+        def evaluate(kept: ndarray, without: list[float] = without, estimate: float = estimate) -> float:
+            return estimate if len(kept) == count else without[np.setdiff1d(np.arange(count), kept)[0]]
+
+        interval, over = (jackknifed(evaluate, count), "trials") if count >= 3 else (None, f"{count} trials; 3 are needed")
+        units = int(((trials.population == name) | (name == ALL_UNITS)).sum())
+        scores.append(Score(
+            NETWORK_SYNCHRONY, name, f"{count} trials", estimate, "closer", 1.0, null, POISSON, interval, over, ceiling_reason=NO_CEILING,
+            settings={"units": units},
+        ))  # fmt: skip
+    return scores
+
+
+def co_smoothing_scores(sides: Mapping[str, Trials], recording: str, *, seed: int) -> list[Score]:
+    """Return what three quarters of the units tell of the spikes of the rest; sides with too few trials to leave some out have none.
+
+    Args:
+        sides: spikes by name.
+        recording: name of the side that the others should be close to; they should tell nothing where it is absent.
+        seed: of the quarters, and of the surrogates.
+    """
+    enough = {name: trials for name, trials in sides.items() if np.unique(trials.condition, return_counts=True)[1].min() >= DECODING_FOLDS}
+    found = {name: co_smoothing(trials, seed=seed) for name, trials in enough.items()}
+    wanted = found[recording].bits if recording in found else 0.0
+    nulls = {name: np.array([co_smoothing(_surrogate(trials, seed, draw), seed=seed).bits for draw in range(SMOOTHED_NULLS)])
+             for name, trials in enough.items()}  # fmt: skip
+    return [
+        Score(CO_SMOOTHING, name, f"{len(told.gain)} trials", told.bits, "closer", wanted, nulls[name], POISSON,
+              jackknifed(told.of, len(told.gain)), "trials", ceiling_reason="other units' spikes are no model of the rates")
+        for name, told in found.items()
+    ]  # fmt: skip
+
+
+def _surrogate(trials: Trials, seed: int, draw: int) -> Trials:
+    return poisson_surrogate(trials, seed=seed_of(seed, "null", "surrogates of spike_statistics", draw))
+
+
+def _left_out(label: str, trials: Trials, found: SpikeStatistics) -> tuple[str, int, Callable[[Int[ndarray, " kept"]], float]]:
+    """What is left out in turn for the interval of a statistic, how many of them there are, and the statistic of those that are kept."""
+    if label == SYNCHRONY:
+        return "trials", trials.shape[0], lambda kept: population_synchrony(trials.select(kept))
+    key = SPIKE_MEASURES[label]
+    values = found.correlation if key == "correlation" else np.atleast_2d(getattr(found, key))
+    having = np.flatnonzero(np.isfinite(values).any(axis=0))
+    having = found.paired[having] if key == "correlation" else having
+    return "units", len(having), lambda kept: found.mean(key, having[kept])
