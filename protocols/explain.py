@@ -37,7 +37,6 @@ FLOW, POINTS = "slowest modes on the way, distance (1/s)", "fixed points near th
 WELLS, COUNTED, SINGLE = "bistable circuit: fixed points", "a count; the untrained one is beside it", "one network a student; run other seeds"
 
 
-
 def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     """Explain students of a circuit and the circuit itself by the same tools.
 
@@ -123,7 +122,7 @@ def _scores(name: str, student: cs.Model, found: Mapping[str, cs.analysis.Explan
         score(ABLATION, better="higher", identical=1.0, null=permuted(cs.measures.response_r2, *effects), surrogate=mixed,
               **over("ablated units", len(effects[0]), lambda kept: cs.measures.response_r2(effects[0][kept], effects[1][kept]))),
         score(FLOW, better="lower", identical=0.0, null=null, surrogate="entries of the recurrent weights in random places",
-              settings={"moments_s": list(MOMENTS)}, **cs.statistics.mean_over("conditions", distance)),
+              settings={"moments_s": list(MOMENTS)}, **over("conditions", len(distance), lambda kept: float(distance[kept].mean()))),
         score(POINTS, better="closer", identical=float(len(truth.points.fixed)), null=None, surrogate=COUNTED, estimate=float(len(own.points.fixed)),
               interval=None, interval_over=SINGLE, settings={"coverage": own.points.coverage}),
     ]  # fmt: skip

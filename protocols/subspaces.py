@@ -33,7 +33,7 @@ BOTH, WEAK, STRONG = "regressed over both epochs", "movement alone, penalty 0.00
 WAYS: Mapping[str, Mapping] = {BOTH: {}, WEAK: {"alone": True, "ridge": 1e-3}, STRONG: {"alone": True, "ridge": 1e-1}}
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)  # of the figure
 HIDDEN, STANDARD = 4.0, 5  # planted ratio of variances; standard errors that a sampled value may be off
-BOUND, CLOSED = "bound of this protocol", "closed form"
+BOUND, CLOSED, BESIDE = "bound of this protocol", "closed form", "shares add up to 1; the others are beside it"
 
 
 @threadpool_limits.wrap(limits=1)
@@ -102,10 +102,9 @@ def _scores(found: Mapping[str, cs.analysis.Epochs], seed: int, draws: int) -> l
             ratio = estimate(lambda kept, epochs=epochs, muscle=muscle, how=how: epochs.select(kept).hidden(muscle, **how))
             ratio["estimate"], surrogate = epochs.hidden(muscle, **how), "as many random directions of the same six"
             scores.append(score(RATIO.format(muscle, way), better="higher", identical=1.0, null=null, surrogate=surrogate, **ratio))
-        for part, value in cs.analysis.variance_shares(epochs.rates).items():
+        for part, identical in circuit.items():
             share = estimate(lambda kept, epochs=epochs, part=part: cs.analysis.variance_shares(epochs.rates[kept])[part])
-            share["estimate"], surrogate = value, "shares add up to 1; the others are beside it"
-            scores.append(score(VARIANCE + part, better="closer", identical=circuit[part], null=None, surrogate=surrogate, **share))
+            scores.append(score(VARIANCE + part, better="closer", identical=identical, null=None, surrogate=BESIDE, **share))
     return cs.statistics.by_measure(scores)
 
 
