@@ -183,7 +183,8 @@ def _gathered(value: Any, origin: Any, inner: tuple[Any, ...], missing: bool) ->
     if origin in (collections.abc.Mapping, dict):
         if not isinstance(value, Mapping):
             raise Refused(f"should be a mapping (got {shown(value)}).")
-        return {key: _part(part, inner[1], f"[{key!r}]", missing) for key, part in value.items()} if inner else value
+        entries = {key: _part(part, inner[1], f"[{key!r}]", missing) for key, part in value.items()} if inner else dict(value)
+        return value if all(entry is value[key] for key, entry in entries.items()) else entries  # the same one, since a function may write into it
     whole = (isinstance(value, Sequence) and not isinstance(value, str | bytes)) or (isinstance(value, ndarray) and value.ndim > 0)
     if origin is tuple and (not whole or (Ellipsis not in inner and len(value) != len(inner))):
         raise Refused(f"should be {len(inner)} values (got {shown(value)}).")

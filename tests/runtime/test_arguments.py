@@ -156,3 +156,10 @@ def test_positions_are_positions_and_masks_are_masks() -> None:
     for wrong in ([True, False], [0.0, 1.0], "12", [[0]], None, [3], [-1]):
         with pytest.raises(OptionError, match=r"^units: (should be positions from 0 to 2, or 3 times True or False|position -?\d is not there)"):
             positions(wrong, 3, "units")
+
+
+def test_a_mapping_that_is_as_it_should_be_arrives_itself_so_that_a_function_may_write_into_it() -> None:
+    seconds: dict[str, float] = {}
+    with cs.timed(seconds, "stage"):
+        pass
+    assert list(seconds) == ["stage"]
