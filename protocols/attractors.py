@@ -26,6 +26,7 @@ INPUT, FIRST = np.array([0.1, -0.1]), np.array([[0.1, 0.1], [-0.1, -0.1]])  # 1/
 EVERY, DELAYS, RANK = 10, 20, 15  # bins kept, one in so many; of the delay embedding, as published
 FEW, PLAIN = 1, 2  # delays and rank that two variables need
 NULLS = 500
+QUIET = {"s": 0.0}  # parameters of a system without noise
 DRAWN_FROM = "drawn from the range of the authors' notebook for this kind"
 MEASURE = "silhouette of the kinds of attractors"
 PUBLISHED, EIGENVALUES, DEPARTING = "DSA, as published", "DSA, eigenvalues", "DSA of departures from averages"
@@ -52,13 +53,14 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     seconds: dict[str, float] = {}
     count, trials = (2, 10) if smoke else (SYSTEMS, TRIALS)
     with cs.timed(seconds, "systems"), cs.track("systems") as shown:
-        path = cs.simulate(_quiet(model), _task({"input": INPUT[:, None] * [1, 0]}, FIRST)).rate
+        path = cs.simulate(cs.edit.with_values(model, QUIET), _task({"input": INPUT[:, None] * [1, 0]}, FIRST)).rate
         systems = {f"{kind} {number + 1}": _system(model, kind, seed, number) for kind in KINDS for number in range(count)}
         noiseless, found = {}, {}
         for place, (name, system) in enumerate(systems.items()):
-            task = _along(system, path)
-            noiseless[name] = cs.simulate(_quiet(system), task).rate
-            found[name] = cs.simulate(system, task.select(np.repeat([0, 1], trials)), seed=_seed(seed, place)).rate
+            task = replace(_task({}, path[:, 0]), drives=cs.analysis.drives_along(system, path))
+            noiseless[name] = cs.simulate(cs.edit.with_values(system, QUIET), task).rate
+            noise = cs.seed_of(seed, "circuit", "noise of attractors", place)
+            found[name] = cs.simulate(system, task.select(np.repeat([0, 1], trials)), seed=noise).rate
             shown((place + 1) / len(systems), name)
     with cs.timed(seconds, "distances"), cs.track("distances") as shown:
         far = _distances({name: rate.reshape(2, trials, *rate.shape[1:]) for name, rate in found.items()}, shown)
@@ -73,10 +75,6 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     )  # fmt: skip
 
 
-def _seed(seed: int, place: int) -> int:
-    return cs.seed_of(seed, "circuit", "noise of attractors", place)
-
-
 def _time() -> np.ndarray:
     return cs.tasks.BIN * np.arange(round(LASTS / cs.tasks.BIN))
 
@@ -88,61 +86,31 @@ def _task(drives: Mapping[str, np.ndarray], first: np.ndarray) -> cs.Task:
     )
 
 
-def _quiet(model: cs.Model) -> cs.Model:
-    silent = {name: part.model_dump() | ({"value": 0.0} if name == "s" else {}) for name, part in model.parameters.items()}
-    return model.with_arrays({}, parameters=silent)
-
-
 def _system(model: cs.Model, kind: str, seed: int, number: int) -> cs.Model:
     """One system of a kind, its flow drawn from the ranges."""
     rng = cs.stream(seed, "circuit", "flow of attractors", kind, number)
     drawn = {name: [float(rng.uniform(*ends)) for ends in ranges] for name, ranges in zip(("k_1", "k_3"), KINDS[kind], strict=True)}
-    changes = {name: {"value": value, "source": DRAWN_FROM} for name, value in drawn.items()}
-    parameters = {name: part.model_dump() | changes.get(name, {}) for name, part in model.parameters.items()}
-    return model.with_arrays({}, name=kind, parameters=parameters)
-
-
-def _along(system: cs.Model, path: np.ndarray) -> cs.Task:
-    """The input that leads a system along the path: what its own flow lacks (feedback linearisation), held from step to step."""
-    velocity = np.diff(path, axis=1, append=path[:, -1:]) / cs.tasks.BIN
-    flat = cs.analysis.currents_for(system, path.reshape(-1, path.shape[2]), velocity.reshape(-1, path.shape[2])).reshape(path.shape)
-    task = _task({}, path[:, 0])
-    places = [(condition, variable) for condition in range(len(path)) for variable in range(path.shape[2])]
-    drives = [
-        cs.tasks.Drive(_only(path[:, 0].shape, place), np.repeat(flat[place[0], :, place[1]], round(cs.tasks.BIN / cs.tasks.DT)), f"input {place}")
-        for place in places
-    ]
-    return replace(task, drives=tuple(drives))
-
-
-def _only(shape: tuple[int, ...], place: tuple[int, int]) -> np.ndarray:
-    pattern = np.zeros(shape)
-    pattern[place] = 1.0
-    return pattern
+    return cs.edit.with_values(model, drawn, source=DRAWN_FROM).with_arrays({}, name=kind)
 
 
 def _distances(found: Mapping[str, np.ndarray], shown: Callable[[float, str], None]) -> dict[str, np.ndarray]:
     """By measure, distances of every system from every other, from (condition, trial, time, variable)."""
-    names = list(found)
-    averages = {name: rate.mean(axis=1) for name, rate in found.items()}
-    sparse = {name: rate[:, :, ::EVERY] for name, rate in found.items()}
-    single = {name: rate.reshape(-1, *rate.shape[2:]) for name, rate in sparse.items()}
-    apart = {name: (rate - rate.mean(axis=1, keepdims=True)).reshape(-1, *rate.shape[2:]) for name, rate in sparse.items()}
-    published, plain = ({name: cs.measures.delay_operator(rates[name], delays=delays, rank=rank) for name in names}
+    averages = [rate.mean(axis=1) for rate in found.values()]
+    sparse = [rate[:, :, ::EVERY] for rate in found.values()]
+    single = [rate.reshape(-1, *rate.shape[2:]) for rate in sparse]
+    apart = [(rate - rate.mean(axis=1, keepdims=True)).reshape(-1, *rate.shape[2:]) for rate in sparse]
+    published, plain = ([cs.measures.delay_operator(rate, delays=delays, rank=rank) for rate in rates]
                         for rates, delays, rank in ((single, DELAYS, RANK), (apart, FEW, PLAIN)))  # fmt: skip
+    flat, flat_averages = ([rate.reshape(-1, rate.shape[-1]) for rate in rates] for rates in (single, averages))
     measures = {
-        PUBLISHED: lambda a, b: cs.measures.procrustes_distance(published[a], published[b]),
-        EIGENVALUES: lambda a, b: cs.measures.eigenvalue_distance(published[a], published[b]),
-        DEPARTING: lambda a, b: cs.measures.eigenvalue_distance(plain[a], plain[b]),
-        ANGLE: lambda a, b: cs.measures.procrustes_angle(*(single[name].reshape(-1, 2) for name in (a, b))),
-        AVERAGES: lambda a, b: cs.measures.procrustes_angle(*(averages[name].reshape(-1, 2) for name in (a, b))),
-        KERNEL: lambda a, b: 1 - cs.measures.linear_cka(*(averages[name].reshape(-1, 2) for name in (a, b))),
-        RATES: lambda a, b: float(np.sqrt(((averages[a] - averages[b]) ** 2).mean())),
-    }
+        PUBLISHED: (published, cs.measures.procrustes_distance), EIGENVALUES: (published, cs.measures.eigenvalue_distance),
+        DEPARTING: (plain, cs.measures.eigenvalue_distance), ANGLE: (flat, cs.measures.procrustes_angle),
+        AVERAGES: (flat_averages, cs.measures.procrustes_angle), KERNEL: (flat_averages, lambda a, b: 1 - cs.measures.linear_cka(a, b)),
+        RATES: (averages, lambda a, b: float(np.sqrt(((a - b) ** 2).mean()))),
+    }  # fmt: skip
     far = {}
-    for place, (name, measure) in enumerate(measures.items()):
-        above = np.array([[measure(a, b) if i < j else 0.0 for j, b in enumerate(names)] for i, a in enumerate(names)])
-        far[name] = above + above.T
+    for place, (name, (samples, measure)) in enumerate(measures.items()):
+        far[name] = cs.statistics.pairwise_distances([samples], measure)[0, :, 0]
         shown((place + 1) / len(measures), name)
     return far
 
@@ -150,9 +118,9 @@ def _distances(found: Mapping[str, np.ndarray], shown: Callable[[float, str], No
 def _score(name: str, far: np.ndarray, kinds: np.ndarray, trials: int, seed: int) -> cs.Score:
     rng = cs.stream(seed, "null", "permuted kinds of attractors")
     return cs.Score(
-        MEASURE, name, f"{trials} trials of 2 conditions", cs.statistics.silhouette(far, kinds), "higher", 1.0,
-        np.array([cs.statistics.silhouette(far, rng.permutation(kinds)) for _ in range(NULLS)]), "kinds permuted over systems",
-        cs.statistics.jackknifed(lambda kept: cs.statistics.silhouette(far[np.ix_(kept, kept)], kinds[kept]), len(kinds)), "systems", ceiling=1.0,
+        MEASURE, name, f"{trials} trials of 2 conditions", better="higher", identical=1.0, ceiling=1.0, surrogate="kinds permuted over systems",
+        null=np.array([cs.statistics.silhouette(far, rng.permutation(kinds)) for _ in range(NULLS)]),
+        **cs.statistics.estimated_over("systems", len(kinds), lambda kept: cs.statistics.silhouette(far[np.ix_(kept, kept)], kinds[kept])),
     )  # fmt: skip
 
 

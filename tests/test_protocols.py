@@ -3,14 +3,17 @@
 import ast
 import inspect
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cortex_sim import Model, Report, load, run, simulate
+from cortex_sim.analysis._followed import drives_along
 from cortex_sim.analysis._preparation import delayed_reaches, resting_state
 from cortex_sim.cards import catalogue
+from cortex_sim.cards.edit import with_values
 from cortex_sim.comparison._cells import JUMP, in_whole, pushes
 from cortex_sim.errors import OptionError, TaskError
 from cortex_sim.simulation._dynamics import flow
@@ -103,10 +106,10 @@ def test_mechanism_pushes_a_circuit_through_its_own_input_as_far_as_it_tells_the
 @pytest.mark.parametrize("kind", ["line", "point"])
 def test_attractors_follow_one_path_and_depart_from_it_as_their_flow_says(kind: str) -> None:
     module, card = catalogue.protocol("attractors"), load("ostrow_2023")
-    path = simulate(module._quiet(card), module._task({}, module.FIRST)).rate
+    path = simulate(with_values(card, module.QUIET), module._task({}, module.FIRST)).rate
     system = module._system(card, kind, 0, 0)
-    task = module._along(system, path)
-    np.testing.assert_allclose(simulate(module._quiet(system), task).rate, path, atol=1e-12)
+    task = replace(module._task({}, path[:, 0]), drives=drives_along(system, path))
+    np.testing.assert_allclose(simulate(with_values(system, module.QUIET), task).rate, path, atol=1e-12)
     rate = simulate(system, task.select(np.repeat([0, 1], 60)), seed=1).rate.reshape(2, 60, *path.shape[1:])
     apart = (rate - rate.mean(axis=1, keepdims=True)).reshape(-1, *path.shape[1:])
     factor = 1 + BIN * system.arrays()["k_1"]  # of a departure, from step to step

@@ -1,0 +1,30 @@
+"""The inputs that lead a system along a path."""
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.analysis._preparation import currents_for
+from cortex_sim.cards import Model
+from cortex_sim.tasks import BIN, DT, Drive
+
+
+def drives_along(system: Model, path: Float[ndarray, "condition time unit"]) -> tuple[Drive, ...]:
+    """Return the drives that lead a system along a path: what its own flow lacks (feedback linearisation), held from bin to bin.
+
+    Args:
+        system: of one state variable a unit, integrated in steps of a bin.
+        path: of its state; it begins there.
+
+    Raises:
+        OptionError: no input drives its units, or none moves them so.
+    """
+    conditions, _, units = path.shape
+    velocity = np.diff(path, axis=1, append=path[:, -1:]) / BIN
+    inputs = currents_for(system, path.reshape(-1, units), velocity.reshape(-1, units)).reshape(path.shape)
+    drives = []
+    for place in np.ndindex(conditions, units):
+        alone = np.zeros((conditions, units))
+        alone[place] = 1.0
+        drives.append(Drive(alone, np.repeat(inputs[place[0], :, place[1]], round(BIN / DT)), f"input {place}"))
+    return tuple(drives)
