@@ -18,6 +18,7 @@ from tests import shapes
 ROOT = Path(__file__).parents[1]
 
 os.environ |= {name: os.environ.get(name) or "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}  # small matrices; workers share cores
+os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")  # tests run side by side already: what a protocol trains, it trains in its own process
 threadpool_limits(1)  # for what was loaded before this file
 
 if not os.environ.get("CORTEX_SIM_CACHE"):  # at import, before xdist starts its workers: they inherit it and share one build of a circuit

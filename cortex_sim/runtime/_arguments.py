@@ -183,8 +183,8 @@ def _gathered(value: Any, origin: Any, inner: tuple[Any, ...], missing: bool) ->
     if origin in (collections.abc.Mapping, dict):
         if not isinstance(value, Mapping):
             raise Refused(f"should be a mapping (got {shown(value)}).")
-        entries = {key: _part(part, inner[1], f"[{key!r}]", missing) for key, part in value.items()} if inner else dict(value)
-        return value if all(entry is value[key] for key, entry in entries.items()) else entries  # the same one, since a function may write into it
+        named = {key: _part(part, inner[1], f"[{key!r}]", missing) for key, part in value.items()} if inner else {}
+        return value if all(named[key] is value[key] for key in named) else named
     whole = (isinstance(value, Sequence) and not isinstance(value, str | bytes)) or (isinstance(value, ndarray) and value.ndim > 0)
     if origin is tuple and (not whole or (Ellipsis not in inner and len(value) != len(inner))):
         raise Refused(f"should be {len(inner)} values (got {shown(value)}).")
@@ -192,7 +192,9 @@ def _gathered(value: Any, origin: Any, inner: tuple[Any, ...], missing: bool) ->
         raise Refused(f"should be a list (got {shown(value)}).")
     kinds = [inner[0]] * len(value) if origin is not tuple or Ellipsis in inner else list(inner)
     parts = [_part(part, kind, f"[{number}]", missing) for number, (part, kind) in enumerate(zip(value, kinds, strict=True))]
-    return tuple(parts) if origin is tuple or isinstance(value, tuple) else value if isinstance(value, ndarray) else parts
+    if isinstance(value, ndarray) or all(new is old for new, old in zip(parts, value, strict=True)):
+        return value  # the very container, which the function may be meant to fill
+    return tuple(parts) if origin is tuple or isinstance(value, tuple) else parts
 
 
 def _part(value: Any, hint: Any, where: str, missing: bool) -> Any:

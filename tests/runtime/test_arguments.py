@@ -118,6 +118,13 @@ def test_what_is_no_number_is_refused_with_its_place(call: Callable[[], Any], me
         call()
 
 
+def test_a_container_that_is_to_be_filled_is_the_callers_own() -> None:
+    seconds: dict[str, float] = {}
+    with cs.timed(seconds, "a stage"):
+        pass
+    assert seconds.keys() == {"a stage"}
+
+
 def test_missing_numbers_pass_where_a_function_says_so() -> None:
     assert checked(known)([1.0, np.nan]) == 1
 
