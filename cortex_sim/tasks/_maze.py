@@ -46,7 +46,7 @@ def maze(
     Source:
         after Churchland et al. (2012) Nature 487:51; the form of the paths is chosen.
     """
-    if count < 1 or not bends:
+    if count < 1 or not len(bends):
         raise TaskError(f"maze: {count} targets and bends {bends!r}; there should be at least 1 of each.")
     angle, bend = np.repeat(2 * np.pi * np.arange(count) / count, len(bends)), np.tile(np.array(bends, dtype=float), count)
     bare = Task(
