@@ -8,8 +8,6 @@ Claim       one system twice, and its images, are the same to measures that shou
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import count
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -18,15 +16,10 @@ import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
-ANGLES, RADII = np.array([0.3, 0.7, 1.1]), np.array([0.98, 0.95, 0.90])  # of three damped rotations, rad and factor a step
-NOISE, TRIALS, STEPS = 0.1, 200, 100  # of every step and axis; of single trials
-CONDITIONS, REPEATS, SHOWN = 27, 40, 60  # starting states, noisy trials averaged over, and steps of the table
-SMALL = {"conditions": 5, "repeats": 4, "nulls": 2, "trials": 30}  # of a smoke run
-FASTER, DAMPED, WIDE = 1.3, 0.85, 20  # factors of frequency and of radii; dimensions of an embedding
-NULLS = 50
-SAME, UNMATCHED, TURNED, LINEAR = "same, new noise", "same, other conditions", "turned", "linear image"
-EMBEDDED, CURVED, FREQUENCY, DECAY = f"in {WIDE} dimensions", "curved image", f"frequency × {FASTER:g}", "faster decay"
-POSSESSED, UNRELATED = "same averages, other dynamics", "unrelated noise"
+CONDITIONS, REPEATS, TRIALS, NULLS = 27, 40, 200, 50  # starting states, noisy trials averaged over, single trials, surrogates
+SMALL = (5, 4, 30, 2)  # of a smoke run
+SAME, UNMATCHED, TURNED, LINEAR, EMBEDDED, CURVED, FREQUENCY, DECAY, POSSESSED, UNRELATED = cs.measures.COMPANIONS
+ANGLES, RADII, FASTER, DAMPED = cs.measures.ANGLES, cs.measures.RADII, cs.measures.FASTER, cs.measures.DAMPED  # rad and factor a step; factors
 ITSELF, QUICK, ALONE = "circuit: itself", f"circuit: tau / {FASTER:g}", "circuit: unconnected"
 SAMPLES = {30: 0.873, 100: 0.665, 400: 0.333}  # biased CKA of independent Gaussian data of 200 units, by samples; near 200/(200 + samples)
 DRAWS = 20  # of them
@@ -36,14 +29,7 @@ PUBLISHED = "independent implementation: {}"
 THRESHOLD = "threshold of the independent implementation"
 EXACT = 1e-6
 SEARCHED, CYCLE = "DSA, Procrustes", "cycle consistency"
-
-
-@dataclass(frozen=True)
-class Known:
-    """A system: averages of its conditions, and single trials of it."""
-
-    averages: np.ndarray
-    singles: np.ndarray
+CKA, SYSTEM = "linear CKA, debiased", "the system"
 
 
 @threadpool_limits.wrap(limits=1)
@@ -56,21 +42,18 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         smoke: few conditions and surrogates: shows that everything runs, its numbers mean nothing.
     """
     seconds: dict[str, float] = {}
-    conditions, repeats, trials = (SMALL["conditions"], SMALL["repeats"], SMALL["trials"]) if smoke else (CONDITIONS, REPEATS, TRIALS)
+    conditions, repeats, trials, nulls = SMALL if smoke else (CONDITIONS, REPEATS, TRIALS, NULLS)
+    circuit = cs.edit.shrunk(model, 30) if smoke else model
     with cs.timed(seconds, "systems"):
-        base, pairs = _systems(seed, conditions, repeats, trials)
-    scores: list[cs.Score] = []
-    with cs.timed(seconds, "measures"), cs.track("measures") as report:
-        for number, (name, other) in enumerate(pairs.items()):
-            report(number / len(pairs), name)
-            scores += cs.measures.table(base.averages, other.averages, cs.tasks.BIN, name=name, split=f"averages of {conditions} conditions",
-                            nulls=SMALL["nulls"] if smoke else NULLS, seed=seed, same_units=False)  # fmt: skip
-    circuits = _circuits(model.with_arrays({}, units=min(model.units, 30)) if smoke and not model.weights else model, conditions, seed)
-    with cs.timed(seconds, "circuits"), cs.track("circuits") as report:
-        for number, (name, trials_) in enumerate(circuits.items()):
-            report(number / len(circuits), name)
-            scores += cs.measures.table(circuits[ITSELF].rate, trials_.rate, cs.tasks.BIN, name=name, split=f"{conditions} reaches",
-                            nulls=SMALL["nulls"] if smoke else NULLS, seed=seed)  # fmt: skip
+        base, pairs = cs.measures.companions(seed, conditions=conditions, repeats=repeats, trials=trials)
+        reaches = _reaches(circuit, conditions, seed)
+    averages = {name: system.averages for name, system in pairs.items()}
+    with cs.timed(seconds, "measures"):
+        split, options = f"averages of {conditions} conditions", {"nulls": nulls, "seed": seed}
+        scores = cs.measures.tables(base.averages, averages, cs.tasks.BIN, split=split, same_units=False, **options)
+    with cs.timed(seconds, "circuits"):
+        rates = {name: side.rate for name, side in reaches.items()}
+        scores += cs.measures.tables(rates[ITSELF], rates, cs.tasks.BIN, split=f"{conditions} reaches", **options)
     with cs.timed(seconds, "single trials"), cs.track("single trials") as report:
         apart = {}
         for number, (name, other) in enumerate(pairs.items()):
@@ -82,82 +65,33 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     scores += _singles(apart, likely, f"{trials} single trials")
     order = list(dict.fromkeys(score.measure for score in scores))
     scores.sort(key=lambda score: order.index(score.measure))
-    first = {
-        name: cs.Trials.from_arrays(one.averages, cs.tasks.BIN * np.arange(SHOWN), units="1") for name, one in ({"the system": base} | pairs).items()
-    }
+    time = cs.tasks.BIN * np.arange(cs.measures.SHOWN)
+    shown = {name: cs.Trials.from_arrays(rates, time, units="1") for name, rates in ({SYSTEM: base.averages} | averages).items()}
     return cs.Report(
         title=QUESTION, question="Three damped rotations in six dimensions, and what was made of them.", answer=_answer(scores, apart),
-        claims=[] if smoke else _claims(scores, apart, seed), scores=scores, pictures=_pictures(scores, first), trials=first | circuits,
-        models={"circuit": model}, methods=_methods(),
-        facts={"pairs": str(len(pairs) + len(circuits)), "measures": str(len(order))}, smoke=smoke,
-        seed=seed, seconds=seconds,
+        claims=[] if smoke else _claims(scores, apart) + _biases(seed), scores=scores, pictures=_pictures(scores, shown), trials=shown | reaches,
+        models={"circuit": model}, methods=_methods(), facts={"pairs": str(len(pairs) + len(reaches)), "measures": str(len(order))},
+        smoke=smoke, seed=seed, seconds=seconds,
     )  # fmt: skip
 
 
-def _circuits(model: cs.Model, conditions: int, seed: int) -> dict[str, cs.Trials]:
+def _reaches(model: cs.Model, conditions: int, seed: int) -> dict[str, cs.Trials]:
     """What the circuit does from its prepared states, and what two others do from there."""
     (side,) = cs.analysis.delayed_reaches(model, (conditions,), seed=seed)
     recurrent, tau = cs.simulation.recurrent_projections(model)[0], cs.simulation.drive_parameter(model)
-    values = {name: part.model_dump() for name, part in model.parameters.items()}
-    values[tau]["value"] = (np.asarray(values[tau]["value"]) / FASTER).tolist()
+    built = model.with_arrays(model.arrays())
     others = {
-        QUICK: model.with_arrays(model.arrays(), parameters=values),
-        ALONE: model.with_arrays(model.arrays() | {recurrent: np.zeros((model.units, model.units))}),
+        QUICK: cs.edit.with_values(built, {tau: np.asarray(model.parameters[tau].value) / FASTER}),
+        ALONE: built.with_arrays({recurrent: np.zeros((model.units, model.units))}),
     }
-    return {ITSELF: side.trials} | {name: cs.simulate(one, side.task, seed=seed) for name, one in others.items()}
+    return {ITSELF: side.trials} | {name: cs.simulate(circuit, side.task, seed=seed) for name, circuit in others.items()}
 
 
-def _flow(angles: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    A = np.zeros((2 * len(angles), 2 * len(angles)))
-    for k, (angle, radius) in enumerate(zip(angles, radii, strict=True)):
-        A[2 * k : 2 * k + 2, 2 * k : 2 * k + 2] = radius * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    return A
-
-
-def _steps(A: np.ndarray, start: np.ndarray, steps: int, rng: np.random.Generator) -> np.ndarray:
-    x = np.empty((len(start), steps, len(A)))
-    x[:, 0] = start
-    for t in range(steps - 1):
-        x[:, t + 1] = x[:, t] @ A.T + NOISE * rng.standard_normal(start.shape)
-    return x
-
-
-def _systems(seed: int, conditions: int, repeats: int, trials: int) -> tuple[Known, dict[str, Known]]:
-    """The system, and what it is compared with; single trials are always of new noise."""
-    streams = (cs.stream(seed, "circuit", "runs of identity", number) for number in count())
-    rng = cs.stream(seed, "circuit", "images of a system")
-    starts = {name: rng.standard_normal((conditions, 6)) for name in ("these", "others")}
-
-    def system(A: np.ndarray, start: np.ndarray) -> Known:
-        many = _steps(A, np.repeat(start, repeats, axis=0), SHOWN, next(streams))
-        single = next(streams)
-        return Known(many.reshape(conditions, repeats, SHOWN, 6).mean(axis=1), _steps(A, single.standard_normal((trials, 6)), STEPS, single))
-
-    A, faster = _flow(ANGLES, RADII), _flow(FASTER * ANGLES, RADII)
-    base, again, fast = system(A, starts["these"]), system(A, starts["these"]), system(faster, starts["these"])
-    turn, embedding = np.linalg.qr(rng.standard_normal((6, 6)))[0], rng.standard_normal((6, WIDE))
-    stretch, bent = rng.standard_normal((6, 6)), rng.standard_normal((6, WIDE)) / np.sqrt(6)
-    images = {
-        TURNED: lambda x: 3 * x @ turn, LINEAR: lambda x: x @ stretch, EMBEDDED: lambda x: x @ embedding, CURVED: lambda x: np.tanh(x @ bent),
-    }  # fmt: skip
-    each, own = trials // conditions + 1, next(streams)
-    apart = _steps(faster, own.standard_normal((conditions * each, 6)), SHOWN, own).reshape(conditions, each, SHOWN, 6)
-    possessed = base.averages[:, None] + apart - apart.mean(axis=1, keepdims=True)
-    noise = next(streams).standard_normal((conditions, SHOWN // 6, 6))
-    return base, {
-        SAME: again, UNMATCHED: system(A, starts["others"]),
-        **{name: Known(image(base.averages), image(again.singles)) for name, image in images.items()},
-        FREQUENCY: fast, DECAY: system(_flow(ANGLES, DAMPED * RADII), starts["these"]),
-        POSSESSED: Known(possessed.mean(axis=1), possessed.reshape(-1, SHOWN, 6)),
-        UNRELATED: Known(np.repeat(noise, 6, axis=1), next(streams).standard_normal((trials, STEPS, 6))),
-    }  # fmt: skip
-
-
-def _operators_apart(one: np.ndarray, other: np.ndarray) -> dict[str, float]:
+def _operators_apart(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
     """Distances of the operators of single trials, in six dimensions: Procrustes with one and with five delays, and eigenvalues."""
     found = {}
     for delays in (1, 5):
-        pair = [cs.measures.delay_operator(x, delays=delays, rank=6) for x in (one, other)]
+        pair = [cs.measures.delay_operator(x, delays=delays, rank=6) for x in (a, b)]
         found[f"{PROCRUSTES}, {delays} delay{'s' * (delays > 1)}"] = cs.measures.procrustes_distance(*pair)
         if delays == 1:
             found[EIGENVALUES] = cs.measures.eigenvalue_distance(*pair)
@@ -175,73 +109,65 @@ def _singles(apart: Mapping[str, Mapping[str, float]], likely: Mapping[str, floa
     ]  # fmt: skip
 
 
-def _claims(scores: Sequence[cs.Score], apart: Mapping[str, Mapping[str, float]], seed: int) -> list[cs.Claim]:
-    value = {(score.measure, score.student): score.estimate for score in scores}
-    q1, q5 = (f"{PROCRUSTES}, {delays}" for delays in ("1 delay", "5 delays"))
-    published = {SAME: (0.0054, 0.0045), TURNED: (0.0060, 0.0050), LINEAR: (0.0057, 0.0085), EMBEDDED: (0.0083, 0.0077)}
-    exact = [("Procrustes angle (rad)", TURNED, 0.0), ("linear CKA, debiased", TURNED, 1.0), ("RSA", TURNED, 1.0),
-             ("shape, whitened (rad)", LINEAR, 0.0),
+def _claims(scores: Sequence[cs.Score], apart: Mapping[str, Mapping[str, float]]) -> list[cs.Claim]:
+    value, (q1, q5) = cs.statistics.estimates(scores), (f"{PROCRUSTES}, {delays}" for delays in ("1 delay", "5 delays"))
+    exact = [("Procrustes angle (rad)", TURNED, 0.0), (CKA, TURNED, 1.0), ("RSA", TURNED, 1.0), ("shape, whitened (rad)", LINEAR, 0.0),
              ("shape, whitened (rad)", EMBEDDED, 0.0), ("tangling apart", TURNED, 0.0), ("jPCA R²(M_skew) apart", TURNED, 0.0)]  # fmt: skip
     claims = [cs.Claim(f"{measure}, {name}", value[measure, name], ideal - EXACT, ideal + EXACT, "invariant by definition")
               for measure, name, ideal in exact]  # fmt: skip
-    for name, known in published.items():
-        for label, number in zip((q1, q5), known, strict=True):
-            claims.append(cs.Claim(f"{label}: {name}", apart[name][label], 0.0, 0.02, f"{THRESHOLD}; it gave {number:g}"))
+    published = {SAME: (0.0054, 0.0045), TURNED: (0.0060, 0.0050), LINEAR: (0.0057, 0.0085), EMBEDDED: (0.0083, 0.0077)}
+    claims += [cs.Claim(f"{label}: {name}", apart[name][label], 0.0, 0.02, f"{THRESHOLD}; it gave {number:g}")
+               for name, numbers in published.items() for label, number in zip((q1, q5), numbers, strict=True)]  # fmt: skip
     for label, number in ((q1, 0.2235), (q5, 0.2263)):
-        claims.append(cs.Claim(f"{label}: {FREQUENCY}", apart[FREQUENCY][label], 0.15, 0.3, f"{THRESHOLD}: above 0.15; it gave {number:g}"))
-        ratio = apart[FREQUENCY][label] / apart[SAME][label]
-        claims.append(cs.Claim(f"{label}: {FREQUENCY} over {SAME}", ratio, 10.0, np.inf, THRESHOLD))
-        claims.append(cs.Claim(f"{label}: {DECAY}, all but blind", apart[DECAY][label], 0.0, 0.05, PUBLISHED.format("0.0187, 0.0162; below 0.05")))
-    far = {SAME: 0.0, FREQUENCY: _rms(2 * RADII * np.sin((FASTER - 1) * ANGLES / 2)), DECAY: _rms((1 - DAMPED) * RADII)}
-    for name, wanted in far.items():
-        claims.append(cs.Claim(f"{EIGENVALUES}: {name}", apart[name][EIGENVALUES], wanted - 0.01, wanted + 0.01, "closed form: planted eigenvalues"))
-    ideal = {score.measure: score.identical for score in scores if score.student == ITSELF}
-    off = max(abs(value[measure, ITSELF] - one) for measure, one in ideal.items() if measure not in (SEARCHED, CYCLE))
-    claims += [
-        cs.Claim(f"{ITSELF}: largest departure by any measure but two", off, 0.0, EXACT, "by definition"),
-        cs.Claim(f"{ITSELF}: {CYCLE}", value[CYCLE, ITSELF], 1 - 1e-5, 1.0, "maps there and back lose up to ten times their least penalty"),
+        fast, ratio = apart[FREQUENCY][label], apart[FREQUENCY][label] / apart[SAME][label]
+        claims += [
+            cs.Claim(f"{label}: {FREQUENCY}", fast, 0.15, 0.3, f"{THRESHOLD}: above 0.15; it gave {number:g}"),
+            cs.Claim(f"{label}: {FREQUENCY} over {SAME}", ratio, 10.0, np.inf, THRESHOLD),
+            cs.Claim(f"{label}: {DECAY}, all but blind", apart[DECAY][label], 0.0, 0.05, PUBLISHED.format("0.0187, 0.0162; below 0.05")),
+        ]
+    off = {SAME: np.zeros(3), FREQUENCY: 2 * RADII * np.sin((FASTER - 1) * ANGLES / 2), DECAY: (1 - DAMPED) * RADII}  # of each eigenvalue
+    far = {name: float(np.sqrt((distance**2).mean())) for name, distance in off.items()}
+    claims += [cs.Claim(f"{EIGENVALUES}: {name}", apart[name][EIGENVALUES], wanted - 0.01, wanted + 0.01, "closed form: planted eigenvalues")
+               for name, wanted in far.items()]  # fmt: skip
+    own = {score.measure: abs(score.estimate - score.identical) for score in scores if score.student == ITSELF}
+    departure = max(distance for measure, distance in own.items() if measure not in (SEARCHED, CYCLE))
+    lost = "maps there and back lose up to ten times their least penalty"
+    return [
+        *claims,
+        cs.Claim(f"{ITSELF}: largest departure by any measure but two", departure, 0.0, EXACT, "by definition"),
+        cs.Claim(f"{ITSELF}: {CYCLE}", value[CYCLE, ITSELF], 1 - 1e-5, 1.0, lost),
         cs.Claim(f"{ITSELF}: {SEARCHED}", value[SEARCHED, ITSELF], 0.0, 0.02, f"found by a search; {THRESHOLD}"),
     ]
-    return claims + _biases(seed)
-
-
-def _rms(x: np.ndarray) -> float:
-    return float(np.sqrt((x**2).mean()))
 
 
 def _biases(seed: int) -> list[cs.Claim]:
     """What measures give for data that have nothing to do with each other, and for images of random data."""
-    rng = cs.stream(seed, "circuit", "independent draws")
-    claims = []
+    rng, claims = cs.stream(seed, "circuit", "independent draws"), []
     for samples, known in SAMPLES.items():
         drawn = [rng.standard_normal((2, samples, 200)) for _ in range(DRAWS)]
         biased, debiased = (np.array([cs.measures.linear_cka(a, b, debiased=way) for a, b in drawn]) for way in (False, True))
-        off = 5 * float(debiased.std()) / np.sqrt(DRAWS)
+        off, text = 5 * float(debiased.std()) / np.sqrt(DRAWS), f"biased CKA of {samples} independent samples of 200 units"
         claims += [
-            cs.Claim(f"biased CKA of {samples} independent samples of 200 units", biased.mean(), known - 0.01, known + 0.01, PUBLISHED.format(known)),
+            cs.Claim(text, biased.mean(), known - 0.01, known + 0.01, PUBLISHED.format(known)),
             cs.Claim("the same, debiased", debiased.mean(), -off, off, "0 under independence, within five standard errors"),
         ]
     x = rng.standard_normal((400, 20))
     image, turn = x @ rng.standard_normal((20, 20)), np.linalg.qr(rng.standard_normal((20, 20)))[0]
-    claims.append(
-        cs.Claim(
-            "Procrustes angle of a turned, scaled and shifted copy", cs.measures.procrustes_angle(x, 3 * x @ turn + 1), 0.0, EXACT, "by definition"
-        )
-    )
-    claims.append(
-        cs.Claim("whitened shape of an invertible linear image", cs.measures.shape_distance(x, image, alpha=0.0), 0.0, EXACT, "by definition")
-    )
-    claims.append(
-        cs.Claim("Procrustes angle of the same image", cs.measures.procrustes_angle(x, image), 0.1, np.pi / 2, "not invariant: sees the stretch")
-    )
-    return claims
+    copy, whitened = cs.measures.procrustes_angle(x, 3 * x @ turn + 1), cs.measures.shape_distance(x, image, alpha=0.0)
+    stretched = cs.measures.procrustes_angle(x, image)
+    return [
+        *claims,
+        cs.Claim("Procrustes angle of a turned, scaled and shifted copy", copy, 0.0, EXACT, "by definition"),
+        cs.Claim("whitened shape of an invertible linear image", whitened, 0.0, EXACT, "by definition"),
+        cs.Claim("Procrustes angle of the same image", stretched, 0.1, np.pi / 2, "not invariant: sees the stretch"),
+    ]
 
 
 def _answer(scores: Sequence[cs.Score], apart: Mapping[str, Mapping[str, float]]) -> str:
-    value = {(score.measure, score.student): score.estimate for score in scores}
+    value = cs.statistics.estimates(scores)
     q1 = f"{PROCRUSTES}, 1 delay"
     told = ", ".join(f"{name} {apart[name][q1]:.3f} and {apart[name][EIGENVALUES]:.3f}" for name in (SAME, LINEAR, FREQUENCY, DECAY, POSSESSED))
-    cka = ", ".join(f"{name} {value['linear CKA, debiased', name]:.2f}" for name in (SAME, LINEAR, FREQUENCY, POSSESSED, UNMATCHED))
+    cka = ", ".join(f"{name} {value[CKA, name]:.2f}" for name in (SAME, LINEAR, FREQUENCY, POSSESSED, UNMATCHED))
     return (
         f"Distance of dynamics by DSA as published and by eigenvalues: {told}. Linear CKA of averages: {cka}. Measures of averages cannot tell "
         "systems whose averages agree, and measures of matched samples call one system under other conditions unrelated."
@@ -249,18 +175,15 @@ def _answer(scores: Sequence[cs.Score], apart: Mapping[str, Mapping[str, float]]
 
 
 def _pictures(scores: Sequence[cs.Score], first: Mapping[str, cs.Trials]) -> dict[str, cs.Picture]:
-    names, order = list(dict.fromkeys(score.student for score in scores)), list(dict.fromkeys(score.measure for score in scores))
-    value = {(score.measure, score.student): score.estimate for score in scores}
-    table_ = np.array([[value.get((measure, name), np.nan) for name in names] for measure in order])
     shown = {name: first[name].rate for name in (FREQUENCY, DECAY, POSSESSED) if name in first}
     return {
         "table": cs.Picture(
-            cs.figures.annotated(table_, order, names, label="value; distances are negative"), "Every measure on every pair",
+            cs.figures.score_table(scores), "Every measure on every pair",
             "Similarities are 1 and distances 0 for one system and itself. Columns: what the system "
             "is compared with; the last three compare the circuit. Rows of single trials are of new noise, all others of averages.",
         ),
         "systems": cs.Picture(
-            cs.figures.components(first["the system"].rate, shown, unit="1"), "The system and some of its companions",
+            cs.figures.components(first[SYSTEM].rate, shown, unit="1"), "The system and some of its companions",
             "Averages of every condition on the first two principal components of the system. The last has the same averages, and trials that "
             "move on from them otherwise.",
         ),
@@ -269,12 +192,12 @@ def _pictures(scores: Sequence[cs.Score], first: Mapping[str, cs.Trials]) -> dic
 
 def _methods() -> str:
     return f"""
-    x(t + 1) = A x(t) + noise of s.d. {NOISE:g}, with three damped rotations of {", ".join(map(str, ANGLES))} rad and radii
-    {", ".join(map(str, RADII))}. Averages: {CONDITIONS} starting states, {REPEATS} noisy trials each, {SHOWN} steps; images are of the very averages.
-    Single trials: {TRIALS} of {STEPS} steps from random states; images of a second run with new noise. "{POSSESSED}": averages are those of the
-    system, and single trials depart from them, from random states on, as in the system of other frequency. Sides are taken for two coordinate
-    systems: either about its mean and over its root mean square. The circuit's {CONDITIONS} reaches, unit by unit, are compared with themselves, with
-    those of the same circuit {FASTER:g} times as fast, and without connections, from the same states.
+    x(t + 1) = A x(t) + noise of s.d. {cs.measures.NOISE:g}, with three damped rotations of {", ".join(map(str, ANGLES))} rad and radii
+    {", ".join(map(str, RADII))}. Averages: {CONDITIONS} starting states, {REPEATS} noisy trials each, {cs.measures.SHOWN} steps; images are of the
+    very averages. Single trials: {TRIALS} of {cs.measures.STEPS} steps from random states; images of a second run with new noise. "{POSSESSED}":
+    averages are those of the system, and single trials depart from them, from random states on, as in the system of other frequency. Sides are taken
+    for two coordinate systems: either about its mean and over its root mean square. The circuit's {CONDITIONS} reaches, unit by unit, are compared
+    with themselves, with those of the same circuit {FASTER:g} times as fast, and without connections, from the same states.
 
     Likelihood: of single trials of the other, in the same units, under the linear system that was identified from those of the system by expectation
     maximisation, beyond that of units with a mean and a variance only. DSA: delay embeddings of rank 6, operators compared by the best of 32

@@ -7,6 +7,17 @@ from cortex_sim.comparison._cells import PUSHED as PUSHED
 from cortex_sim.comparison._cells import SILENCED as SILENCED
 from cortex_sim.comparison._cells import SPIKES as SPIKES
 from cortex_sim.comparison._cells import cells_of as cells_of
+from cortex_sim.comparison._companions import ANGLES as ANGLES
+from cortex_sim.comparison._companions import COMPANIONS as COMPANIONS
+from cortex_sim.comparison._companions import DAMPED as DAMPED
+from cortex_sim.comparison._companions import FASTER as FASTER
+from cortex_sim.comparison._companions import NOISE as NOISE
+from cortex_sim.comparison._companions import RADII as RADII
+from cortex_sim.comparison._companions import SHOWN as SHOWN
+from cortex_sim.comparison._companions import STEPS as STEPS
+from cortex_sim.comparison._companions import WIDE as WIDE
+from cortex_sim.comparison._companions import Known as Known
+from cortex_sim.comparison._companions import companions as companions
 from cortex_sim.comparison._compare import NULLS as NULLS
 from cortex_sim.comparison._compare import compare as compare
 from cortex_sim.comparison._compare import compare_responses as compare_responses
@@ -30,6 +41,7 @@ from cortex_sim.comparison._measures import Measure as Measure
 from cortex_sim.comparison._measures import measure as measure
 from cortex_sim.comparison._measures import self_departures as self_departures
 from cortex_sim.comparison._measures import table as table
+from cortex_sim.comparison._measures import tables as tables
 from cortex_sim.comparison._mechanism import CURRENTS as CURRENTS
 from cortex_sim.comparison._mechanism import EXPLORED as EXPLORED
 from cortex_sim.comparison._mechanism import FIXED as FIXED

@@ -17,7 +17,7 @@ from numpy import ndarray
 from cortex_sim.comparison import _geometry as geometry
 from cortex_sim.comparison._listed import listed
 from cortex_sim.errors import NotFound, suggestion
-from cortex_sim.runtime import stream, workers
+from cortex_sim.runtime import stream, track, workers
 from cortex_sim.statistics import PERMUTATION, Score, jackknifed, permuted_conditions, remembered
 from cortex_sim.trials import Trials, derangement
 
@@ -185,6 +185,28 @@ def table(
     labels = [label for label in MEASURES if same_units or not MEASURES[label].same_units]
     lost = LOST if same_units else NOTHING
     return scores_of(labels, *sides, dt, name=name, split=split, nulls=nulls, seed=seed, lost=lost)
+
+
+def tables(
+    teacher: Rates, students: Mapping[str, ndarray], dt: float, *, split: str, nulls: int = 200, seed: int = 0, same_units: bool = True
+) -> list[Score]:
+    """Score students by every measure, with progress; see :func:`table`.
+
+    Args:
+        teacher: rates without noise, or averages.
+        students: by name, each of the same conditions and bins.
+        dt: bin, s.
+        split: which conditions these are.
+        nulls: permutations.
+        seed: of them.
+        same_units: each unit is compared with itself.
+    """
+    scores = []
+    with track("measures") as report:
+        for place, (name, student) in enumerate(students.items()):
+            report(place / len(students), name)
+            scores += table(teacher, student, dt, name=name, split=split, nulls=nulls, seed=seed, same_units=same_units)
+    return scores
 
 
 def scores_of(

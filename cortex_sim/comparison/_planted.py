@@ -6,7 +6,7 @@ All are (condition, time, unit) in bins of dt s, in any one unit.
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from scipy.linalg import expm
+from scipy.linalg import block_diag, expm
 from scipy.ndimage import gaussian_filter1d
 
 RISE = 0.08  # s, width of the speed profile
@@ -113,3 +113,22 @@ def driven_by_few(rng: np.random.Generator, *, units: int, outputs: int, drivers
         chosen = rng.choice(units, min(drivers, units), replace=False)
         column[chosen] = rng.standard_normal(len(chosen))
     return weights
+
+
+def damped_rotations(angles: Float[ndarray, " plane"], radii: Float[ndarray, " plane"]) -> Float[ndarray, "axis axis"]:
+    r"""Return the matrix of one step that turns each plane by its angle (rad) and shrinks it by its factor; eigenvalues :math:`r e^{\pm i\theta}`."""
+    turns = [
+        radius * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) for angle, radius in zip(angles, radii, strict=True)
+    ]
+    return block_diag(*turns)
+
+
+def noisy_steps(
+    A: Float[ndarray, "axis axis"], start: Float[ndarray, "trial axis"], steps: int, rng: np.random.Generator, noise: float
+) -> Float[ndarray, "trial step axis"]:
+    """Return states of :math:`x(t+1) = A x(t)` and noise of this standard deviation, from each start on."""
+    x = np.empty((len(start), steps, len(A)))
+    x[:, 0] = start
+    for t in range(steps - 1):
+        x[:, t + 1] = x[:, t] @ A.T + noise * rng.standard_normal(start.shape)
+    return x

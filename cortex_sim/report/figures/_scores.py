@@ -6,8 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cortex_sim.report.figures._matrices import annotated
 from cortex_sim.report.figures._style import COLOURS, TEACHER, WIDTH, colours, figure
-from cortex_sim.statistics import Score
+from cortex_sim.statistics import Score, estimates
 
 
 @figure
@@ -28,6 +29,14 @@ def score_panels(scores: Sequence[Score], measures: Sequence[str], *, floor: flo
     row[0].set_yticks(range(len(names)), names)
     row[0].invert_yaxis()
     return figure
+
+
+def score_table(scores: Sequence[Score]) -> Figure:
+    """Draw the estimate of every measure, a row, for every student, a column; distances are negative."""
+    names, measures = list(dict.fromkeys(score.student for score in scores)), list(dict.fromkeys(score.measure for score in scores))
+    value = estimates(scores)
+    table = np.array([[value.get((measure, name), np.nan) for name in names] for measure in measures])
+    return annotated(table, measures, names, label="value; distances are negative")
 
 
 def _score(ax: Axes, score: Score, place: int, colour: str, floor: float) -> None:
