@@ -148,6 +148,14 @@ class SpikingModel(Checked):
     scaling: Scaling | None = None
 
     @model_validator(mode="after")
+    def _named(self) -> Self:
+        for table in ("neurons", "populations", "inputs", "synapses", "projections"):
+            for name in getattr(self, table):
+                if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+                    raise CardError(f"[{table}] {name!r} should be made of letters, digits and '_', and not begin with a digit.")
+        return self
+
+    @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.dt.si <= 0:
             raise CardError(f"[dt] value {self.dt.value!r} should be positive.")

@@ -124,6 +124,8 @@ def test_a_built_model_is_well_formed() -> None:
         ("scale", 0.5, "[scale] is below 1, but the card has no [scaling]"),
         ("scale", 2.0, "[scale]"),
         ("inputs.drive.kind", "poison", "[inputs.drive.kind]"),
+        ("neurons", {"my kind": {"equations": "x : 1"}}, "[neurons] 'my kind' should be made of letters, digits and '_'"),
+        ("populations", {"2E": {"neurons": "lif", "size": 1}}, "'2E' should be made of letters, digits and '_', and not begin with a digit."),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_card_is_said(changed: Callable[..., dict[str, Any]], tmp_path: Path, place: str, value: Any, message: str) -> None:
