@@ -7,13 +7,11 @@ Claim       five-fold linear discrimination of the recorded delay activity reach
             chance. Whether the LSTM does better than the discriminant is tested and reported as found.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import xarray as xr
-from scipy.stats import binomtest
 
 import cortex_sim as cs
 
@@ -21,31 +19,17 @@ QUESTION = __doc__.split("\n")[0]
 MODEL, LSTM = "hennequin_2014", "lstm"
 UNITS, BATCH, EPOCHS, RATE = 50, 32, 10, 2e-2  # of the LSTM; RATE: chosen before any run
 VALIDATED = 0.2  # of the taught trials, set aside to watch the course
-DIRECTIONS, REPEATS = 8, 30  # of the simulated reaches
+DIRECTIONS, REPEATS, SMALL_REPEATS, SMALL_EPOCHS = 8, 30, 10, 2  # of the simulated reaches; in a smoke run
 BASELINE, SPREAD, NEURONS = 8.0, 4.0, 61  # Hz: added to rates, which are deviations; s.d. of prepared states. Neurons whose spikes are seen
 DELAY, MOVING = (-0.4, 0.0), (-0.1, 0.5)  # s from the go cue: where reaches are told apart, and where velocity is decoded
 RECORDED = (-0.2, 0.4)  # s from movement onset, of condition averages
 NULLS = 200
-ACCURACY = "share of trials told right"
+ACCURACY, VELOCITY = "share of trials told right", "R² of velocity"
 KNOWN, WITHIN = 0.976, 0.021  # of the recording's delay; two binomial standard errors of 210 trials
-CLASSIFIERS = ("LSTM", "linear discriminant")
-
-
-@dataclass(frozen=True)
-class Told:
-    """Conditions of trials and what each decoder took them for.
-
-    Attributes:
-        name: of the question.
-        condition: of each trial.
-        taken: by decoder.
-        fitted: LSTMs of the folds.
-    """
-
-    name: str
-    condition: np.ndarray
-    taken: Mapping[str, np.ndarray]
-    fitted: Sequence[cs.Fitted]
+CLASSIFIERS = NETWORK, LINEAR = "LSTM", "linear discriminant"
+TWO, ALL = "two reaches", "all reaches"  # that are told apart
+NEEDED = "decode needs spikes of single trials, or averages with positions of the hand"
+Moving = tuple[np.ndarray, np.ndarray, str]  # rates (trial, time, unit), velocity (trial, time, 2), its unit
 
 
 def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: str | Path | None = None) -> cs.Report:
@@ -60,27 +44,23 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: str |
     seconds: dict[str, float] = {}
     with cs.timed(seconds, "activity"):
         spikes, moving = _circuit(model, seed, smoke) if recording is None else _recording(Path(recording))
-    told: list[Told] = []
+    told: list[cs.analysis.Told] = []
     if spikes is not None:
         with cs.timed(seconds, "classification"):
-            told = [_tell(spikes, question, seed, smoke) for question in ("two reaches", "all reaches")]
+            told = [_tell(spikes, question, seed, SMALL_EPOCHS if smoke else EPOCHS) for question in (TWO, ALL)]
     with cs.timed(seconds, "velocity"):
-        decoded = {} if moving is None else {name: _decoded(decode, *moving) for name, decode in cs.analysis.DECODERS.items()}
-    scores = [score for one in told for score in _accuracies(one, seed)]
-    if moving is not None:
-        scores += [_velocity_score(name, found, moving[1], moving[2], seed) for name, found in decoded.items()]
+        decoded = {} if moving is None else {name: cs.analysis.decoded(decode, *moving[:2]) for name, decode in cs.analysis.DECODERS.items()}
+    scores = [score for answers in told for score in _accuracies(answers, seed)]
+    scores += [_velocity_score(name, velocity, moving, seed) for name, velocity in decoded.items()]
     where = f"{model.title}, Poisson spikes of {NEURONS} neurons" if recording is None else f"the recording {Path(recording).name}"
     return cs.Report(
         title=QUESTION, question=f"Decoded: {where}.", answer=_answer(told, scores),
         claims=[] if smoke else _claims(scores, known=recording is not None and spikes is not None), scores=scores,
         pictures=_pictures(told, decoded, moving), trials={} if spikes is None else {"decoded": spikes},
-        models={} if not told else {one.name: one.fitted[0].model for one in told}, methods=_methods(recording is None),
-        facts={one.name: f"{len(one.condition)} trials, {len(np.unique(one.condition))} conditions" for one in told}, smoke=smoke,
+        models={answers.question: answers.fitted[0].model for answers in told}, methods=_methods(recording is None),
+        facts={answers.question: f"{len(answers.condition)} trials, {len(np.unique(answers.condition))} conditions" for answers in told}, smoke=smoke,
         absent=_absent(spikes, moving), seed=seed, seconds=seconds,
     )  # fmt: skip
-
-
-Moving = tuple[np.ndarray, np.ndarray, str]  # rates (trial, time, unit), velocity (trial, time, 2), its unit
 
 
 def _circuit(model: cs.Model, seed: int, smoke: bool) -> tuple[cs.Trials, Moving]:
@@ -91,209 +71,116 @@ def _circuit(model: cs.Model, seed: int, smoke: bool) -> tuple[cs.Trials, Moving
     basis = cs.analysis.mixtures(cs.analysis.preferred_states(model), 3, k=6, seed=seed, sd=SPREAD)
     states = np.stack([np.cos(angle), np.sin(angle), 0.5 * np.ones(DIRECTIONS)], axis=1) @ basis
     task = replace(cs.tasks.centre_out(DIRECTIONS, holding=cs.analysis.holding_currents(model, states)), channels=None)
-    rates = cs.simulate(model, task).rate
     rng = cs.stream(seed, "circuit", "spikes of decode")
     seen = cs.stream(seed, "analysis", "neurons recorded in decode").choice(model.units, min(NEURONS, model.units), replace=False)
-    repeats = 10 if smoke else REPEATS
-    condition = np.tile(np.arange(DIRECTIONS), repeats)
-    expected = cs.tasks.BIN * np.maximum(BASELINE + rates[condition][:, :, seen], 0.0)
-    counts = rng.poisson(expected)
-    assert task.targets is not None
-    velocity = np.gradient(task.targets.values, cs.tasks.BIN, axis=1)[condition]
+    condition = np.tile(np.arange(DIRECTIONS), SMALL_REPEATS if smoke else REPEATS)
+    names = np.array([f"{degrees:g} deg" for degrees in np.degrees(angle).round(9)])[condition]
+    rates = BASELINE + cs.simulate(model, task).rate[condition][:, :, seen]
+    spikes = cs.trials.poisson_spikes(rates, task.time, condition=names, rng=rng)
+    velocity = np.gradient(task.wanted.rate, cs.tasks.BIN, axis=1)[condition]
     inside = (task.time >= MOVING[0] - 1e-9) & (task.time < MOVING[1] - 1e-9)
-    trial, bin_, unit = np.repeat(np.argwhere(counts), counts[counts > 0], axis=0).T
-    when = task.time[bin_] + cs.tasks.BIN * rng.random(len(bin_))
-    names = np.array([f"{360 * k / DIRECTIONS:g} deg" for k in range(DIRECTIONS)])[condition]
-    spikes = cs.Trials.from_spikes((when, unit, trial), task.time, units=len(seen), condition=names)
-    return spikes.window(*DELAY), (counts[:, inside] / cs.tasks.BIN, velocity[:, inside], "cm/s")
+    return spikes.window(*DELAY), (spikes.counts()[:, inside] / cs.tasks.BIN, velocity[:, inside], "cm/s")
 
 
 def _recording(path: Path) -> tuple[cs.Trials | None, Moving | None]:
     trials = cs.read(path)
     if "spike_time" in trials.dataset:
-        start = float(trials.time[0])
-        return trials.window(start, float(trials.stop.min())), None
+        return trials.window(float(trials.time[0]), float(trials.stop.min())), None
     try:
         place = cs.trials.hand(path) if path.suffix == ".npz" else None
     except cs.errors.TrialsError as problem:
-        raise cs.errors.TrialsError(f"{problem} decode needs spikes of single trials, or averages with positions of the hand.") from None
+        raise cs.errors.TrialsError(f"{problem} {NEEDED}.") from None
     if place is None:
-        raise cs.errors.TrialsError(f"{path}: decode needs spikes of single trials, or averages with positions of the hand (.npz).")
+        raise cs.errors.TrialsError(f"{path}: {NEEDED} (.npz).")
     inside = (trials.time >= RECORDED[0] - 1e-9) & (trials.time < RECORDED[1] - 1e-9)
     return None, (trials.rate[:, inside], np.gradient(place, cs.tasks.BIN, axis=1)[:, inside], "unit of the file per s")
 
 
-def _tell(spikes: cs.Trials, question: str, seed: int, smoke: bool) -> Told:
+def _tell(spikes: cs.Trials, question: str, seed: int, epochs: int) -> cs.analysis.Told:
     """Let an LSTM and a discriminant tell conditions apart; every trial is judged by those that were taught the other folds."""
     names = np.unique(spikes.condition)
-    if question == "two reaches":
+    if question == TWO:
         spikes = spikes.select(np.flatnonzero(np.isin(spikes.condition, names[[0, len(names) // 2]])))
-    condition = spikes.condition
-    folds = cs.analysis.trial_folds(condition)
-    counts, task = _heard(spikes, condition)
-    seeds = [cs.seed_of(seed, "student", "fold of decode", number) for number in range(len(folds))]
-    jobs = {f"{question}, fold {n + 1}": _job(task, counts, taught, seeds[n], smoke) for n, (taught, _) in enumerate(folds)}
-    fitted = cs.fitting.train_many(jobs)
-    taken, labels = np.empty(len(condition), dtype=condition.dtype), np.unique(condition)
-    for (taught, test), one in zip(folds, fitted.values(), strict=True):
-        outputs = cs.simulate(one.model, _standardised(task, counts, taught).select(test)).rate[:, -1]
-        taken[test] = labels[(outputs[:, 0] > 0).astype(int) if outputs.shape[1] == 1 else outputs.argmax(axis=1)]
-    return Told(
-        question,
-        condition,
-        {CLASSIFIERS[0]: taken, CLASSIFIERS[1]: cs.analysis.discriminant(cs.analysis.spike_counts(spikes), condition)},
-        list(fitted.values()),
-    )
+    seeds = [cs.seed_of(seed, "student", "fold of decode", number) for number in range(cs.analysis.DECODING_FOLDS)]
+    options = cs.Options(epochs=epochs, batch=BATCH, rate=RATE, patience=EPOCHS, validation=VALIDATED, closed_form=False, start="rest")
+    network, condition, start = cs.load(LSTM).with_arrays({}, units=UNITS), spikes.condition, float(spikes.time[0])
+    taken, fitted = cs.analysis.network_decoding(network, _counts(spikes), condition, start=start, options=options, seeds=seeds)
+    linear = cs.analysis.discriminant(cs.analysis.spike_counts(spikes), condition)
+    return cs.analysis.Told(question, condition, {NETWORK: taken, LINEAR: linear}, fitted)
 
 
-def _heard(spikes: cs.Trials, condition: np.ndarray) -> tuple[np.ndarray, cs.Task]:
-    """Counts in bins, (trial, time, unit), and the task to put out the condition, at the last bin, of what is heard."""
-    labels, which = np.unique(condition, return_inverse=True)
-    time = spikes.time
+def _counts(spikes: cs.Trials) -> np.ndarray:
+    """Spikes in bins, (trial, time, unit)."""
     when, unit, trial = spikes.spikes
-    edges = np.append(time, time[-1] + cs.tasks.BIN)
-    counts = np.zeros((len(condition), len(time), spikes.shape[2]))
-    np.add.at(counts, (trial, np.clip(np.searchsorted(edges, when, side="right") - 1, 0, len(time) - 1), unit), 1.0)
-    wanted = (which == 1)[:, None].astype(float) if len(labels) == 2 else np.eye(len(labels))[which]
-    start, stop = float(time[0]), float(np.round(time[-1] + cs.tasks.BIN, 9))
-    names = ["second"] if len(labels) == 2 else [str(label) for label in labels]
-    targets = xr.DataArray(
-        np.repeat(wanted[:, None], len(time), axis=1), dims=("trial", "time", "axis"), coords={"time": time, "axis": names},
-        attrs={"units": "1", "long_name": "probability of the condition"},
-    )  # fmt: skip
-    mask = np.zeros((len(condition), len(time)))
-    mask[:, -1] = 1.0
-    return counts, cs.Task("telling reaches apart", start, stop, np.arange(len(condition)), targets=targets, mask=mask)
+    edges = np.append(spikes.time, spikes.time[-1] + cs.tasks.BIN)
+    counts = np.zeros((len(spikes.condition), len(spikes.time), spikes.shape[2]))
+    np.add.at(counts, (trial, np.clip(np.searchsorted(edges, when, side="right") - 1, 0, len(spikes.time) - 1), unit), 1.0)
+    return counts
 
 
-def _standardised(task: cs.Task, counts: np.ndarray, taught: np.ndarray) -> cs.Task:
-    """The task with counts as channels, in standard deviations of the taught trials."""
-    mean, scale = counts[taught].mean(axis=(0, 1)), counts[taught].std(axis=(0, 1))
-    values = np.repeat((counts - mean) / np.where(scale > 0, scale, 1.0), round(cs.tasks.BIN / cs.tasks.DT), axis=1)
-    return replace(task, channels=xr.DataArray(values, dims=("trial", "step", "channel"), attrs={"units": "1"}))
-
-
-def _job(task: cs.Task, counts: np.ndarray, taught: np.ndarray, seed: int, smoke: bool) -> cs.fitting.Job:
-    part = _standardised(task, counts, taught).select(taught)
-    outputs = part.wanted.rate.shape[2]
-    options = cs.Options(
-        epochs=2 if smoke else EPOCHS, batch=BATCH, rate=RATE, patience=EPOCHS, validation=VALIDATED, closed_form=False, start="rest",
-        loss="binary cross-entropy" if outputs == 1 else "cross-entropy",
-    )  # fmt: skip
-    return cs.fitting.Job(cs.load(LSTM).with_arrays({}, units=UNITS), part.wanted, part, seed, options)
-
-
-def _decoded(decode: Callable[..., np.ndarray], rates: np.ndarray, velocity: np.ndarray, _: str) -> np.ndarray:
-    """Velocity of every trial by a decoder of the others: five folds, or each condition by itself where there is one trial of each."""
-    found, trials = np.empty_like(velocity), np.arange(len(rates))
-    for part in np.array_split(trials, cs.analysis.DECODING_FOLDS if len(rates) > 4 * cs.analysis.DECODING_FOLDS else len(rates)):
-        rest = np.setdiff1d(trials, part)
-        found[part] = decode(rates[rest], velocity[rest], rates[part])
-    return found
-
-
-def _accuracies(one: Told, seed: int) -> list[cs.Score]:
-    rng = cs.stream(seed, "null", "permuted answers")
-    scores = []
-    for name, taken in one.taken.items():
-        right = taken == one.condition
-        null = np.array([(rng.permutation(taken) == one.condition).mean() for _ in range(NULLS)])
-        scores.append(
-            cs.Score(
-                f"{ACCURACY}, {one.name}",
-                name,
-                f"{len(right)} trials, {cs.analysis.DECODING_FOLDS} folds",
-                float(right.mean()),
-                "higher",
-                1.0,
-                null,
-                "answers permuted",
-                cs.statistics.jackknifed(lambda kept, right=right: float(right[kept].mean()), len(right)),
-                "trials",
-                ceiling_reason="how much the spikes tell is what is asked",
-            )
-        )
+def _accuracies(told: cs.analysis.Told, seed: int) -> list[cs.Score]:
+    rng, count, scores = cs.stream(seed, "null", "permuted answers"), len(told.condition), []
+    for name, taken in told.taken.items():
+        null = np.array([(rng.permutation(taken) == told.condition).mean() for _ in range(NULLS)])
+        scores.append(cs.Score(
+            f"{ACCURACY}, {told.question}", name, f"{count} trials, {cs.analysis.DECODING_FOLDS} folds", better="higher", identical=1.0, null=null,
+            surrogate="answers permuted", ceiling_reason="how much the spikes tell is what is asked",
+            **cs.statistics.mean_over("trials", told.right(name).astype(float)),
+        ))  # fmt: skip
     return scores
 
 
-def _velocity_score(name: str, found: np.ndarray, velocity: np.ndarray, unit: str, seed: int) -> cs.Score:
-    rng = cs.stream(seed, "null", "permuted velocities")
+def _velocity_score(name: str, found: np.ndarray, moving: Moving, seed: int) -> cs.Score:
+    _, velocity, unit = moving
+    found = np.add(found, 0.0, out=np.empty_like(velocity))  # in the order in memory of the velocity, on which the last bit of sums depends
 
     def r2(made: np.ndarray, wanted: np.ndarray) -> float:
         return float(1 - ((made - wanted) ** 2).sum() / ((wanted - velocity.mean(axis=(0, 1))) ** 2).sum())
 
-    null = np.array([r2(found[cs.trials.derangement(len(found), rng)], velocity) for _ in range(NULLS)])
-    few = len(found) <= 4 * cs.analysis.DECODING_FOLDS
-    return cs.Score(
-        "R² of velocity",
-        name,
-        f"{len(found)} {'directions, each held out' if few else f'trials, {cs.analysis.DECODING_FOLDS} folds'}",
-        r2(found, velocity),
-        "higher",
-        1.0,
-        null,
-        "trials permuted",
-        cs.statistics.jackknifed(lambda kept: r2(found[kept], velocity[kept]), len(found)),
-        "directions" if few else "trials",
-        ceiling_reason="how much the rates tell is what is asked",
-        settings={"unit": unit},
-    )
+    few, rng = cs.analysis.each_by_itself(len(found)), cs.stream(seed, "null", "permuted velocities")
+    split = f"{len(found)} {'directions, each held out' if few else f'trials, {cs.analysis.DECODING_FOLDS} folds'}"
+    null = cs.statistics.reordered(lambda order: r2(found[order], velocity), len(found), rng=rng, draws=NULLS)
+    estimate = cs.statistics.estimated_over("directions" if few else "trials", len(found), lambda kept: r2(found[kept], velocity[kept]))
+    estimate["estimate"] = r2(found, velocity)
+    return cs.Score(VELOCITY, name, split, better="higher", identical=1.0, null=null, surrogate="trials permuted",
+                    ceiling_reason="how much the rates tell is what is asked", settings={"unit": unit}, **estimate)  # fmt: skip
 
 
 def _claims(scores: Sequence[cs.Score], *, known: bool) -> list[cs.Claim]:
     claims = []
     for score in scores:
-        assert score.null is not None
-        beaten = float((score.null < score.estimate).mean())
+        beaten = float((np.asarray(score.null) < score.estimate).mean())
         claims.append(cs.Claim(f"{score.student}, {score.measure}: share of the surrogates that it beats", beaten, 0.95, 1.0, "better than chance"))
     if known:
-        linear = next(s for s in scores if s.student == CLASSIFIERS[1] and s.measure.endswith("all reaches"))
+        linear = cs.statistics.estimates(scores)[f"{ACCURACY}, {ALL}", LINEAR]
         source = "independent implementation, 0.976; two binomial standard errors"
-        claims.append(cs.Claim("linear discriminant, five folds, all reaches", linear.estimate, KNOWN - WITHIN, KNOWN + WITHIN, source))
+        claims.append(cs.Claim("linear discriminant, five folds, all reaches", linear, KNOWN - WITHIN, KNOWN + WITHIN, source))
     return claims
 
 
-def _answer(told: Sequence[Told], scores: Sequence[cs.Score]) -> str:
-    parts_ = []
-    for one in told:
-        right = {name: taken == one.condition for name, taken in one.taken.items()}
-        first, second = (right[name] for name in CLASSIFIERS)
-        only, other = int((first & ~second).sum()), int((second & ~first).sum())
-        p = float(binomtest(only, only + other).pvalue) if only + other else 1.0
-        parts_.append(
-            f"{one.name}: LSTM {first.mean():.3f}, linear discriminant {second.mean():.3f} of the trials right; {only} trials are told right by the "
-            f"first alone and {other} by the second alone (exact McNemar test, p = {p:.2g})"
+def _answer(told: Sequence[cs.analysis.Told], scores: Sequence[cs.Score]) -> str:
+    sentences = []
+    for answers in told:
+        first, second = (answers.right(name) for name in CLASSIFIERS)
+        only, other, p = cs.statistics.mcnemar(first, second)
+        sentences.append(
+            f"{answers.question.capitalize()}: LSTM {first.mean():.3f}, linear discriminant {second.mean():.3f} of the trials right; {only} trials "
+            f"are told right by the first alone and {other} by the second alone (exact McNemar test, p = {p:.2g})"
         )
-    velocity = [f"{score.student} {score.estimate:.2f}" for score in scores if score.measure == "R² of velocity"]
-    parts_ += [f"R² of velocity: {', '.join(velocity)}"] if velocity else []
-    return ". ".join(part[0].upper() + part[1:] for part in parts_) + "."
+    velocity = [f"{score.student} {score.estimate:.2f}" for score in scores if score.measure == VELOCITY]
+    sentences += [f"{VELOCITY}: {', '.join(velocity)}"] if velocity else []
+    return ". ".join(sentences) + "."
 
 
-def _pictures(told: Sequence[Told], decoded: Mapping[str, np.ndarray], moving: Moving | None) -> dict[str, cs.Picture]:
-    pictures = {}
-    for one in told:
-        labels = np.unique(one.condition)
-        taken = one.taken.items()
-        tables = {name: np.array([[(found[one.condition == a] == b).mean() for b in labels] for a in labels]) for name, found in taken}
-        key = one.name.replace(" ", "_")
-        pictures[f"confusion_{key}"] = cs.Picture(
-            cs.figures.confusion(tables, [str(label) for label in labels]),
-            f"What was taken for what, {one.name}",
-            "Every trial was judged by decoders of the other folds.",
-        )
-        courses = {f"fold {number + 1}": (fit.train, fit.validation) for number, fit in enumerate(one.fitted)}
-        pictures[f"learning_{key}"] = cs.Picture(
-            cs.figures.learning_curves(courses, ylabel="cross-entropy (nat)"),
-            f"Learning curves of the LSTM, {one.name}",
-            "Dashed: trials taught; solid: a fifth of them that is set aside. One LSTM a fold.",
-        )
+def _pictures(told: Sequence[cs.analysis.Told], decoded: Mapping[str, np.ndarray], moving: Moving | None) -> dict[str, cs.Picture]:
+    pictures = {key: picture for answers in told for key, picture in cs.figures.decoding_pictures(answers).items()}
     if moving is not None:
-        velocity, unit = moving[1], moving[2]
+        _, velocity, unit = moving
         shown = np.linspace(0, min(len(velocity), DIRECTIONS) - 1, 4).round().astype(int)
-        time = cs.tasks.BIN * np.arange(velocity.shape[1])
+        made, time = {name: found[shown, :, 0] for name, found in decoded.items()}, cs.tasks.BIN * np.arange(velocity.shape[1])
+        titles, ylabel = [f"trial {number + 1}" for number in shown], f"velocity x ({unit})"
         pictures["velocity"] = cs.Picture(
-            cs.figures.over_time(velocity[shown, :, 0], {name: found[shown, :, 0] for name, found in decoded.items()}, time,
-                      [f"trial {number + 1}" for number in shown], ylabel=f"velocity x ({unit})", xlabel="time (s)"),
+            cs.figures.over_time(velocity[shown, :, 0], made, time, titles, ylabel=ylabel, xlabel="time (s)"),
             "Velocity, decoded", "Four trials that were not learned from. Pale: the hand.",
         )  # fmt: skip
     return pictures
@@ -320,12 +207,9 @@ def _methods(simulated: bool) -> str:
     by least squares; all with means and scales of the trials learned from.
     """
     if simulated:
-        return (
-            text
-            + f"""
+        text += f"""
     The circuit makes {DIRECTIONS} reaches whose preparatory states turn with the direction; its rates plus {BASELINE:g} Hz, where above 0, make
     Poisson spikes of {NEURONS} units, {REPEATS} trials a direction. Reaches are told apart from the {1e3 * (DELAY[1] - DELAY[0]):g} ms before the go
     cue; velocity is that of minimum jerk, of which the circuit knows nothing, so that it is decoded as far as the rates determine the time.
     """
-        )
     return text

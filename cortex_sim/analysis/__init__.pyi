@@ -36,6 +36,8 @@ from cortex_sim.analysis._linear_system import EM_PASSES as EM_PASSES
 from cortex_sim.analysis._linear_system import identify_linear_system as identify_linear_system
 from cortex_sim.analysis._linear_system import likelihood_gain as likelihood_gain
 from cortex_sim.analysis._memory import told_by_the_past as told_by_the_past
+from cortex_sim.analysis._network_decoding import Told as Told
+from cortex_sim.analysis._network_decoding import network_decoding as network_decoding
 from cortex_sim.analysis._population_rates import population_rates as population_rates
 from cortex_sim.analysis._preparation import AFTER_GO_CUE as AFTER_GO_CUE
 from cortex_sim.analysis._preparation import MIXED_STATES as MIXED_STATES
@@ -84,3 +86,5 @@ from cortex_sim.analysis._subspaces import variance_shares as variance_shares
 from cortex_sim.analysis._tangling import Tangled as Tangled
 from cortex_sim.analysis._tangling import tangling as tangling
 from cortex_sim.analysis._velocity import DECODERS as DECODERS
+from cortex_sim.analysis._velocity import decoded as decoded
+from cortex_sim.analysis._velocity import each_by_itself as each_by_itself

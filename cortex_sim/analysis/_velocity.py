@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from cortex_sim.analysis._decoding import DECODING_FOLDS
 from cortex_sim.errors import ComparisonError
 
 RIDGE = 1.0  # of regressors in standard deviations, times the number of samples / 100
@@ -112,6 +113,26 @@ def kalman(rates: Rates, velocity: Velocity, test: Others) -> Decoded:
 
 
 DECODERS: Mapping[str, Decoder] = {"ridge": ridge, "Wiener filter": wiener, "Kalman filter": kalman}
+
+
+def decoded(decode: Decoder, rates: Rates, velocity: Velocity) -> Velocity:
+    """Return the velocity of every trial by a decoder of the others: five folds, or each trial by itself where they are few.
+
+    Args:
+        decode: one of :data:`DECODERS`.
+        rates: to decode from.
+        velocity: that went with them.
+    """
+    found, trials = np.empty_like(velocity), np.arange(len(rates))
+    for part in np.array_split(trials, len(rates) if each_by_itself(len(rates)) else DECODING_FOLDS):
+        rest = np.setdiff1d(trials, part)
+        found[part] = decode(rates[rest], velocity[rest], rates[part])
+    return found
+
+
+def each_by_itself(trials: int) -> bool:
+    """Say whether so few trials are decoded one at a time, as those are of which there is one of each condition."""
+    return trials <= 4 * DECODING_FOLDS
 
 
 def _scale(rates: Rates) -> Float[ndarray, " unit"]:

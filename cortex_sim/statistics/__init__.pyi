@@ -5,6 +5,7 @@ from cortex_sim.statistics._inference import silhouette as silhouette
 from cortex_sim.statistics._paired import Difference as Difference
 from cortex_sim.statistics._paired import differences as differences
 from cortex_sim.statistics._paired import holm as holm
+from cortex_sim.statistics._paired import mcnemar as mcnemar
 from cortex_sim.statistics._paired import median_interval as median_interval
 from cortex_sim.statistics._paired import paired_t as paired_t
 from cortex_sim.statistics._paired import pairwise_distances as pairwise_distances

@@ -6,9 +6,9 @@ from itertools import combinations
 from typing import TypeVar
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy import ndarray
-from scipy.stats import binom, ttest_rel, wilcoxon
+from scipy.stats import binom, binomtest, ttest_rel, wilcoxon
 
 from cortex_sim.errors import ComparisonError
 from cortex_sim.runtime import stream
@@ -53,6 +53,20 @@ def paired_t(
     """Return p of paired t tests, two-sided, corrected by Holm's method for all of them; each pair holds the same networks in the same order."""
     p = holm(np.array([float(ttest_rel(a, b).pvalue) for a, b in pairs.values()]))
     return dict(zip(pairs, p.tolist(), strict=True))
+
+
+def mcnemar(first: Bool[ndarray, " trial"], second: Bool[ndarray, " trial"]) -> tuple[int, int, float]:
+    """Return on how many trials the first of two decoders alone is right, the second alone, and the exact p of as uneven a pair.
+
+    Args:
+        first: whether it is right in each trial.
+        second: the same of the other.
+
+    Source:
+        McNemar (1947) Psychometrika 12:153, with the binomial distribution itself.
+    """
+    only, other = int((first & ~second).sum()), int((second & ~first).sum())
+    return only, other, float(binomtest(only, only + other).pvalue) if only + other else 1.0
 
 
 def holm(p: Float[ndarray, " test"]) -> Float[ndarray, " test"]:

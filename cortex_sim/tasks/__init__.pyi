@@ -40,3 +40,4 @@ from cortex_sim.tasks._task import Drive as Drive
 from cortex_sim.tasks._task import Task as Task
 from cortex_sim.tasks._task import free_run as free_run
 from cortex_sim.tasks._task import spontaneous as spontaneous
+from cortex_sim.tasks._telling_apart import telling_apart as telling_apart

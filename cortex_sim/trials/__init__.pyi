@@ -1,5 +1,6 @@
 from cortex_sim.trials._nwb_behaviour import behaviour as behaviour
 from cortex_sim.trials._pieces import pieces as pieces
+from cortex_sim.trials._poisson import poisson_spikes as poisson_spikes
 from cortex_sim.trials._recordings import DIRECTION as DIRECTION
 from cortex_sim.trials._recordings import hand as hand
 from cortex_sim.trials._recordings import read as read

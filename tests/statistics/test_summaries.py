@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import kendalltau, ttest_rel
 from scipy.stats import t as student_t
 
-from cortex_sim.statistics import estimated_over, estimates, kendall_tau, mean_interval, mean_over, named, paired_t, reordered
+from cortex_sim.statistics import estimated_over, estimates, kendall_tau, mcnemar, mean_interval, mean_over, named, paired_t, reordered
 from cortex_sim.statistics._score import Score
 
 
@@ -47,3 +47,10 @@ def test_paired_tests_are_corrected_for_their_number() -> None:
     a, b, c = np.random.default_rng(0).standard_normal((3, 8))
     p = sorted([ttest_rel(a, b).pvalue, ttest_rel(a, c + 1).pvalue])
     assert sorted(paired_t({"b": (a, b), "c": (a, c + 1)}).values()) == pytest.approx([2 * p[0], max(2 * p[0], p[1])])
+
+
+def test_decoders_are_compared_on_the_trials_that_only_one_of_them_tells() -> None:
+    first, second = np.array([True] * 8 + [False] * 2), np.array([True] * 3 + [False] * 6 + [True])
+    only, other, p = mcnemar(first, second)
+    assert (only, other) == (5, 1) and p == pytest.approx(2 * (1 + 6) / 2**6)
+    assert mcnemar(first, first) == (0, 0, 1.0)

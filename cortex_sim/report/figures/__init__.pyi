@@ -21,6 +21,7 @@ from cortex_sim.report.figures._movements import in_motion as in_motion
 from cortex_sim.report.figures._movements import pushed as pushed
 from cortex_sim.report.figures._movements import side_by_side as side_by_side
 from cortex_sim.report.figures._panels import activity_pictures as activity_pictures
+from cortex_sim.report.figures._panels import decoding_pictures as decoding_pictures
 from cortex_sim.report.figures._panels import learning_pictures as learning_pictures
 from cortex_sim.report.figures._panels import mechanism_pictures as mechanism_pictures
 from cortex_sim.report.figures._ranks import rank_pictures as rank_pictures

@@ -6,11 +6,12 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.analysis import Rotations, Spectrum, rotations_of
+from cortex_sim.analysis import Rotations, Spectrum, Told, rotations_of
 from cortex_sim.errors import Undetermined
 from cortex_sim.fitting import Fitted
 from cortex_sim.report._report import Picture
 from cortex_sim.report.figures._lines import learning_curves
+from cortex_sim.report.figures._matrices import confusion
 from cortex_sim.report.figures._rates import components, example_units, responses
 from cortex_sim.report.figures._scores import score_panels
 from cortex_sim.report.figures._spectra import rotation_planes, spectra
@@ -111,6 +112,23 @@ def learning_pictures(fitted: Mapping[str, Fitted]) -> dict[str, Picture]:
         return {}
     caption = "Loss of the free-running rates, relative to the variance of each unit; dashed: conditions trained on, solid: validation conditions."
     return {"learning": Picture(learning_curves(curves), "Learning curves", caption)}
+
+
+def decoding_pictures(told: Told) -> dict[str, Picture]:
+    """Draw what each decoder took conditions for, and the learning curves of the networks of all folds."""
+    labels, key = np.unique(told.condition), told.question.replace(" ", "_")
+    tables = {name: np.array([[(taken[told.condition == a] == b).mean() for b in labels] for a in labels]) for name, taken in told.taken.items()}
+    courses = {f"fold {number + 1}": (network.train, network.validation) for number, network in enumerate(told.fitted)}
+    return {
+        f"confusion_{key}": Picture(
+            confusion(tables, [str(label) for label in labels]), f"What was taken for what, {told.question}",
+            "Every trial was judged by decoders of the other folds.",
+        ),
+        f"learning_{key}": Picture(
+            learning_curves(courses, ylabel="cross-entropy (nat)"), f"Learning curves of the LSTM, {told.question}",
+            "Dashed: trials taught; solid: a fifth of them that is set aside. One LSTM a fold.",
+        ),
+    }  # fmt: skip
 
 
 def _rotations(systems: Mapping[str, Trials], spread: Float[ndarray, " unit"], window: tuple[float, float]) -> dict[str, Rotations]:

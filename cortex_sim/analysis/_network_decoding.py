@@ -1,0 +1,69 @@
+"""Decoding by a network that hears spike counts bin by bin and tells the condition at the end."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy import ndarray
+
+from cortex_sim.analysis._decoding import trial_folds
+from cortex_sim.cards import Model
+from cortex_sim.fitting import Fitted, Job, Options, train_many
+from cortex_sim.simulation import simulate
+from cortex_sim.tasks import telling_apart
+
+
+@dataclass(frozen=True)
+class Told:
+    """Conditions of trials and what each decoder took them for.
+
+    Attributes:
+        question: which conditions are told apart.
+        condition: of each trial.
+        taken: by decoder, the condition that each trial was taken for.
+        fitted: networks of the folds.
+    """
+
+    question: str
+    condition: ndarray
+    taken: Mapping[str, ndarray]
+    fitted: Sequence[Fitted]
+
+    def right(self, decoder: str) -> Bool[ndarray, " trial"]:
+        """Whether a decoder is right in each trial."""
+        return np.asarray(self.taken[decoder] == self.condition)
+
+
+def network_decoding(
+    network: Model, heard: Float[ndarray, "trial time channel"], condition: ndarray, *, start: float, options: Options, seeds: Sequence[int]
+) -> tuple[ndarray, list[Fitted]]:
+    """Return the condition that a network of the other folds takes each trial for, and the networks of all folds.
+
+    Folds are those of :func:`.discriminant`. Two conditions are told apart by one output and binary cross-entropy, more by one output each and
+    cross-entropy; counts are in standard deviations of the trials that a network learns from.
+
+    Args:
+        network: that hears channels.
+        heard: counts in bins.
+        condition: of each trial.
+        start: of the first bin, s.
+        options: of the training, its loss apart.
+        seeds: of the network of each fold.
+
+    Raises:
+        ComparisonError: there is one condition, or one has fewer trials than there are folds.
+    """
+    folds, labels = trial_folds(condition), np.unique(condition)
+    options = replace(options, loss="binary cross-entropy" if len(labels) == 2 else "cross-entropy")
+    tasks = [telling_apart(heard, condition, start=start, reference=taught) for taught, _ in folds]
+    jobs = {}
+    for number, ((taught, _), task, seed) in enumerate(zip(folds, tasks, seeds, strict=True)):
+        part = task.select(taught)
+        jobs[f"{len(labels)} conditions, fold {number + 1}"] = Job(network, part.wanted, part, seed, options)
+    fitted = list(train_many(jobs).values())
+    taken = np.empty(len(condition), dtype=condition.dtype)
+    for (_, test), task, student in zip(folds, tasks, fitted, strict=True):
+        outputs = simulate(student.model, task.select(test)).rate[:, -1]
+        taken[test] = labels[(outputs[:, 0] > 0).astype(int) if outputs.shape[1] == 1 else outputs.argmax(axis=1)]
+    return taken, fitted

@@ -1,0 +1,39 @@
+"""Telling conditions apart: what is heard over time is classified at the end."""
+
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from cortex_sim.tasks._labelled import targets
+from cortex_sim.tasks._task import BIN, DT, Task
+
+
+def telling_apart(
+    heard: Float[ndarray, "trial time channel"], condition: ndarray, *, start: float, reference: Int[ndarray, " known"] | None = None
+) -> Task:
+    """Return the task to put out, at the last bin, the condition of what is heard.
+
+    Channels are in standard deviations of the reference trials, each held for its bin. Of two conditions the target is one output, 1 for the second;
+    of more it is an output each.
+
+    Args:
+        heard: such as spike counts, in bins.
+        condition: of each trial.
+        start: of the first bin, s.
+        reference: positions of the trials that means and deviations come from, such as those that are learned from; all if left out.
+    """
+    labels, which = np.unique(condition, return_inverse=True)
+    bins = heard.shape[1]
+    wanted = (which == 1)[:, None].astype(float) if len(labels) == 2 else np.eye(len(labels))[which]
+    names = ["second"] if len(labels) == 2 else [str(label) for label in labels]
+    known = heard if reference is None else heard[reference]
+    mean, scale = known.mean(axis=(0, 1)), known.std(axis=(0, 1))
+    values = np.repeat((heard - mean) / np.where(scale > 0, scale, 1.0), round(BIN / DT), axis=1)
+    bare = Task("telling reaches apart", start, float(np.round(start + bins * BIN, 9)), np.arange(len(condition)))
+    outputs = targets(bare, np.repeat(wanted[:, None], bins, axis=1), names, units="1", what="probability of the condition")
+    mask = np.zeros((len(condition), bins))
+    mask[:, -1] = 1.0
+    return replace(bare, targets=outputs, mask=mask, channels=xr.DataArray(values, dims=("trial", "step", "channel"), attrs={"units": "1"}))
