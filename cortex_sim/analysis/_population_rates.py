@@ -15,4 +15,4 @@ def population_rates(trials: Trials, span: tuple[float, float]) -> dict[str, flo
     (start, stop), (when, unit, _) = span, trials.spikes
     counts = np.bincount(unit[(when >= start) & (when < stop)], minlength=trials.shape[2])
     members = {name: trials.population == name for name in dict.fromkeys(trials.population.tolist())}
-    return {name: counts[inside].sum() / (stop - start) / inside.sum() / trials.shape[0] for name, inside in members.items()}
+    return {name: float(counts[inside].mean() / trials.shape[0] / (stop - start)) for name, inside in members.items()}

@@ -27,6 +27,7 @@ from cortex_sim.comparison._compare import response_score as response_score
 from cortex_sim.comparison._comparison import Comparison as Comparison
 from cortex_sim.comparison._connectivity import effective_connectivity as effective_connectivity
 from cortex_sim.comparison._connectivity import entry_correlation as entry_correlation
+from cortex_sim.comparison._courses import course_score as course_score
 from cortex_sim.comparison._dsa import delay_operator as delay_operator
 from cortex_sim.comparison._dsa import eigenvalue_distance as eigenvalue_distance
 from cortex_sim.comparison._dsa import procrustes_distance as procrustes_distance

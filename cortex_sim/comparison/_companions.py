@@ -27,7 +27,7 @@ class Known:
     """A system: averages of its conditions, and single trials of it."""
 
     averages: Float[ndarray, "condition step axis"]
-    singles: Float[ndarray, "trial step axis"]
+    singles: Float[ndarray, "trial moment axis"]
 
 
 def companions(seed: int, *, conditions: int, repeats: int, trials: int) -> tuple[Known, dict[str, Known]]:

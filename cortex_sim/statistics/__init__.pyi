@@ -2,6 +2,8 @@ from cortex_sim.statistics._distances import squared_distances as squared_distan
 from cortex_sim.statistics._inference import p_value as p_value
 from cortex_sim.statistics._inference import sign_flip as sign_flip
 from cortex_sim.statistics._inference import silhouette as silhouette
+from cortex_sim.statistics._members import Matched as Matched
+from cortex_sim.statistics._members import matched_over as matched_over
 from cortex_sim.statistics._paired import Difference as Difference
 from cortex_sim.statistics._paired import differences as differences
 from cortex_sim.statistics._paired import holm as holm

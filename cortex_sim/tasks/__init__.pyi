@@ -33,6 +33,7 @@ from cortex_sim.tasks._regions import regions as regions
 from cortex_sim.tasks._registry import known as known
 from cortex_sim.tasks._registry import task as task
 from cortex_sim.tasks._released import released as released
+from cortex_sim.tasks._step_and_sine import step_and_sine as step_and_sine
 from cortex_sim.tasks._task import BIN as BIN
 from cortex_sim.tasks._task import DT as DT
 from cortex_sim.tasks._task import Clamp as Clamp

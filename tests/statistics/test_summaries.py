@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import kendalltau, ttest_rel
 from scipy.stats import t as student_t
 
-from cortex_sim.statistics import estimated_over, estimates, kendall_tau, mcnemar, mean_interval, mean_over, named, paired_t, reordered
+from cortex_sim.statistics import estimated_over, estimates, kendall_tau, matched_over, mcnemar, mean_interval, mean_over, named, paired_t, reordered
 from cortex_sim.statistics._score import Score
 
 
@@ -54,3 +54,10 @@ def test_decoders_are_compared_on_the_trials_that_only_one_of_them_tells() -> No
     only, other, p = mcnemar(first, second)
     assert (only, other) == (5, 1) and p == pytest.approx(2 * (1 + 6) / 2**6)
     assert mcnemar(first, first) == (0, 0, 1.0)
+
+
+def test_matched_members_are_alike_beside_members_in_random_order() -> None:
+    a = np.random.default_rng(0).standard_normal(20)
+    found = matched_over("units", 20, lambda x, y: float(np.corrcoef(a[x], a[y])[0, 1]), rng=np.random.default_rng(1), draws=200)
+    assert found["estimate"] == pytest.approx(1) and found["interval"] == pytest.approx((1, 1))
+    assert abs(found["null"].mean()) < 4 / np.sqrt(200 * 19)  # a correlation under permutation has variance 1 / (n - 1)

@@ -4,6 +4,7 @@ from cortex_sim.cards.edit._lesion import disconnect as disconnect
 from cortex_sim.cards.edit._lesion import with_gain as with_gain
 from cortex_sim.cards.edit._rank import held_to_rank as held_to_rank
 from cortex_sim.cards.edit._sizes import shrunk as shrunk
+from cortex_sim.cards.edit._spiking import resized as resized
 from cortex_sim.cards.edit._stacking import stacked as stacked
 from cortex_sim.cards.edit._values import with_argument as with_argument
 from cortex_sim.cards.edit._values import with_values as with_values

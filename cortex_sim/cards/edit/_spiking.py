@@ -1,0 +1,22 @@
+"""Spiking circuits of another size."""
+
+from collections.abc import Mapping, Sequence
+
+from cortex_sim.cards.spiking import SpikingModel
+
+
+def resized(model: SpikingModel, sizes: Mapping[str, int], *, summed: Sequence[str] = ()) -> SpikingModel:
+    """Return the circuit with other numbers of neurons in some of its populations.
+
+    Args:
+        model: spiking circuit.
+        sizes: by population.
+        summed: projections from such populations whose weights change inversely, so that the input that they sum stays; others keep theirs.
+    """
+    dump = model.model_dump()
+    for name in summed:
+        part = dump["projections"][name]
+        ((before, after),) = {(model.populations[source].size, sizes[source]) for source in part["sources"]}
+        part["weight"]["value"] *= before / after
+    populations = {name: part | ({"size": sizes[name]} if name in sizes else {}) for name, part in dump["populations"].items()}
+    return model.changed(populations=populations, projections=dump["projections"])

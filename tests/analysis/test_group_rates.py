@@ -1,0 +1,30 @@
+"""Rates of groups are the mean of their members'."""
+
+import numpy as np
+
+from cortex_sim.analysis import group_rates, groups_of
+from cortex_sim.cards import load
+from cortex_sim.cards.edit import resized
+from cortex_sim.cards.spiking import SpikingModel
+from cortex_sim.trials import Trials
+
+
+def test_groups_of_neurons_fire_as_their_members_do_on_average() -> None:
+    when, unit, trial = np.array([0.005, 0.012, 0.013]), np.array([0, 1, 2]), np.zeros(3, int)
+    trials = Trials.from_spikes((when, unit, trial), 0.01 * np.arange(2), units=3, condition=np.arange(1))
+    np.testing.assert_allclose(group_rates(trials, np.array([0, 0, 1])).rate[0], [[50, 0], [50, 100]])
+
+
+def test_excitatory_units_of_the_linked_circuit_have_120_neurons_each_and_inhibitory_ones_30() -> None:
+    model = load("soc_lif")
+    assert isinstance(model, SpikingModel)
+    groups = groups_of(model)
+    assert len(groups) == model.units and np.bincount(groups).tolist() == [120] * 100 + [30] * 100
+
+
+def test_a_smaller_population_keeps_its_summed_input() -> None:
+    model = load("montbrio_2015_qif")
+    assert isinstance(model, SpikingModel)
+    small = resized(model, {"all": 500}, summed=["coupling"])
+    before, after = (card.size("all") * card.projections["coupling"].weight.value for card in (model, small))
+    assert small.size("all") == 500 and np.isclose(after, before)
