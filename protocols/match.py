@@ -22,7 +22,7 @@ GAP = 0.1  # of R², between rates and push, that is worth saying
 JUMP = 4.0  # Hz that a push moves a unit by, in PUSHED["duration"] s
 PUSHED = {"fraction": 0.1, "start": 0.1, "duration": 0.02}  # of the units; s after the go cue
 SILENCED = {"fraction": 0.2, "start": 0.1, "duration": 0.1}
-SMALL = 60  # training conditions of a smoke run
+SMALL, FEW = 60, 50  # training conditions and units of a smoke run
 SPANS = {kind: (how["start"], how["start"] + how["duration"]) for kind, how in (("push", PUSHED), ("silencing", SILENCED))}
 DRAWS = 3  # of the pushed and of the silenced units
 
@@ -74,12 +74,12 @@ def run(
         raise cs.errors.OptionError(f"students {students!r} is unknown. {cs.errors.suggestion(students, ('default', 'all'))}")
     if model.initial or model.size("observed") != model.units:
         raise cs.errors.OptionError(f"{model.name}: its units are hidden behind a readout; match needs a circuit whose units are the observed ones.")
-    return _matched(_small(model) if smoke else model, TAUGHT if students == "all" else CHEAP, seed, smoke)
+    return _matched(cs.edit.shrunk(model, FEW) if smoke else model, TAUGHT if students == "all" else CHEAP, seed, smoke)
 
 
 def training_data(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> tuple[cs.Model, cs.Trials, cs.Task, cs.Options]:
     """A student, the reaches it is trained on, and the options, for searching better options."""
-    model = _small(model) if smoke else model
+    model = cs.edit.shrunk(model, FEW) if smoke else model
     training, _ = cs.analysis.delayed_reaches(model, (SMALL if smoke else TRAINING, TESTED), seed=seed)
     card, options = TAUGHT["hidden units"]
     return cs.fitting.with_time_constant_of(cs.load(card), model), training.trials, training.task, options
@@ -137,10 +137,6 @@ def _matched(model: cs.Model, names: Iterable[str], seed: int, smoke: bool) -> c
     )  # fmt: skip
 
 
-def _small(model: cs.Model) -> cs.Model:
-    return model if model.weights else model.with_arrays({}, units=min(model.units, 50))
-
-
 def _jobs(
     model: cs.Model, names: Iterable[str], reaching: cs.analysis.Side, spanning: cs.analysis.Side, seed: int, smoke: bool
 ) -> dict[str, cs.fitting.Job]:
@@ -154,20 +150,16 @@ def _jobs(
 
 
 def _battery(model: cs.Model, split: str, sides: Sequence[cs.analysis.Side], draws: int, seed: int) -> Battery:
+    """Several draws of a push and of a silencing, which nobody is trained on, and how the circuit answers them."""
     training, test = sides
-    pushes = _perturbed(model, test.task, draws, seed)
-    return Battery(split, training, test, pushes, _responses(model, test.task, pushes, seed))
-
-
-def _perturbed(model: cs.Model, task: cs.Task, draws: int, seed: int) -> dict[str, list[cs.Task]]:
-    """Several draws of a push and of a silencing; nobody is trained on them."""
     amplitude = cs.simulation.push_amplitude(model, JUMP, PUSHED["duration"])
     units, silent = model.size("observed"), model.silent.si if model.silent else 0.0
     seeds = [cs.seed_of(seed, "task", "push of match", draw) for draw in range(draws)]
-    return {
-        "push": [cs.perturb.push(task, units, seed=drawn, amplitude=amplitude, **PUSHED) for drawn in seeds],
-        "silencing": [cs.perturb.silence(task, units, seed=drawn, rate=silent, **SILENCED) for drawn in seeds],
+    pushes = {
+        "push": [cs.perturb.push(test.task, units, seed=drawn, amplitude=amplitude, **PUSHED) for drawn in seeds],
+        "silencing": [cs.perturb.silence(test.task, units, seed=drawn, rate=silent, **SILENCED) for drawn in seeds],
     }
+    return Battery(split, training, test, pushes, _responses(model, test.task, pushes, seed))
 
 
 def _responses(model: cs.Model, task: cs.Task, pushes: Mapping[str, list[cs.Task]], seed: int) -> dict[str, list[np.ndarray]]:
