@@ -132,11 +132,11 @@ def train(
     heard = [seed_of(seed, "student", "noise of training data", number) for number in range(2)]
     datasets = [TrainingData(started.select(c), trials.rate[c], scale, noise) for c, noise in zip((taught, checked), heard, strict=True)]
     with track(f"training {model.name}") as shown:
-        course = learn(student, datasets[0], datasets[1], options=options, seed=seed, report=report or shown, **kept)
-    trained = student.with_arrays(course.arrays)
+        history = learn(student, datasets[0], datasets[1], options=options, seed=seed, report=report or shown, **kept)
+    trained = student.with_arrays(history.arrays)
     sizes = (len(taught), len(checked))
     seconds = time.monotonic() - began
-    return Fitted(trained, student, course.train, course.validation, sizes, seconds, course.interrupted, course.outputs)
+    return Fitted(trained, student, history.train, history.validation, sizes, seconds, history.interrupted, history.outputs)
 
 
 def _check(trials: Trials, task: Task, rule: str, options: Options, checkpoint: Path | None) -> None:

@@ -172,13 +172,13 @@ def run_footprint(model: Model, task: Task, *, seed: int = 0, count: bool = Fals
         seed: of the noise.
         count: also count bytes, which takes more time.
     """
-    schedule, watched = Problem(model, model.arrays(), task, seed), Arrays()
+    problem, watched = Problem(model, model.arrays(), task, seed), Arrays()
     if count:
         tracemalloc.start()
     began = time.perf_counter()
     try:
         with watched if count else nullcontext():
-            rates, _ = pytorch.run(schedule)
+            rates, _ = pytorch.run(problem)
         seconds = time.perf_counter() - began
         if count:
             watched.look()

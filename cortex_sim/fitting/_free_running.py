@@ -25,23 +25,23 @@ def check_options(rule: str, options: Options, losses: tuple[str, ...] = ("squar
         raise OptionError(f"rule {rule!r} minimises the {' or '.join(losses)} error; loss is {options.loss!r}.")
 
 
-def added(leaky: Leaky, arrays: Mapping[str, ndarray], schedule: Problem, found: Coefficients) -> Float[ndarray, "step trial unit"]:
+def added(leaky: Leaky, arrays: Mapping[str, ndarray], problem: Problem, found: Coefficients) -> Float[ndarray, "step trial unit"]:
     """What constants and inputs add to the state at each step.
 
     Raises:
         TaskError: the task clamps units.
     """
     model = leaky.model
-    if schedule.clamps:
-        raise TaskError(f"task {schedule.task.name!r}: holds units; {model.name} can be taught so by rule 'bptt' alone.")
-    total = np.tile(np.asarray(found.constant, dtype=float), (schedule.steps, schedule.task.trials, 1))
-    drive = sum((course[:, None, None] * pattern for pattern, course in schedule.patterns), np.zeros(()))
+    if problem.clamps:
+        raise TaskError(f"task {problem.task.name!r}: holds units; {model.name} can be taught so by rule 'bptt' alone.")
+    total = np.tile(np.asarray(found.constant, dtype=float), (problem.steps, problem.task.trials, 1))
+    drive = sum((course[:, None, None] * pattern for pattern, course in problem.patterns), np.zeros(()))
     for name, item in model.inputs.items():
         if item.noise:
-            source = schedule.noise(name)
-            total += found.inputs[name] * np.stack([next(source) for _ in range(schedule.steps)])
-        elif name in schedule.stimuli:
-            heard = np.moveaxis(schedule.stimuli[name], 1, 0) @ arrays[str(item.weights)].T
+            source = problem.noise(name)
+            total += found.inputs[name] * np.stack([next(source) for _ in range(problem.steps)])
+        elif name in problem.stimuli:
+            heard = np.moveaxis(problem.stimuli[name], 1, 0) @ arrays[str(item.weights)].T
             total += found.inputs[name] * scale(item.unit) * heard
         elif not item.weights:
             total = total + found.inputs[name] * scale(item.unit) * drive
@@ -49,19 +49,19 @@ def added(leaky: Leaky, arrays: Mapping[str, ndarray], schedule: Problem, found:
 
 
 def run(
-    leaky: Leaky, arrays: Mapping[str, ndarray], schedule: Problem, extra: Float[ndarray, "step trial unit"] | None = None
+    leaky: Leaky, arrays: Mapping[str, ndarray], problem: Problem, extra: Float[ndarray, "step trial unit"] | None = None
 ) -> Float[ndarray, "step trial unit"]:
     """Rates at every step.
 
     Args:
         leaky: the network.
         arrays: its weights and per-unit parameters.
-        schedule: what it is run on.
+        problem: what it is run on.
         extra: input through the same door as the recurrent one, in its unit.
     """
     found = leaky.coefficients(arrays)
-    steps = added(leaky, arrays, schedule, found)
-    return stepped(leaky, arrays, found, schedule.initial(), steps if extra is None else steps + found.coupling * extra)
+    steps = added(leaky, arrays, problem, found)
+    return stepped(leaky, arrays, found, problem.initial(), steps if extra is None else steps + found.coupling * extra)
 
 
 def stepped(
@@ -76,10 +76,10 @@ def stepped(
 
 
 def outputs(
-    leaky: Leaky, arrays: Mapping[str, ndarray], schedule: Problem, rates: Float[ndarray, "step trial unit"]
+    leaky: Leaky, arrays: Mapping[str, ndarray], problem: Problem, rates: Float[ndarray, "step trial unit"]
 ) -> Float[ndarray, "trial time observed"]:
     """Observed rates at the bins."""
-    at_bins, readout = np.moveaxis(rates[:: schedule.every], 0, 1), leaky.model.readout
+    at_bins, readout = np.moveaxis(rates[:: problem.every], 0, 1), leaky.model.readout
     return at_bins @ arrays[readout.weights].T + arrays[readout.offset] if readout else at_bins
 
 
@@ -90,12 +90,12 @@ def squared_error(found: Float[ndarray, "trial time observed"], data: TrainingDa
 
 def check(leaky: Leaky, arrays: Mapping[str, ndarray], data: TrainingData) -> float:
     """Squared error of the network on training data, running freely."""
-    schedule = Problem(leaky.model, dict(arrays), data.task, data.seed)
-    return squared_error(outputs(leaky, arrays, schedule, run(leaky, arrays, schedule)), data)
+    problem = Problem(leaky.model, dict(arrays), data.task, data.seed)
+    return squared_error(outputs(leaky, arrays, problem, run(leaky, arrays, problem)), data)
 
 
 def unit_rates(model: Model, task: Task) -> Trials:
     """Rates of a leaky network's own units, rather than the outputs that its readout makes of them."""
-    schedule = Problem(model, model.arrays(), task)
-    rates = run(Leaky.of(model, asked_by="hidden"), schedule.arrays, schedule)[:: schedule.every]
+    problem = Problem(model, model.arrays(), task)
+    rates = run(Leaky.of(model, asked_by="hidden"), problem.arrays, problem)[:: problem.every]
     return Trials.from_arrays(np.moveaxis(rates, 0, 1), task.time, condition=task.condition, units="1")

@@ -171,22 +171,22 @@ def teach(
         TaskError: the task clamps units.
     """
     led = data if shown is None else replace(data, rates=shown)
-    course = TrainingHistory(learner.arrays())
+    history = TrainingHistory(learner.arrays())
     first = stream(seed, "student", "first state of continued trials")
     learner.begin(pace.start * first.standard_normal(leaky.model.units))
     try:
-        while course.epoch < options.epochs and course.stale < options.patience:
+        while history.epoch < options.epochs and history.stale < options.patience:
             outputs = np.empty_like(data.rates)
-            for place, done in _pass(learner, leaky, led, outputs, pace, seed=seed, epoch=course.epoch):
-                report((course.epoch + done) / options.epochs, f"pass {course.epoch + 1}, trial {place + 1}")
+            for place, done in _pass(learner, leaky, led, outputs, pace, seed=seed, epoch=history.epoch):
+                report((history.epoch + done) / options.epochs, f"pass {history.epoch + 1}, trial {place + 1}")
             arrays = learner.arrays() | (_onward(leaky.model, learner.state) if pace.continued else {})
-            course.outputs = outputs
-            course.keep(free_running.squared_error(outputs, data), free_running.check(leaky, arrays, check), arrays)
-            if not np.isfinite(course.train[-1]):
+            history.outputs = outputs
+            history.keep(free_running.squared_error(outputs, data), free_running.check(leaky, arrays, check), arrays)
+            if not np.isfinite(history.train[-1]):
                 break
     except KeyboardInterrupt:
-        course.interrupted = True
-    return course
+        history.interrupted = True
+    return history
 
 
 def _pass(
@@ -198,18 +198,18 @@ def _pass(
     coefficients = leaky.coefficients(weights)
     for trial, wanted in enumerate(data.rates):
         noise = seed_of(seed, "student", "noise of a trial of online rules", epoch, trial)
-        schedule = Problem(leaky.model, weights, data.task.select([trial]), seed=noise)
+        problem = Problem(leaky.model, weights, data.task.select([trial]), seed=noise)
         if not pace.continued:
-            learner.begin(schedule.initial()[0])
-        currents = free_running.added(leaky, weights, schedule, coefficients)[:, 0]
-        for now in range(len(wanted) * schedule.every):
-            bin_, rest = divmod(now, schedule.every)
+            learner.begin(problem.initial()[0])
+        currents = free_running.added(leaky, weights, problem, coefficients)[:, 0]
+        for now in range(len(wanted) * problem.every):
+            bin_, rest = divmod(now, problem.every)
             current = currents[min(now, len(currents) - 1)]  # the last bin is gone through to its end
             output = learner.step(current, wanted[bin_], mask[trial, bin_], correct=rest == 0 and bin_ % pace.every == 0)
             if rest == 0:
                 outputs[trial, bin_] = output
             if now % NEWS == 0:
-                yield trial, (trial + now / (len(wanted) * schedule.every)) / len(outputs)
+                yield trial, (trial + now / (len(wanted) * problem.every)) / len(outputs)
 
 
 def _onward(model: Model, state: Float[ndarray, " unit"]) -> dict[str, ndarray]:

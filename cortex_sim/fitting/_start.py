@@ -176,9 +176,9 @@ def _signed(
     return np.vstack([sources * signs[:, None], plus - minus])
 
 
-def _driven(schedule: Problem, shape: tuple[int, ...]) -> Float[ndarray, "trial time unit"]:
+def _driven(problem: Problem, shape: tuple[int, ...]) -> Float[ndarray, "trial time unit"]:
     """Input to each unit at each bin."""
     total = np.zeros(shape)
-    for pattern, course in schedule.patterns:
+    for pattern, course in problem.patterns:
         total += pattern[:, None, :] * course[None, :, None]
     return total

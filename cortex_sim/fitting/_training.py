@@ -49,7 +49,7 @@ def train(
         report: called with the fraction done and a line of text.
 
     Returns:
-        The course; ``interrupted`` is set if Ctrl-C ended it, and the best weights so far are kept. A loss that is no longer finite ends
+        The history; ``interrupted`` is set if Ctrl-C ended it, and the best weights so far are kept. A loss that is no longer finite ends
         training too.
 
     Raises:
@@ -60,27 +60,27 @@ def train(
         raise OptionError("device 'cuda': torch sees no GPU here; leave device at 'cpu', or install a build of torch for CUDA on a machine with one.")
     twin = Twin(model, model.arrays(), dtype=torch.float32, device=options.device)
     optimiser = _optimiser(twin, options)
-    course, saved = TrainingHistory(twin.arrays()), time.monotonic()
+    history, saved = TrainingHistory(twin.arrays()), time.monotonic()
     key = content_key("fit", model.key, data.key, check.key, options.key, seed, code_key()) if checkpoint else ""
     try:
-        if options.epochs and not _resume(checkpoint, key, twin, optimiser, course):
-            course.best = _finite(_loss(twin, check, options))
-        while course.epoch < options.epochs and course.stale < options.patience:
-            _set_rate(optimiser, options, course.epoch)
-            loss = _epoch(twin, optimiser, data, options, seed, course.epoch)
-            course.keep(loss, _loss(twin, check, options), twin.arrays())
+        if options.epochs and not _resume(checkpoint, key, twin, optimiser, history):
+            history.best = _finite(_loss(twin, check, options))
+        while history.epoch < options.epochs and history.stale < options.patience:
+            _set_rate(optimiser, options, history.epoch)
+            loss = _epoch(twin, optimiser, data, options, seed, history.epoch)
+            history.keep(loss, _loss(twin, check, options), twin.arrays())
             if not np.isfinite(loss):
                 break
-            report(course.epoch / options.epochs, f"loss {course.train[-1]:.4f}, validation {course.validation[-1]:.4f}")
+            report(history.epoch / options.epochs, f"loss {history.train[-1]:.4f}, validation {history.validation[-1]:.4f}")
             if checkpoint and time.monotonic() - saved > SAVE_EVERY:
-                _save(checkpoint, key, twin, optimiser, course)
+                _save(checkpoint, key, twin, optimiser, history)
                 saved = time.monotonic()
     except KeyboardInterrupt:
-        course.interrupted = True
-        return course
+        history.interrupted = True
+        return history
     if checkpoint:
         checkpoint.unlink(missing_ok=True)
-    return course
+    return history
 
 
 def _optimiser(twin: Twin, options: Options) -> torch.optim.Optimizer:
@@ -104,7 +104,7 @@ def _epoch(twin: Twin, optimiser: torch.optim.Optimizer, data: TrainingData, opt
 class Batch(NamedTuple):
     """Trials that are taught at once: which, from where, what is wanted of them and how much each bin counts."""
 
-    schedule: Problem
+    problem: Problem
     chosen: ndarray
     initial: Float[Tensor, "trial state"]
     encoded: bool
@@ -123,12 +123,12 @@ class Batch(NamedTuple):
 
 def whole(twin: Twin, data: TrainingData, seed: int) -> Batch:
     """All trials of training data, with the twin's present weights and the noise of a seed."""
-    schedule = Problem(twin.model, twin.arrays(), data.task, seed=seed)
+    problem = Problem(twin.model, twin.arrays(), data.task, seed=seed)
     encoded = twin.model.initial is not None and data.task.initial is not None
-    given = data.task.initial if encoded else schedule.start()
+    given = data.task.initial if encoded else problem.start()
     assert given is not None
     initial, wanted, scale, weights = (twin.tensor(array) for array in (given, data.rates, data.scale, data.weights))
-    return Batch(schedule, np.arange(len(wanted)), initial, encoded, wanted, scale, weights)
+    return Batch(problem, np.arange(len(wanted)), initial, encoded, wanted, scale, weights)
 
 
 class Piece(NamedTuple):
@@ -203,8 +203,8 @@ def _piece(
     twin: Twin, batch: Batch, options: Options, span: slice, of: int, state: Tensor, before: Tensor | None, noise: Mapping[str, Noise] | None
 ) -> Piece:
     """Run a span of bins; what it adds to means over ``of`` bins."""
-    run, after = advance(twin, batch.schedule, span, state, noise, batch.chosen)
-    found = error(twin.made(run, batch.schedule), batch.wanted[:, span], batch.scale, batch.weights[:, span], options.loss)
+    run, after = advance(twin, batch.problem, span, state, noise, batch.chosen)
+    found = error(twin.made(run, batch.problem), batch.wanted[:, span], batch.scale, batch.weights[:, span], options.loss)
     found = found * ((span.stop - span.start) / of)
     last = run.rates[:, -1:].clone()  # a view would keep the rates of the whole span
     return Piece(found, found + penalty(twin, run, options, of=of, before=before), run.last, last, after)
@@ -217,8 +217,8 @@ def _finite(loss: float) -> float:
 def _loss(twin: Twin, data: TrainingData, options: Options) -> float:
     wanted, scale, weights = (twin.tensor(array) for array in (data.rates, data.scale, data.weights))
     with torch.no_grad():
-        schedule = Problem(twin.model, twin.arrays(), data.task, data.seed)
-        made = torch.cat([twin.made(run, schedule) for _, run in runs(twin, schedule)], dim=1)
+        problem = Problem(twin.model, twin.arrays(), data.task, data.seed)
+        made = torch.cat([twin.made(run, problem) for _, run in runs(twin, problem)], dim=1)
         return error(made, wanted, scale, weights, options.loss).item()
 
 
@@ -279,14 +279,14 @@ def _set_rate(optimiser: torch.optim.Optimizer, options: Options, epoch: int) ->
         group["lr"] = float(options.rate * (FLOOR + (1 - FLOOR) * falling))
 
 
-def _save(path: Path, key: str, twin: Twin, optimiser: torch.optim.Optimizer, course: TrainingHistory) -> None:
-    best = {name: torch.tensor(array) for name, array in course.arrays.items()}
-    progress = {"train": course.train, "validation": course.validation, "best": course.best, "stale": course.stale}
+def _save(path: Path, key: str, twin: Twin, optimiser: torch.optim.Optimizer, history: TrainingHistory) -> None:
+    best = {name: torch.tensor(array) for name, array in history.arrays.items()}
+    progress = {"train": history.train, "validation": history.validation, "best": history.best, "stale": history.stale}
     with whole_file(path) as temporary:
         torch.save({"key": key, "twin": twin.state_dict(), "optimiser": optimiser.state_dict(), "arrays": best, "progress": progress}, temporary)
 
 
-def _resume(path: Path | None, key: str, twin: Twin, optimiser: torch.optim.Optimizer, course: TrainingHistory) -> bool:
+def _resume(path: Path | None, key: str, twin: Twin, optimiser: torch.optim.Optimizer, history: TrainingHistory) -> bool:
     """Go on from a checkpoint and say so; there may be none, or a damaged one.
 
     Raises:
@@ -305,7 +305,7 @@ def _resume(path: Path | None, key: str, twin: Twin, optimiser: torch.optim.Opti
         )
     twin.load_state_dict(stored["twin"])
     optimiser.load_state_dict(stored["optimiser"])
-    course.arrays = {name: tensor.numpy() for name, tensor in stored["arrays"].items()}
+    history.arrays = {name: tensor.numpy() for name, tensor in stored["arrays"].items()}
     for name, value in stored["progress"].items():
-        setattr(course, name, value)
+        setattr(history, name, value)
     return True

@@ -35,9 +35,9 @@ def has_compiler() -> bool:
     return shutil.which(COMPILER) is not None
 
 
-def cached(plan: SpikingProblem) -> Path | None:
+def cached(problem: SpikingProblem) -> Path | None:
     """Give the folder of a program of this structure that was built earlier, on this kind of machine, and is undamaged."""
-    folder = _folder(plan)
+    folder = _folder(problem)
     try:
         stated = json.loads((folder / "program.json").read_text())["sha256"]
         return folder if stated == _checksum(folder) else None
@@ -45,30 +45,30 @@ def cached(plan: SpikingProblem) -> Path | None:
         return None
 
 
-def build(plan: SpikingProblem) -> Path:
+def build(problem: SpikingProblem) -> Path:
     """Build the program of a circuit's structure, or find it in the cache; several processes may ask at once.
 
     Raises:
         CardError: Brian2 refuses the circuit.
         FileProblem: the compiler fails, or the cache cannot be written.
     """
-    if found := cached(plan):
+    if found := cached(problem):
         return found
-    folder = _folder(plan)
+    folder = _folder(problem)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    except OSError as problem:
-        raise FileProblem(f"{folder}: the compiled program cannot be kept ({problem.strerror}); set CORTEX_SIM_CACHE to another folder.") from None
+    except OSError as failure:
+        raise FileProblem(f"{folder}: the compiled program cannot be kept ({failure.strerror}); set CORTEX_SIM_CACHE to another folder.") from None
     try:
         from cortex_sim.simulation.brian import write_program
 
-        write_program(plan, temporary / "source")
+        write_program(problem, temporary / "source")
         kept = temporary / "kept"
         kept.mkdir()
         for name in ("main", "static_arrays"):
             (temporary / "source" / name).rename(kept / name)
-        write_text(kept / "program.json", json.dumps({"sha256": _checksum(kept), "model": plan.model.name}))
+        write_text(kept / "program.json", json.dumps({"sha256": _checksum(kept), "model": problem.model.name}))
         _put(kept, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -86,10 +86,10 @@ def _put(kept: Path, folder: Path) -> None:
         kept.rename(folder)
 
 
-def _folder(plan: SpikingProblem) -> Path:
+def _folder(problem: SpikingProblem) -> Path:
     code = [hashlib.sha256((Path(__file__).parent / name).read_bytes()).hexdigest() for name in WRITTEN]
-    key = content_key(plan.structure, code, version("brian2"), version("numpy"), platform.machine(), _processor())
-    return cache_folder() / "programs" / f"{re_name(plan.model.name)}-{key[:20]}"
+    key = content_key(problem.structure, code, version("brian2"), version("numpy"), platform.machine(), _processor())
+    return cache_folder() / "programs" / f"{re_name(problem.model.name)}-{key[:20]}"
 
 
 def re_name(name: str) -> str:
@@ -113,11 +113,11 @@ def _checksum(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def run(plan: SpikingProblem, trials: Sequence[int], folder: Path, report: Callable[[float, str], None], *, at_once: int) -> list[Spiking]:
+def run(problem: SpikingProblem, trials: Sequence[int], folder: Path, report: Callable[[float, str], None], *, at_once: int) -> list[Spiking]:
     """Run a program once for each trial, several at a time, each in a folder of its own.
 
     Args:
-        plan: circuit and task.
+        problem: circuit and task.
         trials: positions of the trials.
         folder: of the program.
         report: called with the fraction done and a line of text.
@@ -137,9 +137,9 @@ def run(plan: SpikingProblem, trials: Sequence[int], folder: Path, report: Calla
 
     with tempfile.TemporaryDirectory(prefix="cortex-sim-") as place, _ended(running):
         common = Path(place) / "common"
-        write_circuit(plan, common)
-        jobs = {trial: (plan, trial, folder, common, running, show) for trial in trials}
-        return list(workers.map(plan.model.name, _run_one, jobs, workers=at_once, threads=True, report=lambda done, text: None).values())
+        write_circuit(problem, common)
+        jobs = {trial: (problem, trial, folder, common, running, show) for trial in trials}
+        return list(workers.map(problem.model.name, _run_one, jobs, workers=at_once, threads=True, report=lambda done, text: None).values())
 
 
 @contextmanager
@@ -153,25 +153,25 @@ def _ended(running: list["subprocess.Popen[str]"]) -> Iterator[None]:
                 process.wait()
 
 
-def write_circuit(plan: SpikingProblem, common: Path) -> None:
+def write_circuit(problem: SpikingProblem, common: Path) -> None:
     """Write what all trials share: parameters, and the synapses of every wire, a block at a time."""
     for name in ("parameters", "wires"):
         (common / name).mkdir(parents=True)
-    for kind in plan.model.neurons:
-        for name, value in {**plan.shared(kind), **plan.values(kind)}.items():
+    for kind in problem.model.neurons:
+        for name, value in {**problem.shared(kind), **problem.values(kind)}.items():
             np.atleast_1d(np.asarray(value, dtype=float)).tofile(common / "parameters" / f"{kind}.{name}")
-    np.array([plan.duration]).tofile(common / "parameters" / "duration")
-    np.array([plan.model.limit.si * plan.model.units]).tofile(common / "parameters" / "ceiling")
-    for number, wire in enumerate(plan.wires()):
-        _write_wire(plan, wire.projections, common / "wires" / str(number))
+    np.array([problem.duration]).tofile(common / "parameters" / "duration")
+    np.array([problem.model.limit.si * problem.model.units]).tofile(common / "parameters" / "ceiling")
+    for number, wire in enumerate(problem.wires()):
+        _write_wire(problem, wire.projections, common / "wires" / str(number))
 
 
-def _write_wire(plan: SpikingProblem, projections: Sequence[str], stem: Path) -> None:
+def _write_wire(problem: SpikingProblem, projections: Sequence[str], stem: Path) -> None:
     """Write synapses as they are drawn; a delay that all share is written once."""
-    same, names = same_delay(plan.model, projections), ("pre", "post", "weight", "delay")
+    same, names = same_delay(problem.model, projections), ("pre", "post", "weight", "delay")
     with ExitStack() as stack:
         files = {name: stack.enter_context(open(f"{stem}.{name}", "wb")) for name in names}
-        for block in (block for name in projections for block in blocks(plan.model, name)):
+        for block in (block for name in projections for block in blocks(problem.model, name)):
             for name in names[:3]:
                 getattr(block, name).tofile(files[name])
             if not same or not files["delay"].tell():
@@ -179,10 +179,10 @@ def _write_wire(plan: SpikingProblem, projections: Sequence[str], stem: Path) ->
 
 
 def _run_one(
-    plan: SpikingProblem, trial: int, folder: Path, common: Path, running: list["subprocess.Popen[str]"], show: Callable[[int, float], None]
+    problem: SpikingProblem, trial: int, folder: Path, common: Path, running: list["subprocess.Popen[str]"], show: Callable[[int, float], None]
 ) -> Spiking:
     place = common.parent / f"trial-{trial}"
-    _write_trial(plan, trial, place, folder, common)
+    _write_trial(problem, trial, place, folder, common)
     with open(place / "errors", "w+") as errors:
         how: dict[str, Any] = {"cwd": place, "env": os.environ | PAGES, "text": True, "start_new_session": True}
         process = subprocess.Popen([str(folder / "main")], stdout=subprocess.PIPE, stderr=errors, **how)  # noqa: S603
@@ -196,43 +196,45 @@ def _run_one(
             errors.seek(0)
             said = errors.read().strip() or f"no message ({process.returncode})"
             if process.returncode == REFUSED:
-                raise CardError(f"{plan.model.name}: {said}")
-            raise FileProblem(f"{folder / 'main'}: the program of {plan.model.name} ended with {process.returncode}: {said}")
-    found = _read_trial(plan, trial, place / "results")
+                raise CardError(f"{problem.model.name}: {said}")
+            raise FileProblem(f"{folder / 'main'}: the program of {problem.model.name} ended with {process.returncode}: {said}")
+    found = _read_trial(problem, trial, place / "results")
     if share < 1:
-        stopped = f"trial {trial} was stopped at {share * plan.duration:.3f} of {plan.duration:g} s, since all neurons together"
-        raise CardError(f"{plan.model.name}: {stopped} fired above the limit of {plan.model.limit.si:g} Hz. Weaken excitation, or raise the limit.")
+        stopped = f"trial {trial} was stopped at {share * problem.duration:.3f} of {problem.duration:g} s, since all neurons together"
+        raise CardError(
+            f"{problem.model.name}: {stopped} fired above the limit of {problem.model.limit.si:g} Hz. Weaken excitation, or raise the limit."
+        )
     shutil.rmtree(place)
     show(trial, 1.0)
     return found
 
 
-def _write_trial(plan: SpikingProblem, trial: int, place: Path, folder: Path, common: Path) -> None:
+def _write_trial(problem: SpikingProblem, trial: int, place: Path, folder: Path, common: Path) -> None:
     for name in ("start", "inputs", "results"):
         (place / name).mkdir(parents=True)
     for name, target in (("parameters", common), ("wires", common), ("static_arrays", folder)):
         os.symlink(target / name, place / name)
-    for kind, part in plan.model.neurons.items():
-        for name, value in plan.start(kind, trial).items():
+    for kind, part in problem.model.neurons.items():
+        for name, value in problem.start(kind, trial).items():
             np.asarray(value, dtype=float).tofile(place / "start" / f"{kind}.{name}")
-        for name in plan.called(kind) + ([HELD] if part.threshold else []):
-            source, stem = plan.source(kind, name, trial), place / "inputs" / f"{kind}.{name}"
-            head = np.array([source.stream, plan.size(kind), len(source.patterns), plan.steps], dtype=np.uint64)
+        for name in problem.called(kind) + ([HELD] if part.threshold else []):
+            source, stem = problem.source(kind, name, trial), place / "inputs" / f"{kind}.{name}"
+            head = np.array([source.stream, problem.size(kind), len(source.patterns), problem.steps], dtype=np.uint64)
             parts = {"head": head, "dt": np.array([source.dt, source.most]), "patterns": source.patterns, "courses": source.courses}
             parts |= {"starts": source.starts.astype(np.int64), "events": source.neurons.astype(np.int64)}
             for suffix, array in parts.items():
                 array.tofile(f"{stem}.{suffix}")
 
 
-def _read_trial(plan: SpikingProblem, trial: int, results: Path) -> Spiking:
+def _read_trial(problem: SpikingProblem, trial: int, results: Path) -> Spiking:
     when, unit = [], []
-    for kind, part in plan.model.neurons.items():
+    for kind, part in problem.model.neurons.items():
         if part.threshold:
             when.append(np.fromfile(results / f"{kind}.t"))
-            unit.append(np.fromfile(results / f"{kind}.i", dtype=np.int32) + plan.first(kind))
+            unit.append(np.fromfile(results / f"{kind}.i", dtype=np.int32) + problem.first(kind))
     times, units = np.concatenate(when), np.concatenate(unit)
-    plan.refuse_runaway(times, units, trial)
-    for kind in plan.model.neurons:
-        for name in plan.states(kind):
-            plan.refuse_nan(kind, name, np.fromfile(results / f"{kind}.{name}.last"), plan.duration)
+    problem.refuse_runaway(times, units, trial)
+    for kind in problem.model.neurons:
+        for name in problem.states(kind):
+            problem.refuse_nan(kind, name, np.fromfile(results / f"{kind}.{name}.last"), problem.duration)
     return times, units

@@ -68,10 +68,10 @@ def move(model: Model, task: Task, *, seed: int = 0, backend: Backend | None = N
     """
     if task.body is None:
         raise TaskError(f"task {task.name!r}: has no body to be moved; give it one, or use simulate.")
-    schedule = Problem(model, model.arrays(), task, seed)
-    trials, course = _run(schedule, backend)
-    assert course is not None
-    return trials, schedule.moved(course)
+    problem = Problem(model, model.arrays(), task, seed)
+    trials, trajectory = _run(problem, backend)
+    assert trajectory is not None
+    return trials, problem.moved(trajectory)
 
 
 def refuse_unheard(model: Model, task: Task) -> None:
@@ -91,23 +91,23 @@ def refuse_unheard(model: Model, task: Task) -> None:
     raise TaskError(f"task {task.name!r}: says all it has to say by channels ({channels}), but {model.name} hears {heard}; {cure}.")
 
 
-def _run(schedule: Problem, backend: Backend | None) -> tuple[Trials, BodyTrajectory | None]:
-    refuse_unheard(schedule.model, schedule.task)
-    with threadpool_limits(1 if schedule.model.units < THREADED else None):
-        return _run_in(schedule, backend or CUSTOMARY[schedule.model.kind])
+def _run(problem: Problem, backend: Backend | None) -> tuple[Trials, BodyTrajectory | None]:
+    refuse_unheard(problem.model, problem.task)
+    with threadpool_limits(1 if problem.model.units < THREADED else None):
+        return _run_in(problem, backend or CUSTOMARY[problem.model.kind])
 
 
-def _run_in(schedule: Problem, backend: Backend) -> tuple[Trials, BodyTrajectory | None]:
+def _run_in(problem: Problem, backend: Backend) -> tuple[Trials, BodyTrajectory | None]:
     match backend:
         case "brian":
             from cortex_sim.simulation import brian
 
-            rates, course = brian.run(schedule)
-            return schedule.observe(rates), course
+            rates, trajectory = brian.run(problem)
+            return problem.observe(rates), trajectory
         case "torch":
             from cortex_sim.simulation import torch as pytorch
 
-            rates, course = pytorch.run(schedule)
-            return schedule.trials(rates), course
+            rates, trajectory = pytorch.run(problem)
+            return problem.trials(rates), trajectory
         case other:
             raise OptionError(f"backend {other!r} is unknown. Choose from 'brian', 'torch'.")

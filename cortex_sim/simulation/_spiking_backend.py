@@ -41,11 +41,11 @@ class Choice:
         return f"{NAMES[self.target]}, about {self.seconds[self.target]:.0f} s ({self.why}{'; ' + others if others else ''})"
 
 
-def simulate(plan: SpikingProblem, target: str | None = None) -> Trials:
+def simulate(problem: SpikingProblem, target: str | None = None) -> Trials:
     """Run a spiking circuit on a task.
 
     Args:
-        plan: circuit and task.
+        problem: circuit and task.
         target: ``"numpy"``, ``"cython"`` or ``"standalone"``; if left out, what the environment variable ``CORTEX_SIM_TARGET`` says, else the
             quickest. All give the same network and the same noise.
 
@@ -53,22 +53,22 @@ def simulate(plan: SpikingProblem, target: str | None = None) -> Trials:
         OptionError: the target is unknown, or needs a compiler that is absent.
         CardError: Brian2 refuses the circuit, or it ran away.
     """
-    choice = choose(plan, target or os.environ.get("CORTEX_SIM_TARGET") or None)
-    if (plan.model.name, choice.target) not in _said:
-        _said.add((plan.model.name, choice.target))
-        print(f"{plan.model.name}: {choice}", file=sys.stderr)
-    trials = range(plan.task.trials)
-    with track(f"{plan.model.name} in Brian2, {plan.model.units} neurons, {plan.task.trials} trials") as report:
+    choice = choose(problem, target or os.environ.get("CORTEX_SIM_TARGET") or None)
+    if (problem.model.name, choice.target) not in _said:
+        _said.add((problem.model.name, choice.target))
+        print(f"{problem.model.name}: {choice}", file=sys.stderr)
+    trials = range(problem.task.trials)
+    with track(f"{problem.model.name} in Brian2, {problem.model.units} neurons, {problem.task.trials} trials") as report:
         if choice.target == "standalone":
             report(0.0, "building the program")
-            folder = programs.build(plan)
-            spikes = programs.run(plan, trials, folder, report, at_once=_workers(plan))
+            folder = programs.build(problem)
+            spikes = programs.run(problem, trials, folder, report, at_once=_workers(problem))
         else:
-            spikes = _in_process(plan, choice, trials, report)
-    return plan.observe(spikes, choice.target)
+            spikes = _in_process(problem, choice, trials, report)
+    return problem.observe(spikes, choice.target)
 
 
-def choose(plan: SpikingProblem, target: str | None = None) -> Choice:
+def choose(problem: SpikingProblem, target: str | None = None) -> Choice:
     """Choose the code target with the shortest predicted wait, or take the one that is asked for.
 
     Raises:
@@ -79,73 +79,73 @@ def choose(plan: SpikingProblem, target: str | None = None) -> Choice:
     if not programs.has_compiler():
         if target not in (None, "numpy"):
             raise OptionError(f"target {target!r} needs a C++ compiler, which is absent; install one, or take 'numpy'.")
-        return Choice("numpy", {"numpy": predicted(plan, "numpy")}, "no C++ compiler found; with one it would be faster")
-    seconds = {name: predicted(plan, name) for name in NAMES}
+        return Choice("numpy", {"numpy": predicted(problem, "numpy")}, "no C++ compiler found; with one it would be faster")
+    seconds = {name: predicted(problem, name) for name in NAMES}
     chosen = target or min(seconds, key=lambda name: seconds[name])
-    return Choice(chosen, seconds, "as asked" if target else "built earlier" if _ready(plan, chosen) and chosen != "numpy" else "quickest")
+    return Choice(chosen, seconds, "as asked" if target else "built earlier" if _ready(problem, chosen) and chosen != "numpy" else "quickest")
 
 
-def predicted(plan: SpikingProblem, target: str) -> float:
+def predicted(problem: SpikingProblem, target: str) -> float:
     """Predict the wait for a target in s, compiling included where it is needed."""
     start, synapse, step, neuron = COSTS[target]
-    at_once = _workers(plan) if target == "standalone" else 1
-    rounds = -(-plan.task.trials // at_once)
-    running = rounds * (plan.steps * (step + neuron * plan.model.units) + synapse * synapses(plan) * (target == "standalone"))
-    return start + (0.0 if _ready(plan, target) else COMPILING[target]) + synapse * synapses(plan) + running
+    at_once = _workers(problem) if target == "standalone" else 1
+    rounds = -(-problem.task.trials // at_once)
+    running = rounds * (problem.steps * (step + neuron * problem.model.units) + synapse * synapses(problem) * (target == "standalone"))
+    return start + (0.0 if _ready(problem, target) else COMPILING[target]) + synapse * synapses(problem) + running
 
 
-def synapses(plan: SpikingProblem) -> float:
+def synapses(problem: SpikingProblem) -> float:
     """Expected number of synapses."""
     total = 0.0
-    for part in plan.model.projections.values():
+    for part in problem.model.projections.values():
         shape = (len(part.targets), len(part.sources))
         for row, target in enumerate(part.targets):
             for column, source in enumerate(part.sources):
                 arguments = {name: float(table.spread(shape, name)[row, column]) for name, table in part.arguments.items()}
-                total += _pair(plan, part.rule, (source, target), arguments)
+                total += _pair(problem, part.rule, (source, target), arguments)
     return total
 
 
-def _pair(plan: SpikingProblem, rule: str, ends: tuple[str, str], arguments: dict[str, float]) -> float:
-    sizes = [plan.model.size(end) for end in ends]
+def _pair(problem: SpikingProblem, rule: str, ends: tuple[str, str], arguments: dict[str, float]) -> float:
+    sizes = [problem.model.size(end) for end in ends]
     if rule in ("fixed_indegree", "fixed_total", "bernoulli", "all_to_all"):
-        return indegree(plan.model, rule, ends, arguments) * plan.model.scale * sizes[1]
+        return indegree(problem.model, rule, ends, arguments) * problem.model.scale * sizes[1]
     return float(sizes[0] if rule == "to_linked" else np.prod(sizes))
 
 
-def _workers(plan: SpikingProblem) -> int:
+def _workers(problem: SpikingProblem) -> int:
     """How many compiled runs go at once: as many as cores, unless memory is short."""
     from joblib import cpu_count
 
-    each = 50e6 + programs.SYNAPSE * synapses(plan)
+    each = 50e6 + programs.SYNAPSE * synapses(problem)
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4e9
-    return max(1, min(int(cpu_count()), plan.task.trials, int(MEMORY * free / each)))
+    return max(1, min(int(cpu_count()), problem.task.trials, int(MEMORY * free / each)))
 
 
-def _ready(plan: SpikingProblem, target: str) -> bool:
-    return target == "numpy" or (programs.cached(plan) is not None if target == "standalone" else _warm(plan).exists())
+def _ready(problem: SpikingProblem, target: str) -> bool:
+    return target == "numpy" or (programs.cached(problem) is not None if target == "standalone" else _warm(problem).exists())
 
 
-def _warm(plan: SpikingProblem) -> Path:
+def _warm(problem: SpikingProblem) -> Path:
     """A file that says that the modules of a structure were compiled."""
-    return cache_folder() / "cython" / f"{plan.structure[:20]}.warm"
+    return cache_folder() / "cython" / f"{problem.structure[:20]}.warm"
 
 
-def _in_process(plan: SpikingProblem, choice: Choice, trials: Sequence[int], report: Callable[[float, str], None]) -> list[programs.Spiking]:
+def _in_process(problem: SpikingProblem, choice: Choice, trials: Sequence[int], report: Callable[[float, str], None]) -> list[programs.Spiking]:
     from cortex_sim.simulation.brian import _runtime as runtime
 
     shares = min(os.cpu_count() or 1, len(trials))
     if shares > 1 and choice.seconds.get(choice.target, 0.0) > WORTH:
-        parts = {f"trials {part[0]} to {part[-1]}": (plan, part.tolist(), choice.target) for part in np.array_split(np.asarray(trials), shares)}
-        spikes = [one for part in workers.map(plan.model.name, _apart, parts, tells=True, report=report).values() for one in part]
+        parts = {f"trials {part[0]} to {part[-1]}": (problem, part.tolist(), choice.target) for part in np.array_split(np.asarray(trials), shares)}
+        spikes = [one for part in workers.map(problem.model.name, _apart, parts, tells=True, report=report).values() for one in part]
     else:
-        spikes = runtime.run(plan, trials, choice.target, report)
+        spikes = runtime.run(problem, trials, choice.target, report)
     if choice.target == "cython":
-        _warm(plan).touch()
+        _warm(problem).touch()
     return spikes
 
 
-def _apart(plan: SpikingProblem, trials: list[int], target: str, report: Callable[[float, str], None]) -> list[programs.Spiking]:
+def _apart(problem: SpikingProblem, trials: list[int], target: str, report: Callable[[float, str], None]) -> list[programs.Spiking]:
     from cortex_sim.simulation.brian import _runtime as runtime
 
-    return runtime.run(plan, trials, target, report)
+    return runtime.run(problem, trials, target, report)

@@ -279,9 +279,9 @@ def test_constraints_hold_after_every_step_of_every_optimiser(name: str, label: 
     steps, model = Steps(), sized(name)
     monkeypatch.setattr(TrainingHistory, "keep", lambda course, *given: steps.keep(course, *given))
     wanted = 3 * np.random.default_rng(4).normal(size=(TRIALS, BINS, model.size("observed")))
-    lesson = TrainingData(asked(), wanted, np.ones(model.size("observed")))
+    training = TrainingData(asked(), wanted, np.ones(model.size("observed")))
     options = Options(epochs=8, rate=0.2, weight_decay=0.1, optimiser=optimiser, start="rest", patience=9)  # type: ignore[arg-type]
-    train(model, lesson, lesson, options=options, seed=0)
+    train(model, training, training, options=options, seed=0)
     before, part = model.arrays()[label], model.projections[label]
     assert len(steps) == 8 and not any(np.allclose(arrays[label], before, atol=1e-3) for arrays in steps)
     for arrays in [{label: before}, *steps]:
@@ -321,6 +321,6 @@ def test_a_network_learns_by_default_from_rest(name: str) -> None:
     units, epochs = (60, 200) if name == "michaels_2020" else (20, 60)  # through two sparse joints between modules
     model = catalogue.load(name).with_arrays({}, units=units, observed=2, channels=CHANNELS)
     task = follow()
-    lesson = TrainingData(task, task.wanted.rate, np.ones(2))
-    course = train(model, lesson, lesson, options=Options(epochs=epochs, rate=2e-2, start="rest", patience=epochs), seed=0)
+    training = TrainingData(task, task.wanted.rate, np.ones(2))
+    course = train(model, training, training, options=Options(epochs=epochs, rate=2e-2, start="rest", patience=epochs), seed=0)
     assert course.best < 0.1  # 1 is the error of the mean

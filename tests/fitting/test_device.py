@@ -44,7 +44,7 @@ def asked(model: Model, *, pushed: str = "") -> TrainingData:
     course = (np.arange(10 * BINS) < 30).astype(float)
     drives = (Drive(rng.normal(size=(TRIALS, observed)), course),) if "drive" in pushed else ()
     clamps = (Clamp(np.array([0]), 0.5, course > 0),) if "clamp" in pushed else ()
-    task = Task("lesson", 0.0, 0.01 * BINS, np.arange(TRIALS), channels=channels, drives=drives, clamps=clamps)
+    task = Task("training", 0.0, 0.01 * BINS, np.arange(TRIALS), channels=channels, drives=drives, clamps=clamps)
     initial = rng.random((TRIALS, observed)) if model.initial else None
     return TrainingData(replace(task, initial=initial), rng.random((TRIALS, BINS, observed)), np.ones(observed))
 
@@ -87,9 +87,9 @@ def test_a_forgotten_tensor_would_be_seen() -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_one_is_told_so() -> None:
-    lesson = asked(model := student("gru"))
+    training = asked(model := student("gru"))
     with pytest.raises(OptionError, match="sees no GPU"):
-        train(model, lesson, lesson, options=Options(device="cuda"), seed=0)
+        train(model, training, training, options=Options(device="cuda"), seed=0)
     with pytest.raises(OptionError, match="device 'gpu' is unknown"):
         Options(device="gpu")  # type: ignore[arg-type]
 

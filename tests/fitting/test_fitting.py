@@ -29,11 +29,11 @@ START = Options(epochs=0)
 TANH = "dx/dt = (-x + W(r) + drive(t, i) + b)/tau : 1\nr = tanh(x) : 1 (constant over dt)\nb : 1 (constant)"
 
 
-def lesson(start: float = 0.8, duration: float = 0.2) -> Task:
+def training(start: float = 0.8, duration: float = 0.2) -> Task:
     """Random starts and a push that ends, so that trajectories span the space."""
     rng, steps = np.random.default_rng(0), round(duration / 1e-3)
     drive = Drive(rng.normal(size=(CONDITIONS, UNITS)), (np.arange(steps) < 60).astype(float))
-    return Task("lesson", 0.0, duration, np.arange(CONDITIONS), initial=rng.uniform(-start, start, (CONDITIONS, UNITS)), drives=(drive,))
+    return Task("training", 0.0, duration, np.arange(CONDITIONS), initial=rng.uniform(-start, start, (CONDITIONS, UNITS)), drives=(drive,))
 
 
 def planted(linear_circuit: Build) -> Model:
@@ -66,13 +66,13 @@ def from_rest(name: str) -> bool:
     return card.initial is None and card.readout is not None and card.projections[card.readout.weights].rule != "diagonal"
 
 
-def lessons_of(name: str, **changes: Any) -> dict[str, Any]:
+def training_of(name: str, **changes: Any) -> dict[str, Any]:
     """The task and the options that a student of this card is taught by."""
     if not from_rest(name):
-        return {"task": lesson(), "options": Options(**changes)}
+        return {"task": training(), "options": Options(**changes)}
     heard = np.random.default_rng(3).normal(size=(CONDITIONS, 200, 2))
-    drives = lesson().drives if driven_inputs(catalogue.load(name)) else ()
-    task = replace(lesson(), initial=None, drives=drives, channels=xr.DataArray(heard, dims=("trial", "step", "channel")))
+    drives = training().drives if driven_inputs(catalogue.load(name)) else ()
+    task = replace(training(), initial=None, drives=drives, channels=xr.DataArray(heard, dims=("trial", "step", "channel")))
     return {"task": task, "options": Options(start="rest", **changes)}
 
 
@@ -88,8 +88,8 @@ def same(a: Model, b: Model) -> bool:
 
 def test_the_closed_form_finds_a_planted_network(linear_circuit: Build) -> None:
     teacher = planted(linear_circuit)
-    trials = simulate(teacher, lesson())
-    found = train(teacher.with_arrays({"W": np.zeros((UNITS, UNITS)), "b": np.zeros(UNITS)}), trials, lesson(), options=START)
+    trials = simulate(teacher, training())
+    found = train(teacher.with_arrays({"W": np.zeros((UNITS, UNITS)), "b": np.zeros(UNITS)}), trials, training(), options=START)
     taught = trials.select(split(trials, START.validation, 0)[0])
     design = np.insert(taught.rate[:, :-1].reshape(-1, UNITS), UNITS, 1.0, axis=1)
     shrinkage = RIDGE * (taught.rate[:, :-1] ** 2).mean() / np.linalg.eigvalsh(design.T @ design / len(design))[0]
@@ -106,7 +106,7 @@ def test_the_closed_form_finds_the_shipped_card_behind_its_readout() -> None:
     card = catalogue.load("leaky_tanh").with_arrays({}, units=UNITS, observed=UNITS)
     teacher = card.with_arrays({"W": W, "b": 0.05 * rng.normal(size=UNITS), "C": C, "d": d})
     edges = rng.choice([-1, 1], (CONDITIONS, UNITS)) / HEADROOM  # contraction keeps rates inside, so the range tells C and d
-    task = replace(lesson(), initial=edges @ C + d, drives=())
+    task = replace(training(), initial=edges @ C + d, drives=())
     task = replace(task, drives=(Drive(0.3 * rng.normal(size=(CONDITIONS, UNITS)) @ C, np.ones(200)),))
     found = train(catalogue.load("leaky_tanh"), simulate(teacher, task), task, options=START).start.arrays()
     for name, tolerance in (("C", 1e-10), ("d", 1e-10), ("W", 1e-5), ("b", 1e-5)):  # the ridge of 1e-6 over well-spread states
@@ -115,12 +115,12 @@ def test_the_closed_form_finds_the_shipped_card_behind_its_readout() -> None:
 
 @pytest.mark.parametrize("name", STUDENTS)
 def test_an_exported_student_runs_in_brian2_as_it_did_in_torch(name: str, tmp_path: Path) -> None:
-    lessons = lessons_of(name, epochs=2)
-    trained = fit(student(name), recording(), **lessons)
+    trainings = training_of(name, epochs=2)
+    trained = fit(student(name), recording(), **trainings)
     if trained.readout and not (C := trained.arrays()[trained.readout.weights]).any():  # it starts at 0, and no epoch did better
         trained = trained.with_arrays({trained.readout.weights: np.random.default_rng(4).normal(size=C.shape)})
     trained.save(tmp_path / "student.toml")
-    task = lessons["task"] if from_rest(name) else replace(lessons["task"], initial=recording().rate[:, 0])
+    task = trainings["task"] if from_rest(name) else replace(trainings["task"], initial=recording().rate[:, 0])
     task = task if driven_inputs(trained) else replace(task, drives=())
     torch_rate, brian_rate = simulate(trained, task).rate, simulate(read_card(tmp_path / "student.toml"), task, backend="brian").rate
     np.testing.assert_allclose(brian_rate, torch_rate, rtol=1e-12, atol=1e-14)  # some rates cross 0
@@ -134,9 +134,9 @@ def test_validation_conditions_never_reach_the_start_or_the_scale(name: str) -> 
     wild = trials.rate.copy()
     wild[checked] = 1e4 * np.random.default_rng(9).normal(size=wild[checked].shape)
     both = (trials, Trials.from_arrays(wild, trials.time))
-    before, after = (train(student(name), data, **lessons_of(name, epochs=0)) for data in both)
+    before, after = (train(student(name), data, **training_of(name, epochs=0)) for data in both)
     assert same(before.start, after.start) and same(before.model, after.model)
-    losses = [train(student(name), data, **lessons_of(name, epochs=2)).train for data in both]
+    losses = [train(student(name), data, **training_of(name, epochs=2)).train for data in both]
     assert losses[0] == losses[1]
 
 
@@ -164,7 +164,7 @@ def test_trials_of_another_task_are_refused(change: Callable[[Trials], Trials]) 
     trials = change(recording())
     message = rf"^task has 20 trials of 20 bins; the trials have \({len(trials.rate)}, {trials.rate.shape[1]}\)\. Cut both to one window\.$"
     with pytest.raises(TaskError, match=message):
-        fit(student("leaky_tanh"), trials, lesson())
+        fit(student("leaky_tanh"), trials, training())
 
 
 def test_scale_is_the_spread_of_each_unit_and_never_vanishes() -> None:
@@ -176,7 +176,7 @@ def test_scale_is_the_spread_of_each_unit_and_never_vanishes() -> None:
 
 @pytest.mark.parametrize("name", STUDENTS)
 def test_a_student_takes_the_size_of_the_data_and_starts_at_its_middle(name: str) -> None:
-    trials, sized = recording(), adapt(student(name), recording(), lesson(), 5)
+    trials, sized = recording(), adapt(student(name), recording(), training(), 5)
     arrays, flat = sized.arrays(), trials.rate.reshape(-1, UNITS)
     assert (sized.size("observed"), sized.seed, sized.channels) == (UNITS, 5, 0)
     if sized.initial:
@@ -194,8 +194,8 @@ def test_a_student_takes_the_size_of_the_data_and_starts_at_its_middle(name: str
 
 @pytest.mark.parametrize("name", STUDENTS)
 def test_untrained_weights_follow_the_seed_and_only_a_solvable_student_leaves_them(name: str) -> None:
-    lessons = [lessons_of(name, epochs=0, closed_form=closed_form) for closed_form in (True, False)]
-    starts = [train(student(name), recording(), seed=seed, **how).start for seed in (1, 2) for how in lessons]
+    trainings = [training_of(name, epochs=0, closed_form=closed_form) for closed_form in (True, False)]
+    starts = [train(student(name), recording(), seed=seed, **how).start for seed in (1, 2) for how in trainings]
     W = [start.arrays()[learned(start)] for start in starts]
     assert not np.array_equal(W[1], W[3])
     assert np.array_equal(W[0], W[1]) == (name not in ("leaky_tanh", "leaky_dale"))  # hidden units and gates have no regression
@@ -204,7 +204,7 @@ def test_untrained_weights_follow_the_seed_and_only_a_solvable_student_leaves_th
 def test_students_trained_side_by_side_are_those_trained_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CORTEX_SIM_CACHE", str(tmp_path))
     options = Options(epochs=3, batch=8)
-    jobs = {f"{name} {seed}": Job(student(name), recording(), lesson(), seed, options) for name in ("gru", "leaky_dale") for seed in (0, 1)}
+    jobs = {f"{name} {seed}": Job(student(name), recording(), training(), seed, options) for name in ("gru", "leaky_dale") for seed in (0, 1)}
     together = train_many(jobs)
     assert list(together) == list(jobs)
     for name, job in jobs.items():
@@ -218,13 +218,13 @@ def test_students_trained_side_by_side_are_those_trained_alone(monkeypatch: pyte
 CLAMP = Clamp(np.array([0]), 0.0, np.arange(200) > 100)
 CHANGES: dict[str, dict[str, Any]] = {
     "rates": {"trials": recording(1)}, "seed": {"seed": 1}, "options": {"options": Options(epochs=3)}, "model": {"model": student("leaky_tanh")},
-    "drive": {"task": replace(lesson(), drives=())}, "clamp": {"task": replace(lesson(), clamps=(CLAMP,))},
+    "drive": {"task": replace(training(), drives=())}, "clamp": {"task": replace(training(), clamps=(CLAMP,))},
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("what", CHANGES)
 def test_whatever_decides_the_result_names_another_checkpoint(what: str) -> None:
-    job = Job(student("gru"), recording(), lesson())
+    job = Job(student("gru"), recording(), training())
     assert _checkpoint(job) == _checkpoint(replace(job)) != _checkpoint(replace(job, **CHANGES[what]))
 
 

@@ -70,15 +70,15 @@ def test_a_perfect_output_and_the_mean_have_errors_0_and_1() -> None:
 def test_bins_that_do_not_count_change_nothing() -> None:
     mask = np.zeros((TRIALS, BINS))
     mask[:, -2:] = 1
-    lesson = task(mask=mask)
-    wild = lesson.targets.values.copy()
+    training = task(mask=mask)
+    wild = training.targets.values.copy()
     wild[:, :-2] = 1e6
     options = Options(epochs=3, start="rest", batch=2)
     trained = [
         train(
             student(), TrainingData(asked, asked.wanted.rate, np.ones(3)), TrainingData(asked, asked.wanted.rate, np.ones(3)), options=options, seed=0
         )
-        for asked in (lesson, replace(lesson, targets=lesson.targets.copy(data=wild)))
+        for asked in (training, replace(training, targets=training.targets.copy(data=wild)))
     ]
     assert trained[0].train == trained[1].train and trained[0].train[0] > 0
     assert all(array.tobytes() == trained[1].arrays[name].tobytes() for name, array in trained[0].arrays.items())
@@ -124,9 +124,9 @@ def test_a_penalty_makes_smaller_what_it_is_on(name: str, unit: str) -> None:
     sizes = []
     for strength in (0.0, 10.0):
         options = Options(epochs=20, rate=1e-2, start="rest", **{name: strength})
-        lesson = TrainingData(asked, asked.wanted.rate, np.ones(3))
+        training = TrainingData(asked, asked.wanted.rate, np.ones(3))
         model = student()
-        course = train(model, lesson, lesson, options=options, seed=0)
+        course = train(model, training, training, options=options, seed=0)
         sizes.append(size(model.with_arrays(course.arrays)))
     assert sizes[1] < sizes[0]
 

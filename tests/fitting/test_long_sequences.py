@@ -25,45 +25,45 @@ def tracking(strokes: int) -> Task:
     return recall(3, delays=(0.2,), strokes=strokes, stroke=0.2)
 
 
-def lesson(strokes: int) -> TrainingData:
+def training(strokes: int) -> TrainingData:
     return TrainingData.of(tracking(strokes))
 
 
 @pytest.mark.parametrize("name", ["gru", "leaky_readout", "leaky_noise"])
 def test_checkpoints_give_the_gradient_through_all_of_time(name: str) -> None:
-    whole, pieces = (gradient_footprint(student(name), lesson(5), options, seed=1, double=True) for options in (FULL, CHECKPOINTS))
+    whole, pieces = (gradient_footprint(student(name), training(5), options, seed=1, double=True) for options in (FULL, CHECKPOINTS))
     assert whole.error == pytest.approx(pieces.error, rel=1e-12) and whole.error > 0
     assert gradient_distance(whole.arrays, pieces.arrays) < 1e-10 and whole.arrays.keys() == pieces.arrays.keys()
 
 
 def test_checkpoints_hold_fewer_bytes_and_grow_with_the_states_between_segments_alone() -> None:
     short, long = (
-        [gradient_footprint(student(), lesson(strokes), options, count=True).bytes or 0 for options in (FULL, CHECKPOINTS)] for strokes in (5, 20)
+        [gradient_footprint(student(), training(strokes), options, count=True).bytes or 0 for options in (FULL, CHECKPOINTS)] for strokes in (5, 20)
     )
     assert short[1] < short[0] and long[1] < 0.5 * long[0]
     assert long[0] - short[0] > 5 * (long[1] - short[1])  # a step of a gated unit leaves many arrays, a segment one state
 
 
 def test_checkpoints_keep_one_state_and_the_last_rates_of_each_segment() -> None:
-    few, many = (gradient_footprint(student("leaky_readout"), lesson(strokes), CHECKPOINTS, count=True).bytes or 0 for strokes in (20, 60))
+    few, many = (gradient_footprint(student("leaky_readout"), training(strokes), CHECKPOINTS, count=True).bytes or 0 for strokes in (20, 60))
     between = 3 * 12 * 4  # bytes of a state, and of the rates of one bin: trials, units, float32
     assert 0 < (many - few) / 40 < 4 * between < 20 * between  # a stroke is a segment of 20 bins; its own rates would be 20 times as many
 
 
 def test_a_gradient_through_one_segment_after_another_has_the_error_of_the_whole_run_and_bytes_that_do_not_grow() -> None:
-    short, long = Options(start="rest", through="segment", segment=15), Options(start="rest", through="segment", segment=lesson(5).task.bins)
-    whole, cut, uncut = (gradient_footprint(student(), lesson(5), options, double=True) for options in (FULL, short, long))
+    short, long = Options(start="rest", through="segment", segment=15), Options(start="rest", through="segment", segment=training(5).task.bins)
+    whole, cut, uncut = (gradient_footprint(student(), training(5), options, double=True) for options in (FULL, short, long))
     assert cut.error == pytest.approx(whole.error, rel=1e-12) == uncut.error
     assert gradient_distance(whole.arrays, uncut.arrays) < 1e-12 < 1e-3 < gradient_distance(whole.arrays, cut.arrays)
-    held = [gradient_footprint(student(), lesson(strokes), short, count=True).bytes for strokes in (20, 40)]
+    held = [gradient_footprint(student(), training(strokes), short, count=True).bytes for strokes in (20, 40)]
     assert held[0] == held[1]
 
 
 def test_changes_of_a_gradient_are_none_by_checkpoints_and_costs_are_told_by_way_and_length() -> None:
     cutting = Options(start="rest", through="segment", segment=15)
-    checkpoints, cut = gradient_changes(student(), lesson(5), FULL, [CHECKPOINTS, cutting], double=True)
+    checkpoints, cut = gradient_changes(student(), training(5), FULL, [CHECKPOINTS, cutting], double=True)
     assert checkpoints.gradient < 1e-10 < 1e-3 < cut.gradient and max(checkpoints.error, cut.error) < 1e-12
-    costs = costs_by_length(student(), {100: lesson(5), 400: lesson(20)}, lambda length: {"whole": FULL, "cut": cutting})
+    costs = costs_by_length(student(), {100: training(5), 400: training(20)}, lambda length: {"whole": FULL, "cut": cutting})
     assert list(costs) == ["whole", "cut", INFERENCE] and costs["cut"].bytes[0] == costs["cut"].bytes[1] < costs["whole"].bytes[0]
 
 

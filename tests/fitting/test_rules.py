@@ -53,14 +53,14 @@ def without_recurrence(model: Model) -> Model:
 def gradients(model: Model, asked: Task, loss: str = "squared") -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """By e-prop, and by automatic differentiation through all of time; the errors are the same."""
     schedule, wanted = Problem(model, model.arrays(), asked), asked.wanted.rate
-    lesson = TrainingData(asked, wanted, wanted.std(axis=(0, 1)))
+    training = TrainingData(asked, wanted, wanted.std(axis=(0, 1)))
     value, found = eprop.gradient(
         Leaky.of(model, asked_by="test"),
         schedule,
-        eprop.Wanted(wanted, lesson.scale, lesson.weights, loss),  # type: ignore[arg-type]
+        eprop.Wanted(wanted, training.scale, training.weights, loss),  # type: ignore[arg-type]
     )
     twin = Twin(model, model.arrays())
-    tensors = [torch.tensor(array) for array in (wanted, lesson.scale, lesson.weights)]
+    tensors = [torch.tensor(array) for array in (wanted, training.scale, training.weights)]
     total = error(twin.observe(twin(schedule)), *tensors, loss)  # type: ignore[arg-type]
     total.backward()
     assert value == pytest.approx(total.item(), rel=1e-12)
@@ -243,10 +243,8 @@ def test_one_round_is_the_least_squares_of_the_driven_network() -> None:
     model, asked, ridge = gained(), task(), 1e-2
     model = model.with_arrays({"d": model.arrays()["d"] + 100.0})  # so far off that the round does better, whatever the feedback
     wanted = asked.wanted.rate
-    lesson, leaky = TrainingData(asked, wanted, wanted.std(axis=(0, 1))), Leaky.of(model, asked_by="test")
-    course = target_regression.learn(
-        model, lesson, lesson, options=REST, seed=5, report=lambda done, text: None, ridge=ridge, rounds=1
-    )
+    training, leaky = TrainingData(asked, wanted, wanted.std(axis=(0, 1))), Leaky.of(model, asked_by="test")
+    course = target_regression.learn(model, training, training, options=REST, seed=5, report=lambda done, text: None, ridge=ridge, rounds=1)
     F = stream(5, "student", "feedback of target regression").standard_normal((UNITS, OUTPUTS)) / np.sqrt(OUTPUTS)
     r, h, y = driven(model, asked, F)
     weight = np.sqrt(ridge * (r**2).sum() / UNITS)
@@ -257,17 +255,17 @@ def test_one_round_is_the_least_squares_of_the_driven_network() -> None:
         np.testing.assert_allclose(course.arrays[name], truth, rtol=0, atol=1e-10 * np.abs(truth).max())
     for name in ("W_in", "b", "g"):
         assert course.arrays[name].tobytes() == model.arrays()[name].tobytes()
-    assert course.train == [pytest.approx(free_running.check(leaky, course.arrays, lesson))]
+    assert course.train == [pytest.approx(free_running.check(leaky, course.arrays, training))]
 
 
 def test_a_student_with_more_units_than_samples_does_what_the_driven_network_did() -> None:
     """Least squares then has no remainder, so each round leaves the student where the driven network was, which wants nothing more."""
     model = catalogue.load("leaky_readout").with_arrays({}, units=80, observed=OUTPUTS, channels=CHANNELS)
     asked = task(initial=np.random.default_rng(0).normal(size=(TRIALS, OUTPUTS)))
-    lesson = TrainingData(asked, asked.wanted.rate, asked.wanted.rate.std(axis=(0, 1)))
+    training = TrainingData(asked, asked.wanted.rate, asked.wanted.rate.std(axis=(0, 1)))
     numbers = {"report": lambda done, text: None, "ridge": 1e-13}
-    course = target_regression.learn(model, lesson, lesson, options=REST, seed=0, rounds=2, **numbers)
-    assert max(course.train) < 1e-4 < free_running.check(Leaky.of(model, asked_by="test"), model.arrays(), lesson)
+    course = target_regression.learn(model, training, training, options=REST, seed=0, rounds=2, **numbers)
+    assert max(course.train) < 1e-4 < free_running.check(Leaky.of(model, asked_by="test"), model.arrays(), training)
 
 
 def test_a_student_of_one_unit_each_is_regressed() -> None:
@@ -292,16 +290,16 @@ def test_target_regression_learns_a_reach() -> None:
 def test_tries_are_those_of_a_loop_written_out(groups: int) -> None:
     model, asked, tries, sd, seed = gained(), task(), 25, 0.05, 7
     wanted = asked.wanted.rate
-    lesson = TrainingData(asked, wanted, wanted.std(axis=(0, 1)))
+    training = TrainingData(asked, wanted, wanted.std(axis=(0, 1)))
     course = node_perturbation.learn(
-        model, lesson, lesson, options=replace(REST, epochs=tries), seed=seed, report=lambda done, text: None, sd=sd, groups=groups
+        model, training, training, options=replace(REST, epochs=tries), seed=seed, report=lambda done, text: None, sd=sd, groups=groups
     )
     arrays, group = model.arrays(), node_perturbation.partition(UNITS, groups or UNITS, seed)
     draws = stream(seed, "student", "tries of node perturbation")
 
     def loss(g: np.ndarray) -> float:
         output = simulate(model.with_arrays({"g": g}), asked).rate
-        return float((((output - wanted) / lesson.scale) ** 2).sum() / (((wanted - wanted.mean(axis=(0, 1))) / lesson.scale) ** 2).sum())
+        return float((((output - wanted) / training.scale) ** 2).sum() / (((wanted - wanted.mean(axis=(0, 1))) / training.scale) ** 2).sum())
 
     g = usual = arrays["g"]
     usual_error, better, errors, gains = loss(g), 0.0, [], []

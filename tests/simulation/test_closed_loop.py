@@ -124,9 +124,9 @@ def test_a_held_hand_stays_and_its_force_is_that_of_the_torques() -> None:
 @pytest.mark.parametrize("body", [BODY, TORQUES])
 def test_gradients_go_through_the_body_and_pieces_give_the_same(body: Body) -> None:
     model, task = student(body=body), asked(body, loads=loads())
-    lesson = TrainingData(task, task.wanted.rate, np.ones(2))
+    training = TrainingData(task, task.wanted.rate, np.ones(2))
     all_, parts = Options(start="rest", penalty_effort=0.1), Options(start="rest", through="checkpoints", segment=7, penalty_effort=0.1)
-    whole_, pieces = (gradient_footprint(model, lesson, options, double=True) for options in (all_, parts))
+    whole_, pieces = (gradient_footprint(model, training, options, double=True) for options in (all_, parts))
     assert whole_.error == pytest.approx(pieces.error, rel=1e-12) and gradient_distance(whole_.arrays, pieces.arrays) < 1e-10
     twin = Twin(model, model.arrays())
     name, step = "C", 1e-6
@@ -134,12 +134,12 @@ def test_gradients_go_through_the_body_and_pieces_give_the_same(body: Body) -> N
     def objective(change: float) -> float:
         with torch.no_grad():
             getattr(twin, name)[1, 2] += change
-            found = objective_of(twin, whole(twin, lesson, 0), all_)[1].item()
+            found = objective_of(twin, whole(twin, training, 0), all_)[1].item()
             getattr(twin, name)[1, 2] -= change
         return found
 
     slope = (objective(step) - objective(-step)) / (2 * step)
-    error, total = objective_of(twin, whole(twin, lesson, 0), all_)
+    error, total = objective_of(twin, whole(twin, training, 0), all_)
     total.backward()
     assert getattr(twin, name).grad[1, 2].item() == pytest.approx(slope, rel=1e-5) and total > error
 

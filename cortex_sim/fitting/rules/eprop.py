@@ -65,24 +65,24 @@ def learn(
         raise TaskError(f"{model.name}: rule 'eprop' sends errors back from a [readout]; there is none.")
     arrays = model.arrays()
     descent, feedback = Descent(model, arrays, options), _random(arrays[model.readout.weights].shape, seed) if random_feedback else None
-    course = TrainingHistory(arrays, best=_checked(leaky, arrays, check, options.loss))
+    history = TrainingHistory(arrays, best=_checked(leaky, arrays, check, options.loss))
     try:
-        while course.epoch < options.epochs and course.stale < options.patience:
-            losses, noise = [], seed_of(seed, "student", "noise of an epoch of e-prop", course.epoch)
-            order = stream(seed, "student", "order of an epoch of e-prop", course.epoch).permutation(len(data.rates))
+        while history.epoch < options.epochs and history.stale < options.patience:
+            losses, noise = [], seed_of(seed, "student", "noise of an epoch of e-prop", history.epoch)
+            order = stream(seed, "student", "order of an epoch of e-prop", history.epoch).permutation(len(data.rates))
             for chosen in np.array_split(order, max(1, round(len(order) / options.batch))):
-                schedule = Problem(model, arrays, data.task.select(chosen), noise)
+                problem = Problem(model, arrays, data.task.select(chosen), noise)
                 wanted = Wanted(data.rates[chosen], data.scale, data.weights[chosen], options.loss)
-                loss, gradients = gradient(leaky, schedule, wanted, feedback=feedback)
-                arrays = descent.step(arrays, gradients, course.epoch)
+                loss, gradients = gradient(leaky, problem, wanted, feedback=feedback)
+                arrays = descent.step(arrays, gradients, history.epoch)
                 losses.append(loss)
-            course.keep(float(np.mean(losses)), _checked(leaky, arrays, check, options.loss), arrays)
-            report(course.epoch / options.epochs, f"loss {course.train[-1]:.4f}, validation {course.validation[-1]:.4f}")
-            if not np.isfinite(course.train[-1]):
+            history.keep(float(np.mean(losses)), _checked(leaky, arrays, check, options.loss), arrays)
+            report(history.epoch / options.epochs, f"loss {history.train[-1]:.4f}, validation {history.validation[-1]:.4f}")
+            if not np.isfinite(history.train[-1]):
                 break
     except KeyboardInterrupt:
-        course.interrupted = True
-    return course
+        history.interrupted = True
+    return history
 
 
 @dataclass(frozen=True)
@@ -110,26 +110,26 @@ class Wanted:
 
 
 def gradient(
-    leaky: Leaky, schedule: Problem, wanted: Wanted, *, feedback: Float[ndarray, "output unit"] | None = None
+    leaky: Leaky, problem: Problem, wanted: Wanted, *, feedback: Float[ndarray, "output unit"] | None = None
 ) -> tuple[float, dict[str, ndarray]]:
     """Run once, forward, and give the error and the e-prop gradient of every array that the card marks ``learn``.
 
     Args:
         leaky: a network with a readout.
-        schedule: its weights, and what it is run on.
+        problem: its weights, and what it is run on.
         wanted: what it should put out.
         feedback: of errors to units; the readout itself if left out.
     """
-    readout, arrays = leaky.model.readout, schedule.arrays
+    readout, arrays = leaky.model.readout, problem.arrays
     assert readout is not None
     C, d, W, found = arrays[readout.weights], arrays[readout.offset], arrays[leaky.recurrent], leaky.coefficients(arrays)
-    steps, x, error = free_running.added(leaky, arrays, schedule, found), schedule.initial(), 0.0
-    synapses, own = _Synapses(leaky, schedule, found), _Own(leaky, schedule, found)
+    steps, x, error = free_running.added(leaky, arrays, problem, found), problem.initial(), 0.0
+    synapses, own = _Synapses(leaky, problem, found), _Own(leaky, problem, found)
     totals = {readout.weights: np.zeros_like(C), readout.offset: np.zeros_like(d)}
-    for step in range(schedule.steps):
+    for step in range(problem.steps):
         r = leaky.rate(x, arrays)
-        if step % schedule.every == 0:
-            value, signal = wanted.at(r @ C.T + d, step // schedule.every)
+        if step % problem.every == 0:
+            value, signal = wanted.at(r @ C.T + d, step // problem.every)
             error += value
             totals[readout.weights] += signal.T @ r
             totals[readout.offset] += signal.sum(axis=0)
@@ -150,19 +150,19 @@ class _Synapses:
     What an encoder gives the first state is remembered likewise, and only ever fades.
     """
 
-    def __init__(self, leaky: Leaky, schedule: Problem, found: Coefficients) -> None:
-        model, trials = leaky.model, schedule.task.trials
+    def __init__(self, leaky: Leaky, problem: Problem, found: Coefficients) -> None:
+        model, trials = leaky.model, problem.task.trials
         self._recurrent, self._heard = leaky.recurrent, dict[str, ndarray]()
         self._factors: dict[str, Any] = {leaky.recurrent: found.coupling}
-        for name, channels in schedule.stimuli.items():
+        for name, channels in problem.stimuli.items():
             weights = str(model.inputs[name].weights)
             self._factors[weights], self._heard[weights] = found.inputs[name] * scale(model.inputs[name].unit), channels
         decay = np.broadcast_to(found.decay, model.units)
         self._groups = [(value, np.flatnonzero(decay == value)) for value in np.unique(decay)]
         first = {leaky.recurrent: np.zeros((trials, model.units))}
         first |= {name: np.zeros((trials, channels.shape[2])) for name, channels in self._heard.items()}
-        if (encoder := model.initial) and schedule.task.initial is not None:
-            first |= {encoder.weights: schedule.task.initial, encoder.offset: np.ones((trials, 1))}
+        if (encoder := model.initial) and problem.task.initial is not None:
+            first |= {encoder.weights: problem.task.initial, encoder.offset: np.ones((trials, 1))}
         self._factors |= dict.fromkeys(first.keys() - self._factors.keys(), 1.0)
         self._traces = [dict(first) for _ in self._groups]
         self._sums = {name: np.zeros((model.units, trace.shape[1])) for name, trace in first.items()}
@@ -190,15 +190,15 @@ class _Synapses:
 class _Own:
     """Eligibility of each unit's own parameters: what they do to its rate at once, and to its state from step to step."""
 
-    def __init__(self, leaky: Leaky, schedule: Problem, found: Coefficients) -> None:
-        model, arrays, self._leaky, self._decay = leaky.model, schedule.arrays, leaky, found.decay
+    def __init__(self, leaky: Leaky, problem: Problem, found: Coefficients) -> None:
+        model, arrays, self._leaky, self._decay = leaky.model, problem.arrays, leaky, found.decay
         names = [name for name in model.parsed.parameters if model.parameters[name].learn]
         self._sides = {name: [arrays | {name: arrays[name] + nudge} for nudge in (NUDGE, -NUDGE)] for name in names}
         self._steps: dict[str, list[tuple[Coefficients, ndarray]]] = {}
         for name, sides in self._sides.items():
             ways = [leaky.coefficients(side) for side in sides]
-            self._steps[name] = [(way, free_running.added(leaky, side, schedule, way)) for side, way in zip(sides, ways, strict=True)]
-        self._traces = {name: np.zeros((schedule.task.trials, model.units)) for name in names}
+            self._steps[name] = [(way, free_running.added(leaky, side, problem, way)) for side, way in zip(sides, ways, strict=True)]
+        self._traces = {name: np.zeros((problem.task.trials, model.units)) for name in names}
         self.totals = {name: np.zeros(model.units) for name in names}
 
     def assign(self, credit: Float[ndarray, "trial unit"], slope: Float[ndarray, "trial unit"], x: Float[ndarray, "trial unit"]) -> None:
@@ -220,7 +220,7 @@ def _random(shape: tuple[int, ...], seed: int) -> Float[ndarray, "output unit"]:
 
 def _checked(leaky: Leaky, arrays: dict[str, ndarray], data: TrainingData, loss: Loss) -> float:
     """Error of the network on training data, running freely."""
-    schedule = Problem(leaky.model, arrays, data.task, data.seed)
-    found = free_running.outputs(leaky, arrays, schedule, free_running.run(leaky, arrays, schedule))
+    problem = Problem(leaky.model, arrays, data.task, data.seed)
+    found = free_running.outputs(leaky, arrays, problem, free_running.run(leaky, arrays, problem))
     wanted = Wanted(data.rates, data.scale, data.weights, loss)
     return sum(wanted.at(found[:, time], time)[0] for time in range(found.shape[1]))

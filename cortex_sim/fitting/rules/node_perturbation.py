@@ -63,22 +63,22 @@ def learn(
     group = partition(model.units, int(groups) or model.units, seed)
     arrays, sides = model.arrays(), [_Practice(leaky, part) for part in (data, check)]
     draws = stream(seed, "student", "tries of node perturbation")
-    g, course = arrays[gain], TrainingHistory(arrays)
-    error, course.best = (side.error(arrays) for side in sides)
+    g, history = arrays[gain], TrainingHistory(arrays)
+    error, history.best = (side.error(arrays) for side in sides)
     usual_error, usual, better = error, g, 0.0
     try:
-        while course.epoch < options.epochs and course.stale < options.patience:
+        while history.epoch < options.epochs and history.stale < options.patience:
             g = g + better * (g - usual) + sd * draws.standard_normal(group.max() + 1)[group]
             tried = arrays | {gain: g}
             error, checked = (side.error(tried) for side in sides)
             better = np.sign(usual_error - error)
             usual_error, usual = MEMORY * usual_error + (1 - MEMORY) * error, MEMORY * usual + (1 - MEMORY) * g
-            course.keep(error, checked, tried)
-            if course.epoch % 50 == 0:
-                report(course.epoch / options.epochs, f"loss {error:.4f}, validation {checked:.4f}")
+            history.keep(error, checked, tried)
+            if history.epoch % 50 == 0:
+                report(history.epoch / options.epochs, f"loss {error:.4f}, validation {checked:.4f}")
     except KeyboardInterrupt:
-        course.interrupted = True
-    return course
+        history.interrupted = True
+    return history
 
 
 def gain_of(model: Model) -> str:

@@ -68,28 +68,28 @@ def learn(
     leaky = Leaky.of(model, asked_by="rule 'target_regression'")
     if one_unit_each(model):
         arrays = regress(model, Trials.from_arrays(data.rates, data.task.time, condition=data.task.condition), data.task).arrays()
-        course = TrainingHistory(arrays)
-        course.keep(free_running.check(leaky, arrays, data), free_running.check(leaky, arrays, check), arrays)
-        return course
+        history = TrainingHistory(arrays)
+        history.keep(free_running.check(leaky, arrays, data), free_running.check(leaky, arrays, check), arrays)
+        return history
     _check_free(model, leaky)
     arrays = model.arrays()
-    course, schedule = TrainingHistory(arrays, best=free_running.check(leaky, arrays, check)), Problem(model, arrays, data.task, seed)
-    rates, currents = driven(leaky, arrays, data, schedule, feedback=feedback, seed=seed)
+    history, problem = TrainingHistory(arrays, best=free_running.check(leaky, arrays, check)), Problem(model, arrays, data.task, seed)
+    rates, currents = driven(leaky, arrays, data, problem, feedback=feedback, seed=seed)
     visited = [rates]
     try:
         for number in range(int(rounds)):
-            arrays = arrays | regressed(leaky, visited, currents, data, schedule.every, ridge)
-            visited.append(free_running.run(leaky, arrays, schedule))
-            loss = free_running.squared_error(free_running.outputs(leaky, arrays, schedule, visited[-1]), data)
-            course.keep(loss, free_running.check(leaky, arrays, check), arrays)
-            report((number + 1) / rounds, f"round {number + 1}, loss {course.train[-1]:.4f}, validation {course.validation[-1]:.4f}")
+            arrays = arrays | regressed(leaky, visited, currents, data, problem.every, ridge)
+            visited.append(free_running.run(leaky, arrays, problem))
+            loss = free_running.squared_error(free_running.outputs(leaky, arrays, problem, visited[-1]), data)
+            history.keep(loss, free_running.check(leaky, arrays, check), arrays)
+            report((number + 1) / rounds, f"round {number + 1}, loss {history.train[-1]:.4f}, validation {history.validation[-1]:.4f}")
     except KeyboardInterrupt:
-        course.interrupted = True
-    return course
+        history.interrupted = True
+    return history
 
 
 def driven(
-    leaky: Leaky, arrays: dict[str, ndarray], data: TrainingData, schedule: Problem, *, feedback: float, seed: int
+    leaky: Leaky, arrays: dict[str, ndarray], data: TrainingData, problem: Problem, *, feedback: float, seed: int
 ) -> tuple[Float[ndarray, "step trial unit"], Float[ndarray, "step trial unit"]]:
     """Run the driven network: its rates, and the recurrent currents that the student shall make by itself."""
     units, count = leaky.model.units, data.rates.shape[2]
@@ -97,8 +97,8 @@ def driven(
     counts = data.weights > 0
     mean = (data.rates * data.weights).mean(axis=(0, 1))
     wanted = np.where(counts, (data.rates - mean) / data.scale, 0.0)
-    fed = np.repeat(np.moveaxis(wanted, 1, 0), schedule.every, axis=0)[: schedule.steps] @ F.T
-    rates = free_running.run(leaky, arrays, schedule, fed)
+    fed = np.repeat(np.moveaxis(wanted, 1, 0), problem.every, axis=0)[: problem.steps] @ F.T
+    rates = free_running.run(leaky, arrays, problem, fed)
     return rates, rates @ arrays[leaky.recurrent].T + fed
 
 

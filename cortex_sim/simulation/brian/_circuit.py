@@ -40,41 +40,41 @@ class Circuit:
         return b2.Network(*self.groups.values(), *self.synapses, *self.monitors.values(), *self.others, name="circuit")
 
 
-def assemble(plan: SpikingProblem, *, compiled: bool) -> Circuit:
+def assemble(problem: SpikingProblem, *, compiled: bool) -> Circuit:
     """Make the groups, synapses and monitors; synapses are not connected yet and no value is set.
 
     Args:
-        plan: circuit and task.
+        problem: circuit and task.
         compiled: for C++ standalone, which holds no trial's inputs; else inputs are NumPy functions, whichever target runs the rest.
     """
     made = Circuit()
-    for kind in sorted(plan.model.neurons, key=lambda kind: len(plan.model.neurons[kind].linked)):
-        made.groups[kind] = _group(plan, kind, made, compiled)
-    for number, wire in enumerate(plan.wires()):
-        synapse = plan.model.synapses[wire.synapse]
+    for kind in sorted(problem.model.neurons, key=lambda kind: len(problem.model.neurons[kind].linked)):
+        made.groups[kind] = _group(problem, kind, made, compiled)
+    for number, wire in enumerate(problem.wires()):
+        synapse = problem.model.synapses[wire.synapse]
         made.synapses.append(b2.Synapses(
             made.groups[wire.pre], made.groups[wire.post], f"w : {base_unit(synapse.weight)}\n{synapse.equations}", on_pre=synapse.on_pre,
-            dt=plan.dt * b2.second, namespace={}, name=f"wire_{number}", method="euler",
+            dt=problem.dt * b2.second, namespace={}, name=f"wire_{number}", method="euler",
             dtype={"w": np.float32},  # as they were drawn
         ))  # fmt: skip
     return made
 
 
-def _group(plan: SpikingProblem, kind: str, made: Circuit, compiled: bool) -> b2.NeuronGroup:
-    part, units = plan.model.neurons[kind], {name: base_unit(value.unit) for name, value in plan.model.neurons[kind].parameters.items()}
-    text = kind_text(part, list(plan.shared(kind)), plan.spread(kind), units)
-    text += "".join(f"\n{name} : {_unit_of(plan, link.neurons, link.variable)} (linked)" for name, link in part.linked.items())
-    silenced = bool(part.threshold) and (compiled or any(clamp.units.size for clamp in plan.task.clamps))
+def _group(problem: SpikingProblem, kind: str, made: Circuit, compiled: bool) -> b2.NeuronGroup:
+    part, units = problem.model.neurons[kind], {name: base_unit(value.unit) for name, value in problem.model.neurons[kind].parameters.items()}
+    text = kind_text(part, list(problem.shared(kind)), problem.spread(kind), units)
+    text += "".join(f"\n{name} : {_unit_of(problem, link.neurons, link.variable)} (linked)" for name, link in part.linked.items())
+    silenced = bool(part.threshold) and (compiled or any(clamp.units.size for clamp in problem.task.clamps))
     threshold = f"({part.threshold}) and not held" if silenced else part.threshold
-    called = plan.called(kind) + ([HELD] if silenced else [])
+    called = problem.called(kind) + ([HELD] if silenced else [])
     group = b2.NeuronGroup(
-        plan.size(kind), text + ("\nheld : boolean" if silenced else ""), threshold=threshold, reset=part.reset,
-        refractory=part.refractory or False, method=part.integrator, dt=plan.dt * b2.second, name=f"kind_{kind}",
+        problem.size(kind), text + ("\nheld : boolean" if silenced else ""), threshold=threshold, reset=part.reset,
+        refractory=part.refractory or False, method=part.integrator, dt=problem.dt * b2.second, name=f"kind_{kind}",
         order=-1 if part.linked else 0,  # what is read from another kind is its value at the start of the step, as Euler wants
-        namespace={name: _input(plan, kind, name, made, compiled) for name in called},
+        namespace={name: _input(problem, kind, name, made, compiled) for name in called},
     )  # fmt: skip
     for name, link in part.linked.items():
-        setattr(group, name, b2.linked_var(made.groups[link.neurons], link.variable, index=_reads(plan, kind)))
+        setattr(group, name, b2.linked_var(made.groups[link.neurons], link.variable, index=_reads(problem, kind)))
     for name, steps in (("steps", part.each_step.strip()), ("hold", f"held = {HELD}(t, i) > 0" if silenced else "")):
         if steps:
             group.run_regularly(steps, when="start", name=f"{name}_{kind}", codeobj_class=None if compiled else NumpyCodeObject)
@@ -83,24 +83,24 @@ def _group(plan: SpikingProblem, kind: str, made: Circuit, compiled: bool) -> b2
     return group
 
 
-def _unit_of(plan: SpikingProblem, kind: str, variable: str) -> str:
+def _unit_of(problem: SpikingProblem, kind: str, variable: str) -> str:
     """Unit that a kind's equations give a variable."""
-    for line in plan.model.neurons[kind].equations.splitlines():
+    for line in problem.model.neurons[kind].equations.splitlines():
         name = line.split("=")[0].split(":")[0].strip()
         if name in (variable, f"d{variable}/dt"):
             return line.split("#")[0].rsplit(":", 1)[1].split("(")[0].strip()
-    return base_unit(plan.model.neurons[kind].parameters[variable].unit)
+    return base_unit(problem.model.neurons[kind].parameters[variable].unit)
 
 
-def _reads(plan: SpikingProblem, kind: str) -> ndarray:
+def _reads(problem: SpikingProblem, kind: str) -> ndarray:
     """Which unit of the linked kind each neuron reads."""
-    parts = [(plan.model.populations[name], plan.model.size(name)) for name in plan.model.members(kind)]
+    parts = [(problem.model.populations[name], problem.model.size(name)) for name in problem.model.members(kind)]
     return np.concatenate([part.first + np.arange(size) // (part.each or size) for part, size in parts]).astype(np.int64)
 
 
-def _input(plan: SpikingProblem, kind: str, name: str, made: Circuit, compiled: bool) -> Function:
+def _input(problem: SpikingProblem, kind: str, name: str, made: Circuit, compiled: bool) -> Function:
     """An input as a Brian2 function of time and neuron."""
-    type_, unit = ("drive", "1") if name == HELD else (plan.model.inputs[name].kind, plan.model.inputs[name].unit)
+    type_, unit = ("drive", "1") if name == HELD else (problem.model.inputs[name].kind, problem.model.inputs[name].unit)
     returned = {"drive": unit_named(unit), "noise": b2.second**-0.5}.get(type_, b2.Unit(1))
 
     def call(*arguments: Any) -> ndarray:
@@ -124,9 +124,9 @@ def _input(plan: SpikingProblem, kind: str, name: str, made: Circuit, compiled: 
     return function
 
 
-def wired(plan: SpikingProblem, wire: Wire) -> tuple[ndarray, ndarray, ndarray, ndarray]:
+def wired(problem: SpikingProblem, wire: Wire) -> tuple[ndarray, ndarray, ndarray, ndarray]:
     """Sources, targets, weights and delays of a wire's synapses, side by side; one delay where all are alike."""
-    parts, same = [block for name in wire.projections for block in blocks(plan.model, name)], same_delay(plan.model, wire.projections)
+    parts, same = [block for name in wire.projections for block in blocks(problem.model, name)], same_delay(problem.model, wire.projections)
     delay = [delays(part, same) for part in parts]
     pre, post, weight = (np.concatenate([getattr(part, name) for part in parts]) for name in ("pre", "post", "weight"))
     return pre, post, weight, np.concatenate(delay[:1] if same else delay)

@@ -26,35 +26,35 @@ b2.BrianLogger.suppress_hierarchy("brian2.codegen")
 b2.prefs.logging.file_log = False
 
 
-def run(schedule: Problem) -> tuple[Float[ndarray, "trial time unit"], BodyTrajectory | None]:
+def run(problem: Problem) -> tuple[Float[ndarray, "trial time unit"], BodyTrajectory | None]:
     """Integrate the model's equations and return its rates at every bin, and what the task's body went through, where there is one.
 
     Args:
-        schedule: the model, its weights and the task.
+        problem: the model, its weights and the task.
 
     Raises:
         CardError: Brian2 refuses the equations; its own sentence is passed on.
         KeyboardInterrupt: the run was interrupted.
     """
     with stopped_cleanly() as asked:
-        return _run(schedule, asked)
+        return _run(problem, asked)
 
 
-def _run(schedule: Problem, asked: list[int]) -> tuple[Float[ndarray, "trial time unit"], BodyTrajectory | None]:
-    body, task = schedule.task.body, schedule.task
-    moving = None if body is None else Moving(body, Moving.start(body, task.trials, schedule.dt), schedule.dt, schedule.loads)
-    group = _group(schedule, moving)
-    recorder = _Recorder(group, schedule, moving)
+def _run(problem: Problem, asked: list[int]) -> tuple[Float[ndarray, "trial time unit"], BodyTrajectory | None]:
+    body, task = problem.task.body, problem.task
+    moving = None if body is None else Moving(body, Moving.start(body, task.trials, problem.dt), problem.dt, problem.loads)
+    group = _group(problem, moving)
+    recorder = _Recorder(group, problem, moving)
     network = Network(group, recorder)
-    duration = (schedule.steps - 0.5) * schedule.dt
-    with track(f"{schedule.model.name} in Brian2, {schedule.task.trials} trials") as report:
+    duration = (problem.steps - 0.5) * problem.dt
+    with track(f"{problem.model.name} in Brian2, {problem.task.trials} trials") as report:
 
         def show(elapsed: object, done: float, start: object, total: object) -> None:  # noqa: ARG001 - Brian2's signature
             report(float(done), "simulated")
 
         how = {"namespace": {}, "report": show, "report_period": 0.5 * b2.second}
         if not asked:
-            sentence_of(schedule.model.name, lambda: network.run(duration * b2.second, **how), own_names(schedule.model))
+            sentence_of(problem.model.name, lambda: network.run(duration * b2.second, **how), own_names(problem.model))
     return recorder.rates, None if moving is None else moving.course
 
 
@@ -70,22 +70,22 @@ def check(model: Model) -> None:
     run(Problem(deaf, blank, Task("check", 0.0, 0.02, np.zeros(1))))
 
 
-def _group(schedule: Problem, moving: Moving | None) -> b2.NeuronGroup:
-    model, task = schedule.model, schedule.task
+def _group(problem: Problem, moving: Moving | None) -> b2.NeuronGroup:
+    model, task = problem.model, problem.task
 
     text, names = model.parsed, own_names(model)
     written = text.rewritten(names, lambda unit: unit if scale(unit) == 1 else base_unit(unit))
-    namespace = _namespace(schedule, moving, names)
+    namespace = _namespace(problem, moving, names)
 
     def build() -> b2.NeuronGroup:
         group = b2.NeuronGroup(
-            task.trials * model.units, written, method=model.integrator, dt=schedule.dt * b2.second,
+            task.trials * model.units, written, method=model.integrator, dt=problem.dt * b2.second,
             namespace=namespace, codeobj_class=NumpyCodeObject,
         )  # fmt: skip
         _check_units(model)
         for name in text.parameters:
-            group.variables[names[name]].get_value()[:] = np.tile(schedule.arrays[name], task.trials)
-        for name, values in zip(text.states, np.split(schedule.initial(), len(text.states), axis=1), strict=True):
+            group.variables[names[name]].get_value()[:] = np.tile(problem.arrays[name], task.trials)
+        for name, values in zip(text.states, np.split(problem.initial(), len(text.states), axis=1), strict=True):
             group.variables[names[name]].get_value()[:] = values.ravel()
         return group
 
@@ -112,17 +112,17 @@ def _check_units(model: Model) -> None:
             raise CardError(f"{model.name}: [{label}] has unit {number.unit!r}; the equations say {wanted!r}.")
 
 
-def _namespace(schedule: Problem, moving: Moving | None, names: Mapping[str, str]) -> dict[str, object]:
+def _namespace(problem: Problem, moving: Moving | None, names: Mapping[str, str]) -> dict[str, object]:
     """Everything the equations name: parameters with their units, projections and inputs as functions."""
-    model, task = schedule.model, schedule.task
+    model, task = problem.model, problem.task
     known: dict[str, object] = {name: p.value * unit_named(p.unit) for name, p in model.parameters.items() if p.over is None}
     known["spike"] = _function(lambda x: (x > 0).astype(float), arg_units=[1], arg_types=["float"], return_unit=1)
     known["siegert"] = _function(first_passage, arg_units=SIEGERT, arg_types=["float"] * len(SIEGERT), return_unit=b2.Hz)
     for name in model.projections:
-        known[name] = _product(schedule.arrays[name], task.trials, unit_named(model.projections[name].unit), model.parsed.times_called(name))
+        known[name] = _product(problem.arrays[name], task.trials, unit_named(model.projections[name].unit), model.parsed.times_called(name))
     for name, item in model.inputs.items():
         unit = b2.get_dimensions(unit_named(item.unit))
-        source = _OncePerStep(_NoiseSource(schedule, name) if item.noise else _InputSource(schedule, name, moving), schedule.dt)
+        source = _OncePerStep(_NoiseSource(problem, name) if item.noise else _InputSource(problem, name, moving), problem.dt)
         known[name] = _function(source, arg_units=[b2.second, 1], arg_types=["float", "integer"], return_unit=b2.Unit(1, dim=unit))
     return {names.get(name, name): value for name, value in known.items() if name in model.parsed.mentioned()}
 
@@ -163,18 +163,18 @@ class _OncePerStep:
 class _InputSource:
     """An input of the equations at the present step: the task's drives, or its channels and what its body feels through their weights."""
 
-    def __init__(self, schedule: Problem, name: str, moving: Moving | None) -> None:
+    def __init__(self, problem: Problem, name: str, moving: Moving | None) -> None:
         self._patterns, self._rows, self._active, self._moving = [], None, False, None
-        shape = (schedule.task.trials, schedule.model.units)
+        shape = (problem.task.trials, problem.model.units)
         self._now = np.zeros(shape[0] * shape[1])
-        weights, factor = schedule.model.inputs[name].weights, scale(schedule.model.inputs[name].unit)
+        weights, factor = problem.model.inputs[name].weights, scale(problem.model.inputs[name].unit)
         if weights is None:
-            self._patterns = [(factor * pattern.ravel(), course) for pattern, course in schedule.patterns]
-        elif name in schedule.stimuli:
-            W = schedule.arrays[weights]
-            own, feelers = np.split(W, [schedule.own if schedule.feels else W.shape[1]], axis=1)
-            self._rows = factor * np.moveaxis(schedule.stimuli[name] @ own.T, 1, 0).reshape(schedule.steps, -1)
-            self._moving, self._feelers, self._feeling = moving if schedule.feels else None, factor * feelers.T, schedule.feeling
+            self._patterns = [(factor * pattern.ravel(), course) for pattern, course in problem.patterns]
+        elif name in problem.stimuli:
+            W = problem.arrays[weights]
+            own, feelers = np.split(W, [problem.own if problem.feels else W.shape[1]], axis=1)
+            self._rows = factor * np.moveaxis(problem.stimuli[name] @ own.T, 1, 0).reshape(problem.steps, -1)
+            self._moving, self._feelers, self._feeling = moving if problem.feels else None, factor * feelers.T, problem.feeling
 
     def __call__(self, step: int) -> Float[ndarray, " neuron"]:
         if self._rows is not None and self._moving is None:
@@ -196,8 +196,8 @@ class _InputSource:
 class _NoiseSource:
     """White noise from the schedule's own NumPy stream, one draw a step."""
 
-    def __init__(self, schedule: Problem, name: str) -> None:
-        self._draws = schedule.noise(name)
+    def __init__(self, problem: Problem, name: str) -> None:
+        self._draws = problem.noise(name)
 
     def __call__(self, step: int) -> Float[ndarray, " neuron"]:
         return next(self._draws).ravel()
@@ -206,12 +206,12 @@ class _NoiseSource:
 class _Recorder(b2.BrianObject):
     """Holds clamped units, keeps the rates at the start of every bin and moves the body, between Brian2's rates and its state update."""
 
-    def __init__(self, group: b2.NeuronGroup, schedule: Problem, moving: Moving | None) -> None:
-        model, task = schedule.model, schedule.task
+    def __init__(self, group: b2.NeuronGroup, problem: Problem, moving: Moving | None) -> None:
+        model, task = problem.model, problem.task
         is_state = model.rate in model.parsed.states
         super().__init__(clock=group.clock, when="before_start" if is_state else "start", order=-1, name="recorder*")
-        self.step, self._every, self._clamps, self._moving = 0, schedule.every, schedule.clamps, moving
-        self._readout = model.readout and (schedule.arrays[model.readout.weights].T, schedule.arrays[model.readout.offset])
+        self.step, self._every, self._clamps, self._moving = 0, problem.every, problem.clamps, moving
+        self._readout = model.readout and (problem.arrays[model.readout.weights].T, problem.arrays[model.readout.offset])
         self.rates = np.empty((task.trials, task.bins, model.units))
         self._rate = group.variables[own_names(model)[model.rate]].get_value().reshape(task.trials, model.units)
 

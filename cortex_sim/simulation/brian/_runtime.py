@@ -23,11 +23,11 @@ FEW = 8  # neurons of each population that a check runs
 Spiking = tuple[Float[ndarray, " spike"], Int[ndarray, " spike"]]
 
 
-def run(plan: SpikingProblem, trials: Sequence[int], target: str, report: Report) -> list[Spiking]:
+def run(problem: SpikingProblem, trials: Sequence[int], target: str, report: Report) -> list[Spiking]:
     """Run trials one after another in one network.
 
     Args:
-        plan: circuit and task.
+        problem: circuit and task.
         trials: positions of the trials.
         target: ``"numpy"`` or ``"cython"``.
         report: called with the fraction done and a line of text.
@@ -40,7 +40,7 @@ def run(plan: SpikingProblem, trials: Sequence[int], target: str, report: Report
         KeyboardInterrupt: the run was interrupted.
     """
     with _target(target), stopped_cleanly() as asked:
-        circuit = sentence_of(plan.model.name, lambda: _connected(plan))
+        circuit = sentence_of(problem.model.name, lambda: _connected(problem))
         network = circuit.network
         network.store()
         found: list[Spiking] = []
@@ -48,10 +48,10 @@ def run(plan: SpikingProblem, trials: Sequence[int], target: str, report: Report
             if asked:
                 break
             network.restore()
-            _begin(plan, circuit, trial)
-            watch = _Watch(plan, circuit, trial, lambda done, n=number: report((n + done) / len(trials), f"trial {n + 1} of {len(trials)}"))
+            _begin(problem, circuit, trial)
+            watch = _Watch(problem, circuit, trial, lambda done, n=number: report((n + done) / len(trials), f"trial {n + 1} of {len(trials)}"))
             network.add(watch)
-            sentence_of(plan.model.name, lambda: network.run((plan.steps - 0.5) * plan.dt * b2.second, namespace={}))
+            sentence_of(problem.model.name, lambda: network.run((problem.steps - 0.5) * problem.dt * b2.second, namespace={}))
             network.remove(watch)
             found.append(watch.finished())
     return found
@@ -71,9 +71,9 @@ def check(model: SpikingModel) -> None:
 
 
 def _silence(model: SpikingModel, name: str) -> Trials:
-    plan = SpikingProblem(model, spontaneous(2 * BIN))
-    units = max(plan.size(kind) for kind in model.neurons if name in plan.called(kind))
-    return Trials.from_spikes(Spikes(np.empty(0), np.empty(0, int), np.empty(0, int)), plan.task.time, units=units, condition=[0])
+    problem = SpikingProblem(model, spontaneous(2 * BIN))
+    units = max(problem.size(kind) for kind in model.neurons if name in problem.called(kind))
+    return Trials.from_spikes(Spikes(np.empty(0), np.empty(0, int), np.empty(0, int)), problem.task.time, units=units, condition=[0])
 
 
 @contextmanager
@@ -90,57 +90,57 @@ def _target(name: str) -> Iterator[None]:
         b2.prefs.codegen.target, b2.prefs.codegen.runtime.cython.cache_dir = before
 
 
-def _connected(plan: SpikingProblem) -> Circuit:
+def _connected(problem: SpikingProblem) -> Circuit:
     """The circuit with its parameters and synapses."""
-    circuit = assemble(plan, compiled=False)
+    circuit = assemble(problem, compiled=False)
     for kind, group in circuit.groups.items():
-        for name, value in {**plan.shared(kind), **plan.values(kind)}.items():
+        for name, value in {**problem.shared(kind), **problem.values(kind)}.items():
             group.variables[name].set_value(value)
-    for synapses, wire in zip(circuit.synapses, plan.wires(), strict=True):
-        pre, post, weight, delay = wired(plan, wire)
+    for synapses, wire in zip(circuit.synapses, problem.wires(), strict=True):
+        pre, post, weight, delay = wired(problem, wire)
         if not len(pre):
             synapses.active = False
             continue
         synapses.connect(i=pre, j=post)
         synapses.variables["w"].set_value(weight.astype(float))
-        if delay.any() and plan.model.synapses[wire.synapse].on_pre:
+        if delay.any() and problem.model.synapses[wire.synapse].on_pre:
             synapses.pre.variables["delay"].set_value(np.broadcast_to(delay.astype(float), len(pre)))
     circuit.synapses = [synapses for synapses in circuit.synapses if synapses.active]
     return circuit
 
 
-def _begin(plan: SpikingProblem, circuit: Circuit, trial: int) -> None:
+def _begin(problem: SpikingProblem, circuit: Circuit, trial: int) -> None:
     for kind, group in circuit.groups.items():
-        for name, value in plan.start(kind, trial).items():
+        for name, value in problem.start(kind, trial).items():
             group.variables[name].set_value(value)
-        names = plan.called(kind) + ([HELD] if "held" in group.variables else [])
-        circuit.sources.update({(kind, name): plan.source(kind, name, trial) for name in names})
+        names = problem.called(kind) + ([HELD] if "held" in group.variables else [])
+        circuit.sources.update({(kind, name): problem.source(kind, name, trial) for name in names})
 
 
 class _Watch(b2.NetworkOperation):
     """Every 10 ms: show progress, and stop a circuit whose states are no numbers or that fires without bounds."""
 
-    def __init__(self, plan: SpikingProblem, circuit: Circuit, trial: int, show: object) -> None:
-        self.plan, self.circuit, self.trial, self.show = plan, circuit, trial, show
-        self.problem: CardError | None = None
+    def __init__(self, problem: SpikingProblem, circuit: Circuit, trial: int, show: object) -> None:
+        self.problem, self.circuit, self.trial, self.show = problem, circuit, trial, show
+        self.failure: CardError | None = None
         super().__init__(self.look, dt=CHECKED * b2.second, when="end", name="watch*")
 
     def look(self) -> None:
         now = float(self.clock.variables["t"].get_value()[0])
-        self.show(now / self.plan.duration)  # type: ignore[operator]
+        self.show(now / self.problem.duration)  # type: ignore[operator]
         try:
             for kind, group in self.circuit.groups.items():
-                for name in self.plan.states(kind):
-                    self.plan.refuse_nan(kind, name, group.variables[name].get_value(), now)
-            self.plan.refuse_runaway(*self._spikes(since=now - 3 * CHECKED), self.trial)
-        except CardError as problem:
-            self.problem = problem
+                for name in self.problem.states(kind):
+                    self.problem.refuse_nan(kind, name, group.variables[name].get_value(), now)
+            self.problem.refuse_runaway(*self._spikes(since=now - 3 * CHECKED), self.trial)
+        except CardError as failure:
+            self.failure = failure
             b2.stop()
 
     def finished(self) -> Spiking:
         """The trial's spikes, if it went well."""
-        if self.problem:
-            raise self.problem
+        if self.failure:
+            raise self.failure
         return self._spikes()
 
     def _spikes(self, since: float = -1.0) -> Spiking:
@@ -148,5 +148,5 @@ class _Watch(b2.NetworkOperation):
         for kind, monitor in self.circuit.monitors.items():
             when = np.asarray(monitor.variables["t"].get_value())
             first = np.searchsorted(when, since) if since > 0 else 0
-            parts.append((when[first:].copy(), np.asarray(monitor.variables["i"].get_value())[first:] + self.plan.first(kind)))
+            parts.append((when[first:].copy(), np.asarray(monitor.variables["i"].get_value())[first:] + self.problem.first(kind)))
         return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])

@@ -38,7 +38,7 @@ REPORT = """
 """
 
 
-def write_program(plan: SpikingProblem, folder: Path) -> None:
+def write_program(problem: SpikingProblem, folder: Path) -> None:
     """Let Brian2 write and compile the program of a circuit's structure; leaves ``main`` and ``static_arrays`` in the folder.
 
     Raises:
@@ -47,25 +47,25 @@ def write_program(plan: SpikingProblem, folder: Path) -> None:
     """
     b2.set_device("cpp_standalone", build_on_run=False)
     try:
-        sentence_of(plan.model.name, lambda: _generate(plan, folder))
+        sentence_of(problem.model.name, lambda: _generate(problem, folder))
     finally:
         b2.device.reinit()
         b2.set_device("runtime")
-    _compile(folder, plan.model.name)
+    _compile(folder, problem.model.name)
 
 
-def _generate(plan: SpikingProblem, folder: Path) -> None:
+def _generate(problem: SpikingProblem, folder: Path) -> None:
     b2.device.reinit()
     b2.device.activate(build_on_run=False)
-    circuit = assemble(plan, compiled=True)
+    circuit = assemble(problem, compiled=True)
     for synapses in circuit.synapses:
         synapses._connect_called = True  # they come from files; Brian2 would compile an object that makes them
-    for line in _loading(plan, circuit):
+    for line in _loading(problem, circuit):
         b2.device.insert_code("main", line)
     report = REPORT.replace("{watched}", f"{WATCHED:g}")
     report = report.replace("{counts}", " ".join(f"spikes += brian::{_name(m.variables['i'])}.size();" for m in circuit.monitors.values()))
-    circuit.network.run(plan.duration * b2.second, report=report, report_period=REPORTED * b2.second, namespace={})
-    for line in _saving(plan, circuit):
+    circuit.network.run(problem.duration * b2.second, report=report, report_period=REPORTED * b2.second, namespace={})
+    for line in _saving(problem, circuit):
         b2.device.insert_code("before_end", line)
     b2.device.build(directory=str(folder), compile=False, run=False, with_output=False)
     shutil.copy2(HEADER, folder / "inputs.h")
@@ -89,31 +89,33 @@ def _unite(folder: Path) -> None:
         (folder / f"united_{name}.cpp").write_text("\n".join(texts))
 
 
-def _loading(plan: SpikingProblem, circuit: Circuit) -> list[str]:
+def _loading(problem: SpikingProblem, circuit: Circuit) -> list[str]:
     lines = []
     for kind, group in circuit.groups.items():
-        names = dict.fromkeys((*plan.shared(kind), *plan.spread(kind)), "parameters") | dict.fromkeys(plan.model.neurons[kind].start, "start")
+        names = dict.fromkeys((*problem.shared(kind), *problem.spread(kind)), "parameters") | dict.fromkeys(
+            problem.model.neurons[kind].start, "start"
+        )
         for name, place in names.items():
             array = _name(group.variables[name])
             lines.append(f'cortex_sim::fill({array}, _num_{array}, "{place}/{kind}.{name}");')
-    for number, (synapses, wire) in enumerate(zip(circuit.synapses, plan.wires(), strict=True)):
+    for number, (synapses, wire) in enumerate(zip(circuit.synapses, problem.wires(), strict=True)):
         arrays = {"pre": ("_synaptic_pre", "int32_t"), "post": ("_synaptic_post", "int32_t"), "weight": ("w", "float")}
         for file, (name, dtype) in arrays.items():
             grown = f'cortex_sim::grow<{dtype}>({_name(synapses.variables[name])}, "wires/{number}.{file}")'
             lines.append(f"{_name(synapses.variables['N'])}[0] = {grown};")
-        if plan.model.synapses[wire.synapse].on_pre:
+        if problem.model.synapses[wire.synapse].on_pre:
             lines.append(f'cortex_sim::grow<float>({_name(synapses.pre.variables["delay"])}, "wires/{number}.delay");')
     return lines
 
 
-def _saving(plan: SpikingProblem, circuit: Circuit) -> list[str]:
+def _saving(problem: SpikingProblem, circuit: Circuit) -> list[str]:
     lines = ["using namespace brian;"]
     for kind, monitor in circuit.monitors.items():
         for name in ("i", "t"):
             array = _name(monitor.variables[name])
             lines.append(f'cortex_sim::write("results/{kind}.{name}", {array}.data(), {array}.size());')
     for kind, group in circuit.groups.items():
-        for name in plan.states(kind):
+        for name in problem.states(kind):
             array = _name(group.variables[name])
             lines.append(f'cortex_sim::write("results/{kind}.{name}.last", {array}, _num_{array});')
     return [*lines, "std::fflush(nullptr);", "std::_Exit(0);"]  # what Brian2 would write besides is every synapse

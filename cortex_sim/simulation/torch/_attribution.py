@@ -18,7 +18,7 @@ STEPS, AT_ONCE = 20, 1000  # points of the Gauss-Legendre rule; trials unrolled 
 
 
 def integrated_gradients(
-    model: Model, arrays: Mapping[str, ndarray], schedule: Problem, output: Float[ndarray, " observed"], baseline: Float[ndarray, " observed"]
+    model: Model, arrays: Mapping[str, ndarray], problem: Problem, output: Float[ndarray, " observed"], baseline: Float[ndarray, " observed"]
 ) -> tuple[Float[ndarray, "trial observed"], Float[ndarray, " trial"]]:
     r"""Attribute an output at the last bin to the initial rate of each observed unit.
 
@@ -28,7 +28,7 @@ def integrated_gradients(
     Args:
         model: starts from observed rates.
         arrays: its weights.
-        schedule: with initial rates; its last bin is T.
+        problem: with initial rates; its last bin is T.
         output: w.
         baseline: y'.
 
@@ -49,10 +49,10 @@ def integrated_gradients(
     weights = torch.as_tensor(output, dtype=twin.dtype)
 
     def final(observed: Float[Tensor, "trial observed"], trial: Tensor) -> Float[Tensor, " trial"]:
-        state = _started(twin, schedule, observed)
-        return twin.observe(twin.unroll(state, Inputs(twin, schedule, trial.numpy()), schedule).rates[:, -1:])[:, 0] @ weights
+        state = _started(twin, problem, observed)
+        return twin.observe(twin.unroll(state, Inputs(twin, problem, trial.numpy()), problem).rates[:, -1:])[:, 0] @ weights
 
-    wanted, origin = (torch.as_tensor(array, dtype=twin.dtype) for array in (schedule.task.initial, baseline))
+    wanted, origin = (torch.tensor(array, dtype=twin.dtype) for array in (problem.task.initial, baseline))
     found, missed = IntegratedGradients(final).attribute(
         wanted, origin.expand_as(wanted), additional_forward_args=torch.arange(len(wanted)), n_steps=STEPS, internal_batch_size=AT_ONCE,
         return_convergence_delta=True,
@@ -60,7 +60,7 @@ def integrated_gradients(
     return found.detach().numpy(), missed.detach().numpy()
 
 
-def _started(twin: Twin, schedule: Problem, observed: Float[Tensor, "trial observed"]) -> Float[Tensor, "trial state"]:
+def _started(twin: Twin, problem: Problem, observed: Float[Tensor, "trial observed"]) -> Float[Tensor, "trial state"]:
     """State for observed rates, with its derivative: where the gain is inverted, that is one over the gain's slope.
 
     A rate beyond what the gain can reach starts where the gain ends, whatever the rate, so that its derivative is 0.
@@ -69,8 +69,8 @@ def _started(twin: Twin, schedule: Problem, observed: Float[Tensor, "trial obser
         return twin.encode(observed)
     given = observed.detach().numpy()
     readout = twin.model.readout
-    if readout is not None and schedule.carrier is not None:
-        carrier = torch.as_tensor(schedule.carrier, dtype=twin.dtype)
+    if readout is not None and problem.carrier is not None:
+        carrier = torch.as_tensor(problem.carrier, dtype=twin.dtype)
         observed = (observed - twin.array(readout.offset)) @ carrier.T
         given = observed.detach().numpy()
     from cortex_sim.simulation._dynamics import state_of

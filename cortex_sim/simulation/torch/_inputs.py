@@ -25,7 +25,7 @@ class Inputs:
 
     Args:
         twin: its present weights carry the task's channels.
-        schedule: its drives, channels and noise.
+        problem: its drives, channels and noise.
         chosen: trials to keep, by position; all if None.
         first: step that the piece begins with.
         stop: step before which it ends; the schedule's last if None.
@@ -35,7 +35,7 @@ class Inputs:
     def __init__(
         self,
         twin: "Twin",
-        schedule: Problem,
+        problem: Problem,
         chosen: ndarray | None = None,
         *,
         first: int = 0,
@@ -45,16 +45,16 @@ class Inputs:
         def tensor(array: ndarray) -> Tensor:
             return twin.tensor(array if chosen is None else array[chosen])
 
-        self._patterns = [(tensor(pattern), course) for pattern, course in schedule.patterns]
-        inputs = schedule.model.inputs
+        self._patterns = [(tensor(pattern), course) for pattern, course in problem.patterns]
+        inputs = problem.model.inputs
         self._factors = {name: scale(item.unit) for name, item in inputs.items()}
-        heard = schedule.heard(first, schedule.steps if stop is None else stop)
+        heard = problem.heard(first, problem.steps if stop is None else stop)
         weights = {name: twin.array(str(inputs[name].weights)) for name in heard}
-        self._weights = {name: W[:, : schedule.own] for name, W in weights.items()} if schedule.feels else weights
-        self._feelers = {name: W[:, schedule.own :] for name, W in weights.items()} if schedule.feels else {}
-        self._schedule = schedule
+        self._weights = {name: W[:, : problem.own] for name, W in weights.items()} if problem.feels else weights
+        self._feelers = {name: W[:, problem.own :] for name, W in weights.items()} if problem.feels else {}
+        self._schedule = problem
         self._heard = {name: tensor(u) for name, u in heard.items()}
-        self.first, self.noise = first, noise or {name: schedule.noise(name) for name, item in inputs.items() if item.noise}
+        self.first, self.noise = first, noise or {name: problem.noise(name) for name, item in inputs.items() if item.noise}
         self._silent = [n for n, item in inputs.items() if item.weights and n not in heard]
         self._driven = [n for n, item in inputs.items() if not item.weights and not item.noise]
         self._tensor, self._chosen = twin.tensor, slice(None) if chosen is None else chosen

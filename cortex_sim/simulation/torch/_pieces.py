@@ -17,13 +17,13 @@ def spans(bins: int, length: int) -> list[slice]:
 
 
 def advance(
-    twin: Twin, schedule: Problem, span: slice, state: State, noise: Mapping[str, Noise] | None = None, chosen: ndarray | None = None
+    twin: Twin, problem: Problem, span: slice, state: State, noise: Mapping[str, Noise] | None = None, chosen: ndarray | None = None
 ) -> tuple[Run, Mapping[str, Noise]]:
     """Run the bins of a span; done twice from one state and one noise, it does the same twice.
 
     Args:
         twin: what is run.
-        schedule: of the whole task.
+        problem: of the whole task.
         span: bins.
         state: at the start of the span.
         noise: where it goes on from; left as it is.
@@ -32,16 +32,16 @@ def advance(
     Returns:
         The run, and the noise that the next span goes on with.
     """
-    first, stop = span.start * schedule.every, min(span.stop * schedule.every, schedule.steps)
+    first, stop = span.start * problem.every, min(span.stop * problem.every, problem.steps)
     drawn = noise and {name: draws.copy() for name, draws in noise.items()}
-    inputs = Inputs(twin, schedule, chosen, first=first, stop=stop, noise=drawn)
-    return twin.unroll(state, inputs, schedule, first, stop), inputs.noise
+    inputs = Inputs(twin, problem, chosen, first=first, stop=stop, noise=drawn)
+    return twin.unroll(state, inputs, problem, first, stop), inputs.noise
 
 
-def runs(twin: Twin, schedule: Problem, length: int = WINDOW) -> Iterator[tuple[slice, Run]]:
+def runs(twin: Twin, problem: Problem, length: int = WINDOW) -> Iterator[tuple[slice, Run]]:
     """A schedule, a span of bins at a time; for use without gradient."""
-    state, noise = twin.start(schedule), None
-    for span in spans(schedule.task.bins, length):
-        run, noise = advance(twin, schedule, span, state, noise)
+    state, noise = twin.start(problem), None
+    for span in spans(problem.task.bins, length):
+        run, noise = advance(twin, problem, span, state, noise)
         state = run.last
         yield span, run

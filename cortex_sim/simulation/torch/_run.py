@@ -17,17 +17,17 @@ from cortex_sim.simulation.torch._twin import Twin
 from cortex_sim.tasks.body import BodyTrajectory
 
 
-def run(schedule: Problem) -> tuple[Float[ndarray, "trial time observed"], BodyTrajectory | None]:
+def run(problem: Problem) -> tuple[Float[ndarray, "trial time observed"], BodyTrajectory | None]:
     """Integrate the model's equations in float64; nothing else is kept for longer than a piece.
 
     Returns:
         Observed rates at every bin, and what the task's body went through, where there is one.
     """
-    twin, task = Twin(schedule.model, schedule.arrays, dtype=torch.float64), schedule.task
-    found = np.empty((task.trials, task.bins, schedule.model.size("observed")))
+    twin, task = Twin(problem.model, problem.arrays, dtype=torch.float64), problem.task
+    found = np.empty((task.trials, task.bins, problem.model.size("observed")))
     courses: list[BodyTrajectory] = []
     with torch.no_grad():
-        for span, piece in runs(twin, schedule):
+        for span, piece in runs(twin, problem):
             found[:, span] = twin.observe(piece.rates).numpy()
             courses += [piece.course] if piece.course else []
     if not courses:

@@ -12,11 +12,11 @@ from cortex_sim.simulation.torch._twin import Twin
 from cortex_sim.tasks import Task
 
 
-def trajectory(schedule: Problem) -> Float[ndarray, "trial time state"]:
+def trajectory(problem: Problem) -> Float[ndarray, "trial time state"]:
     """Integrate the model's equations in float64 and return its states at every bin, in SI."""
-    twin = Twin(schedule.model, schedule.arrays, dtype=torch.float64)
+    twin = Twin(problem.model, problem.arrays, dtype=torch.float64)
     with torch.no_grad():
-        found = twin.step_through(twin.start(schedule), Inputs(twin, schedule), schedule, range(schedule.steps)).states
+        found = twin.step_through(twin.start(problem), Inputs(twin, problem), problem, range(problem.steps)).states
         assert found is not None
         return found.numpy()
 

@@ -94,42 +94,42 @@ class Twin(nn.Module):
         constraint = constraints[self._attributes[name]]
         return constraint[0](*(raw.double() for raw in constraint.parameters()))
 
-    def start(self, schedule: Problem) -> State:
+    def start(self, problem: Problem) -> State:
         """State at the start of a schedule; through the encoder, where there is one, so that it can be learned."""
-        if self.model.initial is None or schedule.task.initial is None:
-            return self.tensor(schedule.start())
-        return self.encode(self.tensor(schedule.task.initial))
+        if self.model.initial is None or problem.task.initial is None:
+            return self.tensor(problem.start())
+        return self.encode(self.tensor(problem.task.initial))
 
     def encode(self, observed: Float[Tensor, "trial observed"]) -> State:
         """Bring observed rates to the state, through the learned encoder."""
         assert self.model.initial is not None
         return linear(observed, self.array(self.model.initial.weights), self.array(self.model.initial.offset))
 
-    def forward(self, schedule: Problem) -> Float[Tensor, "trial time unit"]:
+    def forward(self, problem: Problem) -> Float[Tensor, "trial time unit"]:
         """Run a schedule and return the rates of the model's units at every bin."""
-        return self.unroll(self.start(schedule), Inputs(self, schedule), schedule).rates
+        return self.unroll(self.start(problem), Inputs(self, problem), problem).rates
 
-    def unroll(self, state: State, inputs: Inputs, schedule: Problem, first: int = 0, stop: int | None = None) -> Run:
+    def unroll(self, state: State, inputs: Inputs, problem: Problem, first: int = 0, stop: int | None = None) -> Run:
         """Step a state through a schedule's inputs from one step to before another, and keep what is at the start of every bin."""
-        steps = range(first, schedule.steps if stop is None else stop)
-        if schedule.task.body or any(course[steps.start : steps.stop].any() for *_, course in schedule.clamps):
-            return self.step_through(state, inputs, schedule, steps)
+        steps = range(first, problem.steps if stop is None else stop)
+        if problem.task.body or any(course[steps.start : steps.stop].any() for *_, course in problem.clamps):
+            return self.step_through(state, inputs, problem, steps)
         if self._recurrent:
-            return self._unroll_leaky(state, inputs, schedule, steps)
-        if self._gated and not any(course[steps.start : steps.stop].any() for _, course in schedule.patterns):
-            return self._unroll_gated(self._gated, state, inputs, schedule, steps)
-        return self.step_through(state, inputs, schedule, steps)
+            return self._unroll_leaky(state, inputs, problem, steps)
+        if self._gated and not any(course[steps.start : steps.stop].any() for _, course in problem.patterns):
+            return self._unroll_gated(self._gated, state, inputs, problem, steps)
+        return self.step_through(state, inputs, problem, steps)
 
-    def step_through(self, state: State, inputs: Inputs, schedule: Problem, steps: range) -> Run:
+    def step_through(self, state: State, inputs: Inputs, problem: Problem, steps: range) -> Run:
         """Run by the equation text itself, one step after another, and with a body that moves beside it."""
         fixed, rates, states = self._fixed(), [], []
         size = len(self.equations.states) * self.model.units
         moving, state = inputs.moving(state[:, size:]), state[:, :size]
         for step in steps:
-            values = fixed | inputs.at(step, moving) | {"t": step * schedule.dt, "i": None}
+            values = fixed | inputs.at(step, moving) | {"t": step * problem.dt, "i": None}
             before = state
-            state, rate = self._step(state, values, lambda rate, now=step: _clamped(rate, schedule, now))
-            if step % schedule.every == 0:
+            state, rate = self._step(state, values, lambda rate, now=step: _clamped(rate, problem, now))
+            if step % problem.every == 0:
                 states.append(before)
                 rates.append(rate)
                 if moving:
@@ -141,7 +141,7 @@ class Twin(nn.Module):
             return Run(*kept, state)
         return Run(*kept, torch.cat([state, moving.state], dim=1), moving.course)
 
-    def _unroll_leaky(self, state: State, inputs: Inputs, schedule: Problem, steps: range) -> Run:
+    def _unroll_leaky(self, state: State, inputs: Inputs, problem: Problem, steps: range) -> Run:
         """Run a leaky network, whose steps are known in closed form."""
         name, fixed = self.equations.state, self._fixed() | {"t": 0.0, "i": None}
 
@@ -160,10 +160,10 @@ class Twin(nn.Module):
 
         coupling = found.coupling[:, None] * self.array(str(self._recurrent))
         states, rates, last = LeakySteps.apply(state, coupling, found.decay, u, gain, self._tanh)
-        kept = slice(-steps.start % schedule.every, None, schedule.every)
+        kept = slice(-steps.start % problem.every, None, problem.every)
         return Run(rates[kept].transpose(0, 1), states[kept].transpose(0, 1), last)
 
-    def _unroll_gated(self, form: Gated, state: State, inputs: Inputs, schedule: Problem, steps: range) -> Run:
+    def _unroll_gated(self, form: Gated, state: State, inputs: Inputs, problem: Problem, steps: range) -> Run:
         """Run a gated network by torch's own kernel."""
         u = inputs.channels(steps)
         if u is None:
@@ -179,7 +179,7 @@ class Twin(nn.Module):
         else:
             made, *ends = torch.gru(u, h, weights, True, 1, 0.0, False, False, True)
         rates = torch.cat([h.transpose(0, 1), made[:, :-1]], dim=1)
-        return Run(rates[:, -steps.start % schedule.every :: schedule.every], None, torch.cat([end[0] for end in ends], dim=1))
+        return Run(rates[:, -steps.start % problem.every :: problem.every], None, torch.cat([end[0] for end in ends], dim=1))
 
     def _by_gate(self, names: Sequence[str | None]) -> Tensor:
         """A parameter of every unit for each gate, one after the other; 0 where there is none."""
@@ -193,9 +193,9 @@ class Twin(nn.Module):
             return rates
         return linear(rates, self.array(readout.weights), self.array(readout.offset))
 
-    def made(self, run: Run, schedule: Problem) -> Float[Tensor, "trial time output"]:
+    def made(self, run: Run, problem: Problem) -> Float[Tensor, "trial time output"]:
         """What counts of a run: observed rates, or what the task's body makes of them."""
-        if (body := schedule.task.body) is None or run.course is None:
+        if (body := problem.task.body) is None or run.course is None:
             return self.observe(run.rates)
         return body.made(body.posture(run.course.postures), torch)
 
@@ -240,8 +240,8 @@ class Twin(nn.Module):
         return now + velocity * torch.where(slope == 0, dt, exact)
 
 
-def _clamped(rate: State, schedule: Problem, step: int) -> State:
-    for gain, rows, wanted, course in schedule.clamps:
+def _clamped(rate: State, problem: Problem, step: int) -> State:
+    for gain, rows, wanted, course in problem.clamps:
         if course[step]:
             G, C, z = (torch.tensor(array, dtype=rate.dtype, device=rate.device) for array in (gain, rows, wanted))
             rate = rate + (z - rate @ C.T) @ G.T

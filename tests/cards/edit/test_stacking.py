@@ -141,8 +141,8 @@ def test_layers_are_joined_by_weights_that_learn_even_where_those_of_the_channel
 def test_every_layer_of_a_stack_learns_what_another_stack_does() -> None:
     asked, wanted = task(), simulate(stack("gru"), task()).rate
     model = stacked(catalogue.load("gru"), 2).with_arrays({}, units=12, observed=OBSERVED, channels=CHANNELS)
-    lesson = TrainingData(asked, wanted, wanted.std(axis=(0, 1)))
-    course = train(model, lesson, lesson, options=Options(epochs=80, rate=2e-2, patience=80), seed=0)
+    training = TrainingData(asked, wanted, wanted.std(axis=(0, 1)))
+    course = train(model, training, training, options=Options(epochs=80, rate=2e-2, patience=80), seed=0)
     assert course.best < 0.1 * course.train[0]
     assert all(not np.array_equal(array, course.arrays[name]) for name, array in model.arrays().items())
 

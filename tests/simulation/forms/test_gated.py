@@ -24,7 +24,7 @@ def card(name: str, **changes: object) -> Model:
 def heard(drives: tuple[Drive, ...] = (), *, silent: bool = False) -> Task:
     values = np.random.default_rng(0).normal(size=(TRIALS, 10 * BINS, 3))
     channels = None if silent else xr.DataArray(values, dims=("trial", "step", "channel"))
-    return Task("lesson", 0.0, 0.01 * BINS, np.arange(TRIALS), channels=channels, drives=drives)
+    return Task("training", 0.0, 0.01 * BINS, np.arange(TRIALS), channels=channels, drives=drives)
 
 
 @pytest.mark.parametrize("name", ["gru", "lstm"])

@@ -28,17 +28,17 @@ def card(name: str, **changes: Any) -> Model:
     return model.with_arrays({}, units=UNITS, observed=observed, channels=3, **changes)
 
 
-def lesson(model: Model, clamps: tuple[Clamp, ...] = ()) -> Problem:
+def training(model: Model, clamps: tuple[Clamp, ...] = ()) -> Problem:
     rng = np.random.default_rng(0)
     channels = xr.DataArray(rng.normal(size=(TRIALS, 10 * BINS, 3)), dims=("trial", "step", "channel"))
     drive = Drive(rng.normal(size=(TRIALS, model.size("observed"))), (np.arange(10 * BINS) < 30).astype(float))
-    task = Task("lesson", 0.0, 0.01 * BINS, np.arange(TRIALS), channels=channels, drives=(drive,), clamps=clamps)
+    task = Task("training", 0.0, 0.01 * BINS, np.arange(TRIALS), channels=channels, drives=(drive,), clamps=clamps)
     return Problem(model, model.arrays(), task, seed=3)
 
 
 def results(model: Model, fast: bool, first: int = 0, stop: int | None = None) -> dict[str, torch.Tensor]:
     """Rates, states, last state and all derivatives of a random sum of them."""
-    schedule, twin = lesson(model), Twin(model, model.arrays())
+    schedule, twin = training(model), Twin(model, model.arrays())
     assert twin._recurrent
     twin._recurrent = twin._recurrent if fast else None
     start = torch.tensor(np.random.default_rng(1).normal(size=(TRIALS, UNITS)), requires_grad=True)
@@ -105,7 +105,7 @@ def test_only_a_gain_that_is_tanh_on_both_sides_of_rest_and_for_all_units_gets_i
 def test_clamped_units_go_step_by_step_and_stay_clamped() -> None:
     model = card("leaky_tanh")
     course = np.arange(10 * BINS) >= 40
-    schedule, twin = lesson(model, (Clamp(np.array([1]), 0.5, course),)), Twin(model, model.arrays())
+    schedule, twin = training(model, (Clamp(np.array([1]), 0.5, course),)), Twin(model, model.arrays())
     rates = twin.observe(twin(schedule))
     torch.testing.assert_close(rates[:, 4:, 1], torch.full_like(rates[:, 4:, 1], 0.5))
 

@@ -58,7 +58,7 @@ def busy_task(model: Model, seed: int = 0) -> Task:
     task = centre_out(TRIALS, holding=rng.normal(size=(TRIALS, observed)), preparation=0.06, movement=0.08)
     step = np.arange(task.steps)
     clamps = (Clamp(np.array([0]), 0.1, (step >= 30) & (step < 50)), Clamp(np.array([0, 1]), -0.2, (step >= 80) & (step < 100)))
-    push = Drive(rng.normal(size=(TRIALS, observed)), (step >= 70) & (step < 110.0) | (step > 125), "push")
+    push = Drive(rng.normal(size=(TRIALS, observed)), ((step >= 70) & (step < 110.0) | (step > 125)).astype(float), "push")
     initial = rng.uniform(-0.4, 0.4, (TRIALS, observed))
     drives = (*task.drives, replace(push, course=push.course.astype(float))) if driven_inputs(model) else ()
     busy = replace(task, initial=initial, clamps=clamps, drives=drives)
@@ -185,19 +185,19 @@ def test_dales_law_survives_every_step_of_every_optimiser(optimiser: type[torch.
     assert flips > 0  # raw values did cross zero, so the law was put to the test
 
 
-def lessons(trials: int = 12) -> tuple[TrainingData, TrainingData]:
+def trainings(trials: int = 12) -> tuple[TrainingData, TrainingData]:
     """Rates of another network of the same class on random starts and pushes, for training and for validation."""
     rng, teacher, made = np.random.default_rng(7), small("leaky_tanh", seed=8, channels=0), []
     for _ in range(2):
         drive = Drive(rng.normal(size=(trials, UNITS)), np.ones(150))
-        task = Task("lesson", 0.0, 0.15, np.arange(trials), initial=rng.uniform(-0.3, 0.3, (trials, UNITS)), drives=(drive,))
+        task = Task("training", 0.0, 0.15, np.arange(trials), initial=rng.uniform(-0.3, 0.3, (trials, UNITS)), drives=(drive,))
         rates = simulate(teacher, task).rate
         made.append(TrainingData(replace(task, initial=rates[:, 0]), rates, rates.std(axis=(0, 1))))
     return made[0], made[1]
 
 
 def pupil(name: str = "leaky_tanh") -> Model:
-    """An untrained network with the readout that made the lessons."""
+    """An untrained network with the readout that made the training data."""
     return small(name, channels=0).with_arrays({part: small("leaky_tanh", seed=8).arrays()[part] for part in ("C", "d")})
 
 
@@ -208,31 +208,31 @@ def same(a: dict[str, ndarray], b: dict[str, ndarray]) -> bool:
     return a.keys() == b.keys() and all(a[name].tobytes() == b[name].tobytes() for name in a)
 
 
-def check_loss(student: Model, arrays: dict[str, ndarray], lesson: TrainingData) -> float:
+def check_loss(student: Model, arrays: dict[str, ndarray], training: TrainingData) -> float:
     """The loss as its definition says, by an ordinary simulation."""
-    rates = simulate(student.with_arrays(arrays), lesson.task).rate
-    return float((((rates - lesson.rates) / lesson.scale) ** 2).mean())
+    rates = simulate(student.with_arrays(arrays), training.task).rate
+    return float((((rates - training.rates) / training.scale) ** 2).mean())
 
 
 def test_training_lowers_the_loss_and_follows_its_seed() -> None:
-    first, again, other = (train(pupil(), *lessons(), options=SETTINGS, seed=seed) for seed in (1, 1, 2))
+    first, again, other = (train(pupil(), *trainings(), options=SETTINGS, seed=seed) for seed in (1, 1, 2))
     assert first.train == again.train and same(first.arrays, again.arrays)
     assert first.train != other.train and not same(first.arrays, other.arrays)
     assert first.train[-1] < 0.5 * first.train[0]
-    assert first.best == min(first.validation) == pytest.approx(check_loss(pupil(), first.arrays, lessons()[1]), rel=1e-4)  # float32
+    assert first.best == min(first.validation) == pytest.approx(check_loss(pupil(), first.arrays, trainings()[1]), rel=1e-4)  # float32
 
 
 def test_a_loss_of_one_is_the_error_of_predicting_every_units_mean() -> None:
-    lesson, check = lessons()
-    ignorant = pupil().with_arrays({"C": np.zeros((UNITS, UNITS)), "d": lesson.rates.mean(axis=(0, 1))})
-    course = train(ignorant, lesson, check, options=Options(epochs=1, batch=12), seed=0)
+    training, check = trainings()
+    ignorant = pupil().with_arrays({"C": np.zeros((UNITS, UNITS)), "d": training.rates.mean(axis=(0, 1))})
+    course = train(ignorant, training, check, options=Options(epochs=1, batch=12), seed=0)
     assert course.train == pytest.approx([1.0], rel=1e-5)  # float32
 
 
 @pytest.mark.parametrize("killed", [1, 4, 7])
 def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: int) -> None:
     monkeypatch.setattr(training, "SAVE_EVERY", -1.0)
-    whole = train(pupil("leaky_dale"), *lessons(), options=SETTINGS, seed=3)
+    whole = train(pupil("leaky_dale"), *trainings(), options=SETTINGS, seed=3)
     calls = []
 
     def kill(done: float, text: str) -> None:
@@ -242,10 +242,10 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path, monkeypatch: pyte
 
     checkpoint = tmp_path / "fits" / "student.pt"
     with pytest.raises(MemoryError, match="killed"):
-        train(pupil("leaky_dale"), *lessons(), options=SETTINGS, seed=3, checkpoint=checkpoint, report=kill)
+        train(pupil("leaky_dale"), *trainings(), options=SETTINGS, seed=3, checkpoint=checkpoint, report=kill)
     assert checkpoint.exists()
     seen: list[float] = []
-    resumed = train(pupil("leaky_dale"), *lessons(), options=SETTINGS, seed=3, checkpoint=checkpoint, report=lambda done, text: seen.append(done))
+    resumed = train(pupil("leaky_dale"), *trainings(), options=SETTINGS, seed=3, checkpoint=checkpoint, report=lambda done, text: seen.append(done))
     assert len(seen) == SETTINGS.epochs - killed  # the epochs before the checkpoint were not done again
     assert resumed.train == whole.train and resumed.validation == whole.validation and same(resumed.arrays, whole.arrays)
     assert not list(tmp_path.rglob("*.pt"))
@@ -256,13 +256,13 @@ def test_ctrl_c_keeps_the_best_weights_so_far(tmp_path: Path) -> None:
         if done >= 0.5:
             raise KeyboardInterrupt
 
-    course = train(pupil(), *lessons(), options=SETTINGS, seed=0, report=interrupt)
+    course = train(pupil(), *trainings(), options=SETTINGS, seed=0, report=interrupt)
     assert course.interrupted and course.epoch == SETTINGS.epochs / 2
-    assert check_loss(pupil(), course.arrays, lessons()[1]) == pytest.approx(min(course.validation), rel=1e-4)  # float32
+    assert check_loss(pupil(), course.arrays, trainings()[1]) == pytest.approx(min(course.validation), rel=1e-4)  # float32
 
 
 def test_training_stops_when_validation_has_not_improved_for_the_patience() -> None:
-    course = train(pupil(), *lessons(), options=Options(epochs=50, rate=0.0, patience=4), seed=0)
+    course = train(pupil(), *trainings(), options=Options(epochs=50, rate=0.0, patience=4), seed=0)
     assert course.epoch == 4
 
 
@@ -270,23 +270,23 @@ def test_a_loss_that_is_not_finite_ends_training_with_finite_weights(linear_circ
     W = linear_circuit(np.eye(3)).projections["W"].model_copy(update={"learn": True})
     student = linear_circuit(np.eye(3) * 0.5, dt=0.01, kind="rnn", projections={"W": W.model_dump()})
     task = Task("fall", 0.0, 0.3, np.arange(6), initial=np.random.default_rng(0).normal(size=(6, 3)))
-    lesson = TrainingData(task, np.ones((6, 30, 3)), np.ones(3))
-    course = train(student, lesson, lesson, options=Options(epochs=20, rate=1e6), seed=0)
+    training = TrainingData(task, np.ones((6, 30, 3)), np.ones(3))
+    course = train(student, training, training, options=Options(epochs=20, rate=1e6), seed=0)
     assert course.epoch == 2 and not np.isfinite(course.train[-1])
     assert all(np.isfinite(array).all() for array in course.arrays.values())
 
 
 def test_training_never_returns_worse_weights_than_it_started_from() -> None:
-    lesson, check = lessons()
+    training, check = trainings()
     perfect = pupil().with_arrays(small("leaky_tanh", seed=8, channels=0).arrays())
-    course = train(perfect, lesson, check, options=Options(epochs=1, rate=0.1), seed=0)
+    course = train(perfect, training, check, options=Options(epochs=1, rate=0.1), seed=0)
     assert check_loss(perfect, course.arrays, check) < 1e-9  # what it started from, to float32
 
 
 def test_a_noisy_student_can_be_trained_in_batches() -> None:
     text = pupil().equations.replace("drive(t, i)", "drive(t, i) + 0.01*second**0.5*hiss(t, i)")
     noisy = pupil().with_arrays({}, equations=text, inputs=pupil().model_dump()["inputs"] | NOISE)
-    assert np.isfinite(train(noisy, *lessons(), options=SETTINGS, seed=0).train).all()
+    assert np.isfinite(train(noisy, *trainings(), options=SETTINGS, seed=0).train).all()
 
 
 HEARD = {"drive": {"unit": "1", "meaning": "drive"}, "hiss": NOISE["hiss"], "hum": NOISE["hiss"] | {"unit": "ms**-0.5"},
