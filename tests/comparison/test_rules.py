@@ -1,0 +1,36 @@
+"""Networks that are the circuit itself read as identical, and rules whose networks lie apart are told from one that scatters as all do."""
+
+import numpy as np
+import pytest
+
+from cortex_sim.comparison import ANGLE, CKA, ERROR, FREQUENCY, Activity, planted_rotation, read_rules, rule_scores, separation_scores
+from cortex_sim.trials import Trials
+
+
+def activity(seed: int, frequency: float = 2.0) -> Activity:
+    rates = planted_rotation(np.random.default_rng(seed), frequency=frequency, noise=0.0, conditions=16, bins=40, units=10, dt=0.01)
+    taught, test = (Trials.from_arrays(100 * rates[part::2], 0.01 * np.arange(40)) for part in range(2))
+    return Activity(taught, test, (0.0, 0.2))
+
+
+def test_a_rotation_is_found_at_its_frequency_whatever_rates_are_multiplied_by() -> None:
+    plain = activity(0)
+    assert plain.turning()[1] == pytest.approx(2.0, rel=0.05)
+    scaled = Activity(*(Trials.from_arrays(3 * side.rate, side.time) for side in (plain.taught, plain.test)), plain.window)
+    assert scaled.turning(1 / 3) == pytest.approx(plain.turning())
+
+
+def test_the_circuit_itself_and_its_own_output_are_identical() -> None:
+    circuit = activity(0)
+    wanted = Trials.from_arrays(circuit.test.rate[:, :, :2], circuit.test.time)
+    values, nulls = read_rules(wanted, {"rule": [wanted]}, circuit, {"rule": [circuit]}, seed=0, count=3)
+    found = {score.measure: score for score in rule_scores(values, nulls, circuit, "test")}
+    assert [found[measure].estimate for measure in (ERROR, ANGLE, CKA)] == pytest.approx([0, 0, 1], abs=1e-6)
+    assert found[FREQUENCY].estimate == pytest.approx(found[FREQUENCY].identical) and found[ERROR].interval is None
+
+
+def test_a_rule_that_sets_its_networks_apart_is_told() -> None:
+    distance = np.ones((2, 4, 2, 4))
+    distance[0, :, 0] = 0.2
+    apart, like = separation_scores(distance, ["apart", "like"], "test", seed=0, count=20)
+    assert apart.estimate == pytest.approx(0.8) and like.estimate == 0 and apart.interval == pytest.approx((0.8, 0.8))
