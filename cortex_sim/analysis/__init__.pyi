@@ -60,6 +60,7 @@ from cortex_sim.analysis._rotations import SOFT_NORMALISATION as SOFT_NORMALISAT
 from cortex_sim.analysis._rotations import Rotations as Rotations
 from cortex_sim.analysis._rotations import jpca as jpca
 from cortex_sim.analysis._rotations import principal_components as principal_components
+from cortex_sim.analysis._rotations import rotations_and_null as rotations_and_null
 from cortex_sim.analysis._rotations import rotations_of as rotations_of
 from cortex_sim.analysis._rotations import soft_normalised as soft_normalised
 from cortex_sim.analysis._rotations import spanned_axes as spanned_axes

@@ -12,6 +12,7 @@ from numpy import ndarray
 from scipy.linalg import eigh, solve_sylvester
 
 from cortex_sim.errors import Undetermined
+from cortex_sim.statistics import permuted_conditions
 from cortex_sim.trials import Trials
 
 SOFT_NORMALISATION = 5.0  # Hz, added to the range of a unit when normalising, so that quiet units do not dominate
@@ -153,3 +154,21 @@ def _plane(vector: ndarray, states: ndarray) -> Float[ndarray, "axis 2"]:
     _, _, turn = np.linalg.svd(states[:, 0] @ basis, full_matrices=False)
     turned = basis @ turn.T
     return turned if np.linalg.det(turn) > 0 else turned * np.array([1.0, -1.0])
+
+
+def rotations_and_null(
+    rates: Float[ndarray, "condition time unit"], dt: float, *, rng: np.random.Generator, draws: int
+) -> tuple[Rotations, Float[ndarray, " draw"]]:
+    """Return the rotations of rates about their mean over conditions, and R²(M_skew) where the conditions of each principal component are permuted.
+
+    Args:
+        rates: in the window that is looked at.
+        dt: bin, s.
+        rng: of the permutations.
+        draws: number of them.
+
+    Raises:
+        Undetermined: the rates span fewer than six axes.
+    """
+    states = principal_components(rates - rates.mean(axis=0), JPCA_AXES)
+    return jpca(states, dt), np.array([jpca(permuted_conditions(states, rng), dt).r2_skew for _ in range(draws)])

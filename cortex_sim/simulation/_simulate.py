@@ -10,7 +10,7 @@ from cortex_sim.errors import OptionError, TaskError
 from cortex_sim.simulation._meaning import driven_inputs
 from cortex_sim.simulation._problem import Problem
 from cortex_sim.tasks import Task
-from cortex_sim.tasks.body import BodyTrajectory, Movement
+from cortex_sim.tasks.body import BodyTrajectory, Movement, Moving
 from cortex_sim.trials import Trials
 
 Backend = Literal["brian", "torch"]
@@ -72,6 +72,24 @@ def move(model: Model, task: Task, *, seed: int = 0, backend: Backend | None = N
     trials, trajectory = _run(problem, backend)
     assert trajectory is not None
     return trials, problem.moved(trajectory)
+
+
+def replay(model: Model, task: Task, movement: Movement) -> Movement:
+    """Return what a task's body does, loads included, under the commands of another movement, whatever it feels.
+
+    Args:
+        model: that gave the commands, a step of its own each.
+        task: with a body, of as many trials and as long.
+        movement: whose commands are given again.
+
+    Raises:
+        TaskError: the task has no body.
+    """
+    if task.body is None:
+        raise TaskError(f"task {task.name!r}: has no body to be moved; give it one.")
+    schedule = Problem(model, model.arrays(), task)
+    postures = Moving.replay(task.body, movement.commands, schedule.dt, schedule.loads)[:, :: schedule.every]
+    return Movement.of(task.body, postures, movement.commands, task.time)
 
 
 def refuse_unheard(model: Model, task: Task) -> None:

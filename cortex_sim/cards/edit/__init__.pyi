@@ -7,4 +7,5 @@ from cortex_sim.cards.edit._sizes import shrunk as shrunk
 from cortex_sim.cards.edit._spiking import resized as resized
 from cortex_sim.cards.edit._stacking import stacked as stacked
 from cortex_sim.cards.edit._values import with_argument as with_argument
+from cortex_sim.cards.edit._values import with_step as with_step
 from cortex_sim.cards.edit._values import with_values as with_values

@@ -48,3 +48,8 @@ def with_argument(model: Model, projection: str, **values: float) -> Model:
             raise OptionError(f"{model.name}: the rule of {projection!r} has no argument {name!r}. {suggestion(name, arguments)}")
         arguments[name]["value"] = value
     return model.with_arrays({}, projections=projections)
+
+
+def with_step(model: Model, ms: float) -> Model:
+    """Return the model with another step of integration, in ms."""
+    return model.with_arrays({}, dt={"value": ms, "unit": "ms", "meaning": "integration step", "source": "chosen"})

@@ -6,10 +6,12 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.cards import Model
+from cortex_sim.simulation._dynamics import rate_of
 from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation.torch._inputs import Inputs
 from cortex_sim.simulation.torch._twin import Twin
 from cortex_sim.tasks import Task
+from cortex_sim.trials import Trials
 
 
 def trajectory(problem: Problem) -> Float[ndarray, "trial time state"]:
@@ -35,3 +37,9 @@ def trajectories_from(model: Model, task: Task, states: Float[ndarray, "trial un
         ready = model.with_arrays({}, initial_values=begun, channels=0 if task.channels is None else task.channels.shape[2])
         found.append(trajectory(Problem(ready, ready.arrays(), task.select([trial])))[0])
     return np.stack(found)
+
+
+def rates_of_units(model: Model, task: Task) -> Trials:
+    """Return the rates of a model's own units, rather than the outputs that its readout makes of them."""
+    rates = rate_of(model, trajectory(Problem(model, model.arrays(), task)))
+    return Trials.from_arrays(rates, task.time, condition=task.condition, units="1")
