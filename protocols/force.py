@@ -9,6 +9,7 @@ Claim       after 12 periods 1000 units go on by themselves (mean error at most 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -23,11 +24,16 @@ GAINS = (0.8, 1.0, 1.2, 1.5, 1.8)  # g before training, of the small network
 LARGE_SEEDS, SEEDS = 2, 3
 TRIALS = {150: 100, 300: 60}  # of full-FORCE, by units; FORCE gets those of the larger
 FULL, PLAIN = "full-FORCE", "FORCE"
-SHIFTS = 50
-MEASURES = (
+SMOKE: Mapping[str, Any] = {"large": (60, 1), "small": (40, 1), "gains": GAINS[-2:], "trials": {20: 2}, "passes": 2, "networks": (1, 1)}
+WHOLE: Mapping[str, Any] = {
+    "large": LARGE, "small": SMALL, "gains": GAINS, "trials": TRIALS, "passes": TRIALS[300], "networks": (LARGE_SEEDS, SEEDS),
+}  # fmt: skip
+SHIFTS, PERIOD = 50, round(cs.tasks.PATTERN_PERIOD / cs.tasks.BIN)  # draws; bins
+MEASURES = TAUGHT, ALONE, EARLY, CHIRPED = (
     "mean absolute error while taught", "mean absolute error by itself", f"mean absolute error by itself, first {FIRST} periods",
     "squared error of the chirp by itself, relative to the squared chirp",
 )  # fmt: skip
+SIZED, GAINED, KIND = "{} units", "{} units, g = {:g}", "{}, {} units"  # names of networks
 VERIFIED = "independent implementation of the same set-up, seeds 0 and 1: {}"
 THRESHOLD = "threshold of the independent implementation"
 MORE = 3.0  # how much larger than an independent draw an error may be; chosen before the run
@@ -35,13 +41,7 @@ MORE = 3.0  # how much larger than an independent draw an error may be; chosen b
 
 @dataclass(frozen=True)
 class Heard:
-    """What a network that was taught a periodic pattern puts out.
-
-    Attributes:
-        taught: while it was taught, (time,).
-        alone: by itself afterwards, (time,).
-        readout: norm of its readout weights.
-    """
+    """What a network that was taught a periodic pattern puts out while taught and by itself afterwards, (time,), and the norm of its readout."""
 
     taught: np.ndarray
     alone: np.ndarray
@@ -57,28 +57,27 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         smoke: few units and periods: shows that everything runs, its numbers mean nothing.
     """
     seconds: dict[str, float] = {}
-    large, small = ((60, 1), (40, 1)) if smoke else (LARGE, SMALL)
-    first, seeds = (
-        [cs.seed_of(seed, "student", "network of force", number) for number in range(1 if smoke else count)] for count in (LARGE_SEEDS, SEEDS)
-    )
-    jobs = {(f"{large[0]} units", one): _periodic(model, large, one) for one in first}
-    jobs |= {(f"{small[0]} units, g = {g:g}", one): _periodic(model, small, one, g) for g in (GAINS[-2:] if smoke else GAINS) for one in seeds}
-    units, passes = ({20: 2}, 2) if smoke else (TRIALS, TRIALS[300])
-    jobs |= {(f"{FULL}, {number} units", one): _chirped("full_force", number, count, one) for number, count in units.items() for one in seeds}
-    jobs |= {(f"{PLAIN}, {max(units)} units", one): _chirped("force", max(units), passes, one) for one in seeds}
+    sizes = SMOKE if smoke else WHOLE
+    (large, _), (small, _), trials, most = sizes["large"], sizes["small"], sizes["trials"], max(sizes["trials"])
+    few, many = ([cs.seed_of(seed, "student", "network of force", number) for number in range(count)] for count in sizes["networks"])
+    periodic = {SIZED.format(large): [_periodic(model, sizes["large"], own) for own in few]}
+    periodic |= {GAINED.format(small, g): [_periodic(model, sizes["small"], own, g) for own in many] for g in sizes["gains"]}
+    chirped = {KIND.format(FULL, units): [_chirped("full_force", units, count, own) for own in many] for units, count in trials.items()}
+    chirped |= {KIND.format(PLAIN, most): [_chirped("force", most, sizes["passes"], own) for own in many]}
     with cs.timed(seconds, "training"):
-        fitted = cs.fitting.train_many({f"{name}, seed {one}": job for (name, one), job in jobs.items()})
+        fitted = cs.fitting.train_groups(periodic | chirped)
     with cs.timed(seconds, "free runs"):
-        heard, chirps = _heard(jobs, fitted), _chirps(jobs, fitted)
+        heard = {name: [_heard(network, jobs[0].task) for network in fitted[name]] for name, jobs in periodic.items()}
+        chirps = {name: [cs.simulate(network.model, jobs[0].task).rate[0, :, 0] for network in fitted[name]] for name, jobs in chirped.items()}
     scores = [score for name, each in heard.items() for score in _scores(name, each, seed)]
     scores += [_chirp_score(name, each, seed) for name, each in chirps.items()]
-    by = {(score.measure, score.student): score for score in scores}
-    models = {name: fitted[f"{name}, seed {seeds[0]}"].model for name in dict.fromkeys(name for name, _ in jobs)}
+    by = cs.statistics.named(scores)
     return cs.Report(
-        title=QUESTION, question=f"{model.title} ({model.paper}); {cs.load(CHIRPER).title}.", answer=_answer(by, large[0], small[0], max(units)),
-        claims=[] if smoke else _claims(by, heard), scores=scores, pictures=_pictures(heard, chirps, by, small[0], large[0]),
-        trials={"periodic pattern": cs.tasks.periodic(TESTED).wanted, "chirp": cs.tasks.chirp().wanted}, models=models, methods=_methods(),
-        facts={"networks": str(len(jobs))}, smoke=smoke, seed=seed, seconds=seconds,
+        title=QUESTION, question=f"{model.title} ({model.paper}); {cs.load(CHIRPER).title}.", answer=_answer(by, large, small, most),
+        claims=[] if smoke else _claims(by, heard), scores=scores, pictures=_pictures(heard, chirps, by, small, large),
+        trials={"periodic pattern": cs.tasks.periodic(TESTED).wanted, "chirp": cs.tasks.chirp().wanted},
+        models={name: networks[0].model for name, networks in fitted.items()}, methods=_methods(),
+        facts={"networks": str(sum(map(len, fitted.values())))}, smoke=smoke, seed=seed, seconds=seconds,
     )  # fmt: skip
 
 
@@ -86,17 +85,10 @@ def _periodic(model: cs.Model, size: tuple[int, int], seed: int, gain: float | N
     """Feedback weights are between -1 and 1 for an output of 1, as published; the rule's are for an output one standard deviation away."""
     units, periods = size
     task = cs.tasks.periodic(periods)
-    changes = {} if gain is None else {"projections": _with_gain(model, gain)}
-    student = model.with_arrays({}, units=units, channels=0, **changes)
+    student = model if gain is None else cs.edit.with_argument(model, cs.simulation.recurrent_projections(model)[0], gain=gain)
     how = {"continued": True, "feedback": float(task.wanted.rate.std())}
-    return cs.fitting.Job(student, task.wanted, task, seed, cs.Options(epochs=1, validation=0), "force", how)
-
-
-def _with_gain(model: cs.Model, gain: float) -> dict[str, object]:
-    recurrent = next(iter(model.parsed.called() & model.projections.keys()))
-    projections = {name: part.model_dump() for name, part in model.projections.items()}
-    projections[recurrent]["arguments"]["gain"]["value"] = gain
-    return projections
+    options = cs.Options(epochs=1, validation=0)
+    return cs.fitting.Job(student.with_arrays({}, units=units, channels=0), task.wanted, task, seed, options, "force", how)
 
 
 def _chirped(rule: str, units: int, trials: int, seed: int) -> cs.fitting.Job:
@@ -105,159 +97,106 @@ def _chirped(rule: str, units: int, trials: int, seed: int) -> cs.fitting.Job:
     return cs.fitting.Job(student, task.wanted, task, seed, options, rule, {"feedback": float(task.wanted.rate.std())})
 
 
-def _heard(jobs: Mapping[tuple[str, int], cs.fitting.Job], fitted: Mapping[str, cs.Fitted]) -> dict[str, list[Heard]]:
-    found: dict[str, list[Heard]] = {}
-    for (name, seed), job in jobs.items():
-        if "continued" in job.how:
-            one = fitted[f"{name}, seed {seed}"]
-            assert one.outputs is not None
-            assert one.model.readout is not None
-            free = cs.simulate(one.model, replace(_after(job.task), initial=np.zeros((1, 1))))
-            norm = float(np.linalg.norm(one.model.arrays()[one.model.readout.weights]))
-            found.setdefault(name, []).append(Heard(one.outputs[0, :, 0], free.rate[0, :, 0], norm))
-    return found
+def _heard(network: cs.Fitted, taught: cs.Task) -> Heard:
+    """The network goes on by itself for the periods that follow what was taught."""
+    after = cs.tasks.periodic(TESTED, first=round(taught.stop / cs.tasks.PATTERN_PERIOD))
+    free = cs.simulate(network.model, replace(after, initial=np.zeros((1, 1))))
+    norm = float(np.linalg.norm(network.model.arrays()[network.model.readout.weights]))
+    return Heard(network.outputs[0, :, 0], free.rate[0, :, 0], norm)
 
 
-def _after(task: cs.Task) -> cs.Task:
-    """The periods that follow what was taught."""
-    return cs.tasks.periodic(TESTED, first=round(task.stop / cs.tasks.PATTERN_PERIOD))
-
-
-def _chirps(jobs: Mapping[tuple[str, int], cs.fitting.Job], fitted: Mapping[str, cs.Fitted]) -> dict[str, list[np.ndarray]]:
-    found: dict[str, list[np.ndarray]] = {}
-    for (name, seed), job in jobs.items():
-        if "continued" not in job.how:
-            found.setdefault(name, []).append(cs.simulate(fitted[f"{name}, seed {seed}"].model, job.task).rate[0, :, 0])
-    return found
-
-
-def _off(made: np.ndarray, periods: float = np.inf) -> float:
-    """Mean absolute distance from the periodic pattern, which begins anew with each period."""
-    count = int(min(len(made), round(periods * cs.tasks.PATTERN_PERIOD / cs.tasks.BIN))) if np.isfinite(periods) else len(made)
-    return float(np.abs(made[:count] - _wanted(len(made))[:count]).mean())
+def _off(made: np.ndarray, bins: int | None = None) -> float:
+    """Mean absolute distance from the periodic pattern, which begins anew with each period, in the first bins or all."""
+    return float(np.abs(made[:bins] - _wanted(len(made))[:bins]).mean())
 
 
 def _wanted(bins: int) -> np.ndarray:
-    return np.asarray(cs.tasks.periodic(-(-bins // round(cs.tasks.PATTERN_PERIOD / cs.tasks.BIN))).wanted.rate[0, :bins, 0])
+    return np.asarray(cs.tasks.periodic(-(-bins // PERIOD)).wanted.rate[0, :bins, 0])
 
 
 def _scores(name: str, each: Sequence[Heard], seed: int) -> list[cs.Score]:
-    rng = cs.stream(seed, "null", "shifted patterns")
-    scores = []
-    for measure, periods, which in ((MEASURES[0], np.inf, "taught"), (MEASURES[1], np.inf, "alone"), (MEASURES[2], FIRST, "alone")):
-        made = [getattr(one, which) for one in each]
-        null = np.array([_off(np.roll(made[k % len(made)], int(rng.integers(len(made[0])))), periods) for k in range(SHIFTS)])
-        values = np.array([_off(one, periods) for one in made])
-        scores.append(_over_networks(measure, name, "one pattern", values, null, "shifted in time at random"))
+    rng, scores = cs.stream(seed, "null", "shifted patterns"), []
+    taught, alone = [network.taught for network in each], [network.alone for network in each]
+    for measure, made, bins in ((TAUGHT, taught, None), (ALONE, alone, None), (EARLY, alone, FIRST * PERIOD)):
+        null = np.array([_off(np.roll(made[k % len(made)], int(rng.integers(len(made[0])))), bins) for k in range(SHIFTS)])
+        scores.append(_over_networks(measure, name, "one pattern", np.array([_off(output, bins) for output in made]), null))
     return scores
 
 
 def _chirp_score(name: str, each: Sequence[np.ndarray], seed: int) -> cs.Score:
     task, rng = cs.tasks.chirp(), cs.stream(seed, "null", "shifted chirps")
-    assert task.mask is not None
     test = task.mask[0] > 0
-    wanted, made = task.wanted.rate[0, test, 0], [one[test] for one in each]
-    values = np.array([((one - wanted) ** 2).sum() / (wanted**2).sum() for one in made])
+    wanted, made = task.wanted.rate[0, test, 0], [output[test] for output in each]
     shifted = [np.roll(made[k % len(made)], int(rng.integers(len(wanted)))) for k in range(SHIFTS)]
-    null = np.array([((one - wanted) ** 2).sum() / (wanted**2).sum() for one in shifted])
-    return _over_networks(MEASURES[3], name, "one chirp", values, null, "shifted in time at random")
+    values, null = (np.array([((output - wanted) ** 2).sum() / (wanted**2).sum() for output in outputs]) for outputs in (made, shifted))
+    return _over_networks(CHIRPED, name, "one chirp", values, null)
 
 
-def _over_networks(measure: str, name: str, split: str, values: np.ndarray, null: np.ndarray, surrogate: str) -> cs.Score:
-    interval = cs.statistics.jackknifed(lambda kept: float(values[kept].mean()), len(values)) if len(values) > 2 else None
+def _over_networks(measure: str, name: str, split: str, values: np.ndarray, null: np.ndarray) -> cs.Score:
     return cs.Score(
-        measure, name, split, float(values.mean()), "lower", 0.0, null, surrogate, interval,
-        "networks" if interval else f"{len(values)} network(s), which give no interval", ceiling=0.0,
+        measure, name, split, better="lower", identical=0.0, null=null, surrogate="shifted in time at random", ceiling=0.0,
         settings={"ceiling": "the pattern itself", "networks": values.tolist()},
+        **cs.statistics.mean_over("networks", values, otherwise=f"{len(values)} network(s), which give no interval"),
     )  # fmt: skip
 
 
 def _claims(by: Mapping[tuple[str, str], cs.Score], heard: Mapping[str, Sequence[Heard]]) -> list[cs.Claim]:
-    large, small = f"{LARGE[0]} units", f"{SMALL[0]} units, g = 1.5"
-    taught, alone, first, chirped = MEASURES
-    full, plain = f"{FULL}, 300 units", f"{PLAIN}, 300 units"
-    middle = {name: float(np.median(by[chirped, name].settings["networks"])) for name in (*(f"{FULL}, {units} units" for units in TRIALS), plain)}
-    ratio = middle[plain] / middle[full]
-    sweep = [by[taught, f"{SMALL[0]} units, g = {g:g}"].estimate for g in (0.8, 1.0, 1.2, 1.8)]
+    large, small = SIZED.format(LARGE[0]), GAINED.format(SMALL[0], 1.5)
+    full, plain = [KIND.format(FULL, units) for units in TRIALS], KIND.format(PLAIN, 300)
+    middle = {name: float(np.median(by[CHIRPED, name].settings["networks"])) for name in (*full, plain)}
+    falls = float(np.mean(np.diff([by[TAUGHT, GAINED.format(SMALL[0], g)].estimate for g in (0.8, 1.0, 1.2, 1.8)]) < 0))
+    norm = float(np.mean([network.readout for network in heard[large]]))
+    two, others = "up to three times", "the same, N = 300 or 500: "
     return [
-        cs.Claim(f"{large}: {taught}", by[taught, large].estimate, 0, MORE * 0.0032, VERIFIED.format("0.0030 and 0.0032; up to three times")),
-        cs.Claim(f"{large}: {alone}", by[alone, large].estimate, 0, MORE * 0.0223, VERIFIED.format("0.0158 and 0.0223; up to three times")),
-        cs.Claim(f"{large}: {first}", by[first, large].estimate, 0, MORE * 0.0042, VERIFIED.format("0.0042 and 0.0029; up to three times")),
-        cs.Claim(
-            f"{large}: norm of the readout",
-            float(np.mean([one.readout for one in heard[large]])),
-            0.18 / 2,
-            0.19 * 2,
-            VERIFIED.format("0.18 and 0.19; within a factor of two"),
-        ),
-        cs.Claim(f"{small}: {taught}", by[taught, small].estimate, 0, 0.048, "the same, N = 300 or 500: 0.0075 to 0.048"),
-        cs.Claim(
-            f"{small}: {alone}", by[alone, small].estimate, 0.73 / 2, 0.90 * 2, "the same, N = 300 or 500: 0.73 to 0.90; within a factor of two"
-        ),
-        cs.Claim(
-            "share of steps of g, 0.8 to 1.8, at which the error while taught falls",
-            float(np.mean(np.diff(sweep) < 0)),
-            1.0,
-            1.0,
-            "the same: 0.347, 0.193, 0.136, 0.018",
-        ),
-        *(cs.Claim(f"{FULL}, {units} units: median {chirped}", middle[f"{FULL}, {units} units"], 0, 0.01, THRESHOLD) for units in TRIALS),
-        cs.Claim(f"median error of {PLAIN} over that of {FULL}, 300 units", ratio, 10, np.inf, THRESHOLD),
+        cs.Claim(f"{large}: {TAUGHT}", by[TAUGHT, large].estimate, 0, MORE * 0.0032, VERIFIED.format(f"0.0030 and 0.0032; {two}")),
+        cs.Claim(f"{large}: {ALONE}", by[ALONE, large].estimate, 0, MORE * 0.0223, VERIFIED.format(f"0.0158 and 0.0223; {two}")),
+        cs.Claim(f"{large}: {EARLY}", by[EARLY, large].estimate, 0, MORE * 0.0042, VERIFIED.format(f"0.0042 and 0.0029; {two}")),
+        cs.Claim(f"{large}: norm of the readout", norm, 0.18 / 2, 0.19 * 2, VERIFIED.format("0.18 and 0.19; within a factor of two")),
+        cs.Claim(f"{small}: {TAUGHT}", by[TAUGHT, small].estimate, 0, 0.048, f"{others}0.0075 to 0.048"),
+        cs.Claim(f"{small}: {ALONE}", by[ALONE, small].estimate, 0.73 / 2, 0.90 * 2, f"{others}0.73 to 0.90; within a factor of two"),
+        cs.Claim("share of steps of g, 0.8 to 1.8, at which the error while taught falls", falls, 1.0, 1.0, "the same: 0.347, 0.193, 0.136, 0.018"),
+        *(cs.Claim(f"{name}: median {CHIRPED}", middle[name], 0, 0.01, THRESHOLD) for name in full),
+        cs.Claim(f"median error of {PLAIN} over that of {FULL}, 300 units", middle[plain] / middle[KIND.format(FULL, 300)], 10, np.inf, THRESHOLD),
     ]
 
 
 def _answer(by: Mapping[tuple[str, str], cs.Score], large: int, small: int, chirping: int) -> str:
-    taught, alone, _, chirped = MEASURES
-    big, little = f"{large} units", f"{small} units, g = 1.5"
+    big, little = SIZED.format(large), GAINED.format(small, 1.5)
+    full, plain = (by[CHIRPED, KIND.format(rule, chirping)].estimate for rule in (FULL, PLAIN))
     return (
-        f"No. While they are taught, {large} units are off by {by[taught, big].estimate:.4f} and {small} units by {by[taught, little].estimate:.4f}; "
-        f"by themselves by {by[alone, big].estimate:.3f} and {by[alone, little].estimate:.2f}. Of the squared chirp, {FULL} misses "
-        f"{by[chirped, f'{FULL}, {chirping} units'].estimate:.2g} and {PLAIN} {by[chirped, f'{PLAIN}, {chirping} units'].estimate:.2g}."
+        f"No. While they are taught, {large} units are off by {by[TAUGHT, big].estimate:.4f} and {small} units by {by[TAUGHT, little].estimate:.4f}; "
+        f"by themselves by {by[ALONE, big].estimate:.3f} and {by[ALONE, little].estimate:.2f}. Of the squared chirp, {FULL} misses "
+        f"{full:.2g} and {PLAIN} {plain:.2g}."
     )
 
 
 def _pictures(
     heard: Mapping[str, Sequence[Heard]], chirps: Mapping[str, Sequence[np.ndarray]], by: Mapping[tuple[str, str], cs.Score], small: int, large: int
 ) -> dict[str, cs.Picture]:
-    little, big = f"{small} units, g = 1.5", f"{large} units"
-    period = round(cs.tasks.PATTERN_PERIOD / cs.tasks.BIN)
-    rows = np.tile(_wanted(period), (3, 1))
-    made = {name: np.stack([one.taught[-period:], one.alone[:period], one.alone[-period:]])
-            for name, one in ((name, heard[name][0]) for name in (big, little))}  # fmt: skip
-    gains = [g for g in GAINS if f"{small} units, g = {g:g}" in heard]
-    values = {label: {"while taught" if "taught" in label else "by itself": (gains, np.array(
-        [by[label, f"{small} units, g = {g:g}"].settings["networks"] for g in gains]).T)} for label in MEASURES[:2]}  # fmt: skip
+    first = {name: heard[name][0] for name in (SIZED.format(large), GAINED.format(small, 1.5))}
+    made = {name: np.stack([network.taught[-PERIOD:], network.alone[:PERIOD], network.alone[-PERIOD:]]) for name, network in first.items()}
+    titles, time = ["last period taught", "first period by itself", f"period {TESTED} by itself"], cs.tasks.BIN * np.arange(PERIOD)
+    gains = [g for g in GAINS if GAINED.format(small, g) in heard]
+    panels = {
+        measure: {label: (gains, np.array([by[measure, GAINED.format(small, g)].settings["networks"] for g in gains]).T)}
+        for measure, label in ((TAUGHT, "while taught"), (ALONE, "by itself"))
+    }
+    chirp, each = cs.tasks.chirp(), {"made": np.stack([outputs[0] for outputs in chirps.values()])}
+    target = np.tile(chirp.wanted.rate[0, :, 0], (len(chirps), 1))
     return {
         "pattern": cs.Picture(
-            cs.figures.over_time(
-                rows,
-                made,
-                cs.tasks.BIN * np.arange(rows.shape[1]),
-                ["last period taught", "first period by itself", f"period {TESTED} by itself"],
-                ylabel="output",
-                xlabel="time in the period (s)",
-            ),
-            "A periodic pattern, taught and by itself",
-            "The first network of either size. Pale: wanted.",
+            cs.figures.over_time(np.tile(_wanted(PERIOD), (3, 1)), made, time, titles, ylabel="output", xlabel="time in the period (s)"),
+            "A periodic pattern, taught and by itself", "The first network of either size. Pale: wanted.",
         ),
         "gains": cs.Picture(
-            cs.figures.over_settings(values, xlabel="g before training", even=True),
-            f"Error of {small} units over the gain before training",
+            cs.figures.over_settings(panels, xlabel="g before training", even=True), f"Error of {small} units over the gain before training",
             "Lines: mean over networks; dots: networks.",
         ),
         "chirp": cs.Picture(
-            cs.figures.over_time(
-                np.tile(cs.tasks.chirp().wanted.rate[0, :, 0], (len(chirps), 1)),
-                {"made": np.stack([each[0] for each in chirps.values()])},
-                cs.tasks.chirp().time,
-                list(chirps),
-                ylabel="output",
-                xlabel="time from the pulse (s)",
-            ),
-            "A chirp set off by a pulse",
-            "The first network of each kind, by itself. Pale: wanted.",
+            cs.figures.over_time(target, each, chirp.time, list(chirps), ylabel="output", xlabel="time from the pulse (s)"),
+            "A chirp set off by a pulse", "The first network of each kind, by itself. Pale: wanted.",
         ),
-    }
+    }  # fmt: skip
 
 
 def _methods() -> str:
