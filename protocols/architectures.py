@@ -68,9 +68,12 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         past = {name: np.array([cs.analysis.told_by_the_past(network.model, battery, seed) for network in networks])
                 for name, networks in fitted.items()}  # fmt: skip
         costs = {name: _costs(networks, battery) for name, networks in fitted.items()}
-        streams = {delay: ("null", "permuted trials of architectures", at) for at, delay in enumerate(_delays(smoke))}
-        scores = [cs.measures.recall_score(name, battery, rates, delay, rng=cs.stream(seed, *stream), otherwise=FEW)
-                  for name, rates in made.items() for delay, stream in streams.items()]  # fmt: skip
+        scores = []
+        for at, delay in enumerate(_delays(smoke)):
+            for name, rates in made.items():
+                rng = cs.stream(seed, "null", "permuted trials of architectures", at)
+                scores.append(cs.measures.recall_score(name, battery, rates, delay, rng=rng, otherwise=FEW))
+        scores.sort(key=lambda score: list(made).index(score.student))
         scores += [_forgetting(name, values, battery.trials) for name, values in past.items()]
         compared = [(name, delay) for name, delay in errors if name not in (model.name, "untrained") and delay]
         tests = cs.statistics.paired_t({key: (np.log(errors[key]), np.log(errors[model.name, key[1]])) for key in compared})

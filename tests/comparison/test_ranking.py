@@ -6,14 +6,13 @@ from typing import cast
 
 import numpy as np
 
-from cortex_sim.comparison import PUSHES, Reading, blind_taus, rank_score, self_departures
+from cortex_sim.comparison import PUSHES, Cell, Reading, blind_taus, rank_score, self_departures
 from cortex_sim.trials import Trials
 
 
 def reading(circuit: str, alike: list[float], truth: list[float]) -> Reading:
     cell, known, told = SimpleNamespace(circuit=circuit, view="100%"), np.array(truth, dtype=float), np.array(alike, dtype=float)
-    found = SimpleNamespace(cell=cell, students=tuple("abcd"), alike={"m": told}, truths={PUSHES: known}, halves=(known, known))
-    return cast(Reading, found)
+    return Reading(cast(Cell, cell), tuple("abcd"), {"m": told}, (known, known), known, {}, {PUSHES: known})
 
 
 def test_a_measure_that_orders_students_as_the_truth_has_tau_one_and_one_that_reverses_them_minus_one() -> None:

@@ -68,8 +68,8 @@ def test_another_process_draws_the_same_bits_whatever_its_hash_seed(hash_seed: s
     [
         ((0, "studnet", "x"), r"^random stream: role 'studnet' is unknown\. Did you mean 'student'\?$"),
         ((0, "task", ""), r"^random stream: purpose '' should say in words what is drawn\.$"),
-        ((0, "task", 7), r"^random stream: purpose 7 should say in words what is drawn\.$"),
-        ((0.5, "task", "x"), r"^random stream: seed 0\.5 should be a whole number\.$"),
+        ((0, "task", 7), r"^(stream|seed_of): purpose should be a text \(got 7\)\.$"),
+        ((0.5, "task", "x"), r"^(stream|seed_of): seed should be a whole number \(got 0\.5\)\.$"),
         ((0, "task", "x", 1.0), r"^random stream: index 1\.0 should be a whole number\.$"),
     ],
 )
