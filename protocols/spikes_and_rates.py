@@ -7,8 +7,7 @@ Claim       quadratic neurons follow their exact mean field within 4 %, networks
             orders the populations, and the report says how far off each rate is.
 """
 
-from collections import ChainMap
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -25,22 +24,8 @@ STEP, SINE, PERIOD = 3.0, 3.0, 0.4  # drive of the quadratic neurons and its per
 PLATEAUS = {"before": (0.2, 0.3), "during": (0.5, 0.6), "after": (0.8, 0.9)}  # s: the last 10 tau of each 30
 HELD, MOVING, TRIALS = 0.5, 0.5, 60  # s of holding a prepared state, s after its release, repeats
 SD = 1.5  # Hz over units, of the prepared state: code of Stroud et al. (2018)
-SMOOTHED = 3  # bins: the boxcar of 30 ms
-THALAMUS = 1.0  # relative change of the thalamic rate
-NULLS = 200
-RELEASED = f"{MOVING * 1e3:g} ms after release"
-MORE = "with twice the thalamic input"
-
-
-@dataclass
-class Found:
-    """What one pair of circuits gave."""
-
-    claims: list[cs.Claim] = field(default_factory=list)
-    scores: list[cs.Score] = field(default_factory=list)
-    pictures: dict[str, cs.Picture] = field(default_factory=dict)
-    trials: dict[str, cs.Trials] = field(default_factory=dict)
-    says: str = ""
+SMOOTHED, THALAMUS, NULLS = 3, 1.0, 200  # bins: the boxcar of 30 ms; relative change of the thalamic rate; draws of a null
+RELEASED, MORE = f"{MOVING * 1e3:g} ms after release", "with twice the thalamic input"
 
 
 def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Report:
@@ -61,39 +46,31 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Rep
     names = ("lif", "brunel_2000", "montbrio_2015_qif", "montbrio_2015", "soc_lif", "hennequin_2014", "dura_bernal_2023")
     return cs.Report(
         title=QUESTION, question="Spiking circuits beside the rate circuits that describe them: exactly, by mean field, by design, or by reduction.",
-        answer=" ".join(part.says for part in found), claims=[] if smoke else [claim for part in found for claim in part.claims],
-        scores=[score for part in found for score in part.scores], pictures=dict(ChainMap(*(part.pictures for part in reversed(found)))),
-        trials=dict(ChainMap(*(part.trials for part in reversed(found)))),
-        models={"layered cortex": model} | {name: cs.load(name) for name in names}, methods=_methods(),
-        facts={"layered cortex": f"{model.units} neurons"}, smoke=smoke, seed=seed, seconds=seconds,
+        **cs.report.together(found, claimed=not smoke), models={"layered cortex": model} | {name: cs.load(name) for name in names},
+        methods=_methods(), facts={"layered cortex": f"{model.units} neurons"}, smoke=smoke, seed=seed, seconds=seconds,
     )  # fmt: skip
 
 
-def _integrator(card: cs.SpikingModel) -> cs.cards.Neuron:
-    value = {name: part.si for name, part in card.neurons["lif"].parameters.items()}
-    return cs.cards.Neuron(tau=value["tau"], refractory=value["t_ref"], threshold=value["theta"], reset=value["v_r"])
-
-
-def _neuron(seed: int, smoke: bool) -> Found:
+def _neuron(seed: int, smoke: bool) -> cs.report.Part:
     """Intervals of single neurons against the closed form."""
     card = cs.load("lif")
     trials = cs.simulate(card, cs.tasks.spontaneous(0.3 if smoke else 1.0), seed=seed)
+    value = {name: part.si for name, part in card.neurons["lif"].parameters.items() if name != "mu"}
     mu = card.neurons["lif"].parameters["mu"].draw(card.units, cs.stream(0, "analysis", "inputs evenly spaced"))
-    theory = cs.cards.siegert(mu, 0.0, **vars(_integrator(card)))
-    when, unit, _ = trials.spikes
-    rate = np.array([1 / np.diff(when[unit == k]).mean() if (unit == k).sum() > 1 else 0.0 for k in range(card.units)])
+    theory = cs.cards.siegert(mu, 0.0, tau=value["tau"], refractory=value["t_ref"], threshold=value["theta"], reset=value["v_r"])
+    rate = cs.analysis.interval_rates(trials)
     firing = theory > 3 / trials.stop[0]
     worst = float(np.abs(rate[firing] / theory[firing] - 1).max())
     text, source = "single neuron: largest relative error of a rate against the closed form", "intervals are whole steps: 1.5 of the shortest"
-    claims = [cs.Claim(text, worst, 0.0, card.dt.si * theory.max() * 1.5, source)]
+    claim = cs.Claim(text, worst, 0.0, card.dt.si * theory.max() * 1.5, source)
     drawn = cs.figures.curves(mu * 1e3, {"closed form": theory, "simulated": rate}, xlabel="mean input (mV)", ylabel="rate (Hz)")
     pictures = {"neuron": cs.Picture(drawn, "Single neurons", "Rate over mean input.")}
-    return Found(claims, [], pictures, {"single neuron": trials}, f"Single neurons follow the closed form within {worst:.2%}.")
+    return cs.report.Part([claim], [], pictures, {"single neuron": trials}, f"Single neurons follow the closed form within {worst:.2%}.")
 
 
-def _brunel(seed: int, smoke: bool) -> Found:
+def _brunel(seed: int, smoke: bool) -> cs.report.Part:
     """Two states of Brunel's network against self-consistent Siegert rates."""
-    found, said, spectra, duration = Found(), [], {}, 0.3 if smoke else 1.2
+    found, said, spectra, duration = cs.report.Part(), [], {}, 0.3 if smoke else 1.2
     for state, (inhibition, outside) in STATES.items():
         card = _state(cs.load("brunel_2000"), inhibition, outside, smoke)
         trials = cs.simulate(card, cs.tasks.spontaneous(duration), seed=seed).window(SETTLING, duration)
@@ -125,10 +102,11 @@ def _self_consistent(card: cs.SpikingModel) -> np.ndarray:
     value, part = {name: part.si for name, part in card.neurons["lif"].parameters.items()}, card.projections["recurrent"]
     K, J = part.arguments["indegree"].spread((2, 2), "indegree"), part.weight.spread((2, 2), "weight")
     background = cs.cards.Background(indegree=value["C_ext"], weight=value["J_ext"], rate=value["nu_ext"])
-    return cs.cards.stationary_rates(K, J, background, _integrator(card))
+    neuron = cs.cards.Neuron(tau=value["tau"], refractory=value["t_ref"], threshold=value["theta"], reset=value["v_r"])
+    return cs.cards.stationary_rates(K, J, background, neuron)
 
 
-def _quadratic(seed: int, smoke: bool) -> Found:
+def _quadratic(seed: int, smoke: bool) -> cs.report.Part:
     """Quadratic neurons and their exact mean field through a step and a sine."""
     spiking, rate = cs.load("montbrio_2015_qif"), cs.load("montbrio_2015")
     spiking = cs.edit.resized(spiking, {"all": 500}, summed=["coupling"]) if smoke else spiking
@@ -149,10 +127,10 @@ def _quadratic(seed: int, smoke: bool) -> Found:
     drawn = cs.figures.curves(time * 1e3, {"exact mean field": theory, "quadratic neurons": found}, xlabel="time (ms)", ylabel="rate (Hz)")
     caption = "The drive steps by 3 at 300 ms and back at 600 ms, after which both stay active; from 900 ms it is a sine. Ringing: 19 ms."
     picture = cs.Picture(drawn, "Quadratic neurons and their mean field", caption)
-    return Found(claims, [], {"quadratic": picture}, {"quadratic neurons": trials}, f"Quadratic neurons (mean field): {', '.join(said)}.")
+    return cs.report.Part(claims, [], {"quadratic": picture}, {"quadratic neurons": trials}, f"Quadratic neurons (mean field): {', '.join(said)}.")
 
 
-def _soc(seed: int, smoke: bool) -> Found:
+def _soc(seed: int, smoke: bool) -> cs.report.Part:
     """Groups of the spiking circuit against units of the rate circuit, released from the same state."""
     spiking, rate, count = cs.load("soc_lif"), cs.load("hennequin_2014"), 2 if smoke else TRIALS
     state = cs.analysis.preferred_states(rate).directions[:, 0] * SD * np.sqrt(rate.units)
@@ -162,7 +140,7 @@ def _soc(seed: int, smoke: bool) -> Found:
     theory = cs.simulate(rate, cs.tasks.free_run(cs.simulation.rate_of(rate, state[None]), MOVING)).rate[0]
     moving = groups.window(0.0, MOVING)
     courses, half = moving.averaged().rate[0] - resting, rate.units // 2
-    found = Found(trials={"spiking groups": groups})
+    found = cs.report.Part(trials={"spiking groups": groups})
     for name, units in {"excitatory": np.arange(half), "inhibitory": np.arange(half, rate.units)}.items():
         a, b = (uniform_filter1d(rates, SMOOTHED, axis=0)[:, units] for rates in (courses, theory))
         rng, single = cs.stream(seed, "null", "permuted groups of spikes_and_rates"), moving.units(units)
@@ -182,19 +160,22 @@ def _soc(seed: int, smoke: bool) -> Found:
     return found
 
 
-def _layered(model: cs.SpikingModel, seed: int, smoke: bool) -> Found:
+def _layered(model: cs.SpikingModel, seed: int, smoke: bool) -> cs.report.Part:
     """Rates of the layered circuit at rest and with more thalamic input, against its reduction."""
     reduced, names, duration = cs.load("dura_bernal_2023"), list(model.populations), 0.5 if smoke else 4.0
     base = cs.tasks.spontaneous(duration)
     thalamus = cs.tasks.Drive(np.full((1, model.units), THALAMUS), np.ones(base.steps), "thalamus", into="thalamus")
-    found, rates = Found(), []
+    extra = np.array([part.parameters["m_ext"].si * part.parameters["nu_TVL"].si for part in model.populations.values()])
+    found, rates = cs.report.Part(), []
     for label, task, change in (("at rest", base, 0.0), (MORE, replace(base, drives=(thalamus,)), THALAMUS)):
         trials = found.trials[f"layered, {label}"] = cs.simulate(model, task, seed=seed).window(SETTLING, duration)
         fired = cs.analysis.population_rates(trials, (float(trials.time[0]), float(trials.stop[0])))
-        rates.append(np.array([[fired[name] for name in names], _reduction(reduced, model, change)]))
+        changed = reduced.with_arrays({"nu_x": reduced.arrays()["nu_x"] + change * extra})
+        stationary = cs.simulate(changed, cs.tasks.free_run(np.ones((1, changed.units)), 1.0)).rate[0, -1]
+        rates.append(np.array([[fired[name] for name in names], stationary]))
     spiking, theory = rates[0]
-    compared = {"rates at rest": rates[0], f"changes {MORE}": rates[1] - rates[0]}
-    found.scores = [_ranks(f"layered cortex, {what}", *pair, seed) for what, pair in compared.items()]
+    for what, sides in {"rates at rest": rates[0], f"changes {MORE}": rates[1] - rates[0]}.items():
+        found.scores.append(_ranks(f"layered cortex, {what}", *sides, seed))
     order, ratio = found.scores[0].estimate, theory / spiking
     worst = int(np.argmax(np.abs(np.log(ratio))))
     text = "layered cortex: rank correlation of population rates with the reduction"
@@ -210,13 +191,6 @@ def _layered(model: cs.SpikingModel, seed: int, smoke: bool) -> Found:
     return found
 
 
-def _reduction(reduced: cs.Model, model: cs.SpikingModel, change: float) -> np.ndarray:
-    """Stationary rates of the reduction, with the thalamic part of its input changed."""
-    extra = [part.parameters["m_ext"].si * part.parameters["nu_TVL"].si for part in model.populations.values()]
-    changed = reduced.with_arrays({"nu_x": reduced.arrays()["nu_x"] + change * np.array(extra)})
-    return cs.simulate(changed, cs.tasks.free_run(np.ones((1, changed.units)), 1.0)).rate[0, -1]
-
-
 def _ranks(name: str, a: np.ndarray, b: np.ndarray, seed: int) -> cs.Score:
     rng = cs.stream(seed, "null", "permuted ranks of spikes_and_rates")
     ranks = cs.statistics.matched_over("populations", len(a), lambda x, y: float(spearmanr(a[x], b[y]).statistic), rng=rng, draws=NULLS)
@@ -230,9 +204,8 @@ def _ranks(name: str, a: np.ndarray, b: np.ndarray, seed: int) -> cs.Score:
 def _methods() -> str:
     return f"""
     Single neurons: intervals of 41 neurons with mean inputs between 15 and 65 mV. Brunel's network: {SETTLING:g} s to settle, then 1 s; the theory is
-    the self-consistent Siegert rate in the diffusion approximation.
-
-    Quadratic neurons: ten thousand, all to all, and the two equations of their exact mean field under the same drive.
+    the self-consistent Siegert rate in the diffusion approximation. Quadratic neurons: ten thousand, all to all, and the two equations of their exact
+    mean field under the same drive.
 
     Stability-optimised circuit: the same weights in both. The most amplified state is held for {HELD * 1e3:g} ms with the groups' input from each
     other shut off, then released; rates of groups are averaged over {TRIALS} trials and {SMOOTHED} bins. The rate circuit starts from the same state.

@@ -34,6 +34,7 @@ from cortex_sim.analysis._fixed_points import points_distance as points_distance
 from cortex_sim.analysis._followed import drives_along as drives_along
 from cortex_sim.analysis._group_rates import group_rates as group_rates
 from cortex_sim.analysis._group_rates import groups_of as groups_of
+from cortex_sim.analysis._interval_rates import interval_rates as interval_rates
 from cortex_sim.analysis._linear_system import EM_PASSES as EM_PASSES
 from cortex_sim.analysis._linear_system import identify_linear_system as identify_linear_system
 from cortex_sim.analysis._linear_system import likelihood_gain as likelihood_gain

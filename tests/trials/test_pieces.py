@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cortex_sim.analysis import population_rates
+from cortex_sim.analysis import interval_rates, population_rates
 from cortex_sim.trials import Trials, pieces
 
 
@@ -20,3 +20,9 @@ def test_rates_of_populations_are_spikes_by_neurons_and_seconds() -> None:
     when, unit, trial = np.array([0.05, 0.15, 0.16, 0.5]), np.array([0, 1, 2, 0]), np.array([0, 0, 1, 1])
     trials = Trials.from_spikes((when, unit, trial), 0.01 * np.arange(60), units=3, condition=np.arange(2), population=np.array(["E", "E", "I"]))
     assert population_rates(trials, (0.1, 0.3)) == {"E": 1 / 0.2 / 2 / 2, "I": 1 / 0.2 / 2}
+
+
+def test_regular_spikes_have_one_over_their_interval_whenever_the_trial_ends() -> None:
+    when = np.concatenate([0.013 + 0.05 * np.arange(6), [0.1]])
+    trials = Trials.from_spikes((when, np.repeat([0, 1], [6, 1]), np.zeros(7, int)), 0.01 * np.arange(30), units=3, condition=np.arange(1))
+    np.testing.assert_allclose(interval_rates(trials), [20, 0, 0])

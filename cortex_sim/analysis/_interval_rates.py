@@ -1,0 +1,16 @@
+"""Rates from intervals between spikes."""
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.trials import Trials
+
+
+def interval_rates(trials: Trials) -> Float[ndarray, " unit"]:
+    """Return one over the mean interval of every unit, Hz, of one trial; 0 of units with fewer than two spikes.
+
+    Unlike a count, it does not depend on where between two spikes the trial begins and ends.
+    """
+    when, unit, _ = trials.spikes
+    return np.array([1 / np.diff(when[unit == k]).mean() if (unit == k).sum() > 1 else 0.0 for k in range(trials.shape[2])])

@@ -1,0 +1,55 @@
+"""Protocols of several parts, each with claims, scores, pictures and trials of its own."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypedDict
+
+from cortex_sim.report._report import Animation, Claim, Picture
+from cortex_sim.statistics import Score
+from cortex_sim.trials import Trials
+
+
+@dataclass
+class Part:
+    """What one part of a protocol gave.
+
+    Attributes:
+        claims: of it.
+        scores: of it.
+        pictures: by name.
+        trials: by name.
+        says: its sentence of the answer.
+    """
+
+    claims: list[Claim] = field(default_factory=list)
+    scores: list[Score] = field(default_factory=list)
+    pictures: dict[str, Picture | Animation] = field(default_factory=dict)
+    trials: dict[str, Trials] = field(default_factory=dict)
+    says: str = ""
+
+
+class Together(TypedDict):
+    """Fields of a :class:`Report` that are put together of its parts."""
+
+    answer: str
+    claims: list[Claim]
+    scores: list[Score]
+    pictures: dict[str, Picture | Animation]
+    trials: dict[str, Trials]
+
+
+def together(parts: Iterable[Part], *, claimed: bool = True) -> Together:
+    """Return the fields of a report of several parts, in their order.
+
+    Args:
+        parts: names of pictures and trials are each part's own.
+        claimed: what parts claim is claimed by the report.
+    """
+    found: Together = {"answer": "", "claims": [], "scores": [], "pictures": {}, "trials": {}}
+    for part in parts:
+        found["answer"] = f"{found['answer']} {part.says}".strip()
+        found["claims"] += part.claims if claimed else []
+        found["scores"] += part.scores
+        found["pictures"] |= part.pictures
+        found["trials"] |= part.trials
+    return found
