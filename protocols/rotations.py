@@ -8,9 +8,8 @@ Claim       a planted rotation is found with its frequency, and a circuit releas
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -19,7 +18,7 @@ import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
-CONDITIONS, BINS, UNITS, MANY = 27, 21, 60, 200  # units of planted activity, and of the random network
+CONDITIONS, BINS, UNITS, MANY, SMALL_UNITS = 27, 21, 60, 200, 30  # units of planted activity, of the random network, and of a smoke run
 WINDOW = (-0.05, 0.15)  # s about movement onset, in a recording
 FREQUENCY, NOISE, WIDTH = 1.5, 0.02, 0.04  # Hz; relative to a unit's s.d.; s
 GAIN, TAU = 0.9, 0.2  # of the random network, s
@@ -30,24 +29,13 @@ ROTATION, DECAY, SMOOTH, PEAKS, RECORDING = "planted rotation", "random network,
 TUNED = {latency: f"tuned cells ± {latency * 1e3:g} ms" for latency in LATENCIES}
 CIRCUIT = {k: f"circuit, k = {k}" for k in MIXED}
 PERMUTED, INVERTED = f"{CIRCUIT[6]}, permuted", f"{CIRCUIT[6]}, half inverted"
-SHUFFLED, ENTROPY, PEAK = "conditions of each unit permuted", "tensor maximum entropy", "one course a unit"
-MIRRORED, PHASES = "half of the conditions inverted", "phases randomised"
 SKEW, LINEAR, RATIO, SHARE = "R²(M_skew)", "R²(M)", "R²(M_skew)/R²(M)", "variance in the first plane"
 READINGS: Mapping[str, Callable[[cs.analysis.Rotations], float]] = {
     SKEW: lambda found: found.r2_skew, LINEAR: lambda found: found.r2, RATIO: lambda found: found.ratio,
     SHARE: lambda found: float(found.variance[0]) if found.variance.size else 0.0,
 }  # fmt: skip
-DRAWN = (ROTATION, CIRCUIT[2], CIRCUIT[6], TUNED[0.1], PEAKS, RECORDING)  # whose planes are drawn
+DRAWN = (ROTATION, CIRCUIT[2], CIRCUIT[6], TUNED[0.1], PEAKS, RECORDING)  # whose planes are drawn and whose numbers are told
 INDEPENDENT = "independent implementation: {}; within {}"
-
-
-@dataclass(frozen=True)
-class Turning:
-    """What jPCA finds in a data set, and R²(M_skew) of its surrogates by name."""
-
-    states: np.ndarray
-    found: cs.analysis.Rotations
-    nulls: Mapping[str, np.ndarray]
 
 
 @threadpool_limits.wrap(limits=1)
@@ -58,46 +46,41 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: str |
         model: circuit that is released from its preferred states.
         seed: of every random choice.
         smoke: few units and surrogates: shows that everything runs, its numbers mean nothing.
-        recording: condition averages about movement onset.
-
-    Raises:
-        TrialsError: the recording does not cover the window.
+        recording: condition averages about movement onset that cover the window.
     """
     seconds: dict[str, float] = {}
-    model = model.with_arrays({}, units=min(model.units, 30)) if smoke and not model.weights else model
-    recorded = None if recording is None else _recorded(Path(recording))
+    model = cs.edit.shrunk(model, SMALL_UNITS) if smoke else model
+    recorded = {} if recording is None else {RECORDING: _recorded(Path(recording))}
     with cs.timed(seconds, "data"), cs.track("data") as report:
         circuits, trials = _circuits(model, seed, 1 if smoke else DRAWS)
         draws = []
         for number, states in enumerate(circuits):
             report(number / len(circuits), "")
             draws.append(_planted(cs.stream(seed, "null", "planted activity of rotations", number), states))
-    first = draws[0] | ({} if recorded is None else {RECORDING: recorded})
+    first = draws[0] | recorded
     with cs.timed(seconds, "surrogates"), cs.track("surrogates") as report:
         turning = {}
         for number, (name, states) in enumerate(first.items()):
             report(number / len(first), name)
-            turning[name] = _turning(states, seed, SMOKE_NULLS if smoke else NULLS)
+            rng_of = partial(cs.stream, seed, "null", "surrogates of rotations")
+            turning[name] = cs.measures.rotations_against_surrogates(states, cs.tasks.BIN, rng_of=rng_of, draws=SMOKE_NULLS if smoke else NULLS)
     with cs.timed(seconds, "draws"):
-        mean = {name: _means([_jpca(draw[name]) for draw in draws]) for name in draws[0]}
+        found = {name: [cs.analysis.jpca_spanned(draw[name], cs.tasks.BIN) for draw in draws] for name in draws[0]}
     with cs.timed(seconds, "scores"):
         scores = _scores(turning)
     return cs.Report(
         title=QUESTION, question=f"Circuit: {model.title} ({model.paper}), and activity whose dynamics were put there or left out.",
-        answer=_answer(turning), claims=[] if smoke else _claims(turning, mean), scores=scores, pictures=_pictures(turning),
+        answer=_answer(turning), claims=[] if smoke else _claims(turning, found), scores=scores, pictures=_pictures(turning),
         trials=trials, models={"circuit": model}, methods=_methods(),
         facts={"circuit": f"{model.name}, {model.units} units"}, smoke=smoke,
-        absent=() if recorded is not None else ("A recording: give one with --recording.",), seed=seed, seconds=seconds,
+        absent=() if recorded else ("A recording: give one with --recording.",), seed=seed, seconds=seconds,
     )  # fmt: skip
 
 
 def _recorded(path: Path) -> np.ndarray:
-    trials = cs.read(path)
-    if "rate" not in trials.dataset or trials.time[0] > WINDOW[0] + cs.tasks.BIN / 2 or trials.time[-1] < WINDOW[1] - cs.tasks.BIN / 2:
-        raise cs.errors.TrialsError(
-            f"{path}: should hold condition averages from {WINDOW[0] * 1e3:g} to {WINDOW[1] * 1e3:g} ms about movement onset."
-        )
-    return cs.analysis.soft_normalised(trials.window(WINDOW[0], WINDOW[1] + cs.tasks.BIN).rate, np.ptp(trials.rate, axis=(0, 1)))
+    start, stop = WINDOW[0], WINDOW[1] + cs.tasks.BIN
+    trials = cs.trials.read_window(path, start, stop)
+    return cs.analysis.soft_normalised(trials.window(start, stop).rate, np.ptp(trials.rate, axis=(0, 1)))
 
 
 def _circuits(model: cs.Model, seed: int, draws: int) -> tuple[list[dict[str, np.ndarray]], dict[str, cs.Trials]]:
@@ -109,19 +92,17 @@ def _circuits(model: cs.Model, seed: int, draws: int) -> tuple[list[dict[str, np
         starts = cs.analysis.mixtures(preferred, CONDITIONS * draws, k=min(k, model.units), seed=seed, sd=cs.analysis.STATE_SD)
         runs = cs.simulate(model, cs.tasks.free_run(starts, BINS * cs.tasks.BIN), seed=seed)
         trials[CIRCUIT[k]] = runs.select(np.arange(CONDITIONS))
-        for one, rates in zip(states, np.split(runs.rate, draws), strict=True):
-            one[CIRCUIT[k]] = cs.analysis.soft_normalised(rates, np.ptp(rates, axis=(0, 1)))
+        for draw, rates in zip(states, np.split(runs.rate, draws), strict=True):
+            draw[CIRCUIT[k]] = cs.analysis.soft_normalised(rates, np.ptp(rates, axis=(0, 1)))
     return states, trials
 
 
 def _planted(rng: np.random.Generator, circuit: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Activity with known answers, its mean over conditions removed."""
-    size: dict[str, Any] = {"conditions": CONDITIONS, "bins": BINS, "units": UNITS, "dt": cs.tasks.BIN}
+    size = {"conditions": CONDITIONS, "bins": BINS, "units": UNITS, "dt": cs.tasks.BIN}
+    six = circuit[CIRCUIT[6]]
     made = {ROTATION: cs.measures.planted_rotation(rng, frequency=FREQUENCY, noise=NOISE, **size)} | dict(circuit)
-    made[PERMUTED], made[INVERTED] = (
-        cs.statistics.permuted_conditions(circuit[CIRCUIT[6]], rng),
-        cs.statistics.half_inverted(circuit[CIRCUIT[6]], rng),
-    )
+    made[PERMUTED], made[INVERTED] = cs.statistics.permuted_conditions(six, rng), cs.statistics.half_inverted(six, rng)
     made[DECAY] = cs.measures.random_decay(rng, gain=GAIN, tau=TAU, **(size | {"units": MANY}))
     made[SMOOTH] = cs.measures.smooth_noise(rng, width=WIDTH, **size)
     made |= {TUNED[latency]: cs.measures.velocity_tuned(rng, latency=latency, **size) for latency in LATENCIES}
@@ -129,105 +110,70 @@ def _planted(rng: np.random.Generator, circuit: Mapping[str, np.ndarray]) -> dic
     return {name: states - states.mean(axis=0) for name, states in made.items()}
 
 
-def _jpca(states: np.ndarray) -> cs.analysis.Rotations:
-    return cs.analysis.jpca(
-        cs.analysis.principal_components(states, max(2, min(cs.analysis.JPCA_AXES, cs.analysis.spanned_axes(states)) // 2 * 2)), cs.tasks.BIN
-    )
-
-
-def _turning(states: np.ndarray, seed: int, nulls: int) -> Turning:
-    """Surrogates that do not care about axes are made of the principal components, which are fewer than units."""
-    few = cs.measures.principal_part(states)
-    entropy = cs.statistics.MaximumEntropy.of(few)
-    makers = {
-        SHUFFLED: lambda rng: cs.statistics.permuted_conditions(states, rng),
-        MIRRORED: lambda rng: cs.statistics.half_inverted(few, rng),
-        PHASES: lambda rng: cs.statistics.random_phases(few, rng),
-        ENTROPY: entropy.draw,
-    }
-    found = {}
-    for number, (name, make) in enumerate(makers.items()):
-        found[name] = np.array([_skew(make(cs.stream(seed, "null", "surrogates of rotations", number, draw))) for draw in range(nulls)])
-    return Turning(states, _jpca(states), found | {PEAK: np.array([_skew(cs.statistics.one_course_per_unit(states))])})
-
-
-def _skew(states: np.ndarray) -> float:
-    about = cs.measures.principal_part(states - states.mean(axis=0))
-    return _jpca(about).r2_skew if cs.analysis.spanned_axes(about) > 1 else 0.0
-
-
-def _means(found: Sequence[cs.analysis.Rotations]) -> dict[str, float]:
-    return {label: float(np.mean([read_(one) for one in found])) for label, read_ in READINGS.items()}
-
-
-def _scores(turning: Mapping[str, Turning]) -> list[cs.Score]:
+def _scores(turning: Mapping[str, cs.measures.Turning]) -> list[cs.Score]:
     scores = []
-    for name, one in turning.items():
-        few = cs.measures.principal_part(one.states)
-        without = cs.statistics.remembered(lambda kept, few=few: _jpca(few[kept]))
-        for label, read_ in READINGS.items():
-            interval = cs.statistics.jackknifed(lambda kept, read_=read_, without=without: read_(without(kept)), len(few))
-            for surrogate, null in one.nulls.items() if label == SKEW else [(SHUFFLED, None)]:
-                scores.append(cs.Score(
-                    label if null is None else f"{label}, {surrogate}", name, "all conditions", read_(one.found), "higher", 1.0, null,
-                    "surrogates are compared by R²(M_skew)" if null is None else surrogate, interval, "conditions",
-                    ceiling_reason="a description of one data set; nothing is predicted",
-                ))  # fmt: skip
-    return sorted(scores, key=lambda score: list(dict.fromkeys(one.measure for one in scores)).index(score.measure))
+    for name, data in turning.items():
+        few = cs.measures.principal_part(data.states)
+        without = cs.statistics.remembered(lambda kept, few=few: cs.analysis.jpca_spanned(few[kept], cs.tasks.BIN))
+        score = partial(cs.Score, student=name, split="all conditions", better="higher", identical=1.0, interval_over="conditions",
+                        ceiling_reason="a description of one data set; nothing is predicted")  # fmt: skip
+        for label, read in READINGS.items():
+            interval = cs.statistics.jackknifed(lambda kept, read=read, without=without: read(without(kept)), len(few))
+            nulls = {f"{label}, {surrogate}": (null, surrogate) for surrogate, null in data.nulls.items()}
+            for measure, (null, surrogate) in (nulls if label == SKEW else {label: (None, "surrogates are compared by R²(M_skew)")}).items():
+                scores.append(score(measure, estimate=read(data.found), null=null, surrogate=surrogate, interval=interval))
+    return cs.statistics.by_measure(scores)
 
 
-def _claims(turning: Mapping[str, Turning], mean: Mapping[str, Mapping[str, float]]) -> list[cs.Claim]:
+def _claims(turning: Mapping[str, cs.measures.Turning], found: Mapping[str, Sequence[cs.analysis.Rotations]]) -> list[cs.Claim]:
     """Means over draws where chance decides; surrogates of the first draw."""
-    share = {name: float(one.nulls[PEAK][0]) / one.found.r2_skew for name, one in turning.items() if one.found.r2_skew > 0}
+    share = {name: float(data.nulls[cs.measures.ONE_COURSE][0]) / data.found.r2_skew for name, data in turning.items() if data.found.r2_skew > 0}
+    p = cs.statistics.p_value(turning[TUNED[0.1]].found.r2_skew, turning[TUNED[0.1]].nulls[cs.measures.SHUFFLED])
+
+    def mean(name: str, reading: str = SKEW, said: str = "") -> tuple[str, float]:
+        return f"{name}: {reading}{said}", float(np.mean([READINGS[reading](draw) for draw in found[name]]))
+
+    left = "share of R²(M_skew) left with one course a unit"
     return [
-        cs.Claim(f"{ROTATION}: {SKEW}", mean[ROTATION][SKEW], 0.952, 1.0, INDEPENDENT.format("0.976", 0.024)),
+        cs.Claim(*mean(ROTATION), 0.952, 1.0, INDEPENDENT.format("0.976", 0.024)),
         cs.Claim(
             f"{ROTATION}: frequency of the first plane (Hz)", turning[ROTATION].found.fastest, 1.44, 1.56, f"planted: {FREQUENCY} Hz, within 4 %"
         ),
-        cs.Claim(f"{CIRCUIT[2]}: {SKEW}", mean[CIRCUIT[2]][SKEW], 0.66, 0.91, INDEPENDENT.format("0.76, 0.81 (two circuits)", 0.1)),
-        cs.Claim(f"{CIRCUIT[6]}: {SKEW}", mean[CIRCUIT[6]][SKEW], 0.15, 0.45, INDEPENDENT.format("0.29, 0.31 (two circuits)", 0.15)),
-        cs.Claim(f"{CIRCUIT[20]}: {SKEW}", mean[CIRCUIT[20]][SKEW], 0.1, 0.25, INDEPENDENT.format("0.18, 0.16 (two circuits)", 0.08)),
-        cs.Claim(f"{PERMUTED}: {SKEW}", mean[PERMUTED][SKEW], 0.0, 0.04, INDEPENDENT.format("0.02", 0.02)),
-        cs.Claim(f"{DECAY}: {SKEW}", mean[DECAY][SKEW], 0.0, 0.03, INDEPENDENT.format("0.014", 0.01)),
-        cs.Claim(f"{SMOOTH}: {SKEW}", mean[SMOOTH][SKEW], 0.0, 0.1, INDEPENDENT.format("0.051", 0.05)),
-        cs.Claim(f"{SMOOTH}: {RATIO}, although nothing rotates", mean[SMOOTH][RATIO], 0.7, 0.9, INDEPENDENT.format("0.80", 0.1)),
-        cs.Claim(f"{TUNED[0.0]}: {SKEW}", mean[TUNED[0.0]][SKEW], -1e-3, 1e-3, "closed form: 0, states and velocities are parallel"),
-        cs.Claim(f"{TUNED[0.05]}: {SKEW}", mean[TUNED[0.05]][SKEW], 0.436, 0.736, INDEPENDENT.format("0.586", 0.15)),
-        cs.Claim(f"{TUNED[0.1]}: {SKEW}", mean[TUNED[0.1]][SKEW], 0.809, 1.0, INDEPENDENT.format("0.909", 0.1)),
+        cs.Claim(*mean(CIRCUIT[2]), 0.66, 0.91, INDEPENDENT.format("0.76, 0.81 (two circuits)", 0.1)),
+        cs.Claim(*mean(CIRCUIT[6]), 0.15, 0.45, INDEPENDENT.format("0.29, 0.31 (two circuits)", 0.15)),
+        cs.Claim(*mean(CIRCUIT[20]), 0.1, 0.25, INDEPENDENT.format("0.18, 0.16 (two circuits)", 0.08)),
+        cs.Claim(*mean(PERMUTED), 0.0, 0.04, INDEPENDENT.format("0.02", 0.02)),
+        cs.Claim(*mean(DECAY), 0.0, 0.03, INDEPENDENT.format("0.014", 0.01)),
+        cs.Claim(*mean(SMOOTH), 0.0, 0.1, INDEPENDENT.format("0.051", 0.05)),
+        cs.Claim(*mean(SMOOTH, RATIO, ", although nothing rotates"), 0.7, 0.9, INDEPENDENT.format("0.80", 0.1)),
+        cs.Claim(*mean(TUNED[0.0]), -1e-3, 1e-3, "closed form: 0, states and velocities are parallel"),
+        cs.Claim(*mean(TUNED[0.05]), 0.436, 0.736, INDEPENDENT.format("0.586", 0.15)),
+        cs.Claim(*mean(TUNED[0.1]), 0.809, 1.0, INDEPENDENT.format("0.909", 0.1)),
         cs.Claim(
-            f"{TUNED[0.1]}: p-value by permuting conditions, although nothing drives anything",
-            cs.statistics.p_value(turning[TUNED[0.1]].found.r2_skew, turning[TUNED[0.1]].nulls[SHUFFLED]),
-            0.0,
-            0.05,
-            "the false positive of this control",
+            f"{TUNED[0.1]}: p-value by permuting conditions, although nothing drives anything", p, 0.0, 0.05, "the false positive of this control"
         ),
-        *(
-            cs.Claim(f"{name}: share of {SKEW} left with one course a unit", share[name], 1 - 1e-6, 1 + 1e-6, "closed form: nothing else is in it")
-            for name in (TUNED[0.1], PEAKS)
-        ),
-        cs.Claim(
-            f"{ROTATION}: share of {SKEW} left with one course a unit", share[ROTATION], 0.0, 0.1, "a unit in a plane has two courses, cos, sin"
-        ),
+        *(cs.Claim(f"{name}: {left}", share[name], 1 - 1e-6, 1 + 1e-6, "closed form: nothing else is in it") for name in (TUNED[0.1], PEAKS)),
+        cs.Claim(f"{ROTATION}: {left}", share[ROTATION], 0.0, 0.1, "a unit in a plane has two courses, cos, sin"),
     ]
 
 
-def _answer(turning: Mapping[str, Turning]) -> str:
+def _answer(turning: Mapping[str, cs.measures.Turning]) -> str:
     def told(name: str) -> str:
-        one = turning[name]
-        return f"{name} {one.found.r2_skew:.2f}, {one.nulls[PEAK][0]:.2f}, {one.nulls[ENTROPY].mean():.2f}"
+        data = turning[name]
+        return f"{name} {data.found.r2_skew:.2f}, {data.nulls[cs.measures.ONE_COURSE][0]:.2f}, {data.nulls[cs.measures.ENTROPY].mean():.2f}"
 
-    names = [name for name in (ROTATION, CIRCUIT[2], CIRCUIT[6], TUNED[0.1], PEAKS, RECORDING) if name in turning]
-    largest = max(cs.statistics.p_value(turning[name].found.r2_skew, turning[name].nulls[SHUFFLED]) for name in names)
+    names = [name for name in DRAWN if name in turning]
+    largest = max(cs.statistics.p_value(turning[name].found.r2_skew, turning[name].nulls[cs.measures.SHUFFLED]) for name in names)
     return (
         f"R²(M_skew) found, left when every unit has but one time course, and of tensor maximum entropy surrogates: {'; '.join(map(told, names))}. "
         f"Where the second is as large as the first, rotation is no evidence of dynamics; permuting conditions gives p ≤ {largest:.2g} for all."
     )
 
 
-def _pictures(turning: Mapping[str, Turning]) -> dict[str, cs.Picture]:
+def _pictures(turning: Mapping[str, cs.measures.Turning]) -> dict[str, cs.Picture]:
     names = list(turning)
-    skews = np.array([[one.found.r2_skew, *(null.mean() for null in one.nulls.values())] for one in turning.values()])
-    values = np.array([[read_(one.found) for read_ in READINGS.values()] for one in turning.values()])
+    skews = np.array([[data.found.r2_skew, *(null.mean() for null in data.nulls.values())] for data in turning.values()])
+    values = np.array([[read(data.found) for read in READINGS.values()] for data in turning.values()])
     surrogates = list(next(iter(turning.values())).nulls)
     return {
         "surrogates": cs.Picture(

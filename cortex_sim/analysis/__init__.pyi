@@ -60,6 +60,7 @@ from cortex_sim.analysis._rotations import JPCA_AXES as JPCA_AXES
 from cortex_sim.analysis._rotations import SOFT_NORMALISATION as SOFT_NORMALISATION
 from cortex_sim.analysis._rotations import Rotations as Rotations
 from cortex_sim.analysis._rotations import jpca as jpca
+from cortex_sim.analysis._rotations import jpca_spanned as jpca_spanned
 from cortex_sim.analysis._rotations import principal_components as principal_components
 from cortex_sim.analysis._rotations import rotations_and_null as rotations_and_null
 from cortex_sim.analysis._rotations import rotations_of as rotations_of

@@ -84,8 +84,21 @@ def rotations_of(trials: Trials, *, spread: Float[ndarray, " unit"], window: tup
     Raises:
         Undetermined: the states span fewer than two axes.
     """
-    states = soft_normalised(trials.window(*window).rate, spread)
-    return jpca(principal_components(states, max(2, min(axes, spanned_axes(states)) // 2 * 2)), trials.bin)
+    return jpca_spanned(soft_normalised(trials.window(*window).rate, spread), trials.bin, axes=axes)
+
+
+def jpca_spanned(states: Float[ndarray, "condition time unit"], dt: float, *, axes: int = JPCA_AXES) -> Rotations:
+    """Find the rotations of states on their leading principal components, of which there are as many as are spanned, but an even number.
+
+    Args:
+        states: mean over conditions removed.
+        dt: bin, s.
+        axes: principal components, at most.
+
+    Raises:
+        Undetermined: the states span fewer than two axes.
+    """
+    return jpca(principal_components(states, max(2, min(axes, spanned_axes(states)) // 2 * 2)), dt)
 
 
 def spanned_axes(states: Float[ndarray, "condition time unit"]) -> int:

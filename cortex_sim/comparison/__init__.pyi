@@ -84,6 +84,11 @@ from cortex_sim.comparison._reliability import noise_ceiling as noise_ceiling
 from cortex_sim.comparison._reliability import reliability as reliability
 from cortex_sim.comparison._response import response_r2 as response_r2
 from cortex_sim.comparison._response import responses as responses
+from cortex_sim.comparison._rotation_surrogates import ENTROPY as ENTROPY
+from cortex_sim.comparison._rotation_surrogates import ONE_COURSE as ONE_COURSE
+from cortex_sim.comparison._rotation_surrogates import SHUFFLED as SHUFFLED
+from cortex_sim.comparison._rotation_surrogates import Turning as Turning
+from cortex_sim.comparison._rotation_surrogates import rotations_against_surrogates as rotations_against_surrogates
 from cortex_sim.comparison._rules import ANGLE as ANGLE
 from cortex_sim.comparison._rules import APART as APART
 from cortex_sim.comparison._rules import CKA as CKA

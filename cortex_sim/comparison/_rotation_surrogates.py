@@ -1,0 +1,59 @@
+"""Rotations beside those of surrogates, of both sides of the argument about what rotations show."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.analysis import Rotations, jpca_spanned, spanned_axes
+from cortex_sim.comparison._geometry import principal_part
+from cortex_sim.statistics import MaximumEntropy, half_inverted, one_course_per_unit, permuted_conditions, random_phases
+
+SHUFFLED, MIRRORED, PHASES = "conditions of each unit permuted", "half of the conditions inverted", "phases randomised"
+ENTROPY, ONE_COURSE = "tensor maximum entropy", "one course a unit"
+Rates = Float[ndarray, "condition time unit"]
+
+
+@dataclass(frozen=True)
+class Turning:
+    """What jPCA finds in a data set.
+
+    Attributes:
+        states: that were analysed, their mean over conditions removed.
+        found: their rotations.
+        nulls: R²(M_skew) of surrogates, by their name.
+    """
+
+    states: Rates
+    found: Rotations
+    nulls: Mapping[str, Float[ndarray, " draw"]]
+
+
+def rotations_against_surrogates(states: Rates, dt: float, *, rng_of: Callable[[int, int], np.random.Generator], draws: int) -> Turning:
+    """Find the rotations of states, and those of surrogates of five kinds.
+
+    Surrogates that do not care about axes are made of the principal components, which are fewer than units. Of every unit reduced to its best
+    single time course, scaled by condition, there is one.
+
+    Args:
+        states: their mean over conditions removed.
+        dt: bin, s.
+        rng_of: generator of a kind of surrogate and a draw, by their numbers.
+        draws: of each kind.
+    """
+    few = principal_part(states)
+    makers: dict[str, Callable[[np.random.Generator], Rates]] = {
+        SHUFFLED: lambda rng: permuted_conditions(states, rng),
+        MIRRORED: lambda rng: half_inverted(few, rng),
+        PHASES: lambda rng: random_phases(few, rng),
+        ENTROPY: MaximumEntropy.of(few).draw,
+    }
+    nulls = {name: np.array([_skew(make(rng_of(number, draw)), dt) for draw in range(draws)]) for number, (name, make) in enumerate(makers.items())}
+    return Turning(states, jpca_spanned(states, dt), nulls | {ONE_COURSE: np.array([_skew(one_course_per_unit(states), dt)])})
+
+
+def _skew(states: Rates, dt: float) -> float:
+    about = principal_part(states - states.mean(axis=0))
+    return jpca_spanned(about, dt).r2_skew if spanned_axes(about) > 1 else 0.0
