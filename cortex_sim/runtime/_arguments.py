@@ -163,11 +163,11 @@ def _array(value: Any, hint: Any, missing: bool) -> Any:
 
 
 def _kind(hint: Any) -> str | None:
-    """The kind of numbers that an array's annotation asks for; None for any."""
+    """The kind of numbers that an array's annotation asks for, the widest of several; None for any."""
     if not isinstance(hint.dtypes, tuple):
         return None
-    kind = re.match("[a-z]+", hint.dtypes[-1])
-    return kind[0] if kind and kind[0] in KINDS else None
+    asked = {kind[0] for dtype in hint.dtypes if (kind := re.match("[a-z]+", dtype))}
+    return next((kind for kind in ("complex", "float", "int", "bool") if kind in asked), None)
 
 
 def place(where: ndarray, hint: Any) -> str:

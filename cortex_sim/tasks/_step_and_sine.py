@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from cortex_sim.errors import TaskError
 from cortex_sim.tasks._registry import task
 from cortex_sim.tasks._task import Drive, Task, spontaneous
 
@@ -18,9 +19,14 @@ def step_and_sine(units: int, *, step: float, sine: float, period: float, cycles
         sine: amplitude, in the unit of the drive.
         period: of the sine, s.
         cycles: of the sine; 0 leaves it out.
+
+    Raises:
+        TaskError: there are no units, no period or fewer than 0 cycles.
     """
+    if units < 1 or period <= 0 or cycles < 0:
+        raise TaskError(f"step_and_sine: {units=!r} should be 1 or more, {period=!r} above 0, and {cycles=!r} 0 or more.")
     bare, stop = spontaneous(SINE_START + cycles * period), SINE_START
     up = ((bare.fine_time >= STEP_SPAN[0]) & (bare.fine_time < STEP_SPAN[1])).astype(float)
     wave = np.where(bare.fine_time >= stop, np.sin(2 * np.pi * (bare.fine_time - stop) / period), 0.0)
-    drives = (Drive(np.full((1, units), step), up), Drive(np.full((1, units), sine), wave))
+    drives = (Drive(np.full((1, units), step, float), up), Drive(np.full((1, units), sine, float), wave))
     return Task("step and sine", bare.start, bare.stop, bare.condition, drives=drives)

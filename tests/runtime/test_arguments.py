@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Real
 from numpy import ndarray
 
 import cortex_sim as cs
@@ -137,7 +137,7 @@ TASK = cs.tasks.centre_out(4)
 NEEDED: dict[str, Any] = {
     "task": TASK, "units": 3, "amplitude": 1.0, "fraction": 0.3, "directions": np.ones((1, 3)), "start": 0.1, "duration": 0.02, "of": 3,
     "span": (0.1, 0.2), "dose": 1.0, "trials": 4, "periods": 2, "initial": np.ones((2, 3)), "states": np.ones((2, 3)), "time_constant": 0.2,
-    "light": np.zeros(10), "rate": 0.0,
+    "light": np.zeros(10), "rate": 0.0, "step": 1.0, "sine": 1.0, "period": 0.4,
 }  # fmt: skip
 MADE = {name: getattr(cs.tasks, name) for name in cs.tasks.known()} | {
     name: getattr(cs.perturb, name) for name in cs.perturb.__all__ if inspect.isfunction(getattr(cs.perturb, name))
@@ -165,8 +165,10 @@ def test_positions_are_positions_and_masks_are_masks() -> None:
             positions(wrong, 3, "units")
 
 
-def test_a_mapping_that_is_as_it_should_be_arrives_itself_so_that_a_function_may_write_into_it() -> None:
-    seconds: dict[str, float] = {}
-    with cs.timed(seconds, "stage"):
-        pass
-    assert list(seconds) == ["stage"]
+def test_where_real_numbers_are_asked_for_whole_ones_and_others_are_taken() -> None:
+    def mean(values: Real[ndarray, " sample"]) -> float:
+        return float(values.mean())
+
+    assert checked(mean)(np.array([1, 2])) == checked(mean)(np.array([1.0, 2.0])) == 1.5
+    with pytest.raises(OptionError, match="mean: values should be an array of numbers"):
+        checked(mean)(np.array(["a"]))
