@@ -170,15 +170,12 @@ def _claims(circuit: cs.analysis.Controlled, errors: Errors, hand: np.ndarray, t
     ]  # fmt: skip
 
 
-def _within(error: np.ndarray) -> str:
-    below = np.flatnonzero(error.mean(axis=0) < 0.1)
-    return f"within {1e3 * cs.tasks.BIN * below[0]:.0f} ms" if len(below) else f"not within {1e3 * LONG:.0f} ms"
-
-
 def _answer(scores: Sequence[cs.Score], errors: Errors, times: Sequence[float]) -> str:
     value, first, last = cs.statistics.estimates(scores), times[0], times[-1]
+    below = {key: np.flatnonzero(error.mean(axis=0) < 0.1) for key, error in errors.items()}
+    within = {key: f"within {1e3 * cs.tasks.BIN * k[0]:.0f} ms" if len(k) else f"not within {1e3 * LONG:.0f} ms" for key, k in below.items()}
     text = "; ".join(
-        f"{name}: the prospective error falls below 10 % {_within(errors[RANDOM, name])} for a random readout and {_within(errors[FITTED, name])} "
+        f"{name}: the prospective error falls below 10 % {within[RANDOM, name]} for a random readout and {within[FITTED, name]} "
         f"for one fitted to torques; after {1e3 * first:g} ms of it the hand misses by {value[MISSED.format(1e3 * first), name]:.1f} cm, after "
         f"{1e3 * last:g} ms by {value[MISSED.format(1e3 * last), name]:.1f} cm"
         for name in (FEEDBACK, NAIVE)

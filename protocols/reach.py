@@ -64,7 +64,8 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         fitted = cs.fitting.train_many(jobs)
     with cs.timed(seconds, "movements"):
         found = {name: _read(fitted[name], tasks[name]) for name in students}
-        again = _again(found[CLOSED])
+        again = {backend: cs.move(fitted[CLOSED].model, tasks[CLOSED], backend=backend)[1] for backend in ("brian", "torch")}
+        again["fine"] = cs.move(cs.edit.with_step(fitted[CLOSED].model, FINE), tasks[CLOSED])[1]
     scores = [score for name, reading in found.items() for score in _scores(name, reading, seed)]
     return cs.Report(
         title=QUESTION,
@@ -72,7 +73,8 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         answer=_answer(found, scores), claims=_exact(found, again) + ([] if smoke else _claims(found, again)), scores=scores,
         pictures=_pictures(found), trials={f"rates of {name}": reading.rates for name, reading in found.items()},
         models={name: student.model for name, student in fitted.items()}, methods=_methods(),
-        facts={name: _fact(reading) for name, reading in found.items()}, smoke=smoke, seed=seed, seconds=seconds,
+        facts={name: f"{student.model.units} units, feels {tasks[name].body.sensors} things, {len(student.train)} epochs, "
+                     f"{student.seconds:.0f} s of training" for name, student in fitted.items()}, smoke=smoke, seed=seed, seconds=seconds,
     )  # fmt: skip
 
 
@@ -93,12 +95,6 @@ def _read(fitted: cs.Fitted, task: cs.Task) -> Reading:
         unseen = between, cs.move(model, between)[1]
     replayed = cs.simulation.replay(model, push, movement)
     return Reading(fitted, task, movement, unseen, cs.move(model, push)[1], replayed, cs.simulation.rates_of_units(model, task))
-
-
-def _again(closed: Reading) -> dict[str, cs.body.Movement]:
-    """The circuit in closed loop by both backends, and with a step that is ten times as fine."""
-    both = {backend: cs.move(closed.fitted.model, closed.task, backend=backend)[1] for backend in ("brian", "torch")}
-    return both | {"fine": cs.move(cs.edit.with_step(closed.fitted.model, FINE), closed.task)[1]}
 
 
 def _apart(task: cs.Task, hand: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -197,11 +193,6 @@ def _pictures(found: Mapping[str, Reading]) -> dict[str, cs.Picture | cs.Animati
             "Squared distance from the path, mean over axes and times. Solid: after each epoch; dashed: while it learned. No reach is held out.",
         ),
     }  # fmt: skip
-
-
-def _fact(reading: Reading) -> str:
-    student = reading.fitted
-    return f"{student.model.units} units, feels {reading.task.body.sensors} things, {len(student.train)} epochs, {student.seconds:.0f} s of training"
 
 
 def _methods() -> str:

@@ -62,10 +62,9 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: str |
     found = {name: cs.analysis.Epochs.driving(trials, WINDOWS, weights) for name, trials in runs.items()} | recorded
     with cs.timed(seconds, "comparison"):
         scores = _scores(found, seed, draws)
-        claims = _planted(seed) + ([] if smoke else _claims(scores, training, test, seed))
     return cs.Report(
         title=QUESTION, question=f"Circuit: {model.title} ({model.paper}); networks that were taught its delayed reaches.",
-        answer=_answer(scores), claims=claims, scores=scores, trials=runs,
+        answer=_answer(scores), scores=scores, trials=runs, claims=_planted(seed) + ([] if smoke else _claims(scores, training, test, seed)),
         pictures=_pictures(found, _curves(test, seed, draws)) | cs.figures.learning_pictures(fitted),
         models={CIRCUIT: model} | {name: student.model for name, student in fitted.items()}, methods=_methods(),
         facts={"circuit": f"{model.name}, {model.units} units"}, smoke=smoke,

@@ -16,10 +16,10 @@ RNG = np.random.default_rng(0)
 
 def test_a_network_tells_what_counts_tell_and_nothing_from_noise() -> None:
     plain = RNG.poisson(5.0, (30, 4, 3)).astype(float)
-    options = Options(epochs=30, batch=8, rate=2e-2, patience=30, validation=0.2, closed_form=False, start="rest")
     network = load("lstm").with_arrays({}, units=8)
     told = {}
-    for name, heard in (("told", plain + 20 * CONDITION[:, None, None]), ("not", plain)):
+    for name, heard, epochs in (("told", plain + 20 * CONDITION[:, None, None], 30), ("not", plain, 2)):
+        options = Options(epochs=epochs, batch=8, rate=2e-2, patience=epochs, validation=0.2, closed_form=False, start="rest")
         taken, fitted = network_decoding(network, heard, CONDITION, start=0.0, options=options, seeds=range(5))
         told[name] = Told("two", CONDITION, {"network": taken}, fitted).right("network").mean()
         assert len(fitted) == 5
