@@ -113,9 +113,9 @@ def _activity(model: cs.Model, tasks: tuple[cs.Task, cs.Task]) -> cs.measures.Ac
 
 
 def _answer(readings: Readings, tests: Tests, scores: Sequence[cs.Score]) -> str:
-    error, cka = ({name: float(np.median(each)) for name, each in readings[measure].items()} for measure in (ERROR, CKA))
+    error, cka = ({name: float(np.median(values)) for name, values in readings[measure].items()} for measure in (ERROR, CKA))
     listed = ", ".join(f"{name} {error[name]:.3f}" for name in sorted(RULES, key=lambda name: error[name]))
-    sure = {measure: sum(test.p < SURE for pair, test in each.items() if NONE not in pair) for measure, each in tests.items()}
+    sure = {measure: sum(test.p < SURE for pair, test in pairs.items() if NONE not in pair) for measure, pairs in tests.items()}
     told = {}
     for measure, nearer in ((CKA, 1), (ANGLE, -1)):
         moved = {name: nearer * tests[measure][name, NONE].median for name in RULES if tests[measure][name, NONE].p < SURE}
