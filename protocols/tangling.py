@@ -177,7 +177,7 @@ def _answer(found: Mapping[str, cs.analysis.Tangled]) -> str:
 def _pictures(found: Mapping[str, cs.analysis.Tangled], runs: Mapping[str, cs.Trials]) -> dict[str, cs.Picture]:
     clouds = {name: (system.driven.ravel(), system.own.ravel()) for name, system in found.items()}
     courses = {"muscles of the circuit": found[CIRCUIT].driven} | {name: found[name].own for name in runs}
-    logs = {name: np.log10(np.percentile(one, PERCENTILE, axis=0)) for name, one in courses.items()}
+    logs = {name: np.log10(np.percentile(course, PERCENTILE, axis=0)) for name, course in courses.items()}
     return {
         "clouds": cs.Picture(
             cs.figures.against(clouds, xlabel="tangling of muscles (1/s²)", ylabel="of the population (1/s²)"), "Population against muscles",

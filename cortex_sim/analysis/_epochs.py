@@ -12,7 +12,8 @@ from cortex_sim.analysis._subspaces import RIDGE, PotentAndNull, potent_and_null
 from cortex_sim.trials import Trials
 
 Rates = Float[ndarray, "condition time unit"]
-Muscles = Mapping[str, Float[ndarray, "condition moment muscle"]]
+Later = Float[ndarray, "condition moment unit"]
+Muscles = Mapping[str, Float[ndarray, "_ _ _"]]  # condition, bin of both epochs, muscle
 Span = tuple[float, float]
 
 
@@ -28,9 +29,9 @@ class Epochs:
     """
 
     preparation: Rates
-    movement: Rates
+    movement: Later
     muscles: Muscles
-    rates: Rates
+    rates: Later
 
     @classmethod
     def of(cls, trials: Trials, windows: Sequence[Span], muscles: Muscles) -> "Epochs":
