@@ -53,7 +53,7 @@ def validated(model: Model, side: Side, options: Options) -> float:
     """R² as the validation loss of training has it: variances are those of the conditions taught."""
     taught, checked = split(side.trials, options.validation, SEED)
     made = simulate(model, replace(side.task, initial=side.trials.rate[:, 0]).select(checked))
-    return 1 - float((((side.trials.rate[checked] - made.rate) / unit_scale(side.trials.select(taught))) ** 2).mean())
+    return 1 - float((((side.trials.rate[checked] - made.rate) / unit_scale(side.trials.rate[taught])) ** 2).mean())
 
 
 def main() -> None:

@@ -173,7 +173,7 @@ def _pictures(scores: Sequence[cs.Score], found: Mapping[str, cs.analysis.Explan
     return {
         "scores": cs.Picture(
             cs.figures.score_panels(scores, (ATTRIBUTION, ABLATION, FLOW)), "How like the circuit's explanation each student's is",
-            "Dots: estimate; lines: 95 % jackknife interval; grey bands: 95 % of the surrogates; dashed: value of two identical systems.",
+            "Dots: estimate; lines: 95 % interval over conditions; grey bands: 95 % of the surrogates; dashed: value of two identical systems.",
         ),
         "portraits": cs.Picture(
             reaches, "Reaches and fixed points",

@@ -203,5 +203,5 @@ def _methods() -> str:
     The circuit is released from preparatory states that turn with the direction, in the plane of two mixtures of its {cs.analysis.MIXED_STATES} most
     amplified states. Hidden rates of the networks and rates of the circuit, go cue to {MOVEMENT * 1e3:g} ms, are divided by each unit's standard
     deviation over the taught directions; units differ in number, so they are compared by geometry. For jPCA ({TURNING[0] * 1e3:g} to
-    {TURNING[1] * 1e3:g} ms) the networks' rates are scaled to the circuit's mean range, and only then normalised with the customary 5 Hz.
+    {TURNING[1] * 1e3:g} ms) rates are divided by the unit's range plus {cs.analysis.SOFT_SHARE:g} of the median one.
     """

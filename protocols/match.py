@@ -118,7 +118,10 @@ def _matched(model: cs.Model, names: Iterable[str], seed: int, smoke: bool) -> c
             shared = {"name": name, "split": battery.split, "seed": seed, "nulls": nulls}
             spread = np.ptp(battery.training.trials.rate, axis=(0, 1))
             scores += cs.compare(battery.test.trials, copies[name], training=battery.training.trials, window=TURNING, spread=spread, **shared)
-            responded = [cs.measures.response_score(kind, battery.responses[kind], responses[name][kind], **shared) for kind in battery.pushes]
+            sides = ((kind, battery.responses[kind], responses[name][kind], draws) for kind, draws in battery.pushes.items())
+            responded = [
+                cs.measures.response_score(kind, own, made, task=battery.test.task, pushed=draws, **shared) for kind, own, made, draws in sides
+            ]
             scores += cs.Comparison((*responded, cs.measures.compare_spectra(flows["teacher"], fitted[name].model, name=name, seed=seed)))
     shown = {name: copy for name, copy in copies.items() if name != CONTROL}
     spread, test, training = np.ptp(reaching.training.trials.rate, axis=(0, 1)), reaching.test.trials, reaching.training.trials

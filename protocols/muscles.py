@@ -192,7 +192,7 @@ def _pictures(scores: Sequence[cs.Score], found: Mapping[str, Sequence[Reading]]
         ),
         "rotations": cs.Picture(
             cs.figures.rotation_planes({name: readings[0].turning for name, readings in found.items()}), "Rotations of the hidden rates (jPCA)",
-            f"The plane with the fastest rotation, {TURNING[0] * 1e3:g} to {TURNING[1] * 1e3:g} ms after the go cue; first seed.",
+            f"The plane of most rotation, {TURNING[0] * 1e3:g} to {TURNING[1] * 1e3:g} ms after the go cue; first seed.",
         ),
         "tangling": cs.Picture(
             cs.figures.curves(time * 1e3, {name: np.log10(line) for name, line in curves.items()}, xlabel="time from go cue (ms)",
@@ -206,10 +206,10 @@ def _methods() -> str:
     return f"""
     Muscles are sums of four Gaussian bumps in time whose heights are random linear functions of six cues. Networks of {UNITS} units start from rest,
     hear the cues and a hold signal until the go cue (one variant hears the cues to the end), and were taught all conditions by back-propagation
-    through time; the paper used Hessian-free optimisation, recorded muscles and 300 units.
-    Regularisers: {", ".join(f"{name} {value:g}" for name, value in STRONG.items())} (full), a tenth of them, or none.
+    through time; the paper used Hessian-free optimisation, recorded muscles and 300 units. Regularisers: {", ".join(f"{name} {value:g}" for name,
+    value in STRONG.items())} (full), a tenth of them, or none.
 
     Rotations: jPCA on six components of the hidden rates after removal of the mean over conditions, without soft normalisation. Tangling: eight
-    components. Alignment: of preparatory activity with the ten leading components of movement activity.
-    Untrained networks stand beside the trained ones: what they show as well has nothing to do with the muscles.
+    components. Alignment: of preparatory activity with the ten leading components of movement activity. Untrained networks stand beside the trained
+    ones: what they show as well has nothing to do with the muscles.
     """

@@ -205,8 +205,8 @@ def _methods() -> str:
     Prepared states lie {SPREAD:g} (s.d. over units) from the spontaneous state, in random directions among the {PREFERRED} that a random readout of
     the excitatory units sees best. Two readouts, both blind to rest and to every prepared state, are used: that random one, by which the numbers of
     the independent implementation are judged, and the ridge regression of the torques of eight reaches on the excitatory rates that follow each
-    state, which moves the arm. States and readouts are not trained further, which the paper does. The prospective error of a state x is
-    (x - x*)' Q (x - x*), Q the observability Gramian of circuit and readout, scaled to a trace of N: what a linear circuit would put out wrongly.
+    state, which moves the arm. States and readouts are not trained further, which the paper does. The prospective error of a state x is (x - x*)' Q
+    (x - x*), Q the observability Gramian of circuit and readout, scaled to a trace of N: what a linear circuit would put out wrongly.
 
     Naive preparation: the constant input that makes x* the place of rest. Feedback: K r and the constant that goes with it, K of the linear quadratic
     regulator with lambda = {PENALTY:g}; it acts on rates, which are rectified, and is switched off at the go cue, when an input common to all units

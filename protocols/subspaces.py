@@ -204,9 +204,10 @@ def _methods() -> str:
     Preparation: {BEFORE[0] * 1e3:g} to {BEFORE[1] * 1e3:g} ms about the go cue, movement: {AFTER[0] * 1e3:g} to {AFTER[1] * 1e3:g} ms, of {TESTED}
     delayed reaches that nobody was taught, from mixtures of {cs.analysis.MIXED_STATES} states that the circuit amplifies; networks get the same
     preparatory currents. Recordings: {RECORDED[0][0] * 1e3:g} to {RECORDED[0][1] * 1e3:g} and {RECORDED[1][0] * 1e3:g} to {RECORDED[1][1] * 1e3:g} ms
-    about movement onset. Units are divided by their range plus 5 Hz and, except for shares of variance, the mean over conditions is removed at each
-    time. The alignment index is the variance of movement along {AXES} leading axes of preparation over the most that as many axes can hold (Elsayed
-    et al. 2016). Chance: {DRAWS} subspaces spanned by random vectors with the covariance of both epochs, or by random directions.
+    about movement onset. Units are divided by their range plus {cs.analysis.SOFT_SHARE:g} of the median one and, except for shares of variance, the
+    mean over conditions is removed at each time. The alignment index is the variance of movement along {AXES} leading axes of preparation over the
+    most that as many axes can hold (Elsayed et al. 2016). Chance: {DRAWS} subspaces spanned by random vectors with the covariance of both epochs, or
+    by random directions.
 
     Null and potent directions: {MUSCLES} muscles, random sums of the rates, silent in preparation where the weights leave out its axes; of a
     recording, place and velocity of the hand. Three components of them are regressed on six of the neurons, with a ridge penalty: over movement

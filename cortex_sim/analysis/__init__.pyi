@@ -57,7 +57,7 @@ from cortex_sim.analysis._preparation import reaches as reaches
 from cortex_sim.analysis._preparation import resting_state as resting_state
 from cortex_sim.analysis._preparation import spanning_runs as spanning_runs
 from cortex_sim.analysis._rotations import JPCA_AXES as JPCA_AXES
-from cortex_sim.analysis._rotations import SOFT_NORMALISATION as SOFT_NORMALISATION
+from cortex_sim.analysis._rotations import SOFT_SHARE as SOFT_SHARE
 from cortex_sim.analysis._rotations import Rotations as Rotations
 from cortex_sim.analysis._rotations import jpca as jpca
 from cortex_sim.analysis._rotations import jpca_spanned as jpca_spanned
@@ -65,6 +65,7 @@ from cortex_sim.analysis._rotations import principal_components as principal_com
 from cortex_sim.analysis._rotations import rotations_and_null as rotations_and_null
 from cortex_sim.analysis._rotations import rotations_of as rotations_of
 from cortex_sim.analysis._rotations import soft_normalised as soft_normalised
+from cortex_sim.analysis._rotations import soft_range as soft_range
 from cortex_sim.analysis._rotations import spanned_axes as spanned_axes
 from cortex_sim.analysis._spectrum import Spectrum as Spectrum
 from cortex_sim.analysis._spectrum import flow_modes as flow_modes

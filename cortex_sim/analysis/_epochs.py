@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.analysis._rotations import SOFT_NORMALISATION, soft_normalised
+from cortex_sim.analysis._rotations import soft_normalised, soft_range
 from cortex_sim.analysis._subspaces import RIDGE, PotentAndNull, potent_and_null, tuning_ratio
 from cortex_sim.trials import Trials
 
@@ -48,7 +48,7 @@ class Epochs:
             soft_normalised(before, spread),
             soft_normalised(after, spread),
             {name: output - output.mean(axis=0) for name, output in muscles.items()},
-            after / (spread + SOFT_NORMALISATION),
+            after / soft_range(spread),
         )
 
     @classmethod

@@ -15,7 +15,7 @@ from cortex_sim.errors import Undetermined
 from cortex_sim.statistics import permuted_conditions
 from cortex_sim.trials import Trials
 
-SOFT_NORMALISATION = 5.0  # Hz, added to the range of a unit when normalising, so that quiet units do not dominate
+SOFT_SHARE = 0.2  # of the median range, added to the range of a unit when normalising, so that quiet units do not dominate
 DEGENERATE = 1e-13  # of the largest variance: no more than round-off
 JPCA_AXES = 6  # principal components analysed
 
@@ -27,7 +27,7 @@ class Rotations:
     Attributes:
         r2_skew: variance of the velocities that the best purely rotational flow explains.
         r2: variance that the best linear flow explains.
-        frequency: of each plane, Hz, fastest first.
+        frequency: of each plane, Hz, fastest first; see ``leading`` for the one of most rotation.
         variance: fraction of the analysed variance in each plane.
         projection: states in the planes' axes, (condition, time, axis).
         M_skew: the rotational flow, 1/s.
@@ -41,9 +41,14 @@ class Rotations:
     M_skew: Float[ndarray, "axis axis"]
 
     @property
-    def fastest(self) -> float:
-        """Frequency of the fastest plane, Hz; 0 if nothing turns."""
-        return float(self.frequency[0]) if self.frequency.size else 0.0
+    def leading(self) -> int:
+        """The plane of most rotation: frequency² times variance, the velocity that turning gives. The fastest may hold next to nothing."""
+        return int(np.argmax(self.frequency**2 * self.variance)) if self.frequency.size else 0
+
+    @property
+    def main_frequency(self) -> float:
+        """Frequency of the plane of most rotation, Hz; 0 if nothing turns."""
+        return float(self.frequency[self.leading]) if self.frequency.size else 0.0
 
     @property
     def ratio(self) -> float:
@@ -51,9 +56,28 @@ class Rotations:
         return self.r2_skew / self.r2 if self.r2 > 0 else float("nan")
 
 
-def soft_normalised(rates: Float[ndarray, "condition time unit"], spread: Float[ndarray, " unit"]) -> Float[ndarray, "condition time unit"]:
-    """Divide each unit by its range over the whole recording plus 5 Hz and remove the mean over conditions at each time."""
-    scaled = rates / (spread + SOFT_NORMALISATION)
+def soft_range(spread: Float[ndarray, " unit"], constant: float | None = None) -> Float[ndarray, " unit"]:
+    """Return what each unit is divided by: its range and a constant, in the unit of the rates.
+
+    Args:
+        spread: range of each unit over the whole recording.
+        constant: added to each; a fifth of the median range if left out, which changes with the unit of the rates as they do. Churchland et
+            al. (2012) took 5 Hz, a fifth for neurons that range over 25 Hz.
+    """
+    return spread + (SOFT_SHARE * float(np.median(spread)) if constant is None else constant)
+
+
+def soft_normalised(
+    rates: Float[ndarray, "condition time unit"], spread: Float[ndarray, " unit"], constant: float | None = None
+) -> Float[ndarray, "condition time unit"]:
+    """Divide each unit by its range over the whole recording and a constant (:func:`soft_range`), and remove the mean over conditions at each time.
+
+    Args:
+        rates: any unit.
+        spread: range of each unit over the whole recording.
+        constant: as in :func:`soft_range`.
+    """
+    scaled = rates / soft_range(spread, constant)
     return scaled - scaled.mean(axis=0)
 
 
@@ -76,8 +100,8 @@ def rotations_of(trials: Trials, *, spread: Float[ndarray, " unit"], window: tup
     """Find the rotations of trials, one a condition: normalise, cut to the window, reduce to principal components, fit.
 
     Args:
-        trials: rates, Hz.
-        spread: range of each unit over the whole recording, Hz.
+        trials: rates.
+        spread: range of each unit over the whole recording, in their unit.
         window: s.
         axes: principal components; fewer, but always an even number, where the states span fewer.
 

@@ -23,7 +23,6 @@ from cortex_sim.comparison._compare import compare as compare
 from cortex_sim.comparison._compare import compare_responses as compare_responses
 from cortex_sim.comparison._compare import compare_rotations as compare_rotations
 from cortex_sim.comparison._compare import compare_spectra as compare_spectra
-from cortex_sim.comparison._compare import response_score as response_score
 from cortex_sim.comparison._comparison import Comparison as Comparison
 from cortex_sim.comparison._connectivity import effective_connectivity as effective_connectivity
 from cortex_sim.comparison._connectivity import entry_correlation as entry_correlation
@@ -82,7 +81,9 @@ from cortex_sim.comparison._regions import mean_current_correlations as mean_cur
 from cortex_sim.comparison._regions import shares_from_others as shares_from_others
 from cortex_sim.comparison._reliability import noise_ceiling as noise_ceiling
 from cortex_sim.comparison._reliability import reliability as reliability
+from cortex_sim.comparison._response import left_free as left_free
 from cortex_sim.comparison._response import response_r2 as response_r2
+from cortex_sim.comparison._response import response_score as response_score
 from cortex_sim.comparison._response import responses as responses
 from cortex_sim.comparison._rotation_surrogates import ENTROPY as ENTROPY
 from cortex_sim.comparison._rotation_surrogates import ONE_COURSE as ONE_COURSE

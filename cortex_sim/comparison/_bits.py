@@ -9,7 +9,7 @@ from cortex_sim.comparison._compare import NULLS
 from cortex_sim.comparison._comparison import Comparison
 from cortex_sim.runtime import stream
 from cortex_sim.statistics import PERMUTATION, Score, jackknifed, spike_averages
-from cortex_sim.trials import Trials, derangement
+from cortex_sim.trials import Trials
 
 BITS = "bits per spike"
 REACH = 4  # standard deviations to which the kernel reaches
@@ -51,7 +51,7 @@ def compare_bits(spikes: Trials, rates: Mapping[str, Trials], *, repeats: int, b
     conditions = len(counts) // repeats
     trials_of = np.arange(len(counts)).reshape(conditions, repeats)
     rng = stream(seed, "null", "permuted conditions of match_spiking")
-    orders = [derangement(conditions, rng) for _ in range(nulls)]
+    orders = [rng.permutation(conditions) for _ in range(nulls)]
 
     def told(student: Trials, order: np.ndarray) -> SpikeInformation:
         return spike_information(np.repeat(student.rate[order], repeats, axis=0), counts, spikes.bin)

@@ -51,7 +51,7 @@ def cells_of(name: str, circuit: Model, shares: Mapping[float, bool], seed: int,
     for share, spiked in shares.items():
         seen = np.sort(order[: max(2, round(share * circuit.units))])
         parts = [side.seen(seen) for side in (training, test)]
-        pushed = pushes(circuit, parts[1].task, unit_scale(parts[0].trials), rest[seen], seed)
+        pushed = pushes(circuit, parts[1].task, unit_scale(parts[0].trials.rate), rest[seen], seed)
         changed = [(simulate(circuit, in_whole(circuit, test, task, seen)).rate - test.trials.rate)[:, :, seen] for task in pushed]
         electrodes = Electrodes(**SPIKES, rest=rest[seen], spread=spread, seed=seed)
         for through in (None, electrodes) if spiked else (None,):

@@ -24,10 +24,10 @@ from cortex_sim.cards import Model
 from cortex_sim.comparison import _prediction as prediction
 from cortex_sim.comparison._comparison import Comparison
 from cortex_sim.comparison._measures import MEASURES, NO_TRIALS, scores_of
-from cortex_sim.comparison._response import response_r2, responses
+from cortex_sim.comparison._response import response_score, responses
 from cortex_sim.errors import ComparisonError
 from cortex_sim.runtime import stream
-from cortex_sim.statistics import PERMUTATION, Measure, Rates, Score, jackknifed, permuted, permuted_conditions, remembered
+from cortex_sim.statistics import PERMUTATION, Measure, Rates, Score, jackknifed, permuted, permuted_conditions, remembered, subsampled, subsets
 from cortex_sim.tasks import Task
 from cortex_sim.trials import BIN, Trials
 
@@ -203,12 +203,13 @@ def compare_rotations(
     rng = stream(seed, "null", "rotated states")
     mixed = [permuted_conditions(prepared[1], rng) for _ in range(nulls)]
     surrogates = [jpca(principal_components(rates, axes), teacher.bin) for rates in mixed]
-    without = remembered(lambda kept: jpca(states[1][kept], teacher.bin))
+    known = remembered(lambda kept: jpca(principal_components(prepared[1][kept] - prepared[1][kept].mean(axis=0), axes), teacher.bin))
+    parts = subsets(len(prepared[1]))
     readings: dict[str, Callable[[Rotations], float]] = {
         "jPCA R²(M_skew)": lambda r: r.r2_skew,
         "jPCA R²(M)": lambda r: r.r2,
         "jPCA R²(M_skew)/R²(M)": lambda r: r.ratio,
-        "jPCA frequency (Hz)": lambda r: r.fastest,
+        "jPCA frequency (Hz)": lambda r: r.main_frequency,
     }
     return tuple(
         Score(
@@ -220,8 +221,8 @@ def compare_rotations(
             read(wanted),
             np.array([read(r) for r in surrogates]),
             "conditions of each unit permuted",
-            jackknifed(lambda kept, read=read: read(without(kept)), len(states[1])),
-            "conditions",
+            subsampled(lambda kept, read=read: read(known(kept)), len(prepared[1]), parts),
+            "subsets of the conditions",
             ceiling_reason=NO_TRIALS,
             settings={"axes": axes, "window_s": list(window)},
         )
@@ -264,11 +265,8 @@ def compare_responses(
         raise ComparisonError(f"compare_responses: the perturbed task does not differ from {task.name!r}; perturb it with cs.perturb.")
     sides = [responses(model, task, draws, seed=seed) for model in (teacher, student)]
     label = " and ".join(kinds)
-    return Comparison((
-        response_score(
-            label, *sides, name=name or student.name, split=split or f"{task.trials} conditions", seed=seed, nulls=nulls,
-        ),
-    ))  # fmt: skip
+    split = split or f"{task.trials} conditions"
+    return Comparison((response_score(label, *sides, task=task, pushed=draws, name=name or student.name, split=split, seed=seed, nulls=nulls),))
 
 
 def _kinds(task: Task, pushed: Task) -> list[str]:
@@ -280,34 +278,6 @@ def _kinds(task: Task, pushed: Task) -> list[str]:
     if pushed.channels is not task.channels:
         kinds.append("blocked channels")
     return kinds + (["cut senses"] if pushed.feeling is not task.feeling else [])
-
-
-@threadpool_limits.wrap(limits=1)
-def response_score(
-    perturbation: str, teacher: Sequence[Rates], student: Sequence[Rates], *, name: str, split: str, seed: int = 0, nulls: int = NULLS
-) -> Score:
-    """Score how a student changes under a perturbation.
-
-    Args:
-        perturbation: its name.
-        teacher: for each draw of the perturbation, rates minus those of the unperturbed run, (condition, time, unit).
-        student: the same of the student.
-        name: of the student.
-        split: which conditions are compared.
-        seed: of the surrogates.
-        nulls: number of surrogates.
-
-    Raises:
-        ComparisonError: the sides do not match, or the teacher does not respond.
-    """
-    if len(teacher) != len(student) or any(one.shape != other.shape for one, other in zip(teacher, student, strict=True)):
-        shapes = [[one.shape for one in side] for side in (teacher, student)]
-        raise ComparisonError(f"responses to {perturbation}: teacher has {shapes[0]}, student {shapes[1]}; they should match.")
-    a, b = (np.concatenate(list(side), axis=1) for side in (teacher, student))
-    if not a.any():
-        raise ComparisonError(f"responses to {perturbation}: the teacher does not respond at all; push harder, or where it listens.")
-    shared = Common(name=name, split=split, seed=seed, nulls=nulls)
-    return _matched(f"response to {perturbation}, R²", response_r2, a, b, "higher", 1.0, settings={"draws": len(teacher)}, **shared)
 
 
 @threadpool_limits.wrap(limits=1)

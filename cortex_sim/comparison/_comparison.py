@@ -70,7 +70,7 @@ class Comparison:
                 nulls.setdefault(score.surrogate, {})[score.measure] = None
         over = ", ".join(dict.fromkeys(score.interval_over for score in self.scores if score.interval))
         said = [f"Null, {surrogate}: {', '.join(measures)}." for surrogate, measures in nulls.items()]
-        said += [f"Intervals: 95 %, jackknife over {over}."] if over else []
+        said += [f"Intervals: 95 %, over {over}."] if over else []
         return said + [f"{note[0].upper()}{note[1:]}." for note in self.notes]
 
     def _repr_html_(self) -> str:

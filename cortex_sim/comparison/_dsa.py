@@ -9,7 +9,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.optimize import linear_sum_assignment
 
-from cortex_sim.comparison._measures import departures, measure
+from cortex_sim.comparison._measures import LOST, departures, measure
 from cortex_sim.errors import ComparisonError
 from cortex_sim.runtime import stream
 
@@ -153,25 +153,33 @@ def _aligned(A: ndarray, B: ndarray, entering: ndarray, C: ndarray, steps: int) 
 def _operator(rates: Float[ndarray, "condition time unit"], _: float) -> Float[ndarray, "axis axis"] | None:
     """Of delay embeddings of the departure from the mean over conditions."""
     x = departures(rates)
-    return delay_operator(x, delays=DELAYS, rank=RANK) if np.ptp(x, axis=(0, 1)).any() else None
+    return delay_operator(x, delays=DELAYS, rank=min(RANK, _spanned(x))) if np.ptp(x, axis=(0, 1)).any() else None
 
 
-def _leading(one: ndarray | None, other: ndarray | None) -> tuple[ndarray, ndarray] | None:
-    """As many leading axes as both operators have."""
+def _spanned(rates: Float[ndarray, "condition time unit"]) -> int:
+    """Axes of a delay embedding that hold all but a hundredth of its variance, so that a little noise adds none."""
+    embedded = np.concatenate([rates[:, DELAYS - 1 - k : rates.shape[1] - k] for k in range(DELAYS)], axis=2)
+    values = np.linalg.eigvalsh(np.cov(embedded.reshape(-1, embedded.shape[2]), rowvar=False))
+    return int((np.cumsum(np.maximum(values, 0.0)) > LOST * values.sum()).sum())
+
+
+def _filled(one: ndarray | None, other: ndarray | None) -> tuple[ndarray, ndarray] | None:
+    """Both operators of the larger size: in axes that a system does not span nothing moves, which is a difference and not to be left out."""
     if one is None or other is None:
         return None
-    size = min(len(one), len(other))
-    return one[:size, :size], other[:size, :size]
+    size = max(len(one), len(other))
+    first, second = (np.pad(operator, (0, size - len(operator))) for operator in (one, other))
+    return first, second
 
 
 @measure("DSA, eigenvalues", better="lower", identical=0.0, read=_operator, about="eigenvalues of linear operators of delay embeddings")
 def _eigenvalues_apart(one: ndarray | None, other: ndarray | None) -> float:
-    pair = _leading(one, other)
+    pair = _filled(one, other)
     return eigenvalue_distance(*pair) if pair else np.inf
 
 
 @measure("DSA, Procrustes", better="lower", identical=0.0, read=_operator, slow=True,
          about="the operators after the best rotation, both of norm 1, so blind to a common change of decay")  # fmt: skip
 def _operators_apart(one: ndarray | None, other: ndarray | None) -> float:
-    pair = _leading(one, other)
+    pair = _filled(one, other)
     return procrustes_distance(*pair, restarts=STARTS, steps=SEARCH) if pair else np.inf

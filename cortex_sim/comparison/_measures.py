@@ -11,22 +11,23 @@ from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from cortex_sim.comparison import _geometry as geometry
 from cortex_sim.comparison._listed import listed
 from cortex_sim.errors import NotFound, suggestion
+from cortex_sim.fitting import unit_scale
 from cortex_sim.runtime import stream, track, workers
-from cortex_sim.statistics import PERMUTATION, Score, jackknifed, permuted_conditions, remembered
-from cortex_sim.trials import Trials, derangement
+from cortex_sim.statistics import PERMUTATION, Score, permuted_conditions, remembered, subsampled, subsets
+from cortex_sim.trials import Trials
 
 Rates = Float[ndarray, "condition time unit"]
 NOTHING = geometry.LOST  # of the variance, to all purposes
+LEARNED = 0.75  # of the conditions in the subsets of an interval, of measures that learn from conditions
 LOST = 0.01  # of the variance, when only principal components are compared
 MIXING = "conditions of each principal component of the student permuted"
 NO_TRIALS = "one noiseless or averaged trial per condition, so there is no trial noise to bound a model by"
-FLOOR = 1e-6  # of the largest scale, what a unit that does not vary counts as
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Measure:
         same_units: each unit is compared with itself; else both sides are principal components.
         read: of one array and the bin, if sides are read by themselves, so that it does not matter which condition of one is which of the other.
         slow: begun first, so that no core idles.
+        learns: maps of some conditions, judged on others: fewer conditions make it worse, so that its interval takes larger subsets.
     """
 
     name: str
@@ -54,16 +56,18 @@ class Measure:
     same_units: bool = False
     read: Callable[[Any, float], Any] | None = None
     slow: bool = False
+    learns: bool = False
 
-    def __call__(self, teacher: Rates, student: Rates, dt: float) -> float:
+    def __call__(self, teacher: Rates, student: Rates, dt: float, training: Float[ndarray, "known time unit"] | None = None) -> float:
         """Measure two sides of the same conditions, bins and units.
 
         Args:
-            teacher: rates; means and scales come from here.
+            teacher: rates.
             student: rates.
             dt: bin, s.
+            training: rates of the teacher in training conditions, where means and scales come from; those compared if left out.
         """
-        a, b = scaled(teacher, student)
+        a, b = scaled(teacher, student, training)
         if not self.same_units:
             a, b = _principal(a), _principal(b)
         return self.between(*((self.read(a, dt), self.read(b, dt)) if self.read else (a, b, dt)))
@@ -92,11 +96,12 @@ def measure(
     same_units: bool = False,
     read: Callable[[Any, float], Any] | None = None,
     slow: bool = False,
+    learns: bool = False,
 ) -> Callable[[Callable[..., float]], Callable[..., float]]:
     """Mark a function as a measure; see :class:`Measure`."""
 
     def enter(function: Callable[..., float]) -> Callable[..., float]:
-        _registered[name] = Measure(name, about, function, better, identical, unlike, same_units, read, slow)
+        _registered[name] = Measure(name, about, function, better, identical, unlike, same_units, read, slow, learns)
         return function
 
     return enter
@@ -141,10 +146,16 @@ def departures(rates: Rates) -> Rates:
     return rates - rates.mean(axis=0)
 
 
-def scaled(teacher: Rates, student: Rates) -> tuple[Rates, Rates]:
-    """Either side about the mean and in standard deviations of each unit of the teacher."""
-    mean, scale = teacher.mean(axis=(0, 1)), teacher.std(axis=(0, 1))
-    scale = np.maximum(scale, FLOOR * scale.max())
+def scaled(teacher: Rates, student: Rates, training: Float[ndarray, "known time unit"] | None = None) -> tuple[Rates, Rates]:
+    """Either side about the mean and in standard deviations (:func:`~cortex_sim.fitting.unit_scale`) of each unit of the teacher.
+
+    Args:
+        teacher: rates.
+        student: rates.
+        training: of the teacher, where means and scales come from; the compared conditions themselves if left out.
+    """
+    known = teacher if training is None else training
+    mean, scale = known.mean(axis=(0, 1)), unit_scale(known)
     return (teacher - mean) / scale, (student - mean) / scale
 
 
@@ -238,29 +249,33 @@ def scores_of(
         NotFound: there is no such measure; a close name is suggested.
     """
     measures = {label: MEASURES[label] for label in labels}
-    few = [_principal(side, lost) for side in (teacher, student)]
     rng = stream(seed, "null", "orders of conditions")
-    orders = [derangement(len(teacher), rng) for _ in range(nulls)]
+    orders = [rng.permutation(len(teacher)) for _ in range(nulls)]
 
     def scored(group: Sequence[str]) -> list[Score]:
         """Measures that read the same off either side, which is read once for all of them."""
-        read = measures[group[0]].read
-        a, b = (teacher, student) if measures[group[0]].same_units else few
-        everyone = np.arange(len(a))
+        read, units, learns = (getattr(measures[group[0]], name) for name in ("read", "same_units", "learns"))
+        parts = subsets(len(teacher), share=LEARNED if learns else 0.5)
+        everyone = np.arange(len(teacher))
         pair: Callable[[ndarray], tuple[Any, ...]]
         drawn: list[tuple[Any, ...]]
+
+        def sides(kept: Int[ndarray, " kept"]) -> tuple[Rates, Rates]:
+            return (teacher[kept], student[kept]) if units else (_principal(teacher[kept], lost), _principal(student[kept], lost))
+
+        a, b = sides(everyone)
         if read:
-            pair = remembered(lambda kept: (read(a[kept], dt), read(b[kept], dt)))
+            pair = remembered(lambda kept: tuple(read(side, dt) for side in sides(kept)))
             known = pair(everyone)[0]
             drawn = [(known, read(permuted_conditions(b, stream(seed, "null", "conditions of each axis", draw)), dt)) for draw in range(nulls)]
         else:
-            pair = lambda kept: (a[kept], b[kept], dt)  # noqa: E731
+            pair = remembered(lambda kept: (*sides(kept), dt))
             drawn = [(a, b[order], dt) for order in orders]
         return [
             Score(
                 label, name, split, one.between(*pair(everyone)), one.better, one.identical, np.array([one.between(*sides) for sides in drawn]),
-                MIXING if read else PERMUTATION, jackknifed(lambda kept, one=one: one.between(*pair(kept)), len(a)), "conditions",
-                ceiling_reason=NO_TRIALS,
+                MIXING if read else PERMUTATION, subsampled(lambda kept, one=one: one.between(*pair(kept)), len(a), parts),
+                "subsets of the conditions", ceiling_reason=NO_TRIALS,
             )
             for label, one in ((label, measures[label]) for label in group)
         ]  # fmt: skip

@@ -24,7 +24,7 @@ from cortex_sim.analysis import (
 )
 from cortex_sim.cards import Model
 from cortex_sim.comparison._measures import MEASURES
-from cortex_sim.comparison._response import response_r2
+from cortex_sim.comparison._response import left_free, response_r2
 from cortex_sim.runtime import stream
 from cortex_sim.simulation import Problem, simulate
 from cortex_sim.simulation.torch import trajectory
@@ -205,16 +205,18 @@ def read_students(cell: Cell, students: Mapping[str, Model], counted: Sequence[s
     copies, halves, spectra, rows = {}, [], [], []
     for place, (name, student) in enumerate(students.items()):
         copies[name] = simulate(student, cell.test.task).rate
-        explained = [max(WORST, response_r2(true, simulate(student, task).rate - copies[name]))
-                     for task, true in zip(cell.pushed, cell.changed, strict=True)]  # fmt: skip
+        explained = []
+        for task, true in zip(cell.pushed, cell.changed, strict=True):
+            free = left_free(cell.test.task, task, true.shape[2])
+            explained.append(max(WORST, response_r2(true[:, :, free], (simulate(student, task).rate - copies[name])[:, :, free])))
         halves.append([np.mean(half) for half in np.array_split(explained, 2)])
         spectra.append(spectrum(student))
         rows.append(cell.known.apart(student, cell.test.task, copies[name], cell.seed) if cell.known else {})
         if cell.electrodes:
             copies[name] = cell.electrodes.see(copies[name], 2 + place)
     first, second = np.array(halves).T
-    rate, bin = cell.test.trials.rate, cell.test.trials.bin
-    alike = {name: measure.alike(np.array([measure(rate, copy, bin) for copy in copies.values()])) for name, measure in MEASURES.items()}
+    rate, bin, known = cell.test.trials.rate, cell.test.trials.bin, cell.training.trials.rate
+    alike = {name: measure.alike(np.array([measure(rate, copy, bin, known) for copy in copies.values()])) for name, measure in MEASURES.items()}
     modal = np.nan_to_num(np.array([spectral_distance(cell.modes, one) for one in spectra]), nan=np.inf)
     truths = {PUSHES: (first + second) / 2, MODES: -modal}
     truths |= {truth: -np.array([row.get(truth, np.nan) for row in rows]) for truth in (FLOW, FIXED, CURRENTS)}

@@ -41,7 +41,7 @@ def training_reference(training: Trials | Sequence[Trials]) -> tuple[Float[ndarr
     if not isinstance(training, Trials):
         means, deviations = zip(*map(training_reference, training), strict=True)
         return np.stack(means)[:, None], np.stack(deviations)[:, None]
-    return training.rate.mean(axis=(0, 1)), unit_scale(training)
+    return training.rate.mean(axis=(0, 1)), unit_scale(training.rate)
 
 
 def active_share(trials: Trials, training: Trials) -> float:

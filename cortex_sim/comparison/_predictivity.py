@@ -102,7 +102,7 @@ def canonical_correlation(
     Args:
         a: first system.
         b: other, of the same conditions and bins.
-        axes: principal components of each, fewer where there are fewer units.
+        axes: leading principal components of each, of most variance; fewer where there are fewer units.
         across: remove the mean over training conditions at every time.
         count: folds; None leaves out one condition at a time.
         seed: of the folds.
@@ -117,7 +117,7 @@ def canonical_correlation(
     a, b = _matched(a, b, reduce)
     found = []
     for split in _folds(len(a), count, seed):
-        prepared = [Prepared.of(x[split.train], axes=min(axes, x.shape[2]), across=across) for x in (a, b)]
+        prepared = [Prepared.of(x[split.train], axes=min(axes, x.shape[2]), across=across, each=False) for x in (a, b)]
         trained = [ready(x[split.train]).reshape(-1, ready.axes.shape[1]) for ready, x in zip(prepared, (a, b), strict=True)]
         whitening = [np.linalg.svd(x - x.mean(axis=0), full_matrices=False)[1:] for x in trained]
         white = [V.T / s for s, V in whitening]
@@ -228,22 +228,34 @@ def _correlation(x: ndarray, y: ndarray) -> float:
     return float(np.corrcoef(x, y)[0, 1]) if np.ptp(x) > 0 and np.ptp(y) > 0 else 0.0
 
 
-@measure("SVCCA, held out", better="higher", identical=1.0, unlike=0.0, slow=True,
+@measure("SVCCA, held out", better="higher", identical=1.0, unlike=0.0, slow=True, learns=True,
          about="canonical correlations of leading components, axes and maps from other conditions")  # fmt: skip
 def _svcca(a: Rates, b: Rates, _: float) -> float:
     return canonical_correlation(a, b, reduce=False)
 
 
-@measure("predicts the circuit", better="higher", identical=1.0, unlike=0.0, slow=True, about="ridge maps from the student, on conditions held out")
+@measure(
+    "predicts the circuit",
+    better="higher",
+    identical=1.0,
+    unlike=0.0,
+    slow=True,
+    learns=True,
+    about="ridge maps from the student, on conditions held out",
+)
 def _predicts(a: Rates, b: Rates, _: float) -> float:
     return predictivity(b, a, reduce=False)
 
 
-@measure("is predicted", better="higher", identical=1.0, unlike=0.0, slow=True, about="ridge maps to the student, on conditions held out")
+@measure(
+    "is predicted", better="higher", identical=1.0, unlike=0.0, slow=True, learns=True, about="ridge maps to the student, on conditions held out"
+)
 def _is_predicted(a: Rates, b: Rates, _: float) -> float:
     return predictivity(a, b, reduce=False)
 
 
-@measure("cycle consistency", better="higher", identical=1.0, unlike=0.0, slow=True, about="ridge maps there and back, on conditions held out")
+@measure(
+    "cycle consistency", better="higher", identical=1.0, unlike=0.0, slow=True, learns=True, about="ridge maps there and back, on conditions held out"
+)
 def _cycle(a: Rates, b: Rates, _: float) -> float:
     return cycle_consistency(a, b, reduce=False)

@@ -9,7 +9,6 @@ from numpy import ndarray
 
 from cortex_sim.statistics import Score, mean_over
 from cortex_sim.tasks import Task, recall_error, recall_floor
-from cortex_sim.trials import derangement
 
 NULLS = 100
 
@@ -58,5 +57,5 @@ def permuted_recall(
     """
     chosen = np.flatnonzero(np.array(task.notes["delay_s"]) == delay)
     part = replace(task.select(chosen), notes={**task.notes, "delay_s": [delay] * len(chosen)})
-    orders = [derangement(len(chosen), rng) for _ in range(count)]
+    orders = [rng.permutation(len(chosen)) for _ in range(count)]
     return np.array([recall_error(part, made[k % len(made)][chosen][order])[delay] for k, order in enumerate(orders)])

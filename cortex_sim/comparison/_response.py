@@ -1,13 +1,22 @@
 """Response to a perturbation: does a student change under a push as its teacher does?"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from jaxtyping import Float
+import numpy as np
+from jaxtyping import Bool, Float
 from numpy import ndarray
+from threadpoolctl import threadpool_limits
 
 from cortex_sim.cards import Model
+from cortex_sim.comparison._measures import NO_TRIALS
+from cortex_sim.errors import ComparisonError
+from cortex_sim.runtime import stream
 from cortex_sim.simulation import simulate
+from cortex_sim.statistics import PERMUTATION, Score, jackknifed
 from cortex_sim.tasks import Task
+
+Rates = Float[ndarray, "condition time unit"]
+UNITS = "units of the student in random order, since the perturbation is the same in all conditions"
 
 
 def responses(model: Model, task: Task, pushed: Iterable[Task], *, seed: int = 0) -> list[Float[ndarray, "trial time unit"]]:
@@ -33,3 +42,78 @@ def response_r2(teacher: Float[ndarray, "condition time unit"], student: Float[n
     scores 0; a response of the wrong sign or size scores less.
     """
     return float(1 - ((teacher - student) ** 2).sum() / (teacher**2).sum())
+
+
+def left_free(task: Task, pushed: Task, units: int) -> Bool[ndarray, " unit"]:
+    """Return which observed units a perturbation does not hold: a unit that both sides hold at one rate changes alike whoever they are.
+
+    Args:
+        task: without the perturbation.
+        pushed: with it.
+        units: number of observed units.
+    """
+    free = np.ones(units, dtype=bool)
+    for clamp in pushed.clamps:
+        if all(clamp is not before for before in task.clamps):
+            free[clamp.units] = False
+    return free
+
+
+@threadpool_limits.wrap(limits=1)
+def response_score(
+    perturbation: str, teacher: Sequence[Rates], student: Sequence[Rates], *, task: Task, pushed: Sequence[Task], name: str, split: str,
+    seed: int = 0, nulls: int,
+) -> Score:  # fmt: skip
+    """Score how a student changes under a perturbation, in the units that it does not hold.
+
+    The null permutes the conditions of the student where the perturbation differs between them, as pushes of random units do. One that is the same in
+    all conditions has responses that are alike in all of them; there units are put in random order.
+
+    Args:
+        perturbation: its name.
+        teacher: for each draw of the perturbation, rates minus those of the unperturbed run, (condition, time, unit).
+        student: the same of the student.
+        task: without the perturbation.
+        pushed: the draws.
+        name: of the student.
+        split: which conditions are compared.
+        seed: of the surrogates.
+        nulls: number of surrogates.
+
+    Raises:
+        ComparisonError: the sides do not match, or the teacher does not respond.
+    """
+    shapes = [[response.shape for response in side] for side in (teacher, student)]
+    if shapes[0] != shapes[1] or len(pushed) != len(teacher):
+        raise ComparisonError(
+            f"responses to {perturbation}: teacher has {shapes[0]}, student {shapes[1]}, of {len(pushed)} draws; they should match."
+        )
+    free = [left_free(task, draw, response.shape[2]) for draw, response in zip(pushed, teacher, strict=True)]
+    a, b = ([response[:, :, kept] for response, kept in zip(side, free, strict=True)] for side in (teacher, student))
+    if not any(response.any() for response in a):
+        raise ComparisonError(f"responses to {perturbation}: the teacher does not respond at all; push harder, or where it listens.")
+    rng, alike = stream(seed, "null", "orders of responses"), all(_same_in_all(task, draw) for draw in pushed)
+
+    def surrogate() -> list[Rates]:
+        order = rng.permutation(len(b[0]))
+        return [response[:, :, rng.permutation(response.shape[2])] if alike else response[order] for response in b]
+
+    truth, found = _side(a), _side(b)
+    return Score(
+        f"response to {perturbation}, R²", name, split, response_r2(truth, found), "higher", 1.0,
+        np.array([response_r2(truth, _side(surrogate())) for _ in range(nulls)]), UNITS if alike else PERMUTATION,
+        jackknifed(lambda kept: response_r2(truth[kept], found[kept]), len(truth)), "conditions", ceiling_reason=NO_TRIALS,
+        settings={"draws": len(teacher), "units_compared": [int(kept.sum()) for kept in free]},
+    )  # fmt: skip
+
+
+def _side(draws: Sequence[Rates]) -> Float[ndarray, "condition 1 feature"]:
+    """All draws side by side, conditions first."""
+    return np.concatenate([response.reshape(len(response), 1, -1) for response in draws], axis=2)
+
+
+def _same_in_all(task: Task, pushed: Task) -> bool:
+    """The perturbation does the same in every condition."""
+    added = [drive.pattern for drive in pushed.drives if all(drive is not before for before in task.drives)]
+    other = pushed.channels is not task.channels or pushed.loads != task.loads or pushed.feeling is not task.feeling
+    return not other and all((pattern == pattern[0]).all() for pattern in added)

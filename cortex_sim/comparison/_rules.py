@@ -48,26 +48,17 @@ class Activity:
         mean, scale = training_reference(self.taught)
         return principal_part((self.test.rate - mean) / scale)
 
-    @property
-    def range(self) -> float:
-        """Range of rates over training conditions and time, mean over units."""
-        return float(np.ptp(self.taught.rate, axis=(0, 1)).mean())
+    def turning(self) -> tuple[float, float]:
+        """Return R²(M_skew) and the frequency of the plane of most rotation, Hz."""
+        return _rotation(self._states())
 
-    def turning(self, hertz: float = 1.0) -> tuple[float, float]:
-        """Return R²(M_skew) and the frequency of the fastest rotation, Hz.
-
-        Args:
-            hertz: what rates are multiplied by, before they are normalised as jPCA does.
-        """
-        return _rotation(self._states(hertz))
-
-    def turning_under_surrogates(self, hertz: float, rng: np.random.Generator, count: int) -> Float[ndarray, "surrogate 2"]:
+    def turning_under_surrogates(self, rng: np.random.Generator, count: int) -> Float[ndarray, "surrogate 2"]:
         """Return the same with conditions of each unit permuted, so many times."""
-        states = self._states(hertz)
+        states = self._states()
         return np.array([_rotation(permuted_conditions(states, rng)) for _ in range(count)])
 
-    def _states(self, hertz: float) -> Rates:
-        return soft_normalised(hertz * self.test.window(*self.window).rate, hertz * np.ptp(self.taught.rate, axis=(0, 1)))
+    def _states(self) -> Rates:
+        return soft_normalised(self.test.window(*self.window).rate, np.ptp(self.taught.rate, axis=(0, 1)))
 
 
 def read_rules(
@@ -95,9 +86,8 @@ def read_rules(
             for measure, (evaluate, a, b) in sides.items():
                 found[measure].append(evaluate(a, b))
                 drawn[measure].append(permuted(evaluate, a, b, seed=seed, count=count))
-            hertz = circuit.range / activity.range
-            surrogates = activity.turning_under_surrogates(hertz, rng, count)
-            for place, (measure, value) in enumerate(zip((SKEW, FREQUENCY), activity.turning(hertz), strict=True)):
+            surrogates = activity.turning_under_surrogates(rng, count)
+            for place, (measure, value) in enumerate(zip((SKEW, FREQUENCY), activity.turning(), strict=True)):
                 found[measure].append(value)
                 drawn[measure].append(surrogates[:, place])
         for measure, numbers in found.items():
@@ -162,4 +152,4 @@ def _error(wanted: Rates, made: Rates) -> float:
 def _rotation(states: Rates) -> tuple[float, float]:
     axes = max(2, min(JPCA_AXES, spanned_axes(states)) // 2 * 2)
     found = jpca(principal_components(states, axes), BIN)
-    return found.r2_skew, found.fastest
+    return found.r2_skew, found.main_frequency

@@ -24,9 +24,9 @@ def _skew_apart(one: Rotations | None, other: Rotations | None) -> float:
     return abs(one.r2_skew - other.r2_skew) if one and other else np.inf
 
 
-@measure("jPCA frequency apart (Hz)", better="lower", identical=0.0, read=_turning, about="difference of the frequency of the fastest plane")
+@measure("jPCA frequency apart (Hz)", better="lower", identical=0.0, read=_turning, about="difference of the frequency of the plane of most rotation")
 def _frequency_apart(one: Rotations | None, other: Rotations | None) -> float:
-    return abs(one.fastest - other.fastest) if one and other else np.inf
+    return abs(one.main_frequency - other.main_frequency) if one and other else np.inf
 
 
 @measure("tangling apart", better="lower", identical=0.0, read=_tangled, about="difference of the log of the 90th percentile of tangling")

@@ -122,7 +122,7 @@ def train(
     kept = {"checkpoint": checkpoint} if rules.resumes(rule) else {}
     began = time.monotonic()
     taught, checked = split(trials, options.validation, seed)
-    scale = np.ones(trials.rate.shape[2]) if task.body else unit_scale(trials.select(taught))
+    scale = np.ones(trials.rate.shape[2]) if task.body else unit_scale(trials.rate[taught])
     student = adapt(model, trials.select(taught), task, seed)
     if options.closed_form and one_unit_each(student) and not task.body:
         student = regress(student, trials.select(taught), task.select(taught))

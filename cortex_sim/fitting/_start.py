@@ -21,9 +21,12 @@ RIDGE = 1e-6  # of the mean squared rate
 HEADROOM = 1.05  # of the largest training rate, where a bounded unit saturates
 
 
-def unit_scale(trials: Trials) -> Float[ndarray, " unit"]:
-    """Standard deviation of each unit over conditions and time, at least a tenth of the median one."""
-    sd = trials.rate.std(axis=(0, 1))
+def unit_scale(rates: Float[ndarray, "condition time unit"]) -> Float[ndarray, " unit"]:
+    """Return the standard deviation of each unit over conditions and time, at least a tenth of the median one.
+
+    It is what errors are divided by wherever each unit counts: a unit that hardly fires would else outweigh all others.
+    """
+    sd = rates.std(axis=(0, 1))
     return np.maximum(sd, max(QUIET_FLOOR * float(np.median(sd)), np.finfo(float).tiny))
 
 
@@ -77,7 +80,7 @@ def adapt(model: Model, trials: Trials, task: Task, seed: int) -> Model:
     if sized.readout is None or task.body:
         return sized
     rest = trials.rate.mean(axis=(0, 1))
-    scale = unit_scale(trials)
+    scale = unit_scale(trials.rate)
     if one_unit_each(sized):
         low, high = trials.rate.min(axis=(0, 1)), trials.rate.max(axis=(0, 1))
         middle, half = (low + high) / 2, np.maximum(HEADROOM * (high - low) / 2, scale)

@@ -22,6 +22,8 @@ from cortex_sim.statistics._score import jackknifed as jackknifed
 from cortex_sim.statistics._score import permuted as permuted
 from cortex_sim.statistics._score import remembered as remembered
 from cortex_sim.statistics._score import reordered as reordered
+from cortex_sim.statistics._score import subsampled as subsampled
+from cortex_sim.statistics._score import subsets as subsets
 from cortex_sim.statistics._splits import Prepared as Prepared
 from cortex_sim.statistics._splits import Split as Split
 from cortex_sim.statistics._splits import folds as folds

@@ -173,13 +173,14 @@ class Prepared:
     axes: Float[ndarray, "unit axis"]
 
     @classmethod
-    def of(cls, train: Float[ndarray, "condition time unit"], *, axes: int | None = None, across: bool = False) -> "Prepared":
+    def of(cls, train: Float[ndarray, "condition time unit"], *, axes: int | None = None, across: bool = False, each: bool = True) -> "Prepared":
         """Find them in the training part alone.
 
         Args:
-            train: rates.
+            train: rates, or coordinates.
             axes: principal axes kept; all, and the units as they are, if None.
             across: the mean is taken over conditions at every time (the cross-condition mean), instead of over conditions and time.
+            each: in standard deviations of each unit; False where the columns are coordinates, whose sizes say how much they matter.
 
         Raises:
             ComparisonError: more axes than units, or nothing varies.
@@ -190,7 +191,7 @@ class Prepared:
         mean, scale = train.mean(axis=0 if across else (0, 1)), train.std(axis=(0, 1))
         if not scale.any():
             raise ComparisonError("splits: nothing varies in the training part.")
-        scale = np.where(scale > 0, scale, 1.0)
+        scale = np.where(scale > 0, scale, 1.0) if each else np.ones(units)
         if axes is None:
             return cls(mean, scale, np.eye(units))
         flat = ((train - mean) / scale).reshape(-1, units)

@@ -111,7 +111,9 @@ def test_a_slower_bin_is_a_lower_frequency_and_the_same_fit() -> None:
 def test_normalisation_and_principal_components_do_what_they_say() -> None:
     rates = np.random.default_rng(5).uniform(0, 90, size=(4, 6, 3))
     scaled = rates / (np.array([0.0, 5.0, 45.0]) + 5.0)
-    np.testing.assert_allclose(soft_normalised(rates, np.array([0.0, 5.0, 45.0])), scaled - scaled.mean(axis=0), atol=1e-12)
+    np.testing.assert_allclose(soft_normalised(rates, np.array([0.0, 5.0, 45.0]), 5.0), scaled - scaled.mean(axis=0), atol=1e-12)
+    spread = np.ptp(rates, axis=(0, 1))
+    np.testing.assert_allclose(soft_normalised(1e-3 * rates, 1e-3 * spread), soft_normalised(rates, spread), rtol=1e-12)
     scores = principal_components(rates, 2).reshape(-1, 2)
     values = np.linalg.eigvalsh(np.cov(rates.reshape(-1, 3), rowvar=False))[::-1]
     np.testing.assert_allclose(np.cov(scores, rowvar=False), np.diag(values[:2]), atol=1e-9)
@@ -141,7 +143,7 @@ def test_churchland_2012_flows_predict_a_condition_left_out(shared_data: Path) -
 
 def test_recorded_reaches_of_hatsopoulos_2007_give_their_known_answer(shared_data: Path) -> None:
     trials = read(shared_data / "hatsopoulos2007_rs_centerout.npz")
-    prepared = soft_normalised(trials.window(-0.05, 0.16).rate, np.ptp(trials.rate, axis=(0, 1)))  # the bin at 150 ms belongs to the window
+    prepared = soft_normalised(trials.window(-0.05, 0.16).rate, np.ptp(trials.rate, axis=(0, 1)), 5.0)  # the bin at 150 ms belongs to the window
     states, rng = principal_components(prepared), np.random.default_rng(0)
     found = jpca(states, trials.bin)
     assert (found.r2, found.r2_skew, found.ratio) == pytest.approx((0.574, 0.498, 0.867), abs=6e-4)

@@ -45,7 +45,7 @@ def test_chance_within_all_there_is_is_certain() -> None:
 def test_recorded_reaches_of_hatsopoulos_2007_give_their_known_alignment(shared_data: Path) -> None:
     trials = read(shared_data / "hatsopoulos2007_rs_centerout.npz")
     spread = np.ptp(trials.rate, axis=(0, 1))
-    before, after = (soft_normalised(trials.window(*span).rate, spread) for span in ((-0.5, -0.2), (-0.05, 0.3)))
+    before, after = (soft_normalised(trials.window(*span).rate, spread, 5.0) for span in ((-0.5, -0.2), (-0.05, 0.3)))
     assert (alignment_index(after, before, 6), alignment_index(before, after, 6)) == pytest.approx((0.22, 0.20), abs=5e-3)
 
 

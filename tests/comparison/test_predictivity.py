@@ -40,13 +40,13 @@ def test_what_a_projection_loses_is_lost_one_way_and_around_but_not_the_other_wa
 
 
 def test_a_decoder_transfers_to_the_same_system_and_costs_what_the_other_one_lacks() -> None:
-    a = smooth(4)
-    output = a @ RNG.standard_normal((6, 2)) + 5
+    a, rng = smooth(4), np.random.default_rng(6)
+    output = a @ rng.standard_normal((6, 2)) + 5
     assert decoding_transfer(a, a, output) == pytest.approx(predictivity(a, output), abs=1e-9)
     assert decoding_transfer(a, a, output) == pytest.approx(1, abs=1e-4)
     silent = np.broadcast_to(a.mean(axis=(0, 1)), a.shape)
     assert decoding_transfer(a, silent, output) == pytest.approx(0, abs=0.05)  # the mean is decoded, as far as parts of the data share it
-    turn = np.linalg.qr(RNG.standard_normal((6, 6)))[0]
+    turn = np.linalg.qr(rng.standard_normal((6, 6)))[0]
     assert decoding_transfer(a, a @ turn, output) < 0.9 < predictivity(a @ turn, output)  # the same activity, in the wrong units
 
 

@@ -16,7 +16,7 @@ def turning(states: np.ndarray) -> Turning:
 
 def test_a_rotation_stands_out_and_needs_two_courses_a_unit() -> None:
     found = turning(planted_rotation(np.random.default_rng(0), frequency=1.5, noise=0.01, **SIZE))
-    assert found.found.fastest == pytest.approx(1.5, rel=0.05)
+    assert found.found.main_frequency == pytest.approx(1.5, rel=0.05)
     assert {name: len(null) for name, null in found.nulls.items()} == {SHUFFLED: 5, MIRRORED: 5, PHASES: 5, ENTROPY: 5, ONE_COURSE: 1}
     assert found.nulls[SHUFFLED].max() < 0.5 * found.found.r2_skew and found.nulls[ONE_COURSE][0] < 0.1
 

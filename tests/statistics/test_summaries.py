@@ -28,9 +28,9 @@ def test_a_score_takes_the_fields_and_is_found_by_measure_and_student() -> None:
     assert estimates([score]) == {("error", "network"): 1.0} and named([score])["error", "network"] is score
 
 
-def test_no_condition_stays_where_it_is_when_they_are_reordered() -> None:
-    own = reordered(lambda order: float((order == np.arange(5)).sum()), 5, rng=np.random.default_rng(0), draws=50)
-    assert own.shape == (50,) and not own.any()
+def test_one_condition_on_average_stays_where_it_is_when_they_are_reordered() -> None:
+    own = reordered(lambda order: float((order == np.arange(5)).sum()), 5, rng=np.random.default_rng(0), draws=2000)
+    assert own.mean() == pytest.approx(1.0, abs=5 / np.sqrt(2000))  # mean and variance of the number of fixed points are 1
 
 
 def test_rank_correlation_is_kendalls_and_leaves_out_what_is_not_known() -> None:

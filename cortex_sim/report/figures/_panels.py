@@ -52,7 +52,7 @@ def activity_pictures(
     found = {
         "scores": Picture(
             score_panels(scores, measures), "How alike each student and its teacher are",
-            "Dots: estimate; lines: 95 % jackknife interval over conditions; grey bands: 95 % of the surrogates, conditions permuted; dashed: "
+            "Dots: estimate; lines: 95 % interval over conditions; grey bands: 95 % of the surrogates, conditions permuted; dashed: "
             "value of two identical systems. An arrow marks a score below the axis, with its value.",
         ),
         "units": Picture(
@@ -66,7 +66,7 @@ def activity_pictures(
         ),
     }  # fmt: skip
     if turning:
-        caption = f"The plane with the fastest rotation, {window[0] * 1e3:g} to {window[1] * 1e3:g} ms from {event}. R²(M_skew): share of the flow "
+        caption = f"The plane of most rotation, {window[0] * 1e3:g} to {window[1] * 1e3:g} ms from {event}. R²(M_skew): share of the flow "
         caption += "that is rotation; R²(M): share that any linear flow explains. Never read the first without the second."
         found["rotations"] = Picture(rotation_planes(turning), "Rotations (jPCA)", caption)
     return found

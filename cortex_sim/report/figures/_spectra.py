@@ -13,16 +13,17 @@ from cortex_sim.report.figures._style import GREY, TEACHER, WIDTH, colours, figu
 
 @figure
 def rotation_planes(found: Mapping[str, Rotations]) -> Figure:
-    """Draw the fastest jPCA plane of each system with its numbers."""
+    """Draw the jPCA plane of most rotation of each system with its numbers."""
     figure = Figure(figsize=(WIDTH, WIDTH / max(3, len(found)) + 0.7))
     row = figure.subplots(1, len(found), squeeze=False)[0]
     for ax, (name, rotation) in zip(row, found.items(), strict=True):
-        trajectories(ax, rotation.projection[..., :2])
-        share = f"{rotation.frequency[0]:.2f} Hz, {rotation.variance[0]:.0%} var."
+        plane = rotation.leading
+        trajectories(ax, rotation.projection[..., 2 * plane : 2 * plane + 2])
+        share = f"{rotation.frequency[plane]:.2f} Hz, {rotation.variance[plane]:.0%} var."
         ax.set_title(f"{name}\nR²(M_skew) {rotation.r2_skew:.2f}\nR²(M) {rotation.r2:.2f}\n{share}", fontsize=8)
         ax.set_aspect("equal", adjustable="datalim")
-        ax.set_xlabel("jPC 1 (normalised)")
-    row[0].set_ylabel("jPC 2 (normalised)")
+        ax.set_xlabel("jPC, first of the plane (normalised)")
+    row[0].set_ylabel("second of the plane (normalised)")
     return figure
 
 

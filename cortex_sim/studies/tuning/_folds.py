@@ -143,7 +143,7 @@ def answers(material: Material, model: Model, taught: Places, asked: Places, *, 
     if from_first:
         weights = weights * (np.arange(weights.shape[1]) > 0)
     found = simulate(model, replace(part.task, initial=part.trials.rate[:, 0] if from_first else None), seed=seed)
-    mean, scale = known.rate.mean(axis=(0, 1)), unit_scale(known)
+    mean, scale = known.rate.mean(axis=(0, 1)), unit_scale(known.rate)
     return Answers(part.trials, found, weights[:, :, None], mean, scale, material.options.loss)
 
 

@@ -11,7 +11,6 @@ from cortex_sim.report.figures import history, importance, slices
 from cortex_sim.runtime import stream
 from cortex_sim.statistics import Score, jackknifed
 from cortex_sim.studies.tuning._folds import Answers
-from cortex_sim.trials import derangement
 
 if TYPE_CHECKING:
     from cortex_sim.studies.tuning._tuning import Tuned
@@ -47,7 +46,7 @@ def written(tuned: "Tuned", protocol: str) -> Report:
 def _test(answers: Answers, student: str, measure: str, seed: int) -> Score:
     rng, condition = stream(seed, "null", "permuted test trials"), answers.wanted.condition
     labels = np.unique(condition)
-    null = np.array([answers.score(order=derangement(len(condition), rng)) for _ in range(NULLS)]) if len(condition) > 1 else None
+    null = np.array([answers.score(order=rng.permutation(len(condition))) for _ in range(NULLS)]) if len(condition) > 1 else None
     interval = None
     if len(labels) > 2:
         interval = jackknifed(lambda kept: answers.score(np.flatnonzero(np.isin(condition, labels[kept]))), len(labels))

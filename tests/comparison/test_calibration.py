@@ -1,0 +1,153 @@
+"""Statistics are what they are called: p-values of nothing are uniform, intervals cover, and what should not matter does not."""
+
+import numpy as np
+import pytest
+from numpy import ndarray
+from scipy.linalg import expm
+from scipy.ndimage import gaussian_filter1d
+from scipy.stats import binom, kstest
+
+from cortex_sim.comparison._measures import LOST, MEASURES, scaled, scores_of, table
+from cortex_sim.comparison._response import left_free, response_score
+from cortex_sim.comparison._shape import shape_distance
+from cortex_sim.statistics._inference import p_value
+from cortex_sim.tasks import Task
+from cortex_sim.tasks._centre_out import centre_out
+from cortex_sim.tasks.perturbations._pushes import push, silence
+
+DT, BINS, UNITS = 0.08, 25, 12
+DRAWS = 80
+TASK = centre_out(8)
+LOOSE = {"jPCA R²(M_skew) apart": (0.7, 1), "tangling apart": (0.7, 1), "cycle consistency": (0.9, 1), "is predicted": (0.9, 1)}
+"""Coverage of measures that are a difference's absolute value, which is skewed near 0, or that lie within a hundredth of their bound."""
+
+
+class Planted:
+    """Two linear systems of six dimensions, seen by twelve units each, released from random states; the second is noisy."""
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(0)
+        A = rng.normal(size=(6, 6))
+        A = 1.2 * (A - A.T) - 0.6 * np.eye(6)
+        self.flows = [[expm(DT * k * flow) for k in range(BINS)] for flow in (A, A + 0.35 * rng.normal(size=(6, 6)))]
+        C = rng.normal(size=(6, UNITS))
+        self.seen = (C, C + 0.4 * rng.normal(size=(6, UNITS)))
+
+    def draw(self, seed: int, conditions: int) -> tuple[ndarray, ndarray]:
+        """Rates of either in new conditions."""
+        rng = np.random.default_rng(seed)
+        start = rng.normal(size=(conditions, 6)) * np.array([2, 1.5, 1, 1, 0.7, 0.5])
+        a, b = (np.stack([start @ step.T for step in flow], axis=1) @ C for flow, C in zip(self.flows, self.seen, strict=True))
+        return a, b + 0.2 * rng.normal(size=b.shape)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", [name for name in MEASURES if name != "DSA, Procrustes"])  # a search that takes minutes here
+def test_the_interval_of_a_measure_covers_its_expectation(name: str) -> None:
+    """Nominal 95 %: 90 to 98 % are wanted, and three standard errors of the share among so many draws are allowed."""
+    planted, found, intervals = Planted(), [], []
+    for seed in range(DRAWS):
+        (score,) = scores_of([name], *scaled(*planted.draw(seed, 16)), DT, name="other", split="drawn", nulls=1, seed=seed, lost=LOST)
+        found.append(score.estimate)
+        intervals.append(score.interval)
+    truth = np.mean(found)
+    covered = sum(low <= truth <= high for low, high in intervals)
+    low, high = LOOSE.get(name, (0.90, 0.98))
+    assert binom.ppf(0.0013, DRAWS, low) <= covered <= binom.ppf(0.9987, DRAWS, high)
+
+
+@pytest.mark.parametrize("kind", ["push", "silencing"])
+def test_p_values_of_responses_that_have_nothing_in_common_are_uniform(kind: str) -> None:
+    pushed = [push(TASK, 20, fraction=0.2, amplitude=1.0) if kind == "push" else silence(TASK, 20, fraction=0.2)]
+    rng, p = np.random.default_rng(0), []
+    for seed in range(150):
+        common = rng.normal(size=(2, 1, 6, 20)) if kind == "silencing" else np.zeros((2, 1, 1, 1))  # alike in all conditions
+        a, b = common + 0.5 * rng.normal(size=(2, 8, 6, 20))
+        score = response_score(kind, [a], [b], task=TASK, pushed=pushed, name="other", split="all", seed=seed, nulls=39)
+        assert score.null is not None
+        p.append(p_value(score.estimate, score.null) - rng.uniform(0, 1 / 40))  # p takes 40 values
+    assert kstest(p, "uniform").pvalue > 1e-3
+
+
+def test_units_that_both_sides_hold_tell_nothing_of_a_student() -> None:
+    held = silence(TASK, 10, fraction=0.4)
+    free = left_free(TASK, held, 10)
+    assert free.sum() == 6 and not free[held.clamps[-1].units].any() and left_free(TASK, TASK, 10).all()
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 8, 5, 10))
+    b[:, :, ~free] = a[:, :, ~free]
+    score = response_score("silencing", [a], [b], task=TASK, pushed=[held], name="other", split="all", nulls=5)
+    assert score.estimate == pytest.approx(1 - ((a - b) ** 2).sum() / (a[:, :, free] ** 2).sum()) and score.settings["units_compared"] == [6]
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_a_unit_that_hardly_fires_changes_no_measure(name: str) -> None:
+    """Brought to its own deviation, a unit a million times quieter than the others took R² from 0.99 to -24.9."""
+    a, b = Planted().draw(1, 12)
+    measure, rng = MEASURES[name], np.random.default_rng(2)
+    quiet = [np.concatenate([side, size * rng.normal(size=(*side.shape[:2], 1))], axis=2) for side, size in ((a, 1e-6), (b, 1e-4))]
+    plain, beside = measure(a, b, DT), measure(*quiet, DT)
+    assert beside == pytest.approx(plain, rel=0.05, abs=5e-3)
+
+
+def test_r2_is_about_the_training_mean_in_the_table_as_in_compare() -> None:
+    rng = np.random.default_rng(3)
+    training, test = rng.normal(5, 1, size=(40, 10, 4)), rng.normal(5, 1, size=(8, 10, 4)) + 2
+    mean = np.broadcast_to(training.mean(axis=(0, 1)), test.shape)
+    assert MEASURES["R² of rates"](test, mean, DT, training) == pytest.approx(0, abs=1e-12)
+    assert MEASURES["R² of rates"](test, mean, DT) < -1  # about the mean of the test conditions, which nobody knew
+
+
+@pytest.mark.parametrize("name", ["DSA, eigenvalues", "DSA, Procrustes"])
+def test_a_student_of_fewer_dimensions_is_no_nearer_than_the_same_system_seen_otherwise(name: str) -> None:
+    a, _ = Planted().draw(4, 16)
+    rng = np.random.default_rng(5)
+    _, axes = np.linalg.eigh(np.cov(a.reshape(-1, UNITS), rowvar=False))
+    flat = a @ axes[:, -2:] @ axes[:, -2:].T  # two of its six dimensions
+    turned = a @ np.linalg.qr(rng.normal(size=(UNITS, UNITS)))[0]
+    measure = MEASURES[name]
+    read = [measure.read(side - side.mean(axis=0), DT) for side in (a, turned, flat)]  # type: ignore[misc]
+    assert measure.between(read[0], read[1]) < 0.05 < measure.between(read[0], read[2])
+
+
+@pytest.mark.parametrize(("smoothness", "low", "high"), [(4, 0.30, 0.38), (8, 0.42, 0.58)])
+def test_debiased_cka_of_independent_smooth_systems_is_far_above_0_and_its_null_knows(smoothness: int, low: float, high: float) -> None:
+    found, beaten = [], 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        a, b = gaussian_filter1d(rng.normal(size=(2, 8, 100, 30)), smoothness, axis=2)[:, :, 20:80]
+        (score,) = scores_of(["linear CKA, debiased"], a, b, 0.01, name="other", split="all", nulls=19, seed=seed)
+        found.append(score.estimate)
+        assert score.null is not None
+        beaten += score.estimate > score.null.max()
+    assert low < np.mean(found) < high and beaten <= binom.ppf(0.9987, 20, 0.05)
+
+
+def test_a_linear_image_is_no_distance_by_the_whitened_shape_but_for_what_the_reduction_leaves_out() -> None:
+    rng = np.random.default_rng(0)
+    a = gaussian_filter1d(rng.normal(size=(27, 100, 30)), 6, axis=1)[:, 20:80] * np.exp(-np.arange(30) / 6)
+    image = a @ rng.normal(size=(30, 40))
+    flat = (a.reshape(-1, 30), image.reshape(-1, 40))
+    assert (
+        shape_distance(*flat, alpha=0.0)
+        == pytest.approx(0, abs=1e-3)
+        < 0.1
+        < MEASURES["shape, whitened (rad)"](a @ rng.normal(size=(30, 40)), image, 0.01)
+    )
+
+
+def test_every_measure_gives_a_score_in_the_table() -> None:
+    a, b = Planted().draw(6, 8)
+    scores = table(a, b, DT, name="other", split="drawn", nulls=3)
+    assert [score.measure for score in scores] == list(MEASURES)
+    assert all(score.interval is not None and score.interval[0] <= score.estimate <= score.interval[1] for score in scores)
+
+
+def test_a_task_that_is_the_same_in_all_conditions_is_known_by_what_it_does_and_not_by_its_name() -> None:
+    both = [np.random.default_rng(k).normal(size=(8, 4, 20)) for k in range(2)]
+    shared: dict[str, object] = {"name": "other", "split": "all", "nulls": 2}
+
+    def surrogate(pushed: Task) -> str:
+        return response_score("what it is", both[:1], both[1:], task=TASK, pushed=[pushed], **shared).surrogate  # type: ignore[arg-type]
+
+    assert "units" in surrogate(silence(TASK, 20, fraction=0.2)) and "conditions" in surrogate(push(TASK, 20, fraction=0.2, amplitude=1.0))
