@@ -128,12 +128,8 @@ def test_a_linear_image_is_no_distance_by_the_whitened_shape_but_for_what_the_re
     a = gaussian_filter1d(rng.normal(size=(27, 100, 30)), 6, axis=1)[:, 20:80] * np.exp(-np.arange(30) / 6)
     image = a @ rng.normal(size=(30, 40))
     flat = (a.reshape(-1, 30), image.reshape(-1, 40))
-    assert (
-        shape_distance(*flat, alpha=0.0)
-        == pytest.approx(0, abs=1e-3)
-        < 0.1
-        < MEASURES["shape, whitened (rad)"](a @ rng.normal(size=(30, 40)), image, 0.01)
-    )
+    assert shape_distance(*flat, alpha=0.0) < 1e-3
+    assert MEASURES["shape, whitened (rad)"](a @ rng.normal(size=(30, 40)), image, 0.01) > 0.1
 
 
 def test_every_measure_gives_a_score_in_the_table() -> None:
