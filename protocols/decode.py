@@ -58,8 +58,9 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: str |
         claims=[] if smoke else _claims(scores, known=recording is not None and spikes is not None), scores=scores,
         pictures=_pictures(told, decoded, moving), trials={} if spikes is None else {"decoded": spikes},
         models={answers.question: answers.fitted[0].model for answers in told}, methods=_methods(recording is None),
-        facts={answers.question: f"{len(answers.condition)} trials, {len(np.unique(answers.condition))} conditions" for answers in told}, smoke=smoke,
-        absent=_absent(spikes, moving), seed=seed, seconds=seconds,
+        facts={answers.question: f"{len(answers.condition)} trials, {len(np.unique(answers.condition))} conditions" for answers in told}
+        | _span(spikes),
+        smoke=smoke, absent=_absent(spikes, moving), seed=seed, seconds=seconds,
     )  # fmt: skip
 
 
@@ -85,7 +86,7 @@ def _circuit(model: cs.Model, seed: int, smoke: bool) -> tuple[cs.Trials, Moving
 def _recording(path: Path) -> tuple[cs.Trials | None, Moving | None]:
     trials = cs.read(path)
     if "spike_time" in trials.dataset:
-        return trials.window(float(trials.time[0]), float(trials.stop.min())), None
+        return cs.trials.of_one_length(cs.trials.complete(trials)), None
     try:
         place = cs.trials.hand(path) if path.suffix == ".npz" else None
     except cs.errors.TrialsError as problem:
@@ -96,6 +97,10 @@ def _recording(path: Path) -> tuple[cs.Trials | None, Moving | None]:
     return None, (trials.rate[:, inside], np.gradient(place, cs.tasks.BIN, axis=1)[:, inside], "unit of the file per s")
 
 
+def _span(spikes: cs.Trials | None) -> dict[str, str]:
+    return {} if spikes is None else {"window": f"{spikes.time[0]:g} to {spikes.stop[0]:g} s"}
+
+
 def _tell(spikes: cs.Trials, question: str, seed: int, epochs: int) -> cs.analysis.Told:
     """Let an LSTM and a discriminant tell conditions apart; every trial is judged by those that were taught the other folds."""
     names = np.unique(spikes.condition)
@@ -104,18 +109,9 @@ def _tell(spikes: cs.Trials, question: str, seed: int, epochs: int) -> cs.analys
     seeds = [cs.seed_of(seed, "student", "fold of decode", number) for number in range(cs.analysis.DECODING_FOLDS)]
     options = cs.Options(epochs=epochs, batch=BATCH, rate=RATE, patience=EPOCHS, validation=VALIDATED, closed_form=False, start="rest")
     network, condition, start = cs.load(LSTM).with_arrays({}, units=UNITS), spikes.condition, float(spikes.time[0])
-    taken, fitted = cs.analysis.network_decoding(network, _counts(spikes), condition, start=start, options=options, seeds=seeds)
+    taken, fitted = cs.analysis.network_decoding(network, spikes.counts().astype(float), condition, start=start, options=options, seeds=seeds)
     linear = cs.analysis.discriminant(cs.analysis.spike_counts(spikes), condition)
     return cs.analysis.Told(question, condition, {NETWORK: taken, LINEAR: linear}, fitted)
-
-
-def _counts(spikes: cs.Trials) -> np.ndarray:
-    """Spikes in bins, (trial, time, unit)."""
-    when, unit, trial = spikes.spikes
-    edges = np.append(spikes.time, spikes.time[-1] + cs.tasks.BIN)
-    counts = np.zeros((len(spikes.condition), len(spikes.time), spikes.shape[2]))
-    np.add.at(counts, (trial, np.clip(np.searchsorted(edges, when, side="right") - 1, 0, len(spikes.time) - 1), unit), 1.0)
-    return counts
 
 
 def _accuracies(told: cs.analysis.Told, seed: int) -> list[cs.Score]:

@@ -82,8 +82,7 @@ def _recorded(path: Path) -> cs.Trials:
     trials = cs.read(path)
     if "spike_time" not in trials.dataset:
         raise cs.errors.TrialsError(f"{path}: holds rates; this protocol needs the time of every spike in single trials.")
-    start = float(trials.time[0])
-    return trials.window(start, min(start + COUNTING, float(trials.stop.min())))
+    return cs.trials.of_one_length(cs.trials.complete(trials), COUNTING)
 
 
 def _matched(simulated: cs.Trials, recorded: cs.Trials | None, seed: int) -> dict[str, cs.Trials]:

@@ -5,7 +5,7 @@ from jaxtyping import Int, Real
 from numpy import ndarray
 
 from cortex_sim.errors import ComparisonError
-from cortex_sim.trials import Trials
+from cortex_sim.trials import Trials, without_aborted
 
 DECODING_FOLDS = 5
 
@@ -18,7 +18,8 @@ def decoding(trials: Trials, *, window: tuple[float, float] | None = None, folds
 
     Args:
         trials: spikes, one or more trials a condition and fold.
-        window: start and stop in s of the count; from the start until the first trial ends if left out.
+        window: start and stop in s of the count; if left out, from the start until the first trial ends that was not broken off
+            (:func:`.without_aborted`).
         folds: number of parts, each held out once.
 
     Raises:
@@ -27,7 +28,7 @@ def decoding(trials: Trials, *, window: tuple[float, float] | None = None, folds
     Source:
         scikit-learn (Pedregosa et al. 2011); Ledoit & Wolf (2004) J Multivar Anal 88:365.
     """
-    trials = trials if window is None else trials.window(*window)
+    trials = without_aborted(trials) if window is None else trials.window(*window)
     return float((discriminant(spike_counts(trials), trials.condition, folds=folds) == trials.condition).mean())
 
 
@@ -53,10 +54,10 @@ def trial_folds(condition: ndarray, folds: int = DECODING_FOLDS) -> list[tuple[I
     """
     from sklearn.model_selection import StratifiedKFold
 
-    count = np.unique(condition, return_counts=True)[1]
+    numbers, count = np.unique(condition, return_inverse=True, return_counts=True)[1:]
     if len(count) < 2 or count.min() < folds:
         raise ComparisonError(f"decoding: {len(count)} conditions of {count.min()} trials or more; there should be 2 of at least {folds} trials.")
-    return list(StratifiedKFold(folds).split(np.zeros(len(condition)), condition))
+    return list(StratifiedKFold(folds).split(np.zeros(len(condition)), numbers))
 
 
 def spike_counts(trials: Trials) -> Int[ndarray, "trial unit"]:

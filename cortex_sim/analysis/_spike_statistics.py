@@ -17,7 +17,7 @@ from numpy import ndarray
 
 from cortex_sim.errors import ComparisonError
 from cortex_sim.runtime import stream
-from cortex_sim.trials import Trials
+from cortex_sim.trials import Trials, without_aborted
 
 CORRELATED_PAIRS = 20  # pairs of successive intervals below which a unit's irregularity is not estimated
 COUNT_WINDOW = 1.0  # spikes a trial at or below which there is no Fano factor
@@ -114,7 +114,8 @@ def spike_statistics(
 
     Args:
         trials: spikes.
-        window: start and stop in s of what is looked at; everything if left out.
+        window: start and stop in s of what is looked at; everything if left out, but for trials that were broken off
+            (:func:`.without_aborted`).
         bin: of the population's count, s.
         paired: most units that correlations are computed between, drawn from those that fire.
         seed: of that draw.
@@ -127,7 +128,7 @@ def spike_statistics(
         Elephant (Denker et al. 2018); CV2: Holt et al. (1996) J Neurophysiol 75:1806. Fano factors of a condition where the mean count is above
         1 and CV2 of at least 20 pairs are the definitions by which recordings of the Shenoy lab have a median of 1.20 and 0.88.
     """
-    trials = trials if window is None else trials.window(*window)
+    trials = without_aborted(trials) if window is None else trials.window(*window)
     start, stop = float(trials.time[0]), float(trials.stop.min())
     if stop <= start:
         raise ComparisonError(f"spikes: a trial ends at {stop:g} s, and what is looked at starts at {start:g} s; leave that trial out.")
@@ -173,7 +174,7 @@ def population_spectrum(
     N independent Poisson units of rate r have the flat one-sided spectrum 2 r/N.
 
     Args:
-        trials: spikes; looked at from the start until the first one ends.
+        trials: spikes; looked at from the start until the first one ends that was not broken off.
         population: name of the units taken together; all of them by default.
         bin: in which the rate is sampled, s.
 
@@ -182,6 +183,7 @@ def population_spectrum(
     """
     welch_psd = _elephant("spectral").welch_psd
 
+    trials = without_aborted(trials)
     first = _first_bins(trials, bin)
     bins = int(np.diff(first).min())
     filled = np.bincount(_places(trials, bin, first, population), minlength=first[-1])

@@ -1,3 +1,8 @@
+from cortex_sim.trials._complete import complete as complete
+from cortex_sim.trials._complete import of_one_length as of_one_length
+from cortex_sim.trials._complete import without_aborted as without_aborted
+from cortex_sim.trials._findings import FINDINGS as FINDINGS
+from cortex_sim.trials._findings import noted as noted
 from cortex_sim.trials._nwb_behaviour import behaviour as behaviour
 from cortex_sim.trials._pieces import pieces as pieces
 from cortex_sim.trials._poisson import poisson_spikes as poisson_spikes

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from cortex_sim.trials._complete import without_aborted
 from cortex_sim.trials._trials import Trials
 
 
@@ -10,8 +11,9 @@ def pieces(trials: Trials, duration: float) -> Trials:
 
     Args:
         trials: spikes.
-        duration: of a piece, s.
+        duration: of a piece, s. As many are taken of each trial as fit in the shortest that was not broken off (:func:`.without_aborted`).
     """
+    trials = without_aborted(trials)
     start, bins = float(trials.time[0]), round(duration / trials.bin)
     count = max(1, int((trials.stop.min() - start) / duration + 1e-6))
     when, unit, trial = trials.spikes

@@ -7,14 +7,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from cortex_sim.errors import FileProblem, TrialsError
-from cortex_sim.runtime import content_key, html_facts, html_heat, read_only, whole_file
+from cortex_sim.runtime import content_key, html_facts, html_heat, positions, read_only, whole_file
+from cortex_sim.trials._checks import SPIKES, bins, check_labels, check_observed, check_rate, check_spikes, check_time, numbers, three
+from cortex_sim.trials._checks import labels as labels_of
+from cortex_sim.trials._findings import noted
 
 DIMENSIONS = ("trial", "time", "unit")
-SPIKES = ("spike_time", "spike_unit", "spike_trial")
 BIN = 10e-3  # s, width of bins where nothing says otherwise
 TRUNCATE = 4.0  # standard deviations at which the smoothing kernel ends
 FEW, ROWS = 6, 80  # conditions named and units drawn in a notebook
@@ -45,6 +47,9 @@ class Trials:
     * ``spike_time`` (s), ``spike_unit`` and ``spike_trial`` (positions) along the ragged dimension ``spike``, one entry a spike, with the
       coordinate ``stop`` along ``trial``: where each trial ends, s.
 
+    The coordinate ``observed`` (trial, unit), where there is one, says which units were recorded in which trials; what was not recorded is no
+    zero: averages leave it out, and ``rate``, ``spikes`` and ``counts`` refuse until it is left out (:func:`.complete`).
+
     Args:
         dataset: to be checked; not copied.
 
@@ -60,13 +65,16 @@ class Trials:
         for name, dimension in (("time", "time"), ("condition", "trial")):
             if name not in dataset.coords or dataset[name].dims != (dimension,):
                 raise TrialsError(f"trials: coordinate {name!r} along {dimension!r} is missing.")
+        if "observed" in dataset.coords:
+            check_observed(dataset)
         if "rate" in dataset:
             if dataset["rate"].dims != DIMENSIONS:
                 raise TrialsError(f"trials: rate has dimensions {dataset['rate'].dims}; it should have {DIMENSIONS}.")
-            _check_rate(dataset["rate"].values)
-        _check_time(dataset["time"].values)
+            check_rate(dataset["rate"].values, dataset["observed"].values if "observed" in dataset.coords else None)
+        check_time(dataset["time"].values)
+        check_labels(dataset["condition"].values)
         if "spike_time" in dataset:
-            _check_spikes(dataset)
+            check_spikes(dataset)
         for variable in dataset.data_vars.values():
             variable.values.flags.writeable = False
         self.dataset = dataset
@@ -93,12 +101,12 @@ class Trials:
         Raises:
             TrialsError: the shapes disagree, or a number is not finite.
         """
-        rate, time = _numbers("rate", rate), _numbers("time", time)
+        rate, time = numbers("rate", rate), bins(time)
         if rate.ndim != 3:
             raise TrialsError(f"rates have shape {rate.shape}; they should be (trial, time, unit).")
         if rate.shape[1] != time.size:
             raise TrialsError(f"rates has {rate.shape[1]} samples per trial but time has {time.size}; rates is (trial, time, unit).")
-        labels = np.arange(len(rate)) if condition is None else _labels(condition)
+        labels = np.arange(len(rate)) if condition is None else labels_of(condition)
         if labels.shape != (len(rate),):
             raise TrialsError(f"condition has shape {labels.shape} but there are {len(rate)} trials; give one label a trial.")
         dataset = xr.Dataset(
@@ -138,9 +146,9 @@ class Trials:
         Raises:
             TrialsError: a spike lies outside its trial, or belongs to no unit or trial.
         """
-        time, labels = _numbers("time", time), _labels(condition)
-        _check_time(time)
-        when, unit, trial = (_numbers(name, part) for name, part in zip(("times", "units", "trials"), _three(spikes), strict=True))
+        time, labels = bins(time), labels_of(condition)
+        check_time(time)
+        when, unit, trial = (numbers(name, part) for name, part in zip(("times", "units", "trials"), three(spikes), strict=True))
         if not when.shape == unit.shape == trial.shape == (when.size,):
             raise TrialsError(f"spikes have {when.shape} times, {unit.shape} units and {trial.shape} trials; give one of each a spike.")
         unit, trial = unit.astype(np.int32), trial.astype(np.int32)
@@ -165,19 +173,59 @@ class Trials:
         """Activity, in the unit that ``dataset.rate.attrs['units']`` names.
 
         Raises:
-            TrialsError: these trials are spikes.
+            TrialsError: these trials are spikes, or some units were not observed in some of them.
         """
-        if "rate" not in self.dataset:
-            raise TrialsError("trials hold spikes, not rates; count or smooth them first with .binned() or .smoothed(sd).")
-        return self.dataset["rate"].values
+        self._check_complete()
+        return self._rate
 
     @property
     def spikes(self) -> Spikes:
         """Every spike, in order of trial, time and unit.
 
         Raises:
-            TrialsError: these trials are rates.
+            TrialsError: these trials are rates, or some units were not observed in some of them.
         """
+        self._check_complete()
+        return self._spikes
+
+    @property
+    def observed(self) -> Bool[ndarray, "trial unit"]:
+        """Which units were recorded in which trials; all of them, where nothing else is said."""
+        trials, _, units = self.shape
+        return self.dataset["observed"].values if "observed" in self.dataset.coords else np.ones((trials, units), dtype=bool)
+
+    def with_observed(self, observed: Bool[ndarray, "trial unit"]) -> "Trials":
+        """Return the same trials, of which it is known which units were recorded.
+
+        Args:
+            observed: True where a unit was recorded throughout the trial.
+
+        Raises:
+            TrialsError: it is no array of True and False of that shape.
+        """
+        mask, (trials, _, units) = np.asarray(observed), self.shape
+        if mask.shape != (trials, units) or mask.dtype != bool:
+            raise TrialsError(f"observed holds {mask.dtype} of shape {mask.shape}; it should be True and False, {(trials, units)} (trial, unit).")
+        return Trials(self.dataset.assign_coords(observed=(("trial", "unit"), mask)))
+
+    def _check_complete(self) -> None:
+        if "observed" in self.dataset.coords and not self.observed.all():
+            trial, unit = np.argwhere(~self.observed)[0]
+            found = (
+                f"{int((~self.observed).sum())} of {self.observed.size} pairs of trial and unit were not observed, first trial {trial}, unit {unit}"
+            )
+            raise TrialsError(f"trials: {found}; average them with .binned().averaged(), or leave them out with cs.trials.complete(trials).")
+
+    @property
+    def _rate(self) -> Float[ndarray, "trial time unit"]:
+        """Rates, NaN where they were not observed."""
+        if "rate" not in self.dataset:
+            raise TrialsError("trials hold spikes, not rates; count or smooth them first with .binned() or .smoothed(sd).")
+        return self.dataset["rate"].values
+
+    @property
+    def _spikes(self) -> Spikes:
+        """Spikes that were observed."""
         if "spike_time" not in self.dataset:
             raise TrialsError("trials hold rates, not spikes; what was asked needs the time of every spike.")
         return Spikes(*(self.dataset[name].values for name in SPIKES))
@@ -228,8 +276,10 @@ class Trials:
     def window(self, start: float, stop: float) -> "Trials":
         """Keep the bins whose left edge lies in [start, stop), in s.
 
+        Trials of spikes that end before the last of these bins does are set aside; how many is printed, and stands in the provenance.
+
         Raises:
-            TrialsError: fewer than two bins would be left.
+            TrialsError: fewer than two bins would be left, or no trial.
         """
         edge = self.bin / 4
         kept = (self.time >= start - edge) & (self.time < stop - edge)
@@ -240,18 +290,33 @@ class Trials:
             first, last = dataset["time"].values[0], dataset["time"].values[-1] + self.bin
             times = dataset["spike_time"].values
             dataset = dataset.isel(spike=(times >= first) & (times < last)).assign_coords(stop=("trial", np.minimum(self.stop, last)))
+            return Trials(dataset)._set_aside(self.stop < last - 1e-6 * self.bin, f"end before {last:g} s, the end of the window")
         return Trials(dataset)
 
-    def select(self, trials: Sequence[int] | ndarray) -> "Trials":
-        """Keep these trials, by position and in this order."""
+    def _set_aside(self, short: Bool[ndarray, " trial"], why: str) -> "Trials":
+        """Leave out trials that are too short, and say so."""
+        if short.all():
+            raise TrialsError(f"all {short.size} trials {why}; the longest ends at {self.stop.max():g} s. Ask for less.")
+        return noted(self.select(~short), f"{short.sum()} of {short.size} trials {why}, and are set aside.") if short.any() else self
+
+    def select(self, trials: Sequence[int] | Sequence[bool] | ndarray) -> "Trials":
+        """Keep these trials: positions from 0, in this order, or True and False for each.
+
+        Raises:
+            OptionError: they are neither, or a position is not there.
+        """
         return self._kept("trial", trials)
 
-    def units(self, units: Sequence[int] | ndarray) -> "Trials":
-        """Keep these units, by position and in this order."""
+    def units(self, units: Sequence[int] | Sequence[bool] | ndarray) -> "Trials":
+        """Keep these units: positions from 0, in this order, or True and False for each.
+
+        Raises:
+            OptionError: they are neither, or a position is not there.
+        """
         return self._kept("unit", units)
 
-    def _kept(self, axis: str, positions: Sequence[int] | ndarray) -> "Trials":
-        chosen = np.asarray(positions, dtype=int)
+    def _kept(self, axis: str, asked: Sequence[int] | Sequence[bool] | ndarray) -> "Trials":
+        chosen = positions(asked, self.dataset.sizes[axis], f"{axis}s of these trials")
         dataset = self.dataset.isel({axis: chosen})
         if "spike_time" not in dataset:
             return Trials(dataset)
@@ -273,6 +338,10 @@ class Trials:
         Raises:
             TrialsError: these are rates, the width divides the trials into no whole number of bins, or the array would not fit in memory.
         """
+        self._check_complete()
+        return self._counts(bin)
+
+    def _counts(self, bin: float | None) -> Int[ndarray, "trial time unit"]:
         width, span = bin or self.bin, self.time.size * self.bin
         bins = round(span / width)
         if bins < 1 or abs(bins * width - span) > 1e-6 * span:
@@ -280,7 +349,7 @@ class Trials:
         trials, _, units = self.shape
         if trials * bins * units > CELLS:
             raise TrialsError(f"{trials} trials x {bins} bins x {units} units do not fit in memory; keep fewer units first, with .units([...]).")
-        when, unit, trial = self.spikes
+        when, unit, trial = self._spikes
         place = np.minimum(np.floor((when - self.time[0]) / width + 1e-7).astype(int), bins - 1)
         flat = np.ravel_multi_index((trial, place, unit), (trials, bins, units))
         return np.bincount(flat, minlength=trials * bins * units).reshape(trials, bins, units)
@@ -295,8 +364,8 @@ class Trials:
         if (self.stop < self.time[-1] + self.bin - 1e-9).any():
             found = f"trials end between {self.stop.min():g} and {self.stop.max():g} s"
             raise TrialsError(f"{found}; cut them to one length first, with .window(start, stop).")
-        counts = self.counts(width)
-        return self._rates(counts / width, self.time[0] + width * np.arange(counts.shape[1]))
+        counts = self._counts(width)
+        return self._rates(np.where(self.observed[:, None, :], counts / width, np.nan), self.time[0] + width * np.arange(counts.shape[1]))
 
     def smoothed(self, sd: float, bin: float | None = None) -> "Trials":
         """Rates from spikes smoothed with a Gaussian, which near the ends of the trial is cut and brought back to unit area.
@@ -311,18 +380,35 @@ class Trials:
         if not sd > 0:
             raise TrialsError(f"smoothing: sd {sd!r} s should be positive.")
         plain = self.binned(bin)
-        return self._rates(smoothed_over_time(plain.rate, sd / plain.bin), plain.time)
+        return self._rates(smoothed_over_time(plain._rate, sd / plain.bin), plain.time)
 
     def averaged(self) -> "Trials":
-        """Rates averaged over the trials of each condition, conditions in order of first appearance."""
+        """Rates averaged over the trials of each condition in which a unit was observed, conditions in order of first appearance.
+
+        Raises:
+            TrialsError: these are spikes, or a unit was observed in no trial of a condition.
+        """
         labels = list(dict.fromkeys(self.condition.tolist()))
-        means = np.stack([self.rate[self.condition == label].mean(axis=0) for label in labels])
-        return self._rates(means, self.time, np.array(labels))
+        parts = [self.condition == label for label in labels]
+        seen = np.array([self.observed[part].sum(axis=0) for part in parts])
+        if not seen.all():
+            condition, unit = np.argwhere(seen == 0)[0]
+            raise TrialsError(
+                f"unit {unit} was observed in no trial of condition {labels[condition]!r}; leave it out with cs.trials.complete(trials)."
+            )
+        whole = self.observed.all()
+        means = [self._rate[part].mean(axis=0) if whole else np.nanmean(self._rate[part], axis=0) for part in parts]
+        return self._rates(np.stack(means), self.time, np.array(labels))
 
     def _rates(self, rate: ndarray, time: ndarray, condition: ndarray | None = None) -> "Trials":
         units = self.dataset["rate"].attrs.get("units", "Hz") if "rate" in self.dataset else "Hz"
-        made = Trials.from_arrays(rate, time, condition=self.condition if condition is None else condition, units=units, provenance=self.provenance)
-        return Trials(made.dataset.assign_coords({n: self.dataset[n] for n in ("unit", "population") if n in self.dataset.coords}))
+        labels, known = self.condition if condition is None else condition, np.nan_to_num(rate)
+        made = Trials.from_arrays(known, time, condition=labels, units=units, provenance=self.provenance).dataset
+        made = made.assign_coords({name: self.dataset[name] for name in ("unit", "population") if name in self.dataset.coords})
+        if condition is not None or self.observed.all():
+            return Trials(made)
+        seen = np.where(self.observed[:, None, :], rate, np.nan)
+        return Trials(made.assign(rate=(DIMENSIONS, seen, made["rate"].attrs)).assign_coords(observed=(("trial", "unit"), self.observed)))
 
     def save(self, path: str | Path) -> None:
         """Write netCDF-4, whole or not at all.
@@ -359,11 +445,11 @@ class Trials:
             "units": units,
         } | {name: self.provenance[name] for name in ("model", "task", "seed") if name in self.provenance}
         if "rate" in self.dataset:
-            mean, what = self.rate.mean(axis=0), f"mean over trials ({self.dataset['rate'].attrs.get('units', 'Hz')})"
+            mean, what = np.nan_to_num(self._rate).mean(axis=0), f"mean over trials ({self.dataset['rate'].attrs.get('units', 'Hz')})"
         else:
             facts["spikes"] = self.dataset.sizes["spike"]
             first = self.select([0])
-            mean, what = first.counts()[0].astype(float), "spikes of the first trial in each bin"
+            mean, what = first._counts(None)[0].astype(float), "spikes of the first trial in each bin"
         shown = mean.T[np.linspace(0, units - 1, min(units, ROWS)).astype(int)]
         return html_facts("Trials", facts, html_heat(shown, f"Units from above ({len(shown)} of {units}), time from left to right; {what}"))
 
@@ -392,70 +478,3 @@ def derangement(count: int, rng: np.random.Generator) -> Int[ndarray, " place"]:
         chosen = fixed if fixed.size > 1 else np.append(fixed, (fixed + 1) % count)
         order[chosen] = np.roll(order[chosen], 1)
     return order
-
-
-def _check_rate(rate: ndarray) -> None:
-    if 0 in rate.shape or rate.shape[1] < 2:
-        raise TrialsError(f"trials: rate has shape {rate.shape}; there should be at least one trial, two bins and one unit.")
-    if not np.isfinite(rate).all():
-        trial, sample, unit = (int(axis[0]) for axis in np.nonzero(~np.isfinite(rate)))
-        count = int((~np.isfinite(rate)).sum())
-        raise TrialsError(f"trials: rate is not finite at {count} places, first at trial {trial}, bin {sample}, unit {unit}; remove or fill them.")
-
-
-def _check_time(time: ndarray) -> None:
-    if time.size < 2:
-        raise TrialsError(f"trials: time has {time.size} bins; there should be at least one trial, two bins and one unit.")
-    steps = np.diff(time)
-    if not np.isfinite(time).all() or steps.min() <= 0 or np.ptp(steps) > 1e-6 * steps.max() + 1e-9:
-        raise TrialsError(f"trials: time steps lie between {steps.min():g} and {steps.max():g} s; bins should be even and rising.")
-
-
-def _check_spikes(dataset: xr.Dataset) -> None:
-    for name in SPIKES:
-        if name not in dataset or dataset[name].dims != ("spike",):
-            raise TrialsError(f"trials: variable {name!r} along 'spike' is missing; spikes have {', '.join(SPIKES)}.")
-    if "unit" not in dataset.sizes or "stop" not in dataset.coords or dataset["stop"].dims != ("trial",):
-        raise TrialsError("trials: spikes need the coordinates 'unit' along 'unit' and 'stop' along 'trial'.")
-    trials, units = dataset.sizes["trial"], dataset.sizes["unit"]
-    if not trials or not units:
-        raise TrialsError(f"trials: {trials} trials and {units} units; there should be at least one of each.")
-    when, unit, trial = (dataset[name].values for name in SPIKES)
-    for label, positions, count in (("unit", unit, units), ("trial", trial, trials)):
-        if positions.size and not 0 <= positions.min() <= positions.max() < count:
-            raise TrialsError(f"trials: spikes name {label}s {positions.min()} to {positions.max()}; there are {count}, numbered from 0.")
-    start, stop = dataset["time"].values[0], dataset["stop"].values
-    if when.size and not (np.isfinite(when).all() and (when >= start - 1e-9).all() and (when <= stop[trial] + 1e-9).all()):
-        worst = int(np.flatnonzero(~((when >= start - 1e-9) & (when <= stop[trial] + 1e-9)))[0])
-        where = f"trial {trial[worst]}, {start:g} to {stop[trial[worst]]:g} s"
-        raise TrialsError(f"trials: a spike of unit {unit[worst]} at {when[worst]:g} s lies outside its {where}.")
-
-
-def _numbers(name: str, found: Any) -> Float[ndarray, "..."]:
-    """Give an array of numbers.
-
-    Raises:
-        TrialsError: it is none.
-    """
-    try:
-        return read_only(np.asarray(found, dtype=float))
-    except (TypeError, ValueError):
-        raise TrialsError(f"{name}: should be a full array of numbers, rows of one length (got {_brief(found)}).") from None
-
-
-def _labels(found: Any) -> ndarray:
-    try:
-        return read_only(np.asarray(found))
-    except ValueError:
-        raise TrialsError(f"condition: should be one label a trial (got {_brief(found)}).") from None
-
-
-def _three(spikes: Any) -> Any:
-    if not isinstance(spikes, Sequence) or isinstance(spikes, str) or len(spikes) != 3:
-        raise TrialsError(f"spikes: should be times, units and trials (got {_brief(spikes)}).")
-    return spikes
-
-
-def _brief(found: Any) -> str:
-    text = repr(found)
-    return text if len(text) <= 60 else f"{text[:60]}..."

@@ -1,0 +1,177 @@
+"""What makes arrays well-formed trials, or what is wrong with them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Bool, Float
+from numpy import ndarray
+
+from cortex_sim.errors import TrialsError
+from cortex_sim.runtime import read_only
+
+SPIKES = ("spike_time", "spike_unit", "spike_trial")
+SAME = 1e-6  # of the largest label: numbers nearer than this are one condition, apart by round-off
+
+
+def check_rate(rate: Float[ndarray, "trial time unit"], observed: Bool[ndarray, "trial unit"] | None = None) -> None:
+    """Check that rates are finite wherever they were observed.
+
+    Raises:
+        TrialsError: they are not, or there are none.
+    """
+    if 0 in rate.shape or rate.shape[1] < 2:
+        raise TrialsError(f"trials: rate has shape {rate.shape}; there should be at least one trial, two bins and one unit.")
+    wrong = ~np.isfinite(rate)
+    if observed is not None:
+        wrong &= observed[:, None, :]
+    if wrong.any():
+        trial, sample, unit = np.argwhere(wrong)[0]
+        where = f"{int(wrong.sum())} places, first at trial {trial}, bin {sample}, unit {unit}"
+        raise TrialsError(f"trials: rate is not finite at {where}; remove or fill them.")
+
+
+def check_observed(dataset: xr.Dataset) -> None:
+    """Check that what says which units were observed in which trials does so.
+
+    Raises:
+        TrialsError: it has other axes or is no array of True and False.
+    """
+    mask = dataset["observed"]
+    if mask.dims != ("trial", "unit") or mask.dtype != bool:
+        raise TrialsError(f"trials: 'observed' holds {mask.dtype} along {mask.dims}; it should hold True and False along ('trial', 'unit').")
+
+
+def check_time(time: Float[ndarray, " time"], coarse: float = 0.0) -> None:
+    """Check that bins are even and rise, to within the round-off of numbers of their size.
+
+    Args:
+        time: left edges, s.
+        coarse: a unit in the last place of the numbers that the times were made from, s, where it is more than theirs.
+
+    Raises:
+        TrialsError: they are not.
+    """
+    if time.size < 2:
+        raise TrialsError(f"trials: time has {time.size} bins; there should be at least one trial, two bins and one unit.")
+    steps = np.diff(time)
+    if np.isfinite(time).all():
+        allowed = 1e-6 * steps.max() + 1e-9 + 2 * max(coarse, float(np.spacing(np.abs(time).max())))
+    if not np.isfinite(time).all() or steps.min() <= 0 or np.ptp(steps) > allowed:
+        raise TrialsError(f"trials: time steps lie between {steps.min():g} and {steps.max():g} s; bins should be even and rising.")
+
+
+def bins(found: Any) -> Float[ndarray, " time"]:
+    """Return left edges of even bins in float64; where they were given more coarsely (float32), with its round-off taken out.
+
+    Raises:
+        TrialsError: they are no numbers, uneven, or do not rise.
+    """
+    time = numbers("time", found)
+    given = np.asarray(found)
+    if given.dtype.kind != "f" or given.dtype.itemsize >= 8 or time.ndim != 1 or time.size < 2 or not np.isfinite(time).all():
+        return time
+    coarse = float(np.spacing(np.abs(given).max()))
+    check_time(time, coarse)
+    step = (time[-1] - time[0]) / (time.size - 1)
+    digits = int(np.ceil(-np.log10(coarse)))  # a step of 0.01 is not 0.0099999993
+    return read_only(np.round(time[0], digits) + np.round(step, digits) * np.arange(time.size))
+
+
+def check_spikes(dataset: xr.Dataset) -> None:
+    """Check that spikes lie in their trials and belong to units.
+
+    Raises:
+        TrialsError: some do not, or a variable is missing.
+    """
+    for name in SPIKES:
+        if name not in dataset or dataset[name].dims != ("spike",):
+            raise TrialsError(f"trials: variable {name!r} along 'spike' is missing; spikes have {', '.join(SPIKES)}.")
+    if "unit" not in dataset.sizes or "stop" not in dataset.coords or dataset["stop"].dims != ("trial",):
+        raise TrialsError("trials: spikes need the coordinates 'unit' along 'unit' and 'stop' along 'trial'.")
+    trials, units = dataset.sizes["trial"], dataset.sizes["unit"]
+    if not trials or not units:
+        raise TrialsError(f"trials: {trials} trials and {units} units; there should be at least one of each.")
+    when, unit, trial = (dataset[name].values for name in SPIKES)
+    for label, positions, count in (("unit", unit, units), ("trial", trial, trials)):
+        if positions.size and not 0 <= positions.min() <= positions.max() < count:
+            raise TrialsError(f"trials: spikes name {label}s {positions.min()} to {positions.max()}; there are {count}, numbered from 0.")
+    start, stop = dataset["time"].values[0], dataset["stop"].values
+    edge = 1e-9 + 4 * float(np.spacing(max(abs(start), np.abs(stop).max())))
+    inside = (when >= start - edge) & (when <= stop[trial] + edge)
+    if not inside.all():
+        worst = int(np.argmin(inside))
+        where = f"trial {trial[worst]}, {start:g} to {stop[trial[worst]]:g} s"
+        raise TrialsError(f"trials: a spike of unit {unit[worst]} at {when[worst]:g} s lies outside its {where}.")
+
+
+def numbers(name: str, found: Any) -> Float[ndarray, "..."]:
+    """Give an array of numbers.
+
+    Raises:
+        TrialsError: it is none.
+    """
+    try:
+        return read_only(np.asarray(found, dtype=float))
+    except (TypeError, ValueError):
+        raise TrialsError(f"{name}: should be a full array of numbers, rows of one length (got {brief(found)}).") from None
+
+
+def labels(found: Any) -> ndarray:
+    """Return one label a trial; numbers that differ by round-off become the first of them.
+
+    Raises:
+        TrialsError: they do not make one array.
+    """
+    try:
+        array = read_only(np.asarray(found))
+    except ValueError:
+        raise TrialsError(f"condition: should be one label a trial (got {brief(found)}).") from None
+    if array.dtype.kind != "f" or array.ndim != 1 or not array.size or not np.isfinite(array).all():
+        return array
+    values, first, place = np.unique(array, return_index=True, return_inverse=True)
+    group = np.concatenate([[0], np.cumsum(np.diff(values) > SAME * np.abs(values).max())])
+    if group[-1] + 1 == values.size:
+        return array
+    earliest = np.full(group[-1] + 1, array.size)
+    np.minimum.at(earliest, group, first)
+    return read_only(array[earliest[group[place]]])
+
+
+def absent(labels: ndarray) -> Bool[ndarray, " trial"]:
+    """Return which labels say nothing: not a number, None or an empty text."""
+    if labels.dtype.kind in "fc":
+        return np.isnan(labels)
+    if labels.dtype.kind in "mM":
+        return np.isnat(labels)
+    if labels.dtype.kind == "O":
+        return np.array([label is None or label == "" or (isinstance(label, float) and np.isnan(label)) for label in labels], dtype=bool)
+    return labels == "" if labels.dtype.kind in "US" else np.zeros(labels.shape, dtype=bool)
+
+
+def check_labels(labels: ndarray) -> None:
+    """Check that every trial has a label.
+
+    Raises:
+        TrialsError: one has none.
+    """
+    if (missing := absent(labels)).any():
+        raise TrialsError(f"trials: {missing.sum()} trials have no condition, first trial {int(np.argmax(missing))}; leave them out.")
+
+
+def three(spikes: Any) -> Any:
+    """Return times, units and trials of spikes, which are three.
+
+    Raises:
+        TrialsError: they are not.
+    """
+    if not isinstance(spikes, Sequence) or isinstance(spikes, str) or len(spikes) != 3:
+        raise TrialsError(f"spikes: should be times, units and trials (got {brief(spikes)}).")
+    return spikes
+
+
+def brief(found: Any) -> str:
+    """Show a value in at most sixty characters or so."""
+    text = repr(found)
+    return text if len(text) <= 60 else f"{text[:60]}..."

@@ -1,0 +1,31 @@
+"""What was noticed about trials: kept in their provenance, and printed once."""
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cortex_sim.trials._trials import Trials
+
+FINDINGS = "findings"
+_printed: set[str] = set()
+
+
+def noted(trials: "Trials", *findings: str) -> "Trials":
+    """Return the same trials with findings in their provenance, under :data:`FINDINGS`; each is printed on standard error once in a process.
+
+    Args:
+        trials: what they are about.
+        findings: a sentence each.
+    """
+    known = trials.provenance.get(FINDINGS, [])
+    new = [finding for finding in dict.fromkeys(findings) if finding not in known]
+    if not new:
+        return trials
+    name = trials.provenance.get("recording", "trials")
+    for line in (f"{name}: {finding}" for finding in new):
+        if line not in _printed:
+            _printed.add(line)
+            print(line, file=sys.stderr)
+    said = json.dumps(trials.provenance | {FINDINGS: [*known, *new]}, sort_keys=True)
+    return type(trials)(trials.dataset.assign_attrs(provenance=said))
