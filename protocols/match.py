@@ -6,8 +6,7 @@ Claim       the best student explains at least 95 % of held-out rates, and the s
             span the state space, also explains unseen pushes (R2 > 0.97) and silencing (R2 > 0.9).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +18,11 @@ MODEL = "hennequin_2014"
 TESTED, TRAINING = 27, 330  # conditions that students are compared on, and taught
 TURNING = (0.0, 0.2)  # s after the go cue, where rotations are looked for
 GAP = 0.1  # of R², between rates and push, that is worth saying
-JUMP = 4.0  # Hz that a push moves a unit by, in PUSHED["duration"] s
-PUSHED = {"fraction": 0.1, "start": 0.1, "duration": 0.02}  # of the units; s after the go cue
-SILENCED = {"fraction": 0.2, "start": 0.1, "duration": 0.1}
 SMALL, FEW = 60, 50  # training conditions and units of a smoke run
-SPANS = {kind: (how["start"], how["start"] + how["duration"]) for kind, how in (("push", PUSHED), ("silencing", SILENCED))}
-DRAWS = 3  # of the pushed and of the silenced units
+DRAWS = 3  # of each kind of push, and of the silenced units
 
-OWN, CONTROL = "own gain", "positive control"
-CONTROLS = ("untrained", "shuffled", CONTROL)
+OWN, CONTROL, ALONE, RIDGE = "own gain", "positive control", "without connections", "ridge from the first bin"
+CONTROLS = ("untrained", "shuffled", ALONE, CONTROL, RIDGE)
 TAUGHT = {
     "leaky tanh": ("leaky_tanh", cs.Options(epochs=25, rate=5e-3)),
     "Dale": ("leaky_dale", cs.Options(epochs=25, rate=5e-3)),
@@ -37,11 +32,11 @@ TAUGHT = {
 CHEAP = ("leaky tanh", "Dale")
 SHUFFLED = cs.Options(epochs=15, rate=5e-3, closed_form=False)
 BOUND = "bound of this protocol"
-R2, PUSHES = "R² of rates", ("response to push, R²", "response to silencing, R²")
+R2, PUSHES = "R² of rates", tuple(f"response to {kind}, R²" for kind in cs.measures.SPANS)
 REACHED = {
     R2: ("R² of held-out rates", 0.999, "0.9993 to 0.9997"),
     PUSHES[0]: ("R² of the response to a push", 0.97, "0.99 to 1.00"),
-    PUSHES[1]: ("R² of the response to silencing", 0.9, "0.91 to 0.94"),
+    PUSHES[2]: ("R² of the response to silencing", 0.9, "0.91 to 0.94"),
 }
 ACTIVITY = (R2, "Procrustes angle (rad)", "linear CKA, debiased")
 
@@ -85,49 +80,42 @@ def training_data(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> tup
     return cs.fitting.with_time_constant_of(cs.load(card), model), training.trials, training.task, options
 
 
-@dataclass(frozen=True)
-class Battery:
-    """What students are taught, the conditions they are tested on, and how the circuit answers pushes that nobody was taught."""
-
-    split: str
-    training: cs.analysis.Side
-    test: cs.analysis.Side
-    pushes: Mapping[str, list[cs.Task]]
-    responses: Mapping[str, list[np.ndarray]]
-
-
 def _matched(model: cs.Model, names: Iterable[str], seed: int, smoke: bool) -> cs.Report:
     seconds: dict[str, float] = {}
     trained, draws, nulls = (SMALL, 1, 20) if smoke else (TRAINING, DRAWS, cs.measures.NULLS)
     with cs.timed(seconds, "circuit"):
         preferred = cs.analysis.preferred_states(model)
     with cs.timed(seconds, "simulation"):
+        how = {"draws": draws, "seed": seed}
         reaches = cs.analysis.delayed_reaches(model, (trained, TESTED), seed=seed, preferred=preferred)
-        reaching = _battery(model, f"{TESTED} held-out reaches", reaches, draws, seed)
+        reaching = cs.measures.Battery.of(model, f"{TESTED} held-out reaches", reaches, **how)
         runs = cs.analysis.spanning_runs(model, (trained, TESTED), seed=seed, preferred=preferred)
-        spanning = _battery(model, f"{TESTED} held-out states that span state space", runs, draws, seed)
+        spanning = cs.measures.Battery.of(model, f"{TESTED} held-out states that span state space", runs, **how)
     with cs.timed(seconds, "training"):
         fitted = cs.fitting.train_many(_jobs(model, names, reaching.training, spanning.training, seed, smoke))
+        students = {name: student.model for name, student in fitted.items()} | {ALONE: cs.edit.unconnected(fitted[OWN].model)}
     with cs.timed(seconds, "comparison"):
-        batteries = {name: spanning if name == CONTROL else reaching for name in fitted}
-        copies = {name: cs.simulate(student.model, batteries[name].test.task, seed=seed) for name, student in fitted.items()}
-        responses = {name: _responses(student.model, batteries[name].test.task, batteries[name].pushes, seed) for name, student in fitted.items()}
-        flows = {"teacher": cs.analysis.spectrum(model)} | {name: cs.analysis.spectrum(student.model) for name, student in fitted.items()}
+        batteries = {name: spanning if name == CONTROL else reaching for name in students}
+        copies = {name: cs.simulate(student, batteries[name].test.task, seed=seed) for name, student in students.items()}
+        responses = {name: batteries[name].respond(student, seed) for name, student in students.items()}
+        flows = {"teacher": cs.analysis.spectrum(model)} | {name: cs.analysis.spectrum(student) for name, student in students.items()}
+        copies[RIDGE] = cs.measures.ridge_from_first_bin(reaching.training.trials, reaching.test.trials)
         scores = cs.Comparison()
-        for name, battery in batteries.items():
-            shared = {"name": name, "split": battery.split, "seed": seed, "nulls": nulls}
-            spread = np.ptp(battery.training.trials.rate, axis=(0, 1))
-            scores += cs.compare(battery.test.trials, copies[name], training=battery.training.trials, window=TURNING, spread=spread, **shared)
-            sides = ((kind, battery.responses[kind], responses[name][kind], draws) for kind, draws in battery.pushes.items())
-            responded = [
-                cs.measures.response_score(kind, own, made, task=battery.test.task, pushed=draws, **shared) for kind, own, made, draws in sides
-            ]
-            scores += cs.Comparison((*responded, cs.measures.compare_spectra(flows["teacher"], fitted[name].model, name=name, seed=seed)))
+        for name, copy in copies.items():
+            battery = batteries.get(name, reaching)
+            shared, spread = {"name": name, "seed": seed, "nulls": nulls}, np.ptp(battery.training.trials.rate, axis=(0, 1))
+            known = {"training": battery.training.trials, "window": TURNING, "spread": spread, "split": battery.split}
+            scores += cs.compare(battery.test.trials, copy, **known, **shared)
+            if name in students:
+                spectrum = cs.measures.compare_spectra(flows["teacher"], students[name], name=name, seed=seed)
+                scores += battery.scores(responses[name], **shared) + cs.Comparison((spectrum,))
     shown = {name: copy for name, copy in copies.items() if name != CONTROL}
     spread, test, training = np.ptp(reaching.training.trials.rate, axis=(0, 1)), reaching.test.trials, reaching.training.trials
     pictures = (
         cs.figures.activity_pictures(tuple(scores), test, shown, measures=(*ACTIVITY, *PUSHES), spread=spread, window=TURNING, event="go cue")
-        | cs.figures.mechanism_pictures(reaching.responses, {name: responses[name] for name in shown}, flows, test.time, SPANS)
+        | cs.figures.mechanism_pictures(
+            reaching.responses, {name: responses[name] for name in shown if name in responses}, flows, test.time, cs.measures.SPANS
+        )
         | cs.figures.learning_pictures(fitted)
     )
     facts = {"teacher": f"{model.name}, {model.units} units, in Brian2", "compared on": reaching.split} | cs.fitting.facts(fitted)
@@ -135,7 +123,7 @@ def _matched(model: cs.Model, names: Iterable[str], seed: int, smoke: bool) -> c
     return cs.Report(
         title=QUESTION, question=f"Teacher: {model.title} ({model.paper}).", answer=_answer(scores),
         claims=_claims(scores) + ([] if smoke else _full_claims(scores, preferred, model)), scores=tuple(scores), pictures=pictures,
-        trials={"teacher": test, "training": training} | copies, models={"teacher": model} | {name: one.model for name, one in fitted.items()},
+        trials={"teacher": test, "training": training} | copies, models={"teacher": model} | students,
         methods=_methods(model, preferred, fitted, draws), facts=facts, smoke=smoke, seed=seed, seconds=seconds,
     )  # fmt: skip
 
@@ -152,37 +140,22 @@ def _jobs(
     return cs.fitting.shortened(jobs, 2) if smoke else jobs
 
 
-def _battery(model: cs.Model, split: str, sides: Sequence[cs.analysis.Side], draws: int, seed: int) -> Battery:
-    """Several draws of a push and of a silencing, which nobody is trained on, and how the circuit answers them."""
-    training, test = sides
-    amplitude = cs.simulation.push_amplitude(model, JUMP, PUSHED["duration"])
-    units, silent = model.size("observed"), model.silent.si if model.silent else 0.0
-    seeds = [cs.seed_of(seed, "task", "push of match", draw) for draw in range(draws)]
-    pushes = {
-        "push": [cs.perturb.push(test.task, units, seed=drawn, amplitude=amplitude, **PUSHED) for drawn in seeds],
-        "silencing": [cs.perturb.silence(test.task, units, seed=drawn, rate=silent, **SILENCED) for drawn in seeds],
-    }
-    return Battery(split, training, test, pushes, _responses(model, test.task, pushes, seed))
-
-
-def _responses(model: cs.Model, task: cs.Task, pushes: Mapping[str, list[cs.Task]], seed: int) -> dict[str, list[np.ndarray]]:
-    return {kind: cs.measures.responses(model, task, draws, seed=seed) for kind, draws in pushes.items()}
-
-
 def _answer(scores: cs.Comparison) -> str:
-    names = [name for name in dict.fromkeys(score.student for score in scores) if name not in CONTROLS]
-    rates, pushed, silenced = (scores.estimates(measure) for measure in (R2, *PUSHES))
+    rates, pushed, within, silenced = (scores.estimates(measure) for measure in (R2, *PUSHES))
+    names = [name for name in rates if name not in CONTROLS]
     best, loose = max(names, key=lambda name: rates[name]), max(names, key=lambda name: rates[name] - pushed[name])
-    interval = scores.of(R2, best).interval or (np.nan, np.nan)
+    low, high = scores.of(R2, best).interval or (np.nan, np.nan)
     first = (
-        f"The student {best!r} reproduces held-out reaches with R² {rates[best]:.3f} (95 % interval {interval[0]:.3f} to {interval[1]:.3f}; "
-        f"untrained {rates['untrained']:.2f}, shuffled {rates['shuffled']:.2f}) and the response to a push it never saw with R² {pushed[best]:.2f}."
+        f"The student {best!r} reproduces held-out reaches with R² {rates[best]:.3f} (95 % interval {low:.3f} to {high:.3f}; "
+        f"untrained {rates['untrained']:.2f}, shuffled {rates['shuffled']:.2f}, {RIDGE} {rates[RIDGE]:.2f}), the response to a push of random units, "
+        f"which it never saw, with R² {pushed[best]:.2f}, and to one within the six leading components with {within[best]:.2f}."
     )
     if rates[loose] - pushed[loose] < GAP:
         return f"{first} No trained student matches the rates without matching the push: the largest gap is {rates[loose] - pushed[loose]:.2f}."
     return (
-        f"{first} Matching activity does not by itself match the mechanism: {loose!r} reaches R² {rates[loose]:.2f} on the rates but "
-        f"{pushed[loose]:.2f} on the push and {silenced[loose]:.2f} on silencing."
+        f"{first} Matching activity does not by itself match the mechanism away from it: {loose!r} reaches R² {rates[loose]:.2f} on the rates and "
+        f"{within[loose]:.2f} on a push within the components, but {pushed[loose]:.2f} on one of random units, {silenced[loose]:.2f} on silencing; "
+        f"a student without connections reaches {pushed[ALONE]:.2f}, {within[ALONE]:.2f} and {silenced[ALONE]:.2f}."
     )
 
 
@@ -204,6 +177,7 @@ def _full_claims(scores: cs.Comparison, preferred: cs.analysis.Preferred, model:
 
 
 def _methods(model: cs.Model, preferred: cs.analysis.Preferred, fitted: Mapping[str, cs.Fitted], draws: int) -> str:
+    pushed, silenced = cs.measures.SPANS["push"], cs.measures.SPANS["silencing"]
     step, k, runs = f"{model.dt.value:g} {model.dt.unit}", min(cs.analysis.MIXED_STATES, model.units), fitted[CONTROL].conditions[0]
     return f"""
     The circuit was run in Brian2 (step {step}) on delayed reaches. Each preparatory state is a random mixture of the top k = {k} preferred states
@@ -220,8 +194,11 @@ def _methods(model: cs.Model, preferred: cs.analysis.Preferred, fitted: Mapping[
     positive control has the circuit's own equations, learned in closed form from {runs} free runs whose starts span all of state space, and is asked
     such runs: if it fell short, the chain from simulation to score would be broken.
 
-    Push: {PUSHED["fraction"]:.0%} of the units, random signs, a current that moves a unit by {JUMP:g} within {PUSHED["duration"] * 1e3:g} ms.
-    Silencing: {SILENCED["fraction"]:.0%} of the units held at zero firing for {SILENCED["duration"] * 1e3:g} ms. Both start {PUSHED["start"] * 1e3:g}
-    ms after the go cue, random draws of the units: {draws} each, the same on both sides. Where a student's units are no neurons, the least change of
-    its state that changes the observed rates as asked takes their place.
+    Pushes are currents of {1e3 * (pushed[1] - pushed[0]):g} ms from {1e3 * pushed[0]:g} ms after the go cue: of random signs into
+    {cs.measures.SHARES["push"]:.0%} of the units, each as strong as moves it by {cs.measures.MOVED:g}; or in random directions within the
+    {cs.measures.LEADING} leading principal components of the training rates, as strong over all units. Silencing:
+    {cs.measures.SHARES["silencing"]:.0%} of the units held at zero firing for {1e3 * (silenced[1] - silenced[0]):g} ms, and the others compared.
+    {draws} draws each, the same on both sides. Where a student's units are no neurons, the least change of its state that changes the observed rates
+    as asked takes their place. Without connections: the circuit's own equations, recurrent weights at 0. Ridge from the first bin: a linear map from
+    the rates at the go cue to those of every later bin.
     """

@@ -24,7 +24,7 @@ TAUGHT = {  # few conditions make one step an epoch; rates tried out on hatsopou
 }
 CHEAP = ("leaky tanh", "hidden units")
 SHUFFLED = cs.Options(epochs=60, rate=5e-3, closed_form=False)
-CONTROLS, REFERENCES = ("untrained", "shuffled"), ("cosine tuning", "mean of the others")
+CONTROLS, REFERENCES = ("untrained", "shuffled"), ("cosine tuning", "mean of the others", "ridge from the first bin")
 BOUND = "bound of this protocol"
 MEASURES = ("R² of rates", "Procrustes angle (rad)", "linear CKA, debiased")
 ABSENT = (
@@ -76,6 +76,8 @@ def run(model: cs.Model | None = None, *, recording: str | Path, seed: int = 0, 
             copies[name] = cs.Trials.from_arrays(np.concatenate(rates), cortex.time, condition=cortex.condition)
         copies |= {} if task.channels is None else {REFERENCES[0]: cs.measures.cosine_tuning(cortex, np.radians(cortex.condition))}
         copies[REFERENCES[1]] = cs.measures.mean_of_others(cortex)
+        ridge = [cs.measures.ridge_from_first_bin(training[fold], cortex.select([fold])).rate for fold in everyone]
+        copies[REFERENCES[2]] = cs.Trials.from_arrays(np.concatenate(ridge), cortex.time, condition=cortex.condition)
         spread, scores = np.ptp(whole.rate, axis=(0, 1)), cs.Comparison()
         for name, copy in copies.items():
             shared = {"name": name, "split": "each condition held out once", "seed": seed, "nulls": 20 if smoke else cs.measures.NULLS}
@@ -153,5 +155,6 @@ def _methods(cortex: cs.Trials, fitted: Mapping[str, cs.Fitted]) -> str:
     {cs.fitting.summary(fitted)} Numbers are those of the first of the folds.
 
     Where the conditions are directions, students receive the target's x and y and a hold signal that ends at movement onset. Cosine tuning is a
-    regression of every unit in every bin on the cosine and sine of the direction, and knows no dynamics; it does not see the first bin.
+    regression of every unit in every bin on the cosine and sine of the direction, and knows no dynamics; it does not see the first bin. The ridge
+    regression maps the rates of the first bin, which is all that students are told, to those of every later one.
     """

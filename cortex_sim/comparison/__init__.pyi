@@ -1,5 +1,10 @@
+from cortex_sim.comparison._battery import LEADING as LEADING
+from cortex_sim.comparison._battery import MOVED as MOVED
+from cortex_sim.comparison._battery import SHARES as SHARES
+from cortex_sim.comparison._battery import SPANS as SPANS
+from cortex_sim.comparison._battery import WITHIN as WITHIN
+from cortex_sim.comparison._battery import Battery as Battery
 from cortex_sim.comparison._bits import compare_bits as compare_bits
-from cortex_sim.comparison._bits import measured_by_spikes as measured_by_spikes
 from cortex_sim.comparison._cells import DRAWS as DRAWS
 from cortex_sim.comparison._cells import FRACTION as FRACTION
 from cortex_sim.comparison._cells import JUMP as JUMP
@@ -76,6 +81,7 @@ from cortex_sim.comparison._ranking import rank_score as rank_score
 from cortex_sim.comparison._recall import recall_score as recall_score
 from cortex_sim.comparison._reference import cosine_tuning as cosine_tuning
 from cortex_sim.comparison._reference import mean_of_others as mean_of_others
+from cortex_sim.comparison._reference import ridge_from_first_bin as ridge_from_first_bin
 from cortex_sim.comparison._regions import RegionFit as RegionFit
 from cortex_sim.comparison._regions import mean_current_correlations as mean_current_correlations
 from cortex_sim.comparison._regions import shares_from_others as shares_from_others

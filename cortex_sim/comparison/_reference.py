@@ -1,10 +1,12 @@
-"""What predicts held-out conditions without any network: the mean of the others, and cosine tuning."""
+"""What predicts held-out conditions without any network: the mean of the others, cosine tuning, and a regression on the first bin."""
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.trials import Trials
+
+PENALTIES = np.logspace(-6, 3, 19)  # of the ridge regression, relative to the mean squared departure of the first bin times conditions
 
 
 def mean_of_others(trials: Trials) -> Trials:
@@ -20,6 +22,23 @@ def cosine_tuning(trials: Trials, directions: Float[ndarray, " condition"]) -> T
         directions: of the reaches, rad.
     """
     return _left_out(trials, np.stack([np.ones_like(directions), np.cos(directions), np.sin(directions)], axis=1))
+
+
+def ridge_from_first_bin(training: Trials, test: Trials) -> Trials:
+    """Predict every bin of test conditions by ridge regression on the first one, which is where students start: what is linear, and no dynamics.
+
+    The penalty is the one that serves training conditions best when they are left out one at a time.
+
+    Args:
+        training: one trial a condition.
+        test: other conditions, in the same bins; only their first bin is read.
+    """
+    from sklearn.linear_model import RidgeCV
+
+    start, course = training.rate[:, 0], training.rate.reshape(len(training.rate), -1)
+    size = max(float(((start - start.mean(axis=0)) ** 2).sum(axis=1).mean()), np.finfo(float).tiny) * len(start) / start.shape[1]
+    fitted = RidgeCV(alphas=PENALTIES * size).fit(start, course)
+    return Trials.from_arrays(fitted.predict(test.rate[:, 0]).reshape(test.rate.shape), test.time, condition=test.condition)
 
 
 def _left_out(trials: Trials, design: Float[ndarray, "condition regressor"]) -> Trials:

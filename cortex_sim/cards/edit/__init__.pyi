@@ -1,6 +1,7 @@
 from cortex_sim.cards.edit._interface import embodied as embodied
 from cortex_sim.cards.edit._lesion import cut_weights as cut_weights
 from cortex_sim.cards.edit._lesion import disconnect as disconnect
+from cortex_sim.cards.edit._lesion import unconnected as unconnected
 from cortex_sim.cards.edit._lesion import with_gain as with_gain
 from cortex_sim.cards.edit._rank import held_to_rank as held_to_rank
 from cortex_sim.cards.edit._sizes import shrunk as shrunk

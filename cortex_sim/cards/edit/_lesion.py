@@ -51,6 +51,12 @@ def disconnect(model: Model, projection: str, *, sources: Sequence[int] | ndarra
     return model.with_arrays({projection: W})
 
 
+def unconnected(model: Model) -> Model:
+    """Return the model with every projection that its equations call at 0: each unit by itself, with its input, time constant and rate."""
+    called = model.parsed.called()
+    return model.with_arrays({name: np.zeros_like(array) for name, array in model.arrays().items() if name in called and name in model.projections})
+
+
 def with_gain(model: Model, gain: float | Float[ndarray, " unit"]) -> Model:
     """Multiply what goes into each unit's rate by a gain: :math:`r = f(g x)` (Stroud et al. 2018, Nat Neurosci 21:1774).
 

@@ -1,0 +1,93 @@
+"""What students of a circuit are tested by: held-out conditions, pushes on and off the states it visits, and silencing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.analysis import Side
+from cortex_sim.cards import Model
+from cortex_sim.comparison._comparison import Comparison
+from cortex_sim.comparison._response import response_score, responses
+from cortex_sim.runtime import seed_of, stream
+from cortex_sim.simulation import push_amplitude
+from cortex_sim.tasks import Task
+from cortex_sim.tasks.perturbations import push, push_along, silence
+
+MOVED = 4.0  # Hz that a push moves a unit by
+WHEN, PUSHED, SILENCED = 0.1, 0.02, 0.1  # s after the go cue; s that a push and a silencing last
+SHARES = {"push": 0.1, "silencing": 0.2}  # of the units
+LEADING = 6  # principal components of the training rates, within which the second kind of push lies
+WITHIN = "push within the leading components"
+SPANS = {"push": (WHEN, WHEN + PUSHED), WITHIN: (WHEN, WHEN + PUSHED), "silencing": (WHEN, WHEN + SILENCED)}
+Responses = Mapping[str, list[Float[ndarray, "trial time unit"]]]
+
+
+@dataclass(frozen=True)
+class Battery:
+    """What students are taught, the conditions they are tested on, and how the circuit answers perturbations that nobody was taught.
+
+    Attributes:
+        split: what the test conditions are, for the record.
+        training: conditions that students are taught.
+        test: conditions that they are tested on.
+        pushes: draws of each kind of perturbation: random units, which leaves the states that the circuit visits; within the leading principal
+            components of its training rates, as strong over all units; silencing of random units.
+        responses: of the circuit to each draw.
+    """
+
+    split: str
+    training: Side
+    test: Side
+    pushes: Mapping[str, list[Task]]
+    responses: Responses
+
+    @classmethod
+    def of(cls, circuit: Model, split: str, sides: Sequence[Side], *, draws: int, seed: int) -> "Battery":
+        """Perturb a circuit in its test conditions.
+
+        Args:
+            circuit: its units are the observed ones.
+            split: what the test conditions are.
+            sides: training and test.
+            draws: of each kind.
+            seed: of the draws, and of the circuit's noise where it has any.
+        """
+        training, test = sides
+        amplitude, silent = push_amplitude(circuit, MOVED, PUSHED), circuit.silent.si if circuit.silent else 0.0
+        units, task = circuit.size("observed"), test.task
+        size = np.sqrt(SHARES["push"] * np.mean(np.broadcast_to(amplitude, units) ** 2))  # root mean square of the other push
+        pushes: dict[str, list[Task]] = {kind: [] for kind in SPANS}
+        for drawn in (seed_of(seed, "task", "push of match", draw) for draw in range(draws)):
+            pushes["push"].append(push(task, units, seed=drawn, amplitude=amplitude, fraction=SHARES["push"], start=WHEN, duration=PUSHED))
+            within = _within(training.trials.rate, task.trials, drawn)
+            pushes[WITHIN].append(push_along(task, within, amplitude=float(size), start=WHEN, duration=PUSHED))
+            pushes["silencing"].append(silence(task, units, seed=drawn, rate=silent, fraction=SHARES["silencing"], start=WHEN, duration=SILENCED))
+        bare = cls(split, training, test, pushes, {})
+        return cls(split, training, test, pushes, bare.respond(circuit, seed))
+
+    def respond(self, model: Model, seed: int) -> Responses:
+        """Return how a model answers every draw: rates minus those without it."""
+        return {kind: responses(model, self.test.task, draws, seed=seed) for kind, draws in self.pushes.items()}
+
+    def scores(self, found: Responses, *, name: str, seed: int, nulls: int) -> Comparison:
+        """Score the answers of a student beside the circuit's.
+
+        Args:
+            found: of the student; see :meth:`respond`.
+            name: of the student.
+            seed: of the surrogates.
+            nulls: number of them.
+        """
+        shared = {"task": self.test.task, "name": name, "split": self.split, "seed": seed, "nulls": nulls}
+        scored = (response_score(kind, self.responses[kind], found[kind], pushed=draws, **shared) for kind, draws in self.pushes.items())
+        return Comparison(tuple(scored))
+
+
+def _within(rates: Float[ndarray, "condition time unit"], count: int, seed: int) -> Float[ndarray, "trial unit"]:
+    """Random directions within the leading principal components, each component as likely as any other."""
+    flat = rates.reshape(-1, rates.shape[2])
+    axes = np.linalg.eigh(np.cov(flat, rowvar=False))[1][:, ::-1][:, :LEADING]
+    return stream(seed, "task", "directions within components").standard_normal((count, axes.shape[1])) @ axes.T

@@ -1,0 +1,60 @@
+"""What students are tested by: pushes on and off the states that the circuit visits, and baselines with known answers."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from cortex_sim.analysis._preparation import spanning_runs
+from cortex_sim.cards._model import Model
+from cortex_sim.cards.edit import unconnected
+from cortex_sim.comparison._battery import LEADING, SPANS, WITHIN, Battery
+from cortex_sim.comparison._prediction import variance_explained
+from cortex_sim.comparison._reference import ridge_from_first_bin
+from cortex_sim.simulation import flow
+from cortex_sim.trials import Trials
+
+
+@pytest.fixture(scope="module")
+def circuit(linear_circuit: Callable[..., Model]) -> Model:
+    rng = np.random.default_rng(0)
+    return linear_circuit(rng.normal(size=(12, 12)) / 5)
+
+
+def test_pushes_are_as_strong_within_the_components_as_anywhere_and_lie_there(circuit: Model) -> None:
+    battery = Battery.of(circuit, "runs", spanning_runs(circuit, (30, 8), seed=0), draws=2, seed=0)
+    assert battery.pushes.keys() == battery.responses.keys() == SPANS.keys() and all(len(draws) == 2 for draws in battery.pushes.values())
+    flat = battery.training.trials.rate.reshape(-1, 12)
+    axes = np.linalg.svd(flat - flat.mean(axis=0), full_matrices=False)[2][:LEADING].T
+    for anywhere, within in zip(battery.pushes["push"], battery.pushes[WITHIN], strict=True):
+        a, b = anywhere.drives[-1].pattern, within.drives[-1].pattern
+        assert np.sqrt((b**2).mean()) == pytest.approx(np.sqrt((a**2).sum() / a.size), rel=0.1)  # of 12 units a tenth is one
+        np.testing.assert_allclose(b @ axes @ axes.T, b, atol=1e-9 * np.abs(b).max())
+        assert np.linalg.norm(a @ axes @ axes.T - a) > 0.1 * np.linalg.norm(a)
+
+
+def test_the_circuit_answers_as_itself_and_unconnected_units_by_their_own_leak_alone(circuit: Model) -> None:
+    battery = Battery.of(circuit, "runs", spanning_runs(circuit, (30, 8), seed=0), draws=1, seed=0)
+    own = battery.scores(battery.respond(circuit, 0), name="itself", seed=0, nulls=3)
+    assert [score.estimate for score in own] == pytest.approx([1.0] * len(SPANS))
+    alone = unconnected(circuit)
+    x = np.random.default_rng(1).normal(size=(3, 12))
+    np.testing.assert_allclose(flow(alone, alone.arrays(), x), -x / 0.2, rtol=1e-12)  # tau 200 ms
+    assert all(score.estimate < 1 for score in battery.scores(battery.respond(alone, 0), name="alone", seed=0, nulls=3))
+
+
+def test_ridge_from_the_first_bin_is_perfect_for_a_linear_system_and_useless_where_the_first_bin_tells_nothing() -> None:
+    rng = np.random.default_rng(2)
+    A = np.linalg.qr(rng.normal(size=(5, 5)))[0]
+    start = rng.normal(size=(60, 5))
+    rates = np.stack([start @ np.linalg.matrix_power(A, k) for k in range(12)], axis=1) + 3
+    time = 0.01 * np.arange(12)
+    training, test = Trials.from_arrays(rates[:50], time), Trials.from_arrays(rates[50:], time, condition=np.arange(50, 60))
+    found = ridge_from_first_bin(training, test)
+    np.testing.assert_allclose(found.rate, test.rate, atol=1e-3)
+    assert np.array_equal(found.condition, test.condition)
+    noise = np.concatenate([rates[:, :1], rng.normal(size=(60, 11, 5))], axis=1)
+    lost = ridge_from_first_bin(Trials.from_arrays(noise[:50], time), Trials.from_arrays(noise[50:], time))
+    mean, scale = noise[:50].mean(axis=(0, 1)), noise[:50].std(axis=(0, 1))
+    assert abs(variance_explained(noise[50:, 1:], lost.rate[:, 1:], mean=noise[:50, 1:].mean(axis=0), scale=scale)) < 0.1
+    assert mean.shape == (5,)
