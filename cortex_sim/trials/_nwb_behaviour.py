@@ -1,7 +1,7 @@
 """Behaviour beside the spikes: positions, velocities and other series of an NWB file, on the bins of its trials."""
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import h5py
@@ -11,19 +11,29 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.errors import NotFound, TrialsError, suggestion
-from cortex_sim.trials._nwb import EDGE, Cut, cut_trials, opened
+from cortex_sim.trials._nwb import opened
+from cortex_sim.trials._nwb_cut import Choice, Cut, cut_trials
 
 KINDS = {"TimeSeries", "SpatialSeries"}
 Clock = Callable[[float, float], tuple[ndarray, int]]
+AXES = 10  # more axes than this, and a hundred times fewer samples, are hardly a movement
 PAUSE = 2.5  # median steps between samples; what lies in a longer pause is not interpolated
 
 
 def behaviour(
-    path: str | Path, name: str | None = None, *, align: str | None = None, window: tuple[float, float] | None = None, table: str = "trials"
+    path: str | Path,
+    name: str | None = None,
+    *,
+    align: str | None = None,
+    window: tuple[float, float] | None = None,
+    condition: str | Sequence[str] | None = None,
+    where: str | None = None,
+    table: str = "trials",
+    bin: float | None = None,
 ) -> xr.DataArray:
     """Read one behavioural series, cut to the trials and interpolated linearly to the left edges of their bins.
 
-    Trials and bins are those that :func:`read_nwb` gives for the same file, align, window and table. Only the samples of the trials are read.
+    Trials and bins are those that :func:`read_nwb` gives for the same file and choice. Only the samples of the trials are read.
     Moments without samples about them, and those after the end of a trial, are NaN.
 
     Args:
@@ -31,7 +41,10 @@ def behaviour(
         name: of the series, alone or with its folders; may be left out where there is but one.
         align: column of the table of trials whose moment becomes 0.
         window: from where to where about that moment, s.
+        condition: as in :func:`read_nwb`, whose trials without a label are left out.
+        where: as in :func:`read_nwb`.
         table: name of the table of trials.
+        bin: width of the bins, s; as :func:`write_nwb` wrote them, else 10 ms.
 
     Returns:
         (trial, time, axis) in the unit that its attribute ``units`` names.
@@ -39,15 +52,19 @@ def behaviour(
     Raises:
         NotFound: there is no such series, or no single one; the message lists them.
         FileProblem: as :func:`read_nwb`.
-        TrialsError: the series is no array over time, or has no times.
+        TrialsError: the series is no array over time, has no times or as many as it has samples, or none in any trial.
     """
     with opened(path) as file:
-        series, cut = _series(file, name), cut_trials(file, align, window, table)
+        series, cut = _series(file, name), cut_trials(file, Choice(align, window, condition, where, table, bin))
         data = series["data"]
         if data.ndim not in {1, 2} or data.dtype.kind not in "iuf":
             raise TrialsError(f"series {series.name!r} holds {data.dtype} of shape {data.shape}; numbers over (time,) or (time, axis) are read.")
+        _check_axes(series)
         clock = _clock(series, cut)
         trials = np.stack([_sampled(data, clock, cut, trial) for trial in range(cut.zero.size)])
+        if np.isnan(trials).all():
+            span = f"trials run from {(cut.zero + cut.time[0]).min():g} to {(cut.zero + cut.stop).max():g} s"
+            raise TrialsError(f"series {series.name!r} has no sample in any trial, or none that is a number; {span}, on the clock of the session.")
         trials = trials * data.attrs.get("conversion", 1.0) + data.attrs.get("offset", 0.0)
         about = {"units": str(data.attrs.get("unit", "")), "series": series.name}
         return xr.DataArray(trials, dims=("trial", "time", "axis"), coords={"time": cut.time}, attrs=about)
@@ -68,6 +85,16 @@ def _series(file: h5py.File, name: str | None) -> h5py.Group:
         asked = "which series is meant" if name is None else f"behaviour {name!r} names {len(chosen)} series"
         raise NotFound(f"{asked}? {suggestion(name or '', found)}")
     return found[chosen[0]]
+
+
+def _check_axes(series: h5py.Group) -> None:
+    """Check that time comes first, which NWB asks for."""
+    shape, times = series["data"].shape, len(series["timestamps"]) if "timestamps" in series else None
+    turned = len(shape) == 2 and (times == shape[1] != shape[0] or (times is None and shape[0] < AXES < shape[1] / AXES))
+    if turned:
+        raise TrialsError(f"series {series.name!r} has shape {shape}, which seems to be (axis, time); NWB has (time, axis). Write it the other way.")
+    if times is not None and times != shape[0]:
+        raise TrialsError(f"series {series.name!r} has {times} timestamps for {shape[0]} samples; there should be one each.")
 
 
 def _clock(series: h5py.Group, cut: Cut) -> Clock:
@@ -106,6 +133,6 @@ def _sampled(data: h5py.Dataset, clock: Clock, cut: Cut, trial: int) -> Float[nd
     before = np.clip(np.searchsorted(times, asked, side="right") - 1, 0, times.size - 2)
     nearest = np.minimum(np.abs(asked - times[before]), np.abs(asked - times[before + 1]))
     steps = np.diff(times)
-    known = (steps[before] <= PAUSE * np.median(steps)) & (asked >= times[0]) & (asked <= times[-1]) | (nearest <= EDGE)
-    known &= cut.time < cut.stop[trial] - EDGE
+    known = (steps[before] <= PAUSE * np.median(steps)) & (asked >= times[0]) & (asked <= times[-1]) | (nearest <= cut.edge)
+    known &= cut.time < cut.stop[trial] - cut.edge
     return np.where(known[:, None], np.stack([np.interp(asked, times, axis) for axis in samples.T], axis=1), np.nan)

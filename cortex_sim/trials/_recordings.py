@@ -1,6 +1,7 @@
 """Recordings in and out: condition averages, spike tables and NWB become Trials by the same door as simulations."""
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
@@ -26,7 +27,8 @@ def read(
     *,
     align: str | None = None,
     window: tuple[float, float] | None = None,
-    condition: str | None = None,
+    condition: str | Sequence[str] | None = None,
+    where: str | None = None,
     table: str = "trials",
     bin: float | None = None,
 ) -> Trials:
@@ -46,6 +48,7 @@ def read(
         align: NWB only: column of the table of trials whose moment becomes 0.
         window: NWB only: from where to where about that moment, s.
         condition: NWB only: column that labels the trials.
+        where: NWB only: which rows of it are trials, for example ``success == 1``.
         table: NWB only: name of the table of trials.
         bin: NWB and spike tables: width of the bins that spikes are counted in on request, s; 10 ms if left out.
 
@@ -61,7 +64,7 @@ def read(
     if not path.is_file():
         raise FileProblem(f"{path}: there is no such file.")
     if path.suffix == ".nwb" or (path.suffix not in {".nc", ".npz"} and h5py.is_hdf5(path)):
-        return read_nwb(path, align=align, window=window, condition=condition, table=table, bin=bin)
+        return read_nwb(path, align=align, window=window, condition=condition, where=where, table=table, bin=bin)
     if (align, window, condition, table) != (None, None, None, "trials"):
         raise OptionError(f"{path}: align, window, condition and table choose from an NWB file; leave them out for {path.suffix or 'this file'}.")
     try:

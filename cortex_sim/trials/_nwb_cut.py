@@ -1,0 +1,220 @@
+"""Which stretches of an NWB session are its trials, and which conditions they are of."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray
+
+from cortex_sim.errors import NotFound, OptionError, TrialsError, suggestion
+from cortex_sim.trials._checks import absent
+from cortex_sim.trials._checks import labels as labels_of
+from cortex_sim.trials._rows import chosen, joined
+from cortex_sim.trials._trials import BIN
+
+CONDITIONS = ("condition", "condition_id", "direction", "target_dir", "target_direction", "target_id", "trial_type")
+LONGEST = 86400.0  # s, a day: a longer trial is a clock in other units
+EDGE = 1e-10  # s, more than the round-off of a session clock of days
+WIDE = 10.0  # s: a longer window may be meant in ms
+SHARED = 0.5  # of a trial: where neighbours share more than this, they are no trials of one clock
+
+
+class Choice(NamedTuple):
+    """What is asked of a file; see :func:`read_nwb`."""
+
+    align: str | None = None
+    window: tuple[float, float] | None = None
+    condition: str | Sequence[str] | None = None
+    where: str | None = None
+    table: str = "trials"
+    bin: float | None = None
+
+
+class Cut(NamedTuple):
+    """Which stretch of the session each trial is.
+
+    Attributes:
+        event: column whose moment is 0.
+        row: of each trial in the table of trials.
+        zero: that moment, s on the clock of the session.
+        time: left edges of the bins, s from zero.
+        stop: end of each trial, s from zero.
+        labels: of the conditions.
+        named: the column or columns that the labels come from.
+        left_out: number of rows that are no trials.
+        findings: what was noticed, a sentence each.
+        note: what :func:`write_nwb` wrote beside the trials if they are cut as they were written, else nothing.
+    """
+
+    event: str
+    row: Int[ndarray, " trial"]
+    zero: Float[ndarray, " trial"]
+    time: Float[ndarray, " time"]
+    stop: Float[ndarray, " trial"]
+    labels: ndarray
+    named: str
+    left_out: int
+    findings: list[str]
+    note: dict[str, Any]
+
+    @property
+    def edge(self) -> float:
+        """Round-off of moments on the clock of the session, s."""
+        return max(EDGE, 4 * float(np.spacing(np.abs(self.zero).max())))
+
+
+def cut_trials(file: h5py.File, choice: Choice) -> Cut:
+    """Find the trials of a file.
+
+    Raises:
+        TrialsError: no trial is left, trials share their spikes, or moments are in other units than s.
+        NotFound: a table or column that is asked for.
+        OptionError: the window does not rise, or where cannot be read.
+    """
+    window, rows = choice.window, _table(file, choice.table)
+    if window is not None and not (np.isfinite(window).all() and window[0] < window[1]):
+        raise OptionError(f"window {window!r} should be (start, stop) in s, start before stop.")
+    note = note_of(file) if choice.table == "trials" else {}
+    event = choice.align or note.get("align", "start_time")
+    zero = _times(rows, event)
+    begin, end = (_times(rows, name) - zero for name in ("start_time", "stop_time")) if window is None else np.add.outer(window, 0 * zero)
+    labels, named = _labels(rows, choice.condition)
+    labels = np.arange(zero.size) if labels is None else labels
+    reasons = {f"have no moment {event!r} and an end after their start": np.isfinite(begin + end) & (end > begin)}
+    if not reasons[f"have no moment {event!r} and an end after their start"].any():
+        raise TrialsError(f"none of the {zero.size} trials has a moment {event!r} and an end after its start; align to another column.")
+    if choice.where is not None:
+        reasons[f"are not where {choice.where}"] = chosen(choice.where, lambda name: column(rows, name))
+    reasons |= {f"have no label in {named}": ~absent(labels), "lie in invalid_times": _valid(file, zero + begin, zero + end)}
+    usable, findings = _usable(reasons)
+    begin, end, zero, labels = begin[usable], end[usable], zero[usable], labels_of(labels[usable])
+    whole = note and (choice.align, window, choice.bin) == (None, None, None)
+    width = choice.bin or BIN
+    first = begin[0] if window is not None else width * np.ceil(begin.max() / width - 1e-6)
+    if whole:
+        time = note["start"] + note["bin"] * np.arange(note["bins"])
+    else:
+        _check_clock(begin, end, first, event)
+        findings += _check_shared(rows, begin, end, zero, window)
+        time = first + width * np.arange(max(2, int(np.ceil((end.max() - first) / width - 1e-6))))
+    return Cut(event, usable, zero, time, end, labels, named, len(reasons["lie in invalid_times"]) - usable.size, findings, note if whole else {})
+
+
+def _usable(reasons: dict[str, Bool[ndarray, " row"]]) -> tuple[Int[ndarray, " row"], list[str]]:
+    """Rows that nothing speaks against, and why others are left out, each counted once."""
+    kept, findings = np.ones(len(next(iter(reasons.values()))), dtype=bool), []
+    for why, fine in reasons.items():
+        if (lost := kept & ~fine).any():
+            findings.append(f"{lost.sum()} of {kept.size} trials {why}, and are left out.")
+        kept &= fine
+    if not kept.any():
+        raise TrialsError(f"no trial is left: {' '.join(findings)} Ask for others.")
+    return np.flatnonzero(kept), findings
+
+
+def _valid(file: h5py.File, begin: ndarray, end: ndarray) -> Bool[ndarray, " row"]:
+    """Which stretches lie outside the times that the file calls invalid."""
+    if "invalid_times" not in file["intervals"] or "start_time" not in file["intervals/invalid_times"]:
+        return np.ones(begin.size, dtype=bool)
+    table = file["intervals/invalid_times"]
+    start, stop = (_times(table, name) for name in ("start_time", "stop_time"))
+    return np.asarray(~((begin[:, None] < stop) & (end[:, None] > start)).any(axis=1))
+
+
+def _check_clock(begin: ndarray, end: ndarray, first: float, event: str) -> None:
+    if end.max() - first > LONGEST:
+        raise TrialsError(f"a trial lasts {end.max() - first:g} s, more than a day; times in NWB are in s.")
+    if end.min() <= first:
+        raise TrialsError(f"a trial ends {end.min():g} s from its {event!r} and another starts at {begin.max():g} s; give a window that suits all.")
+
+
+def _check_shared(rows: h5py.Group, begin: ndarray, end: ndarray, zero: ndarray, window: tuple[float, float] | None) -> list[str]:
+    """Refuse trials that share most of their time, and say if some share a little; windows in ms are known by it."""
+    starts, stops = (_times(rows, name) for name in ("start_time", "stop_time"))
+    lasts = np.nanmax(stops) - np.nanmin(starts)
+    order = np.argsort(zero + begin, kind="stable")
+    start, stop = (zero + begin)[order], (zero + end)[order]
+    lasting = stop - start
+    shared = (np.minimum(stop[:-1], stop[1:]) - start[1:]) / np.minimum(lasting[:-1], lasting[1:])
+    if window is not None and lasts > 0 and window[1] - window[0] > lasts:
+        raise TrialsError(f"window {window!r} s is longer than the session, {lasts:g} s{_in_ms(window, lasts / zero.size)}.")
+    if (shared > SHARED).any():
+        row = int(np.argmax(shared))
+        found = f"windows overlap, {shared.max():.0%} from {start[row + 1]:g} s on, so that a spike would be counted in several trials"
+        typical = float(np.median(np.diff(np.sort(zero)))) if zero.size > 1 else 0.0
+        cure = _in_ms(window, typical) if window is not None else ""
+        raise TrialsError(f"{found}{cure or '; spikes and trials should be on one clock, and no trial twice in the table'}.")
+    return [f"{(shared > EDGE).sum()} windows overlap the one before, so that spikes there are in both."] if (shared > EDGE).any() else []
+
+
+def _in_ms(window: tuple[float, float], typical: float) -> str:
+    wide = window[1] - window[0]
+    return f"; it is in s: ({window[0] / 1e3:g}, {window[1] / 1e3:g}) may be meant" if WIDE < wide <= 1e3 * typical else ""
+
+
+def _table(file: h5py.File, name: str) -> h5py.Group:
+    tables = {key: group for key, group in file.get("intervals", {}).items() if "start_time" in group}
+    if name in tables and len(tables[name]["start_time"]):
+        return tables[name]
+    if name in tables or not tables:
+        found = f"table of trials {name!r} is empty" if name in tables else f"there is no table of trials (found {sorted(file)})"
+        raise TrialsError(f"{found}; trials are read from 'intervals/trials' with 'start_time' and 'stop_time'.")
+    raise NotFound(f"there is no table of intervals {name!r}. {suggestion(name, tables)}")
+
+
+def note_of(file: h5py.File) -> dict[str, Any]:
+    """Return what :func:`write_nwb` wrote beside the trials; nothing in a file of another origin."""
+    try:
+        note = json.loads(text(file["general/notes"][()]))["cortex-sim"]
+    except (KeyError, TypeError, ValueError):
+        return {}
+    return note if {"align", "start", "bin", "bins", "provenance"} <= set(note) else {}
+
+
+def column(rows: h5py.Group, name: str) -> ndarray:
+    """Return a column of one value a row.
+
+    Raises:
+        NotFound: there is no such column.
+        TrialsError: it holds several values a row.
+    """
+    columns = [key for key in rows if not key.endswith("_index") and isinstance(rows[key], h5py.Dataset)]
+    if name not in columns:
+        raise NotFound(f"table {rows.name!r} has no column {name!r}; choose from {', '.join(columns)}.")
+    if not _single(rows, name):
+        raise TrialsError(f"column {name!r} of table {rows.name!r} holds several values a row; a column of one value a row is needed.")
+    return values(rows[name]).reshape(-1)
+
+
+def _single(rows: h5py.Group, name: str) -> bool:
+    shape = rows[name].shape
+    return f"{name}_index" not in rows and len(shape) >= 1 and all(size == 1 for size in shape[1:])
+
+
+def _times(rows: h5py.Group, name: str) -> Float[ndarray, " row"]:
+    found = column(rows, name)
+    if found.dtype.kind not in "iuf":
+        raise TrialsError(f"column {name!r} of table {rows.name!r} holds {found.dtype}; it should hold moments in s.")
+    return found.astype(float)
+
+
+def _labels(rows: h5py.Group, asked: str | Sequence[str] | None) -> tuple[ndarray | None, str]:
+    """Labels of all rows and the columns that they come from; None where rows are numbered."""
+    single = (key for key in CONDITIONS if key in rows and isinstance(rows[key], h5py.Dataset) and _single(rows, key))
+    names = [asked] if isinstance(asked, str) else list(asked) if asked is not None else [key for key in [next(single, None)] if key]
+    return (joined([column(rows, name) for name in names]), ", ".join(names)) if names else (None, "number")
+
+
+def values(dataset: h5py.Dataset) -> ndarray:
+    """Return all of a dataset; text as text."""
+    if h5py.check_string_dtype(dataset.dtype) is None:
+        return dataset[:]
+    return dataset.asstr(errors="replace")[:].astype(str)
+
+
+def text(value: Any) -> str:
+    """Return a text from a text or its bytes."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,65 @@
+"""Rows of a table of trials: which are chosen, and which condition each is of."""
+
+import operator
+import re
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from jaxtyping import Bool
+from numpy import ndarray
+
+from cortex_sim.errors import OptionError
+
+COMPARED = {"==": operator.eq, "!=": operator.ne, "<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
+PART = re.compile(r"\s*(\w+)\s*(==|!=|<=|>=|<|>)\s*(.+?)\s*")
+WANTED = "columns compared with values, such as \"success == 1 and target != 'left'\""
+Column = Callable[[str], ndarray]
+
+
+def chosen(where: str, column: Column) -> Bool[ndarray, " row"]:
+    """Return which rows satisfy a condition; what is not known (NaN) satisfies none. Nothing is executed.
+
+    Args:
+        where: comparisons of columns with values, joined by "and": ``success == 1 and target != 'left'``.
+        column: gives a column by its name.
+
+    Raises:
+        OptionError: it cannot be read, or a column of texts is compared by size or with a number.
+        NotFound: there is no such column.
+    """
+    found = None
+    for part in re.split(r"\band\b", where):
+        match = PART.fullmatch(part)
+        if match is None:
+            raise OptionError(f"where {where!r}: {part.strip()!r} is no comparison; it should be {WANTED}.")
+        name, sign, value = match.groups()
+        holds = _compared(column(name), sign, value, where)
+        found = holds if found is None else found & holds
+    return np.asarray(found)
+
+
+def _compared(values: ndarray, sign: str, text: str, where: str) -> Bool[ndarray, " row"]:
+    bare = text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else None
+    if values.dtype.kind in "US":
+        if sign not in ("==", "!="):
+            raise OptionError(f"where {where!r}: a column of texts can be == or !=, not {sign}.")
+        return np.asarray(COMPARED[sign](values.astype(str), text if bare is None else bare) & (values.astype(str) != ""))
+    named = {"True": 1.0, "False": 0.0}
+    try:
+        number = named[text] if text in named else float(text)
+    except ValueError:
+        raise OptionError(f"where {where!r}: the column holds {values.dtype}, which {text} is not; compare it with a number.") from None
+    if values.dtype.kind not in "biuf":
+        raise OptionError(f"where {where!r}: the column holds {values.dtype}; numbers and texts can be compared.")
+    return np.asarray(COMPARED[sign](values, number) & ~np.isnan(values.astype(float)))
+
+
+def joined(columns: Sequence[ndarray]) -> ndarray:
+    """Return one label a row: those of a single column as they are, of several as a text each, with commas between, empty where one is absent."""
+    if len(columns) == 1:
+        return columns[0]
+    from cortex_sim.trials._checks import absent
+
+    texts = [[f"{value:g}" if isinstance(value, float) else str(value) for value in column.tolist()] for column in columns]
+    lost = np.any([absent(column) for column in columns], axis=0)
+    return np.array(["" if gone else ", ".join(row) for gone, row in zip(lost, zip(*texts, strict=True), strict=True)])
