@@ -35,6 +35,10 @@ class Undetermined(CortexSimError, ValueError):
     """The data leave the answer open: many answers fit equally well."""
 
 
+class Diverged(CortexSimError, FloatingPointError):
+    """A simulation or training whose numbers grew beyond all bounds."""
+
+
 class NotFound(CortexSimError, LookupError):
     """A name that nothing answers to."""
 

@@ -13,7 +13,9 @@ from cortex_sim.cards._equations import FUNCTIONS, GIVEN
 from cortex_sim.cards._model import Model
 from cortex_sim.cards._units import SCALES
 from cortex_sim.errors import CardError, CortexSimError
-from cortex_sim.fitting._start import one_unit_each, regress, with_time_constant_of
+from cortex_sim.fitting._options import TrainingData
+from cortex_sim.fitting._regression import regressions
+from cortex_sim.fitting._start import one_unit_each, with_time_constant_of
 from cortex_sim.simulation import drive_gain, driven_inputs, flow, push_amplitude, silent_time_constant, simulate, state_of, time_constant
 from cortex_sim.simulation.torch import linearise
 from cortex_sim.tasks import Drive, Task
@@ -160,14 +162,19 @@ def test_the_regression_finds_the_bias(name: str, way: Callable[[Model], Model])
     trials = simulate(plain, task, backend="torch")
     assert one_unit_each(plain)
 
+    data = TrainingData(task, trials.rate, np.ones(UNITS))
+
+    def regressed(model: Model) -> Model:
+        return dict(regressions(model, data))[1e-6]
+
     def learned(model: Model) -> list[ndarray]:
         untold = {label: 0 * array for label, array in model.own_parameters().items() if model.parameters[label].learn}
-        return list(regress(model.with_arrays(untold), trials, Task("free", 0.0, 0.4, np.arange(6.0))).arrays().values())
+        return list(regressed(model.with_arrays(untold)).arrays().values())
 
     wanted = learned(plain)
     for found, array in zip(learned(way(plain)), wanted, strict=False):
         same(found, array)
-    np.testing.assert_allclose(regress(plain, trials, task).arrays()["b"], plain.arrays()["b"], atol=0.05)
+    np.testing.assert_allclose(regressed(plain).arrays()["b"], plain.arrays()["b"], atol=0.05)
 
 
 def test_names_that_mean_something_in_every_equation_are_refused() -> None:

@@ -14,7 +14,8 @@ from cortex_sim.cards import Model
 from cortex_sim.errors import OptionError, TaskError, TrialsError, suggestion
 from cortex_sim.fitting import rules
 from cortex_sim.fitting._options import CUSTOMARY, Options, TrainingData
-from cortex_sim.fitting._start import adapt, one_unit_each, regress, unit_scale
+from cortex_sim.fitting._regression import Beginning, begin
+from cortex_sim.fitting._start import adapt, counted, held_where_unseen, one_unit_each, unit_scale
 from cortex_sim.runtime import seed_of, stream, track
 from cortex_sim.simulation import refuse_unheard
 from cortex_sim.tasks import Task
@@ -34,6 +35,7 @@ class Fitted:
         seconds: wall time.
         interrupted: Ctrl-C ended training early.
         outputs: of the training trials in the last epoch, (trial, time, observed), of rules that correct the student while it runs.
+        began: what weights training started from, in words.
     """
 
     model: Model
@@ -44,6 +46,7 @@ class Fitted:
     seconds: float
     interrupted: bool = False
     outputs: Float[ndarray, "trial time observed"] | None = None
+    began: str = "untrained weights"
 
     def __str__(self) -> str:
         model, taught = self.model, f"{self.conditions[0]} conditions, {self.seconds:.1f} s"
@@ -99,7 +102,8 @@ def train(
     """Teach a student to put out what is wanted, free running: the rates of a circuit or a recording, or a task's own targets.
 
     Conditions are split before anything is computed from the data; each unit's scale and mean come from the training part only. Where
-    the student's state can be read off its rates, training starts from the linear regression of its own equation under teacher forcing.
+    the student's state can be read off its rates, training starts from the linear regression of its own equation under teacher forcing, with
+    the penalty, or none of it, that runs best on the validation conditions. What a mask gives no weight changes nothing.
 
     Args:
         model: the student; its size is adapted to the trials.
@@ -118,25 +122,25 @@ def train(
         OptionError: the rule, or a number that it takes, is unknown, or it would ignore an option or the checkpoint.
     """
     _check(trials, task, rule, options, checkpoint)
+    trials = held_where_unseen(trials, task.mask)
     learn = rules.find(rule, how or {})
     kept = {"checkpoint": checkpoint} if rules.resumes(rule) else {}
     began = time.monotonic()
     taught, checked = split(trials, options.validation, seed)
-    scale = np.ones(trials.rate.shape[2]) if task.body else unit_scale(trials.rate[taught])
-    student = adapt(model, trials.select(taught), task, seed)
-    if options.closed_form and one_unit_each(student) and not task.body:
-        student = regress(student, trials.select(taught), task.select(taught))
+    shown = task.select(taught)
+    scale = np.ones(trials.rate.shape[2]) if task.body else unit_scale(counted(trials.select(taught), shown.mask)[None])
+    student = adapt(model, trials.select(taught), shown, seed)
     initial = trials.rate[:, 0] if options.start == "first bin" and not task.body else None
     started = replace(task, initial=initial)
     refuse_unheard(student, started)
     heard = [seed_of(seed, "student", "noise of training data", number) for number in range(2)]
     datasets = [TrainingData(started.select(c), trials.rate[c], scale, noise) for c, noise in zip((taught, checked), heard, strict=True)]
-    with track(f"training {model.name}") as shown:
-        history = learn(student, datasets[0], datasets[1], options=options, seed=seed, report=report or shown, **kept)
-    trained = student.with_arrays(history.arrays)
-    sizes = (len(taught), len(checked))
-    seconds = time.monotonic() - began
-    return Fitted(trained, student, history.train, history.validation, sizes, seconds, history.interrupted, history.outputs)
+    closed = options.closed_form and one_unit_each(student) and not task.body
+    first = begin(student, *datasets) if closed else Beginning(student, "untrained weights")
+    with track(f"training {model.name}") as progress:
+        history = learn(first.model, *datasets, options=options, seed=seed, report=report or progress, **kept)
+    trained, sizes, seconds = first.model.with_arrays(history.arrays), (len(taught), len(checked)), time.monotonic() - began
+    return Fitted(trained, first.model, history.train, history.validation, sizes, seconds, history.interrupted, history.outputs, first.said)
 
 
 def _check(trials: Trials, task: Task, rule: str, options: Options, checkpoint: Path | None) -> None:
@@ -158,6 +162,9 @@ def _check(trials: Trials, task: Task, rule: str, options: Options, checkpoint: 
     if options.penalty_effort and not task.body:
         found = f"(got {options.penalty_effort!r})"
         raise OptionError(f"Options.penalty_effort: task {task.name!r} has no body that makes an effort; it should be 0 {found}.")
+    if options.start == "first bin" and not task.body and task.mask is not None and not task.mask[:, 0].all():
+        found = f"mask gives the first bin of {int((task.mask[:, 0] == 0).sum())} trials no weight, but a student starts from the rates there"
+        raise TaskError(f"task {task.name!r}: {found}; let it start from rest (start='rest'), or let the first bin count.")
     if task.body and rule != "bptt":
         raise TaskError(f"task {task.name!r}: rule {rule!r} cannot learn through a body; use 'bptt'.")
 

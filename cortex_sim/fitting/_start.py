@@ -1,23 +1,17 @@
-"""Where training starts from: a student of the data's size, and the closed-form regression of its own equation."""
+"""Where training starts from: a student of the data's size, and one of a circuit's own equations."""
 
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from scipy.linalg import solve_triangular
-from scipy.optimize import nnls
 
 from cortex_sim.cards import Model
-from cortex_sim.runtime import stream
-from cortex_sim.simulation import Problem, drive_parameter, drive_time_constant, driven_inputs, flow, recurrent_projections, state_of
+from cortex_sim.simulation import drive_parameter, drive_time_constant
 from cortex_sim.tasks import BIN, Task
 from cortex_sim.trials import Trials
 
-PROBES = 5  # states at which a parameter is taken for a bias
-PART = 64  # trials regressed at a time, to keep memory small
 QUIET_FLOOR = 0.1  # of the median standard deviation of the units: what a quiet unit counts as
-RIDGE = 1e-6  # of the mean squared rate
 HEADROOM = 1.05  # of the largest training rate, where a bounded unit saturates
 
 
@@ -28,6 +22,26 @@ def unit_scale(rates: Float[ndarray, "condition time unit"]) -> Float[ndarray, "
     """
     sd = rates.std(axis=(0, 1))
     return np.maximum(sd, max(QUIET_FLOOR * float(np.median(sd)), np.finfo(float).tiny))
+
+
+def counted(trials: Trials, mask: Float[ndarray, "trial time"] | None) -> Float[ndarray, "sample unit"]:
+    """Rates of the bins that count, one after the other; of all bins without a mask."""
+    return trials.rate.reshape(-1, trials.rate.shape[2]) if mask is None else trials.rate[mask > 0]
+
+
+def held_where_unseen(trials: Trials, mask: Float[ndarray, "trial time"] | None) -> Trials:
+    """Return the trials with the last rate that counts in place of those that do not, so that nothing can be learned from what these were.
+
+    Before the first bin that counts its rate takes their place; a trial of which no bin counts has the mean of all bins that do.
+    """
+    if mask is None or (mask > 0).all():
+        return trials
+    counts, bins = mask > 0, np.arange(mask.shape[1])
+    last = np.maximum.accumulate(np.where(counts, bins, -1), axis=1)
+    last = np.where(last < 0, counts.argmax(axis=1)[:, None], last)
+    rates = np.take_along_axis(trials.rate, last[:, :, None], axis=1)
+    rates[~counts.any(axis=1)] = counted(trials, mask).mean(axis=0)
+    return Trials.from_arrays(rates, trials.time, condition=trials.condition)
 
 
 def one_unit_each(model: Model) -> bool:
@@ -45,7 +59,8 @@ def own_class(circuit: Model, bin: float = BIN) -> Model:
         "dt": {"value": bin, "unit": "second", "meaning": "integration step, one bin", "source": "chosen"},
         "projections": {name: part.model_dump() | (untrained if name in recurrent else {}) for name, part in circuit.projections.items()},
     }  # fmt: skip
-    return Model.model_validate(circuit.model_dump() | changes)
+    kept = {name: array for name, array in circuit.arrays().items() if name not in recurrent}
+    return Model.model_validate(circuit.model_dump() | changes).with_arrays(kept)
 
 
 def with_time_constant_of(student: Model, circuit: Model) -> Model:
@@ -79,10 +94,10 @@ def adapt(model: Model, trials: Trials, task: Task, seed: int) -> Model:
     sized = model.with_arrays({}, **sizes, **_step(model, task), channels=channels, seed=seed)
     if sized.readout is None or task.body:
         return sized
-    rest = trials.rate.mean(axis=(0, 1))
-    scale = unit_scale(trials.rate)
+    seen = counted(trials, task.mask)
+    rest, scale = seen.mean(axis=0), unit_scale(seen[None])
     if one_unit_each(sized):
-        low, high = trials.rate.min(axis=(0, 1)), trials.rate.max(axis=(0, 1))
+        low, high = seen.min(axis=0), seen.max(axis=0)
         middle, half = (low + high) / 2, np.maximum(HEADROOM * (high - low) / 2, scale)
         return sized.with_arrays({sized.readout.weights: np.diag(half), sized.readout.offset: middle})
     arrays = sized.arrays()
@@ -100,88 +115,3 @@ def _step(model: Model, task: Task) -> dict[str, Any]:
         return {}
     fits = [step for step in steps if step <= model.dt.si + 1e-12 and abs(step / task.step - round(step / task.step)) < 1e-6]
     return {"dt": model.dt.model_dump() | {"value": float(fits[0]), "unit": "second"}} if fits else {}
-
-
-def regress(model: Model, trials: Trials, task: Task) -> Model:
-    r"""Solve for the recurrent weights in closed form, under teacher forcing.
-
-    With the state x read off the rates, one Euler step gives :math:`(x_{t+1} - x_t)/\Delta t = f(x_t, 0) + a\,W r_t`, which is linear in W;
-    f and a are evaluated from the model's own equation text. Bias terms that enter like W r are fitted with it. Under Dale's law the same
-    squared error is minimised over weights of the right signs, which is convex. Weights held to a rank are left as they are.
-
-    Args:
-        model: with one unit for each observed rate, a step of one bin, and one recurrent projection.
-        trials: rates to reproduce.
-        task: its drives are the inputs.
-    """
-    equations = model.parsed
-    recurrent = [name for name in equations.called() & model.projections.keys() if model.projections[name].learn]
-    if len(recurrent) != 1 or abs(model.dt.si - task.bin) > 1e-9 or model.projections[recurrent[0]].rank:
-        return model
-    bias = next((name for name in equations.parameters if model.parameters[name].learn and _adds_to(model, recurrent[0], name)), None)
-    parts = np.array_split(np.arange(task.trials), -(-task.trials // PART))
-    sums = [_normal_equations(model, recurrent[0], trials.select(part), task.select(part), bias) for part in parts]
-    gram, moments = (np.sum(each, axis=0) for each in zip(*sums, strict=True))
-    units = moments.shape[1]
-    gram += RIDGE * np.trace(gram[:units, :units]) / units * np.eye(len(gram))
-    signs = None if model.projections[recurrent[0]].excitatory is None else model.signs(recurrent[0])
-    solution = (np.linalg.solve(gram, moments) if signs is None else _signed(gram, moments, signs)).T
-    return model.with_arrays({recurrent[0]: solution[:, :units]} | ({bias: solution[:, -1]} if bias else {}))
-
-
-def _adds_to(model: Model, recurrent: str, parameter: str) -> bool:
-    """Say whether a parameter moves every unit as recurrent input of the same size does."""
-    rng = stream(0, "analysis", "states to measure a flow at")
-    state, size = rng.standard_normal((2, PROBES, model.units))
-    arrays = {name: np.zeros_like(value) if name == parameter else value for name, value in model.own_parameters().items()}
-    held = dict.fromkeys(recurrent_projections(model), 0.0)
-    as_parameter, as_input, still = (
-        np.stack([flow(model, arrays | {parameter: row}, x, held) for x, row in zip(state, given, strict=True)])
-        if given is not None else flow(model, arrays, state, held | {recurrent: size})
-        for given in (size, None, 0 * size)
-    )  # fmt: skip
-    return bool(np.abs(as_input - still).max() > 0) and np.allclose(as_parameter, as_input, rtol=1e-9, atol=1e-9 * np.abs(as_input).max())
-
-
-def _normal_equations(
-    model: Model, recurrent: str, trials: Trials, task: Task, bias: str | None
-) -> tuple[Float[ndarray, "regressor regressor"], Float[ndarray, "regressor unit"]]:
-    """Sums of products of the regressors (rates, and 1 for a bias) with themselves and with what W r has to be."""
-    arrays, rates = model.arrays(), trials.rate
-    if model.readout:
-        rates = (rates - arrays[model.readout.offset]) / np.diag(arrays[model.readout.weights])
-    state = state_of(model, rates, arrays)
-    unbiased = arrays | ({bias: 0.0 * arrays[bias]} if bias else {})
-    still, gain = (flow(model, unbiased, state, {recurrent: coupling}) for coupling in (0.0, 1.0))
-    gain = gain - still
-    moved = flow(model, unbiased, state, {recurrent: 0.0} | dict.fromkeys(driven_inputs(model), 1.0)) - still
-    still = still + moved * _driven(Problem(model, arrays, task), state.shape)
-    wanted = (np.diff(state, axis=1) / model.dt.si - still[:, :-1]) / gain[:, :-1]
-    regressors = rates[:, :-1].reshape(-1, rates.shape[2])
-    design = np.hstack([regressors, np.ones((len(regressors), int(bias is not None)))])
-    return design.T @ design, design.T @ wanted.reshape(len(design), -1)
-
-
-def _signed(
-    gram: Float[ndarray, "regressor regressor"], moments: Float[ndarray, "regressor unit"], signs: Float[ndarray, " source"]
-) -> Float[ndarray, "regressor unit"]:
-    """Solve the same least squares with every source's weights of one sign (Dale's law); regressors beyond the sources are free.
-
-    With gram = L L', the squared error is that of L' w against L^-1 moments, and weights of a sign are non-negative after the sign is
-    moved into the columns; a free regressor is the difference of two non-negative ones.
-    """
-    L = np.linalg.cholesky(gram)
-    targets = solve_triangular(L, moments, lower=True)
-    free = len(gram) - len(signs)
-    columns = np.hstack([L.T[:, : len(signs)] * signs, L.T[:, len(signs) :], -L.T[:, len(signs) :]])
-    found = np.array([nnls(columns, target)[0] for target in targets.T]).T
-    sources, plus, minus = np.split(found, [len(signs), len(signs) + free])
-    return np.vstack([sources * signs[:, None], plus - minus])
-
-
-def _driven(problem: Problem, shape: tuple[int, ...]) -> Float[ndarray, "trial time unit"]:
-    """Input to each unit at each bin."""
-    total = np.zeros(shape)
-    for pattern, course in problem.patterns:
-        total += pattern[:, None, :] * course[None, :, None]
-    return total

@@ -13,9 +13,10 @@ from cortex_sim.cards import catalogue
 from cortex_sim.cards._model import Model, read_card
 from cortex_sim.errors import TaskError, TrialsError
 from cortex_sim.fitting._fit import fit, split, train
-from cortex_sim.fitting._options import Options
+from cortex_sim.fitting._options import Options, TrainingData
+from cortex_sim.fitting._regression import RIDGES, _signed, regressions
 from cortex_sim.fitting._side_by_side import Job, _checkpoint, students_of, train_groups, train_many
-from cortex_sim.fitting._start import HEADROOM, RIDGE, _signed, adapt, regress, unit_scale
+from cortex_sim.fitting._start import HEADROOM, adapt, unit_scale
 from cortex_sim.runtime._storage import cache_folder
 from cortex_sim.simulation._meaning import drive_time_constant, driven_inputs
 from cortex_sim.simulation._simulate import simulate
@@ -92,7 +93,7 @@ def test_the_closed_form_finds_a_planted_network(linear_circuit: Build) -> None:
     found = train(teacher.with_arrays({"W": np.zeros((UNITS, UNITS)), "b": np.zeros(UNITS)}), trials, training(), options=START)
     taught = trials.select(split(trials, START.validation, 0)[0])
     design = np.insert(taught.rate[:, :-1].reshape(-1, UNITS), UNITS, 1.0, axis=1)
-    shrinkage = RIDGE * (taught.rate[:, :-1] ** 2).mean() / np.linalg.eigvalsh(design.T @ design / len(design))[0]
+    shrinkage = max(RIDGES[:2]) * (taught.rate[:, :-1] ** 2).mean() / np.linalg.eigvalsh(design.T @ design / len(design))[0]
     for name in ("W", "b"):
         truth, bound = teacher.arrays()[name], shrinkage * np.linalg.norm(np.c_[teacher.arrays()["W"], teacher.arrays()["b"]], 2)
         np.testing.assert_allclose(found.start.arrays()[name], truth, rtol=0, atol=bound)
@@ -134,10 +135,24 @@ def test_validation_conditions_never_reach_the_start_or_the_scale(name: str) -> 
     wild = trials.rate.copy()
     wild[checked] = 1e4 * np.random.default_rng(9).normal(size=wild[checked].shape)
     both = (trials, Trials.from_arrays(wild, trials.time))
-    before, after = (train(student(name), data, **training_of(name, epochs=0)) for data in both)
+    before, after = (train(student(name), data, **training_of(name, epochs=0, closed_form=False)) for data in both)
     assert same(before.start, after.start) and same(before.model, after.model)
-    losses = [train(student(name), data, **training_of(name, epochs=2)).train for data in both]
+    losses = [train(student(name), data, **training_of(name, epochs=2, closed_form=False)).train for data in both]
     assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("name", ["leaky_tanh", "leaky_dale"])
+def test_validation_conditions_only_choose_between_starts_that_were_made_without_them(name: str) -> None:
+    trials = recording()
+    taught, checked = split(trials, START.validation, 0)
+    wild = trials.rate.copy()
+    wild[checked] = 1e4 * np.random.default_rng(9).normal(size=wild[checked].shape)
+    untrained = train(student(name), trials, **training_of(name, epochs=0, closed_form=False)).start
+    data = TrainingData(replace(training(), initial=trials.rate[:, 0]).select(taught), trials.rate[taught], np.ones(UNITS))
+    starts = [untrained, *(model for _, model in regressions(untrained, data))]
+    for given in (trials, Trials.from_arrays(wild, trials.time)):
+        began = train(student(name), given, **training_of(name, epochs=0)).start
+        assert any(same(began, start) for start in starts)
 
 
 def test_every_trial_of_a_condition_falls_on_one_side() -> None:
@@ -195,10 +210,12 @@ def test_a_student_takes_the_size_of_the_data_and_starts_at_its_middle(name: str
 @pytest.mark.parametrize("name", STUDENTS)
 def test_untrained_weights_follow_the_seed_and_only_a_solvable_student_leaves_them(name: str) -> None:
     trainings = [training_of(name, epochs=0, closed_form=closed_form) for closed_form in (True, False)]
-    starts = [train(student(name), recording(), seed=seed, **how).start for seed in (1, 2) for how in trainings]
-    W = [start.arrays()[learned(start)] for start in starts]
-    assert not np.array_equal(W[1], W[3])
-    assert np.array_equal(W[0], W[1]) == (name not in ("leaky_tanh", "leaky_dale"))  # hidden units and gates have no regression
+    fitted = [train(student(name), recording(), seed=seed, **how) for seed in (1, 2) for how in trainings]
+    W = [one.start.arrays()[learned(one.start)] for one in fitted]
+    assert not np.array_equal(W[1], W[3]) and fitted[1].began == "untrained weights"
+    solved = "closed-form regression" in fitted[0].began
+    assert solved == (name in ("leaky_tanh", "leaky_dale"))  # hidden units and gates have no regression
+    assert np.array_equal(W[0], W[1]) == fitted[0].began.startswith("untrained weights")
 
 
 def test_students_trained_side_by_side_are_those_trained_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -256,5 +273,6 @@ def test_a_student_under_dales_law_recovers_a_teacher_that_obeys_it() -> None:
     task = free_run(np.random.default_rng(4).uniform(-0.8, 0.8, (80, 12)), 0.2)
     cortex = simulate(teacher, task)
     start = np.random.default_rng(5)
-    student = regress(teacher.with_arrays({"W": np.abs(start.standard_normal((12, 12))) * teacher.signs("W")}), cortex, task)
+    student = teacher.with_arrays({"W": np.abs(start.standard_normal((12, 12))) * teacher.signs("W")})
+    student = dict(regressions(student, TrainingData(task, cortex.rate, np.ones(12))))[1e-6]
     np.testing.assert_allclose(student.arrays()["W"], teacher.arrays()["W"], atol=1e-4)  # the ridge is 1e-6 of the mean squared rate

@@ -5,7 +5,7 @@ The driven network has the student's untrained weights :math:`W_0` and receives 
 itself, so W minimises :math:`\sum_t |W r_t - h_t|^2 + \lambda |W|^2` and the readout :math:`\sum_t |C r_t + d - y_t|^2 + \lambda |C|^2`: first over
 the rates :math:`\hat r` of the driven network, then, round by round, over those that the student itself visited too, which teaches it the
 way back to them. Full-FORCE does the same online. Where each observed rate is one unit's, the rates are the hidden targets, and
-:func:`cortex_sim.fitting._start.regress` is all there is to do.
+:func:`cortex_sim.fitting._regression.begin` is all there is to do.
 
 Source:
     DePasquale, Cueva, Rajan, Escola & Abbott (2018) PLoS ONE 13:e0191527 (the driven network); adding the states that the student visits:
@@ -22,11 +22,11 @@ from cortex_sim.cards import Model
 from cortex_sim.errors import OptionError, TaskError
 from cortex_sim.fitting import _free_running as free_running
 from cortex_sim.fitting._options import Options, TrainingData, TrainingHistory
-from cortex_sim.fitting._start import one_unit_each, regress
+from cortex_sim.fitting._regression import begin
+from cortex_sim.fitting._start import one_unit_each
 from cortex_sim.runtime import stream
 from cortex_sim.simulation import Problem
 from cortex_sim.simulation.forms import Leaky
-from cortex_sim.trials import Trials
 
 Samples = Float[ndarray, "sample unit"]
 ACCEPTS = ()
@@ -67,7 +67,7 @@ def learn(
         raise OptionError(f"rule 'target_regression': rounds {rounds!r} should be 1 or more, and ridge {ridge!r} above 0.")
     leaky = Leaky.of(model, asked_by="rule 'target_regression'")
     if one_unit_each(model):
-        arrays = regress(model, Trials.from_arrays(data.rates, data.task.time, condition=data.task.condition), data.task).arrays()
+        arrays = begin(model, data, check).model.arrays()
         history = TrainingHistory(arrays)
         history.keep(free_running.check(leaky, arrays, data), free_running.check(leaky, arrays, check), arrays)
         return history

@@ -8,7 +8,10 @@ from cortex_sim.cards import Model
 
 
 class Signed(nn.Module):
-    """Dale's law: |V| times a fixed sign for each column, and 0 where the mask is."""
+    """Dale's law: |V| times a fixed sign for each column, and 0 where the mask is.
+
+    The derivative of |V| at 0 is taken from the right, so that a weight that begins at 0 is moved by its gradient like any other.
+    """
 
     signs: Tensor
     mask: Tensor
@@ -20,7 +23,7 @@ class Signed(nn.Module):
 
     def forward(self, raw: Tensor) -> Tensor:
         """Give the weights for the raw values."""
-        return raw.abs() * self.signs * self.mask
+        return torch.where(raw < 0, -raw, raw) * self.signs * self.mask
 
     def right_inverse(self, weights: Tensor) -> Tensor:
         """Give raw values for weights that obey the law."""

@@ -1,0 +1,247 @@
+"""The closed-form start of training: the regression of a student's own equation under teacher forcing, kept where the student runs well on it."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy import ndarray
+from scipy.linalg import solve_triangular
+from scipy.optimize import nnls
+
+from cortex_sim.cards import Model
+from cortex_sim.errors import Diverged, TaskError
+from cortex_sim.fitting._free_running import squared_error
+from cortex_sim.fitting._options import TrainingData
+from cortex_sim.fitting._start import one_unit_each
+from cortex_sim.runtime import stream
+from cortex_sim.simulation import Problem, driven_inputs, flow, recurrent_projections, simulate, state_of
+
+PROBES = 5  # states at which a parameter is taken for a bias
+PART = 64  # trials regressed at a time, to keep memory small
+RIDGES = (1e-8, 1e-6, 1e-4, 1e-2, 1.0)  # penalties that are tried, of the mean squared rate
+OPEN = 1e-6  # of the largest weight: what stands for 0 where zeros are kept but this one may grow
+LINEAR = 1e-9  # relative departure from linearity in the recurrent input that is round-off
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Where training starts: the student, and in words how its weights came about."""
+
+    model: Model
+    said: str
+
+
+def begin(model: Model, data: TrainingData, check: TrainingData) -> Beginning:
+    """Return the student with the weights that run best on validation data: regressed with one of several penalties, or untrained.
+
+    Teacher forcing fits each step from the recorded state, and cannot see whether the small errors of all steps grow when the student runs on its
+    own rates. So each candidate runs freely, and that decides. Where the untrained weights do best a line on standard error says so.
+
+    Args:
+        model: sized to the data.
+        data: regressed on.
+        check: decides the penalty.
+    """
+    if reason := unregressed(model, data):
+        return Beginning(model, f"untrained weights ({reason})")
+    made = dict(regressions(model, data))
+    errors = {ridge: free_error(regressed, check) for ridge, regressed in made.items()}
+    best, untrained = min(errors, key=lambda ridge: errors[ridge]), free_error(model, check)
+    if errors[best] <= untrained:
+        return Beginning(made[best], f"closed-form regression with penalty {best:g}")
+    said = f"untrained weights (error {untrained:.3g} on validation conditions; {errors[best]:.3g} after the closed-form regression)"
+    print(f"{model.name}: training starts from {said}", file=sys.stderr)
+    return Beginning(model, said)
+
+
+def unregressed(model: Model, data: TrainingData) -> str | None:
+    """Say why the recurrent weights of a student cannot be solved for in closed form; None if they can."""
+    return unsolved(model, data.task.bin) or _unsuited(model, recurrent_of(model), data)
+
+
+def unsolved(model: Model, bin: float) -> str | None:
+    """Say what of a card forbids that its weights follow from rates at such bins (s) in closed form; None if nothing does."""
+    learned = [name for name in recurrent_projections(model) if model.projections[name].learn]
+    states, lines = model.parsed.states, [line for line in model.parsed.equations.values() if learned[:1] and learned[0] in line.names]
+    step = f"the card has {model.integrator!r} and {model.dt.si * 1e3:g} ms"
+    reasons = (
+        (len(states) != 1, lambda: f"each unit has {len(states)} state variables ({', '.join(states)}), which rates do not tell"),
+        (len(states) == 1 and not one_unit_each(model), lambda: "its units are not the observed ones"),
+        (len(learned) != 1, lambda: f"{len(learned)} recurrent projections are learned; it solves for one"),
+        (any(model.projections[name].rank for name in learned), lambda: f"{learned[0]!r} is held to a rank"),
+        (model.integrator != "euler" or abs(model.dt.si - bin) > 1e-9, lambda: f"it takes Euler steps of one bin of {bin * 1e3:g} ms; {step}"),
+        (
+            len(lines) != 1 or f"{learned[0]}({model.rate})" not in lines[0].expression.replace(" ", ""),
+            lambda: f"{learned[0]!r} carries something other than the rate {model.rate!r}",
+        ),
+    )
+    return next((reason() for holds, reason in reasons if holds), None)
+
+
+def recurrent_of(model: Model) -> str:
+    """Name of the one recurrent projection that is learned."""
+    return next(name for name in recurrent_projections(model) if model.projections[name].learn)
+
+
+def _unsuited(model: Model, recurrent: str, data: TrainingData) -> str | None:
+    """Say what of the data, or of the equations at its states, forbids the regression; None if nothing does."""
+    if not _counting(model, data).any():
+        return "no two bins that follow each other count"
+    try:
+        state = _states(model, data.rates[:PROBES], model.arrays())
+    except TaskError as problem:
+        return str(problem).removeprefix(f"{model.name}: ").rstrip(".")
+    still, once, twice = (flow(model, model.arrays(), state, {recurrent: size}) for size in (0.0, 1.0, 2.0))
+    gain = once - still
+    if not np.isfinite(gain).all() or not gain.all():
+        return f"at some states {recurrent!r} moves nothing"
+    if not np.allclose(twice - once, gain, rtol=LINEAR, atol=LINEAR * np.abs(still).max()):
+        return f"the equations are not linear in {recurrent!r}"
+    return None
+
+
+def free_error(model: Model, data: TrainingData) -> float:
+    """Squared error of a student that runs freely, as training counts it; infinite where it diverges."""
+    try:
+        found = simulate(model, data.task, seed=data.seed, backend="torch").rate
+    except Diverged:
+        return float("inf")
+    error = squared_error(found, data)
+    return error if np.isfinite(error) else float("inf")
+
+
+def regressions(model: Model, data: TrainingData, ridges: tuple[float, ...] = RIDGES) -> Iterator[tuple[float, Model]]:
+    r"""Solve for the recurrent weights in closed form, under teacher forcing, with each of several penalties.
+
+    With the state x read off the rates, one Euler step gives :math:`(x_{t+1} - x_t)/\Delta t = f(x_t, 0) + a\,W r_t`, which is linear in W;
+    f and a are evaluated from the model's own equation text. Bias terms that enter like W r are fitted with it, without a penalty. Steps count
+    where both their bins do and no unit is held. Entries that the card keeps at 0 have no regressor. Under Dale's law the same
+    squared error is minimised over weights of the right signs, which is convex.
+
+    Args:
+        model: one for which :func:`unregressed` gives no reason.
+        data: rates to reproduce; the task's drives and channels are the inputs.
+        ridges: penalties, relative to the mean squared rate.
+
+    Yields:
+        Each penalty, and the model with its solution.
+    """
+    recurrent = recurrent_of(model)
+    bias = next((name for name in model.parsed.parameters if model.parameters[name].learn and _adds_to(model, recurrent, name)), None)
+    parts = np.array_split(np.arange(data.task.trials), -(-data.task.trials // PART))
+    sums = [_normal_equations(model, recurrent, replace(data, task=data.task.select(part), rates=data.rates[part]), bias) for part in parts]
+    gram, moments = (np.sum(each, axis=0) for each in zip(*sums, strict=True))
+    units = moments.shape[1]
+    allowed = _allowed(model, recurrent)
+    signs = None if model.projections[recurrent].excitatory is None else model.signs(recurrent)
+    for ridge in ridges:
+        penalised = gram + ridge * np.trace(gram[:units, :units]) / units * np.diag((np.arange(len(gram)) < units).astype(float))
+        solution = _solved(penalised, moments, allowed, signs)
+        if signs is not None and model.projections[recurrent].keep_zeros:
+            W = solution[:, :units]
+            W[allowed & (W == 0)] = (OPEN * np.abs(W).max() * np.broadcast_to(signs, W.shape))[allowed & (W == 0)]
+        yield ridge, model.with_arrays({recurrent: solution[:, :units]} | ({bias: solution[:, -1]} if bias else {}))
+
+
+def _allowed(model: Model, recurrent: str) -> Bool[ndarray, "target source"]:
+    """Entries that the card does not keep at 0."""
+    part, weights = model.projections[recurrent], model.arrays()[recurrent]
+    allowed = weights != 0 if part.keep_zeros else np.ones(weights.shape, dtype=bool)
+    return allowed if part.self_connections else allowed & ~np.eye(len(weights), dtype=bool)
+
+
+def _adds_to(model: Model, recurrent: str, parameter: str) -> bool:
+    """Say whether a parameter moves every unit as recurrent input of the same size does."""
+    rng = stream(0, "analysis", "states to measure a flow at")
+    state, size = rng.standard_normal((2, PROBES, model.units))
+    arrays = {name: np.zeros_like(value) if name == parameter else value for name, value in model.own_parameters().items()}
+    held = dict.fromkeys(recurrent_projections(model), 0.0)
+    as_parameter, as_input, still = (
+        np.stack([flow(model, arrays | {parameter: row}, x, held) for x, row in zip(state, given, strict=True)])
+        if given is not None else flow(model, arrays, state, held | {recurrent: size})
+        for given in (size, None, 0 * size)
+    )  # fmt: skip
+    return bool(np.abs(as_input - still).max() > 0) and np.allclose(as_parameter, as_input, rtol=1e-9, atol=1e-9 * np.abs(as_input).max())
+
+
+def _states(model: Model, rates: Float[ndarray, "trial time unit"], arrays: dict[str, ndarray]) -> Float[ndarray, "trial time unit"]:
+    """States that give observed rates."""
+    return state_of(model, _own_rates(model, rates, arrays), arrays)
+
+
+def _own_rates(model: Model, rates: Float[ndarray, "trial time unit"], arrays: dict[str, ndarray]) -> Float[ndarray, "trial time unit"]:
+    readout = model.readout
+    return (rates - arrays[readout.offset]) / np.diag(arrays[readout.weights]) if readout else rates
+
+
+def _counting(model: Model, data: TrainingData) -> Float[ndarray, "trial step"]:
+    """How much each step from bin to bin counts: the geometric mean of its two bins, none where units are held."""
+    weights = data.weights[:, :, 0].copy()
+    for *_, course in Problem(model, model.arrays(), data.task).clamps:
+        weights[:, course] = 0.0
+    return np.sqrt(weights[:, :-1] * weights[:, 1:])
+
+
+def _normal_equations(
+    model: Model, recurrent: str, data: TrainingData, bias: str | None
+) -> tuple[Float[ndarray, "regressor regressor"], Float[ndarray, "regressor unit"]]:
+    """Sums of products of the regressors (rates, and 1 for a bias) with themselves and with what W r has to be."""
+    arrays, counting = model.arrays(), _counting(model, data)
+    rates, state = _own_rates(model, data.rates, arrays), _states(model, data.rates, arrays)
+    unbiased = arrays | ({bias: 0.0 * arrays[bias]} if bias else {})
+    still, gain = (flow(model, unbiased, state, {recurrent: coupling}) for coupling in (0.0, 1.0))
+    gain = gain - still
+    problem = Problem(model, arrays, data.task)
+    for names, given in _inputs(problem, state.shape):
+        moved = flow(model, unbiased, state, {recurrent: 0.0} | dict.fromkeys(names, 1.0)) - flow(model, unbiased, state, {recurrent: 0.0})
+        still = still + moved * given
+    wanted = (np.diff(state, axis=1) / model.dt.si - still[:, :-1]) / gain[:, :-1]
+    regressors = np.insert(rates[:, :-1], [rates.shape[2]] * (bias is not None), 1.0, axis=2)
+    counts = counting > 0
+    design, weights = regressors[counts], counting[counts][:, None]
+    return design.T @ (weights * design), design.T @ (weights * wanted[counts])
+
+
+def _inputs(problem: Problem, shape: tuple[int, ...]) -> Iterator[tuple[list[str], Float[ndarray, "trial time unit"]]]:
+    """Names of inputs that carry the same, and what they carry to each unit at each bin: the drives, and channels through their weights."""
+    total = np.zeros(shape)
+    for pattern, course in problem.patterns:
+        total += pattern[:, None, :] * course[None, :, None]
+    yield driven_inputs(problem.model), total
+    for name, heard in problem.stimuli.items():
+        yield [name], heard @ problem.arrays[str(problem.model.inputs[name].weights)].T
+
+
+def _solved(
+    gram: Float[ndarray, "regressor regressor"],
+    moments: Float[ndarray, "regressor unit"],
+    allowed: Bool[ndarray, "unit source"],
+    signs: Float[ndarray, " source"] | None,
+) -> Float[ndarray, "unit regressor"]:
+    """Solve the least squares of each unit over the regressors that it is allowed; those beyond the sources are allowed to all."""
+    if signs is None and allowed.all():
+        return np.linalg.solve(gram, moments).T
+    found = np.zeros(moments.T.shape)
+    for row, free, wanted in zip(found, np.pad(allowed, ((0, 0), (0, len(gram) - allowed.shape[1])), constant_values=True), moments.T, strict=True):
+        own, own_signs = gram[np.ix_(free, free)], None if signs is None else signs[free[: len(signs)]]
+        row[free] = np.linalg.solve(own, wanted[free]) if own_signs is None else _signed(own, wanted[free, None], own_signs)[:, 0]
+    return found
+
+
+def _signed(
+    gram: Float[ndarray, "regressor regressor"], moments: Float[ndarray, "regressor unit"], signs: Float[ndarray, " source"]
+) -> Float[ndarray, "regressor unit"]:
+    """Solve the same least squares with every source's weights of one sign (Dale's law); regressors beyond the sources are free.
+
+    With gram = L L', the squared error is that of L' w against L^-1 moments, and weights of a sign are non-negative after the sign is
+    moved into the columns; a free regressor is the difference of two non-negative ones.
+    """
+    L = np.linalg.cholesky(gram)
+    targets = solve_triangular(L, moments, lower=True)
+    free = len(gram) - len(signs)
+    columns = np.hstack([L.T[:, : len(signs)] * signs, L.T[:, len(signs) :], -L.T[:, len(signs) :]])
+    found = np.array([nnls(columns, target)[0] for target in targets.T]).T
+    sources, plus, minus = np.split(found, [len(signs), len(signs) + free])
+    return np.vstack([sources * signs[:, None], plus - minus])
