@@ -76,6 +76,7 @@ class Tangled:
         *,
         rng: np.random.Generator,
         sets: int,
+        rectified: bool = False,
     ) -> "Tangled":
         """Compute them.
 
@@ -83,12 +84,15 @@ class Tangled:
             rates: of the population.
             outputs: that it drives.
             dt: bin, s.
-            rng: of the projections, which are of units scaled to one variance, without a threshold.
+            rng: of the projections, which are of units scaled to one variance.
             sets: of as many projections as outputs.
+            rectified: projections have a threshold at their mean, as outputs that are silent below theirs do: a course that stays at 0 while its
+                population moves is tangled, whatever the population does.
         """
         scaled = (rates - rates.mean(axis=(0, 1))) / np.maximum(rates.std(axis=(0, 1)), TINY)
         draws = rng.standard_normal((sets, rates.shape[2], outputs.shape[2]))
-        projected = np.array([tangling(scaled @ weights, dt) for weights in draws])
+        made = (scaled @ weights for weights in draws)
+        projected = np.array([tangling(np.maximum(course, 0.0) if rectified else course, dt) for course in made])
         return cls(rates, outputs, tangling(rates, dt), tangling(outputs, dt), projected)
 
     def select(self, kept: ndarray) -> "Tangled":

@@ -77,3 +77,11 @@ def test_a_population_stands_beside_its_outputs_and_its_projections() -> None:
     assert Tangled.of(circle, circle, 0.02, rng=rng, sets=1).below_outputs == 0
     twice = Tangled.of(np.concatenate([circle, 2 * circle]), np.concatenate([eight, eight]), 0.02, rng=rng, sets=2)
     assert (twice.select(np.array([1])).own == twice.own[1:]).all() and twice.select(np.array([1])).projected.shape == (2, 1, 50)
+
+
+def test_rectified_projections_are_more_tangled_than_the_population_whatever_it_does() -> None:
+    t = np.linspace(0, 2 * np.pi, 60)[None, :, None]
+    rng = np.random.default_rng(0)
+    population = np.sin(t * np.arange(1, 9) / 4 + rng.uniform(0, 6, (5, 1, 8)))
+    plain, cut = (Tangled.of(population, population[:, :, :3], 0.01, rng=np.random.default_rng(1), sets=20, rectified=way) for way in (False, True))
+    assert np.array_equal(plain.own, cut.own) and cut.below_projections.mean() > plain.below_projections.mean()

@@ -15,7 +15,7 @@ def test_perfect_recall_given_to_other_trials_is_as_bad_as_two_random_directions
     task = recall(200, delays=(0.0, 0.1), seed=0)
     assert task.targets is not None
     null = permuted_recall(task, [task.targets.values], 0.1, rng=np.random.default_rng(0), count=50)
-    assert abs(null.mean() - 2) < 0.02 + 2 / 99  # |a - b|² of independent unit vectors; a derangement of 100 leaves out the trial itself
+    assert abs(null.mean() - 2) < 0.02 + 2 / 99  # |a - b|² of independent unit vectors; a hundredth of the orders keeps a trial at its place
     turned = task.targets.copy(data=-task.targets.values)
     assert np.allclose(permuted_recall(replace(task, targets=turned), [turned.values], 0.1, rng=np.random.default_rng(0), count=50), null)
 
