@@ -136,7 +136,7 @@ def _answer(best_first: Sequence[cs.Score]) -> str:
     apart = np.array([best.settings["circuits"][name] - worst.settings["circuits"][name] for name in best.settings["circuits"]])
     return (
         f"Where all units are seen, {_quoted(best)} ranks students best by how they respond to pushes that nobody was taught, {_quoted(worst)} "
-        f"worst; other pushes rank them with τ {best.ceiling:.2f}. Between the two measures sign flips over circuits give "
+        f"worst; other pushes rank them with τ {best.settings['reliability']:.2f}. Between the two measures sign flips over circuits give "
         f"p = {cs.statistics.sign_flip(apart):.2g}, not corrected for choosing among {len(best_first)}."
     )
 
@@ -157,7 +157,7 @@ def _findings(best_first: Ranked, views: Sequence[str], whole: str, few: str) ->
         f"The mean τ of all measures by pushes is {', '.join(f'{mean:.2f} ({view})' for view, mean in means.items())}.",
         "Recommendation": f"To say how alike two systems flow where activity goes, report {flow.student!r}, which ranks students by that with "
         f"τ {flow.estimate:.2f}. To say how alike they work elsewhere, push both: activity alone, by {best.student!r}, ranks responses with "
-        f"τ {best.estimate:.2f}, other pushes with {best.ceiling:.2f}. Do not rank mechanisms by activity {poor}.",
+        f"τ {best.estimate:.2f}, other pushes with {best.settings['reliability']:.2f}. Do not rank mechanisms by activity {poor}.",
     }
 
 

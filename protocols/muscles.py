@@ -206,8 +206,9 @@ def _methods() -> str:
     return f"""
     Muscles are sums of four Gaussian bumps in time whose heights are random linear functions of six cues. Networks of {UNITS} units start from rest,
     hear the cues and a hold signal until the go cue (one variant hears the cues to the end), and were taught all conditions by back-propagation
-    through time; the paper used Hessian-free optimisation, recorded muscles and 300 units. Regularisers: { ", ".join(f"{name} {value:g}" for name,
-    value in STRONG.items()) } (full), a tenth of them, or none.
+    through time; the paper used Hessian-free optimisation, recorded muscles and 300 units. Regularisers: {
+        ", ".join(f"{name} {value:g}" for name, value in STRONG.items())
+    } (full), a tenth of them, or none.
 
     Rotations: jPCA on six components of the hidden rates after removal of the mean over conditions, without soft normalisation. Tangling: eight
     components. Alignment: of preparatory activity with the ten leading components of movement activity. Untrained networks stand beside the trained

@@ -12,6 +12,10 @@ from cortex_sim.statistics import Score, kendall_tau, mean_over
 
 TAU_OF = "Kendall's τ between the measure and {}, over students; {} of the units seen"
 NULLS = 200
+KNOWN: dict[str, str] = {
+    PUSHES: "the truth is known from draws of pushes; how well one half of them ranks students as the other is its reliability, which is no bound",
+    FIXED: "known exactly, but for the fixed points that searches miss",
+}
 
 
 def rank_score(measure: str, readings: Sequence[Reading], truth: str, view: str, seed: int) -> Score:
@@ -33,9 +37,8 @@ def rank_score(measure: str, readings: Sequence[Reading], truth: str, view: str,
     return Score(
         TAU_OF.format(truth, view), measure, f"{len(seen)} cells of {len(seen[0].students)} students", float(taus.mean()), "higher", 1.0,
         np.array(null), "students permuted", over_circuits["interval"], over_circuits["interval_over"],
-        ceiling=float(np.mean([kendall_tau(*reading.halves) for reading in seen])) if truth == PUSHES else None,
-        ceiling_reason="known exactly, but for the fixed points that searches miss" if truth == FIXED else "known exactly",
-        settings={"ceiling": "either half of the pushes against the other", "circuits": by},
+        ceiling_reason=KNOWN.get(truth, "the truth is known exactly, so a perfect measure reaches 1"),
+        settings={"reliability": float(np.mean([kendall_tau(*reading.halves) for reading in seen])), "circuits": by},
     )  # fmt: skip
 
 

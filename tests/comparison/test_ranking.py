@@ -18,7 +18,8 @@ def reading(circuit: str, alike: list[float], truth: list[float]) -> Reading:
 def test_a_measure_that_orders_students_as_the_truth_has_tau_one_and_one_that_reverses_them_minus_one() -> None:
     readings = [reading("one", [1, 2, 3, 4], [1, 2, 3, 4]), reading("two", [4, 3, 2, 1], [1, 2, 3, 4])]
     score = rank_score("m", readings, PUSHES, "100%", 0)
-    assert score.estimate == 0 and score.ceiling == 1 and score.settings["circuits"] == {"one": 1.0, "two": -1.0}
+    assert score.estimate == 0 and score.ceiling is None and score.settings["reliability"] == 1
+    assert score.settings["circuits"] == {"one": 1.0, "two": -1.0}
     assert score.interval is None and score.interval_over == "one circuit"
 
 
