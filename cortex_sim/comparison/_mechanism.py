@@ -35,6 +35,7 @@ from cortex_sim.trials import Trials
 TRUTHS = (
     "responses to unseen pushes", "slowest modes", "flow in the explored subspace", "fixed points", "currents between halves",
 )  # fmt: skip
+PUSHES, MODES, FLOW, FIXED, CURRENTS = TRUTHS
 POINTS, EXPLORED = ((0, 0.1), (1, 0.1), (2, 0.2), (3, 0.2)), 6  # condition and s after the go cue where the flow is taken; axes
 SEARCHES = 64  # for fixed points
 FROM_SPIKES = " by spikes"
@@ -42,7 +43,6 @@ WORST = -1.0  # what a response explained worse than this counts as; ranks hardl
 
 
 @dataclass(frozen=True)
-PUSHES, MODES, FLOW, FIXED, CURRENTS = TRUTHS
 class Electrodes:
     """Rates seen as smoothed spikes, averaged over trials, and turned back into the unit of the rates.
 
