@@ -1,50 +1,73 @@
-"""Condition averages: firing rates over (unit, time, condition) in an ``.npz``."""
+"""Condition averages: firing rates over (unit, time, condition) in an ``.npz`` or ``.mat``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.errors import TrialsError
+from cortex_sim.errors import OptionError, TrialsError
+from cortex_sim.trials._arrays import vectors
+from cortex_sim.trials._checks import labels as labels_of
+from cortex_sim.trials._findings import noted
 from cortex_sim.trials._trials import Trials
 
 MIN_CONDITIONS, MIN_UNITS = 4, 6
+DIMS = ("unit", "time", "condition")
 DIRECTION = "direction of the reach (degrees)"
 SHORTEST, LONGEST = 5e-4, 0.1  # s, of plausible bins
 AVERAGES = "'firing_rate' (unit, time, condition) in Hz, 'time_ms' (time) and, if there are directions, 'direction_deg' (condition)"
 
 
-def from_averages(arrays: Mapping[str, ndarray], path: Path) -> Trials:
+def from_averages(arrays: Mapping[str, ndarray], made: Mapping[str, object], dims: Sequence[str] | None = None) -> Trials:
     """Make trials of condition averages, one trial a condition.
 
     Args:
         arrays: firing_rate (unit, time, condition) in Hz, time_ms (time) and, if there are directions, direction_deg (condition).
-        path: where they come from.
+        made: where they come from.
+        dims: the axes of firing_rate, if they are in another order.
 
     Raises:
-        TrialsError: an array is no array of numbers, misshapen or not finite, or a direction is named twice.
+        TrialsError: an array is no array of numbers, misshapen or not finite, or directions are in radians or named twice.
+        OptionError: dims are not these three.
     """
+    arrays = vectors(arrays, "time_ms", "direction_deg")
     used = {name: arrays[name] for name in ("firing_rate", "time_ms", "direction_deg") if name in arrays}
     for name, array in used.items():
         if array.dtype.kind not in "iuf":
             raise TrialsError(f"array {name!r} holds {array.dtype}; it should hold real numbers.")
-    rate, time, direction = used["firing_rate"], used["time_ms"], used.get("direction_deg")
-    if rate.ndim != 3 or time.ndim != 1 or rate.shape[1] != time.size:
-        raise TrialsError(f"firing_rate has shape {rate.shape} and time_ms {time.shape}; they should be (unit, time, condition) and (time,).")
+    asked = DIMS if dims is None else tuple(dims)
+    if sorted(asked) != sorted(DIMS):
+        raise OptionError(f"dims {asked!r} should be 'unit', 'time' and 'condition', in the order in which the file has them.")
+    rate, time, direction = used["firing_rate"], used["time_ms"].astype(float) / 1e3, used.get("direction_deg")
+    if rate.ndim != 3 or time.ndim != 1 or rate.shape[asked.index("time")] != time.size:
+        wanted = f"({', '.join(asked)}) and (time,)"
+        raise TrialsError(f"firing_rate has shape {rate.shape} and time_ms {time.shape}; they should be {wanted}{_turned(rate, time, dims)}.")
+    rate = np.transpose(rate, [asked.index(name) for name in ("condition", "time", "unit")])
     if direction is not None:
-        _check_directions(direction, rate.shape[2])
-    made = {"recording": path.name, "condition": "number" if direction is None else DIRECTION}
-    return Trials.from_arrays(np.moveaxis(rate, (2, 1, 0), (0, 1, 2)), time / 1e3, condition=direction, provenance=made)
+        _check_directions(direction, len(rate))
+    origin = dict(made) | {"condition": "number" if direction is None else DIRECTION}
+    trials = Trials.from_arrays(rate, time, condition=direction, provenance=origin)
+    conditions, _, units = rate.shape
+    if conditions <= units or dims is not None:
+        return trials
+    cure = "dims=('condition', 'time', 'unit')"
+    return noted(trials, f"{units} units x {conditions} conditions: more conditions than units. If it is the other way round, give {cure}.")
 
 
-def hand_of(arrays: Mapping[str, ndarray], path: Path) -> Float[ndarray, "condition time 2"]:
+def _turned(rate: ndarray, time: ndarray, dims: Sequence[str] | None) -> str:
+    places = [place for place, size in enumerate(rate.shape) if size == time.size]
+    return f" (time is axis {places[0]}; dims=(...) names the axes)" if dims is None and len(places) == 1 and rate.ndim == 3 else ""
+
+
+def hand_of(arrays: Mapping[str, ndarray], path: Path, dims: Sequence[str] | None = None) -> Float[ndarray, "condition time 2"]:
     """Give positions of the hand beside condition averages, in the unit of the file.
 
     Args:
         arrays: xhandposition and yhandposition (condition, time).
         path: where they come from.
+        dims: the axes of firing_rate, as in :func:`from_averages`.
 
     Raises:
         TrialsError: there are none, or they do not fit the averages.
@@ -52,8 +75,11 @@ def hand_of(arrays: Mapping[str, ndarray], path: Path) -> Float[ndarray, "condit
     names = ("xhandposition", "yhandposition")
     if missing := [name for name in names if name not in arrays]:
         raise TrialsError(f"{path}: has no {' and '.join(missing)} (condition, time), so there is no movement to decode.")
+    if "firing_rate" not in arrays:
+        raise TrialsError(f"{path}: holds no condition averages; positions of the hand (condition, time) are read beside firing_rate.")
     x, y = (np.asarray(arrays[name], dtype=float) for name in names)
-    expected = arrays["firing_rate"].shape[:0:-1]
+    asked, shape = DIMS if dims is None else tuple(dims), arrays["firing_rate"].shape
+    expected = tuple(shape[asked.index(name)] for name in ("condition", "time"))
     if x.shape != expected or y.shape != expected or not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise TrialsError(f"{path}: positions of the hand have shapes {x.shape} and {y.shape}; they should be finite, {expected} (condition, time).")
     return np.stack([x, y], axis=2)
@@ -64,7 +90,12 @@ def _check_directions(direction: ndarray, conditions: int) -> None:
         raise TrialsError(f"direction_deg has shape {direction.shape}; firing_rate has {conditions} conditions.")
     if not np.isfinite(direction).all():
         raise TrialsError(f"direction_deg {direction.tolist()} is not finite; leave it out if conditions are no directions.")
-    if len(np.unique(direction)) < len(direction):
+    turned = np.abs(direction.astype(float))
+    if 0 < turned.max() <= 2 * np.pi * (1 + 1e-6) and not np.array_equal(turned, np.round(turned)):
+        raise TrialsError(
+            f"direction_deg lies between {direction.min():g} and {direction.max():g}; these are probably radians, and should be degrees."
+        )
+    if len(np.unique(np.round(labels_of(direction.astype(float)) % 360.0, 6) % 360.0)) < len(direction):
         raise TrialsError(f"direction_deg {direction.tolist()} names a direction more than once; give one average a condition.")
 
 
@@ -83,4 +114,6 @@ def check_averages(trials: Trials) -> None:
         raise TrialsError("no unit varies over conditions and time; there is nothing to learn.")
     if not SHORTEST <= trials.bin <= LONGEST:
         wanted = f"{SHORTEST * 1e3:g} to {LONGEST * 1e3:g} ms; check that times are in the unit that their name says"
+        if SHORTEST <= 1e3 * trials.bin <= LONGEST:
+            wanted += " (they are probably in s)"
         raise TrialsError(f"bins are {trials.bin * 1e3:g} ms; they should be {wanted}.")

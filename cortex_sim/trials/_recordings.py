@@ -1,25 +1,32 @@
 """Recordings in and out: condition averages, spike tables and NWB become Trials by the same door as simulations."""
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
-import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.errors import FileProblem, OptionError, TrialsError
+from cortex_sim.errors import FileProblem, NotFound, OptionError, TrialsError
+from cortex_sim.trials._arrays import SUFFIXES, Named, named_arrays
 from cortex_sim.trials._averages import AVERAGES, DIRECTION, check_averages, from_averages, hand_of
+from cortex_sim.trials._findings import noted
 from cortex_sim.trials._nwb import read_nwb
 from cortex_sim.trials._nwb_behaviour import behaviour
+from cortex_sim.trials._nwb_cut import Choice
 from cortex_sim.trials._nwb_writing import write_nwb
-from cortex_sim.trials._spike_table import SPIKE_TABLE, from_spike_table
-from cortex_sim.trials._trials import BIN, Trials
+from cortex_sim.trials._spike_table import SPIKE, SPIKE_TABLE, TRIAL, by_trial, from_spike_table
+from cortex_sim.trials._trials import Trials
 
 __all__ = ["DIRECTION", "EXPECTED", "behaviour", "hand", "read", "read_nwb", "read_window", "write_nwb"]
 
 EXPECTED = f"{AVERAGES}; or spikes: {SPIKE_TABLE}"
+TAKES = {
+    "NWB": ("align", "window", "condition", "where", "table", "bin"), "a spike table": ("window", "condition", "where", "bin"),
+    "condition averages": ("window", "dims"), "saved trials": ("window",),
+}  # fmt: skip
+"""Which options choose from which kind of file."""
 
 
 def read(
@@ -31,61 +38,112 @@ def read(
     where: str | None = None,
     table: str = "trials",
     bin: float | None = None,
+    dims: Sequence[str] | None = None,
 ) -> Trials:
     """Read a recording, or a simulation that was written.
 
-    ========  ===========================================================================  ======
-    file      content                                                                      trials
-    ========  ===========================================================================  ======
-    ``.npz``  firing_rate, time_ms, direction_deg: see :func:`.from_averages`              rates
-    ``.npz``  spike_time_ms, spike_unit, spike_trial, ...: see :func:`.from_spike_table`   spikes
-    ``.nc``   what :meth:`Trials.save` wrote                                               either
-    ``.nwb``  units and trials: see :func:`read_nwb`; so is HDF5 of another name           spikes
-    ========  ===========================================================================  ======
+    =====================  ===========================================================================  ======
+    file                   content                                                                      trials
+    =====================  ===========================================================================  ======
+    ``.npz``, ``.mat``     firing_rate, time_ms, direction_deg: see :func:`.from_averages`              rates
+    ``.npz``, ``.mat``     spike_time_ms, spike_unit, spike_trial, ...: see :func:`.from_spike_table`   spikes
+    ``.csv``               the same, one row a spike: see :func:`.by_trial`                             spikes
+    ``.nc``                what :meth:`Trials.save` wrote                                               either
+    ``.nwb``               units and trials: see :func:`read_nwb`; so is HDF5 of another name           spikes
+    =====================  ===========================================================================  ======
+
+    What is odd but may be right (units that never fire, more conditions than units, trials without a label, ...) is printed once and stands in
+    the provenance, under "findings".
 
     Args:
         path: of the file.
-        align: NWB only: column of the table of trials whose moment becomes 0.
-        window: NWB only: from where to where about that moment, s.
-        condition: NWB only: column that labels the trials.
-        where: NWB only: which rows of it are trials, for example ``success == 1``.
-        table: NWB only: name of the table of trials.
+        align: NWB: column of the table of trials whose moment becomes 0.
+        window: from where to where about that moment, s.
+        condition: NWB and spike tables: the column that labels the trials, or several, whose combinations do.
+        where: NWB and spike tables: which trials are taken, for example ``success == 1 and target != 'left'``.
+        table: NWB: name of the table of trials.
         bin: NWB and spike tables: width of the bins that spikes are counted in on request, s; 10 ms if left out.
+        dims: averages: the axes of firing_rate, by default ("unit", "time", "condition").
 
     Raises:
         FileProblem: there is no such file, or it is none of these; nothing in it is executed.
-        TrialsError: something is missing, misshapen or not finite; or averages are of too few conditions or units.
-        OptionError: an option of NWB is given for another file.
+        TrialsError: something is missing, misshapen, not finite or in another unit; or averages are of too few conditions or units.
+        OptionError: an option does not apply to this kind of file.
         NotFound: a column or table that is not in the file.
     """
     path = Path(path)
-    if bin is not None and not (np.isfinite(bin) and bin > 0):
+    if bin is not None and not bin > 0:
         raise OptionError(f"bin {bin!r} s should be above 0.")
     if not path.is_file():
         raise FileProblem(f"{path}: there is no such file.")
-    if path.suffix == ".nwb" or (path.suffix not in {".nc", ".npz"} and h5py.is_hdf5(path)):
+    given = {"align": align, "window": window, "condition": condition, "where": where, "table": None if table == "trials" else table, "bin": bin,
+             "dims": dims}  # fmt: skip
+    if path.suffix == ".nwb" or (path.suffix not in {".nc", *SUFFIXES} and h5py.is_hdf5(path)):
+        try:
+            _check_options("NWB", given)
+        except OptionError as problem:
+            raise OptionError(f"{path}: {problem}") from None
         return read_nwb(path, align=align, window=window, condition=condition, where=where, table=table, bin=bin)
-    if (align, window, condition, table) != (None, None, None, "trials"):
-        raise OptionError(f"{path}: align, window, condition and table choose from an NWB file; leave them out for {path.suffix or 'this file'}.")
     try:
-        trials = Trials.load(path) if path.suffix == ".nc" else _from_npz(path, bin)
-        if bin is not None and (path.suffix == ".nc" or "rate" in trials.dataset):
-            raise OptionError(f"{path}: bin applies to spikes that are cut into trials; these have bins of {trials.bin * 1e3:g} ms already.")
+        trials = _saved(path, given) if path.suffix == ".nc" else _of_arrays(path, given)
+        trials = trials if window is None else trials.window(*window)
         if "rate" in trials.dataset:
             check_averages(trials)
-    except TrialsError as problem:
-        raise TrialsError(f"{path}: {problem}") from None
+    except (TrialsError, OptionError, NotFound) as problem:
+        raise type(problem)(f"{path}: {problem}") from None
     return trials
 
 
-def hand(path: str | Path) -> Float[ndarray, "condition time 2"]:
-    """Read positions of the hand that lie beside condition averages in an ``.npz``, in the unit of the file.
+def _check_options(kind: str, given: dict[str, Any]) -> None:
+    for name, value in given.items():
+        if value is not None and name not in TAKES[kind]:
+            raise OptionError(f"{name} does not apply to {kind}; it takes {', '.join(TAKES[kind])}.")
+
+
+def _saved(path: Path, given: dict[str, Any]) -> Trials:
+    _check_options("saved trials", given)
+    return Trials.load(path)
+
+
+def _of_arrays(path: Path, given: dict[str, Any]) -> Trials:
+    named = named_arrays(path)
+    arrays, made, findings = named.arrays, {"recording": path.name}, named.findings()
+    if path.suffix == ".csv":
+        arrays, more = by_trial(arrays)
+        findings += more
+    if "spike_time_ms" in arrays:
+        _check_options("a spike table", given)
+        _check_plain(path, named, *SPIKE, *TRIAL)
+        return noted(from_spike_table(arrays, made, Choice(condition=given["condition"], where=given["where"], bin=given["bin"])), *findings)
+    _check_plain(path, named, "firing_rate", "time_ms", "direction_deg")
+    for name in ("firing_rate", "time_ms"):
+        if name not in arrays:
+            found = ", ".join(f"{key} {array.shape}" for key, array in arrays.items())
+            raise TrialsError(f"array {name!r} is missing (found {found}); a recording holds {EXPECTED}.")
+    _check_options("condition averages", given)
+    return noted(from_averages(arrays, made, given["dims"]), *findings)
+
+
+def _check_plain(path: Path, named: Named, *names: str) -> None:
+    """Refuse arrays that are needed and could not be read."""
+    for name in names:
+        if name in named.left:
+            why = f"array {name!r} {named.left[name]}; save it as plain numbers or texts"
+            raise FileProblem(f"{path}: cannot be read as {path.suffix} without executing anything in it ({why}).")
+
+
+def hand(path: str | Path, dims: Sequence[str] | None = None) -> Float[ndarray, "condition time 2"]:
+    """Read positions of the hand that lie beside condition averages in an ``.npz`` or ``.mat``, in the unit of the file.
+
+    Args:
+        path: of the file.
+        dims: averages: the axes of firing_rate, as in :func:`read`.
 
     Raises:
         FileProblem: the file cannot be read.
         TrialsError: there are none.
     """
-    return hand_of(_arrays(Path(path)), Path(path))
+    return hand_of(named_arrays(Path(path)).arrays, Path(path), dims)
 
 
 def read_window(path: str | Path, start: float, stop: float) -> Trials:
@@ -105,22 +163,3 @@ def read_window(path: str | Path, start: float, stop: float) -> Trials:
     if "rate" not in trials.dataset or trials.time[0] > start + edge or trials.time[-1] + trials.bin < stop - edge:
         raise TrialsError(f"{path}: should hold condition averages from {start * 1e3:g} to {stop * 1e3:g} ms about movement onset.")
     return trials
-
-
-def _from_npz(path: Path, bin: float | None = None) -> Trials:
-    arrays = _arrays(path)
-    if "spike_time_ms" in arrays:
-        return from_spike_table(arrays, path, bin or BIN)
-    for name in ("firing_rate", "time_ms"):
-        if name not in arrays:
-            found = ", ".join(f"{key} {array.shape}" for key, array in arrays.items())
-            raise TrialsError(f"array {name!r} is missing (found {found}); a recording holds {EXPECTED}.")
-    return from_averages(arrays, path)
-
-
-def _arrays(path: Path) -> dict[str, ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, TypeError, AttributeError) as problem:
-        raise FileProblem(f"{path}: cannot be read as .npz without executing anything in it ({problem}).") from None

@@ -1,39 +1,113 @@
-"""Spike tables: one entry a spike and one entry a trial, in an ``.npz``."""
+"""Spike tables: one entry a spike and one entry a trial, in an ``.npz`` or ``.mat``; or one row a spike in a ``.csv``."""
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from jaxtyping import Bool
 from numpy import ndarray
 
-from cortex_sim.errors import TrialsError
+from cortex_sim.errors import NotFound, TrialsError, suggestion
+from cortex_sim.trials._arrays import vectors
+from cortex_sim.trials._checks import absent
+from cortex_sim.trials._findings import noted
+from cortex_sim.trials._nwb_cut import Choice
+from cortex_sim.trials._rows import chosen, joined
 from cortex_sim.trials._trials import BIN, Trials
 
 SPIKE = ("spike_time_ms", "spike_unit", "spike_trial")
 TRIAL = ("trial_condition", "trial_duration_ms")
 SPIKE_TABLE = "'spike_time_ms', 'spike_unit', 'spike_trial' (spike), 'trial_condition', 'trial_duration_ms' (trial) and, for silent units, 'n_units'"
+EARLY = 0.01  # of a trial: where all spikes lie before, they are in other units than the trials
+ENOUGH = 20  # spikes, to say so
+FEW = 6  # numbers listed
 
 
-def from_spike_table(arrays: Mapping[str, ndarray], path: Path, bin: float = BIN) -> Trials:
-    """Make trials of a spike table; each starts at 0 and ends after its own duration.
+def from_spike_table(arrays: Mapping[str, ndarray], made: Mapping[str, object], choice: Choice) -> Trials:
+    """Make trials of a spike table; each ends after its own duration, and all start at 0, or where the first spike before 0 lies.
 
     Args:
-        arrays: spike_time_ms (ms from the start of the trial), spike_unit and spike_trial (positions, from 0), one entry a spike;
-            trial_condition and trial_duration_ms, one entry a trial; n_units, a number, where units beyond the last spike_unit are silent.
-        path: where they come from.
-        bin: width of the bins that rates are counted in on request, s.
+        arrays: spike_time_ms (ms on the clock of the trial), spike_unit and spike_trial (positions, from 0), one entry a spike;
+            trial_condition and trial_duration_ms (ms from 0 to the end), one entry a trial; n_units, a number, where units beyond the last
+            spike_unit are silent.
+        made: where they come from.
+        choice: the columns (one entry a trial) that label the trials and say which are taken, and the width of the bins.
 
     Raises:
-        TrialsError: an array is missing, misshapen or of another type, there is no spike, or a spike lies outside its trial.
+        TrialsError: an array is missing, misshapen or of another type, there is no spike, a spike lies outside its trial, or spikes and trials are
+            in other units.
+        NotFound: a column that is asked for.
     """
+    arrays = vectors(arrays, *SPIKE, *TRIAL)
     _check(arrays)
-    when, unit, trial = (arrays[name] for name in SPIKE)
+    when, unit, trial = arrays["spike_time_ms"] / 1e3, *(arrays[name].astype(np.int64) for name in SPIKE[1:])
     duration = arrays["trial_duration_ms"] / 1e3
-    time = bin * np.arange(max(2, int(np.ceil(duration.max() / bin - 1e-6))))
-    units = int(arrays["n_units"]) if "n_units" in arrays else int(unit.max()) + 1
-    made = {"recording": path.name, "condition": "trial_condition"}
-    spikes = (when / 1e3, unit, trial)
-    return Trials.from_spikes(spikes, time, units=units, condition=arrays["trial_condition"], stop=duration, provenance=made)
+    _check_units(when, duration)
+    width = choice.bin or BIN
+    first = width * min(0, int(np.floor(when.min() / width + 1e-6)))
+    time = first + width * np.arange(max(2, int(np.ceil((duration.max() - first) / width - 1e-6))))
+    units = int(arrays["n_units"].item()) if "n_units" in arrays else int(unit.max()) + 1
+    labels, named = _labels(arrays, choice.condition, duration.size)
+    kept, findings = _kept(arrays, labels, named, choice.where)
+    place = np.where(kept, np.cumsum(kept) - 1, -1)
+    if not trial.size or not 0 <= trial.min() <= trial.max() < kept.size:
+        raise TrialsError(f"trials: spikes name trials {trial.min()} to {trial.max()}; there are {kept.size}, numbered from 0.")
+    inside = kept[trial]
+    spikes = (when[inside], unit[inside], place[trial[inside]])
+    origin = dict(made) | {"condition": named} | ({} if choice.where is None else {"where": choice.where})
+    trials = Trials.from_spikes(spikes, time, units=units, condition=labels[kept], stop=duration[kept], provenance=origin)
+    return noted(trials, *findings, *_odd(arrays, first))
+
+
+def _labels(arrays: Mapping[str, ndarray], asked: str | Sequence[str] | None, trials: int) -> tuple[ndarray, str]:
+    names = [asked] if isinstance(asked, str) else list(asked) if asked is not None else ["trial_condition"]
+    return joined([_column(arrays, name, trials) for name in names]), ", ".join(names)
+
+
+def _column(arrays: Mapping[str, ndarray], name: str, trials: int) -> ndarray:
+    known = {key: array for key, array in vectors(arrays, *arrays).items() if array.shape == (trials,)}
+    if name not in known:
+        raise NotFound(f"there is no column {name!r} with one entry a trial. {suggestion(name, known)}")
+    return known[name]
+
+
+def _kept(arrays: Mapping[str, ndarray], labels: ndarray, named: str, where: str | None) -> tuple[Bool[ndarray, " trial"], list[str]]:
+    """Which trials are taken, and why others are not."""
+    lost = absent(labels)
+    findings = [f"{lost.sum()} of {lost.size} trials have no label in {named}, and are left out."] if lost.any() else []
+    kept = ~lost
+    if where is not None:
+        fine = chosen(where, lambda name: _column(arrays, name, lost.size))
+        findings += [f"{(kept & ~fine).sum()} of {lost.size} trials are not where {where}, and are left out."] if (kept & ~fine).any() else []
+        kept &= fine
+    if not kept.any():
+        raise TrialsError(f"no trial is left: {' '.join(findings)} Ask for others.")
+    return kept, findings
+
+
+def _odd(arrays: Mapping[str, ndarray], first: float) -> list[str]:
+    """What is odd about spikes and units."""
+    when, unit, trial = (arrays[name] for name in SPIKE)
+    findings = [f"spikes before 0: trials are taken to start at {first * 1e3:g} ms."] if first < 0 else []
+    never = np.setdiff1d(np.arange(int(unit.max()) + 1), unit)
+    if "n_units" not in arrays and never.size:
+        listed = ", ".join(map(str, never[:FEW])) + ", …" * (never.size > FEW)
+        cure = "; if units are numbered from 1, subtract 1" if never.tolist() == [0] else "; 'n_units' says how many there are"
+        findings.append(f"no spike is of unit {listed}, which {'are' if never.size > 1 else 'is'} taken for silent{cure}.")
+    order = np.lexsort((when, unit, trial))
+    again = sum((np.diff(column[order]) == 0).astype(int) for column in (when, unit, trial)) == len(SPIKE)
+    return findings + ([f"{int(np.sum(again))} spikes are there more than once; each counts."] if np.any(again) else [])
+
+
+def _check_units(when: ndarray, duration: ndarray) -> None:
+    """Refuse spikes and durations in different units."""
+    typical, last = float(np.median(duration)), float(np.abs(when).max())
+    if when.size >= ENOUGH and last < EARLY * typical:
+        found = f"all spikes lie within {last * 1e3:g} ms of 0, in trials of {typical * 1e3:g} ms"
+        raise TrialsError(f"{found}; spike_time_ms is probably in s, and should be in ms.")
+    if last * EARLY > duration.max():
+        raise TrialsError(
+            f"spikes run to {last * 1e3:g} ms, and trials last {typical * 1e3:g} ms; trial_duration_ms is probably in s, and should be in ms."
+        )
 
 
 def _check(arrays: Mapping[str, ndarray]) -> None:
@@ -51,9 +125,36 @@ def _check(arrays: Mapping[str, ndarray]) -> None:
         if arrays[name].dtype.kind not in "iuf" or not np.isfinite(arrays[name]).all():
             raise TrialsError(f"array {name!r} holds {arrays[name].dtype}, not all of it finite numbers; it should hold milliseconds.")
     for name in ("spike_unit", "spike_trial", "n_units"):
-        if name in arrays and arrays[name].dtype.kind not in "iu":
+        if name in arrays and (arrays[name].dtype.kind not in "iuf" or not np.array_equal(arrays[name], np.round(arrays[name]))):
             raise TrialsError(f"array {name!r} holds {arrays[name].dtype}; it should hold whole numbers.")
     if arrays.get("n_units", np.array(1)).size != 1:
         raise TrialsError(f"n_units has shape {arrays['n_units'].shape}; it should be one number.")
     if arrays["trial_duration_ms"].min() <= 0:
         raise TrialsError(f"trial_duration_ms is {arrays['trial_duration_ms'].min():g} ms somewhere; every trial should last.")
+
+
+def by_trial(columns: Mapping[str, ndarray]) -> tuple[dict[str, ndarray], list[str]]:
+    """Return a spike table of columns with one entry a spike, in which what is said of a trial is the same in all its rows; and what was noticed.
+
+    Args:
+        columns: the names of a spike table, and others that begin with ``trial_``.
+
+    Raises:
+        TrialsError: a column is missing, or says different things of a trial.
+    """
+    for name in (*SPIKE, *TRIAL):
+        if name not in columns:
+            raise TrialsError(
+                f"column {name!r} is missing (found {', '.join(columns)}); there should be {', '.join((*SPIKE, *TRIAL))}, one row a spike."
+            )
+    numbers, first, place = np.unique(columns["spike_trial"], return_index=True, return_inverse=True)
+    said = {name: column for name, column in columns.items() if name.startswith("trial_")}
+    for name, column in said.items():
+        if (same := (column == column[first][place]) | (absent(column) & absent(column)[first][place])).all():
+            continue
+        raise TrialsError(f"column {name!r} says different things of trial {columns['spike_trial'][np.argmin(same)]:g}; it should say one.")
+    gone = int(numbers[-1] - numbers[0]) + 1 - numbers.size if numbers.dtype.kind in "iuf" else 0
+    findings = [f"{gone} numbers of trials between the first and the last have no spike, so that nothing is known of them."] if gone else []
+    spikes = {name: columns[name] for name in SPIKE[:2]} | {"spike_trial": place.reshape(-1)}
+    more = {"n_units": columns["n_units"][:1]} if "n_units" in columns else {}
+    return spikes | {name: column[first] for name, column in said.items()} | more, findings

@@ -85,7 +85,7 @@ def test_recordings_of_another_kind_are_told_what_is_missing(shared_data: Path) 
         ({"firing_rate": RATE[..., :3], "direction_deg": None}, "3 conditions; at least 4 are needed to hold some out."),
         ({"firing_rate": RATE[:5]}, "5 units; at least 6 are needed for six principal components."),
         ({"time_ms": 20 * TIME}, "bins are 200 ms; they should be 0.5 to 100 ms; check that times are in the unit that their name says."),
-        ({"time_ms": TIME / 1e3}, "bins are 0.01 ms; they should be 0.5 to 100 ms; check that times are in the unit that their name says."),
+        ({"time_ms": TIME / 1e3}, "bins are 0.01 ms; they should be 0.5 to 100 ms; check that times are in the unit that their name says (they are"),
         ({"time_ms": TIME[::-1]}, "trials: time steps lie between -0.01 and -0.01 s; bins should be even and rising."),
         ({"time_ms": TIME**3}, "trials: time steps lie between"),
         ({"firing_rate": None}, "array 'firing_rate' is missing (found time_ms (12,), direction_deg (5,)); a recording holds 'firing_rate' (unit,"),
@@ -120,8 +120,12 @@ def test_nothing_in_a_file_is_executed(tmp_path: Path, where: str) -> None:
         path.write_bytes(pickle.dumps(trap))
     else:
         wrote(tmp_path, **{where: trap})
-    with pytest.raises(FileProblem, match=rf"^{re.escape(str(path))}: cannot be read as \.npz without executing anything in it \("):
-        read(path)
+    if where == "notes":
+        assert "'notes' is pickled (an object of Python" in read(path).provenance["findings"][0]
+    else:
+        with pytest.raises(FileProblem, match=rf"^{re.escape(str(path))}: cannot be read as \.npz without executing anything in it \(") as refused:
+            read(path)
+        assert "allow_pickle" not in str(refused.value)
     assert not sprung.exists()
 
 

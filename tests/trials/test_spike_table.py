@@ -65,13 +65,16 @@ def test_the_recorded_spikes_have_their_known_counts_and_rates(
         ({name: np.zeros(0, int) for name in TABLE if name.startswith("trial")}, "there is no trial (trial_condition is empty)"),
         ({"spike_time_ms": np.array([1, 2, np.nan, 3])}, "array 'spike_time_ms' holds float64, not all of it finite numbers"),
         ({"spike_time_ms": np.array(list("1234"))}, "array 'spike_time_ms' holds <U1, not all of it finite numbers"),
-        ({"spike_unit": np.zeros(4)}, "array 'spike_unit' holds float64; it should hold whole numbers."),
+        ({"spike_unit": np.array([0, 1, 0.5, 2])}, "array 'spike_unit' holds float64; it should hold whole numbers."),
         ({"n_units": np.array([3, 4])}, "n_units has shape (2,); it should be one number."),
         ({"n_units": np.array(2)}, "trials: spikes name units 0 to 2; there are 2, numbered from 0."),
         ({"spike_trial": np.array([0, 0, 0, 2])}, "trials: spikes name trials 0 to 2; there are 2, numbered from 0."),
         ({"trial_duration_ms": np.array([95, 0])}, "trial_duration_ms is 0 ms somewhere; every trial should last."),
         ({"trial_duration_ms": np.array([20, 200])}, "trials: a spike of unit 2 at 0.03 s lies outside its trial 0, 0 to 0.02 s."),
-        ({"spike_time_ms": np.array([30, -1, 12, 199])}, "trials: a spike of unit 0 at -0.001 s lies outside its trial 0"),
+        ({name: np.tile(TABLE[name], 9) for name in TABLE if name.startswith("spike")} | {"trial_duration_ms": np.array([95e3, 200e3])},
+         "all spikes lie within 199 ms of 0, in trials of 147500 ms; spike_time_ms is probably in s, and should be in ms."),
+        ({"trial_duration_ms": np.array([0.095, 0.2])},
+         "spikes run to 199 ms, and trials last 0.1475 ms; trial_duration_ms is probably in s, and should be in ms."),
     ],
 )  # fmt: skip
 def test_a_table_that_is_not_well_formed_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
@@ -91,5 +94,5 @@ def test_saved_spikes_come_back_by_the_same_door_and_options_of_nwb_are_refused(
     trials.save(tmp_path / "spikes.nc")
     again = read(tmp_path / "spikes.nc")
     assert isinstance(again, Trials) and again.dataset.identical(trials.dataset)
-    with pytest.raises(OptionError, match=r"spikes\.npz: align, window, condition and table choose from an NWB file; leave them out for \.npz\."):
+    with pytest.raises(OptionError, match=r"spikes\.npz: align does not apply to a spike table; it takes window, condition, where, bin\."):
         read(tmp_path / "spikes.npz", align="go_cue_time")
