@@ -32,10 +32,12 @@ from cortex_sim.statistics import spike_averages
 from cortex_sim.tasks import BIN, Task
 from cortex_sim.trials import Trials
 
-TRUTHS = (
-    "responses to unseen pushes", "slowest modes", "flow in the explored subspace", "fixed points", "currents between halves",
-)  # fmt: skip
-PUSHES, MODES, FLOW, FIXED, CURRENTS = TRUTHS
+PUSHES: str = "responses to unseen pushes"
+MODES: str = "slowest modes"
+FLOW: str = "flow in the explored subspace"
+FIXED: str = "fixed points"
+CURRENTS: str = "currents between halves"
+TRUTHS = (PUSHES, MODES, FLOW, FIXED, CURRENTS)
 POINTS, EXPLORED = ((0, 0.1), (1, 0.1), (2, 0.2), (3, 0.2)), 6  # condition and s after the go cue where the flow is taken; axes
 SEARCHES = 64  # for fixed points
 FROM_SPIKES = " by spikes"
