@@ -181,9 +181,8 @@ def teach(
                 report((history.epoch + done) / options.epochs, f"pass {history.epoch + 1}, trial {place + 1}")
             arrays = learner.arrays() | (_onward(leaky.model, learner.state) if pace.continued else {})
             history.outputs = outputs
-            history.keep(free_running.squared_error(outputs, data), free_running.check(leaky, arrays, check), arrays)
-            if not np.isfinite(history.train[-1]):
-                break
+            checked = free_running.check(leaky, arrays, check)
+            history.keep(free_running.squared_error(outputs, data), checked, arrays, named=leaky.model.name)
     except KeyboardInterrupt:
         history.interrupted = True
     return history

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.errors import OptionError, suggestion
+from cortex_sim.errors import Diverged, OptionError, suggestion
 from cortex_sim.runtime import content_key
 from cortex_sim.tasks import Task
 
@@ -172,8 +172,22 @@ class TrainingHistory:
         """Epochs done."""
         return len(self.train)
 
-    def keep(self, loss: float, validation: float, arrays: dict[str, ndarray]) -> None:
-        """Note an epoch, and its weights if they are the best so far on the validation conditions."""
+    def keep(self, loss: float, validation: float, arrays: dict[str, ndarray], *, named: str) -> None:
+        """Note an epoch, and its weights if they are the best so far on the validation conditions.
+
+        Args:
+            loss: on the training conditions.
+            validation: on the validation conditions.
+            arrays: weights.
+            named: the student, for the message.
+
+        Raises:
+            Diverged: the loss is no longer finite, in which epoch.
+        """
+        if not math.isfinite(loss):
+            done = f"after a loss of {self.train[-1]:.3g}" if self.train else "from the start"
+            found = f"training diverged in epoch {self.epoch + 1}, {done}; the loss is {loss:g}"
+            raise Diverged(f"{named}: {found}. Take a lower learning rate, or begin with weaker connections.")
         self.train.append(loss)
         self.validation.append(validation)
         self.stale += 1

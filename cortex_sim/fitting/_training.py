@@ -49,10 +49,10 @@ def train(
         report: called with the fraction done and a line of text.
 
     Returns:
-        The history; ``interrupted`` is set if Ctrl-C ended it, and the best weights so far are kept. A loss that is no longer finite ends
-        training too.
+        The history; ``interrupted`` is set if Ctrl-C ended it, and the best weights so far are kept.
 
     Raises:
+        Diverged: the loss is no longer finite.
         OptionError: a GPU is asked for where there is none.
         FileProblem: the checkpoint is that of another fit.
     """
@@ -68,9 +68,7 @@ def train(
         while history.epoch < options.epochs and history.stale < options.patience:
             _set_rate(optimiser, options, history.epoch)
             loss = _epoch(twin, optimiser, data, options, seed, history.epoch)
-            history.keep(loss, _loss(twin, check, options), twin.arrays())
-            if not np.isfinite(loss):
-                break
+            history.keep(loss, _loss(twin, check, options), twin.arrays(), named=model.name)
             report(history.epoch / options.epochs, f"loss {history.train[-1]:.4f}, validation {history.validation[-1]:.4f}")
             if checkpoint and time.monotonic() - saved > SAVE_EVERY:
                 _save(checkpoint, key, twin, optimiser, history)

@@ -6,6 +6,7 @@ import hashlib
 import html
 import importlib.metadata
 import json
+import math
 import platform
 import shutil
 import tempfile
@@ -18,7 +19,7 @@ import numpy as np
 
 from cortex_sim.cards import Model
 from cortex_sim.cards.spiking import SpikingModel
-from cortex_sim.errors import FileProblem
+from cortex_sim.errors import ComparisonError, FileProblem
 from cortex_sim.runtime import code_key, html_table
 from cortex_sim.statistics import Score
 from cortex_sim.trials import Trials
@@ -91,6 +92,9 @@ class Report:
         seed: of the run.
         seconds: time of each stage.
         packages: whose versions are kept beside the usual ones.
+
+    Raises:
+        ComparisonError: a score is no finite number.
     """
 
     title: str
@@ -109,6 +113,13 @@ class Report:
     seed: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
     packages: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        for score in self.scores:
+            if not math.isfinite(score.estimate):
+                why = f"interval over {score.interval_over}; null: {score.surrogate}"
+                found = f"score {score.measure!r} of {score.student!r} is {score.estimate:g} ({score.split}; {why})"
+                raise ComparisonError(f"{self.title}: {found}. Leave out what cannot be measured, and say why it is absent.")
 
     @property
     def holds(self) -> bool:

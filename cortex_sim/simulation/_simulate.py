@@ -36,6 +36,7 @@ def simulate(model: Model | SpikingModel, task: Task, *, seed: int = 0, backend:
 
     Raises:
         TaskError: the task does not fit the model.
+        Diverged: a state or rate grew beyond all bounds; which, and when.
         OptionError: the backend or target is unknown or does not apply.
     """
     if isinstance(model, SpikingModel):

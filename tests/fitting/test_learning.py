@@ -220,5 +220,5 @@ def test_a_rule_or_number_that_there_is_not_is_refused() -> None:
 def test_a_course_keeps_the_best_weights() -> None:
     course = TrainingHistory({"W": np.zeros(1)})
     for number, loss in enumerate([3.0, 1.0, 2.0, float("nan")]):
-        course.keep(loss, loss, {"W": np.full(1, float(number))})
+        course.keep(1.0, loss, {"W": np.full(1, float(number))}, named="net")
     assert course.arrays["W"] == 1 and course.best == 1 and course.stale == 2 and course.epoch == 4

@@ -16,7 +16,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from cortex_sim.cards._model import Model, read_card
-from cortex_sim.errors import FileProblem
+from cortex_sim.errors import ComparisonError, FileProblem
 from cortex_sim.report import _page as page
 from cortex_sim.report._page import file_names
 from cortex_sim.report._report import Claim, Picture, Report
@@ -51,7 +51,7 @@ def report(linear_circuit: Build) -> Report:
     return Report(
         f"Title {NASTY}", f"Question {NASTY}", f"Answer {NASTY}", findings={f"Heading {NASTY}": f"Finding {NASTY}"},
         claims=[Claim(f"a claim {NASTY}", 0.5, 0.4, 0.6, "paper & <b>"), Claim("another", np.float64(0.7), -np.inf, 0.6, "paper")],
-        scores=[score(), score(student="silent", estimate=float("nan"), null=None, surrogate="no null", interval=None, interval_over="one network")],
+        scores=[score(), score(student="silent", estimate=0.0, null=None, surrogate="no null", interval=None, interval_over="one network")],
         pictures={"curve": Picture(picture(), f"A curve {NASTY}", "It falls.")}, trials={"teacher": trials},
         models={"circuit": linear_circuit(np.array([[0.0, 2.0], [-1.0, 0.5]]), title=f"Circuit {NASTY}")},
         methods=f"Method {NASTY}\n\n    Method two,\n    in two lines.\n", facts={"units": f"2 {NASTY}"}, absent=[f"Nothing {NASTY}"], smoke=True,
@@ -79,7 +79,7 @@ def test_claims_and_scores_are_written_by_contract(report: Report, tmp_path: Pat
     assert all(set(found) >= SCORE for found in scores)
     assert (scores[0]["null_mean"], scores[0]["null_sd"]) == pytest.approx((0.15, np.sqrt(0.05 / 3)))
     assert scores[0]["settings"] == {"axes": 6, "at_rest": True, "window_s": [0.0, 0.2]}
-    assert scores[1]["estimate"] is None and scores[1]["null"] is None and scores[1]["interval"] is None
+    assert scores[1]["estimate"] == 0.0 and scores[1]["null"] is None and scores[1]["interval"] is None
     assert scores[1]["reasons"] == {"null": "no null", "interval": "one network", "ceiling": "no repeats"}
 
 
@@ -149,6 +149,14 @@ def test_the_page_tells_what_holds_and_what_is_absent(report: Report, tmp_path: 
     assert not report.holds and replace(report, claims=report.claims[:1]).holds and replace(report, claims=()).holds
     for sentence in ("no repeats", "one network", "0.250", "0.200 to 0.300", "0.150 ± 0.129", "75%", "−∞ to 0.600", "200", "time constant"):
         assert sentence in found.text
+
+
+@pytest.mark.parametrize("estimate", [float("nan"), float("inf"), np.float64("nan")])
+def test_a_score_that_is_no_number_fails_the_run_and_says_why(estimate: float) -> None:
+    bad = score(student="gru", estimate=estimate)
+    why = r"held out; interval over conditions; null: labels permuted"
+    with pytest.raises(ComparisonError, match=rf"^Q: score 'likeness' of 'gru' is (nan|inf) \({why}\)\."):
+        Report("Q", "", "", scores=[score(), bad])
 
 
 @pytest.mark.parametrize(("found", "holds"), [(0.4, True), (0.6, True), (0.39999, False), (0.60001, False), (float("nan"), False)])

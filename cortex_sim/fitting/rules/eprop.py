@@ -76,10 +76,8 @@ def learn(
                 loss, gradients = gradient(leaky, problem, wanted, feedback=feedback)
                 arrays = descent.step(arrays, gradients, history.epoch)
                 losses.append(loss)
-            history.keep(float(np.mean(losses)), _checked(leaky, arrays, check, options.loss), arrays)
+            history.keep(float(np.mean(losses)), _checked(leaky, arrays, check, options.loss), arrays, named=model.name)
             report(history.epoch / options.epochs, f"loss {history.train[-1]:.4f}, validation {history.validation[-1]:.4f}")
-            if not np.isfinite(history.train[-1]):
-                break
     except KeyboardInterrupt:
         history.interrupted = True
     return history

@@ -73,7 +73,7 @@ def learn(
             error, checked = (side.error(tried) for side in sides)
             better = np.sign(usual_error - error)
             usual_error, usual = MEMORY * usual_error + (1 - MEMORY) * error, MEMORY * usual + (1 - MEMORY) * g
-            history.keep(error, checked, tried)
+            history.keep(error, checked, tried, named=model.name)
             if history.epoch % 50 == 0:
                 report(history.epoch / options.epochs, f"loss {error:.4f}, validation {checked:.4f}")
     except KeyboardInterrupt:

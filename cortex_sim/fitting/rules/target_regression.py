@@ -69,7 +69,7 @@ def learn(
     if one_unit_each(model):
         arrays = begin(model, data, check).model.arrays()
         history = TrainingHistory(arrays)
-        history.keep(free_running.check(leaky, arrays, data), free_running.check(leaky, arrays, check), arrays)
+        history.keep(free_running.check(leaky, arrays, data), free_running.check(leaky, arrays, check), arrays, named=model.name)
         return history
     _check_free(model, leaky)
     arrays = model.arrays()
@@ -81,7 +81,7 @@ def learn(
             arrays = arrays | regressed(leaky, visited, currents, data, problem.every, ridge)
             visited.append(free_running.run(leaky, arrays, problem))
             loss = free_running.squared_error(free_running.outputs(leaky, arrays, problem, visited[-1]), data)
-            history.keep(loss, free_running.check(leaky, arrays, check), arrays)
+            history.keep(loss, free_running.check(leaky, arrays, check), arrays, named=model.name)
             report((number + 1) / rounds, f"round {number + 1}, loss {history.train[-1]:.4f}, validation {history.validation[-1]:.4f}")
     except KeyboardInterrupt:
         history.interrupted = True

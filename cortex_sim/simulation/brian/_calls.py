@@ -12,7 +12,7 @@ from brian2.core.namespace import DEFAULT_UNITS
 from brian2.equations.equations import EquationError
 from brian2.stateupdaters.base import UnsupportedEquationsException
 
-from cortex_sim.errors import CardError, CortexSimError
+from cortex_sim.errors import CardError, CortexSimError, Diverged
 
 REFUSALS = (BrianObjectException, EquationError, UnsupportedEquationsException, ValueError, TypeError, KeyError, SyntaxError, NotImplementedError)
 
@@ -59,6 +59,8 @@ def sentence_of(name: str, action: Callable[[], T], names: Mapping[str, str] | N
         inner: BaseException = problem
         while inner.__cause__ is not None:
             inner = inner.__cause__
+        if isinstance(inner, Diverged):
+            raise inner from None
         sentence = " ".join(str(inner).split())
         for own, given in (names or {}).items():
             sentence = sentence.replace(given, own)

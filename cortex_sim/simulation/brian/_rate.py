@@ -14,6 +14,7 @@ from numpy import ndarray
 from cortex_sim.cards import FUNCTIONS, GIVEN, SCALES, Model, first_passage, scale
 from cortex_sim.errors import CardError
 from cortex_sim.runtime import track
+from cortex_sim.simulation._divergence import refuse_divergence
 from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation.brian._calls import base_unit, sentence_of, stopped_cleanly, unit_named
 from cortex_sim.tasks import Task
@@ -34,6 +35,7 @@ def run(problem: Problem) -> tuple[Float[ndarray, "trial time unit"], BodyTrajec
 
     Raises:
         CardError: Brian2 refuses the equations; its own sentence is passed on.
+        Diverged: a state or rate grew beyond all bounds.
         KeyboardInterrupt: the run was interrupted.
     """
     with stopped_cleanly() as asked:
@@ -212,7 +214,8 @@ class _Recorder(b2.BrianObject):
         super().__init__(clock=group.clock, when="before_start" if is_state else "start", order=-1, name="recorder*")
         self.step, self._every, self._clamps, self._moving = 0, problem.every, problem.clamps, moving
         self._readout = model.readout and (problem.arrays[model.readout.weights].T, problem.arrays[model.readout.offset])
-        self.rates = np.empty((task.trials, task.bins, model.units))
+        self.rates, self._model, self._times = np.empty((task.trials, task.bins, model.units)), model, task.time
+        self._states = [group.variables[own_names(model)[name]].get_value().reshape(task.trials, model.units) for name in model.parsed.states]
         self._rate = group.variables[own_names(model)[model.rate]].get_value().reshape(task.trials, model.units)
 
     def run(self) -> None:
@@ -220,10 +223,16 @@ class _Recorder(b2.BrianObject):
             if course[self.step]:
                 self._rate += (wanted - self._rate @ rows.T) @ gain.T
         if self.step % self._every == 0:
-            self.rates[:, self.step // self._every] = self._rate
+            self._keep(self.step // self._every)
             if self._moving:
                 self._moving.keep()
         if self._moving:
             weights, offset = self._readout or (1.0, 0.0)
             self._moving.step(self._rate @ weights + offset if self._readout else self._rate.copy(), self.step)
         self.step += 1
+
+    def _keep(self, bin: int) -> None:
+        """Note the rates of a bin, unless something grew beyond all bounds."""
+        refuse_divergence(self._model, np.concatenate(self._states, axis=1)[:, None], self._times[[bin]], "state")
+        refuse_divergence(self._model, self._rate[:, None], self._times[[bin]], "rate of unit")
+        self.rates[:, bin] = self._rate

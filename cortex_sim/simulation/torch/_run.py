@@ -10,10 +10,11 @@ from numpy import ndarray
 from torch import Tensor
 
 from cortex_sim.cards import Model, scale
+from cortex_sim.simulation._divergence import refuse_divergence
 from cortex_sim.simulation._dynamics import check_state
 from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation.torch._pieces import runs
-from cortex_sim.simulation.torch._twin import Twin
+from cortex_sim.simulation.torch._twin import Run, Twin
 from cortex_sim.tasks.body import BodyTrajectory
 
 
@@ -22,17 +23,33 @@ def run(problem: Problem) -> tuple[Float[ndarray, "trial time observed"], BodyTr
 
     Returns:
         Observed rates at every bin, and what the task's body went through, where there is one.
+
+    Raises:
+        Diverged: a state or rate grew beyond all bounds.
     """
     twin, task = Twin(problem.model, problem.arrays, dtype=torch.float64), problem.task
     found = np.empty((task.trials, task.bins, problem.model.size("observed")))
     courses: list[BodyTrajectory] = []
     with torch.no_grad():
         for span, piece in runs(twin, problem):
+            bounded(problem, span, piece)
             found[:, span] = twin.observe(piece.rates).numpy()
             courses += [piece.course] if piece.course else []
     if not courses:
         return found, None
     return found, BodyTrajectory(*(torch.cat(parts, dim=1).numpy() for parts in zip(*courses, strict=True)))
+
+
+def bounded(problem: Problem, span: slice, piece: Run) -> None:
+    """Refuse a piece of a run whose states or rates grew beyond all bounds.
+
+    Raises:
+        Diverged: the first that did, and when.
+    """
+    model, times = problem.model, problem.task.time
+    if piece.states is not None:
+        refuse_divergence(model, piece.states[..., : model.dimension], times[span], "state")
+    refuse_divergence(model, piece.rates, times[span], "rate of unit")
 
 
 def linearise(model: Model, arrays: Mapping[str, ndarray], state: Float[ndarray, " state"]) -> Float[ndarray, "state state"]:

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from cortex_sim.cards import Model
-from cortex_sim.errors import OptionError, Undetermined
+from cortex_sim.errors import OptionError
 from cortex_sim.fitting import Fitted, Options, train, unit_scale
 from cortex_sim.runtime import content_key, stream
 from cortex_sim.simulation import simulate
@@ -121,7 +121,7 @@ def teach(material: Material, setting: Setting, taught: Places, *, seed: int, mo
         most: epochs at most.
 
     Raises:
-        Undetermined: the loss was no longer finite.
+        Diverged: the loss was no longer finite.
         KeyboardInterrupt: training was interrupted.
     """
     model, options = apply(setting, material.model, material.options)
@@ -130,8 +130,6 @@ def teach(material: Material, setting: Setting, taught: Places, *, seed: int, mo
     fitted = train(model, part.trials, part.task, seed=seed, options=options, report=_silent)
     if fitted.interrupted:
         raise KeyboardInterrupt
-    if bad := [epoch for epoch, loss in enumerate(fitted.train) if not np.isfinite(loss)]:
-        raise Undetermined(f"the loss was no longer finite in epoch {bad[0] + 1}.")
     return fitted
 
 
