@@ -17,6 +17,7 @@ from cortex_sim.runtime import stream
 ROUND_OFF = 1e-12  # 1/s; a point that moves more slowly than this fraction of the spread of states is fixed
 SLOW = 1.0  # 1/s; a point that moves more slowly than this is slow: it stays for a second
 APART = 1e-3  # of the spread; points nearer than this are one
+KILLED = 1e-12  # modulus of a multiplier below which a step leaves nothing of a direction
 JITTER = 0.5  # of the spread, added to sampled states
 
 
@@ -27,7 +28,8 @@ class Point:
     Attributes:
         state: in the model's own units.
         speed: how fast the state moves there, as a fraction of the spread of states, 1/s; 0 at a fixed point but for round-off.
-        eigenvalues: of the flow linearised there, 1/s; imaginary parts in rad/s. Slowest decay first.
+        eigenvalues: of the flow linearised there, 1/s; imaginary parts in rad/s. Slowest decay first. Of a map (a network
+            in discrete time) they are log(mu)/dt of the multipliers mu of one step, so that a positive real part is a modulus above 1.
         found: number of searches that ended there.
     """
 
@@ -88,7 +90,7 @@ def fixed_points(
     Searches start from visited states with noise of half their spread added, so that points beside the trajectories are found too.
 
     Args:
-        model: its flow is that of its equation text.
+        model: its flow is that of its equation text; of a map, what a step changes, over the step.
         visited: states on trajectories, in SI.
         inputs: constant inputs to each unit, by name, in the unit that the card gives the input; 0 for those not named.
         searches: how many.
@@ -117,7 +119,8 @@ def fixed_points(
     speed, middle = np.linalg.norm(velocity, axis=1) / spread, visited.mean(axis=0)
     near = np.linalg.norm(states - middle, axis=1) <= reach * np.linalg.norm(visited - middle, axis=1).max()
     kept = np.flatnonzero((speed < SLOW) & near)
-    points = [_point(states[group], speed[group], slope[group]) for group in _groups(states, kept, APART * spread)]
+    step = model.dt.si if model.is_map else None
+    points = [_point(states[group], speed[group], slope[group], step) for group in _groups(states, kept, APART * spread)]
     points.sort(key=lambda point: (not point.fixed, point.unstable, -point.found))
     return Portrait(points, searches, searches - len(kept))
 
@@ -144,7 +147,12 @@ def _groups(states: Float[ndarray, "search state"], kept: ndarray, distance: flo
     return [kept[label == one] for one in np.unique(label)]
 
 
-def _point(states: Float[ndarray, "search state"], speed: Float[ndarray, " search"], slope: Float[ndarray, "search state state"]) -> Point:
+def _point(
+    states: Float[ndarray, "search state"], speed: Float[ndarray, " search"], slope: Float[ndarray, "search state state"], step: float | None
+) -> Point:
     best = int(np.argmin(speed))
     values = np.linalg.eigvals(slope[best]).astype(complex)
+    if step is not None:
+        multipliers = 1 + step * values
+        values = np.log(np.where(np.abs(multipliers) > KILLED, multipliers, KILLED)) / step
     return Point(states[best], float(speed[best]), values[np.argsort(-values.real)], len(states))

@@ -14,6 +14,7 @@ from cortex_sim.cards._checked import Checked
 from cortex_sim.cards._equations import Equations, missing, parsed, refuse_name
 from cortex_sim.cards._fields import Axis, Encoder, Input, Parameter, Projection, Readout, content
 from cortex_sim.cards._shown import shown
+from cortex_sim.cards._steps import is_map, not_exponential, refuse_other_pace
 from cortex_sim.cards._units import dimensions, scale
 from cortex_sim.errors import CardError, FileProblem, suggestion
 from cortex_sim.runtime import Role, content_key, load_arrays, save_arrays, write_text
@@ -102,7 +103,7 @@ class Model(Checked):
             _inside(f"projections.{label}", lambda p=projection: self._check_rule(p))
         for name in sorted(text.called() - self.projections.keys() - self.inputs.keys()):
             raise CardError(f"equations call {name!r}, which is no projection or input. {suggestion(name, {*self.projections, *self.inputs})}")
-        if self.integrator == "exponential_euler" and (problem := _nonlinear(text)):
+        if self.integrator == "exponential_euler" and (problem := not_exponential(text, self.is_map)):
             raise CardError(problem)
         for name in self.initial_values.keys() - set(text.states):
             raise CardError(f"[initial_values.{name}] is no state variable. {suggestion(name, text.states)}")
@@ -157,6 +158,11 @@ class Model(Checked):
     def role(self) -> Role:
         """Whose random streams it draws from: a circuit and a student share none."""
         return "student" if self.kind == "rnn" else "circuit"
+
+    @property
+    def is_map(self) -> bool:
+        """An Euler step changes the state by as much whatever dt is: a network in discrete time, whose pace is that of its steps."""
+        return is_map(self.parsed, self.scalars, self.dt.si)
 
     @property
     def parsed(self) -> Equations:
@@ -218,6 +224,8 @@ class Model(Checked):
             changed = Model.model_validate(self.model_dump() | changes)
         except CardError as problem:
             raise CardError(f"{self.name}: {problem}") from None
+        if changed.is_map and self._arrays.keys() & changed.parsed.called():
+            refuse_other_pace(self.name, self.dt.si, changed.dt.si)
         expected = {n: (changed.size(p.rows), changed.size(p.columns)) for n, p in changed.projections.items()}
         expected |= {n: (changed.size(p.over),) for n, p in changed.parameters.items() if p.over}
         merged = {n: a for n, a in self._arrays.items() if a.shape == expected.get(n)} | dict(arrays)
@@ -276,15 +284,6 @@ def read_card(path: str | Path) -> Model:
         return model.with_arrays(load_arrays(path.with_name(model.weights))) if model.weights else model
     except CardError as problem:
         raise CardError(f"{path}: {problem}") from None
-
-
-def _nonlinear(text: Equations) -> str | None:
-    """Say in which of its states a derivative is not linear, as exponential Euler needs it."""
-    if found := text.state_in_call():
-        return f"exponential_euler needs a derivative linear in {found[0]!r}; name what {found[1]!r} is called with '(constant over dt)'."
-    if state := text.state_in_product():
-        return f"exponential_euler needs a derivative linear in {state!r}; give its power or product a name '(constant over dt)', or use euler."
-    return None
 
 
 def _inside(label: str, check: Any) -> None:

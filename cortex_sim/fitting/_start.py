@@ -1,5 +1,6 @@
 """Where training starts from: a student of the data's size, and one of a circuit's own equations."""
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,11 @@ def adapt(model: Model, trials: Trials, task: Task, seed: int) -> Model:
     sizes = {"observed": observed} | ({"units": observed} if one_unit_each(model) else {})
     heard = (0 if task.channels is None else task.channels.shape[2]) + (task.body.sensors if task.body else 0)
     channels = heard if any(item.listens for item in model.inputs.values()) else 0
-    sized = model.with_arrays({}, **sizes, **_step(model, task), channels=channels, seed=seed)
+    step = _step(model, task)
+    if step and model.is_map:
+        pace = f"{model.dt.si * 1e3:g} ms becomes {step['dt']['value'] * 1e3:g} ms, so that it fits the bins"
+        print(f"{model.name}: is a map, whose step of {pace}; trained so, it is another network at any other step", file=sys.stderr)
+    sized = model.with_arrays({}, **sizes, **step, channels=channels, seed=seed)
     if sized.readout is None or task.body:
         return sized
     seen = counted(trials, task.mask)

@@ -277,7 +277,7 @@ class Steps(list[dict[str, ndarray]]):
 @pytest.mark.parametrize(("name", "label"), CONSTRAINED)
 def test_constraints_hold_after_every_step_of_every_optimiser(name: str, label: str, optimiser: str, monkeypatch: pytest.MonkeyPatch) -> None:
     steps, model = Steps(), sized(name)
-    monkeypatch.setattr(TrainingHistory, "keep", lambda course, *given: steps.keep(course, *given))
+    monkeypatch.setattr(TrainingHistory, "keep", lambda course, *given, named: steps.keep(course, *given))
     wanted = 3 * np.random.default_rng(4).normal(size=(TRIALS, BINS, model.size("observed")))
     training = TrainingData(asked(), wanted, np.ones(model.size("observed")))
     options = Options(epochs=8, rate=0.2, weight_decay=0.1, optimiser=optimiser, start="rest", patience=9)  # type: ignore[arg-type]

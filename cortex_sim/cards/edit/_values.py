@@ -51,5 +51,5 @@ def with_argument(model: Model, projection: str, **values: float) -> Model:
 
 
 def with_step(model: Model, ms: float) -> Model:
-    """Return the model with another step of integration, in ms."""
+    """Return the model with another step of integration, in ms; a trained map keeps its own."""
     return model.with_arrays({}, dt={"value": ms, "unit": "ms", "meaning": "integration step", "source": "chosen"})
