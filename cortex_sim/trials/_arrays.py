@@ -1,6 +1,7 @@
 """Named arrays of a file, ``.npz``, ``.mat`` or ``.csv``; nothing in it is executed, and what would have to be is left and named."""
 
 import csv
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -14,21 +15,8 @@ from numpy import ndarray
 from cortex_sim.errors import FileProblem
 
 SUFFIXES = (".npz", ".mat", ".csv")
-DAMAGED = (
-    zipfile.BadZipFile,
-    zlib.error,
-    MemoryError,
-    OverflowError,
-    ValueError,
-    OSError,
-    EOFError,
-    TypeError,
-    AttributeError,
-    KeyError,
-    RuntimeError,
-    NotImplementedError,
-    IndexError,
-)
+BROKEN = (zipfile.BadZipFile, zlib.error, tokenize.TokenError, EOFError, OSError, RuntimeError, NotImplementedError)
+WRONG = (ValueError, TypeError, LookupError, AttributeError, MemoryError, OverflowError)
 
 
 class Named(NamedTuple):
@@ -59,9 +47,10 @@ def named_arrays(path: Path) -> Named:
     kind = path.suffix if path.suffix in SUFFIXES else ".npz"
     try:
         return reader(path)
-    except DAMAGED as problem:
+    except (*BROKEN, *WRONG) as problem:
+        how = " without executing anything in it" if kind == ".npz" else ""
         why = "it is pickled" if "pickle" in str(problem) else str(problem)
-        raise FileProblem(f"{path}: cannot be read as {kind} without executing anything in it ({why}).") from None
+        raise FileProblem(f"{path}: cannot be read as {kind}{how} ({why}).") from None
 
 
 def _numpy(path: Path) -> Named:
