@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 WIDTH = 28  # characters of a name
 
+Align = Annotated[str | None, typer.Option(help="column of an NWB file's trials that time 0 is")]
+Window = Annotated[tuple[float, float] | None, typer.Option(help="of the recording, from where to where, s")]
+Condition = Annotated[list[str] | None, typer.Option(help="column that labels conditions; several, where their combinations do")]
+Where = Annotated[str | None, typer.Option(help="which trials are taken, such as \"success == 1 and target != 'left'\"")]
+Table = Annotated[str | None, typer.Option(help="of an NWB file that holds the trials")]
+Bin = Annotated[float | None, typer.Option(help="width of the bins of spikes, s")]
+Dims = Annotated[str | None, typer.Option(help="axes of averages, such as condition,time,unit")]
+
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="Does an artificial recurrent network that matches motor cortex also work like it?\n\nExample: cortex-sim run match",
@@ -106,7 +114,14 @@ def check(
 def run(
     protocol: Annotated[str, typer.Argument(help="a shipped protocol, or a path that ends in .py")],
     model: Annotated[str | None, typer.Option(help="a shipped model or a path that ends in .toml; the protocol's own if left out")] = None,
-    recording: Annotated[str | None, typer.Option(help="condition averages (.npz or .nc) to take the place of the model")] = None,
+    recording: Annotated[str | None, typer.Option(help="file of spikes or condition averages; of averages, to match in place of a model")] = None,
+    align: Align = None,
+    window: Window = None,
+    condition: Condition = None,
+    where: Where = None,
+    table: Table = None,
+    bin: Bin = None,
+    dims: Dims = None,
     seed: Annotated[int, typer.Option(min=0, help="of every random choice")] = 0,
     scale: Annotated[float | None, typer.Option(help="share of a spiking circuit's neurons, above 0 to 1; needs a card with [scaling]")] = None,
     target: Annotated[Target | None, typer.Option(help="code that Brian2 makes of spiking circuits; the quickest if left out")] = None,
@@ -127,7 +142,8 @@ def run(
 
         check_new(folder)
         given = {"recording": recording, "students": None if students is Students.default else students.value}
-        options = {name: value for name, value in given.items() if value is not None}
+        asked = _asked(align=align, window=window, condition=condition, where=where, table=table, bin=bin, dims=dims)
+        options = {name: value for name, value in given.items() if value is not None} | asked
         circuit = model_of(protocol, model, options)
         circuit = _sized(circuit, scale)
         if target is not None:
@@ -192,10 +208,15 @@ def tune(
 
 @app.command()
 def convert(
-    recording: Annotated[Path, typer.Argument(help="spikes or rates: .nwb, .npz, or .nc as reports hold them")],
+    recording: Annotated[Path, typer.Argument(help="spikes or rates: .nwb, .npz, .mat, .csv, or .nc as reports hold them")],
     out: Annotated[Path, typer.Argument(help="file to write: .nwb (spikes) or .nc; must not exist")],
-    align: Annotated[str | None, typer.Option(help="column of an NWB file's trials that time 0 is")] = None,
-    condition: Annotated[str | None, typer.Option(help="column of an NWB file's trials that labels conditions")] = None,
+    align: Align = None,
+    window: Window = None,
+    condition: Condition = None,
+    where: Where = None,
+    table: Table = None,
+    bin: Bin = None,
+    dims: Dims = None,
 ) -> None:
     """Turn a recording or simulated trials into NWB, or into netCDF.
 
@@ -205,7 +226,7 @@ def convert(
     from cortex_sim.trials import read, write_nwb
 
     check_new(out)
-    trials = read(recording, align=align, condition=condition)
+    trials = read(recording, **_asked(align=align, window=window, condition=condition, where=where, table=table, bin=bin, dims=dims))
     match out.suffix:
         case ".nwb":
             write_nwb(trials, out)
@@ -214,6 +235,14 @@ def convert(
         case suffix:
             raise OptionError(f"{out}: suffix {suffix!r} is unknown; write .nwb or .nc.")
     print(f"{out}: {trials!r}")
+
+
+def _asked(**options: Any) -> dict[str, Any]:
+    """What is asked of a recording, as :func:`cortex_sim.read` takes it."""
+    given = {name: value for name, value in options.items() if value is not None and value != []}
+    if len(given.get("condition", ())) == 1:
+        given["condition"] = given["condition"][0]
+    return given | ({"dims": tuple(given["dims"].split(","))} if "dims" in given else {})
 
 
 def _sized(model: Any, scale: float | None) -> Any:

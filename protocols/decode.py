@@ -9,7 +9,6 @@ Claim       five-fold linear discrimination of the recorded delay activity reach
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -32,7 +31,7 @@ NEEDED = "decode needs spikes of single trials, or averages with positions of th
 Moving = tuple[np.ndarray, np.ndarray, str]  # rates (trial, time, unit), velocity (trial, time, 2), its unit
 
 
-def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: str | Path | None = None) -> cs.Report:
+def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: cs.trials.Source | None = None) -> cs.Report:
     """Decode reaches and velocity from the spikes of a circuit, or what a recording has of either.
 
     Args:
@@ -43,7 +42,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: str |
     """
     seconds: dict[str, float] = {}
     with cs.timed(seconds, "activity"):
-        spikes, moving = _circuit(model, seed, smoke) if recording is None else _recording(Path(recording))
+        spikes, moving = _circuit(model, seed, smoke) if recording is None else _recording(cs.trials.Recording.of(recording))
     told: list[cs.analysis.Told] = []
     if spikes is not None:
         with cs.timed(seconds, "classification"):
@@ -52,7 +51,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: str |
         decoded = {} if moving is None else {name: cs.analysis.decoded(decode, *moving[:2]) for name, decode in cs.analysis.DECODERS.items()}
     scores = [score for answers in told for score in _accuracies(answers, seed)]
     scores += [_velocity_score(name, velocity, moving, seed) for name, velocity in decoded.items()]
-    where = f"{model.title}, Poisson spikes of {NEURONS} neurons" if recording is None else f"the recording {Path(recording).name}"
+    where = f"{model.title}, Poisson spikes of {NEURONS} neurons" if recording is None else f"the recording {cs.trials.Recording.of(recording).name}"
     return cs.Report(
         title=QUESTION, question=f"Decoded: {where}.", answer=_answer(told, scores),
         claims=[] if smoke else _claims(scores, known=recording is not None and spikes is not None), scores=scores,
@@ -83,18 +82,20 @@ def _circuit(model: cs.Model, seed: int, smoke: bool) -> tuple[cs.Trials, Moving
     return spikes.window(*DELAY), (spikes.counts()[:, inside] / cs.tasks.BIN, velocity[:, inside], "cm/s")
 
 
-def _recording(path: Path) -> tuple[cs.Trials | None, Moving | None]:
+def _recording(path: cs.trials.Recording) -> tuple[cs.Trials | None, Moving | None]:
     trials = cs.read(path)
+    if abs(trials.bin - cs.tasks.BIN) > 1e-6:
+        raise cs.errors.OptionError(f"{path}: bins are {trials.bin * 1e3:g} ms; decode looks at bins of {cs.tasks.BIN * 1e3:g} ms.")
     if "spike_time" in trials.dataset:
         return cs.trials.of_one_length(cs.trials.complete(trials)), None
     try:
-        place = cs.trials.hand(path) if path.suffix == ".npz" else None
+        place = cs.trials.hand(path) if path.path.suffix in (".npz", ".mat") else None
     except cs.errors.TrialsError as problem:
         raise cs.errors.TrialsError(f"{problem} {NEEDED}.") from None
     if place is None:
-        raise cs.errors.TrialsError(f"{path}: {NEEDED} (.npz).")
+        raise cs.errors.TrialsError(f"{path}: {NEEDED} (.npz or .mat).")
     inside = (trials.time >= RECORDED[0] - 1e-9) & (trials.time < RECORDED[1] - 1e-9)
-    return None, (trials.rate[:, inside], np.gradient(place, cs.tasks.BIN, axis=1)[:, inside], "unit of the file per s")
+    return None, (trials.rate[:, inside], np.gradient(place, trials.bin, axis=1)[:, inside], "unit of the file per s")
 
 
 def _span(spikes: cs.Trials | None) -> dict[str, str]:

@@ -7,7 +7,6 @@ Claim       the best student explains at least 95 % of held-out rates, and the s
 """
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 import numpy as np
 
@@ -42,7 +41,8 @@ ACTIVITY = (R2, "Procrustes angle (rad)", "linear CKA, debiased")
 
 
 def run(
-    model: cs.Model | cs.SpikingModel | None, *, seed: int = 0, smoke: bool = False, recording: str | Path | None = None, students: str = "default"
+    model: cs.Model | cs.SpikingModel | None, *, seed: int = 0, smoke: bool = False, recording: cs.trials.Source | None = None,
+    students: str = "default",
 ) -> cs.Report:
     """Teach networks the activity of a circuit, or of a recording, and compare what they do and how they do it.
 

@@ -6,7 +6,6 @@ Claim       every trained student predicts held-out conditions better than the u
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -34,7 +33,7 @@ ABSENT = (
 )
 
 
-def run(model: cs.Model | None = None, *, recording: str | Path, seed: int = 0, smoke: bool = False, students: str = "default") -> cs.Report:
+def run(model: cs.Model | None = None, *, recording: cs.trials.Source, seed: int = 0, smoke: bool = False, students: str = "default") -> cs.Report:
     """Teach networks the condition averages of a recording, each condition held out once, and compare them with it.
 
     Args:
@@ -53,7 +52,7 @@ def run(model: cs.Model | None = None, *, recording: str | Path, seed: int = 0, 
     if students not in ("default", "all"):
         raise cs.errors.OptionError(f"students {students!r} is unknown. {cs.errors.suggestion(students, ('default', 'all'))}")
     seconds: dict[str, float] = {}
-    path = Path(recording)
+    path = cs.trials.Recording.of(recording)
     whole = cs.read(path)
     cortex = _averages(whole, path)
     task = replace(_task(cortex), initial=cortex.rate[:, 0])
@@ -99,7 +98,7 @@ def run(model: cs.Model | None = None, *, recording: str | Path, seed: int = 0, 
     )  # fmt: skip
 
 
-def _averages(whole: cs.Trials, path: Path) -> cs.Trials:
+def _averages(whole: cs.Trials, path: cs.trials.Recording) -> cs.Trials:
     """Condition averages about the movement."""
     if "rate" not in whole.dataset:
         advice = "average it first: read(path).smoothed(0.025).averaged().save('averages.nc')"

@@ -9,7 +9,6 @@ Claim       a planted rotation is found with its frequency, and a circuit releas
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -39,18 +38,18 @@ INDEPENDENT = "independent implementation: {}; within {}"
 
 
 @threadpool_limits.wrap(limits=1)
-def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: str | Path | None = None) -> cs.Report:
+def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: cs.trials.Source | None = None) -> cs.Report:
     """Look for rotations where they are known to be, where they are known not to be, and in a recording.
 
     Args:
         model: circuit that is released from its preferred states.
         seed: of every random choice.
         smoke: few units and surrogates: shows that everything runs, its numbers mean nothing.
-        recording: condition averages about movement onset that cover the window.
+        recording: condition averages about movement onset that cover the window, its own where it has one.
     """
     seconds: dict[str, float] = {}
     model = cs.edit.shrunk(model, SMALL_UNITS) if smoke else model
-    recorded = {} if recording is None else {RECORDING: _recorded(Path(recording))}
+    recorded = {} if recording is None else {RECORDING: _recorded(cs.trials.Recording.of(recording))}
     with cs.timed(seconds, "data"), cs.track("data") as report:
         circuits, trials = _circuits(model, seed, 1 if smoke else DRAWS)
         draws = []
@@ -72,13 +71,14 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: str |
         title=QUESTION, question=f"Circuit: {model.title} ({model.paper}), and activity whose dynamics were put there or left out.",
         answer=_answer(turning), claims=[] if smoke else _claims(turning, found), scores=scores, pictures=_pictures(turning),
         trials=trials, models={"circuit": model}, methods=_methods(),
-        facts={"circuit": f"{model.name}, {model.units} units"}, smoke=smoke,
+        facts={"circuit": f"{model.name}, {model.units} units"} | {name: cs.trials.Recording.of(recording).looked_at(WINDOW) for name in recorded},
+        smoke=smoke,
         absent=() if recorded else ("A recording: give one with --recording.",), seed=seed, seconds=seconds,
     )  # fmt: skip
 
 
-def _recorded(path: Path) -> np.ndarray:
-    start, stop = WINDOW[0], WINDOW[1] + cs.tasks.BIN
+def _recorded(path: cs.trials.Recording) -> np.ndarray:
+    start, stop = path.window(WINDOW)[0], path.window(WINDOW)[1] + cs.tasks.BIN
     trials = cs.trials.read_window(path, start, stop)
     return cs.analysis.soft_normalised(trials.window(start, stop).rate, np.ptp(trials.rate, axis=(0, 1)))
 
@@ -192,8 +192,9 @@ def _pictures(turning: Mapping[str, cs.measures.Turning]) -> dict[str, cs.Pictur
 
 def _methods() -> str:
     return f"""
-    Every data set has {CONDITIONS} conditions, {BINS} bins of {cs.tasks.BIN * 1e3:g} ms; a recording has its own conditions, from {WINDOW[0] * 1e3:g}
-    to {WINDOW[1] * 1e3:g} ms about movement onset. Units of circuits and recordings are divided by their range plus {cs.analysis.SOFT_SHARE:g} of the
+    Every data set has {CONDITIONS} conditions, {BINS} bins of {cs.tasks.BIN * 1e3:g} ms; a recording has its own conditions, from
+    {WINDOW[0] * 1e3:g} to {WINDOW[1] * 1e3:g} ms about movement onset where no window is given. Units of circuits and recordings are divided by their
+    range plus {cs.analysis.SOFT_SHARE:g} of the
     median one; the mean over conditions is removed at each time; {cs.analysis.JPCA_AXES} principal components of the window, or as many as are
     spanned, are analysed. Velocities are forward differences; the rotational flow is the exact least-squares one. The circuit is released from random
     mixtures of the k states it amplifies most (s.d. {cs.analysis.STATE_SD:g} Hz over units). Tuned cells are scaled by the cosine of direction and

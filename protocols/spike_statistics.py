@@ -7,7 +7,6 @@ Claim       every population fires within a factor of two of the calibration, ir
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -32,7 +31,7 @@ BETWEEN = "bound of this protocol: nearer to a Poisson process (1) than to a clo
 CLOSED = "closed form: 1 for Poisson units, give or take five standard errors"
 
 
-def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False, recording: str | Path | None = None) -> cs.Report:
+def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False, recording: cs.trials.Source | None = None) -> cs.Report:
     """Simulate spontaneous activity, draw as many units as were recorded, and put the statistics of their spikes side by side.
 
     Args:
@@ -47,9 +46,9 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False, recording
     """
     seconds: dict[str, float] = {}
     draws = SMOKE_NULLS if smoke else NULLS
+    recorded = {} if recording is None else {RECORDING: _recorded(cs.trials.Recording.of(recording))}
     with cs.timed(seconds, "simulation"):
         simulated = _simulated(model, seed, smoke)
-    recorded = {} if recording is None else {RECORDING: _recorded(Path(recording))}
     with cs.timed(seconds, "statistics"):
         sides = recorded | _matched(simulated, recorded.get(RECORDING), seed)
         found = {name: cs.analysis.spike_statistics(trials, seed=seed) for name, trials in sides.items()}
@@ -77,7 +76,7 @@ def _simulated(model: cs.SpikingModel, seed: int, smoke: bool) -> cs.Trials:
     return cs.simulate(model, cs.tasks.spontaneous(duration, trials), seed=seed).window(TRANSIENT, duration)
 
 
-def _recorded(path: Path) -> cs.Trials:
+def _recorded(path: cs.trials.Recording) -> cs.Trials:
     """The start of every recorded trial."""
     trials = cs.read(path)
     if "spike_time" not in trials.dataset:

@@ -10,7 +10,6 @@ Claim       planted subspaces, ratios and chance levels come out; the circuit's 
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -37,7 +36,7 @@ BOUND, CLOSED, BESIDE = "bound of this protocol", "closed form", "shares add up 
 
 
 @threadpool_limits.wrap(limits=1)
-def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: str | Path | None = None) -> cs.Report:
+def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: cs.trials.Source | None = None) -> cs.Report:
     """Compare the directions of preparation with those of movement, and with those that move muscles.
 
     Args:
@@ -48,7 +47,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: str |
     """
     seconds: dict[str, float] = {}
     draws = SMOKE_DRAWS if smoke else DRAWS
-    recorded = {} if recording is None else {RECORDING: _recorded(Path(recording))}
+    recorded = {} if recording is None else {RECORDING: _recorded(cs.trials.Recording.of(recording))}
     model = cs.edit.shrunk(model, SMALL_UNITS) if smoke else model
     with cs.timed(seconds, "circuit"):
         taught, task = cs.analysis.delayed_tasks(model, SMALL if smoke else (TRAINING, TESTED), seed=seed)
@@ -79,7 +78,7 @@ def _weights(training: cs.Trials, seed: int, number: int = 0) -> dict[str, np.nd
     return {SILENT: cs.analysis.silent_part(random, training.window(*BEFORE).rate, axes=AXES), OTHERS: random}
 
 
-def _recorded(path: Path) -> cs.analysis.Epochs:
+def _recorded(path: cs.trials.Recording) -> cs.analysis.Epochs:
     """The hand's place and velocity stand in for muscles."""
     trials, place = cs.trials.read_window(path, RECORDED[0][0], RECORDED[1][1]), cs.trials.hand(path)
     moved = np.concatenate([place, np.gradient(place, cs.tasks.BIN, axis=1)], axis=2)

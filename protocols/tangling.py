@@ -8,7 +8,6 @@ Claim       the closed forms come out; the circuit is less tangled than its musc
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,7 +36,7 @@ CLOSED, BOUND = "closed form", "bound of this protocol"
 
 
 @threadpool_limits.wrap(limits=1)
-def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: str | Path | None = None) -> cs.Report:
+def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: cs.trials.Source | None = None) -> cs.Report:
     """Compare the tangling of populations with that of the muscles they drive.
 
     Args:
@@ -47,7 +46,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: str |
         recording: condition averages about movement onset that cover the window, with positions of the hand in the place of muscles.
     """
     seconds: dict[str, float] = {}
-    recorded = {} if recording is None else {RECORDING: _recorded(Path(recording))}
+    recorded = {} if recording is None else {RECORDING: _recorded(cs.trials.Recording.of(recording))}
     model = cs.edit.shrunk(model, SMALL_UNITS) if smoke else model
     count = SMOKE_PROJECTIONS if smoke else PROJECTIONS
     with cs.timed(seconds, "circuit"):
@@ -72,16 +71,18 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: str |
         answer=_answer(found), claims=_closed_forms() + ([] if smoke else _claims(found)), scores=scores,
         pictures=_pictures(found, runs) | cs.figures.learning_pictures(fitted), trials=runs,
         models={CIRCUIT: model} | {name: student.model for name, student in fitted.items()}, methods=_methods(),
-        facts={"circuit": f"{model.name}, {model.units} units"}, smoke=smoke,
+        facts={"circuit": f"{model.name}, {model.units} units"} | {name: cs.trials.Recording.of(recording).looked_at(WINDOW) for name in recorded},
+        smoke=smoke,
         absent=() if recorded else ("A recording: give one with --recording.",), seed=seed, seconds=seconds,
     )  # fmt: skip
 
 
-def _recorded(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _recorded(path: cs.trials.Recording) -> tuple[np.ndarray, np.ndarray]:
     """Rates, and the hand's place and velocity, each over its own spread."""
-    trials, place = cs.trials.read_window(path, *WINDOW), cs.trials.hand(path)
-    parts = [cs.Trials.from_arrays(part, trials.time).window(*WINDOW).rate for part in (place, np.gradient(place, cs.tasks.BIN, axis=1))]
-    return trials.window(*WINDOW).rate, np.concatenate([part / part.std() for part in parts], axis=2)
+    window = path.window(WINDOW)
+    trials, place = cs.trials.read_window(path, *window), cs.trials.hand(path)
+    parts = [cs.Trials.from_arrays(part, trials.time).window(*window).rate for part in (place, np.gradient(place, cs.tasks.BIN, axis=1))]
+    return trials.window(*window).rate, np.concatenate([part / part.std() for part in parts], axis=2)
 
 
 def _drive(trained: np.ndarray, seed: int) -> Any:

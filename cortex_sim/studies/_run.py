@@ -9,6 +9,7 @@ from typing import Any, get_args
 from cortex_sim.cards import Model, SpikingModel, catalogue
 from cortex_sim.errors import OptionError, suggestion
 from cortex_sim.report import Report, check_new
+from cortex_sim.trials import OPTIONS, Recording
 
 
 def run(
@@ -28,7 +29,8 @@ def run(
         seed: of every random choice.
         smoke: small and short: shows that everything runs, its numbers mean nothing.
         out: new folder that the report is written to; it is not written if left out.
-        **options: what this protocol takes beside, for example ``recording="averages.npz"``.
+        **options: what this protocol takes beside, for example ``recording="averages.npz"``, and beside a recording the options of
+            :func:`.read`, for example ``window=(-0.05, 0.2)``.
 
     Raises:
         OptionError: the protocol takes no such option, or names no model and none is given.
@@ -39,6 +41,8 @@ def run(
         check_new(Path(out))
     module = catalogue.protocol(protocol)
     takes = inspect.signature(module.run).parameters
+    shown = "".join(f", {name}={value!r}" for name, value in options.items())
+    options = _read_so(options, takes)
     for name in options:
         if name not in takes:
             raise OptionError(f"{name} does not apply to protocol {protocol!r}; it takes {', '.join(takes)}. {suggestion(name, takes)}")
@@ -48,10 +52,24 @@ def run(
     circuit = model_of(protocol, model, options)
     report: Report = module.run(circuit, seed=seed, smoke=smoke, **options)
     if out is not None:
-        shown = "".join(f", {name}={value!r}" for name, value in options.items())
         command = f"cs.run({protocol!r}, {circuit and circuit.name!r}, seed={seed}{', smoke=True' if smoke else ''}{shown})"
         report.write(out, command=command, protocol=catalogue.find(protocol))
     return report
+
+
+def _read_so(options: dict[str, Any], takes: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a protocol, those of its recording gathered in it.
+
+    Raises:
+        OptionError: there is something to choose from a recording, and no recording.
+    """
+    chosen = {name: value for name, value in options.items() if name in OPTIONS and name not in takes}
+    if not chosen or "recording" not in takes:
+        return options
+    if options.get("recording") is None:
+        raise OptionError(f"options of a recording, {', '.join(chosen)}, without one; give it with recording=...")
+    kept = {name: value for name, value in options.items() if name not in chosen}
+    return kept | {"recording": Recording(options["recording"], chosen)}
 
 
 def model_of(protocol: str, model: Model | SpikingModel | str | None, options: Mapping[str, Any]) -> Model | SpikingModel | None:

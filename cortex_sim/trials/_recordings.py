@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
@@ -16,8 +17,9 @@ from cortex_sim.trials._nwb import read_nwb
 from cortex_sim.trials._nwb_behaviour import behaviour
 from cortex_sim.trials._nwb_cut import Choice
 from cortex_sim.trials._nwb_writing import write_nwb
+from cortex_sim.trials._source import Recording, Source
 from cortex_sim.trials._spike_table import SPIKE, SPIKE_TABLE, TRIAL, by_trial, from_spike_table
-from cortex_sim.trials._trials import Trials
+from cortex_sim.trials._trials import BIN, Trials
 
 __all__ = ["DIRECTION", "EXPECTED", "behaviour", "hand", "read", "read_nwb", "read_window", "write_nwb"]
 
@@ -30,7 +32,7 @@ TAKES = {
 
 
 def read(
-    path: str | Path,
+    path: Source,
     *,
     align: str | None = None,
     window: tuple[float, float] | None = None,
@@ -56,7 +58,7 @@ def read(
     the provenance, under "findings".
 
     Args:
-        path: of the file.
+        path: of the file; or a :class:`Recording`, a file with these options, beside which no others are given.
         align: NWB: column of the table of trials whose moment becomes 0.
         window: from where to where about that moment, s.
         condition: NWB and spike tables: the column that labels the trials, or several, whose combinations do.
@@ -71,13 +73,17 @@ def read(
         OptionError: an option does not apply to this kind of file.
         NotFound: a column or table that is not in the file.
     """
+    given = {"align": align, "window": window, "condition": condition, "where": where, "table": None if table == "trials" else table, "bin": bin,
+             "dims": dims}  # fmt: skip
+    if isinstance(path, Recording):
+        if twice := [name for name, value in given.items() if value is not None]:
+            raise OptionError(f"{path}: {', '.join(twice)} is given beside a Recording, which has options of its own; give it there.")
+        return read(path.path, **path.options)
     path = Path(path)
     if bin is not None and not bin > 0:
         raise OptionError(f"bin {bin!r} s should be above 0.")
     if not path.is_file():
         raise FileProblem(f"{path}: there is no such file.")
-    given = {"align": align, "window": window, "condition": condition, "where": where, "table": None if table == "trials" else table, "bin": bin,
-             "dims": dims}  # fmt: skip
     if path.suffix == ".nwb" or (path.suffix not in {".nc", *SUFFIXES} and h5py.is_hdf5(path)):
         try:
             _check_options("NWB", given)
@@ -132,7 +138,7 @@ def _check_plain(path: Path, named: Named, *names: str) -> None:
             raise FileProblem(f"{path}: cannot be read as {path.suffix} without executing anything in it ({why}).")
 
 
-def hand(path: str | Path, dims: Sequence[str] | None = None) -> Float[ndarray, "condition time 2"]:
+def hand(path: Source, dims: Sequence[str] | None = None) -> Float[ndarray, "condition time 2"]:
     """Read positions of the hand that lie beside condition averages in an ``.npz`` or ``.mat``, in the unit of the file.
 
     Args:
@@ -143,23 +149,31 @@ def hand(path: str | Path, dims: Sequence[str] | None = None) -> Float[ndarray, 
         FileProblem: the file cannot be read.
         TrialsError: there are none.
     """
-    return hand_of(named_arrays(Path(path)).arrays, Path(path), dims)
+    source = Recording.of(path)
+    return hand_of(named_arrays(source.path).arrays, source.path, dims or source.options.get("dims"))
 
 
-def read_window(path: str | Path, start: float, stop: float) -> Trials:
+def read_window(path: Source, start: float, stop: float, *, bin: float = BIN) -> Trials:
     """Read condition averages that cover a window about movement onset, whole.
 
     Args:
         path: of the file.
         start: of the window, s.
         stop: of the window, s.
+        bin: width that the bins have to have, s.
 
     Raises:
         FileProblem: the file cannot be read.
-        TrialsError: it holds no averages, or they do not cover the window; by half a bin they may miss it.
+        TrialsError: it holds no averages, or they do not cover the window, which by half a bin they may miss; or bins are of another width.
+        OptionError: another window was asked for.
     """
-    trials = read(path)
+    source = Recording.of(path)
+    if np.abs(np.subtract(source.window((start, stop)), (start, stop))).max() > 1.01 * bin:
+        raise OptionError(f"window does not apply: {start * 1e3:g} to {stop * 1e3:g} ms are looked at. Leave it out.")
+    trials = read(Recording(source.path, {name: value for name, value in source.options.items() if name != "window"}))
+    if "rate" in trials.dataset and abs(trials.bin - bin) > 1e-6:
+        raise TrialsError(f"{source}: bins are {trials.bin * 1e3:g} ms; {bin * 1e3:g} ms are needed beside what is simulated in such bins.")
     edge = trials.bin / 2
     if "rate" not in trials.dataset or trials.time[0] > start + edge or trials.time[-1] + trials.bin < stop - edge:
-        raise TrialsError(f"{path}: should hold condition averages from {start * 1e3:g} to {stop * 1e3:g} ms about movement onset.")
+        raise TrialsError(f"{source}: should hold condition averages from {start * 1e3:g} to {stop * 1e3:g} ms about movement onset.")
     return trials
