@@ -66,6 +66,10 @@ class Run:
         """The estimate of a score that is a share, in percent."""
         return number(100 * self.score(measure, student)["estimate"], 0)
 
+    def having(self, measure: str) -> set[str]:
+        """Students that have a score of a measure."""
+        return {score["student"] for score in self._scores if score["measure"] == measure}
+
     def claim(self, text: str, digits: int = 2) -> str:
         """What was found for a claim."""
         return number(self.claims[text], digits)
@@ -89,18 +93,38 @@ def match(run: Run) -> str:
     rows = [
         ("network with the circuit's own gain", "own gain"), ("tanh network, one unit for each neuron", "leaky tanh"),
         ("the same under Dale's law, with the circuit's signs", "Dale"), ("untrained", "untrained"), ("taught with conditions shuffled", "shuffled"),
+        ("the circuit's units without connections", "without connections"),
+        ("ridge regression from the first bin, no network", "ridge from the first bin"),
         ("positive control: own class, states that span state space", "positive control"),
     ]  # fmt: skip
-    lines = ["", "", "| R² on held-out conditions | rates | response to a push | response to silencing |", "|---|---|---|---|"]
+    measures = ("R² of rates", "response to push, R²", WITHIN, "response to silencing, R²")
+    lines = ["", "", "| R² on held-out conditions | rates | push of random units | push within six components | silencing |", "|---|---|---|---|---|"]
     for title, name in rows:
-        values = [run.value(measure, name) for measure in ("R² of rates", "response to push, R²", "response to silencing, R²")]
+        values = [run.value(measure, name) if name in run.having(measure) else "–" for measure in measures]
         lines.append(f"| {title} | {' | '.join(values)} |")
     return "\n".join([*lines, "", ""])
 
 
+WITHIN = "response to push within the leading components, R²"
+
+
+def headline(run: Run) -> str:
+    rates, pushed, within, silenced = (
+        run.value(measure, "leaky tanh") for measure in ("R² of rates", "response to push, R²", WITHIN, "response to silencing, R²")
+    )
+    return (
+        f"The tanh network has R² {rates} on the rates. Pushed within the six components that its training filled, it answers as the circuit with "
+        f"R² {within}; pushed anywhere, with {pushed}, and silenced, with {silenced}: it matches the mechanism where activity goes and not where it "
+        "does not."
+    )
+
+
 def pushes(run: Run) -> str:
-    rates, pushed = (run.percent(measure, "leaky tanh") for measure in ("R² of rates", "response to push, R²"))
-    return f"in `match` the tanh student explains {rates} % of held-out rates and {pushed} % of the response to a push"
+    rates, pushed, within = (run.percent(measure, "leaky tanh") for measure in ("R² of rates", "response to push, R²", WITHIN))
+    return (
+        f"in `match` the tanh student explains {rates} % of held-out rates, {pushed} % of the response to a push of random units and {within} % of "
+        "one within the six leading components"
+    )
 
 
 def layered_motor_cortex(run: Run) -> str:
@@ -296,11 +320,15 @@ def muscles(run: Run) -> str:
 TEXTS: dict[str, Callable[..., str]] = {
     text.__name__: text
     for text in (
-        match, pushes, layered_motor_cortex, spikes_and_rates, spike_statistics, match_spiking, explain, learning_rules, force, decode,
+        match, headline, pushes, layered_motor_cortex, spikes_and_rates, spike_statistics, match_spiking, explain, learning_rules, force, decode,
         long_sequences, inferred_connectivity, muscles, identity, attractors, rotations, tangling, subspaces, reach, preparation,
     )
 }  # fmt: skip
-READS = {"decode": ("decode_delay", "decode_averages"), "pushes": ("match",)}  # runs that a block is written from, where not that of its name
+READS = {
+    "decode": ("decode_delay", "decode_averages"),
+    "pushes": ("match",),
+    "headline": ("match",),
+}  # runs that a block is written from, where not that of its name
 
 
 def written(page: str, runs: Path) -> tuple[str, list[str]]:
