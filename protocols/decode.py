@@ -57,9 +57,8 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: cs.tr
         claims=[] if smoke else _claims(scores, known=recording is not None and spikes is not None), scores=scores,
         pictures=_pictures(told, decoded, moving), trials={} if spikes is None else {"decoded": spikes},
         models={answers.question: answers.fitted[0].model for answers in told}, methods=_methods(recording is None),
-        facts={answers.question: f"{len(answers.condition)} trials, {len(np.unique(answers.condition))} conditions" for answers in told}
-        | _span(spikes),
-        smoke=smoke, absent=_absent(spikes, moving), seed=seed, seconds=seconds,
+        facts={answers.question: f"{len(answers.condition)} trials, {len(np.unique(answers.condition))} conditions" for answers in told}, smoke=smoke,
+        absent=_absent(spikes, moving), seed=seed, seconds=seconds,
     )  # fmt: skip
 
 
@@ -96,10 +95,6 @@ def _recording(path: cs.trials.Recording) -> tuple[cs.Trials | None, Moving | No
         raise cs.errors.TrialsError(f"{path}: {NEEDED} (.npz or .mat).")
     inside = (trials.time >= RECORDED[0] - 1e-9) & (trials.time < RECORDED[1] - 1e-9)
     return None, (trials.rate[:, inside], np.gradient(place, trials.bin, axis=1)[:, inside], "unit of the file per s")
-
-
-def _span(spikes: cs.Trials | None) -> dict[str, str]:
-    return {} if spikes is None else {"window": f"{spikes.time[0]:g} to {spikes.stop[0]:g} s"}
 
 
 def _tell(spikes: cs.Trials, question: str, seed: int, epochs: int) -> cs.analysis.Told:

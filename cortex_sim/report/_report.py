@@ -22,7 +22,7 @@ from cortex_sim.cards.spiking import SpikingModel
 from cortex_sim.errors import ComparisonError, FileProblem
 from cortex_sim.runtime import code_key, html_table
 from cortex_sim.statistics import Score
-from cortex_sim.trials import Trials
+from cortex_sim.trials import FINDINGS, Trials
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -133,8 +133,10 @@ class Report:
 
     @property
     def told(self) -> dict[str, str]:
-        """Give the facts, and say of a smoke run that it is one."""
-        return dict(self.facts) | ({"smoke run": "shows that everything runs; its numbers mean nothing"} if self.smoke else {})
+        """Give the facts, what was read of recordings and noticed about them, and say of a smoke run that it is one."""
+        read = {name: _recorded(trials) for name, trials in self.trials.items() if "recording" in trials.provenance}
+        smoke = {"smoke run": "shows that everything runs; its numbers mean nothing"} if self.smoke else {}
+        return dict(self.facts) | {f"{name}, as read": said for name, said in read.items()} | smoke
 
     def _repr_html_(self) -> str:
         claims = [[c.text, f"{c.found:.4g}", f"{c.low:.4g} to {c.high:.4g}", "holds" if c.holds else "FAILS"] for c in self.claims]
@@ -234,6 +236,14 @@ def check_new(folder: Path) -> None:
     """
     if folder.exists():
         raise FileProblem(f"{folder}: exists already, and a finished run is never overwritten. Choose another --out or remove it.")
+
+
+def _recorded(trials: Trials) -> str:
+    """What was read of a recording, and noticed."""
+    made, (count, _, units) = trials.provenance, trials.shape
+    start, stop = float(trials.time[0]), float(trials.stop.max())
+    said = f"{made['recording']}, {1e3 * start:g} to {1e3 * stop:g} ms, {count} trials, {units} units"
+    return " ".join([f"{said}." if made.get(FINDINGS) else said, *made.get(FINDINGS, [])])
 
 
 def _write_json(path: Path, content: Any) -> None:

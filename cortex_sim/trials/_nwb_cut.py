@@ -19,6 +19,7 @@ CONDITIONS = ("condition", "condition_id", "direction", "target_dir", "target_di
 LONGEST = 86400.0  # s, a day: a longer trial is a clock in other units
 EDGE = 1e-10  # s, more than the round-off of a session clock of days
 WIDE = 10.0  # s: a longer window may be meant in ms
+SHORT = 0.5  # of the typical length: trials shorter than this were broken off
 SHARED = 0.5  # of a trial: where neighbours share more than this, they are no trials of one clock
 
 
@@ -89,6 +90,8 @@ def cut_trials(file: h5py.File, choice: Choice) -> Cut:
     if choice.where is not None:
         reasons[f"are not where {choice.where}"] = chosen(choice.where, lambda name: column(rows, name))
     reasons |= {f"have no label in {named}": ~absent(labels), "lie in invalid_times": _valid(file, zero + begin, zero + end)}
+    if window is None and not note:
+        reasons |= _broken_off(begin, end, event, np.all(list(reasons.values()), axis=0))
     usable, findings = _usable(reasons)
     begin, end, zero, labels = begin[usable], end[usable], zero[usable], labels_of(labels[usable])
     whole = note and (choice.align, window, choice.bin) == (None, None, None)
@@ -101,6 +104,17 @@ def cut_trials(file: h5py.File, choice: Choice) -> Cut:
         findings += _check_shared(rows, begin, end, zero, window)
         time = first + width * np.arange(max(2, int(np.ceil((end.max() - first) / width - 1e-6))))
     return Cut(event, usable, zero, time, end, labels, named, len(reasons["lie in invalid_times"]) - usable.size, findings, note if whole else {})
+
+
+def _broken_off(begin: ndarray, end: ndarray, event: str, kept: Bool[ndarray, " row"]) -> dict[str, Bool[ndarray, " row"]]:
+    """Which trials last less than half as long as is typical before or after their moment; the bins of all would have to start or end with them."""
+    if not kept.any():
+        return {}
+    before, after = float(np.median(-begin[kept])), float(np.median(end[kept]))
+    return {
+        f"start less than half as long before {event!r} as is typical ({before:g} s)": (-begin >= SHORT * before) | (before <= 0),
+        f"end less than half as long after {event!r} as is typical ({after:g} s)": (end >= SHORT * after) | (after <= 0),
+    }
 
 
 def _usable(reasons: dict[str, Bool[ndarray, " row"]]) -> tuple[Int[ndarray, " row"], list[str]]:

@@ -230,3 +230,11 @@ def test_no_two_names_get_one_file(names: list[str], files: list[str]) -> None:
     found = list(file_names(names).values())
     assert len({name.casefold() for name in found}) == len(names)
     assert all(re.fullmatch(wanted, name) for wanted, name in zip(files, found, strict=True)), found
+
+
+def test_what_was_read_of_a_recording_and_noticed_stands_in_the_report(report: Report, tmp_path: Path) -> None:
+    time = 0.01 * np.arange(-5, 15)
+    trials = Trials.from_arrays(np.ones((8, 20, 3)), time, provenance={"recording": "r.npz", "findings": ["3 trials <left out>."]})
+    page = replace(report, trials={"recorded": trials.window(0.0, 0.1), "other": report.trials["teacher"]}).write(tmp_path / "r").read_text()
+    assert "<dt>recorded, as read</dt><dd>r.npz, 0 to 100 ms, 8 trials, 3 units. 3 trials &lt;left out&gt;.</dd>" in page
+    assert "other, as read" not in page

@@ -235,7 +235,12 @@ def replaced(name: str, values: Any) -> Callable[[Path], None]:
         (replaced("units/spike_times", lambda times: times * np.nan), {}, TrialsError, "unit 0 has 6 spike times that are not finite; remove them."),
         (replaced("units/spike_times_index", lambda ends: ends + 9), {}, FileProblem, "'spike_times_index' runs to 27 for 18 spike times"),
         (replaced("intervals/trials/stop_time", lambda stops: stops - 10), {}, TrialsError, "none of the 4 trials has a moment 'start_time' and an"),
-        (replaced("intervals/trials/move_onset_time", lambda t: t - [5, 0, 0, 0]), {"align": "move_onset_time"}, TrialsError, "a trial ends 0.75 s"),
+        (
+            replaced("intervals/trials/move_onset_time", lambda t: np.add(t, [5, 20, 0, 3])),
+            {"align": "move_onset_time"},
+            TrialsError,
+            "a trial ends -19.25 s",
+        ),
         (replaced("intervals/trials/stop_time", lambda stops: 1e9 * stops), {}, TrialsError, "a trial lasts 9e+09 s, more than a day; times in NWB"),
         (replaced("intervals/trials/stop_time", lambda stops: stops + np.inf), {}, TrialsError, "none of the 4 trials has a moment 'start_time'"),
         (lambda path: None, {"align": "go_cue_time"}, NotFound, "table '/intervals/trials' has no column 'go_cue_time'; choose from id, label,"),

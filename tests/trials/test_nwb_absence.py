@@ -162,6 +162,17 @@ def test_windows_that_share_a_little_and_odd_spike_times_are_said(tmp_path: Path
     assert said[2] == f"{EVENLY.size} spike times of 1 units are there more than once, first unit 1; each counts."
 
 
+def test_one_trial_that_was_broken_off_does_not_cut_all(tmp_path: Path) -> None:
+    go = STARTS + 0.4
+    go[3], go[7] = STARTS[3] + 0.01, STARTS[7] + 0.98  # one begins 10 ms before its go cue, one ends 20 ms after
+    trials = read(wrote(tmp_path / "f.nwb", {"go": go}), align="go")
+    assert trials.shape[0] == TRIALS - 2 and trials.time[0] == pytest.approx(-0.4) and trials.stop == pytest.approx(np.full(TRIALS - 2, 0.6))
+    assert findings(trials) == [
+        "1 of 12 trials start less than half as long before 'go' as is typical (0.4 s), and are left out.",
+        "1 of 12 trials end less than half as long after 'go' as is typical (0.6 s), and are left out.",
+    ]
+
+
 def test_a_session_on_the_clock_of_the_computer_loses_no_spike(tmp_path: Path) -> None:
     unix = 1.7e9  # s; a double holds it to 2.4e-7 s
     with h5py.File(wrote(tmp_path / "f.nwb"), "a") as file:
