@@ -20,6 +20,7 @@ from cortex_sim.trials._nwb_cut import Choice, Cut, cut_trials, note_of, text, v
 from cortex_sim.trials._trials import Trials
 
 POPULATIONS = ("population", "location", "brain_area", "brain_region")
+EARLY, ENOUGH = 0.01, 20  # of a trial, and spikes, to say that all lie at its start
 SLOW, LONG = 0.1, 100.0  # Hz, s: units that slow in trials that long are in other units than s
 FACTORS = {1e-3: "ms", 1e-6: "µs", 1e3: "thousands of s"}
 
@@ -68,7 +69,7 @@ def read_nwb(
         trials = Trials.from_spikes(spikes, cut.time, units=count, condition=cut.labels, stop=cut.stop, population=population, provenance=made)
         trials = Trials(trials.dataset.assign_coords(unit=values(file["units"]["id"]).reshape(-1)))
         trials, unseen = _observed(trials, file["units"], cut)
-        return noted(trials, *unseen, *cut.findings, *findings)
+        return noted(trials, *unseen, *cut.findings, *findings, *_early(spikes[0], cut))
 
 
 @contextmanager
@@ -177,6 +178,14 @@ def _clocks(clocks: list[Clock], cut: Cut) -> list[str]:
         times = sum(clocks[unit].repeated for unit in repeated)
         findings.append(f"{times} spike times of {len(repeated)} units are there more than once, first unit {repeated[0]}; each counts.")
     return findings
+
+
+def _early(when: ndarray, cut: Cut) -> list[str]:
+    """Say if all spikes lie at the very start of their trials."""
+    lasts, last = float(np.median(cut.stop)) - cut.time[0], float(when.max()) - cut.time[0]
+    if when.size < ENOUGH or last > EARLY * lasts:
+        return []
+    return [f"all spikes lie in the first {last:g} s of trials of {lasts:g} s; trials are probably in other units than spikes, or cut elsewhere."]
 
 
 def _observed(trials: Trials, units: h5py.Group, cut: Cut) -> tuple[Trials, list[str]]:

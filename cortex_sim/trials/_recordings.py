@@ -82,6 +82,8 @@ def read(
     path = Path(path)
     if bin is not None and not bin > 0:
         raise OptionError(f"bin {bin!r} s should be above 0.")
+    if path.is_dir():
+        raise FileProblem(f"{path}: is a folder; NWB is read from HDF5, so export it from Zarr first, with hdmf-zarr and pynwb.")
     if not path.is_file():
         raise FileProblem(f"{path}: there is no such file.")
     if path.suffix == ".nwb" or (path.suffix not in {".nc", *SUFFIXES} and h5py.is_hdf5(path)):

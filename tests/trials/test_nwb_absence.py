@@ -173,6 +173,12 @@ def test_one_trial_that_was_broken_off_does_not_cut_all(tmp_path: Path) -> None:
     ]
 
 
+def test_spikes_that_all_lie_at_the_start_of_trials_are_said(tmp_path: Path) -> None:
+    early = [{"spike_times": np.concatenate([STARTS, STARTS + 0.005]).tolist()}]
+    said = findings(read(wrote(tmp_path / "f.nwb", units=early)))
+    assert said[-1].startswith("all spikes lie in the first 0.005 s of trials of 1 s; trials are probably in other units")
+
+
 def test_a_session_on_the_clock_of_the_computer_loses_no_spike(tmp_path: Path) -> None:
     unix = 1.7e9  # s; a double holds it to 2.4e-7 s
     with h5py.File(wrote(tmp_path / "f.nwb"), "a") as file:
