@@ -13,8 +13,9 @@ from scipy.optimize import least_squares
 from scipy.signal import welch
 from scipy.spatial.distance import pdist
 from scipy.stats import pearsonr, poisson
+from sklearn.linear_model import PoissonRegressor, Ridge
 
-from cortex_sim.analysis._co_smoothing import spike_information
+from cortex_sim.analysis._co_smoothing import co_smoothing, spike_information
 from cortex_sim.analysis._lyapunov import lyapunov
 from cortex_sim.analysis._rotations import jpca
 from cortex_sim.analysis._spike_statistics import population_spectrum, spike_statistics
@@ -23,13 +24,14 @@ from cortex_sim.analysis._tangling import SHARE, tangling
 from cortex_sim.cards import catalogue
 from cortex_sim.comparison._geometry import alignment_index, linear_cka, procrustes_angle
 from cortex_sim.comparison._kernels import rsa
-from cortex_sim.comparison._predictivity import canonical_correlation
+from cortex_sim.comparison._local_flow import local_flow
+from cortex_sim.comparison._predictivity import RIDGE_PENALTIES, canonical_correlation, cycle_consistency, predictivity
 from cortex_sim.comparison._shape import shape_distance
 from cortex_sim.simulation import trajectory
 from cortex_sim.simulation._problem import Problem
-from cortex_sim.statistics import folds
+from cortex_sim.statistics import folds, set_aside
 from cortex_sim.tasks import Task
-from cortex_sim.trials import Trials
+from cortex_sim.trials import Trials, smoothed_over_time
 
 ROOT = Path(__file__).parents[1]
 RNG = np.random.default_rng(11)
@@ -121,6 +123,81 @@ def test_held_out_canonical_correlations_are_those_of_the_textbook() -> None:
         found.append(np.mean([np.corrcoef(u @ p, w @ q)[0, 1] for p, q in zip(directions.T, other.T, strict=True)]))
         assert values.max() <= 1 + 1e-9
     assert canonical_correlation(X, Y) == pytest.approx(np.mean(found), abs=1e-5)
+
+
+def ridge(x: np.ndarray, y: np.ndarray, parts: list[np.ndarray]) -> Ridge:
+    """scikit-learn's ridge regression, its penalty chosen by leaving out each of the parts in turn."""
+
+    def fitted(chosen: np.ndarray, penalty: float) -> Ridge:
+        flat = x[chosen].reshape(-1, x.shape[2])
+        return Ridge(alpha=penalty * flat.var(axis=0).mean() * len(flat)).fit(flat, y[chosen].reshape(-1, y.shape[2]))
+
+    everyone, errors = np.sort(np.concatenate(parts)), []
+    for penalty in RIDGE_PENALTIES:
+        left = ((part, fitted(np.setdiff1d(everyone, part), penalty)) for part in parts)
+        errors.append(sum(((y[part] - model.predict(x[part].reshape(-1, x.shape[2])).reshape(y[part].shape)) ** 2).sum() for part, model in left))
+    return fitted(everyone, RIDGE_PENALTIES[int(np.argmin(errors))])
+
+
+def test_predictivity_and_cycle_consistency_are_those_of_nested_loops_over_scikit_learn() -> None:
+    a, b = X, Y + 2 * np.random.default_rng(7).normal(size=Y.shape)  # noise, so that the penalty matters
+    for source, target in ((a, b), (b, a)):
+        missed = total = cycled = whole = 0.0
+        for split in folds(range(9), count=4, seed=0):
+            inner = [split.train[part.test] for part in folds(range(len(split.train)), count=2, seed=0)]
+            there, back = ridge(source, target, inner), ridge(target, source, inner)
+            made = there.predict(source[split.test].reshape(-1, source.shape[2]))
+            wanted, own = (side[split.test].reshape(-1, side.shape[2]) for side in (target, source))
+            missed += ((wanted - made) ** 2).sum()
+            total += ((wanted - target[split.train].mean(axis=(0, 1))) ** 2).sum()
+            cycled += ((own - back.predict(made)) ** 2).sum()
+            whole += ((own - source[split.train].mean(axis=(0, 1))) ** 2).sum()
+        assert predictivity(source, target, reduce=False) == pytest.approx(1 - missed / total, abs=1e-9)
+        assert cycle_consistency(source, target, reduce=False) == pytest.approx(1 - cycled / whole, abs=1e-9)
+
+
+def test_local_flow_is_that_of_loops_over_the_nearest_places() -> None:
+    along = sizes = 0.0
+    for split in folds(range(9), count=4, seed=0):
+        x, y = (side[split.train].reshape(-1, side.shape[2]) for side in (Y, X))
+        fitted = Ridge(alpha=1e-6 * ((x - x.mean(axis=0)) ** 2).sum() / x.shape[1]).fit(x, y)
+        image = np.stack([fitted.predict(condition) for condition in Y[split.test]])
+        places, others = X[split.test].reshape(-1, 6), image.reshape(-1, 6)
+        flow, other = (np.gradient(side, 0.01, axis=1).reshape(-1, 6) for side in (X[split.test], image))
+        for place, velocity in zip(places, flow, strict=True):
+            nearest = other[int(np.argmin(((others - place) ** 2).sum(axis=1)))]
+            along += 2 * float(velocity @ nearest)
+            sizes += float(velocity @ velocity + nearest @ nearest)
+    assert local_flow(X, Y, 0.01, reduce=False) == pytest.approx(along / sizes, abs=1e-6)
+
+
+def test_co_smoothing_is_that_of_loops_over_scikit_learn() -> None:
+    rng = np.random.default_rng(8)
+    common = 20 * np.exp(np.sin(np.linspace(0, 6, 25)) + rng.normal(size=(20, 1)) * 0.3)
+    counts = rng.poisson(common[:, :, None] * np.array([1.0, 0.5, 1.5, 0.7]) * 0.02).astype(float)
+    trial, place, unit = (np.repeat(index.ravel(), counts.ravel().astype(int)) for index in np.indices(counts.shape))
+    trials = Trials.from_spikes((0.02 * (place + 0.5), unit, trial), 0.02 * np.arange(25), units=4, condition=np.zeros(20, int))
+    units = set_aside(range(4), 0.25, seed=0)
+    heard, wanted = smoothed_over_time(counts[..., units.train], 2.0), counts[..., units.test]
+    rates = np.empty_like(wanted)
+
+    def predicted(train: np.ndarray, test: np.ndarray, penalty: float) -> np.ndarray:
+        x, z = (heard[part].reshape(-1, heard.shape[2]) for part in (train, test))
+        mean, sd = x.mean(axis=0), x.std(axis=0)
+        fitted = PoissonRegressor(alpha=penalty, max_iter=300).fit((x - mean) / sd, wanted[train].ravel())
+        return fitted.predict((z - mean) / sd).reshape(len(test), -1, 1)
+
+    def told(found: np.ndarray, truth: np.ndarray) -> float:
+        return float(poisson.logpmf(truth, np.maximum(found, 2e-5)).sum())
+
+    strata = np.zeros(20, int).tolist()
+    for split in folds(range(20), count=5, strata=strata, seed=0):
+        inner = set_aside(range(16), 0.2, strata=strata[:16], seed=0).within(split.train)
+        tried = [told(predicted(inner.train, inner.test, penalty), wanted[inner.test]) for penalty in (0.1, 1.0, 10.0)]
+        rates[split.test] = predicted(split.train, split.test, (0.1, 1.0, 10.0)[int(np.argmax(tried))])
+    flat = np.broadcast_to(wanted.mean(axis=(0, 1)), wanted.shape)
+    bits = (told(rates, wanted) - told(flat, wanted)) / wanted.sum() / np.log(2)
+    assert co_smoothing(trials, bin=0.02).bits == pytest.approx(bits, rel=1e-6)
 
 
 def test_bits_per_spike_are_log_likelihoods_of_scipys_poisson() -> None:

@@ -122,3 +122,18 @@ def test_what_cannot_be_split_is_refused() -> None:
         potent_and_null(rates, rates[:, :4])
     with pytest.raises(ComparisonError, match=r"^subspaces: components are 6 of 7 neurons and 3 of 2 muscles"):
         potent_and_null(rates, rates[:, :, :2])
+
+
+def test_chance_draws_subspaces_to_where_there_is_variance() -> None:
+    rng = np.random.default_rng(0)
+    activity = rng.normal(size=(4000, 10)) * np.array([10.0, *[0.1] * 9])  # nearly all along one direction
+    drawn = chance_alignment(activity, 1, within=activity, count=200, rng=rng)
+    anywhere = chance_alignment(activity, 1, within=None, count=200, rng=rng)
+    assert np.median(drawn) > 0.99 and abs(anywhere.mean() - 0.1) < 5 * anywhere.std() / np.sqrt(200)
+
+
+def test_the_tuning_ratio_is_one_where_nothing_is_hidden_and_knows_conditions_alone() -> None:
+    preparation, movement, _, truth = planted(5.0)
+    assert tuning_ratio(movement, movement, truth) == pytest.approx(1.0, rel=1e-12)
+    course = np.sin(np.linspace(0, 9, preparation.shape[1]))[:, None] * (30 * truth.null.sum(axis=1))  # the same in all conditions
+    assert tuning_ratio(preparation + course, movement, truth) == pytest.approx(tuning_ratio(preparation, movement, truth), rel=1e-9)

@@ -1,5 +1,8 @@
 """Statistics are what they are called: p-values of nothing are uniform, intervals cover, and what should not matter does not."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy import ndarray
@@ -7,11 +10,13 @@ from scipy.linalg import expm
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import binom, kstest
 
+from cortex_sim.cards import Model
 from cortex_sim.comparison._measures import LOST, MEASURES, scaled, scores_of, table
-from cortex_sim.comparison._response import left_free, response_score
+from cortex_sim.comparison._response import left_free, response_score, responses
 from cortex_sim.comparison._shape import shape_distance
+from cortex_sim.simulation import simulate
 from cortex_sim.statistics._inference import p_value
-from cortex_sim.tasks import Task
+from cortex_sim.tasks import Task, free_run
 from cortex_sim.tasks._centre_out import centre_out
 from cortex_sim.tasks.perturbations._pushes import push, silence
 
@@ -107,7 +112,8 @@ def test_a_student_of_fewer_dimensions_is_no_nearer_than_the_same_system_seen_ot
     turned = a @ np.linalg.qr(rng.normal(size=(UNITS, UNITS)))[0]
     measure = MEASURES[name]
     read = [measure.read(side - side.mean(axis=0), DT) for side in (a, turned, flat)]  # type: ignore[misc]
-    assert measure.between(read[0], read[1]) < 0.05 < measure.between(read[0], read[2])
+    apart = measure.between(read[0], read[2])
+    assert measure.between(read[0], read[1]) < 0.05 and apart > 0.5  # where 4 of 6 axes of length about 1 are missing
 
 
 @pytest.mark.parametrize(("smoothness", "low", "high"), [(4, 0.30, 0.38), (8, 0.42, 0.58)])
@@ -130,6 +136,35 @@ def test_a_linear_image_is_no_distance_by_the_whitened_shape_but_for_what_the_re
     flat = (a.reshape(-1, 30), image.reshape(-1, 40))
     assert shape_distance(*flat, alpha=0.0) < 1e-3
     assert MEASURES["shape, whitened (rad)"](a @ rng.normal(size=(30, 40)), image, 0.01) > 0.1
+
+
+def test_rotation_apart_is_of_the_skew_flow_and_frequency_of_the_plane_that_turns_most() -> None:
+    t, rng = 0.01 * np.arange(60), np.random.default_rng(8)
+    start = rng.normal(size=(12, 4))
+    start[:, 2:] *= 0.02  # a fast plane that holds next to nothing
+
+    def turning(slow: float, fast: float) -> ndarray:
+        planes = [np.exp(2j * np.pi * hertz * t) * (start[:, k] + 1j * start[:, k + 1])[:, None] for hertz, k in ((slow, 0), (fast, 2))]
+        return np.stack([part(plane) for plane in planes for part in (np.real, np.imag)], axis=2)
+
+    decay = np.stack([np.exp(-2 * t) * start[:, k][:, None] for k in range(4)], axis=2)
+    skew, frequency = MEASURES["jPCA R²(M_skew) apart"], MEASURES["jPCA frequency apart (Hz)"]
+    assert skew.between(skew.read(turning(1, 5), 0.01), skew.read(decay, 0.01)) > 0.9  # type: ignore[misc] - a linear flow fits both
+    assert frequency.between(frequency.read(turning(1, 5), 0.01), frequency.read(turning(1.5, 5), 0.01)) == pytest.approx(0.5, rel=0.05)  # type: ignore[misc]
+
+
+def test_a_perturbation_that_does_nothing_has_no_response(linear_circuit: Callable[..., Model]) -> None:
+    model = linear_circuit(np.random.default_rng(9).normal(size=(4, 4)) / 4)
+    task = replace(free_run(np.ones((3, 4)), 0.1), name="free")
+    assert not responses(model, task, [task])[0].any() and simulate(model, task).rate.any()
+
+
+def test_a_student_that_lost_directions_is_predicted_and_does_not_predict() -> None:
+    a, _ = Planted().draw(7, 16)
+    flat = a.reshape(-1, UNITS) - a.mean(axis=(0, 1))
+    axes = np.linalg.svd(flat, full_matrices=False)[2][:2].T
+    b = a @ axes @ axes.T
+    assert MEASURES["is predicted"](a, b, DT) > 0.99 > 0.95 > MEASURES["predicts the circuit"](a, b, DT)
 
 
 def test_every_measure_gives_a_score_in_the_table() -> None:

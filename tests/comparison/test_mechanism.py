@@ -6,10 +6,24 @@ import numpy as np
 import pytest
 
 from cortex_sim import Model, simulate
+from cortex_sim.analysis._explored import explored_flow
 from cortex_sim.analysis._preparation import Side, delayed_reaches
 from cortex_sim.analysis._spectrum import spectrum
 from cortex_sim.cards import catalogue
-from cortex_sim.comparison._mechanism import CURRENTS, FIXED, FLOW, MODES, PUSHES, Cell, CircuitTruths, Electrodes, read_students
+from cortex_sim.comparison._mechanism import (
+    CURRENTS,
+    FIXED,
+    FLOW,
+    MODES,
+    POINTS,
+    PUSHES,
+    WORST,
+    Cell,
+    CircuitTruths,
+    Electrodes,
+    read_students,
+)
+from cortex_sim.simulation import Problem, trajectory
 from cortex_sim.tasks.perturbations._pushes import push, silence
 
 UNITS = 12
@@ -80,11 +94,32 @@ def test_students_are_read_by_every_truth_that_is_known(circuit: Model, side: Si
     assert found.students == ("itself", "weaker", "none") and found.truths[MODES][0] == 0
     for truth in (MODES, *((PUSHES, FLOW, FIXED) if seen else ())):  # from a start seen through noise, some runs end in the other stable state
         assert found.truths[truth].argsort().tolist() == [2, 1, 0], truth
+    np.testing.assert_allclose(found.truths[PUSHES], np.mean(found.halves, axis=0))
     if seen:
         assert found.truths[PUSHES][0] == pytest.approx(1, abs=1e-9)  # either backend
         assert all(values[0] == pytest.approx(values.max()) for values in found.alike.values())
     else:
         assert np.isnan(found.truths[FLOW]).all() and (found.truths[PUSHES] < 1).all()
+
+
+def test_the_truths_of_a_circuit_are_read_along_what_it_explores_where_it_goes(circuit: Model, side: Side) -> None:
+    known = CircuitTruths.of(circuit, side.task, side.trials.rate, seed=0)
+    flat = side.trials.rate.reshape(-1, UNITS)
+    leading = np.linalg.svd(flat - flat.mean(axis=0), full_matrices=False)[2][: known.axes.shape[1]].T
+    np.testing.assert_allclose(known.axes @ known.axes.T, leading @ leading.T, atol=1e-6)
+    states = trajectory(Problem(circuit, circuit.arrays(), side.task))
+    for (condition, moment), flow in zip(POINTS, known.flows, strict=True):
+        there = states[condition, int(np.argmin(np.abs(side.task.time - moment)))]
+        np.testing.assert_allclose(flow, explored_flow(circuit, there, known.axes), rtol=1e-9)
+    assert not np.allclose(known.flows[0], explored_flow(circuit, states[POINTS[0][0], 0], known.axes), rtol=1e-3)
+
+
+def test_a_response_explained_worse_than_nothing_counts_as_the_worst(circuit: Model, side: Side) -> None:
+    pushed = [push(side.task, UNITS, seed=draw, amplitude=1.0, **WHEN) for draw in (1, 2)]
+    true = [1e-3 * np.ones_like(side.trials.rate), simulate(circuit, pushed[1]).rate - side.trials.rate]  # a teacher that hardly answers the first
+    cell = Cell("planted", circuit, 1.0, 0, side, side, pushed, true, spectrum(circuit), 2, None, None)
+    found = read_students(cell, {"itself": circuit}, ())
+    assert found.halves[0] == WORST and found.halves[1] == pytest.approx(1, abs=1e-9)
 
 
 def test_electrodes_see_rates_without_bias_and_with_the_noise_of_counts() -> None:
