@@ -163,19 +163,23 @@ def write_circuit(problem: SpikingProblem, common: Path) -> None:
     np.array([problem.duration]).tofile(common / "parameters" / "duration")
     np.array([problem.model.limit.si * problem.model.units]).tofile(common / "parameters" / "ceiling")
     for number, wire in enumerate(problem.wires()):
-        _write_wire(problem, wire.projections, common / "wires" / str(number))
+        count = _write_wire(problem, wire.projections, common / "wires" / str(number))
+        for name, value in problem.synaptic(number, count).items():
+            value.astype(float).tofile(common / "wires" / f"{number}.{name}")
 
 
-def _write_wire(problem: SpikingProblem, projections: Sequence[str], stem: Path) -> None:
-    """Write synapses as they are drawn; a delay that all share is written once."""
-    same, names = same_delay(problem.model, projections), ("pre", "post", "weight", "delay")
+def _write_wire(problem: SpikingProblem, projections: Sequence[str], stem: Path) -> int:
+    """Write synapses as they are drawn, a delay that all share once, and give their number."""
+    same, names, count = same_delay(problem.model, projections), ("pre", "post", "weight", "delay"), 0
     with ExitStack() as stack:
         files = {name: stack.enter_context(open(f"{stem}.{name}", "wb")) for name in names}
         for block in (block for name in projections for block in blocks(problem.model, name)):
+            count += len(block.pre)
             for name in names[:3]:
                 getattr(block, name).tofile(files[name])
             if not same or not files["delay"].tell():
                 delays(block, same).tofile(files["delay"])
+    return count
 
 
 def _run_one(

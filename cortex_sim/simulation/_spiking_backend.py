@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cortex_sim.cards.spiking import SpikingModel
 from cortex_sim.errors import OptionError
 from cortex_sim.runtime import cache_folder, track, workers
 from cortex_sim.simulation import _programs as programs
@@ -24,6 +25,8 @@ COSTS = {
 COMPILING = {"numpy": 0.0, "cython": 40.0, "standalone": 4.0}
 MEMORY = 0.7  # of what is free that simulations may take together
 WORTH = 8.0  # s of predicted time from which runs in this process are shared among processes
+
+WHOLE = 1e-6  # of a step: departure from a whole number that is round-off
 
 _said: set[tuple[str, str]] = set()
 
@@ -57,6 +60,8 @@ def simulate(problem: SpikingProblem, target: str | None = None) -> Trials:
     if (problem.model.name, choice.target) not in _said:
         _said.add((problem.model.name, choice.target))
         print(f"{problem.model.name}: {choice}", file=sys.stderr)
+        for line in rounded_delays(problem.model):
+            print(line, file=sys.stderr)
     trials = range(problem.task.trials)
     with track(f"{problem.model.name} in Brian2, {problem.model.units} neurons, {problem.task.trials} trials") as report:
         if choice.target == "standalone":
@@ -66,6 +71,20 @@ def simulate(problem: SpikingProblem, target: str | None = None) -> Trials:
         else:
             spikes = _in_process(problem, choice, trials, report)
     return problem.observe(spikes, choice.target)
+
+
+def rounded_delays(model: SpikingModel) -> list[str]:
+    """Say of each projection whose delay is no whole number of steps what it is rounded to; delays that are drawn are drawn in whole steps."""
+    said = []
+    for name, projection in model.projections.items():
+        if projection.delay is None or projection.delay.sd:
+            continue
+        given = np.unique(np.asarray(projection.delay.spread((len(projection.targets), len(projection.sources)), "delay")))
+        steps = given / model.dt.si
+        for value, taken in zip(given[np.abs(steps - np.rint(steps)) > WHOLE], np.rint(steps)[np.abs(steps - np.rint(steps)) > WHOLE], strict=True):
+            whole = f"no whole number of steps of {model.dt.si * 1e3:g} ms; spikes take {taken * model.dt.si * 1e3:g} ms"
+            said.append(f"{model.name}: delay of {value * 1e3:g} ms of projection {name!r} is {whole}")
+    return said
 
 
 def choose(problem: SpikingProblem, target: str | None = None) -> Choice:

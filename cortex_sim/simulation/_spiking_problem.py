@@ -178,6 +178,17 @@ class SpikingProblem:
             found[name] = value.draw(self.size(kind), rng)
         return found
 
+    def synaptic(self, number: int, count: int) -> dict[str, Float[ndarray, " synapse"]]:
+        """States and constants of a wire's synapses at the start of every trial, in SI units; those that the card does not name start at 0.
+
+        Args:
+            number: of the wire.
+            count: of its synapses.
+        """
+        start = self.model.synapses[self.wires()[number].synapse].start
+        rngs = (stream(self.model.seed, "circuit", "first states of synapses", number, place) for place in range(len(start)))
+        return {name: value.draw(count, rng) for (name, value), rng in zip(start.items(), rngs, strict=True)}
+
     def states(self, kind: str) -> list[str]:
         """Variables of a kind that an integrator advances."""
         text = self.model.neurons[kind].equations

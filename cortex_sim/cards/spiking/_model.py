@@ -88,12 +88,22 @@ class Population(Checked):
 
 
 class Synapse(Checked):
-    """What a spike does: Brian2's synapse equations (``w`` is declared already) and the statements run when it arrives."""
+    """What a spike does: Brian2's synapse equations (``w`` is declared already), and the statements run when one arrives or the target fires.
+
+    Attributes:
+        weight: unit of ``w``.
+        on_pre: run when a spike of the source arrives, after the delay.
+        on_post: run when the target fires.
+        equations: of states and constants that each synapse has.
+        start: values of these at the start of every trial, the same for all synapses or drawn for each; 0 of those not named.
+    """
 
     weight: str
     meaning: str
     on_pre: str | None = None
+    on_post: str | None = None
     equations: str = ""
+    start: dict[str, Distribution] = {}
 
 
 class Projection(Checked):
@@ -238,13 +248,26 @@ class SpikingModel(Checked):
         pre, post = (self.neurons[self.populations[side[0]].neurons] for side in (projection.sources, projection.targets))
         if synapse.on_pre is None and "summed" not in synapse.equations:
             raise CardError(f"[{place}] does nothing: give on_pre, what an arriving spike does, or equations with a (summed) variable.")
-        if synapse.on_pre is not None and pre.threshold is None:
-            raise CardError(f"[{place}] waits for spikes of {projection.sources[0]!r}, which has no threshold.")
-        for name in sorted(statement_names(synapse.on_pre or "", f"{place}.on_pre")):
-            kind, bare = (pre if name.endswith("_pre") else post), SYNAPTIC.match(name)
+        if synapse.on_pre is None and projection.delay is not None:
+            delay = f"{projection.delay.value!r} {projection.delay.unit}"
+            found = f"carries a (summed) variable, which arrives at once; a delay of {delay} would be ignored"
+            raise CardError(f"[projections] of synapse {projection.synapse!r} {found}. Leave delay out, or send spikes by on_pre.")
+        own = declared(synapse.equations, place)[0] | {"w"}
+        for name in synapse.start:
+            _known(f"{place}.start", "variable", name, own)
+        for key, statements, kind in (("on_pre", synapse.on_pre, pre), ("on_post", synapse.on_post, post)):
+            if statements is not None and kind.threshold is None:
+                silent = (projection.sources if key == "on_pre" else projection.targets)[0]
+                raise CardError(f"[{place}] {key} waits for spikes of {silent!r}, which has no threshold.")
+            self._check_statements(f"{place}.{key}", statements or "", (pre, post), own)
+
+    def _check_statements(self, place: str, statements: str, ends: tuple[Neurons, Neurons], own: frozenset[str]) -> None:
+        """What is run at a synapse names states of its own and of the neurons at its ends."""
+        for name in sorted(statement_names(statements, place) - own):
+            kind, bare = ends[not name.endswith("_pre")], SYNAPTIC.match(name)
             states = {*declared(kind.equations, place)[0], *kind.parameters, "not_refractory"}
             if bare and bare["name"] not in states:
-                raise CardError(f"[{place}] on_pre uses {name!r}, which the neurons lack. {suggestion(bare['name'], states)}")
+                raise CardError(f"[{place}] uses {name!r}, which the neurons lack. {suggestion(bare['name'], states)}")
 
     def size(self, population: str) -> int:
         """Number of simulated neurons of a population."""

@@ -53,7 +53,8 @@ def assemble(problem: SpikingProblem, *, compiled: bool) -> Circuit:
     for number, wire in enumerate(problem.wires()):
         synapse = problem.model.synapses[wire.synapse]
         made.synapses.append(b2.Synapses(
-            made.groups[wire.pre], made.groups[wire.post], f"w : {base_unit(synapse.weight)}\n{synapse.equations}", on_pre=synapse.on_pre,
+            made.groups[wire.pre], made.groups[wire.post], f"w : {base_unit(synapse.weight)}\n{synapse.equations}",
+            on_pre=synapse.on_pre, on_post=synapse.on_post,
             dt=problem.dt * b2.second, namespace={}, name=f"wire_{number}", method="euler",
             dtype={"w": np.float32},  # as they were drawn
         ))  # fmt: skip

@@ -96,13 +96,15 @@ def _connected(problem: SpikingProblem) -> Circuit:
     for kind, group in circuit.groups.items():
         for name, value in {**problem.shared(kind), **problem.values(kind)}.items():
             group.variables[name].set_value(value)
-    for synapses, wire in zip(circuit.synapses, problem.wires(), strict=True):
+    for number, (synapses, wire) in enumerate(zip(circuit.synapses, problem.wires(), strict=True)):
         pre, post, weight, delay = wired(problem, wire)
         if not len(pre):
             synapses.active = False
             continue
         synapses.connect(i=pre, j=post)
         synapses.variables["w"].set_value(weight.astype(float))
+        for name, value in problem.synaptic(number, len(pre)).items():
+            synapses.variables[name].set_value(value)
         if delay.any() and problem.model.synapses[wire.synapse].on_pre:
             synapses.pre.variables["delay"].set_value(np.broadcast_to(delay.astype(float), len(pre)))
     circuit.synapses = [synapses for synapses in circuit.synapses if synapses.active]

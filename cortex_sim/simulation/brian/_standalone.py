@@ -11,7 +11,9 @@ from pathlib import Path
 
 import brian2 as b2
 from brian2.codegen.cpp_prefs import get_compiler_and_args
+from brian2.core.variables import DynamicArrayVariable
 
+from cortex_sim.cards.spiking import declared
 from cortex_sim.errors import CardError
 from cortex_sim.simulation._compiler import COMPILER, WATCHED
 from cortex_sim.simulation._spiking_problem import SpikingProblem
@@ -105,7 +107,18 @@ def _loading(problem: SpikingProblem, circuit: Circuit) -> list[str]:
             lines.append(f"{_name(synapses.variables['N'])}[0] = {grown};")
         if problem.model.synapses[wire.synapse].on_pre:
             lines.append(f'cortex_sim::grow<float>({_name(synapses.pre.variables["delay"])}, "wires/{number}.delay");')
+        lines += _growing(problem, number, synapses)
     return lines
+
+
+def _growing(problem: SpikingProblem, number: int, synapses: b2.Synapses) -> list[str]:
+    """Lines that give every synapse its own states and constants, 0 where the card names no start."""
+    synapse, count = problem.model.synapses[problem.wires()[number].synapse], f"{_name(synapses.variables['w'])}.size()"
+    own = sorted((declared(synapse.equations, synapses.name)[0] | {"lastupdate"}) & synapses.variables.keys())
+    grown = [synapses.variables[name] for name in own if isinstance(synapses.variables[name], DynamicArrayVariable)]
+    grown += [synapses.post.variables["delay"]] if synapse.on_post else []
+    filled = [f'cortex_sim::grow<double>({_name(synapses.variables[name])}, "wires/{number}.{name}");' for name in synapse.start]
+    return [f"{_name(variable)}.resize({count});" for variable in grown] + filled
 
 
 def _saving(problem: SpikingProblem, circuit: Circuit) -> list[str]:

@@ -118,7 +118,7 @@ def test_a_built_model_is_well_formed() -> None:
         ("projections.all.delay", table(0.05, "ms"), "delay] 0.05 ms lies below one step (0.1 ms); lengthen the delay or shorten dt."),
         ("projections.all.weight", table([1, 2, 3], "mV"), "weight] is a row of 3; it should be one number, 2 (a source each) or 2 rows"),
         ("projections.all.weight", table(1, "MV"), "[projections.all.weight] unit 'MV' is unknown. Did you mean 'mV'?"),
-        ("synapses.jump.on_pre", "u_post += w", "[synapses.jump] on_pre uses 'u_post', which the neurons lack."),
+        ("synapses.jump.on_pre", "u_post += w", "[synapses.jump.on_pre] uses 'u_post', which the neurons lack."),
         ("synapses.jump.on_pre", None, "[synapses.jump] does nothing"),
         ("dt", table(0, "ms"), "[dt] value 0.0 should be positive."),
         ("scale", 0.5, "[scale] is below 1, but the card has no [scaling]"),

@@ -1,0 +1,108 @@
+"""Synapses with states of their own do the same on every code target, and what a delay would not do is refused or said."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cortex_sim.cards.spiking import SpikingModel
+from cortex_sim.errors import CardError
+from cortex_sim.simulation._programs import has_compiler
+from cortex_sim.simulation._simulate import simulate
+from cortex_sim.simulation._spiking_backend import rounded_delays
+from cortex_sim.tasks._task import Drive, Task
+
+compiled = pytest.mark.skipif(not has_compiler(), reason="no C++ compiler")
+TARGETS = ["numpy", pytest.param("standalone", marks=compiled), pytest.param("cython", marks=[compiled, pytest.mark.long])]
+GRID, SOURCES, TARGET_CELLS = 0.01, 2, 400  # thresholds are a hundredth apart
+FIRED = (0.010, 0.030, 0.050, 0.070)  # s
+DEPRESSION = "dD/dt = -D/(100*ms) : 1 (event-driven)"
+
+
+def circuit(synapse: dict[str, Any], **projection: Any) -> SpikingModel:
+    """Two sources that fire when they are told, and cells of all thresholds that fire once, when their potential first exceeds it."""
+    theta = {"value": 2.0, "width": 2.0, "shape": "uniform", "evenly": True, "meaning": "threshold"}
+    source = {"equations": "x : 1", "threshold": "x > 0.5", "reset": "x = 0", "refractory": "19.95*ms", "each_step": "x = drive(t, i)"}
+    target = {"equations": "v : 1", "threshold": "v > theta", "reset": "v = -1e9", "parameters": {"theta": {"value": 0, "meaning": "threshold"}}}
+    joined = {"synapse": "y", "rule": "all_to_all", "sources": ["S"], "targets": ["T"], "weight": {"value": 0.5}}
+    return SpikingModel.model_validate({
+        "name": "plastic", "kind": "spiking", "title": "plastic", "paper": "own", "dt": {"value": 0.1, "unit": "ms", "meaning": "step"},
+        "limit": {"value": 20000, "unit": "Hz", "meaning": "high"}, "neurons": {"src": source, "tgt": target},
+        "inputs": {"drive": {"unit": "1", "meaning": "makes a source fire"}}, "projections": {"p": joined | projection},
+        "populations": {"S": {"neurons": "src", "size": SOURCES}, "T": {"neurons": "tgt", "size": TARGET_CELLS, "parameters": {"theta": theta}}},
+        "synapses": {"y": {"weight": "1", "meaning": "test"} | synapse},
+    })  # fmt: skip
+
+
+def task() -> Task:
+    course = np.zeros(100)
+    course[[round(when / 1e-3) for when in FIRED]] = 1.0
+    return Task("told", 0.0, 0.1, np.zeros(1), drives=(Drive(np.ones((1, SOURCES)), course),))
+
+
+def reached(model: SpikingModel, target: str) -> list[float]:
+    """Share of the range of thresholds, in its unit, that the potential has passed after each volley."""
+    when, unit, _ = simulate(model, task(), target=target).spikes
+    first = when[unit >= SOURCES]
+    return [float((first < fired + 0.015).sum() * GRID) for fired in FIRED]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_depression_is_the_same_on_every_target(target: str) -> None:
+    """Between volleys the depressed share D falls by exp(-20/100), and a volley takes half of what is left to 1: in closed form."""
+    model = circuit({"equations": DEPRESSION, "on_pre": "v_post += w*(1 - D)\nD += 0.5*(1 - D)"}, delay={"value": 1, "unit": "ms"})
+    D, v, expected = 0.0, 0.0, []
+    for _ in FIRED:
+        v += SOURCES * 0.5 * (1 - D)
+        D = (D + 0.5 * (1 - D)) * np.exp(-0.2)
+        expected.append(v)
+    np.testing.assert_allclose(expected, [1.000, 1.591, 2.014, 2.368], atol=5e-4)
+    np.testing.assert_allclose(reached(model, target), expected, atol=GRID)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_states_and_constants_of_synapses_start_as_the_card_says(target: str) -> None:
+    start = {"D": {"value": 0.5, "meaning": "already depressed"}, "use": {"value": 0.25, "meaning": "share used"}}
+    equations = f"{DEPRESSION}\nuse : 1 (constant)"
+    model = circuit({"equations": equations, "on_pre": "v_post += w*(1 - D)\nD += use*(1 - D)", "start": start})
+    D, v, expected = 0.5 * np.exp(-FIRED[0] / 0.1), 0.0, []
+    for _ in FIRED:
+        v += SOURCES * 0.5 * (1 - D)
+        D = (D + 0.25 * (1 - D)) * np.exp(-0.2)
+        expected.append(v)
+    np.testing.assert_allclose(reached(model, target), expected, atol=GRID)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_target_that_fires_acts_on_its_synapses(target: str) -> None:
+    """A cell that has fired silences its own synapses, so none is driven again; where all are deaf from the start nothing fires."""
+    base = {"equations": "open : 1", "on_pre": "v_post += w*open", "start": {"open": {"value": 1, "meaning": "heard"}}}
+    once = circuit({**base, "on_pre": "v_post += w*open + 1e9*(1 - open)", "on_post": "open = 0"})
+    _, unit, _ = simulate(once, task(), target=target).spikes
+    again = np.bincount(unit[unit >= SOURCES] - SOURCES, minlength=TARGET_CELLS)
+    assert again[:90].min() >= 2  # thresholds below the first volley: -1e9 + 2e9 at the next one
+    without = circuit({**base, "on_pre": "v_post += w*open + 1e9*(1 - open)"})
+    _, unit, _ = simulate(without, task(), target=target).spikes
+    assert np.bincount(unit[unit >= SOURCES] - SOURCES, minlength=TARGET_CELLS).max() == 1
+
+
+def test_a_start_of_nothing_and_a_target_that_never_fires_are_refused() -> None:
+    with pytest.raises(CardError, match=r"\[synapses\.y\.start\].*'E'"):
+        circuit({"equations": DEPRESSION, "on_pre": "v_post += w", "start": {"E": {"value": 1, "meaning": "none"}}})
+    card = circuit({"on_pre": "v_post += w", "on_post": "v_post += 0"}).model_dump()
+    card["neurons"]["tgt"] |= {"threshold": None, "reset": None}
+    with pytest.raises(CardError, match=r"\[synapses\.y\] on_post waits for spikes of 'T', which has no threshold"):
+        SpikingModel.model_validate(card)
+
+
+def test_a_delay_that_continuous_coupling_would_ignore_is_refused() -> None:
+    graded = {"equations": "I_post = w*x_pre : 1 (summed)"}
+    with pytest.raises(CardError, match=r"carries a \(summed\) variable, which arrives at once; a delay of 5\.0 ms would be ignored"):
+        circuit(graded, delay={"value": 5, "unit": "ms"})
+
+
+def test_delays_that_are_no_whole_steps_are_said() -> None:
+    spikes = {"on_pre": "v_post += w"}
+    assert rounded_delays(circuit(spikes, delay={"value": 1.2, "unit": "ms"})) == []
+    (said,) = rounded_delays(circuit(spikes, delay={"value": 1.23, "unit": "ms"}))
+    assert said == "plastic: delay of 1.23 ms of projection 'p' is no whole number of steps of 0.1 ms; spikes take 1.2 ms"
