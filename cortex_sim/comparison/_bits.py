@@ -9,7 +9,7 @@ from cortex_sim.comparison._compare import NULLS
 from cortex_sim.comparison._comparison import Comparison
 from cortex_sim.runtime import stream
 from cortex_sim.statistics import PERMUTATION, Score, jackknifed
-from cortex_sim.trials import Trials
+from cortex_sim.trials import Trials, over_bins
 
 BITS = "bits per spike"
 UNKNOWN = "true rates would tell more than the circuit does that is known by other trials; how much is not known"
@@ -20,7 +20,7 @@ def compare_bits(spikes: Trials, rates: Mapping[str, Trials], *, repeats: int, a
 
     Args:
         spikes: trials of test conditions, those of one condition side by side.
-        rates: of every student, one trial a condition, and of the circuit that made the spikes, known by other trials.
+        rates: of every student at the left edges of the bins, one trial a condition, and of the circuit that made the spikes, known by other trials.
         repeats: trials of each condition.
         again: name of the latter: its score is what the same circuit gets that is known as badly; true rates tell more, how much is not known.
         seed: of the surrogates, in which conditions are permuted.
@@ -36,7 +36,7 @@ def compare_bits(spikes: Trials, rates: Mapping[str, Trials], *, repeats: int, a
     orders = [rng.permutation(conditions) for _ in range(nulls)]
 
     def told(student: Trials, order: np.ndarray) -> SpikeInformation:
-        return spike_information(np.repeat(student.rate[order], repeats, axis=0), counts, spikes.bin)
+        return spike_information(np.repeat(over_bins(student.rate)[order], repeats, axis=0), counts, spikes.bin)
 
     own = {name: told(student, np.arange(conditions)) for name, student in rates.items()}
     return Comparison(tuple(

@@ -3,6 +3,8 @@ from cortex_sim.trials._complete import of_one_length as of_one_length
 from cortex_sim.trials._complete import without_aborted as without_aborted
 from cortex_sim.trials._findings import FINDINGS as FINDINGS
 from cortex_sim.trials._findings import noted as noted
+from cortex_sim.trials._moments import over_bins as over_bins
+from cortex_sim.trials._moments import smoothed_over_time as smoothed_over_time
 from cortex_sim.trials._nwb_behaviour import behaviour as behaviour
 from cortex_sim.trials._pieces import pieces as pieces
 from cortex_sim.trials._poisson import poisson_spikes as poisson_spikes
@@ -18,4 +20,3 @@ from cortex_sim.trials._trials import BIN as BIN
 from cortex_sim.trials._trials import Spikes as Spikes
 from cortex_sim.trials._trials import Trials as Trials
 from cortex_sim.trials._trials import derangement as derangement
-from cortex_sim.trials._trials import smoothed_over_time as smoothed_over_time

@@ -15,10 +15,10 @@ from cortex_sim.runtime import content_key, html_facts, html_heat, positions, re
 from cortex_sim.trials._checks import SPIKES, bins, check_labels, check_observed, check_rate, check_spikes, check_time, numbers, three
 from cortex_sim.trials._checks import labels as labels_of
 from cortex_sim.trials._findings import noted
+from cortex_sim.trials._moments import smoothed_at_edges
 
 DIMENSIONS = ("trial", "time", "unit")
 BIN = 10e-3  # s, width of bins where nothing says otherwise
-TRUNCATE = 4.0  # standard deviations at which the smoothing kernel ends
 FEW, ROWS = 6, 80  # conditions named and units drawn in a notebook
 CELLS = 1 << 28  # entries of a dense array of rates beyond which binning is refused: 2 GiB
 
@@ -355,7 +355,7 @@ class Trials:
         return np.bincount(flat, minlength=trials * bins * units).reshape(trials, bins, units)
 
     def binned(self, bin: float | None = None) -> "Trials":
-        """Rates as spikes per bin over its width, Hz; see :meth:`counts`.
+        """Rates as spikes per bin over its width, Hz; see :meth:`counts`. They are means over the bins, not values at their left edges.
 
         Raises:
             TrialsError: as :meth:`counts`, or some trial ends before the last bin does.
@@ -370,6 +370,8 @@ class Trials:
     def smoothed(self, sd: float, bin: float | None = None) -> "Trials":
         """Rates from spikes smoothed with a Gaussian, which near the ends of the trial is cut and brought back to unit area.
 
+        They are estimated at the left edges of the bins, which is where the rates of a simulation stand (:mod:`cortex_sim.trials._moments`).
+
         Args:
             sd: standard deviation of the Gaussian, s.
             bin: width of the bins, s.
@@ -380,7 +382,7 @@ class Trials:
         if not sd > 0:
             raise TrialsError(f"smoothing: sd {sd!r} s should be positive.")
         plain = self.binned(bin)
-        return self._rates(smoothed_over_time(plain._rate, sd / plain.bin), plain.time)
+        return self._rates(smoothed_at_edges(plain._rate, sd / plain.bin), plain.time)
 
     def averaged(self) -> "Trials":
         """Rates averaged over the trials of each condition in which a unit was observed, conditions in order of first appearance.
@@ -458,16 +460,6 @@ class Trials:
         span = f"{self.time[0]:g} to {self.time[-1] + self.bin:g} s"
         spikes = f", {self.dataset.sizes['spike']} spikes" if "spike_time" in self.dataset else ""
         return f"<Trials: {trials} trials, {len(set(self.condition.tolist()))} conditions, {bins} bins ({span}), {units} units{spikes}>"
-
-
-def smoothed_over_time(rate: Float[ndarray, "trial time unit"], sd: float) -> Float[ndarray, "trial time unit"]:
-    """Smooth with a Gaussian of ``sd`` bins, which near the ends is cut and brought back to unit area."""
-    from scipy.ndimage import gaussian_filter1d
-
-    def filtered(values: ndarray) -> ndarray:
-        return gaussian_filter1d(values, sd, axis=1, mode="constant", truncate=TRUNCATE)
-
-    return filtered(rate) / filtered(np.ones((1, rate.shape[1], 1)))
 
 
 def derangement(count: int, rng: np.random.Generator) -> Int[ndarray, " place"]:

@@ -4,23 +4,24 @@ import numpy as np
 import pytest
 
 from cortex_sim.comparison._bits import compare_bits
-from cortex_sim.trials import Trials
+from cortex_sim.trials import Trials, over_bins
 
 BIN, REPEATS, CONDITIONS, BINS, UNITS = 0.01, 400, 3, 40, 4
 
 
-def rates() -> Trials:
+def rates(shift: float = 0.0) -> Trials:
+    """At the left edges of the bins, or that much later, s."""
     time = BIN * np.arange(BINS)
     rng = np.random.default_rng(0)
     phase, height = rng.uniform(0, 2 * np.pi, (CONDITIONS, 1, UNITS)), rng.uniform(5, 15, UNITS)
-    return Trials.from_arrays(20 + height * np.sin(2 * np.pi * 2.5 * time[:, None] + phase), time)
+    return Trials.from_arrays(20 + height * np.sin(2 * np.pi * 2.5 * (time[:, None] + shift) + phase), time)
 
 
-def spikes_of(truth: Trials, seed: int) -> Trials:
-    """Poisson spikes in REPEATS trials of each condition."""
-    counts = np.random.default_rng(seed).poisson(BIN * np.repeat(truth.rate, REPEATS, axis=0))
+def spikes_of(truth: Trials, seed: int, repeats: int = REPEATS) -> Trials:
+    """Poisson spikes in so many trials of each condition, of rates that go on between the edges of bins."""
+    counts = np.random.default_rng(seed).poisson(BIN * np.repeat(over_bins(truth.rate), repeats, axis=0))
     trial, place, unit = (np.repeat(index, counts.ravel()) for index in map(np.ravel, np.indices(counts.shape)))
-    labels = np.repeat(truth.condition, REPEATS)
+    labels = np.repeat(truth.condition, repeats)
     return Trials.from_spikes((BIN * (place + 0.5), unit, trial), truth.time, units=UNITS, condition=labels)
 
 
@@ -35,3 +36,10 @@ def test_true_rates_tell_as_many_bits_as_their_information_and_flat_ones_none() 
     count = truth.rate.sum() * BIN * REPEATS
     assert found["truth"] == pytest.approx(information, abs=5 / np.sqrt(count))
     assert found["flat"] == pytest.approx(0.0, abs=5 / np.sqrt(count)) and found["wrong"] < found["flat"]
+
+
+def test_true_rates_tell_more_than_the_same_half_a_bin_before_or_after() -> None:
+    """Half a bin costs 160 nats or so of 4000 trials, with a standard deviation of 10 from draw to draw."""
+    students = {name: rates(shift) for name, shift in {"truth": 0.0, "late": BIN / 2, "early": -BIN / 2}.items()}
+    found = compare_bits(spikes_of(students["truth"], 2, 4000), students, repeats=4000, again="truth", nulls=2).estimates("bits per spike")
+    assert found["truth"] > max(found["late"], found["early"])

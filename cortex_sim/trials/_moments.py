@@ -1,0 +1,42 @@
+"""Rates belong to moments, counts to bins: how one becomes the other.
+
+The rate at place k of an array is the value at the left edge of bin k, as an equation has it; the count at place k is of all spikes from that edge to
+the next, half a bin later on average. Rates from spikes are therefore estimated at the edges, and rates held against counts are averaged over the
+bins: else true rates fit spikes best when shifted by half a bin.
+"""
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+TRUNCATE = 4.0  # standard deviations at which the smoothing kernel ends
+
+
+def smoothed_over_time(rate: Float[ndarray, "trial time unit"], sd: float) -> Float[ndarray, "trial time unit"]:
+    """Smooth with a Gaussian of ``sd`` bins, which near the ends is cut and brought back to unit area."""
+    from scipy.ndimage import gaussian_filter1d
+
+    def filtered(values: ndarray) -> ndarray:
+        return gaussian_filter1d(values, sd, axis=1, mode="constant", truncate=TRUNCATE)
+
+    return filtered(rate) / filtered(np.ones((1, rate.shape[1], 1)))
+
+
+def smoothed_at_edges(binned: Float[ndarray, "trial time unit"], sd: float) -> Float[ndarray, "trial time unit"]:
+    """Estimate rates at left edges of bins from spikes per bin, with a Gaussian of ``sd`` bins, cut as :func:`smoothed_over_time` cuts it."""
+    from scipy.ndimage import correlate1d
+
+    half = max(1, int(TRUNCATE * sd + 0.5))
+    away = np.arange(-half, half) + 0.5  # bins, from an edge to the middles of the bins about it
+    kernel = np.exp(-0.5 * (away**2 - 0.25) / sd**2)
+
+    def filtered(values: ndarray) -> ndarray:
+        return correlate1d(values, kernel, axis=1, mode="constant")
+
+    return filtered(binned) / filtered(np.ones((1, binned.shape[1], 1)))
+
+
+def over_bins(rate: Float[ndarray, "trial time unit"]) -> Float[ndarray, "trial time unit"]:
+    """Return the means over bins of rates at their left edges, between which they are taken for straight; the last bin goes on as the one before."""
+    following = np.concatenate([rate[:, 1:], 2 * rate[:, -1:] - rate[:, -2:-1]], axis=1)
+    return np.asarray((rate + following) / 2)
