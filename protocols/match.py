@@ -41,7 +41,11 @@ ACTIVITY = (R2, "Procrustes angle (rad)", "linear CKA, debiased")
 
 
 def run(
-    model: cs.Model | cs.SpikingModel | None, *, seed: int = 0, smoke: bool = False, recording: cs.trials.Source | None = None,
+    model: cs.Model | cs.SpikingModel | None,
+    *,
+    seed: int = 0,
+    smoke: bool = False,
+    recording: cs.trials.Source | None = None,
     students: str = "default",
 ) -> cs.Report:
     """Teach networks the activity of a circuit, or of a recording, and compare what they do and how they do it.
@@ -93,7 +97,7 @@ def _matched(model: cs.Model, names: Iterable[str], seed: int, smoke: bool) -> c
         spanning = cs.measures.Battery.of(model, f"{TESTED} held-out states that span state space", runs, **how)
     with cs.timed(seconds, "training"):
         fitted = cs.fitting.train_many(_jobs(model, names, reaching.training, spanning.training, seed, smoke))
-        students = {name: student.model for name, student in fitted.items()} | {ALONE: cs.edit.unconnected(fitted[OWN].model)}
+        students = {name: student.model for name, student in fitted.items()} | {ALONE: cs.edit.unconnected(cs.fitting.own_class(model))}
     with cs.timed(seconds, "comparison"):
         batteries = {name: spanning if name == CONTROL else reaching for name in students}
         copies = {name: cs.simulate(student, batteries[name].test.task, seed=seed) for name, student in students.items()}
@@ -125,6 +129,7 @@ def _matched(model: cs.Model, names: Iterable[str], seed: int, smoke: bool) -> c
         claims=_claims(scores) + ([] if smoke else _full_claims(scores, preferred, model)), scores=tuple(scores), pictures=pictures,
         trials={"teacher": test, "training": training} | copies, models={"teacher": model} | students,
         methods=_methods(model, preferred, fitted, draws), facts=facts, smoke=smoke, seed=seed, seconds=seconds,
+        absent=cs.fitting.own_class_absent(model, fitted, (OWN, CONTROL)),
     )  # fmt: skip
 
 
@@ -132,11 +137,12 @@ def _jobs(
     model: cs.Model, names: Iterable[str], reaching: cs.analysis.Side, spanning: cs.analysis.Side, seed: int, smoke: bool
 ) -> dict[str, cs.fitting.Job]:
     """The circuit's own class, taught in closed form by reaches and by states that span state space, the students, and their controls."""
-    own, closed = cs.fitting.own_class(model), cs.Options(epochs=0)
+    closed, possible = cs.Options(epochs=0), not cs.fitting.not_own_class(model)
     students = {name: (cs.fitting.with_time_constant_of(cs.load(TAUGHT[name][0]), model), TAUGHT[name][1]) for name in names}
-    jobs = {OWN: cs.fitting.Job(own, reaching.trials, reaching.task, seed, closed)}
+    jobs = {OWN: cs.fitting.Job(cs.fitting.own_class(model), reaching.trials, reaching.task, seed, closed)} if possible else {}
     jobs |= cs.fitting.with_controls(students, reaching.trials, reaching.task, shuffled=SHUFFLED, seed=seed)
-    jobs[CONTROL] = cs.fitting.Job(own, spanning.trials, spanning.task, seed, closed)
+    if possible:
+        jobs[CONTROL] = cs.fitting.Job(cs.fitting.own_class(model), spanning.trials, spanning.task, seed, closed)
     return cs.fitting.shortened(jobs, 2) if smoke else jobs
 
 
@@ -170,7 +176,7 @@ def _full_claims(scores: cs.Comparison, preferred: cs.analysis.Preferred, model:
     """What a run of full size should show, of the students and of the circuit."""
     best = max(estimate for name, estimate in scores.estimates(R2).items() if name not in CONTROLS)
     claims = [cs.Claim("R² of held-out rates, best student", best, 0.95, 1.0, BOUND)]
-    for measure, (text, low, tried) in REACHED.items():
+    for measure, (text, low, tried) in REACHED.items() if CONTROL in scores.estimates(R2) else ():
         reached = scores.of(measure, CONTROL).estimate
         claims.append(cs.Claim(f"{text}, positive control", reached, low, 1.0, f"{BOUND}; an independent implementation reached {tried}"))
     return claims + cs.studies.published_properties(model, preferred)
@@ -178,7 +184,9 @@ def _full_claims(scores: cs.Comparison, preferred: cs.analysis.Preferred, model:
 
 def _methods(model: cs.Model, preferred: cs.analysis.Preferred, fitted: Mapping[str, cs.Fitted], draws: int) -> str:
     pushed, silenced = cs.measures.SPANS["push"], cs.measures.SPANS["silencing"]
-    step, k, runs = f"{model.dt.value:g} {model.dt.unit}", min(cs.analysis.MIXED_STATES, model.units), fitted[CONTROL].conditions[0]
+    step, k, runs = f"{model.dt.value:g} {model.dt.unit}", min(cs.analysis.MIXED_STATES, model.units), [f.conditions[0] for f in fitted.values()][-1]
+    control = f"""The positive control has the circuit's own equations, learned in closed form from {runs} free runs whose starts span all of state
+    space, and is asked such runs: if it fell short, the chain from simulation to score would be broken.""" * (CONTROL in fitted)
     return f"""
     The circuit was run in Brian2 (step {step}) on delayed reaches. Each preparatory state is a random mixture of the top k = {k} preferred states
     ({preferred.how}), scaled to a standard deviation over units of {cs.analysis.STATE_SD:g}, in the unit of the state; a current that grows as
@@ -190,9 +198,8 @@ def _methods(model: cs.Model, preferred: cs.analysis.Preferred, fitted: Mapping[
 
     {cs.fitting.summary(fitted)}
 
-    The untrained student has its random weights; the shuffled one was taught to go on from each condition's first bin as another condition does. The
-    positive control has the circuit's own equations, learned in closed form from {runs} free runs whose starts span all of state space, and is asked
-    such runs: if it fell short, the chain from simulation to score would be broken.
+    The untrained student has its random weights; the shuffled one was taught to go on from each condition's first bin as another condition does.
+    {control}
 
     Pushes are currents of {1e3 * (pushed[1] - pushed[0]):g} ms from {1e3 * pushed[0]:g} ms after the go cue: of random signs into
     {cs.measures.SHARES["push"]:.0%} of the units, each as strong as moves it by {cs.measures.MOVED:g}; or in random directions within the

@@ -88,6 +88,10 @@ def preferred_states(model: Model) -> Preferred:
     state and all above 0 at rest, the flow is that of their logarithms, so that what is mixed from its directions stays above 0.
     """
     arrays, rest = model.arrays(), resting_state(model)
+    if len(model.parsed.states) > 1:
+        several = f"units have {len(model.parsed.states)} state variables ({', '.join(model.parsed.states)})"
+        how = f"{several}, so random states take the place of preferred ones"
+        return Preferred(np.eye(model.units), None, how)
     floored = model.rate == model.parsed.state and bool((rest > 0).all())
     step = linearise(model, arrays, rest)
     step = step * rest / rest[:, None] if floored else step
@@ -103,8 +107,24 @@ def preferred_states(model: Model) -> Preferred:
 
 
 def resting_state(model: Model) -> Float[ndarray, " unit"]:
-    """State that a card begins with: 0 where it does not say."""
-    return beginning(model, 1)[0]
+    """State that a card begins with, 0 where it does not say; of several variables the one that the rate follows from."""
+    return beginning(model, 1)[0][_shown(model)]
+
+
+def _shown(model: Model) -> slice:
+    """Where the variable that the rate follows from stands in the state."""
+    found = model.parsed.states_of(model.rate)
+    first = model.parsed.states.index(found[0]) if found else 0
+    return slice(first * model.units, (first + 1) * model.units)
+
+
+def _whole(model: Model, states: Float[ndarray, "condition unit"]) -> Float[ndarray, "condition state"]:
+    """The whole state where that variable is given, others as the card begins."""
+    if model.dimension == model.units:
+        return states
+    whole = beginning(model, len(states))
+    whole[:, _shown(model)] = states
+    return whole
 
 
 def mixtures(preferred: Preferred, conditions: int, *, k: int | None, seed: int, sd: float) -> Float[ndarray, "condition unit"]:
@@ -148,7 +168,7 @@ def currents_for(
     """Find the currents into each unit that make a circuit's state move as asked, in the unit of its input.
 
     Args:
-        model: of one state variable a unit.
+        model: of its state variables the one that the rate follows from is moved, the others are as the card begins.
         states: where it is.
         velocity: how it should move there, per s.
 
@@ -158,11 +178,15 @@ def currents_for(
     driven = [name for name, item in model.inputs.items() if not item.weights and not item.noise]
     if not driven:
         raise OptionError(f"{model.name}: no input drives its units, so nothing can lead it to a state; give the card one without weights.")
-    arrays = model.arrays()
-    still = flow(model, arrays, states)
-    gain = flow(model, arrays, states, dict.fromkeys(driven, 1.0)) - still
+    arrays, shown = model.arrays(), _shown(model)
+
+    def moved(states: ndarray, current: float | ndarray) -> ndarray:
+        return flow(model, arrays, _whole(model, states), dict.fromkeys(driven, current))[..., shown]
+
+    still = moved(states, 0.0)
+    gain = moved(states, 1.0) - still
     linear = np.divide(velocity - still, gain, out=np.zeros_like(gain), where=gain != 0)
-    off, size = flow(model, arrays, states, dict.fromkeys(driven, linear)) - velocity, max(np.abs(velocity).max(), np.abs(still).max())
+    off, size = moved(states, linear) - velocity, max(np.abs(velocity).max(), np.abs(still).max())
     if np.abs(off).max() <= CLOSE * size:
         return linear
 
@@ -170,7 +194,7 @@ def currents_for(
         """What one unit still lacks under each of many currents, the other units' being as they are."""
         each, currents = np.arange(len(row)), np.zeros_like(states[row])
         currents[each, unit] = current
-        return (flow(model, arrays, states[row], dict.fromkeys(driven, currents)) - velocity[row])[each, unit]
+        return (moved(states[row], currents) - velocity[row])[each, unit]
 
     places = tuple(np.indices(linear.shape).reshape(2, -1))
     found = elementwise.bracket_root(missing, -np.ones(linear.size), np.ones(linear.size), args=places, maxiter=DOUBLED)
@@ -243,5 +267,5 @@ def spanning_runs(model: Model, counts: Sequence[int], *, seed: int, preferred: 
     """
     drawn = seed_of(seed, "task", "states that span state space")
     states = mixtures(preferred or preferred_states(model), sum(counts), k=None, seed=drawn, sd=STATE_SD)
-    tasks = [free_run(rate_of(model, part), AFTER_GO_CUE[1]) for part in np.split(states, np.cumsum(counts)[:-1])]
+    tasks = [free_run(rate_of(model, _whole(model, part)), AFTER_GO_CUE[1]) for part in np.split(states, np.cumsum(counts)[:-1])]
     return [Side(task, simulate(model, task, seed=seed)) for task in tasks]

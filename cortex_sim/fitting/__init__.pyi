@@ -6,12 +6,14 @@ from cortex_sim.fitting._footprint import Cost as Cost
 from cortex_sim.fitting._free_running import unit_rates as unit_rates
 from cortex_sim.fitting._options import Options as Options
 from cortex_sim.fitting._options import TrainingData as TrainingData
+from cortex_sim.fitting._regression import not_own_class as not_own_class
 from cortex_sim.fitting._scaling import INFERENCE as INFERENCE
 from cortex_sim.fitting._scaling import Change as Change
 from cortex_sim.fitting._scaling import costs_by_length as costs_by_length
 from cortex_sim.fitting._scaling import gradient_changes as gradient_changes
 from cortex_sim.fitting._side_by_side import Job as Job
 from cortex_sim.fitting._side_by_side import facts as facts
+from cortex_sim.fitting._side_by_side import own_class_absent as own_class_absent
 from cortex_sim.fitting._side_by_side import shortened as shortened
 from cortex_sim.fitting._side_by_side import students_of as students_of
 from cortex_sim.fitting._side_by_side import summary as summary

@@ -50,7 +50,7 @@ class Fitted:
 
     def __str__(self) -> str:
         model, taught = self.model, f"{self.conditions[0]} conditions, {self.seconds:.1f} s"
-        return f"{model.name}, {model.units} units, {len(self.train)} epochs, {taught}"
+        return f"{model.name}, {model.units} units, {len(self.train)} epochs from {self.began}, {taught}"
 
 
 def fit(

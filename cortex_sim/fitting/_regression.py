@@ -14,9 +14,10 @@ from cortex_sim.cards import Model
 from cortex_sim.errors import Diverged, TaskError
 from cortex_sim.fitting._free_running import squared_error
 from cortex_sim.fitting._options import TrainingData
-from cortex_sim.fitting._start import one_unit_each
+from cortex_sim.fitting._start import one_unit_each, own_class
 from cortex_sim.runtime import stream
 from cortex_sim.simulation import Problem, driven_inputs, flow, recurrent_projections, simulate, state_of
+from cortex_sim.tasks import BIN
 
 PROBES = 5  # states at which a parameter is taken for a bias
 PART = 64  # trials regressed at a time, to keep memory small
@@ -78,6 +79,13 @@ def unsolved(model: Model, bin: float) -> str | None:
         ),
     )
     return next((reason() for holds, reason in reasons if holds), None)
+
+
+def not_own_class(circuit: Model, bin: float = BIN) -> str | None:
+    """Say why a student of a circuit's own equations cannot be had from its rates at such bins (s) in closed form; None if it can."""
+    if circuit.is_map and abs(circuit.dt.si - bin) > 1e-9:
+        return f"it is a map in steps of {circuit.dt.si * 1e3:g} ms, of which bins of {bin * 1e3:g} ms make another"
+    return unsolved(own_class(circuit, bin), bin)
 
 
 def recurrent_of(model: Model) -> str:

@@ -11,6 +11,7 @@ from cortex_sim.cards import Model
 from cortex_sim.fitting import rules
 from cortex_sim.fitting._fit import Fitted, train
 from cortex_sim.fitting._options import Options
+from cortex_sim.fitting._regression import not_own_class
 from cortex_sim.fitting._start import own_class, with_time_constant_of
 from cortex_sim.runtime import cache_folder, code_key, content_key, stream, workers
 from cortex_sim.tasks import Task
@@ -77,6 +78,24 @@ def students_of(circuit: Model, students: Mapping[str, tuple[Model, Options]], t
     jobs = {OWN_GAIN: Job(own_class(circuit), trials, task, seed, Options(epochs=0))}
     jobs |= {name: Job(model, trials, task, seed, options) for name, (model, options) in ready.items()}
     return jobs | {UNTRAINED: Job(basic, trials, task, seed, Options(epochs=0, closed_form=False))}
+
+
+def own_class_absent(circuit: Model, fitted: Mapping[str, Fitted], names: Sequence[str]) -> list[str]:
+    """Say what a circuit leaves out: students of its own class that cannot be had from its rates, or were not, and states that rates do not tell.
+
+    Args:
+        circuit: what students are trained on.
+        fitted: students by name.
+        names: those of the circuit's own class.
+    """
+    reason, states = not_own_class(circuit), circuit.parsed.states
+    said = [f"{' and '.join(names)}: a student of the circuit's own class is not guaranteed, since {reason}."] if reason else []
+    kept = [name for name in names if name in fitted and fitted[name].began.startswith("untrained")]
+    said += [f"{name}: kept its {fitted[name].began}, so it bounds nothing." for name in kept]
+    if len(states) > 1:
+        told = "no rates tell them all, so that preparation and pushes begin with the card's values of those that the rates do not follow from"
+        said.append(f"Starts of {', '.join(states)}: {told}.")
+    return said
 
 
 def shortened(jobs: Mapping[str, Job], epochs: int) -> dict[str, Job]:
