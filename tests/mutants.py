@@ -41,7 +41,7 @@ FAULTS = (
     Fault("maps without an offset", "comparison/_predictivity.py", "return W, (train.Y - train.X @ W) / train.n", "return W, 0 * train.Y",
           COMPARISON + "test_predictivity.py tests/test_second_opinions.py"),
     Fault("predicts and is predicted swapped", "comparison/_predictivity.py", "return predictivity(b, a, reduce=False)",
-          "return predictivity(a, b, reduce=False)", COMPARISON + "test_predictivity.py tests/test_second_opinions.py"),
+          "return predictivity(a, b, reduce=False)", COMPARISON + "test_calibration.py"),
     Fault("cycle there only", "comparison/_predictivity.py", "_apply(back(split), _apply(there(split), a[split.test]))", "_apply(back(split), b[split.test])",
           COMPARISON + "test_predictivity.py tests/test_second_opinions.py"),
     Fault("decoder hears its own system", "comparison/_predictivity.py", "_apply(fit(split), b[split.test])", "_apply(fit(split), a[split.test])",

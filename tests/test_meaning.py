@@ -201,13 +201,20 @@ def test_a_text_that_is_no_plain_arithmetic_is_refused(text: str, found: str) ->
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("protocol", "way"), [("rotations", "other names"), ("rotations", "vectors"), ("match", "both")])
+@pytest.mark.parametrize(
+    ("protocol", "way"),
+    [("rotations", "other names"), ("rotations", "vectors"), ("match", "both"), *((name, "other names") for name in (
+        "preparation", "subspaces", "tangling", "explain", "identity", "decode", "reach", "force",
+    ))],
+)  # fmt: skip
 def test_protocols_give_the_same_scores(protocol: str, way: str) -> None:
-    plain = catalogue.load("hennequin_2014").with_arrays({}, units=30)
+    plain = catalogue.load(catalogue.protocol(protocol).MODEL)
+    plain = plain.with_arrays({}, units=30) if plain.name == "hennequin_2014" else plain
     found, wanted = (catalogue.protocol(protocol).run(model, smoke=True).scores for model in (WAYS[way](plain), plain))
     assert [(score.measure, score.student) for score in found] == [(score.measure, score.student) for score in wanted]
     estimates = np.array([[score.estimate for score in scores] for scores in (found, wanted)])
-    np.testing.assert_allclose(estimates[0], estimates[1], rtol=0 if way == "other names" else 1e-6, atol=0 if way == "other names" else 1e-6)
+    close = 0 if way == "other names" and protocol == "rotations" else 1e-6  # names alone change no bit; what is trained may sum in another order
+    np.testing.assert_allclose(estimates[0], estimates[1], rtol=close, atol=close)
 
 
 def test_the_time_constant_of_neurons_that_do_not_fire_is_measured() -> None:
