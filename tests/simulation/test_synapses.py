@@ -95,8 +95,9 @@ def test_a_start_of_nothing_and_a_target_that_never_fires_are_refused() -> None:
         SpikingModel.model_validate(card)
 
 
-def test_a_delay_that_continuous_coupling_would_ignore_is_refused() -> None:
-    graded = {"equations": "I_post = w*x_pre : 1 (summed)"}
+@pytest.mark.parametrize("beside", [{}, {"on_pre": "v_post += w"}])
+def test_a_delay_that_continuous_coupling_would_ignore_is_refused(beside: dict[str, str]) -> None:
+    graded = {"equations": "I_post = w*x_pre : 1 (summed)"} | beside
     with pytest.raises(CardError, match=r"carries a \(summed\) variable, which arrives at once; a delay of 5\.0 ms would be ignored"):
         circuit(graded, delay={"value": 5, "unit": "ms"})
 

@@ -248,7 +248,7 @@ class SpikingModel(Checked):
         pre, post = (self.neurons[self.populations[side[0]].neurons] for side in (projection.sources, projection.targets))
         if synapse.on_pre is None and "summed" not in synapse.equations:
             raise CardError(f"[{place}] does nothing: give on_pre, what an arriving spike does, or equations with a (summed) variable.")
-        if synapse.on_pre is None and projection.delay is not None:
+        if "(summed)" in synapse.equations.replace(" ", "") and projection.delay is not None:
             delay = f"{projection.delay.value!r} {projection.delay.unit}"
             found = f"carries a (summed) variable, which arrives at once; a delay of {delay} would be ignored"
             raise CardError(f"[projections] of synapse {projection.synapse!r} {found}. Leave delay out, or send spikes by on_pre.")
