@@ -27,7 +27,7 @@ def test_epochs_are_cut_where_they_should_be_and_selected_alike() -> None:
     trials = Trials.from_arrays(rate, 0.01 * np.arange(-10, 10))
     weights = {"random": RNG.standard_normal((12, 3))}
     epochs = Epochs.driving(trials, WINDOWS, weights)
-    scale = np.ptp(rate, axis=(0, 1)) + 5
+    scale = np.ptp(rate, axis=(0, 1)) + 0.2 * np.median(np.ptp(rate, axis=(0, 1)))
     np.testing.assert_allclose(epochs.together, (rate - rate.mean(axis=0)) / scale, atol=1e-12)
     np.testing.assert_allclose(epochs.rates, rate[:, 10:] / scale, rtol=1e-12)
     np.testing.assert_allclose(epochs.muscles["random"], (rate - rate.mean(axis=0)) @ weights["random"], atol=1e-11)

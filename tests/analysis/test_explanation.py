@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 
 from cortex_sim.analysis._explanation import Questions, explain, explain_all, mode_distances, mode_distances_by_chance
 from cortex_sim.simulation._problem import Problem
@@ -51,6 +52,7 @@ def test_chosen_units_are_held_for_the_span_and_free_outside_it(linear_circuit: 
     assert (np.abs(rate[:, :2][:, :, [1, 3]] + 2) > 1e-3).all()
 
 
+@pytest.mark.long
 def test_modes_of_a_circuit_are_no_distance_from_its_own_and_some_from_those_of_another(linear_circuit: Any) -> None:
     W = 0.6 * np.random.default_rng(1).normal(size=(UNITS, UNITS))
     slower = 0.5 * W

@@ -151,6 +151,7 @@ def test_two_recorded_spikes_in_one_step_are_refused() -> None:
 
 
 @COMPILED
+@pytest.mark.long
 def test_two_processes_that_build_the_same_program_at_once_do_not_collide() -> None:
     code = """
 import sys

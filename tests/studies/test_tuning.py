@@ -83,6 +83,7 @@ def test_missing_optuna_and_missing_training_data_say_what_to_do(monkeypatch: py
         tuning.check_installed()
 
 
+@pytest.mark.long
 def test_command_writes_a_report(tmp_path: Path) -> None:
     arguments = ["tune", "match", "--space", ROOT / "protocols/match.space.toml", "--trials", 2, "--folds", 2, "--smoke"]
     arguments += ["--study", tmp_path / "study", "--out", tmp_path / "out"]

@@ -24,12 +24,12 @@ def hand_paths(hand: Float[ndarray, "trial time 2"], wanted: Float[ndarray, "tri
     labels = np.unique(condition)
     shades = dict(zip(labels, matplotlib.colormaps["twilight"](np.linspace(0.1, 0.9, len(labels))), strict=True))
     bins = np.arange(hand.shape[1])
-    for found, asked, label in zip(hand, wanted, condition, strict=True):
+    for found, aim, label in zip(hand, wanted, condition, strict=True):
         paths.plot(*found.T, color=shades[label], lw=1)
-        paths.plot(*asked.T, color=TEACHER, lw=0.8, ls="--", alpha=0.5)
+        paths.plot(*aim.T, color=TEACHER, lw=0.8, ls="--", alpha=0.5)
         for axis, ax in enumerate(courses):
             ax.plot(10 * bins, found[:, axis], color=shades[label], lw=0.9)
-            ax.plot(10 * bins, asked[:, axis], color=TEACHER, lw=0.8, ls="--", alpha=0.5)
+            ax.plot(10 * bins, aim[:, axis], color=TEACHER, lw=0.8, ls="--", alpha=0.5)
     paths.set(xlabel="x (cm)", ylabel="y (cm)", aspect="equal")
     for ax, name in zip(courses, "xy", strict=True):
         ax.set(xlabel="time from the go cue (ms)", ylabel=f"{name} (cm)")
@@ -46,8 +46,8 @@ def hand_paths_by_rule(paths: Mapping[str, Float[ndarray, "trial time 2"]], want
     for ax in axes.flat[len(paths) :]:
         ax.set_axis_off()
     for ax, (name, hand) in zip(axes.flat, paths.items(), strict=False):
-        for found, asked, shade in zip(hand, wanted, shades, strict=True):
-            ax.plot(*asked.T, color=TEACHER, lw=0.8, ls="--", alpha=0.5)
+        for found, aim, shade in zip(hand, wanted, shades, strict=True):
+            ax.plot(*aim.T, color=TEACHER, lw=0.8, ls="--", alpha=0.5)
             ax.plot(*found.T, color=shade, lw=1.2)
         ax.set(title=name, aspect="equal")
     reach = 1.5 * float(np.abs(wanted).max())
@@ -142,9 +142,9 @@ def in_motion(moved: Mapping[str, Movement], arm: Arm, time: Float[ndarray, " ti
 
 
 def _paths(ax: matplotlib.axes.Axes, movement: Movement, wanted: Float[ndarray, "reach time 2"], shades: ndarray) -> None:
-    for made, asked, shade in zip(movement.made, wanted, shades, strict=True):
-        ax.plot(*asked.T, color=TEACHER, lw=0.8, ls="--", alpha=0.4)
-        ax.plot(*asked[-1], "o", color=TEACHER, ms=6, mfc="none", mew=0.8, alpha=0.6)
+    for made, aim, shade in zip(movement.made, wanted, shades, strict=True):
+        ax.plot(*aim.T, color=TEACHER, lw=0.8, ls="--", alpha=0.4)
+        ax.plot(*aim[-1], "o", color=TEACHER, ms=6, mfc="none", mew=0.8, alpha=0.6)
         ax.plot(*made.T, color=shade, lw=1.3)
     ax.set(aspect="equal", xlabel="x (cm)")
 

@@ -133,9 +133,9 @@ def teach(material: Material, setting: Setting, taught: Places, *, seed: int, mo
     return fitted
 
 
-def answers(material: Material, model: Model, taught: Places, asked: Places, *, seed: int) -> Answers:
+def answers(material: Material, model: Model, taught: Places, tested: Places, *, seed: int) -> Answers:
     """Ask a student trials that it was not taught; means and scales come from those it was."""
-    part, known = material.select(asked), material.trials.select(taught)
+    part, known = material.select(tested), material.trials.select(taught)
     from_first = material.options.start == "first bin"
     weights = np.ones(part.trials.rate.shape[:2]) if part.task.mask is None else part.task.mask.astype(float)
     if from_first:

@@ -99,7 +99,7 @@ def _methods(tuned: "Tuned") -> str:
     return f"""
     {len(np.unique(tuned.test.wanted.condition))} conditions were set aside before anything. On the rest, {trials} settings were tried by a
     tree-structured Parzen estimator, each scored by {folds}-fold cross-validation over conditions; settings below the median so far were pruned
-    between folds. The best was then taught all the rest and asked the conditions set aside, once.
+    between folds. The best was then taught all the rest and tested on the conditions set aside, once.
 
     In brackets behind a chosen value: its spread over the settings within one standard error of the best, or over outer folds where there are any.
     Intervals over folds are Student's t; folds share most of what they were taught, so these are too narrow.

@@ -236,6 +236,7 @@ def test_at_most_forty_per_cent_of_inhibition_is_kept() -> None:
     assert np.count_nonzero(soc._project(V, (-1.0, -1.0))) <= 0.4 * V.size
 
 
+@pytest.mark.long
 def test_half_the_published_size_converges_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(soc, "LIMIT", 3000)  # 1085 iterations in the reference implementation
     assert eigenvalues(soc.build((100, 100), rng(1), **PAPER, abscissa=0.15)).real.max() <= 0.15

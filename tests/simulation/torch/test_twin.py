@@ -27,7 +27,9 @@ Build = Callable[..., Model]
 UNITS, OBSERVED, TRIALS = 7, 5, 4
 STUDENTS = [name for name, path in catalogue.models().items() if path.parent.name == "rnn"]
 CARDS = {name: catalogue.load(name) for name, path in catalogue.models().items() if path.parent.name != "spiking"}
-RUNS = [(name, "euler") for name in CARDS] + [(name, "exponential_euler") for name, card in CARDS.items() if not card.parsed.state_in_product()]
+RUNS = [(name, "euler") for name in CARDS] + [
+    (name, "exponential_euler") for name, card in CARDS.items() if not (card.parsed.state_in_product() or card.is_map)
+]
 NOISE = {"hiss": {"unit": "second**-0.5", "meaning": "noise", "noise": True}}
 
 
