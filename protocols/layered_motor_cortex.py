@@ -56,7 +56,7 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Rep
         duration = 0.4 if smoke else RESTING
         rest = cs.simulate(model, cs.tasks.spontaneous(duration), seed=seed).window(SETTLING, duration)
     with cs.timed(seconds, "reaches"):
-        task = _reaches(model, 2 if smoke else DIRECTIONS, repeats, seed)
+        task = _reaches(model, 3 if smoke else DIRECTIONS, repeats, seed)
         trials = cs.simulate(model, task, seed=cs.seed_of(seed, "circuit", "reaches of layered_motor_cortex"))
     with cs.timed(seconds, "readout"):
         output = trials.units(np.flatnonzero(trials.population == OUTPUT)).smoothed(SD)
