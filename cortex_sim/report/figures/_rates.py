@@ -9,7 +9,7 @@ from numpy import ndarray
 
 from cortex_sim.analysis import Point, observed_rates
 from cortex_sim.cards import Model
-from cortex_sim.report.figures._style import GREY, TEACHER, WIDTH, colours, figure, trajectories
+from cortex_sim.report.figures._style import GREY, TEACHER, WIDTH, broken, colours, figure, trajectories
 
 
 @figure
@@ -88,7 +88,7 @@ def responses(
         spans: when each perturbation acts, s.
         ylabel: quantity and unit.
     """
-    figure = Figure(figsize=(WIDTH, 3.0))
+    figure = Figure(figsize=(WIDTH, 3.3))
     row = figure.subplots(1, 2 * len(teacher), squeeze=False)[0]
     ink = colours(list(students))
     for number, (name, wanted) in enumerate(teacher.items()):
@@ -99,7 +99,7 @@ def responses(
             error.plot(time * 1e3, _rms(found[name] - wanted), color=ink[student], lw=1.3)
         error.plot(time * 1e3, _rms(wanted), color=TEACHER, lw=1, ls="--")
         top = 1.6 * float(_rms(wanted).max())
-        for ax, title in ((size, f"{name}: response"), (error, f"{name}: error of it")):
+        for ax, title in ((size, broken(f"{name}: response", len(row))), (error, broken("error of it", len(row)))):
             ax.axvspan(*(moment * 1e3 for moment in spans[name]), color="#f2d8a7", lw=0)
             ax.set(title=title, xlabel="time (ms)", ylim=(0, top))
     row[0].set_ylabel(ylabel)

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cortex_sim.report.figures._matrices import annotated
-from cortex_sim.report.figures._style import COLOURS, TEACHER, WIDTH, colours, figure
+from cortex_sim.report.figures._style import COLOURS, TEACHER, WIDTH, broken, colours, figure
 from cortex_sim.statistics import Score, estimates
 
 
@@ -15,7 +15,7 @@ from cortex_sim.statistics import Score, estimates
 def score_panels(scores: Sequence[Score], measures: Sequence[str], *, floor: float = -1.0) -> Figure:
     """Draw one panel a measure: each student's estimate with its interval, the null as a grey band, the value of identical systems dashed."""
     names = list(dict.fromkeys(score.student for score in scores))
-    figure = Figure(figsize=(WIDTH, 0.32 * len(names) + 1.1))
+    figure = Figure(figsize=(WIDTH, 0.32 * len(names) + 1.1 + 0.15 * max(broken(measure, len(measures)).count("\n") for measure in measures)))
     row = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
     ink = colours(names)
     for ax, measure in zip(row, measures, strict=True):
@@ -24,7 +24,7 @@ def score_panels(scores: Sequence[Score], measures: Sequence[str], *, floor: flo
                 _score(ax, score, place, ink[name], floor)
         for value in {score.identical for score in scores if score.measure == measure}:
             ax.axvline(value, color=TEACHER, lw=0.6, ls="--")
-        ax.set_title(measure, fontsize=8.5)
+        ax.set_title(broken(measure, len(measures)), fontsize=8.5)
         ax.margins(y=0.12)
     row[0].set_yticks(range(len(names)), names)
     row[0].invert_yaxis()

@@ -22,8 +22,8 @@ def rotation_planes(found: Mapping[str, Rotations]) -> Figure:
         share = f"{rotation.frequency[plane]:.2f} Hz, {rotation.variance[plane]:.0%} var."
         ax.set_title(f"{name}\nR²(M_skew) {rotation.r2_skew:.2f}\nR²(M) {rotation.r2:.2f}\n{share}", fontsize=8)
         ax.set_aspect("equal", adjustable="datalim")
-        ax.set_xlabel("jPC, first of the plane (normalised)")
-    row[0].set_ylabel("second of the plane (normalised)")
+        ax.set_xlabel("jPC 1 of it")
+    row[0].set_ylabel("jPC 2 of it (normalised)")
     return figure
 
 

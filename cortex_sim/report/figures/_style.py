@@ -1,6 +1,7 @@
 """How every figure looks, and how one is written."""
 
 import io
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
@@ -58,6 +59,11 @@ def colours(students: Sequence[str]) -> dict[str, str]:
     """Give each student its colour; untrained and shuffled ones are light and dark grey."""
     free = iter(COLOURS * 3)
     return {name: FIXED.get(name) or next(free) for name in students}
+
+
+def broken(title: str, panels: int) -> str:
+    """Return a title in lines that fit one of so many panels side by side."""
+    return textwrap.fill(title, max(10, 100 // panels))
 
 
 def trajectories(ax: Axes, states: Float[ndarray, "condition time 2"]) -> None:
