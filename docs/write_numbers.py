@@ -299,7 +299,7 @@ def match_spiking(run: Run) -> str:
     best = max(taught, key=lambda name: run.score("R² of rates", name)["estimate"])
     ceiling = number(run.score("R² of rates", best)["ceiling"], 2)
     return (
-        f"the best student, {best}: R² {run.value('R² of rates', best)} on held-out conditions, {run.value(bits, best)} bits per spike of single trials; "
+        f"the best student, {best}: R² {run.value('R² of rates', best)} on held-out conditions, {run.value(bits, best)} bits per spike of trials; "
         f"ridge regression from the first bin {run.value('R² of rates', ridge)} and {run.value(bits, ridge)}; the circuit run again "
         f"{run.value('R² of rates', again)} and {run.value(bits, again)}; what knows the rates {ceiling}"
     )
