@@ -40,6 +40,7 @@ def test_at_a_stable_point_they_are_its_eigenvalues() -> None:
     assert found.error.max() < 1e-5 * abs(along)
 
 
+@pytest.mark.long
 def test_all_of_them_add_up_to_the_mean_contraction_of_volume() -> None:
     rng = np.random.default_rng(1)
     model = network(2.5 * rng.standard_normal((10, 10)) / np.sqrt(10))

@@ -161,6 +161,7 @@ def test_adamw_decays_weights_without_a_gradient_and_adam_with_one() -> None:
     torch.testing.assert_close(twin.W.detach(), before * (1 - 0.1 * 0.5), rtol=1e-14, atol=0)
 
 
+@pytest.mark.long
 def test_a_network_learns_the_targets_of_a_task_from_rest() -> None:
     asked = task()
     asked = replace(asked, targets=asked.targets.copy(data=np.cumsum(asked.targets.values, axis=1)))
