@@ -31,18 +31,23 @@ NEEDED = "decode needs spikes of single trials, or averages with positions of th
 Moving = tuple[np.ndarray, np.ndarray, str]  # rates (trial, time, unit), velocity (trial, time, 2), its unit
 
 
-def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: cs.trials.Source | None = None) -> cs.Report:
+def run(model: cs.Model | None, *, seed: int = 0, smoke: bool = False, recording: cs.trials.Source | None = None) -> cs.Report:
     """Decode reaches and velocity from the spikes of a circuit, or what a recording has of either.
 
     Args:
-        model: circuit, whose rates make spikes.
+        model: circuit, whose rates make spikes; None beside a recording, which takes its place.
         seed: of spikes, networks and surrogates.
         smoke: few trials and epochs: shows that everything runs, its numbers mean nothing.
         recording: spikes of single trials, in which conditions are told apart; or condition averages with positions of the hand.
+
+    Raises:
+        OptionError: a circuit beside a recording, or neither.
     """
+    if (model is None) == (recording is None):
+        raise cs.errors.OptionError("decode: takes either a circuit or a recording; leave out --model, or --recording.")
     seconds: dict[str, float] = {}
     with cs.timed(seconds, "activity"):
-        spikes, moving = _circuit(model, seed, smoke) if recording is None else _recording(cs.trials.Recording.of(recording))
+        spikes, moving = _recording(cs.trials.Recording.of(recording)) if model is None else _circuit(model, seed, smoke)
     told: list[cs.analysis.Told] = []
     if spikes is not None:
         with cs.timed(seconds, "classification"):
@@ -51,7 +56,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: cs.tr
         decoded = {} if moving is None else {name: cs.analysis.decoded(decode, *moving[:2]) for name, decode in cs.analysis.DECODERS.items()}
     scores = [score for answers in told for score in _accuracies(answers, seed)]
     scores += [_velocity_score(name, velocity, moving, seed) for name, velocity in decoded.items()]
-    where = f"{model.title}, Poisson spikes of {NEURONS} neurons" if recording is None else f"the recording {cs.trials.Recording.of(recording).name}"
+    where = f"the recording {cs.trials.Recording.of(recording).name}" if model is None else f"{model.title}, Poisson spikes of {NEURONS} neurons"
     return cs.Report(
         title=QUESTION, question=f"Decoded: {where}.", answer=_answer(told, scores),
         claims=[] if smoke else _claims(scores, known=recording is not None and spikes is not None), scores=scores,

@@ -153,7 +153,9 @@ def caught(fault: Fault, package: Path) -> bool:
         if text.count(fault.right) < 1:
             raise SystemExit(f"{fault.name}: {fault.file} no longer holds {fault.right!r}; bring the list up to date.")
         path.write_text(text.replace(fault.right, fault.wrong, 1), encoding="utf-8")
-        tests = [test for test in fault.tests.split() if (copy / test).exists()]
+        if absent := [test for test in fault.tests.split() if not (copy / test).exists()]:
+            raise SystemExit(f"{fault.name}: {absent[0]} is not there; bring the list up to date.")
+        tests = fault.tests.split()
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not long", "-p", "no:cacheprovider", *tests]
         try:
             run = subprocess.run(command, cwd=copy, env=os.environ | {"PYTHONPATH": str(copy)}, capture_output=True, timeout=LIMIT, check=False)

@@ -1,7 +1,12 @@
 """Nothing is accepted and then ignored, and what is wrong is said in the package's own words, never in those of a library below it."""
 
+import inspect
+import subprocess
+import sys
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from types import NoneType
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -127,3 +132,59 @@ def test_trials_of_no_numbers_are_a_trials_error(build: Any) -> None:
 def test_a_task_of_wrong_kinds_is_a_task_error(build: Any) -> None:
     with pytest.raises(TaskError, match=r"should be"):
         build()
+
+
+def test_a_student_is_not_taught_by_drives_that_it_cannot_hear() -> None:
+    task = Task("pushed", 0.0, 0.1, np.arange(4), drives=(Drive(np.ones((4, 2)), np.ones(100)),))
+    wanted = Trials.from_arrays(np.random.default_rng(0).normal(size=(4, 10, 2)), task.time)
+    with pytest.raises(TaskError, match=r"^task 'pushed': drives temporal_convolution, which hears stimulus \(channels\); give the card an input"):
+        train(catalogue.load("temporal_convolution"), wanted, task, options=Options(start="rest"))
+
+
+@pytest.mark.parametrize("rule", rules.names())
+def test_a_checkpoint_is_refused_by_rules_that_write_none(rule: str, tmp_path: Path) -> None:
+    task = centre_out(4, preparation=0.05, movement=0.05)
+    wanted = Trials.from_arrays(np.random.default_rng(0).normal(size=(4, 10, 2)), task.time)
+    options = Options(epochs=0) if "epochs" in (*__import__(f"cortex_sim.fitting.rules.{rule}", fromlist=["ACCEPTS"]).ACCEPTS,) else Options()
+    if rules.resumes(rule):
+        assert rule == "bptt" and train(catalogue.load("leaky_tanh"), wanted, task, options=options, checkpoint=tmp_path / "fit.pt")
+        return
+    with pytest.raises(OptionError, match=rf"^rule '{rule}' writes no checkpoint: its runs take seconds \(got '.*fit\.pt'\); leave it out\.$"):
+        train(catalogue.load("leaky_tanh"), wanted, task, options=options, rule=rule, checkpoint=tmp_path / "fit.pt")
+
+
+@pytest.mark.parametrize("name", list(catalogue.models()))
+def test_no_field_of_a_model_can_be_assigned_to_or_deleted(name: str) -> None:
+    model = catalogue.load(name)
+    key = model.key
+    for field in type(model).model_fields:
+        with pytest.raises(CardError, match=rf"^\[{field}\] of a \w+ cannot be assigned to: a model does not change; make another one"):
+            setattr(model, field, None)
+        with pytest.raises(CardError, match=rf"^\[{field}\] of a \w+ cannot be deleted"):
+            delattr(model, field)
+    assert model.key == key
+
+
+PLACED = [name for name in catalogue.protocols() if "recording" in inspect.signature(catalogue.protocol(name).run).parameters]
+
+
+@pytest.mark.parametrize("name", PLACED)
+def test_a_circuit_beside_a_recording_is_used_or_refused(name: str) -> None:
+    """A protocol whose circuit a recording replaces says so by accepting None; given both, it uses both or refuses before it reads a file."""
+    run = catalogue.protocol(name).run
+    replaced = NoneType in get_args(next(iter(inspect.signature(run).parameters.values())).annotation)
+    assert replaced == (name in ("match", "match_recording", "decode"))  # the others put the recording beside the circuit
+    if name == "decode":
+        with pytest.raises(OptionError, match="takes either a circuit or a recording"):
+            run(catalogue.load("hennequin_2014"), recording="nowhere.npz")
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [(("--scale", "0.5"), "--scale applies to spiking circuits; the recording takes the circuit's place"),
+     (("--target", "numpy"), "--target numpy chooses the code of spiking circuits; the recording takes the circuit's place")],
+)  # fmt: skip
+def test_what_applies_to_a_circuit_is_refused_where_a_recording_takes_its_place(option: tuple[str, str], message: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cortex_sim", "run", "match", "--recording", "any.npz", "--out", str(tmp_path / "out"), *option]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr

@@ -1,6 +1,6 @@
 """compare(teacher, student) -> Comparison: scores that always carry a null, a ceiling and an interval; one file per family."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypedDict
 
 import numpy as np
@@ -27,7 +27,7 @@ from cortex_sim.comparison._measures import MEASURES, NO_TRIALS, scores_of
 from cortex_sim.comparison._response import response_score, responses
 from cortex_sim.errors import ComparisonError
 from cortex_sim.runtime import stream
-from cortex_sim.statistics import PERMUTATION, Measure, Rates, Score, jackknifed, permuted, permuted_conditions, remembered, subsampled, subsets
+from cortex_sim.statistics import Score, permuted_conditions, remembered, subsampled, subsets
 from cortex_sim.tasks import Task
 from cortex_sim.trials import BIN, Trials
 
@@ -299,16 +299,4 @@ def compare_spectra(teacher: Spectrum, student: Model, *, name: str | None = Non
         "lower", 0.0, np.array([value for value in null if np.isfinite(value)]), "entries of the recurrent weights in random places",
         None, "one network per student; run other seeds", ceiling_reason="nothing is measured with noise",
         settings={"at_rest": found.at_rest},
-    )  # fmt: skip
-
-
-def _matched(
-    measure: str, function: Measure, a: Rates, b: Rates, better: Any, identical: float, *, name: str, split: str, seed: int, nulls: int,
-    settings: Mapping[str, Any] | None = None,
-) -> Score:  # fmt: skip
-    null = permuted(function, a, b, seed=seed, count=nulls)
-    interval = jackknifed(lambda kept: function(a[kept], b[kept]), len(a))
-    return Score(
-        measure, name, split, function(a, b), better, identical, null, PERMUTATION, interval, "conditions",
-        ceiling_reason=NO_TRIALS, settings=settings or {},
     )  # fmt: skip

@@ -118,8 +118,8 @@ def facts(fitted: Mapping[str, Fitted]) -> dict[str, str]:
 def train_many(jobs: Mapping[str, Job]) -> dict[str, Fitted]:
     """Train students side by side, one process with one thread each, with progress.
 
-    A run that is killed resumes from where it was when the same jobs are asked for again: each has a checkpoint in the cache, named by the
-    content of everything that decides its result.
+    A run that is killed resumes from where it was when the same jobs are asked for again: those whose rule writes checkpoints have one in the
+    cache, named by the content of everything that decides its result; the others take seconds.
 
     Args:
         jobs: by name.

@@ -111,6 +111,7 @@ def brought(value: Any, hint: Any, *, missing: bool = False) -> Any:
             value = value if wrong else int(value)
         case _ if hint is float:
             wrong = not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value)
+            value = value if wrong else float(value)
         case _ if origin in (collections.abc.Sequence, collections.abc.Mapping, tuple, list, dict):
             return _gathered(value, origin, inner, missing)
         case _ if origin is collections.abc.Callable or hint is Callable:

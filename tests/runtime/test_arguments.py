@@ -129,6 +129,26 @@ def test_missing_numbers_pass_where_a_function_says_so() -> None:
     assert checked(known)([1.0, np.nan]) == 1
 
 
+def test_a_figure_leaves_empty_what_is_missing_where_a_measure_refuses_it() -> None:
+    table = np.array([[0.1, np.nan], [0.3, -0.2]])
+    drawn = cs.figures.annotated(table, ["a", "b"], ["c", "d"], label="a number")
+    assert [text.get_text() for text in drawn.axes[0].texts] == ["0.10", "0.30", "−0.20"]
+    line = cs.figures.curves(np.arange(3.0), {"CV2": np.array([0.5, np.nan, 1.0])}, xlabel="unit", ylabel="CV2").axes[0].lines[0]
+    assert np.isnan(line.get_ydata()).tolist() == [False, True, False]
+    with pytest.raises(OptionError, match="is not finite, first at sample 0, unit 1"):
+        cs.measures.procrustes_angle(table, table)
+
+
+def test_a_whole_number_where_a_number_is_meant_is_that_number() -> None:
+    seen: list[Any] = []
+
+    def look(size: float, sizes: Sequence[float]) -> None:
+        seen.extend([size, *sizes])
+
+    checked(look)(2, [3, np.float32(0.5)])
+    assert seen == [2.0, 3.0, 0.5] and all(type(number) is float for number in seen)
+
+
 BAD: tuple[Any, ...] = (
     "abc", None, -1, 0, 1.5, float("nan"), float("inf"), -0.5, True, [], [[1], [1, 2]], {}, np.array([]), np.array(["a"]), object(), 1 + 2j, (),
     np.zeros((0, 2)), b"x", [float("nan")],

@@ -1,5 +1,6 @@
 """How every figure looks, and how one is written."""
 
+import inspect
 import io
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +14,8 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy import ndarray
+
+from cortex_sim.runtime import missing_allowed
 
 Given, Made = ParamSpec("Given"), TypeVar("Made")
 STYLE = {
@@ -31,8 +34,9 @@ ABREAST = 4  # panels in a row
 
 
 def figure(draw: Callable[Given, Made]) -> Callable[Given, Made]:
-    """Draw in the house's style."""
+    """Draw in the house's style; numbers that are missing stay empty."""
 
+    @missing_allowed(*inspect.signature(draw).parameters)
     @wraps(draw)
     def drawn(*given: Given.args, **named: Given.kwargs) -> Made:
         with matplotlib.rc_context(STYLE):

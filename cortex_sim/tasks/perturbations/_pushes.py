@@ -115,7 +115,7 @@ def light(task: Task, units: Sequence[int] | ndarray, *, of: int, dose: float, a
     """
     if not dose >= 0:
         raise OptionError(f"perturbation: dose {dose!r} should be 0 or more.")
-    course = photocurrent(float(dose) * _course(task, span[0], span[1] - span[0]), task.step)
+    course = photocurrent(dose * _course(task, span[0], span[1] - span[0]), task.step)
     return replace(task, drives=(*task.drives, Drive(amplitude * _chosen(task, units, of), course, "light")))
 
 
