@@ -1,7 +1,7 @@
 """What students of a circuit are tested by: held-out conditions, pushes on and off the states it visits, and silencing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -65,8 +65,8 @@ class Battery:
             within = _within(training.trials.rate, task.trials, drawn)
             pushes[WITHIN].append(push_along(task, within, amplitude=float(size), start=WHEN, duration=PUSHED))
             pushes["silencing"].append(silence(task, units, seed=drawn, rate=silent, fraction=SHARES["silencing"], start=WHEN, duration=SILENCED))
-        bare = cls(split, training, test, pushes, {})
-        return cls(split, training, test, pushes, bare.respond(circuit, seed))
+        battery = cls(split, training, test, pushes, {})
+        return replace(battery, responses=battery.respond(circuit, seed))
 
     def respond(self, model: Model, seed: int) -> Responses:
         """Return how a model answers every draw: rates minus those without it."""

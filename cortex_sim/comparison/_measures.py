@@ -254,14 +254,14 @@ def scores_of(
 
     def scored(group: Sequence[str]) -> list[Score]:
         """Measures that read the same off either side, which is read once for all of them."""
-        read, units, learns = (getattr(measures[group[0]], name) for name in ("read", "same_units", "learns"))
-        parts = subsets(len(teacher), share=LEARNED if learns else 0.5)
+        first = measures[group[0]]
+        parts, read = subsets(len(teacher), share=LEARNED if first.learns else 0.5), first.read
         everyone = np.arange(len(teacher))
         pair: Callable[[ndarray], tuple[Any, ...]]
         drawn: list[tuple[Any, ...]]
 
         def sides(kept: Int[ndarray, " kept"]) -> tuple[Rates, Rates]:
-            return (teacher[kept], student[kept]) if units else (_principal(teacher[kept], lost), _principal(student[kept], lost))
+            return (teacher[kept], student[kept]) if first.same_units else (_principal(teacher[kept], lost), _principal(student[kept], lost))
 
         a, b = sides(everyone)
         if read:

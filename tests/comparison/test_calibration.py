@@ -62,6 +62,20 @@ def test_the_interval_of_a_measure_covers_its_expectation(name: str) -> None:
     assert binom.ppf(0.0013, DRAWS, low) <= covered <= binom.ppf(0.9987, DRAWS, high)
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("name", [name for name, measure in MEASURES.items() if not measure.read])
+def test_p_values_of_systems_that_share_nothing_are_uniform_by_every_measure_whose_null_permutes_conditions(name: str) -> None:
+    """The null of the others takes the structure out of the student, so that it says whether there is any and not whether it is shared."""
+    rng, p = np.random.default_rng(0), []
+    for seed in range(100):
+        common = gaussian_filter1d(rng.normal(size=(2, 1, 40, 5)), 4, axis=2)  # a course that is the same in all conditions of a system
+        a, b = common + gaussian_filter1d(rng.normal(size=(2, 8, 40, 5)), 4, axis=2)
+        (score,) = scores_of([name], *scaled(a, b), DT, name="other", split="drawn", nulls=19, seed=seed, lost=LOST)
+        assert score.null is not None
+        p.append(p_value(score.estimate, score.null, better=score.better) - rng.uniform(0, 1 / 20))  # p takes 20 values
+    assert kstest(p, "uniform").pvalue > 1e-3
+
+
 @pytest.mark.parametrize("kind", ["push", "silencing"])
 def test_p_values_of_responses_that_have_nothing_in_common_are_uniform(kind: str) -> None:
     pushed = [push(TASK, 20, fraction=0.2, amplitude=1.0) if kind == "push" else silence(TASK, 20, fraction=0.2)]
