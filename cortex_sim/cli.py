@@ -142,8 +142,8 @@ def run(
 
         check_new(folder)
         given = {"recording": recording, "students": None if students is Students.default else students.value}
-        asked = _asked(align=align, window=window, condition=condition, where=where, table=table, bin=bin, dims=dims)
-        options = {name: value for name, value in given.items() if value is not None} | asked
+        chosen = _chosen(align=align, window=window, condition=condition, where=where, table=table, bin=bin, dims=dims)
+        options = {name: value for name, value in given.items() if value is not None} | chosen
         circuit = model_of(protocol, model, options)
         circuit = _sized(circuit, scale)
         if target is not None:
@@ -226,7 +226,7 @@ def convert(
     from cortex_sim.trials import read, write_nwb
 
     check_new(out)
-    trials = read(recording, **_asked(align=align, window=window, condition=condition, where=where, table=table, bin=bin, dims=dims))
+    trials = read(recording, **_chosen(align=align, window=window, condition=condition, where=where, table=table, bin=bin, dims=dims))
     match out.suffix:
         case ".nwb":
             write_nwb(trials, out)
@@ -237,8 +237,8 @@ def convert(
     print(f"{out}: {trials!r}")
 
 
-def _asked(**options: Any) -> dict[str, Any]:
-    """What is asked of a recording, as :func:`cortex_sim.read` takes it."""
+def _chosen(**options: Any) -> dict[str, Any]:
+    """What is chosen from a recording, as :func:`cortex_sim.read` takes it."""
     given = {name: value for name, value in options.items() if value is not None and value != []}
     if len(given.get("condition", ())) == 1:
         given["condition"] = given["condition"][0]

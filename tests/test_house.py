@@ -87,3 +87,9 @@ def test_the_drawing_of_the_rooms_has_eleven_boxes_on_declared_floors(tmp_path: 
     assert drawn.count("<rect") == 11 and all(f">{room}</text>" in drawn and f"`{room}/`" in page for room in ROOMS)
     committed = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     assert [line.split("|")[1:4] for line in committed.splitlines()] == [line.split("|")[1:4] for line in page.splitlines()]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "protocols").glob("*.py")), ids=lambda path: path.stem)
+def test_a_protocol_reads_on_a_few_pages(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 220, "move what others can use into the room it belongs to"

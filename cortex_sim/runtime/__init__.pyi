@@ -1,6 +1,7 @@
 from cortex_sim.runtime import workers as workers
 from cortex_sim.runtime._arguments import missing_allowed as missing_allowed
 from cortex_sim.runtime._arguments import positions as positions
+from cortex_sim.runtime._arguments import shown as shown
 from cortex_sim.runtime._html import html_facts as html_facts
 from cortex_sim.runtime._html import html_heat as html_heat
 from cortex_sim.runtime._html import html_table as html_table

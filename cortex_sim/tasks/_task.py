@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from cortex_sim.errors import TaskError
-from cortex_sim.runtime import content_key, html_facts, html_heat, read_only
+from cortex_sim.runtime import content_key, html_facts, html_heat, read_only, shown
 from cortex_sim.tasks._registry import task
 from cortex_sim.tasks.body import Body, Load
 from cortex_sim.trials import BIN, Trials
@@ -30,13 +30,8 @@ def _numbers(place: str, found: Any, axes: int) -> Float[ndarray, "..."]:
         numbers = np.full((), np.nan)
     if numbers.ndim != axes or not np.isfinite(numbers).all() or isinstance(found, str):
         wanted = "a finite number" if axes == 0 else f"finite numbers along {axes} {'axis' if axes == 1 else 'axes'}"
-        raise TaskError(f"{place} should be {wanted} (got {_brief(found)}).")
+        raise TaskError(f"{place} should be {wanted} (got {shown(found)}).")
     return numbers
-
-
-def _brief(found: Any) -> str:
-    text = " ".join(repr(found).split())
-    return text if len(text) <= 60 else f"{text[:60]}..."
 
 
 @dataclass(frozen=True)
@@ -146,7 +141,7 @@ class Task:
         except ValueError:
             condition = np.zeros(())
         if condition.ndim != 1 or not condition.size:
-            raise TaskError(f"task {self.name!r}: condition should be one label a trial (got {_brief(self.condition)}).")
+            raise TaskError(f"task {self.name!r}: condition should be one label a trial (got {shown(self.condition)}).")
         object.__setattr__(self, "condition", condition)
         for name, axes in (("mask", 2), ("initial", 2), ("feeling", 1)):
             if (found := getattr(self, name)) is not None:
@@ -154,11 +149,11 @@ class Task:
         for name, kind in (("drives", Drive), ("clamps", Clamp), ("loads", Load)):
             parts = getattr(self, name)
             if not isinstance(parts, tuple | list) or not all(isinstance(part, kind) for part in parts):
-                raise TaskError(f"task {self.name!r}: {name} should be a tuple of {kind.__name__} (got {_brief(parts)}).")
+                raise TaskError(f"task {self.name!r}: {name} should be a tuple of {kind.__name__} (got {shown(parts)}).")
             object.__setattr__(self, name, tuple(parts))
         for name in ("channels", "targets"):
             if (found := getattr(self, name)) is not None and not (isinstance(found, xr.DataArray) and found.ndim == 3):
-                raise TaskError(f"task {self.name!r}: {name} should be an xarray.DataArray of three axes (got {_brief(found)}).")
+                raise TaskError(f"task {self.name!r}: {name} should be an xarray.DataArray of three axes (got {shown(found)}).")
 
     def _check_grid(self) -> None:
         for name, width in (("bin", self.bin), ("step", self.step)):

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from cortex_sim.errors import TrialsError
-from cortex_sim.runtime import read_only
+from cortex_sim.runtime import read_only, shown
 
 SPIKES = ("spike_time", "spike_unit", "spike_trial")
 SAME = 1e-6  # of the largest label: numbers nearer than this are one condition, apart by round-off
@@ -115,7 +115,7 @@ def numbers(name: str, found: Any) -> Float[ndarray, "..."]:
     try:
         return read_only(np.asarray(found, dtype=float))
     except (TypeError, ValueError):
-        raise TrialsError(f"{name}: should be a full array of numbers, rows of one length (got {brief(found)}).") from None
+        raise TrialsError(f"{name}: should be a full array of numbers, rows of one length (got {shown(found)}).") from None
 
 
 def labels(found: Any) -> ndarray:
@@ -127,7 +127,7 @@ def labels(found: Any) -> ndarray:
     try:
         array = read_only(np.asarray(found))
     except ValueError:
-        raise TrialsError(f"condition: should be one label a trial (got {brief(found)}).") from None
+        raise TrialsError(f"condition: should be one label a trial (got {shown(found)}).") from None
     if array.dtype.kind != "f" or array.ndim != 1 or not array.size or not np.isfinite(array).all():
         return array
     values, first, place = np.unique(array, return_index=True, return_inverse=True)
@@ -167,11 +167,5 @@ def three(spikes: Any) -> Any:
         TrialsError: they are not.
     """
     if not isinstance(spikes, Sequence) or isinstance(spikes, str) or len(spikes) != 3:
-        raise TrialsError(f"spikes: should be times, units and trials (got {brief(spikes)}).")
+        raise TrialsError(f"spikes: should be times, units and trials (got {shown(spikes)}).")
     return spikes
-
-
-def brief(found: Any) -> str:
-    """Show a value in at most sixty characters or so."""
-    text = repr(found)
-    return text if len(text) <= 60 else f"{text[:60]}..."
