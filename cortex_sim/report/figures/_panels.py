@@ -52,7 +52,7 @@ def activity_pictures(
     found = {
         "scores": Picture(
             score_panels(scores, measures), "How alike each student and its teacher are",
-            "Dots: estimate; lines: 95 % interval over conditions; grey bands: 95 % of the surrogates, conditions permuted; dashed: "
+            "Dots: estimate; lines: 95 % interval over conditions; grey bands: 95 % of the surrogates that the table names; dashed: "
             "value of two identical systems. An arrow marks a score below the axis, with its value.",
         ),
         "units": Picture(
