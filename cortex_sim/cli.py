@@ -71,7 +71,7 @@ def list_(kind: Annotated[Kind | None, typer.Argument(help="models, protocols, t
     described = {
         Kind.models: {f"{path.parent.name}/{path.stem}": catalogue.describe(path) for path in catalogue.models().values()},
         Kind.protocols: {name: catalogue.describe(path) for name, path in catalogue.protocols().items()},
-        Kind.tasks: {name: asked for name, (_, asked) in known().items()},
+        Kind.tasks: {name: about for name, (_, about) in known().items()},
         Kind.measures: {name: about for name, (_, about) in listed().items()},
     }
     for title, entries in described.items():

@@ -20,11 +20,11 @@ class TrialsError(CortexSimError, ValueError):
 
 
 class TaskError(CortexSimError, ValueError):
-    """A task that cannot be, or that does not fit the model it is given to."""
+    """A task that is impossible, or that does not fit the model it is given to."""
 
 
 class PlantError(CortexSimError, ValueError):
-    """An arm or muscle that cannot be, or that is asked for what it cannot do."""
+    """An arm or muscle that is impossible, or a movement that it cannot make."""
 
 
 class ComparisonError(CortexSimError, ValueError):
@@ -40,7 +40,7 @@ class Diverged(CortexSimError, FloatingPointError):
 
 
 class NotFound(CortexSimError, LookupError):
-    """A name that nothing answers to."""
+    """A name that does not exist."""
 
 
 class OptionError(CortexSimError, ValueError):
@@ -52,7 +52,7 @@ class FileProblem(CortexSimError, OSError):
 
 
 def suggestion(found: str, options: Iterable[str]) -> str:
-    """Say which of the options was probably meant, else list them all."""
+    """Return a sentence that says which of the options was probably meant, else lists them all."""
     names = sorted(options)
     cased = [name for name in names if name.lower() == found.lower()]
     close = cased or get_close_matches(found, names, n=1, cutoff=0.6)

@@ -33,13 +33,13 @@ Costs = Mapping[str, Mapping[str, np.ndarray]]  # of an architecture, by what is
 
 
 def training_data(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> tuple[cs.Model, cs.Trials, cs.Task, cs.Options]:
-    """A student, what it shall put out, the task and the options, for searching better options."""
+    """A student, its targets, the task and the options, for searching better options."""
     task = cs.tasks.recall(20 if smoke else TAUGHT, delays=_delays(smoke), seed=seed)
     return model.with_arrays({}, units=UNITS), task.wanted, task, replace(OPTIONS, epochs=2) if smoke else OPTIONS
 
 
 def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
-    """Teach networks of every architecture the same recall, and measure what each remembers and costs.
+    """Train networks of every architecture on the same recall, and measure the memory and the cost of each.
 
     Args:
         model: reference that the others are compared with and take their number of learned numbers from.
@@ -47,7 +47,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         smoke: short delays, few trials and epochs: shows that everything runs, its numbers mean nothing.
 
     Raises:
-        OptionError: the reference hears no channels or has no readout of hidden units.
+        OptionError: the reference receives no channels or has no readout of hidden units.
     """
     if model.readout is None or not any(item.listens for item in model.inputs.values()):
         raise cs.errors.OptionError(f"{model.name}: recall needs a network that hears channels and has a readout, such as gru or elman_1990.")
@@ -105,7 +105,7 @@ def _sized(card: cs.Model, budget: int) -> cs.Model:
 
 
 def _costs(networks: Sequence[cs.Fitted], battery: cs.Task) -> dict[str, np.ndarray]:
-    """What each network of an architecture costs; inference is timed on one trial."""
+    """Cost of each network of an architecture; inference is timed on one trial."""
     trial = battery.select([0])
     return {
         LEARNED: np.array([float(cs.cards.learned_numbers(network.model)) for network in networks]),

@@ -1,4 +1,4 @@
-"""Can measures tell a switch from an integrator and from a return to rest, where all averages agree?
+"""Can measures distinguish a switch from an integrator and from a return to rest, where all averages agree?
 
 Reproduces  Ostrow et al. (2023) NeurIPS 36, Fig. 3: bistable, line and point attractors with the parameters of the authors' notebook, driven so that
             averages of every condition are the same. Noise is white and the line attractor one (theirs is turned; see the card).

@@ -103,7 +103,7 @@ def _recording(path: cs.trials.Recording) -> tuple[cs.Trials | None, Moving | No
 
 
 def _tell(spikes: cs.Trials, question: str, seed: int, epochs: int) -> cs.analysis.Told:
-    """Let an LSTM and a discriminant tell conditions apart; every trial is judged by those that were taught the other folds."""
+    """Classify conditions by an LSTM and a discriminant; every trial by those trained on the other folds."""
     names = np.unique(spikes.condition)
     if question == TWO:
         spikes = spikes.select(np.flatnonzero(np.isin(spikes.condition, names[[0, len(names) // 2]])))

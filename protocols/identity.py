@@ -34,7 +34,7 @@ CKA, SYSTEM = "linear CKA, debiased", "the system"
 
 @threadpool_limits.wrap(limits=1)
 def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
-    """Hold every measure against pairs of systems whose relation is known.
+    """Apply every measure to pairs of systems whose relation is known.
 
     Args:
         model: circuit whose reaches are compared with themselves, with those of a faster one, and with those of one without connections.
@@ -141,7 +141,7 @@ def _claims(scores: Sequence[cs.Score], apart: Mapping[str, Mapping[str, float]]
 
 
 def _biases(seed: int) -> list[cs.Claim]:
-    """What measures give for data that have nothing to do with each other, and for images of random data."""
+    """Values of measures for independent data, and for images of random data."""
     rng, claims = cs.stream(seed, "circuit", "independent draws"), []
     for samples, known in SAMPLES.items():
         drawn = [rng.standard_normal((2, samples, 200)) for _ in range(DRAWS)]

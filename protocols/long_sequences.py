@@ -36,12 +36,12 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     """Measure what sequences of many lengths cost, and what networks learn from segments of many lengths.
 
     Args:
-        model: network that hears channels and has a readout.
+        model: network that receives channels and has a readout.
         seed: of every random choice.
         smoke: short sequences, few networks: shows that everything runs, its numbers mean nothing.
 
     Raises:
-        OptionError: the network hears no channels or has no readout of hidden units.
+        OptionError: the network receives no channels or has no readout of hidden units.
     """
     if model.readout is None or not any(item.listens for item in model.inputs.values()):
         raise cs.errors.OptionError(f"{model.name}: long sequences need a network that hears channels and has a readout, such as lstm or gru.")

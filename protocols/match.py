@@ -48,7 +48,7 @@ def run(
     recording: cs.trials.Source | None = None,
     students: str = "default",
 ) -> cs.Report:
-    """Teach networks the activity of a circuit, or of a recording, and compare what they do and how they do it.
+    """Train networks on the activity of a circuit, or of a recording, and compare activity and mechanism.
 
     A spiking circuit is taught by the smoothed spikes of a few of its neurons, as the protocol match_spiking says, and a recording by its condition
     averages, as match_recording says.

@@ -83,7 +83,7 @@ ABSENT = (
 
 
 def _tasks(model: cs.SpikingModel, counts: tuple[int, int, int, int], seed: int) -> tuple[cs.Task, cs.Task]:
-    """Conditions to teach and conditions to ask, in repeated trials."""
+    """Training and test conditions, in repeated trials."""
     inputs = {name for name, part in model.inputs.items() if part.kind == "drive"}
     if {"hold", "drive"} <= inputs:
         return _released(model, counts, seed)

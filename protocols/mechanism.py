@@ -35,7 +35,7 @@ Ranked = Mapping[tuple[str, str], Sequence[cs.Score]]  # by truth and view, a sc
 
 @threadpool_limits.wrap(limits=1)
 def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
-    """Teach students the rates of circuits, all or some of their units, and ask which measure ranks them by mechanism.
+    """Train students on the rates of circuits, of all or some of their units, and find which measure ranks them by mechanism.
 
     Args:
         model: one more circuit, beside those of this protocol, if it is none of them.

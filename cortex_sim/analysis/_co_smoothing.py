@@ -1,4 +1,4 @@
-"""How well rates tell spikes, in bits per spike; and how much some units of a population say about the others.
+"""How well rates predict spikes, in bits per spike, and how well some units of a population predict the others.
 
 Source:
     Pei, Ye, Zoltowski et al. (2021) NeurIPS Datasets and Benchmarks 34, the Neural Latents Benchmark.
@@ -24,7 +24,7 @@ SD, BIN = 0.04, 0.02  # s: of the kernel that smooths the other units' spikes; o
 
 @dataclass(frozen=True)
 class SpikeInformation:
-    """What rates tell of spikes, trial by trial.
+    """How well rates predict spikes, trial by trial.
 
     Attributes:
         gain: log-likelihood of the spikes of a trial beyond that of the mean rate of each unit, nats.
@@ -40,12 +40,12 @@ class SpikeInformation:
         return self.of(np.arange(len(self.gain)))
 
     def of(self, trials: Int[ndarray, " kept"]) -> float:
-        """Return what is told of some of the trials."""
+        """Return the information of some of the trials."""
         return float(self.gain[trials].sum() / (self.spikes[trials].sum() * np.log(2)))
 
 
 def spike_information(rates: Float[ndarray, "trial time unit"], counts: Float[ndarray, "trial time unit"], bin: float) -> SpikeInformation:
-    r"""Hold rates against counts: :math:`\sum n\log(r/\bar r) - (r - \bar r)\,\Delta t` over bins and units, with the mean rate of each unit.
+    r"""Compare rates with spike counts: :math:`\sum n\log(r/\bar r) - (r - \bar r)\,\Delta t` over bins and units, with the mean rate of each unit.
 
     Args:
         rates: Hz; of the same trials, bins and units.
@@ -70,7 +70,7 @@ def spike_information(rates: Float[ndarray, "trial time unit"], counts: Float[nd
 def co_smoothing(trials: Trials, *, share: float = HELD_OUT, sd: float = SD, bin: float = BIN, seed: int = 0) -> SpikeInformation:
     """Predict the spikes of some units from the smoothed spikes of the others, before and after, in trials left out of the regression.
 
-    A Poisson regression for each unit held out, on the standardised rates of the others; of three penalties the one that serves a fifth of the
+    A Poisson regression for each unit held out, on the standardised rates of the others; of three penalties the one that best predicts a fifth of the
     training trials best.
 
     Args:

@@ -1,4 +1,4 @@
-r"""Optimal control of a linear circuit: what a state will cost, and the feedback that makes it cost least.
+r"""Optimal control of a linear circuit: the cost of a state, and the feedback that minimises it.
 
 Time is in units of the circuit's time constant: :math:`\dot x = A x + u` with :math:`A = W - I`, x the departure from where it should be.
 """
@@ -16,7 +16,7 @@ Square = Float[ndarray, "unit unit"]
 
 
 def observability(A: Square, C: Float[ndarray, "output unit"]) -> Square:
-    r"""Give the Gramian Q with :math:`A^\top Q + Q A + C^\top C = 0`: a state x will put out :math:`\int |C x|^2 dt = x^\top Q x`, left alone.
+    r"""Return the Gramian Q with :math:`A^\top Q + Q A + C^\top C = 0`: from x the circuit puts out :math:`\int |C x|^2 dt = x^\top Q x`.
 
     Raises:
         Undetermined: A is not stable, so that the integral diverges.

@@ -1,4 +1,4 @@
-"""Currents between regions: what each region sends to each, J_ab r_b, and what share of its input a region gets from others."""
+"""Currents between regions: J_ab r_b from region b to region a, and the share of a region's input that comes from others."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ Currents = dict[tuple[str, str], Float[ndarray, "sample target"]]
 
 
 def currents(weights: Float[ndarray, "unit unit"], rates: Float[ndarray, "sample unit"], regions: Mapping[str, Int[ndarray, " member"]]) -> Currents:
-    """Give the currents from each region to each, by (target, source).
+    """Return the currents from every region to every region, by (target, source).
 
     The currents into a region from all regions add up to its whole recurrent input.
 

@@ -11,9 +11,9 @@ DECODING_FOLDS = 5
 
 
 def decoding(trials: Trials, *, window: tuple[float, float] | None = None, folds: int = DECODING_FOLDS) -> float:
-    """Give the share of trials whose condition a linear discriminant tells from the counts of all units; chance is one in the conditions.
+    """Return the share of trials whose condition a linear discriminant finds from the counts of all units; chance is 1 over the number of conditions.
 
-    The covariance within conditions is shrunk as Ledoit and Wolf prescribe. Every trial is judged by a discriminant of the other folds, which
+    The covariance within conditions is shrunk as Ledoit and Wolf prescribe. Every trial is classified by a discriminant of the other folds, which
     are stretches of trials in order, so that a slow drift does not help.
 
     Args:
@@ -33,7 +33,7 @@ def decoding(trials: Trials, *, window: tuple[float, float] | None = None, folds
 
 
 def discriminant(counts: Real[ndarray, "trial unit"], condition: ndarray, *, folds: int = DECODING_FOLDS) -> ndarray:
-    """Give the condition that a linear discriminant of the other folds takes each trial for; see :func:`decoding`.
+    """Return the condition that a linear discriminant fitted to the other folds assigns to each trial; see :func:`decoding`.
 
     Raises:
         ComparisonError: there is one condition, or one has fewer trials than there are folds.
@@ -47,7 +47,7 @@ def discriminant(counts: Real[ndarray, "trial unit"], condition: ndarray, *, fol
 
 
 def trial_folds(condition: ndarray, folds: int = DECODING_FOLDS) -> list[tuple[Int[ndarray, " taught"], Int[ndarray, " asked"]]]:
-    """Cut trials into folds, stretches in order with trials of every condition: positions taught and asked.
+    """Cut trials into folds, stretches in order with trials of every condition: positions of training and of test trials.
 
     Raises:
         ComparisonError: there is one condition, or one has fewer trials than there are folds.

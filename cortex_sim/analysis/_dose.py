@@ -1,4 +1,4 @@
-"""Dose and response: how an effect grows with a push, which pushes are alike in effect, and how long it takes to recover."""
+"""Dose and response: how an effect grows with a push, which pushes have equal effects, and how long a system takes to recover."""
 
 from collections.abc import Callable, Sequence
 
@@ -16,7 +16,7 @@ def effect(change: Float[ndarray, "condition time unit"]) -> float:
 
 
 def dose_response(respond: Callable[[float], Float[ndarray, "condition time unit"]], doses: Sequence[float]) -> Float[ndarray, " dose"]:
-    """Give the size of the response to every dose.
+    """Return the size of the response to every dose.
 
     Args:
         respond: change of the rates under a push of this dose.
@@ -26,7 +26,7 @@ def dose_response(respond: Callable[[float], Float[ndarray, "condition time unit
 
 
 def matched_dose(respond: Callable[[float], Float[ndarray, "condition time unit"]], wanted: float, *, most: float, tolerance: float = 1e-3) -> float:
-    """Find the dose whose effect has a wanted size, so that two systems can be pushed alike in effect and not only in current.
+    """Find the dose whose effect has a given size, so that pushes of two systems can be matched in effect and not only in current.
 
     Args:
         respond: change of the rates under a push of this dose.

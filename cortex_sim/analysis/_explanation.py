@@ -41,7 +41,7 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Questions:
-    """What is asked of every system alike.
+    """Where and how every system is examined, the same for all.
 
     Attributes:
         task: starts from observed rates.
@@ -68,7 +68,7 @@ class Questions:
 
 @threadpool_limits.wrap(limits=1)
 def explain(model: Model, asked: Questions, report: Callable[[float, str], None] = lambda done, text: None) -> Explanation:
-    """Ask the tools about one circuit or network.
+    """Apply the tools to one circuit or network.
 
     Args:
         model: starts from observed rates.
@@ -92,7 +92,7 @@ def explain(model: Model, asked: Questions, report: Callable[[float, str], None]
 
 
 def explain_all(systems: Mapping[str, Model], asked: Questions) -> dict[str, Explanation]:
-    """Ask the tools about several circuits and networks alike, with progress."""
+    """Apply the tools to several circuits and networks in the same way, with progress."""
     found: dict[str, Explanation] = {}
     with track("explaining") as report:
         for name, model in systems.items():

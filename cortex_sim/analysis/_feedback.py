@@ -1,4 +1,4 @@
-"""Circuits that prepare by feedback: which of their parts is which, the feedback that costs least, and the input that holds a state."""
+"""Circuits that prepare by feedback: their parts, the feedback of least cost, and the constant input that holds a state."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -26,7 +26,7 @@ class FeedbackParts(NamedTuple):
 
 
 def feedback_parts(model: Model) -> FeedbackParts:
-    """Tell the connections from the feedback, which acts only while the input that has weights does, and find the spontaneous state.
+    """Find which projection is the connections and which the feedback (it acts only through the input that has weights), and the spontaneous state.
 
     Raises:
         OptionError: the circuit has no such parts.
@@ -47,7 +47,7 @@ def feedback_parts(model: Model) -> FeedbackParts:
 
 @dataclass(frozen=True)
 class Controlled:
-    """A circuit with the feedback that prepares at the least cost what a readout would put out.
+    """A circuit with the feedback that minimises the cost of what its readout would put out wrongly.
 
     Attributes:
         model: with its feedback.
@@ -63,7 +63,7 @@ class Controlled:
 
     @classmethod
     def of(cls, model: Model, readout: Float[ndarray, "output unit"], *, penalty: float) -> "Controlled":
-        """Find the linear quadratic regulator of the circuit as if its rates were its states.
+        """Return the circuit with its linear quadratic regulator, computed as if its rates were its states.
 
         Args:
             model: circuit with a spontaneous state and a projection for feedback.
@@ -93,7 +93,7 @@ class Controlled:
         return self.model.arrays()[feedback_parts(self.model).x_rest]
 
     def holding_input(self, wanted: States, *, feedback: bool) -> States:
-        """Return the constant input that makes these states places of rest, beside the feedback or without it."""
+        """Return the constant input that makes these states fixed points, with the feedback or without it."""
         steady = wanted - self.rest - (np.maximum(wanted, 0) - np.maximum(self.rest, 0)) @ self.W.T
         return steady - np.maximum(wanted, 0) @ self.model.arrays()[feedback_parts(self.model).K].T if feedback else steady
 

@@ -1,4 +1,4 @@
-"""The inputs that lead a system along a path."""
+"""The inputs that make a system follow a path."""
 
 import numpy as np
 from jaxtyping import Float
@@ -10,7 +10,7 @@ from cortex_sim.tasks import BIN, DT, Drive
 
 
 def drives_along(system: Model, path: Float[ndarray, "condition time unit"]) -> tuple[Drive, ...]:
-    """Return the drives that lead a system along a path: what its own flow lacks (feedback linearisation), held from bin to bin.
+    """Return the drives that make a system follow a path: its velocity less the system's own flow (feedback linearisation), constant within a bin.
 
     Args:
         system: of one state variable a unit, integrated in steps of a bin.

@@ -8,7 +8,7 @@ from cortex_sim.trials import Trials
 
 
 def interval_rates(trials: Trials) -> Float[ndarray, " unit"]:
-    """Return one over the mean interval of every unit, Hz, of one trial; 0 of units with fewer than two spikes.
+    """Return 1 over the mean interspike interval of every unit in one trial, Hz; 0 for units with fewer than two spikes.
 
     Unlike a count, it does not depend on where between two spikes the trial begins and ends.
     """

@@ -1,4 +1,4 @@
-"""Linear-system identification: the linear dynamical system that most likely made some rates, and how likely it makes others.
+"""Linear-system identification: the linear dynamical system of maximum likelihood for some rates, and its likelihood for others.
 
 Source:
     Shumway & Stoffer (1982) J Time Ser Anal 3:253, for the expectation-maximisation; Ghahramani & Hinton (1996) for the form of its steps.
@@ -78,7 +78,7 @@ class _Filtered(NamedTuple):
 
 @threadpool_limits.wrap(limits=1)
 def identify_linear_system(rates: Rates, axes: int, *, passes: int = EM_PASSES) -> LinearSystem:
-    """Find the linear system that makes rates most likely, by expectation-maximisation from principal components.
+    """Return the linear system of maximum likelihood for these rates, by expectation-maximisation from principal components.
 
     Args:
         rates: of conditions or trials of one length, any unit.
@@ -106,7 +106,7 @@ def identify_linear_system(rates: Rates, axes: int, *, passes: int = EM_PASSES) 
 
 
 def held_out_likelihood(rates: Rates, axes: int, *, count: int = FOLDS, seed: int = 0) -> Float[ndarray, " condition"]:
-    """Log-likelihood of each condition under a system that was identified from others, beyond units that only have a mean and a variance.
+    """Log-likelihood of each condition under a system identified from the others, less that of independent units with a mean and a variance.
 
     Args:
         rates: of conditions or trials.

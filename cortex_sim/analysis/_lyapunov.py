@@ -44,8 +44,8 @@ class Exponents:
 def lyapunov(model: Model, state: Float[ndarray, " state"], *, duration: float, transient: float, count: int = 1, seed: int = 0) -> Exponents:
     """Follow the largest exponents of an undriven model along its own trajectory.
 
-    Directions are carried by the derivative of every step and made orthonormal after ten steps; the logarithms of what they have grown by,
-    over time, are the exponents.
+    Directions are carried by the derivative of every step and made orthonormal every ten steps; the logarithms of their growth
+    over time are the exponents.
 
     Args:
         model: stepped by its own integrator.

@@ -1,4 +1,4 @@
-"""Whether an output has anything of what was heard a while ago."""
+"""Whether an output depends on input of some time ago."""
 
 from dataclasses import replace
 
@@ -11,13 +11,13 @@ from cortex_sim.tasks import BIN, DT, Task
 
 
 def told_by_the_past(model: Model, task: Task, seed: int) -> float:
-    """Return how much an output changes when everything heard earlier than one bin before is replaced by noise.
+    """Return how much an output changes when all input but that of the last bin is replaced by noise.
 
-    It is the root mean square over trials and outputs, half-way through the task, relative to the largest output wanted: 0 if and only if
+    It is the root mean square over trials and outputs, half-way through the task, relative to the largest target: 0 if and only if
     nothing earlier is used.
 
     Args:
-        model: network that hears channels.
+        model: network that receives the task's channels.
         task: with channels and targets.
         seed: of the noise.
     """

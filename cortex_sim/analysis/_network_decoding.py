@@ -1,4 +1,4 @@
-"""Decoding by a network that hears spike counts bin by bin and tells the condition at the end."""
+"""Decoding by a network that receives spike counts bin by bin and gives the condition at the end."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,12 +16,12 @@ from cortex_sim.tasks import telling_apart
 
 @dataclass(frozen=True)
 class Told:
-    """Conditions of trials and what each decoder took them for.
+    """Conditions of trials, and the conditions that each decoder assigned to them.
 
     Attributes:
-        question: which conditions are told apart.
+        question: between which conditions is decided.
         condition: of each trial.
-        taken: by decoder, the condition that each trial was taken for.
+        taken: by decoder, the condition assigned to each trial.
         fitted: networks of the folds.
     """
 
@@ -38,13 +38,13 @@ class Told:
 def network_decoding(
     network: Model, heard: Float[ndarray, "trial time channel"], condition: ndarray, *, start: float, options: Options, seeds: Sequence[int]
 ) -> tuple[ndarray, list[Fitted]]:
-    """Return the condition that a network of the other folds takes each trial for, and the networks of all folds.
+    """Return the condition that a network trained on the other folds assigns to each trial, and the networks of all folds.
 
-    Folds are those of :func:`.discriminant`. Two conditions are told apart by one output and binary cross-entropy, more by one output each and
+    Folds are those of :func:`.discriminant`. Two conditions take one output and binary cross-entropy, more than two one output each and
     cross-entropy; counts are in standard deviations of the trials that a network learns from.
 
     Args:
-        network: that hears channels.
+        network: that receives the task's channels.
         heard: counts in bins.
         condition: of each trial.
         start: of the first bin, s.

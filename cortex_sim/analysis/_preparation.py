@@ -26,13 +26,13 @@ CLOSE = 1e-9  # of the largest velocity: what a current may miss
 
 @dataclass(frozen=True)
 class Side:
-    """A task and what was done on it."""
+    """A task and the trials that were run on it."""
 
     task: Task
     trials: Trials
 
     def seen(self, units: Int[ndarray, " seen"]) -> "Side":
-        """Return the task and trials with some of the units alone, as an electrode would have it.
+        """Return the task and trials of some of the units alone, as electrodes would see them.
 
         Args:
             units: which, in order.
@@ -47,10 +47,10 @@ class Side:
         return Side(replace(self.task, drives=drives, initial=self.task.initial[:, units]), trials)
 
     def pushed(self, part: Task, units: Int[ndarray, " seen"]) -> Task:
-        """The task of all units under what was done to those that are seen.
+        """The task of all units, perturbed as that of the observed ones is.
 
         Args:
-            part: task of the units that are seen, pushed or silenced.
+            part: task of the observed units, pushed or silenced.
             units: which they are.
         """
         drives = list(self.task.drives)
@@ -107,19 +107,19 @@ def preferred_states(model: Model) -> Preferred:
 
 
 def resting_state(model: Model) -> Float[ndarray, " unit"]:
-    """State that a card begins with, 0 where it does not say; of several variables the one that the rate follows from."""
+    """Initial state that a card gives, 0 where it gives none; of several variables, the one that the rate is computed from."""
     return beginning(model, 1)[0][_shown(model)]
 
 
 def _shown(model: Model) -> slice:
-    """Where the variable that the rate follows from stands in the state."""
+    """Positions in the state of the variable that the rate is computed from."""
     found = model.parsed.states_of(model.rate)
     first = model.parsed.states.index(found[0]) if found else 0
     return slice(first * model.units, (first + 1) * model.units)
 
 
 def _whole(model: Model, states: Float[ndarray, "condition unit"]) -> Float[ndarray, "condition state"]:
-    """The whole state where that variable is given, others as the card begins."""
+    """The whole state with this variable given and the others at the card's initial values."""
     if model.dimension == model.units:
         return states
     whole = beginning(model, len(states))
@@ -152,9 +152,9 @@ def mixtures(preferred: Preferred, conditions: int, *, k: int | None, seed: int,
 
 
 def holding_currents(model: Model, states: Float[ndarray, "condition unit"]) -> Float[ndarray, "condition unit"]:
-    """Find the currents that, ramped as exp(t / 400 ms), carry a circuit along that ramp from its rest to the given states at the go cue.
+    """Find the currents that, growing as exp(t / 400 ms), bring a circuit from rest to the given states at the go cue.
 
-    Exact where the circuit is linear; a nonlinear one arrives close by, and what it reached is what is recorded.
+    Exact for a linear circuit; a nonlinear one arrives close by, and the state that it reached is the one recorded.
 
     Raises:
         OptionError: the circuit has no input that drives its units, or no current leads to a state.
@@ -165,10 +165,10 @@ def holding_currents(model: Model, states: Float[ndarray, "condition unit"]) -> 
 def currents_for(
     model: Model, states: Float[ndarray, "condition unit"], velocity: Float[ndarray, "condition unit"]
 ) -> Float[ndarray, "condition unit"]:
-    """Find the currents into each unit that make a circuit's state move as asked, in the unit of its input.
+    """Find the currents into each unit that give a circuit's state this velocity, in the unit of its input.
 
     Args:
-        model: of its state variables the one that the rate follows from is moved, the others are as the card begins.
+        model: of its state variables, the one that the rate is computed from is moved; the others have the card's initial values.
         states: where it is.
         velocity: how it should move there, per s.
 
@@ -191,7 +191,7 @@ def currents_for(
         return linear
 
     def missing(current: ndarray, row: ndarray, unit: ndarray) -> ndarray:
-        """What one unit still lacks under each of many currents, the other units' being as they are."""
+        """What one unit's velocity still lacks under each of many currents, those of the other units being fixed."""
         each, currents = np.arange(len(row)), np.zeros_like(states[row])
         currents[each, unit] = current
         return (moved(states[row], currents) - velocity[row])[each, unit]
@@ -205,7 +205,7 @@ def currents_for(
 
 
 def reaches(model: Model, *, training: int, test: int, seed: int = 0, preferred: Preferred | None = None) -> tuple[Task, Task]:
-    """Make reaches of a circuit: tasks that start from the rates it has at the go cue after it prepared, conditions apart.
+    """Return reaches of a circuit: training and test tasks that start from its rates at the go cue, of different conditions.
 
     Args:
         model: circuit whose units are the observed ones.
@@ -228,7 +228,7 @@ def reaches(model: Model, *, training: int, test: int, seed: int = 0, preferred:
 
 
 def delayed_reaches(model: Model, counts: Sequence[int], *, seed: int, preferred: Preferred | None = None) -> list[Side]:
-    """Run delayed reaches of a circuit from random mixtures of its preferred states, and keep what follows the go cue.
+    """Run delayed reaches of a circuit from random mixtures of its preferred states, and return what follows the go cue.
 
     Args:
         model: its units are the observed ones.
@@ -247,7 +247,7 @@ def delayed_reaches(model: Model, counts: Sequence[int], *, seed: int, preferred
 
 
 def delayed_tasks(model: Model, counts: Sequence[int], *, seed: int, preferred: Preferred | None = None) -> list[Task]:
-    """Make whole delayed reaches, preparation and movement, from random mixtures of preferred states; arguments as of :func:`delayed_reaches`."""
+    """Return whole delayed reaches, preparation and movement, from random mixtures of preferred states; arguments as for :func:`delayed_reaches`."""
     states = mixtures(preferred or preferred_states(model), sum(counts), k=min(MIXED_STATES, model.units), seed=seed, sd=STATE_SD)
     parts = np.split(holding_currents(model, states), np.cumsum(counts)[:-1])
     return [replace(centre_out(len(holding), holding=holding), channels=None) for holding in parts]

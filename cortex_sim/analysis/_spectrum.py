@@ -39,7 +39,7 @@ class Spectrum:
 
 @threadpool_limits.wrap(limits=1)
 def spectrum(model: Model, arrays: dict[str, ndarray] | None = None) -> Spectrum:
-    """Linearise a model about the state it settles to when left alone from zero."""
+    """Return the eigenvalues of a model about the state it settles to, without input, from zero."""
     arrays = model.arrays() if arrays is None else arrays
     state = np.zeros(model.dimension)
     for _ in range(round(SETTLING / model.dt.si)):
@@ -79,7 +79,7 @@ def modal_distance(a: Complex[ndarray, " mode"], b: Complex[ndarray, " other"], 
 
 
 def shuffled_weights(model: Model, rng: np.random.Generator) -> dict[str, ndarray]:
-    """Give a model's arrays with the entries of every recurrent matrix in random places: same weights, no structure."""
+    """Return a model's arrays with the entries of every recurrent matrix in random places: the same weights without their structure."""
     arrays = model.arrays()
     for name in sorted(model.parsed.called() & model.projections.keys()):
         arrays[name] = rng.permutation(arrays[name].ravel()).reshape(arrays[name].shape)

@@ -1,4 +1,4 @@
-"""Tangling: how differently a trajectory moves on from places that are alike."""
+"""Tangling: how differently a trajectory continues from similar states."""
 
 from dataclasses import dataclass
 
@@ -51,7 +51,7 @@ def tangling(rates: Float[ndarray, "condition time unit"], dt: float, *, axes: i
 
 @dataclass(frozen=True)
 class Tangled:
-    """Tangling of a population, of the outputs that it drives, and of as many random projections of itself.
+    """Tangling of a population, of the outputs that it drives, and of random projections of the population, as many as outputs.
 
     Attributes:
         rates: of the population.

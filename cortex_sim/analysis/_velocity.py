@@ -20,7 +20,7 @@ Decoder = Callable[[Rates, Velocity, Others], Decoded]
 
 
 def ridge(rates: Rates, velocity: Velocity, test: Others, *, lags: int = 1) -> Decoded:
-    """Decode each bin by a linear regression on the rates of that bin, and of as many before it as there are lags.
+    """Return the velocity decoded in each bin by a linear regression on the rates of as many bins as there are lags, this one the last.
 
     Args:
         rates: to learn from.
@@ -116,7 +116,7 @@ DECODERS: Mapping[str, Decoder] = {"ridge": ridge, "Wiener filter": wiener, "Kal
 
 
 def decoded(decode: Decoder, rates: Rates, velocity: Velocity) -> Velocity:
-    """Return the velocity of every trial by a decoder of the others: five folds, or each trial by itself where they are few.
+    """Return the velocity of every trial by a decoder fitted to the others: in five folds, or one trial at a time where there are few.
 
     Args:
         decode: one of :data:`DECODERS`.

@@ -1,4 +1,4 @@
-"""How large a network is: the numbers it learns, and what a step of it costs."""
+"""The size of a network: the numbers it learns, and the operations of one step."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from cortex_sim.cards._model import Model
 
 
 def learned_numbers(model: Model) -> int:
-    """Return how many numbers are learned, those of an encoder left out, which a network that starts from rest does not use."""
+    """Return how many numbers are learned, without those of an encoder, which a network that starts from rest does not use."""
     unused = {model.initial.weights, model.initial.offset} if model.initial else set()
     matrices = [model.size(p.rows) * model.size(p.columns) for name, p in model.projections.items() if p.learn and name not in unused]
     return sum(matrices) + sum(model.size(p.over) for name, p in model.parameters.items() if p.learn and p.over and name not in unused)

@@ -135,7 +135,7 @@ class Equations:
         return _evaluate(self.equations[state or self.state], values)
 
     def renaming(self, form: "Equations") -> dict[str, str] | None:
-        """Name for name, how this text says what another says; None if it says something else.
+        """Return which name of this text stands for which of another, where both say the same; None where they do not.
 
         Order of states, of terms and of factors counts; that of lines, units and flags does not. Names with a meaning of their own stay.
         """

@@ -29,7 +29,7 @@ Numbers = Annotated[float | list[Any], PlainValidator(_numbers)]
 
 
 def content(part: Any) -> Any:
-    """Give all of a card that decides what it does, as lists and mappings for a key; the order of its parts counts, since draws follow it.
+    """Return everything of a card that decides what it does, as lists and mappings for a key; the order of its parts counts, since draws follow it.
 
     Args:
         part: of a card, or what it holds; meanings and sources are left out.
@@ -82,7 +82,7 @@ class Input(Checked):
 
     @property
     def listens(self) -> bool:
-        """It carries the task's channels."""
+        """Whether it carries the task's channels."""
         return self.weights is not None and not self.noise
 
 

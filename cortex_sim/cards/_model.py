@@ -161,7 +161,7 @@ class Model(Checked):
 
     @property
     def is_map(self) -> bool:
-        """An Euler step changes the state by as much whatever dt is: a network in discrete time, whose pace is that of its steps."""
+        """An Euler step changes the state by as much whatever dt is: a network in discrete time, whose speed is set by its steps."""
         return is_map(self.parsed, self.scalars, self.dt.si)
 
     @property

@@ -36,7 +36,7 @@ def is_map(text: Equations, scalars: Mapping[str, float], dt: float) -> bool:
 
 
 def refuse_other_pace(name: str, own: float, other: float) -> None:
-    """Refuse another step of a map whose weights are trained, s.
+    """Refuse another integration step, s, for a map whose weights are trained.
 
     Raises:
         CardError: the steps differ.
@@ -47,7 +47,7 @@ def refuse_other_pace(name: str, own: float, other: float) -> None:
 
 
 def not_exponential(text: Equations, discrete: bool) -> str | None:
-    """Say why exponential Euler cannot step equations: a map has no flow, and a derivative should be linear in its state."""
+    """Return why exponential Euler cannot integrate these equations: a map has no flow, and a derivative must be linear in its own state."""
     if discrete:
         return "exponential_euler is for flows; the equations are a map in steps of dt, which is made by 'euler'."
     if found := text.state_in_call():

@@ -27,11 +27,11 @@ Responses = Mapping[str, list[Float[ndarray, "trial time unit"]]]
 
 @dataclass(frozen=True)
 class Battery:
-    """What students are taught, the conditions they are tested on, and how the circuit answers perturbations that nobody was taught.
+    """Training and test conditions of students, and the circuit's responses to perturbations that no student was trained on.
 
     Attributes:
         split: what the test conditions are, for the record.
-        training: conditions that students are taught.
+        training: conditions that students are trained on.
         test: conditions that they are tested on.
         pushes: draws of each kind of perturbation: random units, which leaves the states that the circuit visits; within the leading principal
             components of its training rates, as strong over all units; silencing of random units.
@@ -69,11 +69,11 @@ class Battery:
         return replace(battery, responses=battery.respond(circuit, seed))
 
     def respond(self, model: Model, seed: int) -> Responses:
-        """Return how a model answers every draw: rates minus those without it."""
+        """Return a model's response to every draw: rates minus those without it."""
         return {kind: responses(model, self.test.task, draws, seed=seed) for kind, draws in self.pushes.items()}
 
     def scores(self, found: Responses, *, name: str, seed: int, nulls: int) -> Comparison:
-        """Score the answers of a student beside the circuit's.
+        """Return the scores of a student's responses against the circuit's.
 
         Args:
             found: of the student; see :meth:`respond`.

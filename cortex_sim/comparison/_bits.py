@@ -1,4 +1,4 @@
-"""Students beside spikes: what their rates tell of single trials."""
+"""Students beside spikes: how well their rates predict single trials."""
 
 from collections.abc import Mapping
 
@@ -16,13 +16,13 @@ UNKNOWN = "true rates would tell more than the circuit does that is known by oth
 
 
 def compare_bits(spikes: Trials, rates: Mapping[str, Trials], *, repeats: int, again: str, seed: int = 0, nulls: int = NULLS) -> Comparison:
-    """Score what rates tell of the spikes of single trials, in bits per spike beyond each unit's mean rate.
+    """Score how well rates predict the spikes of single trials, in bits per spike beyond each unit's mean rate.
 
     Args:
         spikes: trials of test conditions, those of one condition side by side.
         rates: of every student at the left edges of the bins, one trial a condition, and of the circuit that made the spikes, known by other trials.
         repeats: trials of each condition.
-        again: name of the latter: its score is what the same circuit gets that is known as badly; true rates tell more, how much is not known.
+        again: name of the latter: the score of the circuit known no better than a student; the true rates would score more, by an unknown amount.
         seed: of the surrogates, in which conditions are permuted.
         nulls: number of them.
 

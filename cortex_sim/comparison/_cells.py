@@ -1,4 +1,4 @@
-"""Cells: reaches and pushes of a circuit, seen in full or in part, as rates or as spikes."""
+"""Cells: reaches and pushes of a circuit, observed in full or in part, as rates or as spikes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -34,7 +34,7 @@ SPIKES: Spiking = {"base": 10.0, "depth": 5.0, "repeats": 20, "smoothed": 0.03} 
 
 
 def cells_of(name: str, circuit: Model, shares: Mapping[float, bool], seed: int, counts: tuple[int, int]) -> list[Cell]:
-    """Return reaches and pushes of one circuit as they are seen by electrodes on a share of its units.
+    """Return reaches and pushes of one circuit as observed by electrodes on a share of its units.
 
     Args:
         name: of the circuit.
@@ -63,7 +63,7 @@ def cells_of(name: str, circuit: Model, shares: Mapping[float, bool], seed: int,
 
 
 def pushes(circuit: Model, task: Task, spread: Float[ndarray, " unit"], rest: Float[ndarray, " unit"], seed: int) -> list[Task]:
-    """Return draws of a push and of a silencing by turns; a push is what units lose or gain at rest, in the unit of the rates.
+    """Return draws of a push and of a silencing in turn; a push is given by the change of rate at rest that it would make.
 
     Rates that cannot fall below 0 are not pulled down faster than they can fall.
 
@@ -86,14 +86,14 @@ def pushes(circuit: Model, task: Task, spread: Float[ndarray, " unit"], rest: Fl
 
 
 def in_whole(circuit: Model, test: Side, part: Task, seen: Int[ndarray, " seen"]) -> Task:
-    """Return what is done to the units that are seen, done to the circuit by way of its own input."""
+    """Return the perturbation of the observed units as one of the whole circuit, through its own input."""
     rest = np.tile(resting_state(circuit), (part.trials, 1))
     still = flow(circuit, circuit.arrays(), rest)
     return _changed(test.task, test.pushed(part, seen), lambda pattern: currents_for(circuit, rest, still + pattern / _typical(circuit)))
 
 
 def _changed(task: Task, pushed: Task, change: Callable[[ndarray], ndarray]) -> Task:
-    """A pushed task, the currents that were added to the task changed."""
+    """A pushed task with the currents that were added to the task changed."""
     count = len(task.drives)
     added = tuple(replace(drive, pattern=change(drive.pattern)) for drive in pushed.drives[count:])
     return replace(pushed, drives=pushed.drives[:count] + added)

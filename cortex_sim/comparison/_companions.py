@@ -1,4 +1,4 @@
-"""A system of damped rotations and its companions: what is the same to some measures and not to others, by construction."""
+"""A system of damped rotations and companions that, by construction, are the same as it to some measures and not to others."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Known:
 
 
 def companions(seed: int, *, conditions: int, repeats: int, trials: int) -> tuple[Known, dict[str, Known]]:
-    """Return the system, and what it is compared with, by name; single trials are always of new noise.
+    """Return the system and its companions, by name; single trials always have new noise.
 
     Args:
         seed: of starting states, images and noise.

@@ -1,4 +1,4 @@
-"""Averages over noisy trials beside the courses of a circuit without noise, unit by unit."""
+"""Averages over noisy trials against the time courses of a circuit without noise, unit by unit."""
 
 import numpy as np
 from jaxtyping import Float
@@ -13,7 +13,7 @@ Courses = Float[ndarray, "time unit"]
 
 
 def course_score(name: str, found: Courses, wanted: Courses, single: Trials, *, window: str, what: str, rng: np.random.Generator, seed: int) -> Score:
-    """Return the correlation of courses over time and units, with units permuted as the null and units left out for the interval.
+    """Return the correlation of time courses over time and units, with units permuted as the null and units left out for the interval.
 
     Args:
         name: of what is compared.
@@ -21,7 +21,7 @@ def course_score(name: str, found: Courses, wanted: Courses, single: Trials, *, 
         wanted: smoothed alike.
         single: the trials; the root of their reliability is the ceiling.
         window: what part of them it is, for the record.
-        what: units are called.
+        what: what units are called.
         rng: of the null.
         seed: of the halves that the reliability is taken from.
     """

@@ -22,9 +22,9 @@ STARTS, SEARCH = 16, 200  # of the measures' search for the best rotation: fewer
 
 
 def delay_operator(rates: Float[ndarray, "condition time unit"], *, delays: int = 1, rank: int | None = None) -> Float[ndarray, "axis axis"]:
-    """Fit the linear operator that leads the delay coordinates of a system one bin on (HAVOK).
+    """Fit the linear operator that advances the delay coordinates of a system by one bin (HAVOK).
 
-    Delay vectors, which never reach across conditions, are turned to their principal axes and scaled to one length; the operator is the least
+    Delay vectors, which never reach across conditions, are rotated to their principal axes and scaled to one length; the operator is the least
     squares from each to the next.
 
     Args:
@@ -41,7 +41,7 @@ def delay_operator(rates: Float[ndarray, "condition time unit"], *, delays: int 
 def input_operator(
     rates: Float[ndarray, "condition time unit"], inputs: Float[ndarray, "condition time channel"], *, delays: int = 1, rank: int | None = None
 ) -> tuple[Float[ndarray, "axis axis"], Float[ndarray, "axis channel"]]:
-    """Fit the linear operator of a driven system: the next coordinates follow from these and from the input, so that it is not taken for dynamics.
+    """Fit the linear operator of a driven system, in which the next coordinates depend on these and on the input.
 
     Args:
         rates: any unit.

@@ -1,4 +1,4 @@
-"""Local flow: from places that are alike, do two systems move on alike?"""
+"""Local flow: do two systems move alike from similar states?"""
 
 import numpy as np
 from jaxtyping import Float
@@ -18,8 +18,8 @@ def local_flow(
 ) -> float:
     r"""Agreement of the velocity v of one system at a place with that, w, of the other at the nearest place it visits; 1 for one flow.
 
-    The other system is brought into the space of the first by a linear map learned on some conditions; of the rest, each state of the first is held
-    against the state of the other that lies nearest, whatever its condition and time: :math:`2 \sum v^\top w / \sum (|v|^2 + |w|^2)`, which another
+    The other system is brought into the space of the first by a linear map learned on some conditions; of the rest, each state of the first is paired
+    with the nearest state of the other, whatever its condition and time: :math:`2 \sum v^\top w / \sum (|v|^2 + |w|^2)`, which another
     direction and another speed make smaller, and which independent flows bring to 0.
 
     Args:

@@ -1,6 +1,6 @@
-"""Measures by name: what each is, and the one way from a measure to its score with a null and an interval.
+"""Measures by name: what each reads, and the one path from a measure to its score with a null and an interval.
 
-A function of this folder that is marked :func:`measure` is one, without being entered anywhere else.
+A function of this folder that is marked :func:`measure` is one; no list has to be extended.
 """
 
 import importlib
@@ -79,7 +79,7 @@ class Measure:
         return float(self.function(a, b, *dt))
 
     def alike(self, value: ndarray | float) -> Any:
-        """Turn values so that higher is more alike, to rank by several measures."""
+        """Return values with signs such that higher is more alike, to rank by several measures."""
         return value if self.better == "higher" else -value
 
 
@@ -180,7 +180,7 @@ def table(
     seed: int = 0,
     same_units: bool = True,
 ) -> list[Score]:
-    """Score a student by every measure, with the conditions of the student permuted as the null and leaving out conditions as the interval.
+    """Score a student by every measure, with its conditions permuted as the null and intervals from conditions left out.
 
     Args:
         teacher: rates without noise, or averages.
@@ -253,7 +253,7 @@ def scores_of(
     orders = [rng.permutation(len(teacher)) for _ in range(nulls)]
 
     def scored(group: Sequence[str]) -> list[Score]:
-        """Measures that read the same off either side, which is read once for all of them."""
+        """Measures that share what they read from each side, which is computed once for all of them."""
         first = measures[group[0]]
         parts, read = subsets(len(teacher), share=LEARNED if first.learns else 0.5), first.read
         everyone = np.arange(len(teacher))

@@ -1,4 +1,4 @@
-"""How near a student comes to the mechanism of a circuit that is known because it was simulated, and how alike measures of activity call the two."""
+"""How near a student comes to the known mechanism of a simulated circuit, and how similar measures of activity find the two."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -74,7 +74,7 @@ class Electrodes:
         return (averages - self.base) / self.depth * self.spread + self.rest
 
     def of(self, side: Side, place: int) -> Side:
-        """A task and what was done on it, as they are seen; runs begin where these do."""
+        """A task and its trials as observed; runs begin where these do."""
         rate = self.see(side.trials.rate, place, side.trials.bin)
         task = side.task.window(side.task.start, side.task.stop, initial=rate[:, 0])
         return Side(task, Trials.from_arrays(rate, side.trials.time, condition=side.trials.condition))
@@ -82,7 +82,7 @@ class Electrodes:
 
 @dataclass(frozen=True)
 class CircuitTruths:
-    """What is known of a circuit on a task.
+    """What is known of the mechanism of a circuit on a task.
 
     Attributes:
         axes: directions of its rates that it explores most, (unit, axis).
@@ -102,7 +102,7 @@ class CircuitTruths:
 
     @classmethod
     def of(cls, circuit: Model, task: Task, rates: Float[ndarray, "condition time unit"], seed: int) -> "CircuitTruths":
-        """Read it off the circuit."""
+        """Compute it from the circuit."""
         flat = rates.reshape(-1, circuit.units)
         axes = np.linalg.eigh(np.cov(flat, rowvar=False))[1][:, ::-1][:, :EXPLORED]
         states = _states(circuit, task)
@@ -112,7 +112,7 @@ class CircuitTruths:
         return cls(axes, flows, *_fixed(circuit, states, seed), sent, float(np.sqrt(flat.var(axis=0).sum())))
 
     def apart(self, student: Model, task: Task, rates: Float[ndarray, "condition time unit"], seed: int) -> dict[str, float]:
-        """How far a student that makes these rates on the task is from it, by truth; NaN where the student has nothing to compare."""
+        """Distance of a student with these rates on the task from the circuit, by truth; NaN where the student has nothing to compare."""
         states, sent = _states(student, task), _sent(student, rates)
         own = [explored_flow(student, state, self.axes) for state in _passed(states, task)]
         return {
@@ -124,21 +124,21 @@ class CircuitTruths:
 
 @dataclass(frozen=True)
 class Cell:
-    """One circuit, seen in full or in part, and what its students are asked.
+    """One circuit, observed in full or in part, and what its students are tested on.
 
     Attributes:
-        circuit: what it is called.
+        circuit: its name.
         model: it.
-        share: of its units that are seen.
+        share: of its units that are observed.
         seed: of this draw.
-        training: what students are taught, of the units that are seen.
-        test: what they are asked.
+        training: what students are trained on, of the observed units.
+        test: what they are tested on.
         pushed: tasks of the students under pushes and silencing.
-        changed: what each of them changes in the circuit, of the units that are seen.
+        changed: how each of them changes the rates of the circuit's observed units.
         modes: of the circuit about its rest.
         stable: number of its stable fixed points.
-        known: what else is known of it; None where it is not seen in full, or through spikes.
-        electrodes: through which it and its students are seen; None where rates are.
+        known: what else is known of it; None where it is observed in part, or through spikes.
+        electrodes: through which it and its students are observed; None where rates are observed directly.
     """
 
     circuit: str
@@ -156,7 +156,7 @@ class Cell:
 
     @property
     def view(self) -> str:
-        """What is seen of the circuit."""
+        """What is observed of the circuit."""
         return f"{self.share:.0%}{FROM_SPIKES if self.electrodes else ''}"
 
 
@@ -198,10 +198,10 @@ def mean_distance(readings: Sequence[Reading], student: str, truth: str) -> floa
 
 @threadpool_limits.wrap(limits=1)
 def read_students(cell: Cell, students: Mapping[str, Model], counted: Sequence[str] = ()) -> Reading:
-    """Hold the students of a cell against its circuit, by every truth and every measure.
+    """Compare the students of a cell with its circuit, by every truth and every measure.
 
     Args:
-        cell: the circuit, and what is asked.
+        cell: the circuit, and what students are tested on.
         students: by name.
         counted: those whose stable fixed points are counted.
     """

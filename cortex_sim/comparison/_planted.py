@@ -1,4 +1,4 @@
-"""Activity whose dynamics, or lack of them, are known because they were put there: what every measure of dynamics should be tried on first.
+"""Activity with planted dynamics, or none: what every measure of dynamics should be tried on first.
 
 All are (condition, time, unit) in bins of dt s, in any one unit.
 """
@@ -37,7 +37,7 @@ def planted_rotation(rng: np.random.Generator, *, frequency: float, noise: float
 
 
 def smooth_noise(rng: np.random.Generator, *, width: float, conditions: int, bins: int, units: int, dt: float) -> Rates:
-    """Smooth white noise of every unit in every condition by a Gaussian of this width, in s: nothing drives anything."""
+    """Smooth white noise of every unit in every condition by a Gaussian of this width, in s: no unit drives another."""
     edge = int(np.ceil(EDGE * width / dt))
     return gaussian_filter1d(rng.standard_normal((conditions, bins + 2 * edge, units)), width / dt, axis=1)[:, edge : edge + bins]
 

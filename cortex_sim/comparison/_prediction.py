@@ -24,7 +24,7 @@ def variance_explained(
     Args:
         wanted: y.
         found: the prediction of y.
-        mean: of each unit (or one for each condition that was held out by itself), from training conditions only: what a model that knows
+        mean: of each unit (or one for each condition that was held out by itself), from training conditions only: what a model predicts that knows
             nothing predicts.
         scale: standard deviation of each unit, from training conditions only.
     """
@@ -45,18 +45,18 @@ def training_reference(training: Trials | Sequence[Trials]) -> tuple[Float[ndarr
 
 
 def active_share(trials: Trials, training: Trials) -> float:
-    """Fraction of units that vary: by at least a tenth of what the median unit of the training part does."""
+    """Fraction of units whose standard deviation is at least a tenth of that of the median unit of the training part."""
     return float((trials.rate.std(axis=(0, 1)) >= QUIET_FLOOR * np.median(training.rate.std(axis=(0, 1)))).mean())
 
 
 def units_that_vary(systems: Mapping[str, Trials], training: Trials) -> str:
-    """Say which systems have units that do not vary (:func:`active_share`), for the facts of a report."""
+    """Return which systems have units that do not vary (:func:`active_share`), for the facts of a report."""
     shares = {name: active_share(trials, training) for name, trials in systems.items()}
     return ", ".join(f"{name} {share:.0%}" for name, share in shares.items() if share < 1) or "all, on every side"
 
 
 def check_matched(teacher: Trials, student: Trials) -> None:
-    """Refuse two sides that are not the same conditions and bins.
+    """Refuse two sides whose conditions or bins differ.
 
     Raises:
         ComparisonError: what differs.

@@ -1,4 +1,4 @@
-"""Linear maps between two systems, learned on some conditions and judged on others: predictivity, cycle consistency, canonical correlations."""
+"""Linear maps between two systems, fitted to some conditions and tested on others: predictivity, cycle consistency, canonical correlations."""
 
 from collections.abc import Callable
 from functools import cache
@@ -22,7 +22,7 @@ Map = tuple[Float[ndarray, "unit other"], Float[ndarray, " other"]]
 
 
 def predictivity(source: Rates, target: Float[ndarray, "condition time other"], *, seed: int = 0, reduce: bool = True) -> float:
-    """Share of the variance of one system that a linear map of the other explains at the same times of conditions held out.
+    """Share of the variance of one system that a linear map from the other explains, at the same times, in held-out conditions.
 
     Ridge regression; its penalty is chosen by leaving out training conditions. 1 for any invertible linear image; 0 for predicting the mean.
 
@@ -41,13 +41,13 @@ def predictivity(source: Rates, target: Float[ndarray, "condition time other"], 
 
 
 def decoding_transfer(a: Rates, b: Rates, output: Float[ndarray, "condition time output"], *, seed: int = 0) -> float:
-    """Share of the variance of an output that a decoder learned on one system explains when it hears the other, on conditions held out.
+    """Share of the variance of an output that a decoder fitted to one system explains when it is given the other, in held-out conditions.
 
-    As much as :func:`predictivity` for the same system; what it falls short of that is owed to the other system. May be far below 0.
+    Equal to :func:`predictivity` for the same system; any shortfall is due to the other system. May be far below 0.
 
     Args:
-        a: system whose rates the decoder is learned on.
-        b: system that it hears, of the same units, conditions and bins.
+        a: system whose rates the decoder is fitted to.
+        b: system that it is then given, of the same units, conditions and bins.
         output: of the first system, such as its muscles.
         seed: of the folds.
 
@@ -64,9 +64,9 @@ def decoding_transfer(a: Rates, b: Rates, output: Float[ndarray, "condition time
 
 
 def cycle_consistency(a: Rates, b: Float[ndarray, "condition time other"], *, seed: int = 0, reduce: bool = True) -> float:
-    """Share of the variance of the first system that is left after a linear map to the other and one back, on conditions held out.
+    """Share of the variance of the first system that survives a linear map to the other and one back, in held-out conditions.
 
-    Below 1 where the other system has lost something of the first. Maps as in :func:`predictivity`.
+    Below 1 where the other system lacks something of the first. Maps are those of :func:`predictivity`.
 
     Args:
         a: first system.
@@ -97,7 +97,7 @@ def canonical_correlation(
 ) -> float:
     """Mean canonical correlation of the leading principal components (SVCCA) on conditions held out; means, axes and maps are of the others.
 
-    1 for the same subspace in any coordinates, mean 0 for independent systems, which in-sample correlations are far from.
+    1 for the same subspace in any coordinates; mean 0 for independent systems, whose in-sample correlations are far above 0.
 
     Args:
         a: first system.
@@ -144,7 +144,7 @@ def _folds(conditions: int, count: int | None, seed: int) -> tuple[Split, ...]:
 
 
 def _fitting(source: ndarray, target: ndarray) -> Callable[[Split], Map]:
-    """Ridge regressions of the training parts of splits, each with the penalty that serves its conditions best when they are left out in turn."""
+    """Ridge regressions of the training parts of splits, each with the penalty that predicts its conditions best when they are left out in turn."""
     sums = _Sums.of(source, target)
 
     def fit(split: Split) -> Map:

@@ -1,4 +1,4 @@
-"""How well a measure of similarity ranks students by what is true of them."""
+"""How well a measure of similarity ranks students by their true distance from the circuit."""
 
 from collections.abc import Sequence
 
@@ -25,7 +25,7 @@ def rank_score(measure: str, readings: Sequence[Reading], truth: str, view: str,
         measure: its name.
         readings: of all cells.
         truth: which.
-        view: what is seen of the circuits; other cells are left out.
+        view: what is observed of the circuits; other cells are left out.
         seed: of the null.
     """
     seen = [reading for reading in readings if reading.cell.view == view]
@@ -43,7 +43,7 @@ def rank_score(measure: str, readings: Sequence[Reading], truth: str, view: str,
 
 
 def blind_taus(readings: Sequence[Reading], rng: np.random.Generator, count: int) -> tuple[Float[ndarray, " draw"], float]:
-    r"""Return τ of measures that know nothing, so many in each cell, and four standard errors of their mean under independence.
+    r"""Return τ of random rankings, so many in each cell, and four standard errors of their mean under independence.
 
     The variance of τ of n students is :math:`2(2n+5)/(9n(n-1))`.
 

@@ -1,4 +1,4 @@
-"""How well networks recall, against outputs of other trials."""
+"""How well networks recall, compared with outputs of other trials."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,12 +26,12 @@ def recall_score(
     """Return the mean error of recall after a delay over networks; in the null every trial gets the output of another one of that delay.
 
     Args:
-        student: what the networks are called.
+        student: name of the networks.
         task: of :func:`.recall`.
         made: velocities of the hand of each network, cm/s.
         delay: s, one of the task's.
         rng: of the permutations.
-        called: what the trials are called.
+        called: name of the trials.
         otherwise: why there is no interval if there are fewer than three networks; see :func:`.mean_over`.
     """
     errors, floors = np.array([recall_error(task, rates)[delay] for rates in made]), recall_floor(task)
@@ -46,7 +46,7 @@ def recall_score(
 def permuted_recall(
     task: Task, made: Sequence[Float[ndarray, "trial time 2"]], delay: float, *, rng: np.random.Generator, count: int
 ) -> Float[ndarray, " surrogate"]:
-    """Return errors of recall after a delay where every trial gets the output of another one of that delay, networks by turns.
+    """Return errors of recall after a delay where every trial gets the output of another one of that delay, one network after another.
 
     Args:
         task: of :func:`.recall`.

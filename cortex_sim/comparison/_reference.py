@@ -25,9 +25,9 @@ def cosine_tuning(trials: Trials, directions: Float[ndarray, " condition"]) -> T
 
 
 def ridge_from_first_bin(training: Trials, test: Trials) -> Trials:
-    """Predict every bin of test conditions by ridge regression on the first one, which is where students start: what is linear, and no dynamics.
+    """Predict every bin of test conditions by ridge regression on the first one, where students start: a linear map without dynamics.
 
-    The penalty is the one that serves training conditions best when they are left out one at a time.
+    The penalty is the one that predicts training conditions best when they are left out one at a time.
 
     Args:
         training: one trial a condition.

@@ -1,4 +1,4 @@
-"""A circuit of several regions beside a network that was fitted to its recording: do currents flow in both as they do in the circuit?"""
+"""A circuit of several regions and a network fitted to its recording: are the currents between regions the same in both?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,9 +23,9 @@ class RegionFit:
 
     Attributes:
         circuit: of known connections.
-        recorded: what it did, in one trial.
+        recorded: its rates, in one trial.
         fitted: network.
-        task: what the network was told while it was fitted.
+        task: the input that the network received while it was fitted.
     """
 
     circuit: Model

@@ -1,4 +1,4 @@
-r"""How far a perfect model could get: the noise of condition averages, from halves of the trials.
+r"""The score of a perfect model: the noise of condition averages, from halves of the trials.
 
 With the averages A and B of two random halves of :math:`n_1 + n_2 = n` trials, :math:`\tfrac{n_1 n_2}{n^2}(A-B)^2` has the expectation
 :math:`s^2/n`, the variance of the average of all n. A model that knows the true course y errs by that much and no less. Written with
@@ -21,7 +21,7 @@ SPLITS = 20
 
 
 def noise_ceiling(trials: Trials, *, training: Trials | Sequence[Trials] | None = None, splits: int = SPLITS, seed: int = 0) -> float:
-    """Give the R² that a model which knows the true rates would reach on the condition averages of these trials.
+    """Return the R² that a model with the true rates would reach on the condition averages of these trials.
 
     Each unit counts as in :func:`cortex_sim.comparison._prediction.explained`, which computes it, so this is the ceiling of "R² of rates" of a
     student whose teacher is ``trials.averaged()``. It is an estimate: with few trials a good student may land a little above it.
@@ -43,7 +43,7 @@ def noise_ceiling(trials: Trials, *, training: Trials | Sequence[Trials] | None 
 
 
 def reliability(trials: Trials, *, splits: int = SPLITS, seed: int = 0) -> Float[ndarray, " unit"]:
-    """Give the reliability of each unit's condition averages over conditions and time: 1 without noise, 0 where there is nothing but noise.
+    """Return the reliability of each unit's condition averages over conditions and time: 1 without noise, 0 for pure noise.
 
     Args:
         trials: rates of single trials, two or more of each condition.

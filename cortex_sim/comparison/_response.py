@@ -1,4 +1,4 @@
-"""Response to a perturbation: does a student change under a push as its teacher does?"""
+"""Responses to perturbations: does a student respond to a push as its teacher does?"""
 
 from collections.abc import Iterable, Sequence
 
@@ -45,7 +45,7 @@ def response_r2(teacher: Float[ndarray, "condition time unit"], student: Float[n
 
 
 def left_free(task: Task, pushed: Task, units: int) -> Bool[ndarray, " unit"]:
-    """Return which observed units a perturbation does not hold: a unit that both sides hold at one rate changes alike whoever they are.
+    """Return which observed units a perturbation does not hold: units held at one rate on both sides would respond alike in any two systems.
 
     Args:
         task: without the perturbation.
@@ -64,7 +64,7 @@ def response_score(
     perturbation: str, teacher: Sequence[Rates], student: Sequence[Rates], *, task: Task, pushed: Sequence[Task], name: str, split: str,
     seed: int = 0, nulls: int,
 ) -> Score:  # fmt: skip
-    """Score how a student changes under a perturbation, in the units that it does not hold.
+    """Score a student's response to a perturbation, in the units that it does not hold.
 
     The null permutes the conditions of the student where the perturbation differs between them, as pushes of random units do. One that is the same in
     all conditions has responses that are alike in all of them; there units are put in random order.
@@ -113,7 +113,7 @@ def _side(draws: Sequence[Rates]) -> Float[ndarray, "condition 1 feature"]:
 
 
 def _same_in_all(task: Task, pushed: Task) -> bool:
-    """The perturbation does the same in every condition."""
+    """Whether the perturbation is the same in every condition."""
     added = [drive.pattern for drive in pushed.drives if all(drive is not before for before in task.drives)]
     other = pushed.channels is not task.channels or pushed.loads != task.loads or pushed.feeling is not task.feeling
     return not other and all((pattern == pattern[0]).all() for pattern in added)

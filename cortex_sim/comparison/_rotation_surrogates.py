@@ -1,4 +1,4 @@
-"""Rotations beside those of surrogates, of both sides of the argument about what rotations show."""
+"""Rotations compared with those of surrogates, as proposed by both sides of the debate about what rotations show."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Turning:
 def rotations_against_surrogates(states: Rates, dt: float, *, rng_of: Callable[[int, int], np.random.Generator], draws: int) -> Turning:
     """Find the rotations of states, and those of surrogates of five kinds.
 
-    Surrogates that do not care about axes are made of the principal components, which are fewer than units. Of every unit reduced to its best
+    Surrogates that do not depend on axes are made of the principal components, which are fewer than units. Of every unit reduced to its best
     single time course, scaled by condition, there is one.
 
     Args:

@@ -1,4 +1,4 @@
-"""Networks taught by several rules beside the circuit they reach like: what they do, how alike their activity is, and what rules leave of it."""
+"""Networks trained by several rules, compared with the circuit whose reaches they make: outputs, activity, and how rules differ."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ class Activity:
 def read_rules(
     wanted: Trials, made: Mapping[str, Sequence[Trials]], circuit: Activity, hidden: Mapping[str, Sequence[Activity]], *, seed: int, count: int
 ) -> tuple[Values, Values]:
-    """Return what networks of each rule give by each measure, and medians over networks under surrogates.
+    """Return the values of networks of each rule by each measure, and medians over networks under surrogates.
 
     Args:
         wanted: outputs in test conditions.

@@ -1,4 +1,4 @@
-"""Statistics of spikes as scores: beside those of Poisson units of the same rates, and of a recording or of what independence gives."""
+"""Statistics of spikes as scores, with Poisson units of the same rates as the null, and a recording or independence as the reference."""
 
 from collections.abc import Callable, Mapping
 
@@ -83,11 +83,11 @@ def synchrony_scores(trials: Trials, *, draws: int, seed: int) -> list[Score]:
 
 
 def co_smoothing_scores(sides: Mapping[str, Trials], recording: str, *, seed: int) -> list[Score]:
-    """Return what three quarters of the units tell of the spikes of the rest; sides with too few trials to leave some out have none.
+    """Return how well three quarters of the units predict the spikes of the rest; sides with too few trials to leave some out have no score.
 
     Args:
         sides: spikes by name.
-        recording: name of the side that the others should be close to; they should tell nothing where it is absent.
+        recording: name of the side that the others should be close to; where it is absent, the value to be close to is 0.
         seed: of the quarters, and of the surrogates.
     """
     enough = {name: trials for name, trials in sides.items() if np.unique(trials.condition, return_counts=True)[1].min() >= DECODING_FOLDS}

@@ -1,4 +1,4 @@
-"""Measures of rotations and tangling: one number of either system, and how far these are apart."""
+"""Measures of rotations and tangling: the difference of one number of either system."""
 
 import numpy as np
 

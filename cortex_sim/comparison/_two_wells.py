@@ -47,6 +47,6 @@ def well_depth(strength: float) -> float:
 
 
 def well_runs(m: Float[ndarray, " unit"], *, conditions: int, duration: float, rng: np.random.Generator) -> Task:
-    """Return runs of so many s from random states that are spread along m and around it, so that either well is reached."""
+    """Return runs of this duration, s, from random states spread along m and around it, so that both wells are reached."""
     states = rng.standard_normal((conditions, len(m))) + rng.normal(size=(conditions, 1)) * m
     return free_run(SPREAD * np.tanh(states), duration)

@@ -11,7 +11,7 @@ from cortex_sim.trials import Trials
 
 @dataclass
 class Part:
-    """What one part of a protocol gave.
+    """The results of one part of a protocol.
 
     Attributes:
         claims: of it.
@@ -43,7 +43,7 @@ def together(parts: Iterable[Part], *, claimed: bool = True) -> Together:
 
     Args:
         parts: names of pictures and trials are each part's own.
-        claimed: what parts claim is claimed by the report.
+        claimed: whether claims of the parts are claims of the report.
     """
     found: Together = {"answer": "", "claims": [], "scores": [], "pictures": {}, "trials": {}}
     for part in parts:

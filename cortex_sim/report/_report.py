@@ -133,7 +133,7 @@ class Report:
 
     @property
     def told(self) -> dict[str, str]:
-        """Give the facts, what was read of recordings and noticed about them, and say of a smoke run that it is one."""
+        """Return the facts, with what was read of recordings and noticed about them, and whether this is a smoke run."""
         read = {name: _recorded(trials) for name, trials in self.trials.items() if "recording" in trials.provenance}
         smoke = {"smoke run": "shows that everything runs; its numbers mean nothing"} if self.smoke else {}
         return dict(self.facts) | {f"{name}, as read": said for name, said in read.items()} | smoke
@@ -203,7 +203,7 @@ class Report:
         (folder / "report.html").write_text(render(self, run, folder / "figures"), encoding="utf-8")
 
     def run_record(self, command: str, protocol: Path | None = None) -> dict[str, Any]:
-        """Say what made this report: seed, versions, hashes of cards, trials and code, times."""
+        """Return what made this report: seed, versions, hashes of cards, trials and code, times."""
         from cortex_sim import __version__
 
         made = protocol and {"name": protocol.stem, "sha256": hashlib.sha256(protocol.read_bytes()).hexdigest()}
@@ -239,7 +239,7 @@ def check_new(folder: Path) -> None:
 
 
 def _recorded(trials: Trials) -> str:
-    """What was read of a recording, and noticed."""
+    """What was read from a recording, and noticed about it."""
     made, (count, _, units) = trials.provenance, trials.shape
     start, stop = float(trials.time[0]), float(trials.stop.max())
     said = f"{made['recording']}, {1e3 * start:g} to {1e3 * stop:g} ms, {count} trials, {units} units"

@@ -16,7 +16,7 @@ CODE = Path(__file__).parents[1]
 
 
 def content_key(*parts: Any) -> str:
-    """Hash what made something: numbers, text, arrays, None, and lists, tuples and mappings of them.
+    """Return a hash of what made something: numbers, text, arrays, None, and lists, tuples and mappings of them.
 
     Each is written with its kind and its length, so that 1, 1.0, "1" and True differ, and so do [[1], [2]] and [[1, 2]]; arrays differ by dtype
     and shape too. A list and a tuple are alike, so are a mapping in two orders and a number of NumPy and the plain one.
@@ -29,7 +29,7 @@ def content_key(*parts: Any) -> str:
 
 @lru_cache(maxsize=1)
 def code_key() -> str:
-    """Hash of the code of this package, as it lay on disk when first asked for: what was computed by other code is not the same result."""
+    """Hash of the code of this package, as it was on disk at the first call: what other code computed is not the same result."""
     return content_key({str(path.relative_to(CODE)): path.read_bytes() for path in sorted(CODE.rglob("*.py"))})
 
 

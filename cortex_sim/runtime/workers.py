@@ -1,4 +1,4 @@
-"""One way to run many things: side by side, with progress, one thread each, and going on where an earlier run was stopped."""
+"""One way to run many jobs: in parallel, with progress, one thread each, resuming where an earlier run stopped."""
 
 import json
 import sys
@@ -157,7 +157,7 @@ def _ended_after(started: bool) -> Iterator[None]:
 
 @contextmanager
 def _watched(boards: Mapping[Any, Path | None], known: int, report: Report) -> Iterator[None]:
-    """Put what all jobs tell into one line, now and then, while the block runs."""
+    """Show the progress of all jobs in one line, now and then, while the block runs."""
     stop = threading.Event()
 
     def watch() -> None:

@@ -1,7 +1,7 @@
-r"""How sure a comparison is: intervals by resampling the unit of inference, p-values by rearranging it, power by planting differences.
+r"""Uncertainty of a comparison: intervals by resampling the unit of inference, p-values by rearranging it, power by planting differences.
 
-The unit of inference is what would be drawn anew if the study were repeated: networks, seeds, sessions or conditions. Samples of one run over time
-are none: they follow from each other.
+The unit of inference is what would be drawn anew if the study were repeated: networks, seeds, sessions or conditions. Samples over time of one run
+are not such units: they depend on each other.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +38,7 @@ def bootstrapped(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> tuple[float, float]:
-    r"""Give the bootstrap interval of a number over the units it is of.
+    r"""Return the bootstrap interval of a number over the units it was computed from.
 
     Bias-corrected and accelerated (BCa): with :math:`z_0 = \Phi^{-1}(\#\{\theta^* < \theta\}/B)` and the acceleration a from leaving out units, the
     bounds are the quantiles :math:`\Phi(z_0 + \frac{z_0 + z}{1 - a(z_0 + z)})` of resampled values. For few units a bootstrap is too narrow, since
@@ -115,12 +115,12 @@ def _check_unit(over: str) -> None:
 
 
 def _least(level: float) -> int:
-    """Fewest units whose extremes hold the median with this probability, 1 - 2^(1 - n): no resample goes beyond them."""
+    """Fewest units whose extremes enclose the median with this probability, 1 - 2^(1 - n): no resample goes beyond them."""
     return int(np.ceil(1 - np.log2(1 - level) - TIE))
 
 
 def p_value(estimate: float, null: Float[ndarray, " surrogate"], *, better: str = "higher") -> float:
-    r"""Probability of a value at least as good if nothing but the surrogate's structure were shared: :math:`(1 + \#\{\ge\})/(1 + n)`, never 0.
+    r"""Probability of a value at least as good if only the surrogate's structure were shared: :math:`(1 + \#\{\ge\})/(1 + n)`, never 0.
 
     Args:
         estimate: of the data.
@@ -141,7 +141,7 @@ def p_value(estimate: float, null: Float[ndarray, " surrogate"], *, better: str 
 
 
 def sign_flip(differences: Float[ndarray, " unit"], *, draws: int = 9999, seed: int = 0) -> float:
-    r"""Two-sided p-value that paired differences are symmetric about 0: the share of signs that give a mean at least as far from it.
+    r"""Two-sided p-value of paired differences, symmetric about 0 under the null: the share of signs with a mean at least as far from it.
 
     Exact, over all :math:`2^n`, up to 14 units; else from draws, as in :func:`p_value`. No fewer than 6 units can give less than 0.05, since the
     smallest possible value is :math:`2^{1-n}`.
@@ -218,11 +218,11 @@ def _interval(values: Float[ndarray, " unit"], over: str, seed: int) -> tuple[fl
 
 @dataclass(frozen=True)
 class Share:
-    """How often something happened.
+    """How often an event happened.
 
     Attributes:
-        hits: times it did.
-        runs: times it could have.
+        hits: number of times that it happened.
+        runs: number of times that it could have.
     """
 
     hits: int
@@ -241,7 +241,7 @@ class Share:
 
 
 def expected_share(probability: float, runs: int, *, sure: float = 0.999) -> tuple[float, float]:
-    """Where the share of so many runs lies for a known probability of each: the central interval of the binomial distribution.
+    """Interval in which the share of so many runs lies for a known probability of each: the central interval of the binomial distribution.
 
     Args:
         probability: of each run.
@@ -253,7 +253,7 @@ def expected_share(probability: float, runs: int, *, sure: float = 0.999) -> tup
 
 
 def power(test: Callable[[np.random.Generator], float], *, runs: int = 200, alpha: float = 0.05, seed: int = 0) -> Share:
-    """How often a test finds a difference that was planted; the share of false alarms where none was.
+    """How often a test finds a planted difference; the share of false alarms where none was planted.
 
     Args:
         test: draws data from a generator, the difference in it, and gives the p-value.
@@ -265,7 +265,7 @@ def power(test: Callable[[np.random.Generator], float], *, runs: int = 200, alph
 
 
 def uniformity(p: Float[ndarray, " run"], *, steps: int, seed: int = 0) -> float:
-    r"""How probable p-values are that are at least as uneven as these if the null holds, by the test of Kolmogorov and Smirnov.
+    r"""Probability, if the null holds, of p-values at least as far from uniform as these, by the test of Kolmogorov and Smirnov.
 
     Values on a grid of 1/steps are spread evenly over the step below each, :math:`p - U/\text{steps}`: uniform if, and only if, the grid's are.
 
@@ -279,9 +279,9 @@ def uniformity(p: Float[ndarray, " run"], *, steps: int, seed: int = 0) -> float
 
 
 def silhouette(distances: Float[ndarray, "place place"], labels: Labels) -> float:
-    """Say how well groups hang together: for each place the mean distance to the nearest other group minus that to its own, over the larger.
+    """Return the silhouette of groups: for each place the mean distance to the nearest other group minus that to its own, over the larger.
 
-    It is 1 where places of a group are the same and others are not, 0 where groups mean nothing to the distances; a group of one counts as 0.
+    It is 1 where places of a group coincide and others do not, 0 where distances do not depend on groups; a group of one counts as 0.
 
     Args:
         distances: of all places from each other.

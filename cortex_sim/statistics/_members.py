@@ -1,4 +1,4 @@
-"""Two sides whose members belong to each other: how alike they are, at chance, and give or take."""
+"""Two sides with the same members: their similarity, its value at chance and its interval."""
 
 from collections.abc import Callable
 
@@ -12,16 +12,16 @@ Places = Int[ndarray, " place"]
 
 
 class Matched(Estimated):
-    """Fields of a :class:`Score` that tell of two sides with the same members."""
+    """Fields of a :class:`Score` of two sides with the same members."""
 
     null: Float[ndarray, " surrogate"]
 
 
 def matched_over(what: str, count: int, evaluate: Callable[[Places, Places], float], *, rng: np.random.Generator, draws: int) -> Matched:
-    """Return how alike two sides are, with the members of the second in random order as the null, and members left out for the interval.
+    """Return the similarity of two sides, with the members of the second in random order as the null, and members left out for the interval.
 
     Args:
-        what: is left out in turn, of both sides: units, groups, populations.
+        what: name of the members, which are left out in turn on both sides: units, groups, populations.
         count: how many there are.
         evaluate: the measure, of these members of the first side and these of the second.
         rng: of the orders.

@@ -56,7 +56,7 @@ def paired_t(
 
 
 def mcnemar(first: Bool[ndarray, " trial"], second: Bool[ndarray, " trial"]) -> tuple[int, int, float]:
-    """Return on how many trials the first of two decoders alone is right, the second alone, and the exact p of as uneven a pair.
+    """Return on how many trials only the first of two decoders is right, on how many only the second, and the exact p of McNemar's test.
 
     Args:
         first: whether it is right in each trial.
@@ -81,7 +81,7 @@ def holm(p: Float[ndarray, " test"]) -> Float[ndarray, " test"]:
 
 
 def median_interval(values: Float[ndarray, " network"], level: float = 0.95) -> tuple[float, float] | None:
-    """Narrowest pair of order statistics, as far from either end, that holds the median with at least this probability, whatever the distribution.
+    """Narrowest symmetric pair of order statistics that encloses the median with at least this probability, whatever the distribution.
 
     From the k-th smallest to the k-th largest the probability is 1 - 2 P(Binomial(n, 1/2) < k). None where even the extremes reach less,
     which is so for fewer than six values at 95 %.
@@ -107,7 +107,7 @@ def pairwise_distances(
 
 
 def separation(distance: Float[ndarray, "rule network rule network"], rule: int) -> float:
-    """How much farther networks of a rule are from networks of other rules than from each other; never twice the same network.
+    """How much farther networks of a rule are from networks of other rules than from each other; a network is never compared with itself.
 
     Args:
         distance: between every two, symmetric; the entry (a, s, b, u) is that of network s under rule a from network u under rule b.
@@ -122,7 +122,7 @@ def separation(distance: Float[ndarray, "rule network rule network"], rule: int)
 def relabelled_separations(
     distance: Float[ndarray, "rule network rule network"], rule: int, *, seed: int, count: int
 ) -> Float[ndarray, " surrogate"]:
-    """Separations where the rules of every network have changed names at random."""
+    """Separations with the names of the rules permuted at random for every network."""
     rng = stream(seed, "null", "permuted rules")
     rules, networks = distance.shape[:2]
     found = []

@@ -9,7 +9,7 @@ from cortex_sim.runtime import missing_allowed
 
 @missing_allowed("one", "other")
 def kendall_tau(one: Float[ndarray, " member"], other: Float[ndarray, " member"]) -> float:
-    """Return Kendall's τ-b of what is not NaN in either; 0 where one of the two ranks nothing.
+    """Return Kendall's τ-b of the pairs without NaN; 0 where all values of a side are equal.
 
     Source:
         Kendall (1945) Biometrika 33:239.

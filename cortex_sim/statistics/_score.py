@@ -190,7 +190,7 @@ def subsampled(evaluate: Callable[[Int[ndarray, " kept"]], float], count: int, s
 
 
 def remembered(analyse: Callable[[Int[ndarray, " kept"]], Any]) -> Callable[[Int[ndarray, " kept"]], Any]:
-    """Analyse each selection of conditions once, however many numbers are read off it."""
+    """Return the analysis with its results kept, so that each selection of conditions is analysed once however many numbers are taken from it."""
     known: dict[bytes, Any] = {}
 
     def once(kept: Int[ndarray, " kept"]) -> Any:

@@ -1,4 +1,4 @@
-"""Who is in the training part and who is not: decided once, by condition, trial, unit, session or network, before anything is computed.
+"""What belongs to the training part: decided once, by condition, trial, unit, session or network, before anything is computed.
 
 A *label* names what must not be parted: places of one label are always on one side. A *stratum* is what both sides should have their share of:
 trials (labels) of every condition (strata), units of every population, networks of every rule.
@@ -44,7 +44,7 @@ class Split:
 
 
 def folds(labels: Labels, *, count: int | None = None, strata: Labels | None = None, seed: int | None = 0) -> Iterator[Split]:
-    """Leave out each label once, in as many folds as asked for; places of one label never part.
+    """Leave out each label once, in this number of folds; places of one label stay together.
 
     Args:
         labels: of each place: its condition, trial, unit, session or network.
@@ -67,7 +67,7 @@ def folds(labels: Labels, *, count: int | None = None, strata: Labels | None = N
 
 
 def halves(labels: Labels, *, strata: Labels | None = None, count: int = 1, seed: int = 0) -> Iterator[Split]:
-    """Halve the labels at random, as often as asked for: as for reliabilities. Either half holds half of each stratum, to within one label.
+    """Halve the labels at random, this number of times, as for reliabilities. Either half holds half of each stratum, to within one label.
 
     Args:
         labels: of each place.

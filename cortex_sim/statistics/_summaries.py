@@ -1,4 +1,4 @@
-"""What a score says of a sample: its estimate, its interval, and over what, or why it has none."""
+"""Fields of a score that summarise a sample: estimate, interval and its unit of inference, or why there is none."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypedDict
@@ -12,7 +12,7 @@ from cortex_sim.statistics._score import Score, jackknifed
 
 
 class Estimated(TypedDict):
-    """The three fields of a :class:`Score` that tell of a sample."""
+    """The three fields of a :class:`Score` that summarise a sample."""
 
     estimate: float
     interval: tuple[float, float] | None
@@ -25,7 +25,7 @@ def estimated_over(
     """Return a number with its 95 % jackknife interval, as fields of a score.
 
     Args:
-        what: is left out in turn: networks, trials, conditions.
+        what: name of what is left out in turn: networks, trials, conditions.
         count: how many there are.
         evaluate: the number, of those at these positions.
         least: how many of them give an interval.

@@ -1,4 +1,4 @@
-"""Surrogates: data in which some structure is kept and everything else is chance, to tell what a finding needs.
+"""Surrogates: data that keep some structure and are random otherwise, to find out which structure a result needs.
 
 Rates are (condition, time, unit) throughout; every draw takes a generator, so that a protocol names its own stream.
 """
@@ -26,7 +26,7 @@ def permuted_conditions(states: Rates, rng: np.random.Generator) -> Rates:
 
 
 def half_inverted(states: Rates, rng: np.random.Generator) -> Rates:
-    """Mirror half of the conditions about their first state, so that they set out backwards from where they did: keeps every starting state.
+    """Mirror half of the conditions about their first state, so that they start in the opposite direction: keeps every starting state.
 
     Source:
         Churchland, Cunningham et al. (2012) Nature 487:51, controls.
@@ -38,7 +38,7 @@ def half_inverted(states: Rates, rng: np.random.Generator) -> Rates:
 
 
 def random_phases(states: Rates, rng: np.random.Generator, *, together: bool = True) -> Rates:
-    """Give the Fourier components of every condition random phases: keeps means and power spectra, breaks when things happen.
+    """Give the Fourier components of every condition random phases: keeps means and power spectra, breaks timing.
 
     Args:
         states: equally spaced in time; a window is taken for one period.
@@ -75,7 +75,7 @@ def one_course_per_unit(states: Rates) -> Rates:
 def spike_averages(
     rates: Float[ndarray, "condition time unit"], bin: float, *, repeats: int, sd: float, rng: np.random.Generator
 ) -> Float[ndarray, "condition time unit"]:
-    """See rates as an experiment does: Poisson spikes in a number of trials of each condition, averaged and smoothed by a Gaussian.
+    """Return rates as an experiment would estimate them: Poisson spikes in a number of trials of each condition, averaged and smoothed by a Gaussian.
 
     Args:
         rates: Hz; none fires below 0.

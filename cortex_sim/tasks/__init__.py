@@ -1,4 +1,4 @@
-"""What is asked of a model: one file a task, the body it may move, and what perturbs it."""
+"""Tasks, one file each; the body that a model may move; and perturbations."""
 
 import importlib
 from typing import Any

@@ -39,7 +39,7 @@ def centre_out(
         conditions: number of evenly spaced directions, one trial each (8 to 27 in the experiments this follows, more to train a network), or
             the directions themselves in degrees.
         holding: current that each condition's preparation ramps up to, in the unit of the rates; it ramps as exp(t / 400 ms) and is
-            withdrawn within 2 ms at the go cue. None for a network that listens to the task's channels instead.
+            withdrawn within 2 ms at the go cue. None for a network that receives the task's channels instead.
         preparation: s before the go cue.
         movement: s after it.
         body: that is to reach, from its home.

@@ -9,11 +9,11 @@ Course = Float[ndarray, " time"]
 
 
 def bell_shaped_path(time: Course, *, distance: float, lasts: float, width: float) -> Course:
-    r"""Return how far a hand has gone whose speed follows :math:`(t/w)^2 e^{-(t/w)^2/2}`, in the unit of the distance.
+    r"""Return the distance covered by a hand whose speed follows :math:`(t/w)^2 e^{-(t/w)^2/2}`, in the unit of the distance.
 
     Args:
         time: from the start of the movement, s.
-        distance: that it has gone by ``lasts``.
+        distance: covered by ``lasts``.
         lasts: s.
         width: w, s; the speed is highest at :math:`\sqrt 2 w`.
 

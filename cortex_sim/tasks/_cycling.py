@@ -58,7 +58,7 @@ def cycling(speeds: Sequence[float] = SPEEDS, *, cycles: int = CYCLES, radius: f
 
 
 def _turned(time: np.ndarray, speed: float, end: float) -> np.ndarray:
-    """Turns made since the start: the integral of a speed that rises and falls by minimum-jerk steps, 10 s^3 - 15 s^4 + 6 s^5."""
+    """Turns since the start: the integral of a speed that rises and falls by minimum-jerk steps, 10 s^3 - 15 s^4 + 6 s^5."""
 
     def risen(since: np.ndarray) -> np.ndarray:
         s = np.clip(since / RAMP, 0.0, 1.0)

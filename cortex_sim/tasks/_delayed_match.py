@@ -22,8 +22,8 @@ def delayed_match(trials: int, *, stimuli: int = 2, delay: float = 0.5, seed: in
         seed: of which are shown.
 
     Returns:
-        A task with a channel for each stimulus and one that is 1 while the answer is asked; the output is 1 for a match and -1 else, and counts
-        while it is asked alone. ``notes["match"]`` says which trials match.
+        A task with a channel for each stimulus and one that is 1 while an answer is required; the output is 1 for a match and -1 otherwise, and
+        counts only then. ``notes["match"]`` says which trials match.
 
     Raises:
         TaskError: fewer than two trials or stimuli, or a delay that is no whole number of bins.
@@ -35,9 +35,9 @@ def delayed_match(trials: int, *, stimuli: int = 2, delay: float = 0.5, seed: in
     first = rng.integers(stimuli, size=trials)
     second = np.where(match, first, (first + rng.integers(1, stimuli, size=trials)) % stimuli)
     again = FIXATION + SHOWN + delay
-    asked = again + SHOWN
-    stop = float(np.round(asked + ANSWER, 9))
-    bare = Task("delayed match to sample", 0.0, stop, np.arange(trials), epochs={"delay": (FIXATION + SHOWN, again), "answer": (asked, stop)})
+    answered = again + SHOWN
+    stop = float(np.round(answered + ANSWER, 9))
+    bare = Task("delayed match to sample", 0.0, stop, np.arange(trials), epochs={"delay": (FIXATION + SHOWN, again), "answer": (answered, stop)})
 
     def during(time: np.ndarray, start: float, lasts: float) -> np.ndarray:
         return (time >= start - DT / 2) & (time < start + lasts - DT / 2)
@@ -45,10 +45,10 @@ def delayed_match(trials: int, *, stimuli: int = 2, delay: float = 0.5, seed: in
     shown = np.zeros((trials, bare.steps, stimuli + 1))
     for which, start in ((first, FIXATION), (second, again)):
         shown[:, :, :stimuli] += np.eye(stimuli)[which][:, None] * during(bare.fine_time, start, SHOWN)[None, :, None]
-    shown[:, :, -1] = during(bare.fine_time, asked, ANSWER)
-    wanted = np.where(match, 1.0, -1.0)[:, None, None] * during(bare.time, asked, ANSWER)[None, :, None]
+    shown[:, :, -1] = during(bare.fine_time, answered, ANSWER)
+    wanted = np.where(match, 1.0, -1.0)[:, None, None] * during(bare.time, answered, ANSWER)[None, :, None]
     return Task(
-        bare.name, 0.0, stop, bare.condition, epochs=bare.epochs, mask=np.tile(during(bare.time, asked, ANSWER).astype(float), (trials, 1)),
+        bare.name, 0.0, stop, bare.condition, epochs=bare.epochs, mask=np.tile(during(bare.time, answered, ANSWER).astype(float), (trials, 1)),
         channels=channels(bare, shown, [*(f"stimulus {number + 1}" for number in range(stimuli)), "answer"]),
         targets=targets(bare, wanted, ["match"], units="1", what="answer"),
         notes={"match": match.tolist(), "first": first.tolist(), "second": second.tolist(), "delay_s": delay},

@@ -29,7 +29,7 @@ def force_field(
     Args:
         directions: as of :func:`.centre_out`, one trial each.
         curl: N s/m; above 0 pushes to the right of the movement.
-        fields: whether the field is on, a trial each; on all if left out. Trials without it are catch trials: nothing tells them apart.
+        fields: whether the field is on, a trial each; on all if left out. Trials without it are catch trials, without any cue.
         body: that reaches.
         preparation: s before the go cue.
         movement: s after it.

@@ -10,12 +10,12 @@ from cortex_sim.tasks._task import Task
 
 
 def channels(task: Task, values: Float[ndarray, "trial step channel"], names: Sequence[str]) -> xr.DataArray:
-    """Label what is shown on the fine grid."""
+    """Return channels on the fine grid as a labelled array."""
     coordinates = {"step": ("step", task.fine_time, {"units": "s"}), "channel": list(names)}
     return xr.DataArray(values, dims=("trial", "step", "channel"), coords=coordinates, attrs={"units": "1"})
 
 
 def targets(task: Task, values: Float[ndarray, "trial time axis"], axes: Sequence[str], *, units: str, what: str) -> xr.DataArray:
-    """Label what is wanted on the bins."""
+    """Return targets on the bins as a labelled array."""
     coordinates = {"time": ("time", task.time, {"units": "s"}), "axis": list(axes)}
     return xr.DataArray(values, dims=("trial", "time", "axis"), coords=coordinates, attrs={"units": units, "long_name": what})

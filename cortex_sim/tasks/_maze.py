@@ -24,7 +24,7 @@ def maze(
     movement: float = MOVEMENT,
     body: Body | None = None,
 ) -> Task:
-    r"""Make delayed reaches, each target once for each bend: 27 conditions if nothing is said, as many as in the experiments this follows.
+    r"""Make delayed reaches, each target once for each bend: by default 27 conditions, as in the experiments this follows.
 
     The hand goes along the straight line by minimum jerk, :math:`m(t)`, and is away from it by
     :math:`3\,\mathrm{cm} \cdot b \cdot 16 m^2 (1-m)^2` at a right angle, b the bend: a path that leaves and arrives straight.

@@ -36,7 +36,7 @@ def muscle_activity(
     Args:
         conditions: number of movements, one trial each.
         muscles: number of them.
-        cues: number of channels that tell conditions apart.
+        cues: number of channels that distinguish conditions.
         stay: cues stay on after the go cue, too.
         seed: of cues and bumps.
         preparation: s before the go cue.

@@ -1,4 +1,4 @@
-"""Patterns that a network is to generate by itself: one that goes on and on, and one that a pulse sets off."""
+"""Patterns that a network is to generate by itself: a periodic one, and one that a pulse sets off."""
 
 import numpy as np
 import xarray as xr

@@ -1,4 +1,4 @@
-"""Posture with load: the hand stays where it is while torques come at shoulder and elbow, at a moment that nobody knows."""
+"""Posture with load: the hand stays in place while torques act at shoulder and elbow from an unpredictable moment on."""
 
 import numpy as np
 
@@ -15,13 +15,13 @@ ONSET, GRACE, WEAK = (0.2, 0.4), 0.3, 0.1  # s between which loads come; s in wh
 
 @task
 def posture(trials: int = 16, *, torque: float = TORQUE, seed: int = 0, body: Body = REACHING) -> Task:
-    """Make trials in which a constant torque comes, in one of eight directions of shoulder and elbow, and stays.
+    """Make trials in which a constant torque sets in, in one of eight directions of shoulder and elbow, and stays.
 
     Args:
         trials: number of them; directions take turns.
         torque: its size, N m.
         seed: of the moments.
-        body: that stays at home; it should feel, since nothing else tells of the load.
+        body: that stays at home; it must feel, since there is no other cue of the load.
 
     Returns:
         A task with the channel stay (always 1), the place of rest as target, and a mask by which errors count a tenth in the 0.3 s after the onset.

@@ -1,4 +1,4 @@
-"""Random dots: noisy motion to the left or right, whose sum over time tells which it was."""
+"""Random dots: noisy motion to the left or right; its sum over time shows which it was."""
 
 import numpy as np
 import xarray as xr

@@ -23,7 +23,7 @@ STILL = 0.05  # how much an error counts while the hand should be still; 1 while
 def recall(
     trials: int, *, delays: Sequence[float] = RECALL_DELAYS, strokes: int = 1, stroke: float = RECALL_STROKE, still: float = STILL, seed: int = 0
 ) -> Task:
-    r"""Make trials in which the hand repeats strokes that were shown a while ago.
+    r"""Make trials in which the hand repeats strokes that were shown some time before.
 
     The velocity of a minimum-jerk stroke, :math:`30 s^2 (1-s)^2` times its length by its duration, is shown on two channels in a random
     direction, stroke after stroke; the third channel is 1 while they are to be made. What is wanted is what was shown, a delay later, bin by
@@ -76,8 +76,8 @@ def _task(
     shown: Float[ndarray, "trial bin 2"], lag: Int[ndarray, " trial"], heard: Float[ndarray, "trial time 2"], first: int, notes: dict[str, float]
 ) -> Task:
     trials, bins = heard.shape[:2]
-    asked = np.arange(bins) - first - lag[:, None]
-    moving = (asked >= 0) & (asked < shown.shape[1])
+    since_go = np.arange(bins) - first - lag[:, None]
+    moving = (since_go >= 0) & (since_go < shown.shape[1])
     wanted = np.array([np.roll(one, by, axis=0) for one, by in zip(heard, lag, strict=True)]) * fastest(notes["stroke_s"])
     start, stop = -first * BIN, (bins - first) * BIN
     bare = Task("delayed recall", start, stop, np.arange(trials))
@@ -120,15 +120,15 @@ def recall_error(task: Task, made: Float[ndarray, "trial time 2"]) -> dict[float
     assert task.channels is not None
     wanted = task.targets.values
     moving = task.channels.values[:, :: round(BIN / DT), 2:]
-    missed, asked = (((made - wanted) ** 2 * moving).sum(axis=(1, 2)), (wanted**2 * moving).sum(axis=(1, 2)))
+    missed, total = (((made - wanted) ** 2 * moving).sum(axis=(1, 2)), (wanted**2 * moving).sum(axis=(1, 2)))
     delay = np.array(task.notes["delay_s"])
-    return {float(one): float(missed[delay == one].sum() / asked[delay == one].sum()) for one in np.unique(delay)}
+    return {float(value): float(missed[delay == value].sum() / total[delay == value].sum()) for value in np.unique(delay)}
 
 
 def recall_floor(task: Task) -> dict[float, float]:
     """Least :func:`recall_error` of a network without memory, by delay in s: 0 without delay, 1 with one.
 
-    Its output is a function g of what is heard now, u. The squared error is least for g(u) = E[wanted | u]. Without delay what is wanted
+    Its output is a function g of the present input, u. The squared error is least for g(u) = E[wanted | u]. Without delay what is wanted
     is u. With a delay of a stroke or more it is a stroke whose direction is independent of every stroke heard at that moment and uniform,
     so that the expectation is 0.
     """

@@ -1,4 +1,4 @@
-"""External input to a circuit of three regions: the first hears nothing, the second a sequence, the third a place that changes once."""
+"""External input to a circuit of three regions: the first receives none, the second a moving bump, the third a bump that changes its place once."""
 
 import numpy as np
 from numpy import ndarray

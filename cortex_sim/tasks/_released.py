@@ -1,4 +1,4 @@
-"""A prepared state, held while the recurrent input is shut off and then released: for circuits whose own noise would move them meanwhile."""
+"""A prepared state, held while the recurrent input is shut off and then released: for circuits whose own noise would move the state meanwhile."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""A drive that steps up and back, and then follows a sine: what is asked of a circuit whose mean field is known."""
+"""A drive that steps up and back, and then follows a sine, for circuits whose mean field is known."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Tasks: what a circuit or a network is asked to do, as labelled arrays over time; one file per task."""
+"""Tasks: inputs, targets and timing of what a circuit or a network should do, as labelled arrays over time; one file per task."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -212,7 +212,7 @@ class Task:
 
     @property
     def key(self) -> str:
-        """Hash of everything that is asked and known of it, its name and those of its inputs apart."""
+        """Hash of everything in it but its name and the names of its drives and clamps."""
         return content_key("task", _content(self))
 
     @property

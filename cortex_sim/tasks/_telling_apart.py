@@ -1,4 +1,4 @@
-"""Telling conditions apart: what is heard over time is classified at the end."""
+"""Classification of conditions: an input over time is classified at the end."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from cortex_sim.tasks._task import BIN, DT, Task
 def telling_apart(
     heard: Float[ndarray, "trial time channel"], condition: ndarray, *, start: float, reference: Int[ndarray, " known"] | None = None
 ) -> Task:
-    """Return the task to put out, at the last bin, the condition of what is heard.
+    """Return the task of giving, at the last bin, the condition of an input.
 
     Channels are in standard deviations of the reference trials, each held for its bin. Of two conditions the target is one output, 1 for the second;
     of more it is an output each.

@@ -10,7 +10,7 @@ STRENGTH, GAIN = 1.0, 0.2  # of channels and readout before training: chosen
 
 
 def embodied(circuit: Model, *, strength: float = STRENGTH, gain: float = GAIN) -> Model:
-    """Give a circuit ears and hands, and leave it as it is otherwise.
+    """Return the circuit with an input from a task's channels and a readout, otherwise as it was.
 
     Wherever its equations call an input that drives its units, they call a second one beside it, of the same unit, that carries the task's
     channels (and what a body feels, after them) through weights that are learned. Observed outputs become ``C_out r + d_out``, learned too.

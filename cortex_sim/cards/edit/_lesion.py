@@ -1,4 +1,4 @@
-"""Changes of a circuit or network itself: connections that are cut, and gains that are turned up or down."""
+"""Changes to a circuit or network itself: connections that are cut, and gains that are raised or lowered."""
 
 import re
 from collections.abc import Sequence

@@ -11,7 +11,7 @@ DRAWN = ("gaussian", "low_rank", "sparse_gaussian", "uniform")  # rules that mea
 
 
 def stacked(model: Model, layers: int) -> Model:
-    """Stack layers of the same equations into one model.
+    """Return one model made of layers of the same equations.
 
     Everything that is one a unit or a matrix exists once a layer, with the number of the layer behind its name (``x_1``, ``W_1``); constants
     are shared. Where the first layer hears the task's channels, every further layer hears the rate of the layer before through weights
@@ -51,7 +51,7 @@ def _of_encoder(model: Model, name: str) -> bool:
 
 
 def _obstacle(model: Model) -> str | None:
-    """Say what keeps a model from being stacked; None if nothing does."""
+    """Return the reason why a model cannot be stacked; None if there is none."""
     if model._arrays:
         return "it has weights of its own already; stack the card, then train."
     if not any(item.listens for item in model.inputs.values()):
@@ -66,7 +66,7 @@ def _obstacle(model: Model) -> str | None:
 
 
 def _unfit(model: Model, name: str) -> str | None:
-    """Say why the rate of a layer cannot take the place of the channels in an input; None if it can, or the input carries none."""
+    """Return why the rate of a layer cannot take the place of the channels in an input; None if it can, or the input carries none."""
     item = model.inputs[name]
     if not item.listens:
         return None

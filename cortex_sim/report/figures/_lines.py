@@ -16,7 +16,7 @@ Line = tuple[Sequence[float], Float[ndarray, "network setting"]]
 
 @figure
 def curves(x: Float[ndarray, " sample"], lines: Mapping[str, Float[ndarray, " sample"]], *, xlabel: str, ylabel: str, log: bool = False) -> Figure:
-    """Draw lines over one axis: the first, which is what the others should be, thick and pale.
+    """Draw lines over one axis; the first, the target of the others, thick and pale.
 
     Args:
         x: shared by all.
@@ -56,7 +56,7 @@ def over_settings(
 
     Args:
         panels: label of the quantity with its unit, to the name of a line, to its settings and values.
-        xlabel: what was dialled, with its unit.
+        xlabel: what was varied, with its unit.
         log: both axes are logarithmic.
         even: settings stand at even distances.
         reference: value of each quantity that a dashed line marks, where it has one.
@@ -93,7 +93,7 @@ def over_time(
     ylabel: str,
     xlabel: str,
 ) -> Figure:
-    """Draw what was wanted, thick and pale, and what each network made of it, a panel a row."""
+    """Draw the target, thick and pale, and the output of each network, a panel a row."""
     figure = Figure(figsize=(WIDTH, 1.35 * len(titles) + 0.8))
     axes = figure.subplots(len(titles), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     ink = colours(list(made))
@@ -117,7 +117,7 @@ def costs_over_length(costs: Mapping[str, Cost], lengths: Sequence[float]) -> Fi
 
 
 def strokes(task: Task, made: Mapping[str, Float[ndarray, "trial time 2"]], titles: Mapping[int, str], *, bins: int | None = None) -> Figure:
-    """Draw the velocity along x that was wanted in trials of recall, and what each network made of it.
+    """Draw the target velocity along x in trials of recall, and the output of each network.
 
     Args:
         task: of :func:`.recall`.

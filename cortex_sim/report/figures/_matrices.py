@@ -48,7 +48,7 @@ def annotated(
 
 @figure
 def confusion(tables: Mapping[str, Float[ndarray, "true taken"]], names: Sequence[str]) -> Figure:
-    """Draw one table a decoder: the share of the trials of each condition (rows) that was taken for each condition (columns)."""
+    """Draw one table a decoder: the share of the trials of each condition (rows) that was assigned to each condition (columns)."""
     figure = Figure(figsize=(WIDTH, WIDTH / max(2, len(tables)) + 0.4))
     row = figure.subplots(1, len(tables), squeeze=False)[0]
     for number, (ax, (title, table)) in enumerate(zip(row, tables.items(), strict=True)):

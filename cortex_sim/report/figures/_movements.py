@@ -18,7 +18,7 @@ FRAME, PIXELS = 0.02, 300  # s between frames of an animation; width of a panel
 
 @figure
 def hand_paths(hand: Float[ndarray, "trial time 2"], wanted: Float[ndarray, "trial time 2"], condition: ndarray) -> Figure:
-    """Draw paths of the hand in cm, beside both coordinates over time, a colour a condition; dashed: what was asked for."""
+    """Draw paths of the hand in cm, beside both coordinates over time, a colour a condition; dashed: the target."""
     figure = Figure(figsize=(WIDTH, 3.6))
     paths, *courses = figure.subplots(1, 3, width_ratios=(1, 1.1, 1.1))
     labels = np.unique(condition)
@@ -38,7 +38,7 @@ def hand_paths(hand: Float[ndarray, "trial time 2"], wanted: Float[ndarray, "tri
 
 @figure
 def hand_paths_by_rule(paths: Mapping[str, Float[ndarray, "trial time 2"]], wanted: Float[ndarray, "trial time 2"]) -> Figure:
-    """Draw the hand's paths, one panel a rule, a colour a direction; dashed: what was asked for."""
+    """Draw the hand's paths, one panel a rule, a colour a direction; dashed: the target."""
     columns = -(-len(paths) // ROWS)
     figure = Figure(figsize=(WIDTH, ROWS * WIDTH / columns + 0.3))
     axes = figure.subplots(ROWS, columns, sharex=True, sharey=True, squeeze=False)
@@ -99,7 +99,7 @@ def side_by_side(
 
 @figure
 def pushed(moved: Mapping[str, Mapping[str, Movement]], wanted: Float[ndarray, "reach time 2"]) -> Figure:
-    """Draw hand paths, a row a circumstance (such as a push) and a column a system; dashed: what was asked for."""
+    """Draw hand paths, a row a circumstance (such as a push) and a column a system; dashed: the target."""
     rows, columns = len(moved), len(next(iter(moved.values())))
     figure = Figure(figsize=(WIDTH, 0.85 * WIDTH * rows / columns + 0.3))
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)

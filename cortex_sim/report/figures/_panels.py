@@ -115,7 +115,7 @@ def learning_pictures(fitted: Mapping[str, Fitted]) -> dict[str, Picture]:
 
 
 def decoding_pictures(told: Told) -> dict[str, Picture]:
-    """Draw what each decoder took conditions for, and the learning curves of the networks of all folds."""
+    """Draw the confusions of each decoder, and the learning curves of the networks of all folds."""
     labels, key = np.unique(told.condition), told.question.replace(" ", "_")
     tables = {name: np.array([[(taken[told.condition == a] == b).mean() for b in labels] for a in labels]) for name, taken in told.taken.items()}
     courses = {f"fold {number + 1}": (network.train, network.validation) for number, network in enumerate(told.fitted)}

@@ -23,7 +23,7 @@ CAPTIONS = {
 
 
 def rank_pictures(found: Sequence[Reading], ranked: Mapping[tuple[str, str], Sequence[Score]], counted: str) -> dict[str, Picture]:
-    """Draw tables of τ by truth, circuit and view, what students explain of pushes, and their slowest modes.
+    """Draw tables of τ by truth, circuit and view, the explained share of students' responses to pushes, and their slowest modes.
 
     Args:
         found: of every cell; those of the first view see all units.

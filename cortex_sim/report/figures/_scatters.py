@@ -43,7 +43,7 @@ def grouped_scatters(
 
 @figure
 def scatters(truth: Float[ndarray, " sample"], found: Mapping[str, Float[ndarray, " sample"]], *, quantity: str, said: Mapping[str, str]) -> Figure:
-    """Draw one panel a student: what holds for it against what holds for the teacher, with the line of equality.
+    """Draw one panel a student: its values against those of the teacher, with the line of equality.
 
     Args:
         truth: of the teacher.
@@ -113,11 +113,11 @@ def clouds(panels: Mapping[str, tuple[ndarray, ndarray]], *, xlabel: str, ylabel
 
 @figure
 def error_over_cost(errors: Mapping[str, Float[ndarray, " network"]], costs: Mapping[str, Mapping[str, Float[ndarray, " network"]]]) -> Figure:
-    """Draw the error of every network over what its teaching cost, one panel a currency; a ring marks the medians of a rule.
+    """Draw the error of every network over the cost of its training, one panel a kind of cost; a ring marks the medians of a rule.
 
     Args:
         errors: of each rule.
-        costs: label of each currency to the cost by rule; a rule that cost nothing is a line across.
+        costs: label of each kind of cost to the cost by rule; a rule without cost is a line across.
     """
     figure = Figure(figsize=(WIDTH, 3.4))
     row, ink = figure.subplots(1, len(costs), sharey=True, squeeze=False)[0], colours(list(errors))

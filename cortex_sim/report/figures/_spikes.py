@@ -26,7 +26,7 @@ OUTER = 1.0  # percent of the values at either end that the axis of a distributi
 
 @figure
 def raster(trials: Trials, *, trial: int = 0, each: int = EACH, spikes: int = SPIKES, seed: int = 0) -> Figure:
-    """Draw the spikes of one trial: a row a unit, as many units of every population as of any other, coloured by population.
+    """Draw the spikes of one trial: a row a unit, equally many units of every population, coloured by population.
 
     Args:
         trials: spikes.
@@ -61,7 +61,7 @@ def rate_bars(
     found: Mapping[str, float], *, reference: Mapping[str, float] | None = None, tolerance: float = 0.0, spread: float = 0.0,
     source: str = "reference",
 ) -> Figure:  # fmt: skip
-    """Draw the mean rate of every population with what it should be beside it.
+    """Draw the mean rate of every population beside its reference.
 
     Args:
         found: mean rate by population, Hz.
@@ -95,7 +95,7 @@ def rate_bars(
 
 @figure
 def distributions(systems: Mapping[str, SpikeStatistics], measures: Sequence[str] = tuple(PANELS)) -> Figure:
-    """Draw, for each statistic, which share of the units (or of pairs of them) lies below a value, one line a system; dots mark medians.
+    """Draw, for each statistic, the cumulative share of the units (or of pairs of them), one line a system; dots mark medians.
 
     Args:
         systems: statistics by name; one that is called a surrogate is grey.

@@ -34,7 +34,7 @@ ABREAST = 4  # panels in a row
 
 
 def figure(draw: Callable[Given, Made]) -> Callable[Given, Made]:
-    """Draw in the house's style; numbers that are missing stay empty."""
+    """Return the function as one that draws in the style of all figures; missing numbers stay empty."""
 
     @missing_allowed(*inspect.signature(draw).parameters)
     @wraps(draw)

@@ -21,7 +21,7 @@ Places = Int[ndarray, " trial"]
 
 @dataclass(frozen=True)
 class Material:
-    """What a protocol's ``training_data`` gives: the student and the options to start from, what it is taught, and the task."""
+    """What a protocol's ``training_data`` gives: the student and the options to start from, the training data, and the task."""
 
     model: Model
     trials: Trials
@@ -30,7 +30,7 @@ class Material:
 
     @property
     def key(self) -> str:
-        """Hash of the student, what it is taught, and how."""
+        """Hash of the student, its training data and its options."""
         return content_key("material", self.model.key, self.trials.key, self.task.key, self.options.key)
 
     def select(self, places: Places) -> "Material":
@@ -45,11 +45,11 @@ class Material:
 
 @dataclass(frozen=True)
 class Answers:
-    """What a student put out on trials it was not taught, and how to score it.
+    """Outputs of a student on trials it was not trained on, and how to score them.
 
     Attributes:
-        wanted: what it should put out.
-        found: what it put out; logits where the loss is a cross-entropy.
+        wanted: target outputs.
+        found: its outputs; logits where the loss is a cross-entropy.
         weights: how much each bin counts, (trial, time, 1); 0 in the first bin where students start from it.
         mean: of each output, over the trials taught.
         scale: of each output, over the trials taught.
@@ -134,7 +134,7 @@ def teach(material: Material, setting: Setting, taught: Places, *, seed: int, mo
 
 
 def answers(material: Material, model: Model, taught: Places, tested: Places, *, seed: int) -> Answers:
-    """Ask a student trials that it was not taught; means and scales come from those it was."""
+    """Return a student's outputs on trials that it was not trained on; means and scales come from its training trials."""
     part, known = material.select(tested), material.trials.select(taught)
     from_first = material.options.start == "first bin"
     weights = np.ones(part.trials.rate.shape[:2]) if part.task.mask is None else part.task.mask.astype(float)
@@ -147,7 +147,7 @@ def answers(material: Material, model: Model, taught: Places, tested: Places, *,
 
 @dataclass(frozen=True)
 class Folds:
-    """The objective of a search: the held-out score of a student that is taught the other folds.
+    """The objective of a search: the held-out score of a student trained on the other folds.
 
     Attributes:
         material: all trials of the protocol.
@@ -177,4 +177,4 @@ def within(places: Places, condition: ndarray, folds: int, seed: int) -> list[tu
 
 
 def _silent(done: float, text: str) -> None:
-    """Progress of a search is that of its trials."""
+    """Shows nothing: the progress of a search is that of its trials."""

@@ -1,4 +1,4 @@
-"""The report of a search: what was tried, what matters, what was chosen, and how well it does where nobody looked before."""
+"""The report of a search: what was tried, what matters, what was chosen, and its score on untouched conditions."""
 
 from collections import Counter
 from typing import TYPE_CHECKING

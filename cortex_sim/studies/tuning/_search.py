@@ -1,4 +1,4 @@
-"""The search: Optuna asks for settings, folds answer, a journal keeps every trial whatever happens to the process."""
+"""The search: Optuna proposes settings, folds score them, a journal keeps every trial whatever happens to the process."""
 
 import json
 import math
@@ -210,7 +210,7 @@ def _end(study: Any, number: int, state: str, reason: str, *, lost: bool = False
 
 
 def _claim(study: Any, folder: Path, trials: int, seed: int) -> Any:
-    """Ask for the next trial, unless enough are done or under way."""
+    """Return the next trial, unless enough are done or under way."""
     optuna = _optuna()
     with _locked(folder):
         known = study.get_trials(deepcopy=False)
@@ -275,7 +275,7 @@ def _importance(study: Any, seed: int) -> dict[str, float]:
 
 @contextmanager
 def _watched(folder: Path, name: str, trials: int, report: Callable[[float, str], None]) -> Iterator[None]:
-    """Say how far the study is while the block runs, whichever processes work on it."""
+    """Show the progress of the study while the block runs, whichever processes work on it."""
     stop = threading.Event()
 
     def watch() -> None:

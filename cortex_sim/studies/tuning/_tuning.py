@@ -80,7 +80,7 @@ class Tuned:
 
 
 def training_data_of(module: ModuleType, name: str, model: Any, *, seed: int, smoke: bool) -> Material:
-    """Ask a protocol for what its student is taught.
+    """Return the training data of a protocol's student.
 
     Raises:
         OptionError: it has no ``training_data``; those that have are named.
@@ -100,7 +100,7 @@ def study_folder(material: Material, space: Mapping[str, Parameter], plan: Plan)
 
 
 def tune(material: Material, space: Mapping[str, Parameter], plan: Plan, study: Path) -> Tuned:
-    """Search on all but the test conditions, teach the best setting all of those, and ask it the test conditions, once.
+    """Search on all but the test conditions, train the best setting on all of those, and score it on the test conditions, once.
 
     Args:
         material: of the protocol's training data.

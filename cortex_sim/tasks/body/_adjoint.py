@@ -1,4 +1,4 @@
-r"""A step of a body taken back: derivatives of what follows by what was before, in closed form.
+r"""The derivative of a step of a body, in closed form: from derivatives by the posture after it to those by the posture before it.
 
 With :math:`a = M^{-1} n`, a derivative w by the acceleration becomes :math:`z = M^{-1} w` by the torque, and by the elbow's angle
 :math:`z \cdot (\partial n/\partial q_2 - (\partial M/\partial q_2)\,a)`. The four stages of a Runge-Kutta step are taken back one after another.
@@ -14,7 +14,7 @@ from cortex_sim.tasks.body._muscles import LONGEST, SHORTEST, Muscles, force_len
 
 
 def step_back(body: Body, before: Posture, commands: Any, after: Posture, by: Posture, dt: float, load: Any, xp: Any = np) -> tuple[Any, ...]:
-    """Take derivatives by the posture after a step back to what it came from.
+    """Return derivatives by what a step started from, given those by the posture after it.
 
     Args:
         body: that made the step.

@@ -132,14 +132,14 @@ class Arm:
         return xp.stack([(a3 * t1 - m12 * t2) / determinant, (m11 * t2 - m12 * t1) / determinant], -1)
 
     def torque(self, q: Float[ndarray, "... 2"], speed: Float[ndarray, "... 2"], acceleration: Float[ndarray, "... 2"]) -> Float[ndarray, "... 2"]:
-        """Torque that a movement takes (inverse dynamics), N m."""
+        """Torque that a movement requires (inverse dynamics), N m."""
         v1, v2 = speed[..., 0], speed[..., 1]
         twist = self.constants[1] * np.sin(q[..., 1])
         centrifugal = np.stack([-twist * v2 * (2 * v1 + v2), twist * v1**2], axis=-1)
         return (self.inertia_matrix(q) @ acceleration[..., None])[..., 0] + centrifugal + speed @ np.array(self.damping).T
 
     def torque_along(self, hand: Float[ndarray, "trial time 2"], dt: float) -> Float[ndarray, "trial time 2"]:
-        """Torque that takes the hand along these places (m from the shoulder, one every dt s), N m.
+        """Torque that moves the hand along these places (m from the shoulder, one every dt s), N m.
 
         Raises:
             PlantError: a place is out of reach.
@@ -165,7 +165,7 @@ class Arm:
         return q + dt / 6 * (speed + 2 * s2 + 2 * s3 + s4), speed + dt / 6 * (one + 2 * two + 2 * three + four)
 
     def check_limits(self, q: Float[ndarray, "trial time 2"], time: Float[ndarray, " time"]) -> None:
-        """Refuse angles that no longer are numbers, or that a joint cannot reach.
+        """Refuse angles that are not finite, or that a joint cannot reach.
 
         Raises:
             PlantError: which joint of which trial, when, and what its limits are.

@@ -1,4 +1,4 @@
-"""A body that a circuit or network drives: an arm with or without muscles, stepped with them, and what it feels, some time later."""
+"""A body that a circuit or network drives: an arm with or without muscles, stepped together with it, and its delayed senses."""
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -28,7 +28,7 @@ class Posture(NamedTuple):
 
 @dataclass(frozen=True)
 class Body:
-    """An arm, its muscles, where it starts, and how late it is felt.
+    """An arm, its muscles, where it starts, and the delay of its senses.
 
     Commands are torques in N m; with muscles they are the logits of their excitations, moved so that 0 is the tone.
 

@@ -1,4 +1,4 @@
-"""What the world does to a body: forces at the hand, torques at the joints, and fields that push a moving hand."""
+"""External loads on a body: forces at the hand, torques at the joints, and velocity-dependent fields."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

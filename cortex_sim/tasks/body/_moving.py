@@ -1,4 +1,4 @@
-"""A body while it is moved step by step, beside Brian2 or in torch: what it does now, and what it will have felt later."""
+"""A body moved step by step, beside Brian2 or in torch: its present posture, and what it has felt that has not yet arrived."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,7 +16,7 @@ Step = Callable[[Body, Posture, Any, float, Any], Posture]
 
 
 class BodyTrajectory(NamedTuple):
-    """What a body went through: postures at the bins that were kept, and the commands of every step."""
+    """The trajectory of a body: postures at the bins that were kept, and the commands of every step."""
 
     postures: Any
     commands: Any
@@ -61,14 +61,14 @@ class Moving:
         self.postures.append(self._xp.concatenate(list(self._posture), -1))
 
     def step(self, commands: Any, step: int) -> None:
-        """Move on by a step of the schedule, commands and loads held."""
+        """Advance by one step, with commands and loads held."""
         self.commands.append(commands)
         self._posture = self._step(self.body, self._posture, commands, self._dt, self._load(step))
         self._feel()
 
     @property
     def course(self) -> BodyTrajectory:
-        """What was kept so far."""
+        """The trajectory so far."""
         return BodyTrajectory(self._xp.stack(self.postures, 1), self._xp.stack(self.commands, 1))
 
     @classmethod
@@ -92,7 +92,7 @@ class Moving:
 
     @property
     def state(self) -> Any:
-        """Where it can go on from."""
+        """The state from which it can be continued."""
         waiting: Sequence[Any] = self._felt[len(self._felt) - 1 - self._late : -1] if self.body.sensors else []
         return self._xp.concatenate([*self._posture, *waiting], -1)
 

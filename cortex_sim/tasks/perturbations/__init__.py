@@ -1,4 +1,4 @@
-"""What acts on a circuit from outside: currents, silencing, light, blocked channels, cut senses, loads."""
+"""Perturbations from outside a circuit: currents, silencing, light, blocked channels, blocked senses, loads."""
 
 from cortex_sim.runtime.doors import opened
 

@@ -57,7 +57,7 @@ def push(
 
 
 def push_along(task: Task, directions: Float[ndarray, "direction unit"], *, amplitude: float, start: float, duration: float) -> Task:
-    """Add a brief current along given directions, one a trial in turn: principal components, preferred states, or what one likes.
+    """Add a brief current along given directions, one a trial in turn: principal components, preferred states, or any others.
 
     Args:
         task: to be perturbed.
@@ -98,8 +98,8 @@ def inhibit(task: Task, units: Sequence[int] | ndarray, *, of: int, amplitude: f
 def light(task: Task, units: Sequence[int] | ndarray, *, of: int, dose: float, amplitude: float, span: tuple[float, float]) -> Task:
     r"""Shine light on units that bear a channelrhodopsin: a current with the course of its photocurrent.
 
-    Channels are closed, open or tired: :math:`\dot O = L (1 - O - D)/\tau_o - O/\tau_c - k_d O` and :math:`\dot D = k_d O - k_r D`, L the dose.
-    :math:`k_d + k_r` is the rate at which they tire in strong light and :math:`k_d/(k_d + k_r)` the share that does; with three states they
+    Channels are closed, open or inactivated: :math:`\dot O = L (1 - O - D)/\tau_o - O/\tau_c - k_d O` and :math:`\dot D = k_d O - k_r D`, L the dose.
+    :math:`k_d + k_r` is the rate at which they inactivate in strong light and :math:`k_d/(k_d + k_r)` the share that does; with three states they
     recover as fast in the dark, faster than real ones. How the current depends on voltage is left out, since rates have none.
 
     Args:
@@ -132,7 +132,7 @@ def photocurrent(light: Float[ndarray, " step"], dt: float = DT) -> Float[ndarra
 
 
 def block(task: Task, channels: Sequence[int] | ndarray | None = None, *, span: tuple[float, float]) -> Task:
-    """Keep channels of the task from being heard for a while.
+    """Set channels of the task to 0 for a while, as if they were blocked.
 
     Args:
         task: to be perturbed.
@@ -152,7 +152,7 @@ def block(task: Task, channels: Sequence[int] | ndarray | None = None, *, span: 
 
 
 def cut_feeling(task: Task, *, span: tuple[float, float]) -> Task:
-    """Keep what the body feels from being heard for a while.
+    """Set what the body feels to 0 for a while, as if its nerves were blocked.
 
     Raises:
         OptionError: the task has no body that feels, or the span lies outside it.
@@ -228,12 +228,12 @@ def _chosen(task: Task, units: Sequence[int] | ndarray, of: int) -> ndarray:
 
 
 def _told(task: Task) -> set[int]:
-    """Numbers of observed units that the task tells of."""
+    """Numbers of observed units that the task implies."""
     return ({task.initial.shape[1]} if task.initial is not None else set()) | {drive.pattern.shape[1] for drive in task.drives if not drive.into}
 
 
 def _units(task: Task, given: int | None) -> int:
-    """Number of observed units: as given, or as the task tells."""
+    """Number of observed units: as given, or as the task implies."""
     if given is not None and given < 1:
         raise OptionError(f"perturbation: units {given!r} should be the number of observed units, at least 1.")
     told = _told(task)
