@@ -58,7 +58,7 @@ def spike_information(rates: Float[ndarray, "trial time unit"], counts: Float[nd
     if rates.shape != counts.shape:
         raise ComparisonError(f"bits per spike: rates are {rates.shape} and counts {counts.shape}; they should be of the same trials and bins.")
     if not counts.sum() > 0:
-        raise ComparisonError("bits per spike: there is no spike to be told.")
+        raise ComparisonError("bits per spike: there is no spike to predict.")
     mean = counts.mean(axis=(0, 1)) / bin
     fires = mean > 0
     r = np.maximum(rates, FLOOR)
@@ -71,7 +71,7 @@ def co_smoothing(trials: Trials, *, share: float = HELD_OUT, sd: float = SD, bin
     """Predict the spikes of some units from the smoothed spikes of the others, before and after, in trials left out of the regression.
 
     A Poisson regression for each unit held out, on the standardised rates of the others; of three penalties the one that best predicts a fifth of the
-    training trials best.
+    training trials.
 
     Args:
         trials: spikes.

@@ -107,7 +107,7 @@ def fixed_points(
         raise ComparisonError(f"{model.name}: visited states have shape {visited.shape}; they should be (sample, {model.dimension}).")
     spread = np.sqrt(visited.var(axis=0).sum())
     if not spread > 0:
-        raise ComparisonError(f"{model.name}: the visited states do not differ, so their spread gives no scale to look on.")
+        raise ComparisonError(f"{model.name}: the visited states do not differ, so there is no scale to search on.")
     from cortex_sim.simulation.torch import search
 
     rng = stream(seed, "analysis", "starts of fixed-point searches")

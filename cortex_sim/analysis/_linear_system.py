@@ -62,7 +62,7 @@ class LinearSystem:
             ComparisonError: the units are not as many as the system's.
         """
         if rates.shape[2] != len(self.C):
-            raise ComparisonError(f"linear system: rates of {rates.shape[2]} units under a system of {len(self.C)}; they should be as many.")
+            raise ComparisonError(f"linear system: rates of {rates.shape[2]} units under a system of {len(self.C)}; the numbers should be equal.")
         return _filtered(self, rates).likelihood
 
 

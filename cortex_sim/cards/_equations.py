@@ -86,7 +86,7 @@ class Equations:
             CardError: there are several.
         """
         if len(self.states) > 1:
-            raise CardError(f"equations define {len(self.states)} state variables ({', '.join(self.states)}); what is asked needs exactly one.")
+            raise CardError(f"equations define {len(self.states)} state variables ({', '.join(self.states)}); this needs exactly one.")
         return self.states[0]
 
     def _sorted(self) -> tuple[Equation, ...]:

@@ -12,7 +12,7 @@ from cortex_sim.statistics import PERMUTATION, Score, jackknifed
 from cortex_sim.trials import Trials, over_bins
 
 BITS = "bits per spike"
-UNKNOWN = "true rates would tell more than the circuit does that is known by other trials; how much is not known"
+UNKNOWN = "true rates would score more than the circuit known from other trials; how much more is not known"
 
 
 def compare_bits(spikes: Trials, rates: Mapping[str, Trials], *, repeats: int, again: str, seed: int = 0, nulls: int = NULLS) -> Comparison:

@@ -108,7 +108,7 @@ def compare(
         matched = ", ".join(label for label in measures if MEASURES[label].same_units)
         notes.append(
             f"{matched}: left out, since the teacher has {teacher.rate.shape[2]} units and the student {student.rate.shape[2]}; "
-            "either side is about its own mean and over its own scale"
+            "each side is centred and scaled by itself"
         )
     shared = Common(name=name, split=split, seed=seed, nulls=nulls)
     labels = [label for label in measures if common or not MEASURES[label].same_units]

@@ -18,7 +18,7 @@ SYNCHRONY, NETWORK_SYNCHRONY = "5 ms synchrony", "5 ms synchrony of whole popula
 INDEPENDENT = {CV2: 1.0, FANO: 1.0, CORRELATION: 0.0, SYNCHRONY: 1.0}  # what independent Poisson units have
 POISSON = "Poisson units of the same rates in each condition"
 SAME = "a surrogate of the same rates has the same rate"
-NO_CEILING = "nothing is predicted trial by trial; the recording's own value has its interval beside it"
+NO_CEILING = "nothing is predicted trial by trial; the recording's own value is given with its interval"
 SMOOTHED_NULLS = 10  # of co-smoothing
 
 

@@ -90,7 +90,7 @@ def test_states_that_are_not_the_models_or_do_not_differ_are_refused() -> None:
     model = rank_one()[0]
     with pytest.raises(ComparisonError, match=r"^planted: visited states have shape \(3, 5\); they should be \(sample, 8\)\.$"):
         fixed_points(model, np.zeros((3, 5)))
-    with pytest.raises(ComparisonError, match=r"^planted: the visited states do not differ, so their spread gives no scale to look on\.$"):
+    with pytest.raises(ComparisonError, match=r"^planted: the visited states do not differ, so there is no scale to search on\.$"):
         fixed_points(model, np.ones((3, 8)))
 
 

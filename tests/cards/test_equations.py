@@ -130,7 +130,7 @@ def test_two_states_have_two_derivatives() -> None:
     assert equations.states == ("v", "a") and missing(equations, {"tau", "u"}) is None
     assert np.allclose(equations.derivative(known, "v"), (v**2 - (math.pi * a) ** 2 + 0.7) / 0.1, rtol=1e-13)
     assert np.allclose(equations.derivative(known, "a"), (a + np.exp(v)) / 0.3, rtol=1e-13)
-    with pytest.raises(CardError, match=r"^equations define 2 state variables \(v, a\); what is asked needs exactly one\.$"):
+    with pytest.raises(CardError, match=r"^equations define 2 state variables \(v, a\); this needs exactly one\.$"):
         equations.derivative(known)
 
 

@@ -51,7 +51,7 @@ def activity_pictures(
     turning = _rotations({"teacher": teacher} | shown, spread, window)
     found = {
         "scores": Picture(
-            score_panels(scores, measures), "How alike each student and its teacher are",
+            score_panels(scores, measures), "Similarity of each student to its teacher",
             "Dots: estimate; lines: 95 % interval over conditions; grey bands: 95 % of the surrogates that the table names; dashed: "
             "value of two identical systems. An arrow marks a score below the axis, with its value.",
         ),
@@ -93,7 +93,7 @@ def mechanism_pictures(
     others = {name: flows[name] for name in shown}
     return {
         "responses": Picture(
-            responses(wanted, shown, time, spans, ylabel="r.m.s. over units (Hz)"), "Response to perturbations nobody was trained on",
+            responses(wanted, shown, time, spans, ylabel="r.m.s. over units (Hz)"), "Responses to perturbations that no student was trained on",
             "Left of each pair: size of the difference from the unperturbed run; right: size of the student's error in it, where the dashed line "
             "is the error of predicting no response at all. Shaded: when the perturbation acts.",
         ),
@@ -121,12 +121,12 @@ def decoding_pictures(told: Told) -> dict[str, Picture]:
     courses = {f"fold {number + 1}": (network.train, network.validation) for number, network in enumerate(told.fitted)}
     return {
         f"confusion_{key}": Picture(
-            confusion(tables, [str(label) for label in labels]), f"What was taken for what, {told.question}",
-            "Every trial was judged by decoders of the other folds.",
+            confusion(tables, [str(label) for label in labels]), f"Confusions, {told.question}",
+            "Every trial was classified by decoders trained on the other folds.",
         ),
         f"learning_{key}": Picture(
             learning_curves(courses, ylabel="cross-entropy (nat)"), f"Learning curves of the LSTM, {told.question}",
-            "Dashed: trials taught; solid: a fifth of them that is set aside. One LSTM a fold.",
+            "Dashed: training trials; solid: a fifth of them that is set aside. One LSTM a fold.",
         ),
     }  # fmt: skip
 

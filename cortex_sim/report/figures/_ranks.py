@@ -50,7 +50,7 @@ def rank_pictures(found: Sequence[Reading], ranked: Mapping[tuple[str, str], Seq
             f"How well measures rank students by their {truth}, circuit by circuit", CAPTIONS[truth],
         ) for place, (truth, scores) in enumerate(truths.items())},
         "observed": Picture(
-            annotated(seen, names, views, label=TAU), "What remains when few units are seen, or spikes",
+            annotated(seen, names, views, label=TAU), "The same with few units observed, or spikes",
             "Mean τ with the responses to pushes, over all circuits and networks, by the share of units seen, as rates and as smoothed spikes.",
         ),
         "attractors": Picture(
@@ -61,7 +61,7 @@ def rank_pictures(found: Sequence[Reading], ranked: Mapping[tuple[str, str], Seq
         ),
         "students": Picture(
             annotated(np.array([[_mean_of(student, some) for some in each.values()] for student in students]), students, circuits,
-                      label="explained share of the responses"), "How students respond to pushes nobody was taught",
+                      label="explained share of the responses"), "Responses of students to pushes that none was trained on",
             f"Explained share of the change of rates, at least {WORST:g}; 0: no response at all is predicted as well.",
         ),
         "scatters": Picture(

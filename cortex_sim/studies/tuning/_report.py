@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cortex_sim.studies.tuning._tuning import Tuned
 
 NULLS = 200
-CEILING = "one run of a protocol tells no noise from signal"
+CEILING = "one run of a protocol cannot separate signal from noise"
 
 
 def written(tuned: "Tuned", protocol: str) -> Report:
