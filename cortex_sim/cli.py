@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 WIDTH = 28  # characters of a name
 
-Align = Annotated[str | None, typer.Option(help="column of an NWB file's trials that time 0 is")]
+Align = Annotated[str | None, typer.Option(help="column of a table of trials that time 0 is, such as idx_go_cue")]
 Window = Annotated[tuple[float, float] | None, typer.Option(help="of the recording, from where to where, s")]
 Condition = Annotated[list[str] | None, typer.Option(help="column that labels conditions; several, where their combinations do")]
 Where = Annotated[str | None, typer.Option(help="which trials are taken, such as \"success == 1 and target != 'left'\"")]
-Table = Annotated[str | None, typer.Option(help="of an NWB file that holds the trials")]
+Table = Annotated[str | None, typer.Option(help="of an NWB or MATLAB file that holds the trials")]
 Bin = Annotated[float | None, typer.Option(help="width of the bins of spikes, s")]
 Dims = Annotated[str | None, typer.Option(help="axes of averages, such as condition,time,unit")]
+Area = Annotated[list[str] | None, typer.Option(help="of a MATLAB table of trials whose spikes are read, such as M1; several, side by side")]
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -122,6 +123,7 @@ def run(
     table: Table = None,
     bin: Bin = None,
     dims: Dims = None,
+    area: Area = None,
     seed: Annotated[int, typer.Option(min=0, help="of every random choice")] = 0,
     scale: Annotated[float | None, typer.Option(help="share of a spiking circuit's neurons, above 0 to 1; needs a card with [scaling]")] = None,
     target: Annotated[Target | None, typer.Option(help="code that Brian2 makes of spiking circuits; the quickest if left out")] = None,
@@ -142,7 +144,7 @@ def run(
 
         check_new(folder)
         given = {"recording": recording, "students": None if students is Students.default else students.value}
-        chosen = _chosen(align=align, window=window, condition=condition, where=where, table=table, bin=bin, dims=dims)
+        chosen = _chosen(align=align, window=window, condition=condition, where=where, table=table, bin=bin, dims=dims, area=area)
         options = {name: value for name, value in given.items() if value is not None} | chosen
         circuit = model_of(protocol, model, options)
         circuit = _sized(circuit, scale)
@@ -217,6 +219,7 @@ def convert(
     table: Table = None,
     bin: Bin = None,
     dims: Dims = None,
+    area: Area = None,
 ) -> None:
     """Turn a recording or simulated trials into NWB, or into netCDF.
 
@@ -226,7 +229,8 @@ def convert(
     from cortex_sim.trials import read, write_nwb
 
     check_new(out)
-    trials = read(recording, **_chosen(align=align, window=window, condition=condition, where=where, table=table, bin=bin, dims=dims))
+    chosen = _chosen(align=align, window=window, condition=condition, where=where, table=table, bin=bin, dims=dims, area=area)
+    trials = read(recording, **chosen)
     match out.suffix:
         case ".nwb":
             write_nwb(trials, out)
@@ -240,8 +244,7 @@ def convert(
 def _chosen(**options: Any) -> dict[str, Any]:
     """What is chosen from a recording, as :func:`cortex_sim.read` takes it."""
     given = {name: value for name, value in options.items() if value is not None and value != []}
-    if len(given.get("condition", ())) == 1:
-        given["condition"] = given["condition"][0]
+    given |= {name: given[name][0] for name in ("condition", "area") if len(given.get(name, ())) == 1}
     return given | ({"dims": tuple(given["dims"].split(","))} if "dims" in given else {})
 
 

@@ -38,7 +38,7 @@ def run(model: cs.Model | None, *, seed: int = 0, smoke: bool = False, recording
         model: circuit, whose rates make spikes; None beside a recording, which takes its place.
         seed: of spikes, networks and surrogates.
         smoke: few trials and epochs: shows that everything runs, its numbers mean nothing.
-        recording: spikes of single trials, in which conditions are told apart; or condition averages with positions of the hand.
+        recording: spikes of single trials, in which conditions are told apart, or condition averages; of either, velocity beside a hand.
 
     Raises:
         OptionError: a circuit beside a recording, or neither.
@@ -90,14 +90,18 @@ def _recording(path: cs.trials.Recording) -> tuple[cs.Trials | None, Moving | No
     trials = cs.read(path)
     if abs(trials.bin - cs.tasks.BIN) > 1e-6:
         raise cs.errors.OptionError(f"{path}: bins are {trials.bin * 1e3:g} ms; decode looks at bins of {cs.tasks.BIN * 1e3:g} ms.")
-    if "spike_time" in trials.dataset:
-        return cs.trials.of_one_length(cs.trials.complete(trials)), None
     try:
-        place = cs.trials.hand(path) if path.path.suffix in (".npz", ".mat") else None
-    except cs.errors.TrialsError as problem:
+        place = cs.trials.hand(path)
+    except cs.errors.NotFound as problem:
+        if "spike_time" in trials.dataset:
+            return cs.trials.of_one_length(cs.trials.complete(trials)), None
         raise cs.errors.TrialsError(f"{problem} {NEEDED}.") from None
-    if place is None:
-        raise cs.errors.TrialsError(f"{path}: {NEEDED} (.npz or .mat).")
+    if "spike_time" in trials.dataset:
+        beside = trials.dataset.assign(hand=(("trial", "time", "axis"), place))
+        spikes = cs.trials.of_one_length(cs.trials.complete(cs.Trials(beside)))
+        known = np.isfinite(spikes.dataset.hand).all(("trial", "axis")).values
+        velocity = np.gradient(spikes.dataset.hand.values[:, known], spikes.bin, axis=1)
+        return spikes, (spikes.counts()[:, known] / spikes.bin, velocity, "unit of the file per s")
     inside = (trials.time >= RECORDED[0] - 1e-9) & (trials.time < RECORDED[1] - 1e-9)
     return None, (trials.rate[:, inside], np.gradient(place, trials.bin, axis=1)[:, inside], "unit of the file per s")
 
@@ -175,9 +179,9 @@ def _pictures(told: Sequence[cs.analysis.Told], decoded: Mapping[str, np.ndarray
         _, velocity, unit = moving
         shown = np.linspace(0, min(len(velocity), DIRECTIONS) - 1, 4).round().astype(int)
         made, time = {name: found[shown, :, 0] for name, found in decoded.items()}, cs.tasks.BIN * np.arange(velocity.shape[1])
-        titles, ylabel = [f"trial {number + 1}" for number in shown], f"velocity x ({unit})"
+        titles = [f"trial {number + 1}" for number in shown]
         pictures["velocity"] = cs.Picture(
-            cs.figures.over_time(velocity[shown, :, 0], made, time, titles, ylabel=ylabel, xlabel="time (s)"),
+            cs.figures.over_time(velocity[shown, :, 0], made, time, titles, ylabel=f"velocity x ({unit})", xlabel="time (s)"),
             "Velocity, decoded", "Four trials that were not learned from. Pale: the hand.",
         )  # fmt: skip
     return pictures
@@ -187,9 +191,7 @@ def _absent(spikes: cs.Trials | None, moving: Moving | None) -> list[str]:
     absent = ["Accuracy over epochs: training notes the cross-entropy, by which it chooses the weights; accuracy is that of the chosen weights."]
     if spikes is None:
         absent.append("Classification: condition averages have one trial of each condition.")
-    if moving is None:
-        absent.append("Velocity: the file holds no movement.")
-    return absent
+    return [*absent, "Velocity: the file holds no movement."] if moving is None else absent
 
 
 def _methods(simulated: bool) -> str:

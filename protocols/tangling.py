@@ -80,7 +80,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: cs.tr
 def _recorded(path: cs.trials.Recording) -> tuple[np.ndarray, np.ndarray]:
     """Rates, and the hand's place and velocity, each over its own spread."""
     window = path.window(WINDOW)
-    trials, place = cs.trials.read_window(path, *window), cs.trials.hand(path)
+    trials, place = cs.trials.read_window(path, *window), cs.trials.hand(path.whole)
     parts = [cs.Trials.from_arrays(part, trials.time).window(*window).rate for part in (place, np.gradient(place, cs.tasks.BIN, axis=1))]
     return trials.window(*window).rate, np.concatenate([part / part.std() for part in parts], axis=2)
 

@@ -1,3 +1,6 @@
+from cortex_sim.trials._behaviour import behaviour as behaviour
+from cortex_sim.trials._behaviour import hand as hand
+from cortex_sim.trials._behaviour import muscles as muscles
 from cortex_sim.trials._complete import complete as complete
 from cortex_sim.trials._complete import of_one_length as of_one_length
 from cortex_sim.trials._complete import without_aborted as without_aborted
@@ -5,11 +8,9 @@ from cortex_sim.trials._findings import FINDINGS as FINDINGS
 from cortex_sim.trials._findings import noted as noted
 from cortex_sim.trials._moments import over_bins as over_bins
 from cortex_sim.trials._moments import smoothed_over_time as smoothed_over_time
-from cortex_sim.trials._nwb_behaviour import behaviour as behaviour
 from cortex_sim.trials._pieces import pieces as pieces
 from cortex_sim.trials._poisson import poisson_spikes as poisson_spikes
 from cortex_sim.trials._recordings import DIRECTION as DIRECTION
-from cortex_sim.trials._recordings import hand as hand
 from cortex_sim.trials._recordings import read as read
 from cortex_sim.trials._recordings import read_window as read_window
 from cortex_sim.trials._recordings import write_nwb as write_nwb

@@ -13,6 +13,7 @@ import numpy as np
 from numpy import ndarray
 
 from cortex_sim.errors import FileProblem
+from cortex_sim.trials._mat_structs import Columns, hdf5_tables, struct_table
 
 SUFFIXES = (".npz", ".mat", ".csv")
 BROKEN = (zipfile.BadZipFile, zlib.error, tokenize.TokenError, EOFError, OSError, RuntimeError, NotImplementedError)
@@ -25,14 +26,16 @@ class Named(NamedTuple):
     Attributes:
         arrays: numbers and texts, by name.
         left: what was not read and why, by name.
+        tables: arrays of structs among it, by name.
     """
 
     arrays: dict[str, ndarray]
     left: dict[str, str]
+    tables: dict[str, Columns]
 
-    def findings(self) -> list[str]:
-        """Say what was left."""
-        return [f"{name!r} {why}, and was left." for name, why in self.left.items()]
+    def findings(self, taken: str | None = None) -> list[str]:
+        """Say what was left; one table may have been taken."""
+        return [f"{name!r} {why}, and was left." for name, why in self.left.items() if name != taken]
 
 
 def named_arrays(path: Path) -> Named:
@@ -54,7 +57,7 @@ def named_arrays(path: Path) -> Named:
 
 
 def _numpy(path: Path) -> Named:
-    found = Named({}, {})
+    found = Named({}, {}, {})
     with np.load(path, allow_pickle=False) as file:
         for name in file.files:
             try:
@@ -68,7 +71,7 @@ def _numpy(path: Path) -> Named:
 
 def _matlab(path: Path) -> Named:
     """MATLAB's files: up to version 7 by SciPy, 7.3 is HDF5 with axes in reverse."""
-    found = Named({}, {})
+    found = Named({}, {}, {})
     if h5py.is_hdf5(path):
         with h5py.File(path, "r") as file:
             for name, item in file.items():
@@ -77,6 +80,7 @@ def _matlab(path: Path) -> Named:
                     found.arrays[name] = item[()].T
                 elif not name.startswith("#"):
                     found.left[name] = "is a struct, cell, text or empty"
+            found.tables.update(hdf5_tables(file))
         return found
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
@@ -90,6 +94,8 @@ def _matlab(path: Path) -> Named:
             found.arrays[name] = np.char.rstrip(array) if array.dtype.kind == "U" else array
         elif not name.startswith("__"):
             found.left[name] = "is a struct, cell, object or sparse"
+            if (table := struct_table(array)) is not None:
+                found.tables[name] = table
     return found
 
 
@@ -99,7 +105,7 @@ def _columns(path: Path) -> Named:
         header, *rows = [row for row in csv.reader(file) if row]
     if len({len(row) for row in [header, *rows]}) > 1:
         raise ValueError(f"rows have {min(map(len, rows))} to {max(map(len, rows))} values for {len(header)} columns")
-    return Named({name.strip(): _numbers(list(column)) for name, column in zip(header, zip(*rows, strict=True), strict=True)} if rows else {}, {})
+    return Named({name.strip(): _numbers(list(column)) for name, column in zip(header, zip(*rows, strict=True), strict=True)} if rows else {}, {}, {})
 
 
 def _numbers(texts: list[str]) -> ndarray:

@@ -1,10 +1,8 @@
 """Condition averages: firing rates over (unit, time, condition) in an ``.npz`` or ``.mat``."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.errors import OptionError, TrialsError
@@ -59,30 +57,6 @@ def from_averages(arrays: Mapping[str, ndarray], made: Mapping[str, object], dim
 def _turned(rate: ndarray, time: ndarray, dims: Sequence[str] | None) -> str:
     places = [place for place, size in enumerate(rate.shape) if size == time.size]
     return f" (time is axis {places[0]}; dims=(...) names the axes)" if dims is None and len(places) == 1 and rate.ndim == 3 else ""
-
-
-def hand_of(arrays: Mapping[str, ndarray], path: Path, dims: Sequence[str] | None = None) -> Float[ndarray, "condition time 2"]:
-    """Give positions of the hand beside condition averages, in the unit of the file.
-
-    Args:
-        arrays: xhandposition and yhandposition (condition, time).
-        path: where they come from.
-        dims: the axes of firing_rate, as in :func:`from_averages`.
-
-    Raises:
-        TrialsError: there are none, or they do not fit the averages.
-    """
-    names = ("xhandposition", "yhandposition")
-    if missing := [name for name in names if name not in arrays]:
-        raise TrialsError(f"{path}: has no {' and '.join(missing)} (condition, time), so there is no movement to decode.")
-    if "firing_rate" not in arrays:
-        raise TrialsError(f"{path}: holds no condition averages; positions of the hand (condition, time) are read beside firing_rate.")
-    x, y = (np.asarray(arrays[name], dtype=float) for name in names)
-    asked, shape = DIMS if dims is None else tuple(dims), arrays["firing_rate"].shape
-    expected = tuple(shape[asked.index(name)] for name in ("condition", "time"))
-    if x.shape != expected or y.shape != expected or not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise TrialsError(f"{path}: positions of the hand have shapes {x.shape} and {y.shape}; they should be finite, {expected} (condition, time).")
-    return np.stack([x, y], axis=2)
 
 
 def _check_directions(direction: ndarray, conditions: int) -> None:

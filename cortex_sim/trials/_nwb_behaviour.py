@@ -1,7 +1,7 @@
 """Behaviour beside the spikes: positions, velocities and other series of an NWB file, on the bins of its trials."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -20,34 +20,15 @@ AXES = 10  # more axes than this, and a hundred times fewer samples, are hardly 
 PAUSE = 2.5  # median steps between samples; what lies in a longer pause is not interpolated
 
 
-def behaviour(
-    path: str | Path,
-    name: str | None = None,
-    *,
-    align: str | None = None,
-    window: tuple[float, float] | None = None,
-    condition: str | Sequence[str] | None = None,
-    where: str | None = None,
-    table: str = "trials",
-    bin: float | None = None,
-) -> xr.DataArray:
-    """Read one behavioural series, cut to the trials and interpolated linearly to the left edges of their bins.
+def nwb_series(path: str | Path, name: str | None, choice: Choice) -> xr.DataArray:
+    """Return one series of an NWB file at the left edges of the bins of its trials; see :func:`.behaviour`.
 
-    Trials and bins are those that :func:`read_nwb` gives for the same file and choice. Only the samples of the trials are read.
-    Moments without samples about them, and those after the end of a trial, are NaN.
+    Only the samples of the trials are read.
 
     Args:
         path: of the file.
         name: of the series, alone or with its folders; may be left out where there is but one.
-        align: column of the table of trials whose moment becomes 0.
-        window: from where to where about that moment, s.
-        condition: as in :func:`read_nwb`, whose trials without a label are left out.
-        where: as in :func:`read_nwb`.
-        table: name of the table of trials.
-        bin: width of the bins, s; as :func:`write_nwb` wrote them, else 10 ms.
-
-    Returns:
-        (trial, time, axis) in the unit that its attribute ``units`` names.
+        choice: as :func:`.read_nwb` has it.
 
     Raises:
         NotFound: there is no such series, or no single one; the message lists them.
@@ -55,7 +36,7 @@ def behaviour(
         TrialsError: the series is no array over time, has no times or as many as it has samples, or none in any trial.
     """
     with opened(path) as file:
-        series, cut = _series(file, name), cut_trials(file, Choice(align, window, condition, where, table, bin))
+        series, cut = _series(file, name), cut_trials(file, choice)
         data = series["data"]
         if data.ndim not in {1, 2} or data.dtype.kind not in "iuf":
             raise TrialsError(f"series {series.name!r} holds {data.dtype} of shape {data.shape}; numbers over (time,) or (time, axis) are read.")

@@ -91,9 +91,9 @@ def cut_trials(file: h5py.File, choice: Choice) -> Cut:
         reasons[f"are not where {choice.where}"] = chosen(choice.where, lambda name: column(rows, name))
     reasons |= {f"have no label in {named}": ~absent(labels), "lie in invalid_times": _valid(file, zero + begin, zero + end)}
     if window is None and not note:
-        reasons |= _broken_off(begin, end, event, np.all(list(reasons.values()), axis=0))
-    usable, findings = _usable(reasons)
-    begin, end, zero, labels = begin[usable], end[usable], zero[usable], labels_of(labels[usable])
+        reasons |= broken_off(begin, end, event, np.all(list(reasons.values()), axis=0))
+    kept, findings = usable(reasons)
+    begin, end, zero, labels = begin[kept], end[kept], zero[kept], labels_of(labels[kept])
     whole = note and (choice.align, window, choice.bin) == (None, None, None)
     width = choice.bin or BIN
     first = begin[0] if window is not None else width * np.ceil(begin.max() / width - 1e-6)
@@ -103,11 +103,11 @@ def cut_trials(file: h5py.File, choice: Choice) -> Cut:
         _check_clock(begin, end, first, event)
         findings += _check_shared(rows, begin, end, zero, window)
         time = first + width * np.arange(max(2, int(np.ceil((end.max() - first) / width - 1e-6))))
-    return Cut(event, usable, zero, time, end, labels, named, len(reasons["lie in invalid_times"]) - usable.size, findings, note if whole else {})
+    return Cut(event, kept, zero, time, end, labels, named, len(reasons["lie in invalid_times"]) - kept.size, findings, note if whole else {})
 
 
-def _broken_off(begin: ndarray, end: ndarray, event: str, kept: Bool[ndarray, " row"]) -> dict[str, Bool[ndarray, " row"]]:
-    """Which trials last less than half as long as is typical before or after their moment; the bins of all would have to start or end with them."""
+def broken_off(begin: ndarray, end: ndarray, event: str, kept: Bool[ndarray, " row"]) -> dict[str, Bool[ndarray, " row"]]:
+    """Return which trials last at least half as long as is typical before and after their moment; shorter ones would cut the bins of all."""
     if not kept.any():
         return {}
     before, after = float(np.median(-begin[kept])), float(np.median(end[kept]))
@@ -117,8 +117,8 @@ def _broken_off(begin: ndarray, end: ndarray, event: str, kept: Bool[ndarray, " 
     }
 
 
-def _usable(reasons: dict[str, Bool[ndarray, " row"]]) -> tuple[Int[ndarray, " row"], list[str]]:
-    """Rows that nothing speaks against, and why others are left out, each counted once."""
+def usable(reasons: dict[str, Bool[ndarray, " row"]]) -> tuple[Int[ndarray, " row"], list[str]]:
+    """Return the rows that nothing speaks against, and why others are left out, each counted once."""
     kept, findings = np.ones(len(next(iter(reasons.values()))), dtype=bool), []
     for why, fine in reasons.items():
         if (lost := kept & ~fine).any():

@@ -6,26 +6,25 @@ from typing import Any
 
 import h5py
 import numpy as np
-from jaxtyping import Float
-from numpy import ndarray
 
-from cortex_sim.errors import FileProblem, NotFound, OptionError, TrialsError
+from cortex_sim.errors import FileProblem, NotFound, OptionError, TrialsError, suggestion
 from cortex_sim.trials._arrays import SUFFIXES, Named, named_arrays
-from cortex_sim.trials._averages import AVERAGES, DIRECTION, check_averages, from_averages, hand_of
+from cortex_sim.trials._averages import AVERAGES, DIRECTION, check_averages, from_averages
 from cortex_sim.trials._findings import noted
 from cortex_sim.trials._nwb import read_nwb
-from cortex_sim.trials._nwb_behaviour import behaviour
 from cortex_sim.trials._nwb_cut import Choice
 from cortex_sim.trials._nwb_writing import write_nwb
 from cortex_sim.trials._source import Recording, Source
 from cortex_sim.trials._spike_table import SPIKE, SPIKE_TABLE, TRIAL, by_trial, from_spike_table
+from cortex_sim.trials._trial_table import SPIKES, TRIAL_TABLE, from_trial_table
 from cortex_sim.trials._trials import BIN, Trials
 
-__all__ = ["DIRECTION", "EXPECTED", "behaviour", "hand", "read", "read_nwb", "read_window", "write_nwb"]
+__all__ = ["DIRECTION", "EXPECTED", "is_nwb", "opened_arrays", "read", "read_nwb", "read_window", "write_nwb"]
 
-EXPECTED = f"{AVERAGES}; or spikes: {SPIKE_TABLE}"
+EXPECTED = f"{AVERAGES}; or spikes: {SPIKE_TABLE}; or, in a .mat, {TRIAL_TABLE}"
 TAKES = {
     "NWB": ("align", "window", "condition", "where", "table", "bin"), "a spike table": ("window", "condition", "where", "bin"),
+    "a table of trials": ("align", "window", "condition", "where", "table", "bin", "area"),
     "condition averages": ("window", "dims"), "saved trials": ("window",),
 }  # fmt: skip
 """Which options choose from which kind of file."""
@@ -41,6 +40,7 @@ def read(
     table: str = "trials",
     bin: float | None = None,
     dims: Sequence[str] | None = None,
+    area: str | Sequence[str] | None = None,
 ) -> Trials:
     """Read a recording, or a simulation that was written.
 
@@ -49,6 +49,7 @@ def read(
     =====================  ===========================================================================  ======
     ``.npz``, ``.mat``     firing_rate, time_ms, direction_deg: see :func:`.from_averages`              rates
     ``.npz``, ``.mat``     spike_time_ms, spike_unit, spike_trial, ...: see :func:`.from_spike_table`   spikes
+    ``.mat``               an array of structs, as PyalData has: see :func:`.from_trial_table`          spikes
     ``.csv``               the same, one row a spike: see :func:`.by_trial`                             spikes
     ``.nc``                what :meth:`Trials.save` wrote                                               either
     ``.nwb``               units and trials: see :func:`read_nwb`; so is HDF5 of another name           spikes
@@ -59,13 +60,14 @@ def read(
 
     Args:
         path: of the file; or a :class:`Recording`, a file with these options, beside which no others are given.
-        align: NWB: column of the table of trials whose moment becomes 0.
+        align: NWB: column of the table of trials whose moment becomes 0; table of trials: the event, such as ``idx_go_cue``.
         window: from where to where about that moment, s.
-        condition: NWB and spike tables: the column that labels the trials, or several, whose combinations do.
-        where: NWB and spike tables: which trials are taken, for example ``success == 1 and target != 'left'``.
-        table: NWB: name of the table of trials.
-        bin: NWB and spike tables: width of the bins that spikes are counted in on request, s; 10 ms if left out.
+        condition: NWB and tables: the column that labels the trials, or several, whose combinations do.
+        where: NWB and tables: which trials are taken, for example ``success == 1 and target != 'left'``.
+        table: NWB and ``.mat``: name of the table of trials.
+        bin: NWB and tables: width of the bins that spikes are counted in on request, s; 10 ms if left out.
         dims: averages: the axes of firing_rate, by default ("unit", "time", "condition").
+        area: table of trials: whose spikes are read, such as "M1", or several; may be left out where there is one.
 
     Raises:
         FileProblem: there is no such file, or it is none of these; nothing in it is executed.
@@ -74,7 +76,7 @@ def read(
         NotFound: a column or table that is not in the file.
     """
     given = {"align": align, "window": window, "condition": condition, "where": where, "table": None if table == "trials" else table, "bin": bin,
-             "dims": dims}  # fmt: skip
+             "dims": dims, "area": area}  # fmt: skip
     if isinstance(path, Recording):
         if twice := [name for name, value in given.items() if value is not None]:
             raise OptionError(f"{path}: {', '.join(twice)} is given beside a Recording, which has options of its own; give it there.")
@@ -86,7 +88,7 @@ def read(
         raise FileProblem(f"{path}: is a folder; NWB is read from HDF5, so export it from Zarr first, with hdmf-zarr and pynwb.")
     if not path.is_file():
         raise FileProblem(f"{path}: there is no such file.")
-    if path.suffix == ".nwb" or (path.suffix not in {".nc", *SUFFIXES} and h5py.is_hdf5(path)):
+    if is_nwb(path):
         try:
             _check_options("NWB", given)
         except OptionError as problem:
@@ -94,12 +96,16 @@ def read(
         return read_nwb(path, align=align, window=window, condition=condition, where=where, table=table, bin=bin)
     try:
         trials = _saved(path, given) if path.suffix == ".nc" else _of_arrays(path, given)
-        trials = trials if window is None else trials.window(*window)
         if "rate" in trials.dataset:
             check_averages(trials)
     except (TrialsError, OptionError, NotFound) as problem:
         raise type(problem)(f"{path}: {problem}") from None
     return trials
+
+
+def is_nwb(path: Path) -> bool:
+    """Say whether a file is read as NWB: by its name, or as HDF5 of a name that nothing else has."""
+    return path.suffix == ".nwb" or (path.suffix not in {".nc", *SUFFIXES} and path.is_file() and h5py.is_hdf5(path))
 
 
 def _check_options(kind: str, given: dict[str, Any]) -> None:
@@ -110,7 +116,11 @@ def _check_options(kind: str, given: dict[str, Any]) -> None:
 
 def _saved(path: Path, given: dict[str, Any]) -> Trials:
     _check_options("saved trials", given)
-    return Trials.load(path)
+    return _windowed(Trials.load(path), given)
+
+
+def _windowed(trials: Trials, given: dict[str, Any]) -> Trials:
+    return trials if given["window"] is None else trials.window(*given["window"])
 
 
 def _of_arrays(path: Path, given: dict[str, Any]) -> Trials:
@@ -119,17 +129,51 @@ def _of_arrays(path: Path, given: dict[str, Any]) -> Trials:
     if path.suffix == ".csv":
         arrays, more = by_trial(arrays)
         findings += more
+    if (name := _table_of(named, given["table"])) is not None:
+        _check_options("a table of trials", given)
+        choice = Choice(given["align"], given["window"], given["condition"], given["where"], bin=given["bin"])
+        return noted(from_trial_table(named.tables[name], made | {"table": name}, choice, given["area"]), *named.findings(name))
     if "spike_time_ms" in arrays:
         _check_options("a spike table", given)
         _check_plain(path, named, *SPIKE, *TRIAL)
-        return noted(from_spike_table(arrays, made, Choice(condition=given["condition"], where=given["where"], bin=given["bin"])), *findings)
+        choice = Choice(condition=given["condition"], where=given["where"], bin=given["bin"])
+        return _windowed(noted(from_spike_table(arrays, made, choice), *findings), given)
     _check_plain(path, named, "firing_rate", "time_ms", "direction_deg")
     for name in ("firing_rate", "time_ms"):
         if name not in arrays:
             found = ", ".join(f"{key} {array.shape}" for key, array in arrays.items())
             raise TrialsError(f"array {name!r} is missing (found {found}); a recording holds {EXPECTED}.")
     _check_options("condition averages", given)
-    return noted(from_averages(arrays, made, given["dims"]), *findings)
+    return _windowed(noted(from_averages(arrays, made, given["dims"]), *findings), given)
+
+
+def opened_arrays(source: Recording) -> tuple[Named, str | None]:
+    """Return the arrays of a file, and the name of the table of trials that is read of it, if one is.
+
+    Raises:
+        FileProblem: it cannot be read.
+        NotFound: there is no such table.
+    """
+    named = named_arrays(source.path)
+    return named, _table_of(named, source.options.get("table"))
+
+
+def _table_of(named: Named, asked: str | None) -> str | None:
+    """Name of the table of trials that is to be read, if any is.
+
+    Raises:
+        NotFound: there is none of the name that is asked for, or several and none is asked for.
+    """
+    if not named.tables or (asked is None and {"spike_time_ms", "firing_rate"} & set(named.arrays)):
+        return None
+    known = [name for name, columns in named.tables.items() if any(field.endswith(SPIKES) for field in columns)]
+    choices = known if asked is None else [name for name in named.tables if name == asked]
+    if len(choices) == 1:
+        return choices[0]
+    if asked is None and not known:
+        return None
+    asks = "which table of trials is meant (table=...)" if asked is None else f"there is no table of trials {asked!r}"
+    raise NotFound(f"{asks}? {suggestion(asked or '', known or named.tables)}")
 
 
 def _check_plain(path: Path, named: Named, *names: str) -> None:
@@ -138,21 +182,6 @@ def _check_plain(path: Path, named: Named, *names: str) -> None:
         if name in named.left:
             why = f"array {name!r} {named.left[name]}; save it as plain numbers or texts"
             raise FileProblem(f"{path}: cannot be read as {path.suffix} without executing anything in it ({why}).")
-
-
-def hand(path: Source, dims: Sequence[str] | None = None) -> Float[ndarray, "condition time 2"]:
-    """Read positions of the hand that lie beside condition averages in an ``.npz`` or ``.mat``, in the unit of the file.
-
-    Args:
-        path: of the file.
-        dims: averages: the axes of firing_rate, as in :func:`read`.
-
-    Raises:
-        FileProblem: the file cannot be read.
-        TrialsError: there are none.
-    """
-    source = Recording.of(path)
-    return hand_of(named_arrays(source.path).arrays, source.path, dims or source.options.get("dims"))
 
 
 def read_window(path: Source, start: float, stop: float, *, bin: float = BIN) -> Trials:
@@ -172,7 +201,7 @@ def read_window(path: Source, start: float, stop: float, *, bin: float = BIN) ->
     source = Recording.of(path)
     if np.abs(np.subtract(source.window((start, stop)), (start, stop))).max() > 1.01 * bin:
         raise OptionError(f"window does not apply: {start * 1e3:g} to {stop * 1e3:g} ms are looked at. Leave it out.")
-    trials = read(Recording(source.path, {name: value for name, value in source.options.items() if name != "window"}))
+    trials = read(source.whole)
     if "rate" in trials.dataset and abs(trials.bin - bin) > 1e-6:
         raise TrialsError(f"{source}: bins are {trials.bin * 1e3:g} ms; {bin * 1e3:g} ms are needed beside what is simulated in such bins.")
     edge = trials.bin / 2

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from cortex_sim.errors import OptionError, suggestion
 
-OPTIONS = ("align", "window", "condition", "where", "table", "bin", "dims")
+OPTIONS = ("align", "window", "condition", "where", "table", "bin", "dims", "area")
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,11 @@ class Recording:
     def name(self) -> str:
         """Name of the file."""
         return self.path.name
+
+    @property
+    def whole(self) -> "Recording":
+        """The same without a window."""
+        return Recording(self.path, {name: value for name, value in self.options.items() if name != "window"})
 
     def window(self, usual: tuple[float, float]) -> tuple[float, float]:
         """Return the window that is asked for, s, or else the usual one."""

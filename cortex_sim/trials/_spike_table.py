@@ -58,6 +58,12 @@ def from_spike_table(arrays: Mapping[str, ndarray], made: Mapping[str, object], 
     return noted(trials, *findings, *_odd(arrays, first))
 
 
+def rows_kept(arrays: Mapping[str, ndarray], choice: Choice) -> Bool[ndarray, " trial"]:
+    """Return which of the trials of a spike table are read."""
+    labels, named = _labels(arrays, choice.condition, vectors(arrays, *TRIAL)[TRIAL[1]].size)
+    return _kept(arrays, labels, named, choice.where)[0]
+
+
 def _labels(arrays: Mapping[str, ndarray], asked: str | Sequence[str] | None, trials: int) -> tuple[ndarray, str]:
     names = [asked] if isinstance(asked, str) else list(asked) if asked is not None else ["trial_condition"]
     return joined([_column(arrays, name, trials) for name in names]), ", ".join(names)

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from cortex_sim.errors import CortexSimError, FileProblem, NotFound, OptionError, TrialsError
-from cortex_sim.trials._recordings import behaviour, read, read_nwb
+from cortex_sim.trials._behaviour import behaviour
+from cortex_sim.trials._recordings import read, read_nwb
 
 pynwb = pytest.importorskip("pynwb")
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from cortex_sim.errors import NotFound, OptionError, TrialsError
-from cortex_sim.trials._recordings import behaviour, read
+from cortex_sim.trials._behaviour import behaviour
+from cortex_sim.trials._recordings import read
 
 pynwb = pytest.importorskip("pynwb")
 

@@ -11,7 +11,8 @@ import pytest
 import xarray as xr
 
 from cortex_sim.errors import FileProblem, OptionError, TrialsError
-from cortex_sim.trials._recordings import behaviour, read, read_nwb, write_nwb
+from cortex_sim.trials._behaviour import behaviour
+from cortex_sim.trials._recordings import read, read_nwb, write_nwb
 from cortex_sim.trials._trials import Trials
 
 pynwb = pytest.importorskip("pynwb")

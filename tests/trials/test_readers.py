@@ -10,7 +10,7 @@ import pytest
 from scipy.io import savemat
 
 from cortex_sim.errors import FileProblem, NotFound, OptionError, TrialsError
-from cortex_sim.trials._recordings import hand, read
+from cortex_sim.trials import hand, read
 
 UNITS, BINS, CONDITIONS = 12, 41, 8
 DIMS = ("unit", "time", "condition")
@@ -83,7 +83,7 @@ def test_axes_are_in_the_order_that_is_said(tmp_path: Path, dims: tuple[str, ...
     turned = AVERAGES["firing_rate"].transpose([DIMS.index(name) for name in dims])
     path = wrote(tmp_path / "a.npz", AVERAGES | {"firing_rate": turned})
     np.testing.assert_array_equal(read(path, dims=dims).rate, AVERAGES["firing_rate"].T)
-    assert hand(path, dims).shape == (CONDITIONS, BINS, 2)
+    assert hand(path, dims=dims).shape == (CONDITIONS, BINS, 2)
     for wrong in (("unit", "time"), ("unit", "time", "trial")):
         with pytest.raises(OptionError, match="should be 'unit', 'time' and 'condition', in the order in which the file has them"):
             read(path, dims=wrong)
@@ -165,13 +165,6 @@ def test_a_table_with_commas_says_one_thing_of_a_trial(tmp_path: Path) -> None:
         TrialsError, match=r"a.csv: column 'trial_duration_ms' is missing \(found spike_time_ms, spike_unit, spike_trial, trial_condition\)"
     ):
         read(path)
-
-
-def test_positions_of_the_hand_beside_spikes_are_refused_in_our_words(tmp_path: Path) -> None:
-    with pytest.raises(
-        TrialsError, match=r"a.npz: holds no condition averages; positions of the hand \(condition, time\) are read beside firing_rate"
-    ):
-        hand(wrote(tmp_path / "a.npz", TABLE | {"xhandposition": np.zeros((2, 40)), "yhandposition": np.zeros((2, 40))}))
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def test_a_recording_is_read_as_it_says(averages: Path) -> None:
     assert read(chosen).dataset.identical(read(averages, window=(0.0, 0.2), dims=("unit", "time", "condition")).dataset)
     assert (chosen.name, str(chosen), chosen.window((1, 2)), Recording.of(averages).window((1, 2))) == ("a.npz", str(averages), (0.0, 0.2), (1, 2))
     assert Recording.of(chosen) is chosen and chosen.looked_at((1, 2)) == "a.npz, 0 to 200 ms"
-    assert hand(chosen).shape == (5, 40, 2)
+    assert hand(chosen).shape == (5, 20, 2) and hand(chosen.whole).shape == (5, 40, 2)
     with pytest.raises(OptionError, match="bin is given beside a Recording, which has options of its own"):
         read(chosen, bin=0.02)
     with pytest.raises(OptionError, match="windw does not choose from a recording. Did you mean 'window'?"):

@@ -1,0 +1,58 @@
+"""Tables of trials in MATLAB's files: arrays of structs, one element a row, of version 5 (through SciPy) and 7.3 (HDF5)."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy import ndarray
+
+Columns = dict[str, list[ndarray]]
+"""A table: what every row holds, by the name of the column."""
+
+
+def struct_table(value: Any) -> Columns | None:
+    """Return an array of structs that SciPy read, or a cell array of structs of the same fields, as a table; None where it is neither."""
+    if not isinstance(value, ndarray) or not value.size:
+        return None
+    if value.dtype.names:
+        return {name: [np.asarray(row) for row in value[name].ravel()] for name in value.dtype.names}
+    rows = (
+        [row.ravel()[0] for row in value.ravel() if isinstance(row, ndarray) and row.dtype.names and row.size == 1] if value.dtype == object else []
+    )
+    if not rows or len(rows) < value.size or len({row.dtype.names for row in rows}) > 1:
+        return None
+    return {name: [np.asarray(row[name]) for row in rows] for name in rows[0].dtype.names}
+
+
+def hdf5_tables(file: h5py.File) -> Iterator[tuple[str, Columns]]:
+    """Give the arrays of structs of a file of version 7.3: groups in which every field refers to one dataset a row; a single struct is none."""
+    for name, group in file.items():
+        fields = dict(group.items()) if isinstance(group, h5py.Group) and not name.startswith("#") else {}
+        plain = [isinstance(item, h5py.Dataset) and h5py.check_ref_dtype(item.dtype) is h5py.Reference for item in fields.values()]
+        if fields and all(plain) and len({item.size for item in fields.values()}) == 1:
+            yield name, {field: [_value(file[reference]) for reference in item[()].ravel()] for field, item in fields.items()}
+
+
+def _value(item: h5py.Dataset | h5py.Group) -> ndarray:
+    """What a reference leads to: numbers and texts with MATLAB's axes; what is neither is an empty array of objects."""
+    if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "biuf":
+        return np.empty(0, dtype=object)
+    kind = item.attrs.get("MATLAB_class", b"double")
+    if item.attrs.get("MATLAB_empty", 0):
+        return np.array([""]) if kind == b"char" else np.empty((0, 0))
+    if kind == b"char":
+        return np.array(["".join(map(chr, item[()].ravel()))])
+    return np.asarray(item[()].T)
+
+
+def single(columns: Mapping[str, list[ndarray]], name: str) -> ndarray | None:
+    """Return a column of one value a row, numbers (NaN where a row has none) or texts ("" where it has none); None if a row has several."""
+    cells = [np.ravel(cell) for cell in columns[name]]
+    if any(cell.size > 1 or cell.dtype.kind not in "biufUO" for cell in cells) or any(cell.dtype.kind == "O" and cell.size for cell in cells):
+        return None
+    if any(cell.dtype.kind == "U" for cell in cells):
+        if any(cell.size and cell.dtype.kind != "U" for cell in cells):
+            return None
+        return np.array([str(cell[0]).rstrip() if cell.size else "" for cell in cells])
+    return np.array([float(cell[0]) if cell.size else np.nan for cell in cells])
