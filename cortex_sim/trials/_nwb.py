@@ -17,6 +17,7 @@ from numpy import ndarray
 from cortex_sim.errors import CortexSimError, FileProblem, TrialsError
 from cortex_sim.trials._findings import noted
 from cortex_sim.trials._nwb_cut import Choice, Cut, cut_trials, note_of, text, values
+from cortex_sim.trials._nwb_zarr import LEFT, zarr_as_hdf5
 from cortex_sim.trials._trials import Trials
 
 POPULATIONS = ("population", "location", "brain_area", "brain_region")
@@ -69,27 +70,37 @@ def read_nwb(
         trials = Trials.from_spikes(spikes, cut.time, units=count, condition=cut.labels, stop=cut.stop, population=population, provenance=made)
         trials = Trials(trials.dataset.assign_coords(unit=values(file["units"]["id"]).reshape(-1)))
         trials, unseen = _observed(trials, file["units"], cut)
-        return noted(trials, *unseen, *cut.findings, *findings, *_early(spikes[0], cut))
+        return noted(trials, *unseen, *cut.findings, *findings, *_early(spikes[0], cut), *_left(file))
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator[h5py.File]:
-    """Open an NWB file for reading; what goes wrong inside is said with its path.
+def opened(path: str | Path, series: str | None = None, *, behaviour: bool = False) -> Iterator[h5py.File]:
+    """Open an NWB file, or a folder in Zarr, for reading; what goes wrong inside is said with its path.
+
+    Args:
+        path: of the file or folder.
+        series: of behaviour that is asked for.
+        behaviour: whether any is.
 
     Raises:
         FileProblem: there is no such file, it is damaged, or no NWB 2.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise FileProblem(f"{path}: there is no such file.")
     try:
-        with h5py.File(path, "r") as file:
+        with zarr_as_hdf5(path, series, behaviour=behaviour) if path.is_dir() else h5py.File(path, "r") as file:
             _check_version(file)
             yield file
     except CortexSimError as problem:
-        raise type(problem)(f"{path}: {problem}") from None
+        raise problem if str(problem).startswith(f"{path}: ") else type(problem)(f"{path}: {problem}") from None
     except (OSError, RuntimeError, LookupError, TypeError, ValueError, AttributeError, MemoryError) as problem:  # flipped bytes
         raise FileProblem(f"{path}: cannot be read as NWB ({problem}); it is damaged or something else. Fetch or write it again.") from problem
+
+
+def _left(file: h5py.File) -> list[str]:
+    """What could not be copied of a Zarr store."""
+    return [f"{name}, and was left." for name in file.attrs.get(LEFT, ())]
 
 
 def _check_version(file: h5py.File) -> None:

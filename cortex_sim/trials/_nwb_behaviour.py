@@ -35,7 +35,7 @@ def nwb_series(path: str | Path, name: str | None, choice: Choice) -> xr.DataArr
         FileProblem: as :func:`read_nwb`.
         TrialsError: the series is no array over time, has no times or as many as it has samples, or none in any trial.
     """
-    with opened(path) as file:
+    with opened(path, name, behaviour=True) as file:
         series, cut = _series(file, name), cut_trials(file, choice)
         data = series["data"]
         if data.ndim not in {1, 2} or data.dtype.kind not in "iuf":

@@ -52,7 +52,8 @@ def read(
     ``.mat``               an array of structs, as PyalData has: see :func:`.from_trial_table`          spikes
     ``.csv``               the same, one row a spike: see :func:`.by_trial`                             spikes
     ``.nc``                what :meth:`Trials.save` wrote                                               either
-    ``.nwb``               units and trials: see :func:`read_nwb`; so is HDF5 of another name           spikes
+    ``.nwb``               units and trials: see :func:`read_nwb`; so is HDF5 of another name, and      spikes
+                           a folder, which is NWB in Zarr (extra nwb)
     =====================  ===========================================================================  ======
 
     What is odd but may be right (units that never fire, more conditions than units, trials without a label, ...) is printed once and stands in
@@ -84,9 +85,7 @@ def read(
     path = Path(path)
     if bin is not None and not bin > 0:
         raise OptionError(f"bin {bin!r} s should be above 0.")
-    if path.is_dir():
-        raise FileProblem(f"{path}: is a folder; NWB is read from HDF5, so export it from Zarr first, with hdmf-zarr and pynwb.")
-    if not path.is_file():
+    if not path.exists():
         raise FileProblem(f"{path}: there is no such file.")
     if is_nwb(path):
         try:
@@ -104,8 +103,8 @@ def read(
 
 
 def is_nwb(path: Path) -> bool:
-    """Say whether a file is read as NWB: by its name, or as HDF5 of a name that nothing else has."""
-    return path.suffix == ".nwb" or (path.suffix not in {".nc", *SUFFIXES} and path.is_file() and h5py.is_hdf5(path))
+    """Say whether a file is read as NWB: by its name, as HDF5 of a name that nothing else has, or as a folder, which Zarr makes."""
+    return path.suffix == ".nwb" or path.is_dir() or (path.suffix not in {".nc", *SUFFIXES} and path.is_file() and h5py.is_hdf5(path))
 
 
 def _check_options(kind: str, given: dict[str, Any]) -> None:

@@ -181,9 +181,3 @@ def test_an_option_that_does_not_choose_is_refused(tmp_path: Path, arrays: dict[
     read(path).save(tmp_path / "a.nc")
     with pytest.raises(OptionError, match=rf"a.nc: {next(iter(options))} does not apply to saved trials; it takes window"):
         read(tmp_path / "a.nc", **options)
-
-
-def test_a_folder_is_told_from_a_file(tmp_path: Path) -> None:
-    (tmp_path / "a.nwb.zarr").mkdir()
-    with pytest.raises(FileProblem, match=r"a.nwb.zarr: is a folder; NWB is read from HDF5, so export it from Zarr first"):
-        read(tmp_path / "a.nwb.zarr")
