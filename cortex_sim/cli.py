@@ -29,6 +29,7 @@ Table = Annotated[str | None, typer.Option(help="of an NWB or MATLAB file that h
 Bin = Annotated[float | None, typer.Option(help="width of the bins of spikes, s")]
 Dims = Annotated[str | None, typer.Option(help="axes of averages, such as condition,time,unit")]
 Area = Annotated[list[str] | None, typer.Option(help="of a MATLAB table of trials whose spikes are read, such as M1; several, side by side")]
+Step = Annotated[float | None, typer.Option(help="from one sample to the next, s, of averages that store no times")]
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -116,6 +117,7 @@ def run(
     protocol: Annotated[str, typer.Argument(help="a shipped protocol, or a path that ends in .py")],
     model: Annotated[str | None, typer.Option(help="a shipped model or a path that ends in .toml; the protocol's own if left out")] = None,
     recording: Annotated[str | None, typer.Option(help="file of spikes or condition averages; of averages, to match in place of a model")] = None,
+    muscles: Annotated[Path | None, typer.Option(help="file of recorded muscles, in the place of the hand of the recording")] = None,
     align: Align = None,
     window: Window = None,
     condition: Condition = None,
@@ -124,6 +126,7 @@ def run(
     bin: Bin = None,
     dims: Dims = None,
     area: Area = None,
+    step: Step = None,
     seed: Annotated[int, typer.Option(min=0, help="of every random choice")] = 0,
     scale: Annotated[float | None, typer.Option(help="share of a spiking circuit's neurons, above 0 to 1; needs a card with [scaling]")] = None,
     target: Annotated[Target | None, typer.Option(help="code that Brian2 makes of spiking circuits; the quickest if left out")] = None,
@@ -143,8 +146,8 @@ def run(
         from cortex_sim.studies import run as started
 
         check_new(folder)
-        given = {"recording": recording, "students": None if students is Students.default else students.value}
-        chosen = _chosen(align=align, window=window, condition=condition, where=where, table=table, bin=bin, dims=dims, area=area)
+        given = {"recording": recording, "muscles": muscles, "students": None if students is Students.default else students.value}
+        chosen = _chosen(align=align, window=window, condition=condition, where=where, table=table, bin=bin, dims=dims, area=area, step=step)
         options = {name: value for name, value in given.items() if value is not None} | chosen
         circuit = model_of(protocol, model, options)
         circuit = _sized(circuit, scale)
@@ -220,6 +223,7 @@ def convert(
     bin: Bin = None,
     dims: Dims = None,
     area: Area = None,
+    step: Step = None,
 ) -> None:
     """Turn a recording or simulated trials into NWB, or into netCDF.
 
@@ -229,7 +233,7 @@ def convert(
     from cortex_sim.trials import read, write_nwb
 
     check_new(out)
-    chosen = _chosen(align=align, window=window, condition=condition, where=where, table=table, bin=bin, dims=dims, area=area)
+    chosen = _chosen(align=align, window=window, condition=condition, where=where, table=table, bin=bin, dims=dims, area=area, step=step)
     trials = read(recording, **chosen)
     match out.suffix:
         case ".nwb":

@@ -13,10 +13,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/scores.md")
 BLOCK = re.compile(r"(<!-- numbers: (\w+) -->)(.*?)(<!-- end -->)", re.DOTALL)
-AVERAGES, DELAY = "hatsopoulos2007_rs_centerout.npz", "shenoy_delay_spikes.npz"
+AVERAGES, DELAY, EMG = "hatsopoulos2007_rs_centerout.npz", "shenoy_delay_spikes.npz", "liang_emg_centerout.npz"
 RUNS = {  # name of a block and of its folder: what follows `cortex-sim run`, where that is not the name itself
     "rotations": f"rotations --recording {AVERAGES}",
     "tangling": f"tangling --recording {AVERAGES}",
+    "tangling_muscles": f"tangling --recording {AVERAGES} --muscles {EMG} --step 0.001",
+    "muscles_recorded": f"muscles --recording {EMG} --step 0.001",
     "subspaces": f"subspaces --recording {AVERAGES}",
     "spike_statistics": f"spike_statistics --recording {DELAY}",
     "decode_delay": f"decode --recording {DELAY}",
@@ -252,12 +254,15 @@ def rotations(run: Run) -> str:
     )
 
 
-def tangling(run: Run) -> str:
-    found = {name: run.score("share of times at which it is less tangled than its muscles", name) for name in ("circuit", "recording")}
+def tangling(run: Run, muscles_elsewhere: Run) -> str:
+    below = "share of times at which it is less tangled than its muscles"
+    found = {name: run.score(below, name) for name in ("circuit", "recording")} | {"elsewhere": muscles_elsewhere.score(below, "recording")}
     own, chance = ({name: f"{100 * score[key]:.0f} %" for name, score in found.items()} for key in ("estimate", "null_mean"))
     return (
         f"yes at {own['circuit']} of times, and than random projections of itself at {chance['circuit']}; so are untrained networks and cells "
-        f"without dynamics; a recording is less tangled than its hand at {own['recording']}, than projections at {chance['recording']} of times"
+        f"without dynamics; a recording is less tangled than its hand at {own['recording']}, than the muscles of another monkey "
+        f"at {own['elsewhere']}, than projections "
+        f"at {chance['recording']} of times"
     )
 
 
@@ -305,7 +310,7 @@ def match_spiking(run: Run) -> str:
     )
 
 
-def muscles(run: Run) -> str:
+def muscles(run: Run, recorded: Run) -> str:
     error, turn = "normalised squared error of the muscles", "jPCA R²(M_skew)"
     withdrawn = ("no regulariser", "a tenth of them", "regularised", "no regulariser, g = 0.5")
     errors = [run.score(error, name)["estimate"] for name in (*withdrawn, "cues stay")]
@@ -314,7 +319,10 @@ def muscles(run: Run) -> str:
         f"networks that generate muscle activity to\nwithin {100 * max(errors):.1f} % of its variance rotate where the preparatory input is "
         f"withdrawn at the go "
         f"cue (jPCA R² {min(turns):.2f} to {max(turns):.2f}; {run.value(turn, 'cues stay')} where it stays), regularised\nor not; "
-        f"networks that were never trained by {run.value(turn, 'untrained')}"
+        f"networks that were never trained by {run.value(turn, 'untrained')}. Taught recorded muscles: error up to "
+        f"{100 * max(recorded.score(error, name)['estimate'] for name in withdrawn):.1f} %, R² "
+        f"{min(recorded.score(turn, name)['estimate'] for name in withdrawn):.2f} to "
+        f"{max(recorded.score(turn, name)['estimate'] for name in withdrawn):.2f}, untrained {recorded.value(turn, 'untrained')}"
     )
 
 
@@ -326,6 +334,8 @@ TEXTS: dict[str, Callable[..., str]] = {
     )
 }  # fmt: skip
 READS = {
+    "tangling": ("tangling", "tangling_muscles"),
+    "muscles": ("muscles", "muscles_recorded"),
     "decode": ("decode_delay", "decode_averages"),
     "pushes": ("match",),
     "headline": ("match",),

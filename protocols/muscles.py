@@ -9,6 +9,7 @@ Claim       every variant generates the muscles (normalised squared error at mos
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -25,9 +26,9 @@ VARIANTS: Mapping[str, tuple[float, float, bool]] = {  # g before training, shar
 }  # fmt: skip
 TURNING = (0.05, 0.35)  # s after the go cue, where rotations are looked for: after the first muscles move
 EPOCHS_OF = {"preparation": (-0.4, 0.0), "movement": (0.05, 0.5)}  # s
+RECORDED = (-0.4 - cs.tasks.REACTION, 0.5 - cs.tasks.REACTION)  # s about the recorded movement: the same
 CUES, MUSCLES, MODULES, MODULAR_EPOCHS = 20, 50, 3, 500  # of the modular network: visual features and muscles of the authors' code
 NULLS, CUTS, SMALL_CUTS = 50, 20, 2  # draws; random lesions, and those of a smoke run
-PUBLISHED = "0.72 to 0.83"  # rotational R² of an independent small version with other muscles
 BOUND = "bound of this protocol"
 SMALL = "independent small version of the network reached {}; bound of this protocol"
 MEASURES = ("normalised squared error of the muscles", "jPCA R²(M_skew)", "times at which tangling is below that of the muscles", "alignment")
@@ -51,18 +52,20 @@ class Reading(NamedTuple):
         return self.error, self.turning.r2_skew, self.tangled, self.aligned
 
 
-def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
+def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: cs.trials.Source | None = None) -> cs.Report:
     """Train variants of a network to generate muscle activity and look at how they do it.
 
     Args:
         model: leaky network that hears channels.
         seed: of every random choice; each network has a seed of its own made from it.
         smoke: few epochs and seeds: shows that everything runs, its numbers mean nothing.
+        recording: averages of muscles, which all but the modular network generate in place of synthetic ones.
     """
     seconds: dict[str, float] = {}
     epochs = SMALL_EPOCHS if smoke else EPOCHS
-    task, modular = cs.tasks.muscle_activity(seed=seed), cs.tasks.muscle_activity(seed=seed, cues=CUES, muscles=MUSCLES)
-    tasks = {name: cs.tasks.muscle_activity(seed=seed, stay=stay) for name, (_, _, stay) in VARIANTS.items()}
+    asked = cs.tasks.muscle_activity if recording is None else partial(cs.tasks.recorded_movement, cs.analysis.recorded_muscles(recording, RECORDED))
+    task, modular = asked(seed=seed), cs.tasks.muscle_activity(seed=seed, cues=CUES, muscles=MUSCLES)
+    tasks = {name: asked(seed=seed, stay=stay) for name, (_, _, stay) in VARIANTS.items()}
     seeds = [cs.seed_of(seed, "student", "network of muscles", number) for number in range(1 if smoke else SEEDS)]
     jobs = {name: [_job(model, tasks[name], name, own, epochs) for own in seeds] for name in VARIANTS}
     plain = cs.Options(epochs=min(epochs, MODULAR_EPOCHS), batch=task.trials, rate=RATE, patience=EPOCHS, start="rest", validation=0)
@@ -75,11 +78,11 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         cut = _cut(first[MODULAR].model, modular, seed, SMALL_CUTS if smoke else CUTS)
     scores = [score for name, readings in found.items() for score in _scores(name, readings, found["untrained"], seed)] + [_cut_score(cut)]
     return cs.Report(
-        title=QUESTION, question=f"{model.title} ({model.paper}), {UNITS} units, {task.trials} conditions, synthetic muscles.",
+        title=QUESTION, question=f"{model.title} ({model.paper}), {UNITS} units, {task.trials} conditions. {cs.tasks.muscles_said(task)}",
         answer=_answer(found, cut), claims=[] if smoke else _claims(found, cut), scores=scores,
         pictures=_pictures(scores, found, task) | cs.figures.learning_pictures(first),
         trials={name: readings[0].muscles for name, readings in found.items()}, models={name: network.model for name, network in first.items()},
-        methods=_methods(), facts={"seeds": str(len(seeds))}, smoke=smoke, seed=seed, seconds=seconds,
+        methods=_methods(task), facts={"seeds": str(len(seeds))}, smoke=smoke, seed=seed, seconds=seconds,
     )  # fmt: skip
 
 
@@ -106,10 +109,7 @@ def _error(out: cs.Trials, wanted: cs.Trials) -> float:
 
 
 def _cut(model: cs.Model, task: cs.Task, seed: int, draws: int) -> dict[str, list[float]]:
-    """Error of the modular network whole, without the weights between modules, and without as many random weights within them.
-
-    ``blind`` is the least error of an output that does not know the condition: that of the mean over conditions.
-    """
+    """Errors of the modular network, whole, without weights between modules, and within; ``blind`` is that of the mean over conditions."""
     (recurrent,) = cs.simulation.recurrent_projections(model)
     W, module = model.arrays()[recurrent], np.arange(model.units) * MODULES // model.units
     between = (module[:, None] != module[None, :]) & (W != 0)
@@ -169,7 +169,7 @@ def _answer(found: Mapping[str, list[Reading]], cut: Mapping[str, list[float]]) 
     simple, free = ([reading.turning.r2_skew for reading in found[name]] for name in ("regularised", "no regulariser"))
     clear, none = "Regularised networks rotate more at every seed.", "Regularised or not, they rotate: there is no clear contrast."
     verdict = clear if min(simple) > max(free) else none
-    verdict += f" An independent small version reached {PUBLISHED}; networks that were never trained reach {mean['untrained'][1]:.2f}."
+    verdict += f" An independent small version reached 0.72 to 0.83; networks never trained reach {mean['untrained'][1]:.2f}."
     return (
         f"{told}. {verdict} The modular network's error is {cut['whole'][0]:.3f}, {cut['between'][0]:.2f} without the weights between its modules "
         f"(at least {cut['blind'][0]:.2f} if it does not know the condition) and {np.mean(cut['within']):.2f} without as many within them."
@@ -187,7 +187,7 @@ def _pictures(scores: Sequence[cs.Score], found: Mapping[str, Sequence[Reading]]
             "Dots: mean over seeds; lines: 95 % interval; grey bands: 95 % of the surrogates.",
         ),
         "muscles": cs.Picture(
-            cs.figures.example_units(task.targets.values, muscles, task.time, [0, 2, 4, 6], [0, 13], ylabel="activity", event="go cue"),
+            cs.figures.example_units(task.targets.values, muscles, task.time, [0, 2, 4, 6], [0, task.trials // 2], ylabel="activity", event="go cue"),
             "Muscles", "Activity of four muscles (as a share of each one's peak) in two conditions; thick: asked for.",
         ),
         "rotations": cs.Picture(
@@ -202,13 +202,12 @@ def _pictures(scores: Sequence[cs.Score], found: Mapping[str, Sequence[Reading]]
     }  # fmt: skip
 
 
-def _methods() -> str:
+def _methods(task: cs.Task) -> str:
+    strong = ", ".join(f"{name} {value:g}" for name, value in STRONG.items())
     return f"""
-    Muscles are sums of four Gaussian bumps in time whose heights are random linear functions of six cues. Networks of {UNITS} units start from rest,
-    hear the cues and a hold signal until the go cue (one variant hears the cues to the end), and were taught all conditions by back-propagation
-    through time; the paper used Hessian-free optimisation, recorded muscles and 300 units. Regularisers: {
-        ", ".join(f"{name} {value:g}" for name, value in STRONG.items())
-    } (full), a tenth of them, or none.
+    {cs.tasks.muscles_said(task)} Networks of {UNITS} units start from rest, hear the cues and a hold signal until the go cue (one variant hears the
+    cues to the end), and were taught all conditions by back-propagation through time; the paper used Hessian-free optimisation, recorded muscles and
+    300 units. Regularisers: {strong} (full), a tenth of them, or none. The modular network has synthetic muscles.
 
     Rotations: jPCA on six components of the hidden rates after removal of the mean over conditions, without soft normalisation. Tangling: eight
     components. Alignment: of preparatory activity with the ten leading components of movement activity. Untrained networks stand beside the trained

@@ -22,7 +22,7 @@ WINDOW = (-0.2, 0.4)  # s about movement onset, in a recording
 MUSCLES, DRIVEN = 8, 50  # planted muscles, each driven by this many neurons
 PROJECTIONS, SMOKE_PROJECTIONS = 100, 3  # sets of as many random projections
 LATENCY, UNITS = 0.1, 60  # s, and tuned cells without dynamics
-CIRCUIT, TUNED, RECORDING = "circuit", "tuned cells ± 100 ms", "recording"
+CIRCUIT, TUNED, RECORDING, MUSCLE = "circuit", "tuned cells ± 100 ms", "recording", "muscle"
 STUDENTS = {
     "leaky tanh": ("leaky_tanh", cs.Options(epochs=25, rate=5e-3)),
     "hidden units": ("leaky_readout", cs.Options(epochs=60, rate=5e-3)),
@@ -36,17 +36,25 @@ CLOSED, BOUND = "closed form", "bound of this protocol"
 
 
 @threadpool_limits.wrap(limits=1)
-def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: cs.trials.Source | None = None) -> cs.Report:
+def run(
+    model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: cs.trials.Source | None = None, muscles: cs.trials.Source | None = None
+) -> cs.Report:
     """Compare the tangling of populations with that of the muscles they drive.
 
     Args:
         model: circuit whose reaches are looked at and taught.
         seed: of every random choice.
         smoke: few units, reaches and epochs: shows that everything runs, its numbers mean nothing.
-        recording: condition averages about movement onset that cover the window, with positions of the hand in the place of muscles.
+        recording: condition averages about movement onset that cover the window, with muscles, or the hand in their place.
+        muscles: averages of muscles of as many conditions, recorded elsewhere, in the place of the recording's own.
+
+    Raises:
+        OptionError: muscles without a recording.
     """
+    if muscles is not None and recording is None:
+        raise cs.errors.OptionError("tangling: muscles stand beside a recording; give one with --recording.")
     seconds: dict[str, float] = {}
-    recorded = {} if recording is None else {RECORDING: _recorded(cs.trials.Recording.of(recording))}
+    recorded, beside = ({}, "") if recording is None else _recorded(cs.trials.Recording.of(recording), muscles)
     model = cs.edit.shrunk(model, SMALL_UNITS) if smoke else model
     count = SMOKE_PROJECTIONS if smoke else PROJECTIONS
     with cs.timed(seconds, "circuit"):
@@ -60,29 +68,28 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: cs.tr
     systems = {name: (trials.rate, drive(trials.rate)) for name, trials in runs.items()} | {TUNED: _tuned(seed)} | recorded
     with cs.timed(seconds, "tangling"), cs.track("tangling") as report:
         found = {}
-        for number, (name, (rates, muscles)) in enumerate(systems.items()):
+        for number, (name, (rates, driven)) in enumerate(systems.items()):
             report(number / len(systems), name)
             rng = cs.stream(seed, "analysis", "projections of tangling")
-            found[name] = cs.analysis.Tangled.of(rates, muscles, cs.tasks.BIN, rng=rng, sets=count, rectified=name != RECORDING)
+            found[name] = cs.analysis.Tangled.of(rates, driven, cs.tasks.BIN, rng=rng, sets=count, rectified=name != RECORDING or MUSCLE in beside)
     with cs.timed(seconds, "scores"):
         scores = _scores(found) + _outputs({name: found[name] for name in runs}, seed, count)
     return cs.Report(
         title=QUESTION, question=f"Circuit: {model.title} ({model.paper}), {MUSCLES} muscles that it drives, and networks taught its reaches.",
         answer=_answer(found), claims=_closed_forms() + ([] if smoke else _claims(found)), scores=scores,
-        pictures=_pictures(found, runs) | cs.figures.learning_pictures(fitted), trials=runs,
+        pictures=_pictures(found, runs, beside) | cs.figures.learning_pictures(fitted), trials=runs,
         models={CIRCUIT: model} | {name: student.model for name, student in fitted.items()}, methods=_methods(),
-        facts={"circuit": f"{model.name}, {model.units} units"} | {name: cs.trials.Recording.of(recording).looked_at(WINDOW) for name in recorded},
-        smoke=smoke,
+        facts={"circuit": f"{model.name}, {model.units} units"} | {name: cs.trials.Recording.of(recording).looked_at(WINDOW) for name in recorded}
+        | ({"beside the recording": beside} if recorded else {}), smoke=smoke,
         absent=() if recorded else ("A recording: give one with --recording.",), seed=seed, seconds=seconds,
     )  # fmt: skip
 
 
-def _recorded(path: cs.trials.Recording) -> tuple[np.ndarray, np.ndarray]:
-    """Rates, and the hand's place and velocity, each over its own spread."""
+def _recorded(path: cs.trials.Recording, muscles: cs.trials.Source | None) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], str]:
+    """Rates beside muscles or the hand, and which it is."""
     window = path.window(WINDOW)
-    trials, place = cs.trials.read_window(path, *window), cs.trials.hand(path.whole)
-    parts = [cs.Trials.from_arrays(part, trials.time).window(*window).rate for part in (place, np.gradient(place, cs.tasks.BIN, axis=1))]
-    return trials.window(*window).rate, np.concatenate([part / part.std() for part in parts], axis=2)
+    trials, (outputs, beside) = cs.trials.read_window(path, *window), cs.analysis.recorded_outputs(path, window, muscles)
+    return {RECORDING: (trials.window(*window).rate, outputs)}, beside
 
 
 def _drive(trained: np.ndarray, seed: int) -> Any:
@@ -175,15 +182,15 @@ def _answer(found: Mapping[str, cs.analysis.Tangled]) -> str:
     )
 
 
-def _pictures(found: Mapping[str, cs.analysis.Tangled], runs: Mapping[str, cs.Trials]) -> dict[str, cs.Picture]:
+def _pictures(found: Mapping[str, cs.analysis.Tangled], runs: Mapping[str, cs.Trials], beside: str) -> dict[str, cs.Picture]:
     clouds = {name: (system.driven.ravel(), system.own.ravel()) for name, system in found.items()}
     courses = {"muscles of the circuit": found[CIRCUIT].driven} | {name: found[name].own for name in runs}
     logs = {name: np.log10(np.percentile(course, PERCENTILE, axis=0)) for name, course in courses.items()}
     return {
         "clouds": cs.Picture(
             cs.figures.against(clouds, xlabel="tangling of muscles (1/s²)", ylabel="of the population (1/s²)"), "Population against muscles",
-            "Every condition and time; below the dashed line the population is less tangled than the muscles it drives. In the recording, place "
-            "and velocity of the hand stand in for muscles.",
+            "Every condition and time; below the dashed line the population is less tangled than the muscles it drives. In the recording, what "
+            f"stands for muscles is: {beside or 'nothing'}.",
         ),
         "courses": cs.Picture(
             cs.figures.curves(runs[CIRCUIT].time * 1e3, logs, xlabel="time from the go cue (ms)", ylabel="log10 of tangling (1/s²)"),

@@ -58,7 +58,7 @@ def run(
 
 
 def _read_so(options: dict[str, Any], takes: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of a protocol, those of its recording gathered in it.
+    """Options of a protocol, those of its recording gathered in it; ``step`` is of the muscles, where there are some.
 
     Raises:
         OptionError: there is something to choose from a recording, and no recording.
@@ -69,6 +69,8 @@ def _read_so(options: dict[str, Any], takes: Mapping[str, Any]) -> dict[str, Any
     if options.get("recording") is None:
         raise OptionError(f"options of a recording, {', '.join(chosen)}, without one; give it with recording=...")
     kept = {name: value for name, value in options.items() if name not in chosen}
+    if "muscles" in takes and options.get("muscles") is not None and "step" in chosen:
+        kept["muscles"] = Recording(options["muscles"], {"step": chosen.pop("step")})
     return kept | {"recording": Recording(options["recording"], chosen)}
 
 

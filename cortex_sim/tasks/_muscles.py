@@ -66,11 +66,11 @@ def muscle_activity(
     active /= peak
     wanted = targets(bare, active, [f"muscle {k + 1}" for k in range(muscles)], units="1", what="muscle activity")
     notes = {"conditions": conditions, "muscles": muscles, "cues": cues, "stay": stay, "bumps": BUMPS, "seed": seed}
-    shown = _channels(bare, cue, stay)
+    shown = cue_channels(bare, cue, stay)
     return Task(bare.name, bare.start, bare.stop, bare.condition, epochs=bare.epochs, channels=shown, targets=wanted, notes=notes)
 
 
-def _channels(task: Task, cue: Float[ndarray, "condition cue"], stay: bool) -> xr.DataArray:
+def cue_channels(task: Task, cue: Float[ndarray, "condition cue"], stay: bool) -> xr.DataArray:
     before = (task.fine_time < -DT / 2).astype(float)[None, :, None]
     shown = cue[:, None, :] * (np.ones_like(before) if stay else before)
     hold = np.broadcast_to(before, (task.trials, task.steps, 1))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.errors import OptionError, TrialsError
@@ -15,43 +16,63 @@ MIN_CONDITIONS, MIN_UNITS = 4, 6
 DIMS = ("unit", "time", "condition")
 DIRECTION = "direction of the reach (degrees)"
 SHORTEST, LONGEST = 5e-4, 0.1  # s, of plausible bins
+RATES = ("firing_rate", "emg")
 AVERAGES = "'firing_rate' (unit, time, condition) in Hz, 'time_ms' (time) and, if there are directions, 'direction_deg' (condition)"
 
 
-def from_averages(arrays: Mapping[str, ndarray], made: Mapping[str, object], dims: Sequence[str] | None = None) -> Trials:
-    """Make trials of condition averages, one trial a condition.
+def from_averages(
+    arrays: Mapping[str, ndarray], made: Mapping[str, object], dims: Sequence[str] | None = None, *, step: float | None = None
+) -> Trials:
+    """Make trials of condition averages, one trial a condition: of firing rates, or of muscles where there are no rates.
 
     Args:
-        arrays: firing_rate (unit, time, condition) in Hz, time_ms (time) and, if there are directions, direction_deg (condition).
+        arrays: firing_rate (unit, time, condition) in Hz, or else emg in any unit; time_ms (time) and, if there are directions,
+            direction_deg (condition).
         made: where they come from.
         dims: the axes of firing_rate, if they are in another order.
+        step: from one sample to the next, s, in a file without time_ms; time then counts from the first sample.
 
     Raises:
         TrialsError: an array is no array of numbers, misshapen or not finite, or directions are in radians or named twice.
         OptionError: dims are not these three.
     """
-    arrays = vectors(arrays, "time_ms", "direction_deg")
-    used = {name: arrays[name] for name in ("firing_rate", "time_ms", "direction_deg") if name in arrays}
-    for name, array in used.items():
+    name = next(key for key in RATES if key in arrays)
+    arrays = vectors(arrays, "direction_deg", "time_ms")
+    used = {key: arrays[key] for key in (name, "time_ms", "direction_deg") if key in arrays}
+    for key, array in used.items():
         if array.dtype.kind not in "iuf":
-            raise TrialsError(f"array {name!r} holds {array.dtype}; it should hold real numbers.")
+            raise TrialsError(f"array {key!r} holds {array.dtype}; it should hold real numbers.")
     asked = DIMS if dims is None else tuple(dims)
     if sorted(asked) != sorted(DIMS):
         raise OptionError(f"dims {asked!r} should be 'unit', 'time' and 'condition', in the order in which the file has them.")
-    rate, time, direction = used["firing_rate"], used["time_ms"].astype(float) / 1e3, used.get("direction_deg")
+    rate, direction = used[name], used.get("direction_deg")
+    time = _time(used, rate.shape[asked.index("time")] if rate.ndim == len(DIMS) else 0, step)
     if rate.ndim != 3 or time.ndim != 1 or rate.shape[asked.index("time")] != time.size:
         wanted = f"({', '.join(asked)}) and (time,)"
-        raise TrialsError(f"firing_rate has shape {rate.shape} and time_ms {time.shape}; they should be {wanted}{_turned(rate, time, dims)}.")
+        raise TrialsError(f"{name} has shape {rate.shape} and time_ms {time.shape}; they should be {wanted}{_turned(rate, time, dims)}.")
     rate = np.transpose(rate, [asked.index(name) for name in ("condition", "time", "unit")])
     if direction is not None:
         _check_directions(direction, len(rate))
     origin = dict(made) | {"condition": "number" if direction is None else DIRECTION}
-    trials = Trials.from_arrays(rate, time, condition=direction, provenance=origin)
+    origin |= {"recorded": "muscles"} if name == "emg" else {}
+    origin |= {"clock": "first sample"} if "time_ms" not in arrays else {}
+    trials = Trials.from_arrays(rate, time, condition=direction, units="Hz" if name == RATES[0] else "unit of the file", provenance=origin)
     conditions, _, units = rate.shape
     if conditions <= units or dims is not None:
         return trials
     cure = "dims=('condition', 'time', 'unit')"
     return noted(trials, f"{units} units x {conditions} conditions: more conditions than units. If it is the other way round, give {cure}.")
+
+
+def _time(used: Mapping[str, ndarray], samples: int, step: float | None) -> Float[ndarray, " time"]:
+    """Moments of the samples, s."""
+    if "time_ms" in used:
+        if step is not None:
+            raise OptionError("step does not apply where time_ms is there; leave it out.")
+        return used["time_ms"].astype(float) / 1e3
+    if step is None:
+        raise TrialsError(f"array 'time_ms' is missing; store it, or say how far samples are apart, for example step=0.001 (s). There are {samples}.")
+    return np.round(step * np.arange(samples), 12)
 
 
 def _turned(rate: ndarray, time: ndarray, dims: Sequence[str] | None) -> str:

@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from cortex_sim.errors import NotFound, TrialsError, suggestion
 from cortex_sim.trials._arrays import vectors
-from cortex_sim.trials._averages import DIMS
+from cortex_sim.trials._averages import DIMS, RATES
 from cortex_sim.trials._nwb_behaviour import nwb_series
 from cortex_sim.trials._nwb_cut import Choice
 from cortex_sim.trials._recordings import is_nwb, opened_arrays, read
@@ -135,10 +135,9 @@ def _chosen(series: Mapping[Any, xr.DataArray], name: str | None, trials: Trials
 def _beside_averages(arrays: Mapping[str, ndarray], dims: tuple[str, ...]) -> dict[str, ndarray]:
     """Series on the bins of averages, (condition, time, axis)."""
     order = [dims.index(axis) for axis in ("condition", "time", "unit")]
-    sizes = [arrays["firing_rate"].shape[place] for place in order[:2]]
-    known = {
-        name: array.transpose(order) for name, array in arrays.items() if array.ndim == 3 and array.dtype.kind in "iuf" and name != "firing_rate"
-    }
+    activity = next(name for name in RATES if name in arrays)
+    sizes = [arrays[activity].shape[place] for place in order[:2]]
+    known = {name: array.transpose(order) for name, array in arrays.items() if array.ndim == 3 and array.dtype.kind in "iuf" and name != activity}
     return _finite({name: array for name, array in known.items() if list(array.shape[:2]) == sizes} | _plane(arrays, tuple(sizes)))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from cortex_sim.errors import FileProblem, NotFound, OptionError, TrialsError, suggestion
 from cortex_sim.trials._arrays import SUFFIXES, Named, named_arrays
-from cortex_sim.trials._averages import AVERAGES, DIRECTION, check_averages, from_averages
+from cortex_sim.trials._averages import AVERAGES, DIRECTION, RATES, check_averages, from_averages
 from cortex_sim.trials._findings import noted
 from cortex_sim.trials._nwb import read_nwb
 from cortex_sim.trials._nwb_cut import Choice
@@ -25,7 +25,7 @@ EXPECTED = f"{AVERAGES}; or spikes: {SPIKE_TABLE}; or, in a .mat, {TRIAL_TABLE}"
 TAKES = {
     "NWB": ("align", "window", "condition", "where", "table", "bin"), "a spike table": ("window", "condition", "where", "bin"),
     "a table of trials": ("align", "window", "condition", "where", "table", "bin", "area"),
-    "condition averages": ("window", "dims"), "saved trials": ("window",),
+    "condition averages": ("window", "dims", "step"), "saved trials": ("window",),
 }  # fmt: skip
 """Which options choose from which kind of file."""
 
@@ -41,6 +41,7 @@ def read(
     bin: float | None = None,
     dims: Sequence[str] | None = None,
     area: str | Sequence[str] | None = None,
+    step: float | None = None,
 ) -> Trials:
     """Read a recording, or a simulation that was written.
 
@@ -69,6 +70,7 @@ def read(
         bin: NWB and tables: width of the bins that spikes are counted in on request, s; 10 ms if left out.
         dims: averages: the axes of firing_rate, by default ("unit", "time", "condition").
         area: table of trials: whose spikes are read, such as "M1", or several; may be left out where there is one.
+        step: averages without time_ms: from one sample to the next, s; time then counts from the first sample.
 
     Raises:
         FileProblem: there is no such file, or it is none of these; nothing in it is executed.
@@ -77,14 +79,15 @@ def read(
         NotFound: a column or table that is not in the file.
     """
     given = {"align": align, "window": window, "condition": condition, "where": where, "table": None if table == "trials" else table, "bin": bin,
-             "dims": dims, "area": area}  # fmt: skip
+             "dims": dims, "area": area, "step": step}  # fmt: skip
     if isinstance(path, Recording):
         if twice := [name for name, value in given.items() if value is not None]:
             raise OptionError(f"{path}: {', '.join(twice)} is given beside a Recording, which has options of its own; give it there.")
         return read(path.path, **path.options)
     path = Path(path)
-    if bin is not None and not bin > 0:
-        raise OptionError(f"bin {bin!r} s should be above 0.")
+    for name, width in (("bin", bin), ("step", step)):
+        if width is not None and not width > 0:
+            raise OptionError(f"{name} {width!r} s should be above 0.")
     if not path.exists():
         raise FileProblem(f"{path}: there is no such file.")
     if is_nwb(path):
@@ -137,13 +140,13 @@ def _of_arrays(path: Path, given: dict[str, Any]) -> Trials:
         _check_plain(path, named, *SPIKE, *TRIAL)
         choice = Choice(condition=given["condition"], where=given["where"], bin=given["bin"])
         return _windowed(noted(from_spike_table(arrays, made, choice), *findings), given)
-    _check_plain(path, named, "firing_rate", "time_ms", "direction_deg")
-    for name in ("firing_rate", "time_ms"):
-        if name not in arrays:
+    _check_plain(path, named, *RATES, "time_ms", "direction_deg")
+    for name in ("firing_rate", *(["time_ms"] if given["step"] is None and "emg" not in arrays else [])):
+        if name not in arrays and not (name == RATES[0] and RATES[1] in arrays):
             found = ", ".join(f"{key} {array.shape}" for key, array in arrays.items())
             raise TrialsError(f"array {name!r} is missing (found {found}); a recording holds {EXPECTED}.")
     _check_options("condition averages", given)
-    return _windowed(noted(from_averages(arrays, made, given["dims"]), *findings), given)
+    return _windowed(noted(from_averages(arrays, made, given["dims"], step=given["step"]), *findings), given)
 
 
 def opened_arrays(source: Recording) -> tuple[Named, str | None]:
@@ -163,7 +166,7 @@ def _table_of(named: Named, asked: str | None) -> str | None:
     Raises:
         NotFound: there is none of the name that is asked for, or several and none is asked for.
     """
-    if not named.tables or (asked is None and {"spike_time_ms", "firing_rate"} & set(named.arrays)):
+    if not named.tables or (asked is None and {"spike_time_ms", *RATES} & set(named.arrays)):
         return None
     known = [name for name, columns in named.tables.items() if any(field.endswith(SPIKES) for field in columns)]
     choices = known if asked is None else [name for name in named.tables if name == asked]

@@ -60,7 +60,7 @@ def test_options_of_a_recording_reach_it_through_a_protocol(tmp_path: Path, aver
     assert "40 bins" in cs.run(protocol, recording=str(averages)).answer
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"window": (0, 1)}, "options of a recording, window, without one; give it with recording=..."),
-        ({"recording": averages, "align": "go"}, "a.npz: align does not apply to condition averages; it takes window, dims."),
+        ({"recording": averages, "align": "go"}, "a.npz: align does not apply to condition averages; it takes window, dims, step."),
         ({"recording": averages, "windw": (0, 1)}, "windw does not apply to protocol"),
     ]
     for options, message in wrong:
@@ -75,7 +75,7 @@ def test_options_of_a_recording_reach_it_through_a_protocol(tmp_path: Path, aver
 def test_every_protocol_reads_its_recording_before_anything_else(name: str, averages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A recording that cannot be read ends the run at once: in the words of the reader, without a simulation."""
     monkeypatch.setattr("cortex_sim.simulation._simulate.simulate", lambda *given, **named: pytest.fail("simulated first"))
-    with pytest.raises(OptionError, match=r"a.npz: where does not apply to condition averages; it takes window, dims"):
+    with pytest.raises(OptionError, match=r"a.npz: where does not apply to condition averages; it takes window, dims, step"):
         cs.run(name, recording=averages, where="success == 1", smoke=True)
 
 

@@ -1,0 +1,101 @@
+"""Recorded activity of muscles, condition averages about the movement; where the file does not say when that is, it is found."""
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim import trials as recordings
+from cortex_sim.errors import NotFound, TrialsError
+from cortex_sim.trials import BIN, Recording, Source, Trials, noted
+
+HAND = "place and velocity of the hand"
+RISEN = 0.1  # of the way from the least to the most activity, beyond which a movement has begun
+
+
+def activity_onset(rates: Float[ndarray, "condition time unit"]) -> int:
+    """Return the bin from which the mean activity stays beyond a tenth of its way from least to most, until it is at its most.
+
+    The mean is over conditions and units, each unit over its range.
+
+    Args:
+        rates: in any unit.
+
+    Raises:
+        TrialsError: nothing varies, or it is beyond that from the first bin on.
+    """
+    spread = np.ptp(rates, axis=(0, 1))
+    if not spread.any():
+        raise TrialsError("activity varies with neither condition nor time, so that no movement can be found in it.")
+    course = (rates / np.where(spread > 0, spread, np.inf)).mean(axis=(0, 2))
+    most = int(course.argmax())
+    below = np.flatnonzero(course[: most + 1] < course.min() + RISEN * np.ptp(course))
+    if not below.size:
+        raise TrialsError(f"activity is beyond {RISEN:.0%} of its most from the first bin on; there should be rest before the movement.")
+    return int(below[-1]) + 1
+
+
+def recorded_muscles(source: Source, window: tuple[float, float], *, bin: float = BIN) -> Trials:
+    """Return the activity of recorded muscles about the movement, one trial a condition, interpolated linearly to the left edges of bins.
+
+    Muscles beside firing rates have their times. Of a file of muscles alone whose times are not stored (``step=`` says how far samples are
+    apart), 0 becomes the moment at which the activity rises (:func:`activity_onset`); which that is stands in the provenance and is printed.
+
+    Args:
+        source: condition averages with ``emg``, beside ``firing_rate`` or alone.
+        window: from where to where about the movement, s.
+        bin: width of the bins, s.
+
+    Raises:
+        NotFound: the file holds no muscles.
+        TrialsError: they do not cover the window.
+    """
+    source = Recording.of(source).whole
+    whole = recordings.read(source)
+    if whole.provenance.get("recorded") == "muscles":
+        values, moments = whole.rate, whole.time
+    else:
+        values, moments = recordings.muscles(source), whole.time
+    findings = []
+    if whole.provenance.get("clock") == "first sample":
+        onset = moments[activity_onset(values)]
+        moments = moments - onset
+        findings = [f"no times are stored; muscles rise {onset:g} s after the first sample, which is taken for the start of the movement."]
+    start, stop = window
+    time = np.round(start + bin * np.arange(round((stop - start) / bin)), 12)
+    if time[0] < moments[0] - bin / 2 or time[-1] > moments[-1] + bin / 2:
+        raise TrialsError(
+            f"{source}: muscles are there from {moments[0]:g} to {moments[-1]:g} s about the movement, not from {start:g} to {stop:g} s."
+        )
+    made = np.array([[np.interp(time, moments, muscle) for muscle in condition.T] for condition in values]).transpose(0, 2, 1)
+    return noted(Trials.from_arrays(made, time, condition=whole.condition, units="unit of the file", provenance=whole.provenance), *findings)
+
+
+def recorded_outputs(
+    source: Source, window: tuple[float, float], muscles: Source | None = None
+) -> tuple[Float[ndarray, "condition time output"], str]:
+    """Return what stands for the outputs of a recorded population, and what that is: muscles, or place and velocity of the hand.
+
+    Args:
+        source: condition averages about the movement.
+        window: from where to where about it, s.
+        muscles: recorded elsewhere, in place of the recording's own; conditions are paired in the order of the files.
+
+    Raises:
+        NotFound: the recording has neither muscles nor a hand.
+        TrialsError: they do not cover the window, or muscles recorded elsewhere are of another number of conditions.
+    """
+    source = Recording.of(source).whole
+    trials = recordings.read(source)
+    if muscles is not None:
+        driven = recorded_muscles(muscles, window, bin=trials.bin)
+        if driven.shape[0] != trials.shape[0]:
+            raise TrialsError(f"{muscles}: muscles of {driven.shape[0]} conditions; {source} has {trials.shape[0]}, and each needs its own.")
+        name = driven.provenance["recording"]
+        return driven.rate, f"{driven.shape[2]} muscles of {name}, recorded elsewhere, conditions paired in the order of the files"
+    try:
+        driven = recorded_muscles(source, window, bin=trials.bin)
+    except NotFound:
+        place = recordings.hand(source)
+        parts = [Trials.from_arrays(part, trials.time).window(*window).rate for part in (place, np.gradient(place, trials.bin, axis=1))]
+        return np.concatenate([part / part.std() for part in parts], axis=2), HAND
+    return driven.rate, f"its {driven.shape[2]} muscles"
