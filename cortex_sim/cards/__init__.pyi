@@ -22,6 +22,7 @@ from cortex_sim.cards._siegert import first_passage as first_passage
 from cortex_sim.cards._siegert import siegert as siegert
 from cortex_sim.cards._siegert import stationary_rates as stationary_rates
 from cortex_sim.cards._units import SCALES as SCALES
+from cortex_sim.cards._units import combined as combined
 from cortex_sim.cards._units import dimensions as dimensions
 from cortex_sim.cards._units import scale as scale
 from cortex_sim.cards.catalogue import load as load

@@ -1,13 +1,11 @@
 """Brian2's equation text, read without Brian2 and turned into plain functions of arrays.
 
-The same text is run by Brian2 as written. Here it becomes Python functions that work on NumPy arrays and torch tensors alike,
-which is what makes a torch twin of a circuit exact: there is one text and no translation by hand.
+The same text is run by Brian2, written out from its checked tree (:mod:`cortex_sim.cards._grammar`). Here it becomes Python functions that work on
+NumPy arrays and torch tensors alike, which is what makes a torch twin of a circuit exact: there is one text and no translation by hand.
 """
 
 import ast
-import keyword
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +13,8 @@ from graphlib import CycleError, TopologicalSorter
 from types import CodeType
 from typing import Any, Literal
 
-from cortex_sim.cards._units import SCALES, scale
+from cortex_sim.cards._grammar import FLAGS, Line, calls_in, check_name, names_in, read_lines
+from cortex_sim.cards._units import SCALES
 from cortex_sim.errors import CardError, suggestion
 
 MATHEMATICS = ("abs", "clip", "cos", "cosh", "exp", "expm1", "int", "log", "log1p", "sin", "sinh", "sqrt", "tanh")
@@ -26,14 +25,7 @@ else 0, and has a surrogate derivative in torch."""
 CONSTANTS = {"pi": math.pi}
 GIVEN = ("t", "dt", "i", *CONSTANTS)
 """The names every equation may use: time, step, constants and, as what an input is called with, the index of a neuron."""
-FLAGS = ("constant", "constant over dt", "shared")
-"""What may stand in parentheses at the end of a line."""
-
-LINE = re.compile(r"(?P<left>d(?P<state>\w+)/dt|\w+)\s*(?:=\s*(?P<right>.+?))?\s*:\s*(?P<unit>[^()#]+?)\s*(?:\((?P<flags>[^)]*)\))?$")
-_ALLOWED = (
-    ast.Expression, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Call, ast.Name, ast.Constant, ast.Load, ast.Add, ast.Sub, ast.Mult,
-    ast.Div, ast.Pow, ast.USub, ast.UAdd, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq,
-)  # fmt: skip
+RATE_FLAGS = FLAGS[:3]
 
 
 @dataclass(frozen=True)
@@ -64,9 +56,8 @@ class Equations:
     """
 
     def __init__(self, text: str) -> None:
-        lines = [line.split("#")[0].strip() for line in text.splitlines()]
         self.equations: dict[str, Equation] = {}
-        for equation in map(_parse, filter(None, lines)):
+        for equation in map(_equation, read_lines(text, "equations:", RATE_FLAGS)):
             if equation.name in self.equations:
                 raise CardError(f"equations define {equation.name!r} twice; each name has one line.")
             refuse_name(equation.name, "equations define")
@@ -154,9 +145,7 @@ class Equations:
 
     def called(self) -> frozenset[str]:
         """Names that the text calls as functions and that are not mathematics."""
-        trees = (ast.walk(ast.parse(e.expression, mode="eval")) for e in self.equations.values() if e.code)
-        calls = {node.func.id for tree in trees for node in tree if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
-        return frozenset(calls - set(FUNCTIONS))
+        return calls_in(*(self._tree(line.name) for line in self.equations.values() if line.code)) - set(FUNCTIONS)
 
     def rewritten(self, names: Mapping[str, str], unit: Callable[[str], str] = str) -> str:
         """Equation text made anew from the checked tree of every line, with these names in place of the card's own.
@@ -261,18 +250,16 @@ def refuse_name(name: str, place: str) -> None:
     Raises:
         CardError: the name, what it means already, and what would be right.
     """
-    if not name.isidentifier() or keyword.iskeyword(name):
-        raise CardError(f"{place} {name!r}, which no equation can use; a name is made of letters, digits and '_', and no word of Python's.")
     kinds = {"a function": FUNCTIONS, "a unit": SCALES, "the time, the step, an index or a constant": GIVEN}
     for kind, known in kinds.items():
         if name in known:
             raise CardError(f"{place} {name!r}, which is {kind} in every equation; choose another name, such as '{name}_0'.")
+    check_name(name, place)
 
 
 def _names_of(equation: Equation) -> frozenset[str]:
     """Names that an equation uses, functions of mathematics among them."""
-    tree = ast.parse(equation.expression, mode="eval")
-    return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+    return names_in(ast.parse(equation.expression, mode="eval").body)
 
 
 def _is(node: ast.AST, name: str) -> bool:
@@ -318,48 +305,21 @@ def unit_values(names: frozenset[str]) -> dict[str, float]:
     return {name: known[name] for name in names if name in known}
 
 
-def _parse(line: str) -> Equation:
-    found = LINE.match(line)
-    if not found:
-        raise CardError(f"equations: cannot read {line!r}; write 'dx/dt = ... : unit', 'r = ... : unit' or 'b : unit (constant)'.")
-    flags = tuple(flag.strip() for flag in (found["flags"] or "").split(",") if flag.strip())
-    if unknown := [flag for flag in flags if flag not in FLAGS]:
-        raise CardError(f"equations: in {line!r} {unknown[0]!r} is unknown. {suggestion(unknown[0], FLAGS)}")
-    try:
-        scale(found["unit"])
-    except CardError as problem:
-        raise CardError(f"equations: in {line!r} {problem}") from None
-    name, expression = found["state"] or found["left"], found["right"] or ""
+def _equation(line: Line) -> Equation:
     kind: Literal["derivative", "subexpression", "parameter"]
-    kind = "derivative" if found["state"] else "subexpression" if expression else "parameter"
-    if kind == "derivative" and not expression:
-        raise CardError(f"equations: {line!r} has no right-hand side.")
-    code, names = _compile(expression, line) if expression else (None, frozenset())
-    return Equation(name, kind, expression, found["unit"], flags, code, names)
-
-
-def _compile(expression: str, line: str) -> tuple[CodeType, frozenset[str]]:
-    try:
-        tree = ast.parse(expression, mode="eval")
-    except SyntaxError as problem:
-        raise CardError(f"equations: {line!r} does not parse: {problem.msg}.") from None
-    for node in ast.walk(tree):
-        if not isinstance(node, _ALLOWED):
-            raise CardError(f"equations: {line!r} uses {type(node).__name__}, which a rate equation may not; write arithmetic and calls.")
-        if isinstance(node, ast.Constant) and type(node.value) not in (int, float):
-            raise CardError(f"equations: {line!r} holds {node.value!r}; it should hold numbers.")
-        if isinstance(node, ast.Call) and not isinstance(node.func, ast.Name):
-            raise CardError(f"equations: {line!r} calls {ast.unparse(node.func)!r}; call a function, a projection or an input by its name.")
-    called_with = {id(argument) for node in ast.walk(tree) if isinstance(node, ast.Call) for argument in node.args}
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    if any(isinstance(node, ast.Name) and node.id == "i" and id(node) not in called_with for node in ast.walk(tree)):
-        raise CardError(f"equations: {line!r} uses 'i', which only an input may be called with; use a parameter with over = 'units'.")
-    return compile(tree, line, "eval"), frozenset(names - set(FUNCTIONS))
+    kind = "derivative" if line.derivative else "parameter" if line.right is None else "subexpression"
+    if line.right is None:
+        return Equation(line.name, kind, "", line.unit, line.flags, None, frozenset())
+    called_with = {id(argument) for node in ast.walk(line.right) if isinstance(node, ast.Call) for argument in node.args}
+    if any(_is(node, "i") and id(node) not in called_with for node in ast.walk(line.right)):
+        raise CardError(f"equations: {line.text!r} uses 'i', which only an input may be called with; use a parameter with over = 'units'.")
+    code = compile(ast.Expression(line.right), line.text, "eval")
+    return Equation(line.name, kind, ast.unparse(line.right), line.unit, line.flags, code, names_in(line.right) - set(FUNCTIONS))
 
 
 def _evaluate(equation: Equation, values: Mapping[str, Any]) -> Any:
     assert equation.code is not None
-    return eval(equation.code, {}, dict(values))  # noqa: S307 - only whitelisted syntax and known names were compiled
+    return eval(equation.code, {"__builtins__": {}}, dict(values))  # noqa: S307 - compiled from a tree of the grammar of cards
 
 
 def missing(equations: Equations, given: set[str]) -> str | None:

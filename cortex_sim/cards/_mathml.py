@@ -3,7 +3,7 @@
 import ast
 import html
 
-from cortex_sim.cards._equations import LINE
+from cortex_sim.cards._grammar import FLAGS, KINDS, Line, read_lines
 
 GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "eta": "η", "theta": "θ", "kappa": "κ", "lambda": "λ", "mu": "μ",
@@ -16,26 +16,16 @@ COMPARED = {ast.Lt: "&lt;", ast.LtE: "≤", ast.Gt: "&gt;", ast.GtE: "≥", ast.
 
 
 def as_mathml(text: str) -> str:
-    """Give every line of equation text as a block of MathML; a line that is no equation stays text."""
-    lines = [line.split("#")[0].strip() for line in text.splitlines()]
-    return "".join(f"<div style='margin:.4em 0'>{_line(line)}</div>" for line in lines if line)
+    """Give every line of checked equation text as a block of MathML."""
+    return "".join(f"<div style='margin:.4em 0'>{_line(line)}</div>" for line in read_lines(text, "equations:", FLAGS, logic=True, kinds=KINDS))
 
 
-def _line(line: str) -> str:
-    found = LINE.match(line)
-    try:
-        right = ast.parse(found["right"], mode="eval").body if found and found["right"] else None
-    except SyntaxError:
-        found = None
-    if not found:
-        return f"<code>{html.escape(line)}</code>"
-    unit = found["unit"]
-    if state := found["state"]:
-        left = f"<mfrac><mrow><mi>d</mi>{_name(state)}</mrow><mrow><mi>d</mi><mi>t</mi></mrow></mfrac>"
+def _line(line: Line) -> str:
+    unit, left = line.unit, _name(line.name)
+    if line.derivative:
+        left = f"<mfrac><mrow><mi>d</mi>{left}</mrow><mrow><mi>d</mi><mi>t</mi></mrow></mfrac>"
         unit = f"{unit}/second"
-    else:
-        left = _name(found["left"])
-    equal = "" if right is None else f"<mo>=</mo>{_set(right)}"
+    equal = "" if line.right is None else f"<mo>=</mo>{_set(line.right)}"
     stated = "" if unit == "1" else f"<mspace width='2em'/><mtext>{html.escape(unit)}</mtext>"
     return f"<math display='inline' displaystyle='true'><mrow>{left}{equal}{stated}</mrow></math>"
 

@@ -1,10 +1,15 @@
 """Physical units by the names Brian2 gives them, so that a card can be read without importing a simulator."""
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
+from typing import Any, TypeVar
 
 from cortex_sim.errors import CardError, suggestion
+
+T = TypeVar("T")
+LONGEST = 200  # characters of a unit
+HIGHEST = 12  # power of a unit
 
 _PREFIXES = {"G": 1e9, "M": 1e6, "k": 1e3, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12}
 _WHOLE = ("volt", "amp", "second", "siemens", "farad", "hertz", "ohm", "newton", "watt", "metre", "meter", "gram")
@@ -31,7 +36,26 @@ _WRITTEN = {"V": "volt", "A": "amp", "F": "farad", "S": "siemens", "s": "second"
 
 def dimensions(unit: str) -> Dimensions:
     """Give the dimensions of a unit that :func:`scale` knows."""
-    return _dimensions(ast.parse(unit, mode="eval").body)
+    return _dimensions(_tree(unit))
+
+
+def written_unit(unit: str) -> str:
+    """Return a unit as it is written out from its checked tree.
+
+    Raises:
+        CardError: the unit is unknown; a close name is suggested.
+    """
+    scale(unit)
+    return ast.unparse(_tree(unit))
+
+
+def _tree(unit: str) -> ast.expr:
+    try:
+        if len(unit) > LONGEST or not unit.isascii() or not unit.isprintable():
+            raise ValueError(unit)
+        return ast.parse(unit.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise CardError(f"unit {unit[:LONGEST]!r} is unknown. {suggestion(unit[:LONGEST], SCALES)}") from None
 
 
 def _dimensions(node: ast.expr) -> Dimensions:
@@ -43,7 +67,7 @@ def _dimensions(node: ast.expr) -> Dimensions:
             metre, kilogram, second, ampere = map(Fraction, _BASES[whole])
             return metre, kilogram, second, ampere
         case ast.BinOp(left=left, op=ast.Pow(), right=power):
-            by = Fraction(ast.literal_eval(power)).limit_denominator(1000)
+            by = Fraction(_power(power) or 0).limit_denominator(1000)
             return _combined(_dimensions(left), (Fraction(0),) * 4, lambda a, b: a * by)
         case ast.BinOp(left=left, op=operation, right=right):
             sign = 1 if isinstance(operation, ast.Mult) else -1
@@ -65,27 +89,45 @@ def scale(unit: str) -> float:
     Raises:
         CardError: the unit is unknown; a close name is suggested.
     """
-    try:
-        tree = ast.parse(unit, mode="eval")
-    except SyntaxError:
-        raise CardError(f"unit {unit!r} is unknown. {suggestion(unit, SCALES)}") from None
-    return _evaluate(tree.body, unit)
+    return combined(unit, SCALES, 1.0)
 
 
-def _evaluate(node: ast.expr, unit: str) -> float:
+def combined(unit: str, values: Mapping[str, T], one: T) -> T:
+    """Work a unit out: products, quotients and powers of what its names stand for.
+
+    Args:
+        unit: as for :func:`scale`.
+        values: of every name that a unit may hold.
+        one: what 1 stands for.
+
+    Raises:
+        CardError: as :func:`scale`.
+    """
+
+    def worked_out(node: ast.expr) -> Any:
+        match node:
+            case ast.Constant(value=1) if type(node.value) is int:
+                return one
+            case ast.Name(id=name) if name in SCALES:
+                return values[name]
+            case ast.Name(id=name):
+                raise CardError(f"unit {name!r} is unknown. {suggestion(name, SCALES)}")
+            case ast.BinOp(left=left, op=ast.Mult(), right=right):
+                return worked_out(left) * worked_out(right)
+            case ast.BinOp(left=left, op=ast.Div(), right=right):
+                return worked_out(left) / worked_out(right)
+            case ast.BinOp(left=left, op=ast.Pow(), right=power) if (by := _power(power)) is not None:
+                return worked_out(left) ** by
+        raise CardError(f"unit {unit!r} is no product of units; write for example 'mV', 'mV*ms' or 'ms**-1'.")
+
+    return worked_out(_tree(unit))
+
+
+def _power(node: ast.expr) -> int | float | None:
+    """A power that units have in physics, of either sign; None of anything else."""
     match node:
-        case ast.Constant(value=1):
-            return 1.0
-        case ast.Name(id=name) if name in SCALES:
-            return SCALES[name]
-        case ast.Name(id=name):
-            raise CardError(f"unit {name!r} is unknown. {suggestion(name, SCALES)}")
-        case ast.BinOp(left=left, op=ast.Mult(), right=right):
-            return _evaluate(left, unit) * _evaluate(right, unit)
-        case ast.BinOp(left=left, op=ast.Div(), right=right):
-            return _evaluate(left, unit) / _evaluate(right, unit)
-        case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=int(power) | float(power))):
-            return _evaluate(left, unit) ** power
-        case ast.BinOp(left=left, op=ast.Pow(), right=ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(power) | float(power)))):
-            return _evaluate(left, unit) ** -power
-    raise CardError(f"unit {unit!r} is no product of units; write for example 'mV', 'mV*ms' or 'ms**-1'.")
+        case ast.Constant(value=int(power) | float(power)) if type(power) is not bool and power <= HIGHEST:
+            return power
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(power) | float(power))) if type(power) is not bool and power <= HIGHEST:
+            return -power
+    return None

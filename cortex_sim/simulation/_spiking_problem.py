@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.cards.spiking import Neurons, SpikingModel, declared, offset, statement_names
+from cortex_sim.cards.spiking import Neurons, SpikingModel, equation_lines, offset, statement_names, written_equations
 from cortex_sim.errors import CardError, TaskError, suggestion
 from cortex_sim.runtime import content_key, seed_of, stream
 from cortex_sim.simulation._spiking_inputs import MANY, SPARSE, Source
@@ -112,7 +112,7 @@ class SpikingProblem:
 
     def called(self, kind: str) -> list[str]:
         """Inputs that a kind of neurons calls, in the order of the card."""
-        return [name for name in self.model.inputs if name in statement_names(self.model.neurons[kind].each_step, kind)]
+        return [name for name in self.model.inputs if name in statement_names(self.model.neurons[kind].each_step, kind, tuple(self.model.inputs))]
 
     def wires(self) -> list[Wire]:
         """Projections, grouped by what Brian2 runs as one set of synapses."""
@@ -191,8 +191,7 @@ class SpikingProblem:
 
     def states(self, kind: str) -> list[str]:
         """Variables of a kind that an integrator advances."""
-        text = self.model.neurons[kind].equations
-        return [name for name in sorted(declared(text, kind)[0]) if f"d{name}/dt" in text.replace(" ", "")]
+        return sorted(line.name for line in equation_lines(self.model.neurons[kind].equations, kind) if line.derivative)
 
     def source(self, kind: str, name: str, trial: int) -> Source:
         """What an input does to a kind of neurons in a trial."""
@@ -318,4 +317,4 @@ def indegree(model: SpikingModel, rule: str, ends: tuple[str, str], arguments: M
 def kind_text(part: Neurons, shared: Sequence[str], spread: Sequence[str], units: Mapping[str, str]) -> str:
     """Equation text of a kind of neurons with its parameters declared, as Brian2 runs it."""
     lines = [f"{name} : {units[name]} (shared, constant)" for name in shared] + [f"{name} : {units[name]} (constant)" for name in spread]
-    return "\n".join([part.equations.strip(), *lines])
+    return "\n".join([written_equations(part.equations), *lines])

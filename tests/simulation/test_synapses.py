@@ -76,12 +76,12 @@ def test_states_and_constants_of_synapses_start_as_the_card_says(target: str) ->
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_target_that_fires_acts_on_its_synapses(target: str) -> None:
     """A cell that has fired silences its own synapses, so none is driven again; where all are deaf from the start nothing fires."""
-    base = {"equations": "open : 1", "on_pre": "v_post += w*open", "start": {"open": {"value": 1, "meaning": "heard"}}}
-    once = circuit({**base, "on_pre": "v_post += w*open + 1e9*(1 - open)", "on_post": "open = 0"})
+    base = {"equations": "heard : 1", "on_pre": "v_post += w*heard", "start": {"heard": {"value": 1, "meaning": "heard"}}}
+    once = circuit({**base, "on_pre": "v_post += w*heard + 1e9*(1 - heard)", "on_post": "heard = 0"})
     _, unit, _ = simulate(once, task(), target=target).spikes
     again = np.bincount(unit[unit >= SOURCES] - SOURCES, minlength=TARGET_CELLS)
     assert again[:90].min() >= 2  # thresholds below the first volley: -1e9 + 2e9 at the next one
-    without = circuit({**base, "on_pre": "v_post += w*open + 1e9*(1 - open)"})
+    without = circuit({**base, "on_pre": "v_post += w*heard + 1e9*(1 - heard)"})
     _, unit, _ = simulate(without, task(), target=target).spikes
     assert np.bincount(unit[unit >= SOURCES] - SOURCES, minlength=TARGET_CELLS).max() == 1
 

@@ -2,7 +2,11 @@ from cortex_sim.cards.spiking._model import Neurons as Neurons
 from cortex_sim.cards.spiking._model import SpikingModel as SpikingModel
 from cortex_sim.cards.spiking._model import read_spiking as read_spiking
 from cortex_sim.cards.spiking._text import declared as declared
+from cortex_sim.cards.spiking._text import equation_lines as equation_lines
 from cortex_sim.cards.spiking._text import statement_names as statement_names
+from cortex_sim.cards.spiking._text import written_condition as written_condition
+from cortex_sim.cards.spiking._text import written_equations as written_equations
+from cortex_sim.cards.spiking._text import written_statements as written_statements
 from cortex_sim.cards.spiking._wiring import blocks as blocks
 from cortex_sim.cards.spiking._wiring import coupling as coupling
 from cortex_sim.cards.spiking._wiring import delays as delays

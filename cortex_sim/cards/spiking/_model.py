@@ -13,10 +13,11 @@ from pydantic import Field, model_validator
 from cortex_sim.cards._checked import Checked
 from cortex_sim.cards._equations import GIVEN, MATHEMATICS
 from cortex_sim.cards._fields import content
+from cortex_sim.cards._grammar import check_name
 from cortex_sim.cards._shown import shown
 from cortex_sim.cards._units import SCALES, scale
 from cortex_sim.cards.spiking._tables import Distribution, Table
-from cortex_sim.cards.spiking._text import declared, statement_names
+from cortex_sim.cards.spiking._text import condition_names, declared, statement_names
 from cortex_sim.cards.spiking._wiring import check_rule
 from cortex_sim.errors import CardError, FileProblem, suggestion
 from cortex_sim.runtime import content_key, write_text
@@ -161,8 +162,7 @@ class SpikingModel(Checked):
     def _named(self) -> Self:
         for table in ("neurons", "populations", "inputs", "synapses", "projections"):
             for name in getattr(self, table):
-                if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-                    raise CardError(f"[{table}] {name!r} should be made of letters, digits and '_', and not begin with a digit.")
+                check_name(name, f"[{table}] has", label=table not in ("neurons", "inputs"))
         return self
 
     @model_validator(mode="after")
@@ -220,8 +220,9 @@ class SpikingModel(Checked):
             _own(place, name)
         states |= {"not_refractory", "lastspike"} if kind.refractory else set()
         known = {*states, *kind.parameters, *kind.linked, *self.inputs, *SCALES, *MATHEMATICS, *GIVEN, *CONSTANTS}
-        for key in ("threshold", "reset", "refractory", "each_step"):
-            names = names | statement_names(getattr(kind, key) or "", f"{place}.{key}")
+        names |= statement_names(kind.reset or "", f"{place}.reset") | statement_names(kind.each_step, f"{place}.each_step", tuple(self.inputs))
+        for key, condition in (("threshold", kind.threshold), ("refractory", kind.refractory)):
+            names |= condition_names(condition, f"{place}.{key}") if condition else frozenset()
         for name in sorted(names - known):
             raise CardError(f"[{place}] uses {name!r}, which nothing gives. {suggestion(name, known - SCALES.keys())}")
 
@@ -266,8 +267,9 @@ class SpikingModel(Checked):
         for name in sorted(statement_names(statements, place) - own):
             kind, bare = ends[not name.endswith("_pre")], SYNAPTIC.match(name)
             states = {*declared(kind.equations, place)[0], *kind.parameters, "not_refractory"}
-            if bare and bare["name"] not in states:
-                raise CardError(f"[{place}] uses {name!r}, which the neurons lack. {suggestion(bare['name'], states)}")
+            known = states if bare else {*states, *SCALES, *MATHEMATICS, *GIVEN, *CONSTANTS}
+            if (bare["name"] if bare else name) not in known:
+                raise CardError(f"[{place}] uses {name!r}, which the neurons lack. {suggestion(name, states)}")
 
     def size(self, population: str) -> int:
         """Number of simulated neurons of a population."""
@@ -352,6 +354,7 @@ def _known(place: str, what: str, name: str, known: Any) -> None:
 
 def _own(place: str, name: str) -> None:
     """Refuse a name that means something else in the text, where Brian2's meaning would win without a word."""
+    check_name(name, f"[{place}] has")
     if name in OWN or name in SCALES or name.startswith(("xi_", "_")) or SYNAPTIC.match(name):
         raise CardError(f"[{place}] gives something the name {name!r}, by which Brian2 means its own; choose another name, such as '{name}_0'.")
 

@@ -1,49 +1,77 @@
-"""The names in Brian2's equation text and statements, read without Brian2, so that a card can be checked before it is run."""
+"""Brian2's equation text, statements and conditions of spiking cards, read by the grammar of cards and written out again for Brian2."""
 
 import ast
-import re
 
-from cortex_sim.cards._units import scale
-from cortex_sim.errors import CardError
+from cortex_sim.cards._equations import MATHEMATICS
+from cortex_sim.cards._grammar import FLAGS, KINDS, Line, calls_in, names_in, read_expression, read_lines, read_statements
+from cortex_sim.errors import CardError, suggestion
 
-_LINE = re.compile(r"(?:d(?P<state>\w+)/dt|(?P<name>\w+))\s*(?:=\s*(?P<right>.+?))?\s*:\s*(?P<unit>[^()#]+?)\s*(?:\([^)]*\))?$")
+
+def equation_lines(text: str, place: str) -> list[Line]:
+    """Read equation text.
+
+    Raises:
+        CardError: a line is no equation, its unit is unknown, or it calls what is no function.
+    """
+    lines = read_lines(text, f"[{place}]", FLAGS, logic=True, kinds=KINDS)
+    _check_calls([line.right for line in lines if line.right is not None], (), place)
+    return lines
 
 
 def declared(equations: str, place: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Give the names that equation text defines, and all that it uses besides.
+    """Return the names that equation text defines, and all that it uses besides.
 
     Raises:
-        CardError: a line is no equation, or its unit is unknown.
+        CardError: as :func:`equation_lines`.
     """
-    defined: set[str] = set()
-    used: set[str] = set()
-    for line in filter(None, (line.split("#")[0].strip() for line in equations.splitlines())):
-        found = _LINE.match(line)
-        if not found:
-            raise CardError(f"[{place}] cannot read {line!r}; write 'dv/dt = ... : volt', 'r = ... : Hz' or 'I : volt'.")
-        _check_unit(found["unit"].strip(), line, place)
-        defined.add(found["state"] or found["name"])
-        used |= statement_names(found["right"] or "", place)
-    return frozenset(defined), frozenset(used - defined)
+    lines = equation_lines(equations, place)
+    defined = frozenset(line.name for line in lines)
+    return defined, names_in(*(line.right for line in lines)) - defined
 
 
-def statement_names(text: str, place: str) -> frozenset[str]:
-    """Give the names that Brian2 statements or a condition use.
+def statement_names(text: str, place: str, calls: tuple[str, ...] = ()) -> frozenset[str]:
+    """Return the names that statements set and use.
+
+    Args:
+        text: one assignment a line.
+        place: in the card.
+        calls: names that may be called beside the functions of mathematics.
 
     Raises:
-        CardError: the text does not parse.
+        CardError: a line is no assignment, or calls what is no function.
     """
-    try:
-        tree = ast.parse("\n".join(line.strip() for line in text.strip().splitlines()))
-    except SyntaxError as problem:
-        raise CardError(f"[{place}] {text.strip()!r} does not parse: {problem.msg}.") from None
-    return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+    found = read_statements(text, f"[{place}]")
+    _check_calls([statement.right for statement in found], calls, place)
+    return names_in(*(statement.right for statement in found)) | {statement.name for statement in found}
 
 
-def _check_unit(unit: str, line: str, place: str) -> None:
-    if unit in ("boolean", "integer"):
-        return
-    try:
-        scale(unit)
-    except CardError as problem:
-        raise CardError(f"[{place}] in {line!r} {problem}") from None
+def condition_names(text: str, place: str) -> frozenset[str]:
+    """Return the names that a condition uses.
+
+    Raises:
+        CardError: it is no expression, or calls what is no function.
+    """
+    found = read_expression(text, f"[{place}]", logic=True)
+    _check_calls([found], (), place)
+    return names_in(found)
+
+
+def written_equations(text: str) -> str:
+    """Return checked equation text as it is given to Brian2."""
+    return "\n".join(line.written for line in equation_lines(text, "equations"))
+
+
+def written_statements(text: str) -> str:
+    """Return checked statements as they are given to Brian2."""
+    return "\n".join(statement.written for statement in read_statements(text, "statements"))
+
+
+def written_condition(text: str) -> str:
+    """Return a checked condition as it is given to Brian2."""
+    return ast.unparse(read_expression(text, "condition", logic=True))
+
+
+def _check_calls(trees: list[ast.expr], more: tuple[str, ...], place: str) -> None:
+    known = (*MATHEMATICS, *more)
+    for name in sorted(calls_in(*trees) - set(known)):
+        raise CardError(f"[{place}] calls {name!r}, which is no function of cards. {suggestion(name, known)}")

@@ -12,6 +12,7 @@ from brian2.core.namespace import DEFAULT_UNITS
 from brian2.equations.equations import EquationError
 from brian2.stateupdaters.base import UnsupportedEquationsException
 
+from cortex_sim.cards import combined
 from cortex_sim.errors import CardError, CortexSimError, Diverged
 
 REFUSALS = (BrianObjectException, EquationError, UnsupportedEquationsException, ValueError, TypeError, KeyError, SyntaxError, NotImplementedError)
@@ -68,8 +69,12 @@ def sentence_of(name: str, action: Callable[[], T], names: Mapping[str, str] | N
 
 
 def unit_named(name: str) -> b2.Unit:
-    """Give Brian2's unit of a name that has passed ``units.scale``."""
-    return eval(name, {"__builtins__": {}}, dict(DEFAULT_UNITS))  # noqa: S307 - only names of units and their products pass units.scale
+    """Give Brian2's unit of a unit in words, such as ``mV*ms``.
+
+    Raises:
+        CardError: it is none that a card may name.
+    """
+    return combined(name, DEFAULT_UNITS, b2.Unit(1))
 
 
 def base_unit(name: str) -> str:

@@ -9,7 +9,7 @@ from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
 from brian2.core.functions import Function
 from numpy import ndarray
 
-from cortex_sim.cards.spiking import blocks, delays, same_delay
+from cortex_sim.cards.spiking import blocks, delays, equation_lines, same_delay, written_condition, written_equations, written_statements
 from cortex_sim.simulation._spiking_inputs import Source
 from cortex_sim.simulation._spiking_problem import HELD, SpikingProblem, Wire, kind_text
 from cortex_sim.simulation.brian._calls import base_unit, unit_named
@@ -53,8 +53,8 @@ def assemble(problem: SpikingProblem, *, compiled: bool) -> Circuit:
     for number, wire in enumerate(problem.wires()):
         synapse = problem.model.synapses[wire.synapse]
         made.synapses.append(b2.Synapses(
-            made.groups[wire.pre], made.groups[wire.post], f"w : {base_unit(synapse.weight)}\n{synapse.equations}",
-            on_pre=synapse.on_pre, on_post=synapse.on_post,
+            made.groups[wire.pre], made.groups[wire.post], f"w : {base_unit(synapse.weight)}\n{written_equations(synapse.equations)}",
+            on_pre=_statements(synapse.on_pre), on_post=_statements(synapse.on_post),
             dt=problem.dt * b2.second, namespace={}, name=f"wire_{number}", method="euler",
             dtype={"w": np.float32},  # as they were drawn
         ))  # fmt: skip
@@ -66,17 +66,18 @@ def _group(problem: SpikingProblem, kind: str, made: Circuit, compiled: bool) ->
     text = kind_text(part, list(problem.shared(kind)), problem.spread(kind), units)
     text += "".join(f"\n{name} : {_unit_of(problem, link.neurons, link.variable)} (linked)" for name, link in part.linked.items())
     silenced = bool(part.threshold) and (compiled or any(clamp.units.size for clamp in problem.task.clamps))
-    threshold = f"({part.threshold}) and not held" if silenced else part.threshold
+    threshold, refractory = (text and written_condition(text) for text in (part.threshold, part.refractory))
+    threshold = f"({threshold}) and not held" if silenced else threshold
     called = problem.called(kind) + ([HELD] if silenced else [])
     group = b2.NeuronGroup(
-        problem.size(kind), text + ("\nheld : boolean" if silenced else ""), threshold=threshold, reset=part.reset,
-        refractory=part.refractory or False, method=part.integrator, dt=problem.dt * b2.second, name=f"kind_{kind}",
+        problem.size(kind), text + ("\nheld : boolean" if silenced else ""), threshold=threshold, reset=_statements(part.reset),
+        refractory=refractory or False, method=part.integrator, dt=problem.dt * b2.second, name=f"kind_{kind}",
         order=-1 if part.linked else 0,  # what is read from another kind is its value at the start of the step, as Euler wants
         namespace={name: _input(problem, kind, name, made, compiled) for name in called},
     )  # fmt: skip
     for name, link in part.linked.items():
         setattr(group, name, b2.linked_var(made.groups[link.neurons], link.variable, index=_reads(problem, kind)))
-    for name, steps in (("steps", part.each_step.strip()), ("hold", f"held = {HELD}(t, i) > 0" if silenced else "")):
+    for name, steps in (("steps", written_statements(part.each_step)), ("hold", f"held = {HELD}(t, i) > 0" * silenced)):
         if steps:
             group.run_regularly(steps, when="start", name=f"{name}_{kind}", codeobj_class=None if compiled else NumpyCodeObject)
     if part.threshold:
@@ -84,12 +85,15 @@ def _group(problem: SpikingProblem, kind: str, made: Circuit, compiled: bool) ->
     return group
 
 
+def _statements(text: str | None) -> str | None:
+    return None if text is None else written_statements(text)
+
+
 def _unit_of(problem: SpikingProblem, kind: str, variable: str) -> str:
     """Unit that a kind's equations give a variable."""
-    for line in problem.model.neurons[kind].equations.splitlines():
-        name = line.split("=")[0].split(":")[0].strip()
-        if name in (variable, f"d{variable}/dt"):
-            return line.split("#")[0].rsplit(":", 1)[1].split("(")[0].strip()
+    for line in equation_lines(problem.model.neurons[kind].equations, kind):
+        if line.name == variable:
+            return line.unit
     return base_unit(problem.model.neurons[kind].parameters[variable].unit)
 
 
