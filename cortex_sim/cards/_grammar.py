@@ -214,8 +214,8 @@ def _checked(tree: ast.expr, place: str, allowed: tuple[type[ast.AST], ...], lin
             _check_number(node.value, where, logic=allowed is LOGIC)
         elif not isinstance(node, allowed):
             raise CardError(f"{where} uses {type(node).__name__}, which is not in the grammar of cards; write arithmetic and calls.")
-        if isinstance(node, ast.Name) and not NAME.fullmatch(node.id):
-            raise CardError(f"{where} holds the name {node.id!r}; a name is made of letters, digits and '_'.")
+        if isinstance(node, ast.Name) and (not NAME.fullmatch(node.id) or node.id.startswith("__")):
+            raise CardError(f"{where} holds the name {node.id!r}; a name is made of letters, digits and '_', not two of these at its start.")
         waiting += [(child, depth + 1) for child in ast.iter_child_nodes(node)]
     _check_powers(tree, where)
     return tree

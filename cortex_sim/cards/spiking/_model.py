@@ -220,11 +220,12 @@ class SpikingModel(Checked):
             _own(place, name)
         states |= {"not_refractory", "lastspike"} if kind.refractory else set()
         known = {*states, *kind.parameters, *kind.linked, *self.inputs, *SCALES, *MATHEMATICS, *GIVEN, *CONSTANTS}
-        names |= statement_names(kind.reset or "", f"{place}.reset") | statement_names(kind.each_step, f"{place}.each_step", tuple(self.inputs))
+        used = {"equations": names, "reset": statement_names(kind.reset or "", f"{place}.reset")}
+        used["each_step"] = statement_names(kind.each_step, f"{place}.each_step", tuple(self.inputs))
         for key, condition in (("threshold", kind.threshold), ("refractory", kind.refractory)):
-            names |= condition_names(condition, f"{place}.{key}") if condition else frozenset()
-        for name in sorted(names - known):
-            raise CardError(f"[{place}] uses {name!r}, which nothing gives. {suggestion(name, known - SCALES.keys())}")
+            used[key] = condition_names(condition, f"{place}.{key}") if condition else frozenset()
+        for key, name in ((key, name) for key, found in used.items() for name in sorted(found - known)):
+            raise CardError(f"[{place}.{key}] uses {name!r}, which nothing gives. {suggestion(name, known - SCALES.keys())}")
 
     def _check_projection(self, place: str, projection: Projection) -> None:
         _known(place, "synapse", projection.synapse, self.synapses)
@@ -253,20 +254,22 @@ class SpikingModel(Checked):
             delay = f"{projection.delay.value!r} {projection.delay.unit}"
             found = f"carries a (summed) variable, which arrives at once; a delay of {delay} would be ignored"
             raise CardError(f"[projections] of synapse {projection.synapse!r} {found}. Leave delay out, or send spikes by on_pre.")
-        own = declared(synapse.equations, place)[0] | {"w"}
+        defined, used = declared(synapse.equations, place)
+        own = defined | {"w"}
+        self._check_known(f"{place}.equations", used - own, (pre, post))
         for name in synapse.start:
             _known(f"{place}.start", "variable", name, own)
         for key, statements, kind in (("on_pre", synapse.on_pre, pre), ("on_post", synapse.on_post, post)):
             if statements is not None and kind.threshold is None:
                 silent = (projection.sources if key == "on_pre" else projection.targets)[0]
                 raise CardError(f"[{place}] {key} waits for spikes of {silent!r}, which has no threshold.")
-            self._check_statements(f"{place}.{key}", statements or "", (pre, post), own)
+            self._check_known(f"{place}.{key}", statement_names(statements or "", f"{place}.{key}") - own, (pre, post))
 
-    def _check_statements(self, place: str, statements: str, ends: tuple[Neurons, Neurons], own: frozenset[str]) -> None:
-        """What is run at a synapse names states of its own and of the neurons at its ends."""
-        for name in sorted(statement_names(statements, place) - own):
+    def _check_known(self, place: str, names: frozenset[str], ends: tuple[Neurons, Neurons]) -> None:
+        """What stands at a synapse names states of its own and of the neurons at its ends."""
+        for name in sorted(names):
             kind, bare = ends[not name.endswith("_pre")], SYNAPTIC.match(name)
-            states = {*declared(kind.equations, place)[0], *kind.parameters, "not_refractory"}
+            states = {*declared(kind.equations, place)[0], *kind.parameters, *kind.linked, "not_refractory", "lastspike"}
             known = states if bare else {*states, *SCALES, *MATHEMATICS, *GIVEN, *CONSTANTS}
             if (bare["name"] if bare else name) not in known:
                 raise CardError(f"[{place}] uses {name!r}, which the neurons lack. {suggestion(name, states)}")
