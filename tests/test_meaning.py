@@ -133,6 +133,28 @@ def test_brian2_does_the_same_in_other_words(name: str) -> None:
         same(simulate(other, task_of(other, 2), seed=4, backend="brian").rate, wanted)
 
 
+def late(model: Model) -> Model:
+    """The model with a delay of three steps in every projection that its equations call once."""
+    card, text = model.model_dump(), model.parsed
+    for name in text.called() & model.projections.keys():
+        if text.times_called(name) == 1:
+            card["projections"][name]["delay"] = {"value": 3 * model.dt.si, "unit": "second"}
+    return Model.model_validate(card).with_arrays(model.arrays())
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_delays_are_the_same_in_other_words_and_in_brian2(name: str) -> None:
+    plain = late(few(name))
+    bins = 9 if plain.dt.si > 0.005 else 4
+    wanted = simulate(plain, task_of(plain, bins), seed=4, backend="torch").rate
+    for way in WAYS.values():
+        other = way(plain)
+        assert list(other.lags.values()) == list(plain.lags.values())
+        same(simulate(other, task_of(other, bins), seed=4, backend="torch").rate, wanted)
+    same(simulate(plain, task_of(plain, bins), seed=4, backend="brian").rate, wanted)
+    same(simulate(renamed(plain, 17), task_of(plain, bins), seed=4, backend="brian").rate, wanted)
+
+
 @WAY
 @pytest.mark.parametrize("name", ["hennequin_2014", "murphy_miller_2009", "dura_bernal_2023"])
 def test_preferred_states_are_the_same(name: str, way: Callable[[Model], Model]) -> None:

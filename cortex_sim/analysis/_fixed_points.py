@@ -99,6 +99,7 @@ def fixed_points(
 
     Raises:
         ComparisonError: the visited states are not of the model, or do not differ.
+        TaskError: a projection has a delay; the points do not depend on it, their stability does.
 
     Source:
         Sussillo & Barak (2013) Neural Comput 25:626, with the speed in 1/s so that one threshold serves every time constant.

@@ -57,6 +57,7 @@ def lyapunov(model: Model, state: Float[ndarray, " state"], *, duration: float, 
 
     Raises:
         ComparisonError: more exponents than the state has numbers, the time is shorter than a hundred steps, or the state grows without bound.
+        TaskError: a projection has a delay.
 
     Source:
         Benettin, Galgani, Giorgilli & Strelcyn (1980) Meccanica 15:9.

@@ -8,7 +8,7 @@ from numpy import ndarray
 from scipy.optimize import linear_sum_assignment
 from threadpoolctl import threadpool_limits
 
-from cortex_sim.cards import Model
+from cortex_sim.cards import Model, refuse_delays
 from cortex_sim.simulation import flow
 from cortex_sim.simulation.torch import linearise
 
@@ -39,7 +39,12 @@ class Spectrum:
 
 @threadpool_limits.wrap(limits=1)
 def spectrum(model: Model, arrays: dict[str, ndarray] | None = None) -> Spectrum:
-    """Return the eigenvalues of a model about the state it settles to, without input, from zero."""
+    """Return the eigenvalues of a model about the state it settles to, without input, from zero.
+
+    Raises:
+        TaskError: a projection has a delay.
+    """
+    refuse_delays(model, "a spectrum")
     arrays = model.arrays() if arrays is None else arrays
     state = np.zeros(model.dimension)
     for _ in range(round(SETTLING / model.dt.si)):

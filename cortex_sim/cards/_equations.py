@@ -8,7 +8,7 @@ import ast
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from graphlib import CycleError, TopologicalSorter
 from types import CodeType
 from typing import Any, Literal
@@ -175,17 +175,38 @@ class Equations:
         trees = (ast.walk(self._tree(line.name)) for line in self.equations.values() if line.code)
         return sum(isinstance(node, ast.Call) and _is(node.func, name) for tree in trees for node in tree)
 
+    def carried(self, name: str, values: Mapping[str, Any], before: Mapping[str, Any]) -> Any:
+        """Evaluate what the one call of a projection is called with.
+
+        Args:
+            name: of the projection.
+            values: of all names.
+            before: the same before units were held, which lines that are constant over dt see.
+        """
+        line, code = self._calls[name]
+        return eval(code, {}, dict(before if "constant over dt" in line.flags else values))  # noqa: S307 - as in _evaluate
+
+    @cached_property
+    def _calls(self) -> dict[str, tuple[Equation, CodeType]]:
+        """The line in which each function that is no mathematics is called, and the code of what it is called with."""
+        found = {}
+        for line in self.equations.values():
+            for node in ast.walk(self._tree(line.name)) if line.expression else ():
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id not in FUNCTIONS and len(node.args) == 1:
+                    found[node.func.id] = line, compile(ast.fix_missing_locations(ast.Expression(node.args[0])), line.name, "eval")
+        return found
+
     def varying(self, values: Mapping[str, Any], state: str, value: Any) -> dict[str, Any]:
-        """Evaluate anew the subexpressions that change within a step as a state does: those that are not constant over dt.
+        """Evaluate anew the subexpressions that change within a step as a state, or a rate that is held, does: those that are not constant over dt.
 
         Args:
             values: of all names, subexpressions among them, at the start of the step.
-            state: name of the state.
+            state: name of the state or rate.
             value: what it is now.
         """
         known = {**values, state: value}
         for equation in self._order:
-            if "constant over dt" not in equation.flags and state in self.states_of(equation.name):
+            if "constant over dt" not in equation.flags and state in self.used_by(equation.name):
                 known[equation.name] = _evaluate(equation, known)
         return known
 

@@ -86,10 +86,31 @@ class Input(Checked):
         return self.weights is not None and not self.noise
 
 
+class Delay(Checked):
+    """The time that what a projection carries is under way."""
+
+    value: Numbers
+    unit: str
+    meaning: str = ""
+    source: str = ""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of what the card writes: () for one number."""
+        return np.shape(self.value)
+
+    @property
+    def si(self) -> Any:
+        """The time, s."""
+        value: Any = np.array(self.value) if self.shape else self.value
+        return value * scale(self.unit)
+
+
 class Projection(Checked):
     """A weight matrix: the rule that makes it, the unit of its weights, its two axes, and what constrains it while it is learned.
 
     Attributes:
+        delay: what it is called with arrives so much later; before the start it carried what it carries at the first step.
         excitatory: Dale's law; this share of the columns is positive, the rest negative.
         keep_zeros: entries that the rule makes 0 stay 0.
         self_connections: if false the diagonal is 0.
@@ -101,6 +122,7 @@ class Projection(Checked):
     rows: Axis = "units"
     columns: Axis = "units"
     arguments: dict[str, Parameter] = {}
+    delay: Delay | None = None
     excitatory: Annotated[float, Field(ge=0, le=1)] | None = None
     keep_zeros: bool = False
     self_connections: bool = True

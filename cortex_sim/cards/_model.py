@@ -11,6 +11,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from cortex_sim.cards import weights
 from cortex_sim.cards._checked import Checked
+from cortex_sim.cards._delays import check_delay, lags
 from cortex_sim.cards._equations import Equations, missing, parsed, refuse_name
 from cortex_sim.cards._fields import Axis, Encoder, Input, Parameter, Projection, Readout, content
 from cortex_sim.cards._shown import shown
@@ -101,6 +102,7 @@ class Model(Checked):
             raise CardError(f"rate {self.rate!r} is computed anew at every use; write '(constant over dt)' at the end of its line.")
         for label, projection in self.projections.items():
             _inside(f"projections.{label}", lambda p=projection: self._check_rule(p))
+            _inside(f"projections.{label}", lambda n=label, p=projection: check_delay(n, p, text))
         for name in sorted(text.called() - self.projections.keys() - self.inputs.keys()):
             raise CardError(f"equations call {name!r}, which is no projection or input. {suggestion(name, {*self.projections, *self.inputs})}")
         if self.integrator == "exponential_euler" and (problem := not_exponential(text, self.is_map)):
@@ -146,6 +148,7 @@ class Model(Checked):
         found |= {f"parameters.{name}": p.unit for name, p in self.parameters.items()} | {f"inputs.{name}": i.unit for name, i in self.inputs.items()}
         found |= {f"initial_values.{name}": p.unit for name, p in self.initial_values.items()}
         found |= {f"projections.{name}": p.unit for name, p in self.projections.items()}
+        found |= {f"projections.{name}.delay": p.delay.unit for name, p in self.projections.items() if p.delay}
         return found | {f"projections.{p}.arguments.{a}": v.unit for p, q in self.projections.items() for a, v in q.arguments.items()}
 
     def _needed_projections(self) -> dict[str, str]:
@@ -183,6 +186,11 @@ class Model(Checked):
         """Length of an axis that a projection or parameter runs over."""
         sizes = {"units": self.units, "observed": self.observed or self.units, "channels": self.channels, "history": self.channels * self.taps}
         return sizes[axis]
+
+    @property
+    def lags(self) -> dict[str, int]:
+        """Steps that what a projection carries is under way, by name; those that act at once are left out."""
+        return lags(self.projections, self.dt.si)
 
     def own_parameters(self) -> dict[str, ndarray]:
         """Parameters that the equations declare for every unit, in SI: the trained ones if there are any."""

@@ -122,6 +122,7 @@ def train(
         OptionError: the rule, or a number that it takes, is unknown, or it would ignore an option or the checkpoint.
     """
     _check(trials, task, rule, options, checkpoint)
+    rules.refuse_delays(rule, model)
     trials = held_where_unseen(trials, task.mask)
     learn = rules.find(rule, how or {})
     kept = {"checkpoint": checkpoint} if rules.resumes(rule) else {}

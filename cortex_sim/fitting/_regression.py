@@ -67,7 +67,9 @@ def unsolved(model: Model, bin: float) -> str | None:
     learned = [name for name in recurrent_projections(model) if model.projections[name].learn]
     states, lines = model.parsed.states, [line for line in model.parsed.equations.values() if learned[:1] and learned[0] in line.names]
     step = f"the card has {model.integrator!r} and {model.dt.si * 1e3:g} ms"
+    late = [name for name, part in model.projections.items() if part.delay and part.delay.si]
     reasons = (
+        (bool(late), lambda: f"{late[0]!r} has a delay, and the regression takes each step from the state before it"),
         (len(states) != 1, lambda: f"each unit has {len(states)} state variables ({', '.join(states)}), which rates do not tell"),
         (len(states) == 1 and not one_unit_each(model), lambda: "its units are not the observed ones"),
         (len(learned) != 1, lambda: f"{len(learned)} recurrent projections are learned; it solves for one"),

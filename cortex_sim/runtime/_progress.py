@@ -10,6 +10,14 @@ LINES = 10.0  # s between lines where standard error is no terminal
 EARLY = 0.02  # share done before which nothing is said about the time left
 
 Report = Callable[[float, str], None]
+_said: set[str] = set()
+
+
+def say_once(line: str) -> None:
+    """Print a line on standard error, unless this process has said it."""
+    if line not in _said:
+        _said.add(line)
+        print(line, file=sys.stderr)
 
 
 @contextmanager

@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.cards import Model, Projection, scale
+from cortex_sim.cards import Model, Projection, rounded_lags, scale
 from cortex_sim.errors import TaskError
-from cortex_sim.runtime import stream
+from cortex_sim.runtime import say_once, stream
 from cortex_sim.simulation._dynamics import beginning
 from cortex_sim.tasks import Clamp, Task
 from cortex_sim.tasks.body import BodyTrajectory, Load, Movement, Moving
@@ -76,6 +76,8 @@ class Problem:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for line in rounded_lags(self.model):
+            say_once(line)
         apart = self.model.spacing.si / self.dt if self.model.spacing else 1.0
         if apart < 0.5 or abs(apart - round(apart)) > 1e-6:
             raise TaskError(f"{self.model.name}: spacing {apart * self.dt * 1e3:g} ms should be a multiple of dt {self.dt * 1e3:g} ms.")

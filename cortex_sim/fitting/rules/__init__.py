@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cortex_sim.errors import OptionError, suggestion
+from cortex_sim.cards import Model
+from cortex_sim.errors import OptionError, TaskError, suggestion
 from cortex_sim.fitting._options import Options, TrainingHistory
 
 COMMON = {"options", "seed", "checkpoint", "report"}
@@ -44,6 +45,18 @@ def resumes(rule: str) -> bool:
 
 def _module(rule: str) -> Any:
     return importlib.import_module(f"{__name__}.{rule}")
+
+
+def refuse_delays(rule: str, model: Model) -> None:
+    """Refuse a student with delays where a rule says that it does not learn through them.
+
+    Raises:
+        TaskError: the rule, the projection, and the rules that do.
+    """
+    if (late := [name for name, part in model.projections.items() if part.delay and part.delay.si]) and not _module(rule).DELAYS:
+        others = " or ".join(repr(name) for name in names() if _module(name).DELAYS)
+        delay = f"projection {late[0]!r} has a delay of {model.projections[late[0]].delay.si * 1e3:g} ms"  # type: ignore[union-attr]
+        raise TaskError(f"{model.name}: {delay}, which rule {rule!r} cannot learn through; use {others}, or take cs.edit.undelayed(model).")
 
 
 def refuse_ignored(rule: str, options: Options) -> None:

@@ -12,6 +12,8 @@ from cortex_sim.fitting._options import Options, TrainingData, TrainingHistory
 
 ACCEPTS = tuple(vars(Options()))
 """Options that count: all of them."""
+DELAYS = True
+"""It learns through delays of projections."""
 
 
 def learn(

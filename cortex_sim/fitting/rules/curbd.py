@@ -29,6 +29,8 @@ from cortex_sim.simulation.forms import Leaky
 
 ACCEPTS = ("epochs", "patience")
 """Options that count, beside those of every rule."""
+DELAYS = False
+"""It takes the present state for all that decides the next, which a delay of a projection forbids."""
 
 
 def learn(

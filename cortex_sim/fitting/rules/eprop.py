@@ -33,6 +33,8 @@ NUDGE = 1e-6  # half width of the differences that give the effect of a unit's p
 LOSSES = ("squared", "binary cross-entropy", "cross-entropy")
 ACCEPTS = ("epochs", "batch", "rate", "patience", "optimiser", "momentum", "weight_decay", "clip")
 """Options that count, beside those of every rule."""
+DELAYS = False
+"""It takes the present state for all that decides the next, which a delay of a projection forbids."""
 
 
 def learn(

@@ -25,6 +25,8 @@ from cortex_sim.simulation.forms import Leaky
 MEMORY = 0.3  # of the running averages
 ACCEPTS = ("epochs", "patience")
 """Options that count, beside those of every rule."""
+DELAYS = False
+"""It takes the present state for all that decides the next, which a delay of a projection forbids."""
 
 
 def learn(

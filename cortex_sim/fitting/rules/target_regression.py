@@ -31,6 +31,8 @@ from cortex_sim.simulation.forms import Leaky
 Samples = Float[ndarray, "sample unit"]
 ACCEPTS = ()
 """Options that count, beside those of every rule."""
+DELAYS = False
+"""It takes the present state for all that decides the next, which a delay of a projection forbids."""
 
 
 def learn(

@@ -77,11 +77,12 @@ def _group(problem: Problem, moving: Moving | None) -> b2.NeuronGroup:
 
     text, names = model.parsed, own_names(model)
     written = text.rewritten(names, lambda unit: unit if scale(unit) == 1 else base_unit(unit))
-    namespace = _namespace(problem, moving, names)
+    clock = b2.Clock(problem.dt * b2.second)
+    namespace = _namespace(problem, moving, names, clock)
 
     def build() -> b2.NeuronGroup:
         group = b2.NeuronGroup(
-            task.trials * model.units, written, method=model.integrator, dt=problem.dt * b2.second,
+            task.trials * model.units, written, method=model.integrator, clock=clock,
             namespace=namespace, codeobj_class=NumpyCodeObject,
         )  # fmt: skip
         _check_units(model)
@@ -114,14 +115,18 @@ def _check_units(model: Model) -> None:
             raise CardError(f"{model.name}: [{label}] has unit {number.unit!r}; the equations say {wanted!r}.")
 
 
-def _namespace(problem: Problem, moving: Moving | None, names: Mapping[str, str]) -> dict[str, object]:
+def _namespace(problem: Problem, moving: Moving | None, names: Mapping[str, str], clock: b2.Clock) -> dict[str, object]:
     """Everything the equations name: parameters with their units, projections and inputs as functions."""
     model, task = problem.model, problem.task
     known: dict[str, object] = {name: p.value * unit_named(p.unit) for name, p in model.parameters.items() if p.over is None}
     known["spike"] = _function(lambda x: (x > 0).astype(float), arg_units=[1], arg_types=["float"], return_unit=1)
     known["siegert"] = _function(first_passage, arg_units=SIEGERT, arg_types=["float"] * len(SIEGERT), return_unit=b2.Hz)
     for name in model.projections:
-        known[name] = _product(problem.arrays[name], task.trials, unit_named(model.projections[name].unit), model.parsed.times_called(name))
+        product = _product(problem.arrays[name], task.trials, model.parsed.times_called(name))
+        call = _Late(product, model.lags[name], clock) if name in model.lags else product
+        unit = b2.get_dimensions(unit_named(model.projections[name].unit))
+        carried = lambda given, unit=unit: b2.Unit(1, dim=given.dim * unit)  # noqa: E731
+        known[name] = _function(call, arg_units=[None], arg_types=["float"], return_unit=carried)
     for name, item in model.inputs.items():
         unit = b2.get_dimensions(unit_named(item.unit))
         source = _OncePerStep(_NoiseSource(problem, name) if item.noise else _InputSource(problem, name, moving), problem.dt)
@@ -136,8 +141,11 @@ def _function(call: object, **keywords: object) -> Function:
     return function
 
 
-def _product(W: Float[ndarray, "row column"], trials: int, weight: b2.Unit, calls: int) -> Function:
-    """A projection: one matrix product for all trials, in the unit of what it is given times that of the weights.
+Product = Callable[[Float[ndarray, " neuron"]], Float[ndarray, " neuron"]]
+
+
+def _product(W: Float[ndarray, "row column"], trials: int, calls: int) -> Product:
+    """A projection: one matrix product for all trials.
 
     Products of several calls are kept apart, since one expression may hold them all.
     """
@@ -147,7 +155,25 @@ def _product(W: Float[ndarray, "row column"], trials: int, weight: b2.Unit, call
     def product(rate: Float[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
         return np.matmul(rate.reshape(trials, -1), transposed, out=next(results)).ravel()
 
-    return _function(product, arg_units=[None], arg_types=["float"], return_unit=lambda unit: b2.Unit(1, dim=unit.dim * b2.get_dimensions(weight)))
+    return product
+
+
+class _Late:
+    """A projection that gives what it was called with some steps before; before the start that is what it is called with at the first step."""
+
+    def __init__(self, product: Product, lag: int, clock: b2.Clock) -> None:
+        self._product, self._lag, self._time = product, lag, clock.variables["timestep"]
+        self._step, self._way, self._value = -1, np.zeros(0), np.zeros(0)
+
+    def __call__(self, rate: Float[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
+        if (step := int(self._time.get_value()[0])) != self._step:
+            now = self._product(rate)
+            if not step:
+                self._way = np.tile(now, (self._lag, 1))
+            place = step % self._lag
+            self._step, self._value = step, self._way[place].copy()
+            self._way[place] = now
+        return self._value
 
 
 class _OncePerStep:

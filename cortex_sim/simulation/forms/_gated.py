@@ -55,7 +55,7 @@ class Gated:
 
 def gated(model: Model) -> Gated | None:
     """Return the parts of a gated network, if the equations have the form of a GRU or LSTM, else None."""
-    for form, gates in GATES.items():
+    for form, gates in () if model.lags else GATES.items():
         names = model.parsed.renaming(parsed(form))
         if names and model.integrator == "euler" and model.rate == names["h"] and _plain(model, names):
             found = [Gate(names[f"U_{g}"], str(model.inputs[names[f"u_{g}"]].weights), names[f"b_{g}"], names.get(f"c_{g}")) for g in gates]

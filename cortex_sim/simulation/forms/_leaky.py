@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.cards import Model, scale
+from cortex_sim.cards import Model, refuse_delays, scale
 from cortex_sim.errors import TaskError
 from cortex_sim.runtime import stream
 from cortex_sim.simulation._dynamics import flow, gain_of, rate_of
@@ -35,12 +35,12 @@ class Coefficients:
 def recurrent_of(model: Model) -> str | None:
     """Name of the one recurrent projection of a leaky network; None if the model is no leaky network.
 
-    A leaky network has one state variable, Euler steps, one projection that is called, with the rate and nothing else, a rate that follows
+    A leaky network has one state variable, Euler steps, no delays, one projection that is called, with the rate and nothing else, a rate that follows
     from the state (and parameters) of its own unit, and a derivative that is linear in the state, in the recurrent input and in every other input.
     """
     text = model.parsed
     called = sorted(text.called() & model.projections.keys())
-    if len(text.states) != 1 or model.integrator != "euler" or len(called) != 1 or text.names_time():
+    if len(text.states) != 1 or model.integrator != "euler" or len(called) != 1 or text.names_time() or model.lags:
         return None
     calls = [line for line in text.equations.values() if called[0] in line.names]
     if len(calls) != 1 or f"{called[0]}({model.rate})" not in calls[0].expression.replace(" ", ""):
@@ -102,6 +102,7 @@ class Leaky:
         Raises:
             TaskError: the equations are not of that form; the message names who asked.
         """
+        refuse_delays(model, asked_by)
         if (recurrent := recurrent_of(model)) is None:
             what = "one state x, dx/dt linear in x, in one projection W(r) of the rate and in the inputs, and Euler steps"
             raise TaskError(f"{model.name}: {asked_by} needs a leaky network ({what}).")

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
 
-from cortex_sim.cards import Model
+from cortex_sim.cards import Model, refuse_delays
 from cortex_sim.simulation.torch._twin import Twin
 
 STEPS = 200  # at most
@@ -37,7 +37,11 @@ def search(
 
     Returns:
         The states where the searches ended, F there, and the derivative of F by the state there (1/s).
+
+    Raises:
+        TaskError: a projection has a delay.
     """
+    refuse_delays(model, "the stability of a fixed point")
     twin = Twin(model, arrays, dtype=torch.float64)
     held = {name: torch.as_tensor(value, dtype=torch.float64) for name, value in inputs.items()}
     with torch.no_grad():

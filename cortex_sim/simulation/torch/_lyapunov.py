@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.cards import Model
+from cortex_sim.cards import Model, refuse_delays
 from cortex_sim.simulation.torch._twin import Twin
 
 
@@ -31,7 +31,11 @@ def growths(
 
     Yields:
         Logarithm of the factor by which each direction has grown in a block, the fastest first; not finite once the state is not.
+
+    Raises:
+        TaskError: a projection has a delay.
     """
+    refuse_delays(model, "a Lyapunov exponent")
     twin = Twin(model, arrays, dtype=torch.float64)
     fixed = twin._fixed() | {name: lambda t, i: 0.0 for name in model.inputs} | {"t": 0.0, "i": None}
 

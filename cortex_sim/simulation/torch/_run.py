@@ -9,7 +9,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
 
-from cortex_sim.cards import Model, scale
+from cortex_sim.cards import Model, refuse_delays, scale
 from cortex_sim.simulation._divergence import refuse_divergence
 from cortex_sim.simulation._dynamics import check_state
 from cortex_sim.simulation._problem import Problem
@@ -58,9 +58,10 @@ def linearise(model: Model, arrays: Mapping[str, ndarray], state: Float[ndarray,
     Of several variables, all units of the first come first; entries between variables have the ratio of their SI units.
 
     Raises:
-        TaskError: the state does not have as many numbers as the model.
+        TaskError: the state does not have as many numbers as the model, or a projection has a delay.
     """
     check_state(model, state)
+    refuse_delays(model, "a linearised step")
     twin = Twin(model, arrays, dtype=torch.float64)
     with torch.no_grad():
         return twin.jacobian(torch.tensor(state, dtype=torch.float64)).numpy()

@@ -15,6 +15,7 @@ from cortex_sim.simulation.forms import Gated, Leaky, coefficients, gated, recur
 from cortex_sim.simulation.torch._constraints import constraint_of
 from cortex_sim.simulation.torch._inputs import Inputs
 from cortex_sim.simulation.torch._leaky_kernel import LeakySteps
+from cortex_sim.simulation.torch._past import Past
 from cortex_sim.tasks.body import BodyTrajectory
 
 State = Float[Tensor, "trial state"]
@@ -25,7 +26,8 @@ STEEPNESS = 10.0  # beta of the surrogate derivative, per unit of what spike() i
 class Run(NamedTuple):
     """What a twin did: rates and states at the start of every bin, the state after the last step, and what a body went through.
 
-    The state after the last step goes on with that of the body, where there is one. Torch's own kernels keep no states.
+    The state after the last step goes on with what is under way in delayed projections, and with that of the body, where there are any.
+    Torch's own kernels keep no states.
     """
 
     rates: Float[Tensor, "trial time unit"]
@@ -123,12 +125,13 @@ class Twin(nn.Module):
     def step_through(self, state: State, inputs: Inputs, problem: Problem, steps: range) -> Run:
         """Run by the equation text itself, one step after another, and with a body that moves beside it."""
         fixed, rates, states = self._fixed(), [], []
-        size = len(self.equations.states) * self.model.units
-        moving, state = inputs.moving(state[:, size:]), state[:, :size]
+        size, width = self.model.dimension, Past.width(self) if steps.start else 0
+        past = Past(self, state[:, size : size + width] if width else None)
+        moving, state = inputs.moving(state[:, size + width :]), state[:, :size]
         for step in steps:
-            values = fixed | inputs.at(step, moving) | {"t": step * problem.dt, "i": None}
+            values = fixed | past.products() | inputs.at(step, moving) | {"t": step * problem.dt, "i": None}
             before = state
-            state, rate = self._step(state, values, lambda rate, now=step: _clamped(rate, problem, now))
+            state, rate = self._step(state, values, lambda rate, now=step: _clamped(rate, problem, now), past)
             if step % problem.every == 0:
                 states.append(before)
                 rates.append(rate)
@@ -136,10 +139,10 @@ class Twin(nn.Module):
                     moving.keep()
             if moving:
                 moving.step(self.observe(rate), step)
-        kept = torch.stack(rates, dim=1), torch.stack(states, dim=1)
+        kept, onward = (torch.stack(rates, dim=1), torch.stack(states, dim=1)), [state, *past.kept()]
         if moving is None:
-            return Run(*kept, state)
-        return Run(*kept, torch.cat([state, moving.state], dim=1), moving.course)
+            return Run(*kept, torch.cat(onward, dim=1) if len(onward) > 1 else state)
+        return Run(*kept, torch.cat([*onward, moving.state], dim=1), moving.course)
 
     def _unroll_leaky(self, state: State, inputs: Inputs, problem: Problem, steps: range) -> Run:
         """Run a leaky network, whose steps are known in closed form."""
@@ -215,15 +218,17 @@ class Twin(nn.Module):
         fixed = self.constants | {name: self.array(name) for name in self.equations.parameters}
         return fixed | {name: _product(self.array(name)) for name in self.equations.called() & self.model.projections.keys()}
 
-    def _step(self, state: State, values: Mapping[str, Any], clamp: Callable[[Tensor], Tensor]) -> tuple[State, Tensor]:
-        """One step of the model's integrator, and the rate it started from."""
+    def _step(self, state: State, values: Mapping[str, Any], clamp: Callable[[Tensor], Tensor], past: Past | None = None) -> tuple[State, Tensor]:
+        """One step of the model's integrator, and the rate it started from; what delayed projections carry is noted in their past."""
         variables = dict(zip(self.equations.states, state.split(self.model.units, dim=-1), strict=True))
         is_state = self.model.rate in variables
         if is_state:
             variables[self.model.rate] = clamp(variables[self.model.rate])
-        known = self.equations.subexpressions({**values, **variables})
-        if not is_state:
-            known[self.model.rate] = clamp(known[self.model.rate])
+        known = before = self.equations.subexpressions({**values, **variables})
+        if not is_state and (held := clamp(known[self.model.rate])) is not known[self.model.rate]:
+            known = self.equations.varying(known, self.model.rate, held)
+        if past is not None:
+            past.go_on(known, before, len(state))
         return torch.cat([self._integrate(name, known) for name in variables], dim=-1), known[self.model.rate]
 
     def _integrate(self, name: str, known: dict[str, Any]) -> Float[Tensor, "trial unit"]:
