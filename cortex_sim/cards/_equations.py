@@ -184,7 +184,7 @@ class Equations:
             before: the same before units were held, which lines that are constant over dt see.
         """
         line, code = self._calls[name]
-        return eval(code, {}, dict(before if "constant over dt" in line.flags else values))  # noqa: S307 - as in _evaluate
+        return eval(code, {"__builtins__": {}}, dict(before if "constant over dt" in line.flags else values))  # noqa: S307 - as in _evaluate
 
     @cached_property
     def _calls(self) -> dict[str, tuple[Equation, CodeType]]:

@@ -19,6 +19,7 @@ from cortex_sim.cards._units import SCALES, scale
 from cortex_sim.cards.spiking._tables import Distribution, Table
 from cortex_sim.cards.spiking._text import condition_names, declared, statement_names
 from cortex_sim.cards.spiking._wiring import check_rule
+from cortex_sim.cards.spiking._writers import check_writers
 from cortex_sim.errors import CardError, FileProblem, suggestion
 from cortex_sim.runtime import content_key, write_text
 
@@ -187,6 +188,7 @@ class SpikingModel(Checked):
                 _own(f"synapses.{label}", name.removesuffix("_post").removesuffix("_pre"))
         for label, projection in self.projections.items():
             self._check_projection(f"projections.{label}", projection)
+        check_writers(self)
         for label, unit in self._units():
             _inside(label, unit)
         return self
@@ -216,8 +218,11 @@ class SpikingModel(Checked):
             _known(f"{place}.linked.{name}", "variable", link.variable, declared(self.neurons[link.neurons].equations, place)[0])
         for name in kind.start:
             _known(f"{place}.start", "variable", name, states)
-        for name in (*states, *kind.parameters, *kind.linked):
+        given = (*states, *kind.parameters, *kind.linked)
+        for number, name in enumerate(given):
             _own(place, name)
+            if name in given[:number]:
+                raise CardError(f"[{place}] gives {name!r} twice, in its equations, parameters or linked variables; each name means one thing.")
         states |= {"not_refractory", "lastspike"} if kind.refractory else set()
         known = {*states, *kind.parameters, *kind.linked, *self.inputs, *SCALES, *MATHEMATICS, *GIVEN, *CONSTANTS}
         used = {"equations": names, "reset": statement_names(kind.reset or "", f"{place}.reset")}

@@ -11,9 +11,12 @@ def equation_lines(text: str, place: str) -> list[Line]:
     """Read equation text.
 
     Raises:
-        CardError: a line is no equation, its unit is unknown, or it calls what is no function.
+        CardError: a line is no equation, its unit is unknown, it calls what is no function, or a name has two lines.
     """
     lines = read_lines(text, f"[{place}]", FLAGS, logic=True, kinds=KINDS)
+    for number, line in enumerate(lines):
+        if line.name in {earlier.name for earlier in lines[:number]}:
+            raise CardError(f"[{place}] defines {line.name!r} twice; each name has one line.")
     _check_calls([line.right for line in lines if line.right is not None], (), place)
     return lines
 
@@ -27,6 +30,11 @@ def declared(equations: str, place: str) -> tuple[frozenset[str], frozenset[str]
     lines = equation_lines(equations, place)
     defined = frozenset(line.name for line in lines)
     return defined, names_in(*(line.right for line in lines)) - defined
+
+
+def summed(equations: str) -> list[str]:
+    """Names of the variables that checked equation text of synapses sums into, as it has them."""
+    return [line.name for line in equation_lines(equations, "equations") if "summed" in line.flags]
 
 
 def statement_names(text: str, place: str, calls: tuple[str, ...] = ()) -> frozenset[str]:
