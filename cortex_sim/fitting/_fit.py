@@ -34,6 +34,7 @@ class Fitted:
         conditions: number of training and of validation conditions.
         seconds: wall time.
         interrupted: Ctrl-C ended training early.
+        diverged: how training ended before its time, in words; the weights are of the best epoch before. Empty if it did not.
         outputs: of the training trials in the last epoch, (trial, time, observed), of rules that correct the student while it runs.
         began: what weights training started from, in words.
     """
@@ -47,10 +48,12 @@ class Fitted:
     interrupted: bool = False
     outputs: Float[ndarray, "trial time observed"] | None = None
     began: str = "untrained weights"
+    diverged: str = ""
 
     def __str__(self) -> str:
         model, taught = self.model, f"{self.conditions[0]} conditions, {self.seconds:.1f} s"
-        return f"{model.name}, {model.units} units, {len(self.train)} epochs from {self.began}, {taught}"
+        ended = f" ({self.diverged})" if self.diverged else ""
+        return f"{model.name}, {model.units} units, {len(self.train)} epochs from {self.began}{ended}, {taught}"
 
 
 def fit(
@@ -141,7 +144,8 @@ def train(
     with track(f"training {model.name}") as progress:
         history = learn(first.model, *datasets, options=options, seed=seed, report=report or progress, **kept)
     trained, sizes, seconds = first.model.with_arrays(history.arrays), (len(taught), len(checked)), time.monotonic() - began
-    return Fitted(trained, first.model, history.train, history.validation, sizes, seconds, history.interrupted, history.outputs, first.said)
+    ended = (history.interrupted, history.outputs, first.said, history.diverged)
+    return Fitted(trained, first.model, history.train, history.validation, sizes, seconds, *ended)
 
 
 def _check(trials: Trials, task: Task, rule: str, options: Options, checkpoint: Path | None) -> None:

@@ -171,11 +171,12 @@ def teach(
         TaskError: the task clamps units.
     """
     led = data if shown is None else replace(data, rates=shown)
-    history = TrainingHistory(learner.arrays())
+    begun = learner.arrays()
+    history = TrainingHistory(begun, best=free_running.check(leaky, begun, check) if options.epochs else float("inf"))
     first = stream(seed, "student", "first state of continued trials")
     learner.begin(pace.start * first.standard_normal(leaky.model.units))
     try:
-        while history.epoch < options.epochs and history.stale < options.patience:
+        while history.goes_on(options):
             outputs = np.empty_like(data.rates)
             for place, done in _pass(learner, leaky, led, outputs, pace, seed=seed, epoch=history.epoch):
                 report((history.epoch + done) / options.epochs, f"pass {history.epoch + 1}, trial {place + 1}")

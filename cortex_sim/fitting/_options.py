@@ -1,6 +1,8 @@
 """What a network is to learn, how it is taught, and how that went: the same for every learning rule."""
 
 import math
+import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from numbers import Integral, Real
 from typing import Any, Literal, get_args
@@ -154,7 +156,7 @@ class TrainingData:
 
 @dataclass
 class TrainingHistory:
-    """How training went: losses by epoch, the best weights, and whether it was interrupted.
+    """How training went: losses by epoch, the best weights and the epoch that they are of (0 is the start), and how it ended before its time.
 
     Rules that correct the student while it runs note what it put out in the last epoch, (trial, time, observed).
     """
@@ -166,14 +168,22 @@ class TrainingHistory:
     stale: int = 0
     interrupted: bool = False
     outputs: Float[ndarray, "trial time observed"] | None = None
+    kept: int = 0
+    diverged: str = ""
 
     @property
     def epoch(self) -> int:
         """Epochs done."""
         return len(self.train)
 
+    def goes_on(self, options: Options) -> bool:
+        """Another epoch is to come: there are some left, the last ones helped, and training has not diverged."""
+        return self.epoch < options.epochs and self.stale < options.patience and not self.diverged
+
     def keep(self, loss: float, validation: float, arrays: dict[str, ndarray], *, named: str) -> None:
         """Note an epoch, and its weights if they are the best so far on the validation conditions.
+
+        Where training has diverged nothing is noted: it ends with the best weights of an earlier epoch and a line on standard error.
 
         Args:
             loss: on the training conditions.
@@ -182,14 +192,23 @@ class TrainingHistory:
             named: the student, for the message.
 
         Raises:
-            Diverged: the loss is no longer finite, in which epoch.
+            Diverged: the loss or a weight is no longer finite, in which epoch, and no epoch before it did better than the start.
         """
-        if not math.isfinite(loss):
+        if not math.isfinite(loss) or not finite(arrays):
             done = f"after a loss of {self.train[-1]:.3g}" if self.train else "from the start"
-            found = f"training diverged in epoch {self.epoch + 1}, {done}; the loss is {loss:g}"
-            raise Diverged(f"{named}: {found}. Take a lower learning rate, or begin with weaker connections.")
+            what = "a weight is not finite" if math.isfinite(loss) else f"the loss is {loss:g}"
+            self.diverged = f"training diverged in epoch {self.epoch + 1}, {done}; {what}"
+            if not self.kept:
+                raise Diverged(f"{named}: {self.diverged}. Take a lower learning rate, or begin with weaker connections.")
+            print(f"{named}: {self.diverged}. The weights of epoch {self.kept} are returned; a lower learning rate may do better.", file=sys.stderr)
+            return
         self.train.append(loss)
         self.validation.append(validation)
         self.stale += 1
         if validation < self.best:
-            self.best, self.stale, self.arrays = validation, 0, arrays
+            self.best, self.stale, self.arrays, self.kept = validation, 0, arrays, self.epoch
+
+
+def finite(arrays: Mapping[str, ndarray]) -> bool:
+    """Say whether every weight is a finite number."""
+    return all(bool(np.isfinite(array).all()) for array in arrays.values())

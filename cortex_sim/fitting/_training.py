@@ -17,13 +17,14 @@ from torch.utils.checkpoint import checkpoint as recomputed
 
 from cortex_sim.cards import Model
 from cortex_sim.errors import FileProblem, OptionError
-from cortex_sim.fitting._options import Loss, Options, TrainingData, TrainingHistory
+from cortex_sim.fitting._options import Loss, Options, TrainingData, TrainingHistory, finite
 from cortex_sim.runtime import code_key, content_key, seed_of, stream, whole_file
 from cortex_sim.simulation import Noise, Problem
 from cortex_sim.simulation.forms import Leaky
 from cortex_sim.simulation.torch import Run, Twin, advance, runs, spans
 
 SAVE_EVERY = 2.0  # s between checkpoints
+LARGEST = torch.finfo(torch.float32).max
 FLOOR = 0.02  # of the learning rate, at the end of the cosine
 
 
@@ -52,12 +53,15 @@ def train(
         The history; ``interrupted`` is set if Ctrl-C ended it, and the best weights so far are kept.
 
     Raises:
-        Diverged: the loss is no longer finite.
-        OptionError: a GPU is asked for where there is none.
+        Diverged: the loss or a weight is no longer finite, and no epoch before did better than the start.
+        OptionError: a GPU is asked for where there is none, or an option is beyond all numbers of float32.
         FileProblem: the checkpoint is that of another fit.
     """
     if options.device == "cuda" and not torch.cuda.is_available():
         raise OptionError("device 'cuda': torch sees no GPU here; leave device at 'cpu', or install a build of torch for CUDA on a machine with one.")
+    for name in ("rate", "momentum", "weight_decay", *(name for name in vars(options) if name.startswith("penalty_"))):
+        if (given := getattr(options, name)) > LARGEST:
+            raise OptionError(f"Options.{name}: back-propagation computes in float32, whose largest number is {LARGEST:.2g} (got {given!r}).")
     twin = Twin(model, model.arrays(), dtype=torch.float32, device=options.device)
     optimiser = _optimiser(twin, options)
     history, saved = TrainingHistory(twin.arrays()), time.monotonic()
@@ -65,10 +69,10 @@ def train(
     try:
         if options.epochs and not _resume(checkpoint, key, twin, optimiser, history):
             history.best = _finite(_loss(twin, check, options))
-        while history.epoch < options.epochs and history.stale < options.patience:
+        while history.goes_on(options):
             _set_rate(optimiser, options, history.epoch)
-            loss = _epoch(twin, optimiser, data, options, seed, history.epoch)
-            history.keep(loss, _loss(twin, check, options), twin.arrays(), named=model.name)
+            loss, arrays = _epoch(twin, optimiser, data, options, seed, history.epoch), twin.arrays()
+            history.keep(loss, _loss(twin, check, options) if finite(arrays) else float("nan"), arrays, named=model.name)
             report(history.epoch / options.epochs, f"loss {history.train[-1]:.4f}, validation {history.validation[-1]:.4f}")
             if checkpoint and time.monotonic() - saved > SAVE_EVERY:
                 _save(checkpoint, key, twin, optimiser, history)
@@ -279,7 +283,7 @@ def _set_rate(optimiser: torch.optim.Optimizer, options: Options, epoch: int) ->
 
 def _save(path: Path, key: str, twin: Twin, optimiser: torch.optim.Optimizer, history: TrainingHistory) -> None:
     best = {name: torch.tensor(array) for name, array in history.arrays.items()}
-    progress = {"train": history.train, "validation": history.validation, "best": history.best, "stale": history.stale}
+    progress = {"train": history.train, "validation": history.validation, "best": history.best, "stale": history.stale, "kept": history.kept}
     with whole_file(path) as temporary:
         torch.save({"key": key, "twin": twin.state_dict(), "optimiser": optimiser.state_dict(), "arrays": best, "progress": progress}, temporary)
 

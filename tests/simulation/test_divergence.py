@@ -8,7 +8,7 @@ import pytest
 
 from cortex_sim.cards import catalogue
 from cortex_sim.cards._model import Model
-from cortex_sim.errors import Diverged
+from cortex_sim.errors import Diverged, OptionError
 from cortex_sim.fitting._fit import train
 from cortex_sim.fitting._options import Options, TrainingHistory
 from cortex_sim.simulation._divergence import BOUND
@@ -47,11 +47,47 @@ def test_a_state_that_is_no_number_is_refused_where_the_rate_still_is_one(linear
 
 @pytest.mark.parametrize("loss", [np.nan, np.inf, -np.inf])
 def test_no_epoch_of_a_loss_that_is_no_number_is_noted(loss: float) -> None:
-    history = TrainingHistory({})
+    history = TrainingHistory({}, best=0.3)
     history.keep(0.5, 0.4, {}, named="net")
     with pytest.raises(Diverged, match=r"^net: training diverged in epoch 2, after a loss of 0\.5; the loss is"):
         history.keep(loss, 0.1, {"W": np.zeros(1)}, named="net")
-    assert history.epoch == 1 and history.best == 0.4
+    assert history.epoch == 1 and history.best == 0.3
+
+
+@pytest.mark.parametrize(("loss", "weight"), [(np.nan, 0.0), (np.inf, 0.0), (0.1, np.nan), (0.1, np.inf)])
+def test_the_best_epoch_survives_a_divergence_after_it(loss: float, weight: float, capsys: pytest.CaptureFixture[str]) -> None:
+    history, good = TrainingHistory({"W": np.zeros(1)}, best=0.9), {"W": np.ones(1)}
+    history.keep(0.6, 0.5, {"W": np.full(1, 3.0)}, named="net")
+    history.keep(0.5, 0.4, good, named="net")
+    history.keep(0.7, 0.6, {"W": np.full(1, 4.0)}, named="net")
+    assert history.goes_on(Options())
+    history.keep(loss, 0.1, {"W": np.full(1, weight)}, named="net")
+    assert history.arrays is good and history.epoch == 3 and not history.goes_on(Options())
+    assert "net: training diverged in epoch 4, after a loss of 0.7; " in (said := capsys.readouterr().err)
+    assert "The weights of epoch 2 are returned" in said
+
+
+def test_a_training_that_diverges_late_returns_its_best_epoch(linear_circuit: Build, capsys: pytest.CaptureFixture[str]) -> None:
+    """An optimiser whose momentum is above 1 moves on ever faster: first towards what is wanted, then beyond all numbers."""
+    W = linear_circuit(np.eye(3)).projections["W"].model_copy(update={"learn": True})
+    student = linear_circuit(np.eye(3) * 0.5, dt=0.01, kind="rnn", projections={"W": W.model_dump()})
+    task = Task("fall", 0.0, 0.3, np.arange(6), initial=np.random.default_rng(0).normal(size=(6, 3)))
+    wanted = simulate(student.with_arrays({"W": np.eye(3) * 0.9}), task)
+    options = Options(epochs=200, rate=1e-2, patience=200, optimiser="sgd", momentum=3.0, closed_form=False, validation=0.0)
+    fitted = train(student, wanted, task, options=options)
+    best = int(np.argmin(fitted.validation)) + 1
+    assert fitted.diverged and f"The weights of epoch {best} are returned" in capsys.readouterr().err and fitted.diverged in str(fitted)
+    assert np.isfinite(fitted.model.arrays()["W"]).all() and len(fitted.train) < 200
+    before, after = (((simulate(model, task).rate - wanted.rate) ** 2).mean() for model in (fitted.start, fitted.model))
+    assert after < before
+
+
+def test_a_rate_beyond_all_numbers_of_float32_is_refused(linear_circuit: Build) -> None:
+    W = linear_circuit(np.eye(3)).projections["W"].model_copy(update={"learn": True})
+    student = linear_circuit(np.eye(3) * 0.5, dt=0.01, kind="rnn", projections={"W": W.model_dump()})
+    task = Task("fall", 0.0, 0.3, np.arange(6), initial=np.random.default_rng(0).normal(size=(6, 3)))
+    with pytest.raises(OptionError, match=r"^Options.rate: back-propagation computes in float32, whose largest number is 3.4e\+38 \(got 1e\+200\)"):
+        train(student, simulate(student, task), task, options=Options(optimiser="sgd", rate=1e200))
 
 
 @pytest.mark.parametrize(("rule", "rate"), [("bptt", 1e30), ("eprop", 1e200)])  # steps as long as float32 and float64 hold

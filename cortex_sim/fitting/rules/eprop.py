@@ -24,7 +24,7 @@ from cortex_sim.cards import Model, scale
 from cortex_sim.errors import TaskError
 from cortex_sim.fitting import _free_running as free_running
 from cortex_sim.fitting._descent import Descent
-from cortex_sim.fitting._options import Loss, Options, TrainingData, TrainingHistory
+from cortex_sim.fitting._options import Loss, Options, TrainingData, TrainingHistory, finite
 from cortex_sim.runtime import seed_of, stream
 from cortex_sim.simulation import Problem
 from cortex_sim.simulation.forms import Coefficients, Leaky
@@ -69,7 +69,7 @@ def learn(
     descent, feedback = Descent(model, arrays, options), _random(arrays[model.readout.weights].shape, seed) if random_feedback else None
     history = TrainingHistory(arrays, best=_checked(leaky, arrays, check, options.loss))
     try:
-        while history.epoch < options.epochs and history.stale < options.patience:
+        while history.goes_on(options):
             losses, noise = [], seed_of(seed, "student", "noise of an epoch of e-prop", history.epoch)
             order = stream(seed, "student", "order of an epoch of e-prop", history.epoch).permutation(len(data.rates))
             for chosen in np.array_split(order, max(1, round(len(order) / options.batch))):
@@ -78,7 +78,10 @@ def learn(
                 loss, gradients = gradient(leaky, problem, wanted, feedback=feedback)
                 arrays = descent.step(arrays, gradients, history.epoch)
                 losses.append(loss)
-            history.keep(float(np.mean(losses)), _checked(leaky, arrays, check, options.loss), arrays, named=model.name)
+                if not finite(arrays):
+                    break
+            checked = _checked(leaky, arrays, check, options.loss) if finite(arrays) else float("nan")
+            history.keep(float(np.mean(losses)), checked, arrays, named=model.name)
             report(history.epoch / options.epochs, f"loss {history.train[-1]:.4f}, validation {history.validation[-1]:.4f}")
     except KeyboardInterrupt:
         history.interrupted = True

@@ -69,7 +69,7 @@ def learn(
     error, history.best = (side.error(arrays) for side in sides)
     usual_error, usual, better = error, g, 0.0
     try:
-        while history.epoch < options.epochs and history.stale < options.patience:
+        while history.goes_on(options):
             g = g + better * (g - usual) + sd * draws.standard_normal(group.max() + 1)[group]
             tried = arrays | {gain: g}
             error, checked = (side.error(tried) for side in sides)
