@@ -75,7 +75,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         scores=[score for group in ranked.values() for score in group], pictures=cs.figures.rank_pictures(readings, ranked, COUNTED),
         trials={cell.circuit: cell.test.trials for cell in cells if cell.view == whole and cell.seed == seeds[0]}, models=circuits | students[0],
         facts={"cells": f"{len(cells)} ({len(circuits)} circuits, {len(views)} views, {len(seeds)} seeds)", "students": str(sum(map(len, jobs)))},
-        methods=_methods(), smoke=smoke, seed=seed, seconds=seconds,
+        methods=_methods(), smoke=smoke, seed=seed, seconds=seconds, absent=cs.fitting.own_class_absent(model, {}, (OWN,)),
     )  # fmt: skip
 
 

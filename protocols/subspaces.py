@@ -66,8 +66,8 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: cs.tr
         answer=_answer(scores), scores=scores, trials=runs, claims=_planted(seed) + ([] if smoke else _claims(scores, training, test, seed)),
         pictures=_pictures(found, _curves(test, seed, draws)) | cs.figures.learning_pictures(fitted),
         models={CIRCUIT: model} | {name: student.model for name, student in fitted.items()}, methods=_methods(),
-        facts={"circuit": f"{model.name}, {model.units} units"}, smoke=smoke,
-        absent=() if recorded else ("A recording: give one with --recording.",), seed=seed, seconds=seconds,
+        facts={"circuit": f"{model.name}, {model.units} units"}, smoke=smoke, seed=seed, seconds=seconds,
+        absent=[*cs.fitting.own_class_absent(model, fitted, ("own gain",)), *([] if recorded else ["A recording: give one with --recording."])],
     )  # fmt: skip
 
 

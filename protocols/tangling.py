@@ -80,8 +80,8 @@ def run(
         pictures=_pictures(found, runs, beside) | cs.figures.learning_pictures(fitted), trials=runs,
         models={CIRCUIT: model} | {name: student.model for name, student in fitted.items()}, methods=_methods(),
         facts={"circuit": f"{model.name}, {model.units} units"} | {name: cs.trials.Recording.of(recording).looked_at(WINDOW) for name in recorded}
-        | ({"beside the recording": beside} if recorded else {}), smoke=smoke,
-        absent=() if recorded else ("A recording: give one with --recording.",), seed=seed, seconds=seconds,
+        | ({"beside the recording": beside} if recorded else {}), smoke=smoke, seed=seed, seconds=seconds,
+        absent=[*cs.fitting.own_class_absent(model, fitted, ("own gain",)), *([] if recorded else ["A recording: give one with --recording."])],
     )  # fmt: skip
 
 

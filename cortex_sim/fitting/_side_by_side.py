@@ -63,8 +63,9 @@ def with_controls(students: Mapping[str, tuple[Model, Options]], trials: Trials,
 def students_of(circuit: Model, students: Mapping[str, tuple[Model, Options]], trials: Trials, task: Task, *, seed: int) -> dict[str, Job]:
     """Set students beside the two that bound what can be expected: one of the circuit's own class, and one that is not trained.
 
-    That of the own class learns in closed form, with the gain that the circuit has (``own gain``); the untrained one has the first student's
-    architecture. All but the first are given the time constant of the circuit.
+    That of the own class learns in closed form, with the gain that the circuit has (``own gain``), and is left out where it cannot
+    (:func:`own_class_absent` says why); the untrained one has the first student's architecture. All others are given the time constant
+    of the circuit.
 
     Args:
         circuit: what they are trained on.
@@ -75,7 +76,7 @@ def students_of(circuit: Model, students: Mapping[str, tuple[Model, Options]], t
     """
     ready = {name: (with_time_constant_of(model, circuit), options) for name, (model, options) in students.items()}
     basic, _ = next(iter(ready.values()))
-    jobs = {OWN_GAIN: Job(own_class(circuit), trials, task, seed, Options(epochs=0))}
+    jobs = {} if not_own_class(circuit) else {OWN_GAIN: Job(own_class(circuit), trials, task, seed, Options(epochs=0))}
     jobs |= {name: Job(model, trials, task, seed, options) for name, (model, options) in ready.items()}
     return jobs | {UNTRAINED: Job(basic, trials, task, seed, Options(epochs=0, closed_form=False))}
 

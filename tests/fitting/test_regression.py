@@ -14,7 +14,7 @@ from cortex_sim.cards import catalogue
 from cortex_sim.cards._model import Model
 from cortex_sim.errors import TaskError
 from cortex_sim.fitting import rules
-from cortex_sim.fitting._fit import train
+from cortex_sim.fitting._fit import split, train
 from cortex_sim.fitting._options import Options, TrainingData
 from cortex_sim.fitting._regression import OPEN, begin, regressions, unregressed
 from cortex_sim.fitting._start import own_class, with_time_constant_of
@@ -229,3 +229,19 @@ def test_a_card_that_has_no_such_regression_is_told_why(text: str, changes: dict
     model, task = circuit(text, **changes), spanning(drives=(Drive(np.zeros((CONDITIONS, UNITS)), np.zeros(300)),))
     found = unregressed(model, TrainingData(task, np.zeros((CONDITIONS, 30, UNITS)), np.ones(UNITS)))
     assert found is not None and reason in found
+
+
+@pytest.mark.parametrize("rule", rules.names())
+def test_no_rule_returns_weights_that_are_worse_than_its_start(rule: str) -> None:
+    """The start counts as epoch 0: where the training conditions are noise, of which nothing can be learned, it stays."""
+    name, channels = STUDENTS[rule]
+    heard = np.random.default_rng(7).standard_normal((CONDITIONS, 300, channels)) if channels else None
+    task = replace(spanning(), initial=None, channels=None if heard is None else xr.DataArray(heard, dims=("trial", "step", "channel")))
+    noise = Trials.from_arrays(5 * np.random.default_rng(9).standard_normal((CONDITIONS, 30, UNITS)), task.time)
+    options = Options(start="rest" if channels else "first bin", closed_form=False)
+    options = options if rule == "target_regression" else replace(options, epochs=3)
+    fitted = train(catalogue.load(name).with_arrays({}, units=UNITS), noise, task, options=options, rule=rule)
+    _, checked = split(noise, options.validation, 0)
+    asked = replace(task, initial=None if channels else noise.rate[:, 0]).select(checked)
+    before, after = (((simulate(model, asked).rate - noise.rate[checked]) ** 2).mean() for model in (fitted.start, fitted.model))
+    assert after <= before * (1 + 1e-6)  # back-propagation compares in float32
