@@ -7,11 +7,11 @@ Source:
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy import ndarray
 from scipy.linalg import eigh, solve_sylvester
 
-from cortex_sim.errors import Undetermined
+from cortex_sim.errors import OptionError, Undetermined
 from cortex_sim.statistics import permuted_conditions
 from cortex_sim.trials import Trials
 
@@ -68,7 +68,11 @@ def soft_range(spread: Float[ndarray, " unit"], constant: float | None = None) -
 
 
 def soft_normalised(
-    rates: Float[ndarray, "condition time unit"], spread: Float[ndarray, " unit"], constant: float | None = None
+    rates: Float[ndarray, "condition time unit"],
+    spread: Float[ndarray, " unit"],
+    constant: float | None = None,
+    *,
+    lasting: Bool[ndarray, "condition time"] | None = None,
 ) -> Float[ndarray, "condition time unit"]:
     """Divide each unit by its range over the whole recording and a constant (:func:`soft_range`), and remove the mean over conditions at each time.
 
@@ -76,22 +80,49 @@ def soft_normalised(
         rates: any unit.
         spread: range of each unit over the whole recording.
         constant: as in :func:`soft_range`.
+        lasting: at which times each condition is there, all if left out; the mean at a time is over those that are, and what is not becomes 0.
     """
     scaled = rates / soft_range(spread, constant)
-    return scaled - scaled.mean(axis=0)
+    if lasting is None:
+        return scaled - scaled.mean(axis=0)
+    there = lasting[:, :, None]
+    mean = np.where(there, scaled, 0.0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
+    return np.where(there, scaled - mean, 0.0)
 
 
-def principal_components(states: Float[ndarray, "condition time unit"], axes: int = JPCA_AXES) -> Float[ndarray, "condition time axis"]:
+def observed(states: Float[ndarray, "condition time unit"], lasting: Bool[ndarray, "condition time"] | None) -> Float[ndarray, "sample unit"]:
+    """Return the states of all times at which their condition is there, one after the other; all, where nothing says otherwise.
+
+    Args:
+        states: in any unit.
+        lasting: at which times each condition is there.
+
+    Raises:
+        OptionError: lasting has other sizes.
+    """
+    if lasting is not None and lasting.shape != states.shape[:2]:
+        raise OptionError(f"lasting has shape {lasting.shape}; the states are {states.shape} (condition, time, unit).")
+    return states.reshape(-1, states.shape[2]) if lasting is None else states[lasting]
+
+
+def principal_components(
+    states: Float[ndarray, "condition time unit"], axes: int = JPCA_AXES, *, lasting: Bool[ndarray, "condition time"] | None = None
+) -> Float[ndarray, "condition time axis"]:
     """Project on the leading principal components of these states.
+
+    Args:
+        states: in any unit.
+        axes: number of components.
+        lasting: at which times each condition is there, all if left out; the components are of these states alone.
 
     Raises:
         Undetermined: there are fewer units than axes, or the states span fewer.
     """
-    flat = states.reshape(-1, states.shape[2])
+    flat = observed(states, lasting)
     units, centred = states.shape[2], flat - flat.mean(axis=0)
     variance, directions = eigh(centred.T @ centred, subset_by_index=[max(0, units - axes), units - 1])
     if len(variance) < axes or variance[0] <= DEGENERATE * variance[-1]:
-        found = spanned_axes(states)
+        found = spanned_axes(states, lasting=lasting)
         raise Undetermined(f"the states span {found} of {axes} axes, which leaves the flow undetermined; analyse at most {found} axes.")
     return (states - flat.mean(axis=0)) @ directions[:, ::-1]
 
@@ -111,44 +142,51 @@ def rotations_of(trials: Trials, *, spread: Float[ndarray, " unit"], window: tup
     return jpca_spanned(soft_normalised(trials.window(*window).rate, spread), trials.bin, axes=axes)
 
 
-def jpca_spanned(states: Float[ndarray, "condition time unit"], dt: float, *, axes: int = JPCA_AXES) -> Rotations:
+def jpca_spanned(
+    states: Float[ndarray, "condition time unit"], dt: float, *, axes: int = JPCA_AXES, lasting: Bool[ndarray, "condition time"] | None = None
+) -> Rotations:
     """Find the rotations of states on their leading principal components, of which there are as many as are spanned, but an even number.
 
     Args:
         states: mean over conditions removed.
         dt: bin, s.
         axes: principal components, at most.
+        lasting: at which times each condition is there, all if left out.
 
     Raises:
         Undetermined: the states span fewer than two axes.
     """
-    return jpca(principal_components(states, max(2, min(axes, spanned_axes(states)) // 2 * 2)), dt)
+    count = max(2, min(axes, spanned_axes(states, lasting=lasting)) // 2 * 2)
+    return jpca(principal_components(states, count, lasting=lasting), dt, lasting=lasting)
 
 
-def spanned_axes(states: Float[ndarray, "condition time unit"]) -> int:
-    """Number of axes that states span."""
-    flat = states.reshape(-1, states.shape[2])
+def spanned_axes(states: Float[ndarray, "condition time unit"], *, lasting: Bool[ndarray, "condition time"] | None = None) -> int:
+    """Number of axes that states span, those of the times at which their condition is there."""
+    flat = observed(states, lasting)
     return int(np.linalg.matrix_rank(flat - flat.mean(axis=0), tol=1e-8))
 
 
-def jpca(states: Float[ndarray, "condition time axis"], dt: float) -> Rotations:
-    """Fit linear and purely rotational flows to trajectories, velocities being forward differences.
+def jpca(states: Float[ndarray, "condition time axis"], dt: float, *, lasting: Bool[ndarray, "condition time"] | None = None) -> Rotations:
+    """Fit linear and purely rotational flows to trajectories, velocities being forward differences within each.
 
     Args:
         states: mean over conditions removed, few axes (see :func:`soft_normalised` and :func:`principal_components`).
         dt: bin, s.
+        lasting: at which times each condition is there, all if left out; the projection is NaN elsewhere.
 
     Raises:
         Undetermined: the states do not span every axis.
     """
-    x = states[:, :-1].reshape(-1, states.shape[2])
-    velocity = (np.diff(states, axis=1) / dt).reshape(x.shape)
+    pairs = None if lasting is None else lasting[:, :-1] & lasting[:, 1:]
+    x, velocity = observed(states[:, :-1], pairs), observed(np.diff(states, axis=1) / dt, pairs)
     M_skew, M = skew_flow(x, velocity), np.linalg.lstsq(x, velocity, rcond=None)[0].T
     total = (velocity**2).sum()
     values, vectors = np.linalg.eigh(1j * M_skew)
     order = [int(k) for k in np.argsort(-values) if values[k] > 0][: states.shape[2] // 2]
     planes = [_plane(vectors[:, k], states) for k in order]
     projection = np.concatenate([states @ plane for plane in planes] or [states[..., :0]], axis=2)
+    if lasting is not None:
+        states, projection = np.where(lasting[:, :, None], states, 0.0), np.where(lasting[:, :, None], projection, np.nan)
     power = (states**2).sum()
     return Rotations(
         r2_skew=float(1 - ((velocity - x @ M_skew.T) ** 2).sum() / total),

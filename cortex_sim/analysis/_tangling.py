@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from cortex_sim.analysis._rotations import principal_components, spanned_axes
+from cortex_sim.analysis._rotations import observed, principal_components, spanned_axes
 from cortex_sim.errors import ComparisonError
 from cortex_sim.statistics import squared_distances
 
@@ -16,7 +16,9 @@ TINY = 1e-9  # standard deviation that a silent unit counts as having
 ROWS = 500  # states compared with all others at a time, to keep memory small
 
 
-def tangling(rates: Float[ndarray, "condition time unit"], dt: float, *, axes: int = TANGLING_AXES) -> Float[ndarray, "condition time"]:
+def tangling(
+    rates: Float[ndarray, "condition time unit"], dt: float, *, axes: int = TANGLING_AXES, lasting: Bool[ndarray, "condition time"] | None = None
+) -> Float[ndarray, "condition time"]:
     r"""Give :math:`Q(t) = \max_{t'} |\dot x_t - \dot x_{t'}|^2 / (|x_t - x_{t'}|^2 + \varepsilon)` over all times and conditions.
 
     With epsilon a tenth of the mean squared norm of the centred state; states are the leading principal components, derivatives are central
@@ -26,27 +28,45 @@ def tangling(rates: Float[ndarray, "condition time unit"], dt: float, *, axes: i
         rates: in any one unit, which does not change Q.
         dt: bin, s.
         axes: principal components kept, at most.
+        lasting: at which times each condition is there, where movements are of unequal length: from some bin to another, without gaps. All if
+            left out. What stands elsewhere changes nothing.
 
     Returns:
-        Q in 1/s².
+        Q in 1/s²; NaN where a condition is not there.
 
     Raises:
-        ComparisonError: fewer than 3 bins, or nothing varies.
+        ComparisonError: fewer than 3 bins, also of one condition, or nothing varies, or a condition has gaps.
 
     Source:
         Russo et al. (2018) Neuron 97:953.
     """
     if rates.shape[1] < 3:
         raise ComparisonError(f"tangling: {rates.shape[1]} bins; at least 3 are needed for a derivative.")
-    if not np.ptp(rates, axis=(0, 1)).any():
+    if not np.ptp(observed(rates, lasting), axis=0).any():
         raise ComparisonError("tangling: nothing varies over conditions and time.")
-    states = principal_components(rates, min(axes, spanned_axes(rates)))
-    velocity = np.gradient(states, dt, axis=1)
-    x, v = states.reshape(-1, states.shape[2]), velocity.reshape(-1, states.shape[2])
+    states = principal_components(rates, min(axes, spanned_axes(rates, lasting=lasting)), lasting=lasting)
+    velocity = np.gradient(states, dt, axis=1) if lasting is None else _velocity(states, dt, lasting)
+    x, v = observed(states, lasting), observed(velocity, lasting)
     epsilon = SHARE * (x**2).sum(axis=1).mean()
     rows = np.array_split(np.arange(len(x)), -(-len(x) // ROWS))
     found = [(squared_distances(v[part], v) / (squared_distances(x[part], x) + epsilon)).max(axis=1) for part in rows]
-    return np.concatenate(found).reshape(rates.shape[:2])
+    if lasting is None:
+        return np.concatenate(found).reshape(rates.shape[:2])
+    q = np.full(rates.shape[:2], np.nan)
+    q[lasting] = np.concatenate(found)
+    return q
+
+
+def _velocity(states: Float[ndarray, "condition time axis"], dt: float, lasting: Bool[ndarray, "condition time"]) -> ndarray:
+    """Central differences within each condition, one-sided at its own ends."""
+    velocity = np.zeros_like(states)
+    for number, there in enumerate(lasting):
+        bins = np.flatnonzero(there)
+        if bins.size < 3 or bins[-1] - bins[0] >= bins.size:
+            found = f"condition {number} has {bins.size} bins{', with gaps between them' if bins.size > 2 else ''}"
+            raise ComparisonError(f"tangling: {found}; at least 3 in a row are needed for a derivative.")
+        velocity[number, bins] = np.gradient(states[number, bins], dt, axis=0)
+    return velocity
 
 
 @dataclass(frozen=True)

@@ -236,6 +236,11 @@ class Trials:
         return self.dataset["stop"].values if "stop" in self.dataset.coords else np.full(self.condition.size, self.time[-1] + self.bin)
 
     @property
+    def lasting(self) -> Bool[ndarray, "trial time"]:
+        """Which bins lie within their trial, whole; what takes movements of unequal length (``cs.analysis.tangling``, ``jpca``) asks for it."""
+        return np.asarray(self.time + self.bin <= self.stop[:, None] + 1e-6 * self.bin)
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """Numbers of trials, bins and units."""
         return self.condition.size, self.time.size, int(self.dataset.sizes["unit"])
