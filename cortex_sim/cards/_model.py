@@ -14,6 +14,7 @@ from cortex_sim.cards._checked import Checked
 from cortex_sim.cards._delays import check_delay, lags
 from cortex_sim.cards._equations import Equations, missing, parsed, refuse_name
 from cortex_sim.cards._fields import Axis, Encoder, Input, Parameter, Projection, Readout, content
+from cortex_sim.cards._given import in_si
 from cortex_sim.cards._shown import shown
 from cortex_sim.cards._steps import is_map, not_exponential, refuse_other_pace
 from cortex_sim.cards._units import dimensions, scale
@@ -223,10 +224,10 @@ class Model(Checked):
         return np.where(np.arange(columns) < round((self.projections[projection].excitatory or 0) * columns), 1.0, -1.0)
 
     def with_arrays(self, arrays: Mapping[str, ndarray], **changes: Any) -> "Model":
-        """Return this model with these weights (merged over its own) and any fields changed.
+        """Return this model with these weights (merged over its own), quantities or bare numbers in SI, and any fields changed.
 
         Raises:
-            CardError: a name is no projection or per-unit parameter, or a shape does not fit.
+            CardError: a name is no projection or per-unit parameter, a shape does not fit, or numbers are in another unit.
         """
         try:
             changed = Model.model_validate(self.model_dump() | changes)
@@ -238,12 +239,14 @@ class Model(Checked):
         expected |= {n: (changed.size(p.over),) for n, p in changed.parameters.items() if p.over}
         merged = {n: a for n, a in self._arrays.items() if a.shape == expected.get(n)} | dict(arrays)
         for name, array in merged.items():
+            if name not in expected and name in changed.parameters:
+                raise CardError(f"parameter {name!r} is one number for all; to have one a unit, give it over = 'units' in the card.")
             if name not in expected:
                 raise CardError(f"weights {name!r} belong to no projection or parameter. {suggestion(name, expected)}")
-            if array.shape != expected[name]:
-                raise CardError(f"weights {name!r} have shape {array.shape}; the card asks for {expected[name]}.")
+            if np.shape(array) != expected[name]:
+                raise CardError(f"weights {name!r} have shape {np.shape(array)}; the card asks for {expected[name]}.")
         kept = changed if merged or not changed.weights else changed.model_copy(update={"weights": None})  # a file that no longer fits
-        kept._arrays = {name: np.array(array, dtype=float) for name, array in merged.items()}
+        kept._arrays = {name: in_si(name, array, (changed.projections | changed.parameters)[name]) for name, array in merged.items()}
         return kept
 
     @property

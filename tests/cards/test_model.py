@@ -214,7 +214,7 @@ def test_the_unit_of_a_projection_scales_what_its_rule_makes(tmp_path: Path) -> 
         ({"W_in": np.zeros((2, 6))}, r"weights 'W_in' have shape \(2, 6\); the card asks for \(6, 2\)"),
         ({"d": np.zeros(6)}, r"weights 'd' have shape \(6,\); the card asks for \(4,\)"),
         ({"W_inn": np.zeros((6, 2))}, r"weights 'W_inn' belong to no projection or parameter. Did you mean 'W_in'\?"),
-        ({"tau": np.zeros(6)}, "weights 'tau' belong to no projection or parameter"),
+        ({"tau": np.zeros(6)}, "parameter 'tau' is one number for all; to have one a unit, give it over = 'units' in the card"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused_in_python_and_in_a_card(arrays: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -244,10 +244,10 @@ def test_arrays_are_in_si_and_shaped_target_by_source(tmp_path: Path) -> None:
 
 
 def test_trained_weights_are_merged_and_dropped_where_a_changed_size_no_longer_fits(tmp_path: Path) -> None:
-    model = read(GOOD, tmp_path).with_arrays({"W": np.ones((6, 6)), "d": np.ones(4)}).with_arrays({"b": np.ones(6)})
-    assert all((model.arrays()[name] == 1).all() for name in ("W", "b", "d"))
+    model = read(GOOD, tmp_path).with_arrays({"W": np.ones((6, 6)), "d": np.full(4, 1e3)}).with_arrays({"b": np.ones(6)})
+    assert all((model.arrays()[name] == value).all() for name, value in (("W", 1), ("b", 1), ("d", 1e3)))
     wider = model.with_arrays({}, units=8)
-    assert (wider.arrays()["d"] == 1).all() and wider.arrays()["W"].shape == (8, 8) and not (wider.arrays()["W"] == 1).any()
+    assert (wider.arrays()["d"] == 1e3).all() and wider.arrays()["W"].shape == (8, 8) and not (wider.arrays()["W"] == 1).any()
 
 
 def test_the_key_follows_everything_that_decides_what_a_model_does_and_nothing_else(tmp_path: Path) -> None:

@@ -1,0 +1,47 @@
+"""Arrays that are given to a model, in SI: with their units, where they carry some, or as bare numbers that are then looked at."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.cards._fields import Parameter, Projection
+from cortex_sim.cards._units import dimensions, scale
+from cortex_sim.errors import CardError
+from cortex_sim.runtime import shown
+
+FAR, NEAR = 100.0, 10.0  # factors from the card's value: a number is in another unit where it is far in SI, and near in the card's unit
+
+
+def in_si(name: str, array: Any, part: Parameter | Projection) -> Float[ndarray, "..."]:
+    """Return an array of weights or parameters in SI.
+
+    Quantities (Brian2's, with units of their own) are converted. Bare numbers are in SI already; what is far from the card's own value, and near
+    it if read in the card's unit, is refused.
+
+    Args:
+        name: of the projection or parameter.
+        array: numbers, with or without units.
+        part: what the card says of it.
+
+    Raises:
+        CardError: the units are of another kind, the array holds no finite numbers, or they are probably in the card's unit.
+    """
+    try:
+        numbers = np.array(array, dtype=float)
+    except (TypeError, ValueError):
+        raise CardError(f"weights {name!r} should be an array of numbers (got {shown(array)}).") from None
+    if not np.isfinite(numbers).all():
+        raise CardError(f"weights {name!r} are not finite, first at {tuple(map(int, np.argwhere(~np.isfinite(numbers))[0]))}.")
+    given = getattr(getattr(array, "dim", None), "_dims", None)  # exponents of metre, kilogram, second, ampere and others
+    if given is not None:
+        if not np.allclose([float(power) for power in given], [*map(float, dimensions(part.unit)), *[0.0] * (len(given) - 4)]):
+            raise CardError(f"weights {name!r} are in {array.dim}; the card is in {part.unit}.")
+        return numbers
+    typical, factor = float(np.median(np.abs(numbers))) if numbers.size else 0.0, scale(part.unit)
+    own = abs(float(part.si)) if isinstance(part, Parameter) and not part.shape else 0.0
+    if min(typical, own) > 0 and not 1 / FAR < typical / own < FAR and 1 / NEAR <= typical * factor / own <= NEAR:
+        found = f"{name} = {typical:g} in SI, {typical / factor:g} {part.unit}; the card is in {part.unit} and says {own / factor:g}"
+        raise CardError(f"{found}. Bare numbers are in SI: multiply by {factor:g}, or give a quantity.")
+    return numbers
