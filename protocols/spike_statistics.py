@@ -78,6 +78,8 @@ def _simulated(model: cs.SpikingModel, seed: int, smoke: bool) -> cs.Trials:
 
 def _recorded(path: cs.trials.Recording) -> cs.Trials:
     """The start of every recorded trial."""
+    if "bin" in path.options:
+        raise cs.errors.OptionError(f"{path}: bin does not apply; every statistic of spikes has a width of its own. Leave it out.")
     trials = cs.read(path)
     if "spike_time" not in trials.dataset:
         raise cs.errors.TrialsError(f"{path}: holds rates; this protocol needs the time of every spike in single trials.")

@@ -292,9 +292,9 @@ class Trials:
             raise TrialsError(f"window {start:g} to {stop:g} s holds {kept.sum()} bins; time runs from {self.time[0]:g} to {self.time[-1]:g} s.")
         dataset = self.dataset.isel(time=kept)
         if "spike_time" in dataset:
-            first, last = dataset["time"].values[0], dataset["time"].values[-1] + self.bin
-            times = dataset["spike_time"].values
-            dataset = dataset.isel(spike=(times >= first) & (times < last)).assign_coords(stop=("trial", np.minimum(self.stop, last)))
+            last, inside = dataset["time"].values[-1] + self.bin, np.flatnonzero(kept)
+            place = self._places(dataset["spike_time"].values, self.bin)
+            dataset = dataset.isel(spike=(place >= inside[0]) & (place <= inside[-1])).assign_coords(stop=("trial", np.minimum(self.stop, last)))
             return Trials(dataset)._set_aside(self.stop < last - 1e-6 * self.bin, f"end before {last:g} s, the end of the window")
         return Trials(dataset)
 
@@ -346,6 +346,10 @@ class Trials:
         self._check_complete()
         return self._counts(bin)
 
+    def _places(self, when: Float[ndarray, " spike"], width: float) -> Int[ndarray, " spike"]:
+        """The bin that each moment lies in; a spike at an edge, give or take round-off, belongs to the bin that begins there."""
+        return np.floor((when - self.time[0]) / width + 1e-7).astype(int)
+
     def _counts(self, bin: float | None) -> Int[ndarray, "trial time unit"]:
         width, span = bin or self.bin, self.time.size * self.bin
         bins = round(span / width)
@@ -355,7 +359,7 @@ class Trials:
         if trials * bins * units > CELLS:
             raise TrialsError(f"{trials} trials x {bins} bins x {units} units do not fit in memory; keep fewer units first, with .units([...]).")
         when, unit, trial = self._spikes
-        place = np.minimum(np.floor((when - self.time[0]) / width + 1e-7).astype(int), bins - 1)
+        place = np.minimum(self._places(when, width), bins - 1)
         flat = np.ravel_multi_index((trial, place, unit), (trials, bins, units))
         return np.bincount(flat, minlength=trials * bins * units).reshape(trials, bins, units)
 

@@ -79,6 +79,11 @@ def test_every_protocol_reads_its_recording_before_anything_else(name: str, aver
         cs.run(name, recording=averages, where="success == 1", smoke=True)
 
 
+def test_bins_that_would_change_nothing_are_refused(averages: Path) -> None:
+    with pytest.raises(OptionError, match="a.npz: bin does not apply; every statistic of spikes has a width of its own"):
+        cs.run("spike_statistics", recording=averages, bin=0.02, smoke=True)
+
+
 def test_the_command_line_asks_the_same(tmp_path: Path) -> None:
     from typer.testing import CliRunner
 

@@ -112,3 +112,16 @@ def test_trials_and_units_are_kept_by_position_in_the_order_asked_for() -> None:
     assert chosen.rate[:, 3].tolist() == [[231, 230], [31, 30], [231, 230]]
     assert repr(chosen) == "<Trials: 3 trials, 2 conditions, 6 bins (-0.02 to 0.04 s), 2 units>"
     assert counting(provenance={"seed": 3}).select([1]).provenance == {"seed": 3}
+
+
+@pytest.mark.parametrize("width", [0.01, 0.02, 0.005])
+def test_a_window_counts_as_the_whole_does(width: float) -> None:
+    """Spikes on every edge: 0.07 s lies before 7 * 0.01 in binary, and belongs to bin 7 all the same."""
+    when = np.arange(400) / 1e3
+    trials = Trials.from_spikes((when, np.zeros(400), np.zeros(400)), width * np.arange(round(0.4 / width)), units=1, condition=[0])
+    whole = trials.counts()
+    assert (whole == round(1e3 * width)).all()
+    for first in range(whole.shape[1] - 2):
+        part = trials.window(width * first, 0.4)
+        np.testing.assert_array_equal(part.counts(), whole[:, first:])
+        assert part.spikes.time.size == whole[:, first:].sum()
