@@ -12,6 +12,9 @@ def poisson_spikes(
 ) -> Trials:
     """Draw spikes of Poisson processes whose rates stand still in every bin, each spike anywhere in its bin.
 
+    The rate of a bin is taken for all of it. Of rates at left edges, as simulations have them, that is half a bin late; ``over_bins(rates)`` gives
+    the means over the bins, and with them spikes that belong to the same moments.
+
     Args:
         rates: Hz; none fires below 0.
         time: start of every bin, evenly spaced, s.

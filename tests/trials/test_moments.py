@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cortex_sim.trials import Trials, over_bins, smoothed_over_time
+from cortex_sim.trials import Trials, over_bins, poisson_spikes, smoothed_over_time
 
 BIN, BINS, TRIALS, TURNS = 0.01, 100, 4000, 2.0  # s; Hz that the rate goes up and down with
 SHIFTS = np.arange(-10, 11) * 1e-3  # s
@@ -49,3 +49,16 @@ def test_the_mean_over_a_bin_is_exact_for_straight_lines_and_smoothing_keeps_wha
     for sd in (1e-4, 0.01, 0.2):  # one spike a bin is 100 Hz, up to the very ends, however little or much it is smoothed
         np.testing.assert_allclose(every.smoothed(sd).rate, 1 / BIN, rtol=1e-9)
         np.testing.assert_allclose(smoothed_over_time(np.full((1, 20, 2), 7.0), sd / BIN), 7.0, rtol=1e-9)
+
+
+def test_poisson_spikes_take_the_rate_of_a_bin_for_all_of_it() -> None:
+    """On a straight line rates at edges are half a step below the means over bins; counts follow what was given, whichever it is."""
+    time, trials = 0.01 * np.arange(20), 4000
+    line = 20.0 + 4000.0 * time
+    for given in (line, over_bins(line[None, :, None])[0, :, 0]):
+        spikes = poisson_spikes(
+            np.broadcast_to(given[None, :, None], (trials, 20, 1)), time, condition=np.zeros(trials), rng=np.random.default_rng(0)
+        )
+        found = spikes.counts()[:, :, 0].mean(axis=0)
+        assert (np.abs(found - 0.01 * given) < 5 * np.sqrt(0.01 * given / trials)).all()
+    assert np.allclose(given - line, 20.0)  # half of a step of 40 Hz, ten standard errors and more
