@@ -26,6 +26,9 @@ CONSTANTS = {"pi": math.pi}
 GIVEN = ("t", "dt", "i", *CONSTANTS)
 """The names every equation may use: time, step, constants and, as what an input is called with, the index of a neuron."""
 RATE_FLAGS = FLAGS[:3]
+BARE = {"__builtins__": {"__import__": __import__}}
+"""What text is evaluated among: no function of Python's that it could name, since no name begins with two underscores; torch imports parts of
+itself when they are first needed, which may be amid an equation."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +187,7 @@ class Equations:
             before: the same before units were held, which lines that are constant over dt see.
         """
         line, code = self._calls[name]
-        return eval(code, {"__builtins__": {}}, dict(before if "constant over dt" in line.flags else values))  # noqa: S307 - as in _evaluate
+        return eval(code, dict(BARE), dict(before if "constant over dt" in line.flags else values))  # noqa: S307 - as in _evaluate
 
     @cached_property
     def _calls(self) -> dict[str, tuple[Equation, CodeType]]:
@@ -340,7 +343,7 @@ def _equation(line: Line) -> Equation:
 
 def _evaluate(equation: Equation, values: Mapping[str, Any]) -> Any:
     assert equation.code is not None
-    return eval(equation.code, {"__builtins__": {}}, dict(values))  # noqa: S307 - compiled from a tree of the grammar of cards
+    return eval(equation.code, dict(BARE), dict(values))  # noqa: S307 - compiled from a tree of the grammar of cards
 
 
 def missing(equations: Equations, given: set[str]) -> str | None:

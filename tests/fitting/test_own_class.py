@@ -9,7 +9,7 @@ from cortex_sim.cards._model import Model
 from cortex_sim.fitting._fit import train
 from cortex_sim.fitting._options import Options
 from cortex_sim.fitting._regression import not_own_class
-from cortex_sim.fitting._side_by_side import own_class_absent
+from cortex_sim.fitting._side_by_side import own_class_absent, students_of
 from cortex_sim.fitting._start import own_class
 
 RATE = "r = r_0*tanh(x/r_0) : Hz (constant over dt)"
@@ -64,6 +64,23 @@ def test_what_needs_one_state_is_left_out_with_the_reason(text: str) -> None:
     said = own_class_absent(model, {}, ("own gain", "positive control"))
     assert said[0].startswith("own gain and positive control: a student of the circuit's own class is not guaranteed, since each unit has")
     assert said[1].startswith(f"Starts of {STATES[text]}: no rates tell them all")
+
+
+def test_students_of_a_circuit_have_one_of_its_own_class_where_it_can_be_had() -> None:
+    students = {"leaky tanh": (cs.load("leaky_tanh"), Options())}
+    for text, has in ((PLAIN, True), (ADAPTING, False)):
+        model = circuit(text)
+        (free,) = spanning_runs(model, (4,), seed=0)
+        jobs = students_of(model, students, free.trials, free.task, seed=0)
+        assert ("own gain" in jobs) is has and {"leaky tanh", "untrained"} <= set(jobs)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("protocol", ["tangling", "subspaces"])
+def test_protocols_say_where_their_positive_control_is_absent(protocol: str) -> None:
+    report = cs.run(protocol, circuit(ADAPTING), seed=0, smoke=True)
+    assert report.absent[0].startswith("own gain: a student of the circuit's own class is not guaranteed, since each unit has 2 state variables")
+    assert "own gain" not in report.trials
 
 
 def test_of_a_plain_circuit_nothing_is_absent_but_a_control_that_kept_its_untrained_weights() -> None:

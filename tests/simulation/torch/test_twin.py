@@ -1,5 +1,7 @@
 """The torch twin computes what Brian2 computes, its gradients are right, and training is exactly repeatable."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -340,3 +342,11 @@ def test_a_subexpression_that_holds_the_state_decays_exactly(linear_circuit: Bui
         assert simulate(model, task, backend=backend).rate[0, 20, 0] == pytest.approx(np.exp(-1), rel=1e-12)
     with pytest.raises(CardError, match="exponential_euler needs a derivative linear in 'x'"):
         linear_circuit(np.zeros((1, 1)), equations=text.replace("= -x : 1", "= -x*x : 1"), integrator="exponential_euler", inputs={})
+
+
+def test_the_first_thing_that_a_process_asks_of_torch_may_be_a_derivative() -> None:
+    """Torch imports parts of itself when they are first needed, also amid the evaluation of an equation."""
+    asked = "m = load('hennequin_2014').with_arrays({}, units=20); print(linearise(m, m.arrays(), np.ones(m.dimension)).shape)"
+    code = f"import numpy as np; from cortex_sim import load; from cortex_sim.simulation.torch import linearise; {asked}"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 0 and run.stdout == "(20, 20)\n", run.stderr
