@@ -9,6 +9,7 @@ import builtins
 import keyword
 import math
 import re
+import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -193,7 +194,9 @@ def _expression(text: str, place: str, logic: bool, line: str = "") -> ast.expr:
 def _tree(text: str, place: str, mode: str, line: str = "") -> ast.AST:
     shown = f"{place} {_short(line or text)}"
     try:
-        return ast.parse(text, mode=mode)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", SyntaxWarning)
+            return ast.parse(text, mode=mode)
     except SyntaxError as problem:
         raise CardError(f"{shown} does not parse: {problem.msg}.") from None
     except (ValueError, RecursionError, MemoryError, OverflowError):

@@ -1,6 +1,7 @@
 """Physical units by the names Brian2 gives them, so that a card can be read without importing a simulator."""
 
 import ast
+import warnings
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any, TypeVar
@@ -53,7 +54,9 @@ def _tree(unit: str) -> ast.expr:
     try:
         if len(unit) > LONGEST or not unit.isascii() or not unit.isprintable():
             raise ValueError(unit)
-        return ast.parse(unit.strip(), mode="eval").body
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", SyntaxWarning)
+            return ast.parse(unit.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise CardError(f"unit {unit[:LONGEST]!r} is unknown. {suggestion(unit[:LONGEST], SCALES)}") from None
 
