@@ -13,7 +13,7 @@ from graphlib import CycleError, TopologicalSorter
 from types import CodeType
 from typing import Any, Literal
 
-from cortex_sim.cards._grammar import FLAGS, Line, calls_in, check_name, names_in, read_lines
+from cortex_sim.cards._grammar import FLAGS, Line, calls_in, check_name, names_in, read_lines, zero_divisor
 from cortex_sim.cards._units import SCALES
 from cortex_sim.errors import CardError, suggestion
 
@@ -172,6 +172,10 @@ class Equations:
             found |= dict.fromkeys([line.name, *(node.id for node in _in_order(self._tree(line.name)) if isinstance(node, ast.Name))]
                                    if line.expression else [line.name])  # fmt: skip
         return tuple(found)
+
+    def zero_divisor(self, values: Mapping[str, Any]) -> str | None:
+        """What the text divides by though it is 0, given numbers by name; None if nothing known is."""
+        return zero_divisor((self._tree(line.name) for line in self.equations.values() if line.code), {**SCALES, **CONSTANTS, **values})
 
     def times_called(self, name: str) -> int:
         """Number of places at which the text calls a function."""

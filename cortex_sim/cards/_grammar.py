@@ -6,12 +6,15 @@ that nothing of a card that is not in the grammar can reach them: no string, att
 
 import ast
 import builtins
+import contextlib
 import keyword
 import math
 import re
 import warnings
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from cortex_sim.cards._units import written_unit
 from cortex_sim.errors import CardError, suggestion
@@ -134,6 +137,22 @@ def calls_in(*trees: ast.expr | None) -> frozenset[str]:
     """Names that expressions call as functions."""
     nodes = (node for tree in trees if tree is not None for node in ast.walk(tree) if isinstance(node, ast.Call))
     return frozenset(node.func.id for node in nodes if isinstance(node.func, ast.Name))
+
+
+def zero_divisor(trees: Iterable[ast.expr | None], values: Mapping[str, Any]) -> str | None:
+    """Return what expressions divide by though it is 0; None if nothing known is.
+
+    Args:
+        trees: of the grammar.
+        values: numbers or arrays of numbers by name; divisors that hold other names, or calls, are not looked at.
+    """
+    for node in (node for tree in trees if tree is not None for node in ast.walk(tree)):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and not calls_in(node.right) and names_in(node.right) <= values.keys():
+            with np.errstate(all="ignore"), contextlib.suppress(ArithmeticError):
+                found = eval(compile(ast.Expression(node.right), "divisor", "eval"), {"__builtins__": {}}, dict(values))  # noqa: S307 - of the grammar
+                if np.any(np.asarray(found) == 0):
+                    return ast.unparse(node.right)
+    return None
 
 
 def _stripped(text: str, place: str) -> Iterator[str]:

@@ -19,7 +19,7 @@ from cortex_sim.cards._shown import shown
 from cortex_sim.cards._steps import is_map, not_exponential, refuse_other_pace
 from cortex_sim.cards._units import dimensions, scale
 from cortex_sim.errors import CardError, FileProblem, suggestion
-from cortex_sim.runtime import Role, content_key, load_arrays, save_arrays, write_text
+from cortex_sim.runtime import Role, content_key, load_arrays, save_arrays, too_large, write_text
 
 
 class Model(Checked):
@@ -128,6 +128,17 @@ class Model(Checked):
             if number and number.shape not in ((), *([(self.size(axis),)] if axis else [])):
                 right = f"one, or one for each of {self.size(axis)} {axis}" if axis else "one; for one a unit say over = 'units'"
                 raise CardError(f"[{label}] holds {' x '.join(map(str, number.shape))} numbers; it should hold {right}.")
+        own = {name: part.si for name, part in self.parameters.items()}
+        if divisor := self.parsed.zero_divisor({"dt": self.dt.si} | own):
+            raise CardError(f"equations divide by {divisor}, which is 0.")
+        self._check_fits()
+
+    def _check_fits(self) -> None:
+        numbers = sum(self.size(part.rows) * self.size(part.columns) for part in self.projections.values())
+        numbers += self.units * (len(self.parsed.states) + len(self.parsed.parameters))
+        what = f"weights and states of {self.units} units, {self.channels} channels and {self.size('observed')} outputs"
+        if problem := too_large(8.0 * numbers, what):
+            raise CardError(f"{problem}.")
 
     def _check_rule(self, projection: Projection) -> None:
         weights.check(projection.rule, set(projection.arguments))

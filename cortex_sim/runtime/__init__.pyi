@@ -9,6 +9,7 @@ from cortex_sim.runtime._keys import code_key as code_key
 from cortex_sim.runtime._keys import content_key as content_key
 from cortex_sim.runtime._keys import read_only as read_only
 from cortex_sim.runtime._marked import marked as marked
+from cortex_sim.runtime._memory import too_large as too_large
 from cortex_sim.runtime._progress import Report as Report
 from cortex_sim.runtime._progress import say_once as say_once
 from cortex_sim.runtime._progress import timed as timed

@@ -1,11 +1,17 @@
 """Whether Brian2 accepts a card."""
 
+import numpy as np
+
 from cortex_sim.cards import Model
 from cortex_sim.cards.spiking import SpikingModel
+from cortex_sim.tasks import Task
+
+LASTS = 0.02  # s that a check runs for
+STEPS = (4, 1000)  # fewest and most steps of it
 
 
 def check(model: Model | SpikingModel) -> None:
-    """Let Brian2 build a circuit or network, check every unit and run one step.
+    """Let Brian2 build a circuit or network, check every unit and run it for 20 ms, or as much of that as 1,000 steps are.
 
     Raises:
         CardError: what Brian2 refuses, in one sentence.
@@ -13,8 +19,14 @@ def check(model: Model | SpikingModel) -> None:
     if isinstance(model, SpikingModel):
         from cortex_sim.simulation.brian import _runtime
 
-        _runtime.check(model)
+        _runtime.check(model, _task(model.dt.si))
     else:
         from cortex_sim.simulation.brian import _rate
 
-        _rate.check(model)
+        _rate.check(model, _task(model.dt.si))
+
+
+def _task(dt: float) -> Task:
+    """Two bins in which nothing happens."""
+    half = dt * max(1, min(max(round(LASTS / dt), STEPS[0]), STEPS[1]) // 2)
+    return Task("check", 0.0, 2 * half, np.zeros(1), bin=half, step=dt)

@@ -13,15 +13,15 @@ from pydantic import Field, model_validator
 from cortex_sim.cards._checked import Checked
 from cortex_sim.cards._equations import GIVEN, MATHEMATICS
 from cortex_sim.cards._fields import content
-from cortex_sim.cards._grammar import check_name
+from cortex_sim.cards._grammar import check_name, read_statements, zero_divisor
 from cortex_sim.cards._shown import shown
 from cortex_sim.cards._units import SCALES, scale
 from cortex_sim.cards.spiking._tables import Distribution, Table
-from cortex_sim.cards.spiking._text import condition_names, declared, statement_names
+from cortex_sim.cards.spiking._text import condition_names, declared, equation_lines, statement_names
 from cortex_sim.cards.spiking._wiring import check_rule
 from cortex_sim.cards.spiking._writers import check_writers
 from cortex_sim.errors import CardError, FileProblem, suggestion
-from cortex_sim.runtime import content_key, write_text
+from cortex_sim.runtime import content_key, too_large, write_text
 
 RUNAWAY = 500.0  # Hz over a population in a window of 20 ms beyond which a run is stopped, unless the card says otherwise
 CONSTANTS = ("pi", "e", "inf", "and", "or", "not", "True", "False")
@@ -31,6 +31,7 @@ OWN = (
     *MATHEMATICS,
 )  # fmt: skip
 """Names that mean something of Brian2's own in the text of every spiking card."""
+NEURON = 200  # bytes of one, at least: its states, parameters and place among the others
 SYNAPTIC = re.compile(r"^(?P<name>\w+)_(?:pre|post)$")
 
 
@@ -191,6 +192,18 @@ class SpikingModel(Checked):
         check_writers(self)
         for label, unit in self._units():
             _inside(label, unit)
+        return self
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if problem := too_large(NEURON * sum(part.size * self.scale for part in self.populations.values()), "populations of these sizes"):
+            raise CardError(f"[populations] {problem}.")
+        for name, part in self.populations.items():
+            kind = self.neurons[part.neurons]
+            same = {key: number.si for key, number in (kind.parameters | part.parameters).items() if number.shape == "same"}
+            trees = [*(line.right for line in equation_lines(kind.equations, name)), *(s.right for s in read_statements(kind.each_step, name))]
+            if divisor := zero_divisor(trees, {**SCALES, "dt": self.dt.si, **same}):
+                raise CardError(f"[neurons.{part.neurons}] divides by {divisor}, which is 0 in population {name!r}.")
         return self
 
     def _units(self) -> Iterator[tuple[str, str]]:

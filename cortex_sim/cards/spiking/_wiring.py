@@ -15,10 +15,12 @@ from numpy import ndarray
 
 from cortex_sim.cards import weights
 from cortex_sim.errors import CardError, suggestion
-from cortex_sim.runtime import stream
+from cortex_sim.runtime import stream, too_large
 
 if TYPE_CHECKING:
     from cortex_sim.cards.spiking._model import SpikingModel
+
+SYNAPSE = 24  # bytes while it is drawn: two ends, a weight, a delay and what they are sorted by
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ def fixed_indegree(pair: Pair, *, indegree: float) -> Drawn:
     numbers of synapses are multinomial, which comes out sorted.
     """
     each = round(indegree * pair.scale)
+    _check_fits(each * pair.targets)
     slots = np.repeat(np.arange(pair.targets, dtype=np.int32), each)
     return _sources(pair, slots.size), pair.rng.permutation(slots)
 
@@ -73,6 +76,7 @@ def fixed_total(pair: Pair, *, probability: float) -> Drawn:
     if probability == 0:
         return _nothing()
     count = round(np.log1p(-probability) / np.log1p(-1.0 / pair.full) * pair.scale**2)
+    _check_fits(count)
     return _sources(pair, count), pair.rng.integers(0, pair.targets, count, dtype=np.int32)
 
 
@@ -82,6 +86,7 @@ def bernoulli(pair: Pair, *, probability: float) -> Drawn:
     if probability == 0:
         return _nothing()
     expected = int(pairs * probability + 6 * np.sqrt(pairs * probability) + 16)
+    _check_fits(expected)
     place = np.cumsum(pair.rng.geometric(probability, expected)) - 1
     while place[-1] < pairs:
         place = np.append(place, place[-1] + np.cumsum(pair.rng.geometric(probability, 1024)))
@@ -91,6 +96,7 @@ def bernoulli(pair: Pair, *, probability: float) -> Drawn:
 
 def all_to_all(pair: Pair) -> Drawn:
     """Connect every source to every target."""
+    _check_fits(pair.sources * pair.targets)
     pre = np.repeat(np.arange(pair.sources, dtype=np.int32), pair.targets)
     return pre, np.tile(np.arange(pair.targets, dtype=np.int32), pair.sources)
 
@@ -182,6 +188,11 @@ def _drawn(
     W = weights.weights(rule, sizes[::-1], arguments, (model.seed, "circuit", matrices.index(rule)))  # as the rate card draws it
     pre, post = (axis.astype(np.int32) for axis in np.nonzero(W.T))
     return pre, post, W[post, pre]
+
+
+def _check_fits(synapses: int) -> None:
+    if problem := too_large(SYNAPSE * synapses, f"{synapses} synapses between two populations"):
+        raise CardError(f"{problem}.")
 
 
 def _sources(pair: Pair, count: int) -> Int32[ndarray, " synapse"]:

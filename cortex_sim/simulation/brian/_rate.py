@@ -60,8 +60,8 @@ def _run(problem: Problem, asked: list[int]) -> tuple[Float[ndarray, "trial time
     return recorder.rates, None if moving is None else moving.course
 
 
-def check(model: Model) -> None:
-    """Hand the equations to Brian2, which checks every unit, and run them for two bins without connections.
+def check(model: Model, task: Task) -> None:
+    """Hand the equations to Brian2, which checks every unit, and run them on a task without connections.
 
     Raises:
         CardError: Brian2's own sentence, with the card's name in front.
@@ -69,7 +69,7 @@ def check(model: Model) -> None:
     deaf = model.with_arrays({}, channels=0)
     blank = {name: np.zeros((deaf.size(p.rows), deaf.size(p.columns))) for name, p in deaf.projections.items()}
     blank |= {name: p.spread(deaf.size(p.over)) for name, p in deaf.parameters.items() if p.over}
-    run(Problem(deaf, blank, Task("check", 0.0, 0.02, np.zeros(1))))
+    run(Problem(deaf, blank, task))
 
 
 def _group(problem: Problem, moving: Moving | None) -> b2.NeuronGroup:

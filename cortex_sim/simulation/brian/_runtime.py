@@ -15,7 +15,7 @@ from cortex_sim.runtime import Report, cache_folder
 from cortex_sim.simulation._spiking_problem import HELD, SpikingProblem
 from cortex_sim.simulation.brian._calls import sentence_of, stopped_cleanly
 from cortex_sim.simulation.brian._circuit import Circuit, assemble, wired
-from cortex_sim.tasks import BIN, spontaneous
+from cortex_sim.tasks import Task
 from cortex_sim.trials import Spikes, Trials
 
 CHECKED = 0.01  # s of biological time between looks for a circuit that runs away
@@ -57,8 +57,8 @@ def run(problem: SpikingProblem, trials: Sequence[int], target: str, report: Rep
     return found
 
 
-def check(model: SpikingModel) -> None:
-    """Hand a spiking circuit to Brian2, which checks every unit, and run a few neurons of each population for two bins.
+def check(model: SpikingModel, task: Task) -> None:
+    """Hand a spiking circuit to Brian2, which checks every unit, and run a few neurons of each population on a task.
 
     Raises:
         CardError: Brian2's own sentence, with the card's name in front.
@@ -66,12 +66,12 @@ def check(model: SpikingModel) -> None:
     populations = {name: part.model_dump() | {"size": min(part.size, FEW)} if model.neurons[part.neurons].threshold else part.model_dump()
                    for name, part in model.populations.items()}  # fmt: skip
     few = model.changed(populations=populations, scale=1.0, limit=model.limit.model_dump() | {"value": 1e9})
-    recordings = {name: _silence(few, name) for name, part in few.inputs.items() if part.kind == "recorded"}
-    run(SpikingProblem(few, replace(spontaneous(2 * BIN), recordings=recordings)), [0], "numpy", lambda done, text: None)
+    recordings = {name: _silence(few, task, name) for name, part in few.inputs.items() if part.kind == "recorded"}
+    run(SpikingProblem(few, replace(task, recordings=recordings)), [0], "numpy", lambda done, text: None)
 
 
-def _silence(model: SpikingModel, name: str) -> Trials:
-    problem = SpikingProblem(model, spontaneous(2 * BIN))
+def _silence(model: SpikingModel, task: Task, name: str) -> Trials:
+    problem = SpikingProblem(model, task)
     units = max(problem.size(kind) for kind in model.neurons if name in problem.called(kind))
     return Trials.from_spikes(Spikes(np.empty(0), np.empty(0, int), np.empty(0, int)), problem.task.time, units=units, condition=[0])
 
@@ -125,7 +125,7 @@ class _Watch(b2.NetworkOperation):
     def __init__(self, problem: SpikingProblem, circuit: Circuit, trial: int, show: object) -> None:
         self.problem, self.circuit, self.trial, self.show = problem, circuit, trial, show
         self.failure: CardError | None = None
-        super().__init__(self.look, dt=CHECKED * b2.second, when="end", name="watch*")
+        super().__init__(self.look, dt=max(CHECKED, problem.dt) * b2.second, when="end", name="watch*")
 
     def look(self) -> None:
         now = float(self.clock.variables["t"].get_value()[0])

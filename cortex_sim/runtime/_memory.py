@@ -1,0 +1,31 @@
+"""What fits in memory, asked before it is allocated: a file or card may ask for more than there is."""
+
+import contextlib
+import os
+
+SHARE = 0.5  # of the machine's memory, or of what this process is allowed, that one thing may take
+USUAL = 8e9  # bytes, where the machine does not say
+
+
+def memory() -> float:
+    """Return the bytes of memory that this process may use: those of the machine, or of a limit that is set to it."""
+    with contextlib.suppress(ValueError, OSError, AttributeError):
+        whole = float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        return whole if limit == resource.RLIM_INFINITY else min(whole, float(limit))
+    return USUAL
+
+
+def too_large(bytes_: float, what: str) -> str | None:
+    """Return a sentence if something would take more than half of the memory there is; None if it fits.
+
+    Args:
+        bytes_: that it would take.
+        what: it is.
+    """
+    there = memory()
+    if bytes_ <= SHARE * there:
+        return None
+    return f"{what} would take {bytes_ / 1e9:.3g} GB of memory; {SHARE:.0%} of the {there / 1e9:.3g} GB there are is the most. Ask for less"
