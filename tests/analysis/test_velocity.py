@@ -5,7 +5,7 @@ import pytest
 from scipy.linalg import solve_discrete_are
 
 from cortex_sim.analysis._decoding import discriminant, trial_folds
-from cortex_sim.analysis._velocity import DECODERS, Kalman, kalman, lagged, ridge, wiener
+from cortex_sim.analysis._velocity import DECODERS, Kalman, decoded, kalman, lagged, ridge, wiener
 from cortex_sim.errors import ComparisonError
 
 RNG = np.random.default_rng(0)
@@ -87,3 +87,14 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
             decode(np.zeros((3, 5, 2)), np.zeros((3, 4, 2)), np.zeros((1, 5, 2)))
     with pytest.raises(ComparisonError, match="decoding: 2 conditions of 1 trials or more; there should be 2 of at least 5 trials"):
         trial_folds(np.array([0, 0, 0, 0, 0, 1]))
+
+
+def test_no_trial_is_decoded_by_what_was_learned_from_itself() -> None:
+    """Rates that know nothing of the velocity explain half of 60 samples with 30 units in sample, and nothing of what was left out."""
+    rng = np.random.default_rng(5)
+    rates, velocity = rng.standard_normal((6, 10, 30)), rng.standard_normal((6, 10, 2))
+    found = decoded(ridge, rates, velocity)
+    in_sample = ridge(rates, velocity, rates)
+    share = [1 - ((velocity - made) ** 2).sum() / (velocity**2).sum() for made in (found, in_sample)]
+    assert share[0] < 0
+    assert share[1] > 0.3
