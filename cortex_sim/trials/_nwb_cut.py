@@ -17,6 +17,7 @@ from cortex_sim.trials._trials import BIN
 
 CONDITIONS = ("condition", "condition_id", "direction", "target_dir", "target_direction", "target_id", "trial_type")
 LONGEST = 86400.0  # s, a day: a longer trial is a clock in other units
+FEW_INTERVALS = 3  # mean intervals between spikes of any units
 EDGE = 1e-10  # s, more than the round-off of a session clock of days
 WIDE = 10.0  # s: a longer window may be meant in ms
 SHORT = 0.5  # of the typical length: trials shorter than this were broken off
@@ -90,6 +91,9 @@ def cut_trials(file: h5py.File, choice: Choice) -> Cut:
     if choice.where is not None:
         reasons[f"are not where {choice.where}"] = chosen(choice.where, lambda name: column(rows, name))
     reasons |= {f"have no label in {named}": ~absent(labels), "lie in invalid_times": _valid(file, zero + begin, zero + end)}
+    if window is not None and (span := _session(file, rows)):
+        inside = (zero + begin >= span[0]) & (zero + end <= span[1])
+        reasons |= {"have windows that leave the session in part": inside} if inside.any() else {}
     if window is None and not note:
         reasons |= broken_off(begin, end, event, np.all(list(reasons.values()), axis=0))
     kept, findings = usable(reasons)
@@ -104,6 +108,26 @@ def cut_trials(file: h5py.File, choice: Choice) -> Cut:
         findings += _check_shared(rows, begin, end, zero, window)
         time = first + width * np.arange(max(2, int(np.ceil((end.max() - first) / width - 1e-6))))
     return Cut(event, kept, zero, time, end, labels, named, len(reasons["lie in invalid_times"]) - kept.size, findings, note if whole else {})
+
+
+def _session(file: h5py.File, rows: h5py.Group) -> tuple[float, float] | None:
+    """From when to when something is known of the session: trials, spikes or stretches in which units were observed; None without spikes.
+
+    Spikes end before the recording does, by a few of their intervals, which are allowed for.
+    """
+    units = file.get("units", {})
+    if not {"spike_times", "spike_times_index"} <= set(units):
+        return None
+    source, ends = units["spike_times"], units["spike_times_index"][:].astype(np.int64)
+    places = [(int(first), int(last) - 1) for first, last in zip(np.append(0, ends[:-1]), ends, strict=True) if last > first]
+    if not places or ends[-1] > source.shape[0]:
+        return None
+    spikes = np.array([source[place] for pair in places for place in pair], dtype=float)
+    known = [spikes, _times(rows, "start_time"), _times(rows, "stop_time")]
+    known += [units["obs_intervals"][:].ravel()] if "obs_intervals" in units else []
+    start, stop = (how(np.concatenate(known)) for how in (np.nanmin, np.nanmax))
+    slack = FEW_INTERVALS * float(np.ptp(spikes)) / source.shape[0]
+    return float(start) - slack - EDGE, float(stop) + slack + EDGE
 
 
 def broken_off(begin: ndarray, end: ndarray, event: str, kept: Bool[ndarray, " row"]) -> dict[str, Bool[ndarray, " row"]]:

@@ -60,7 +60,7 @@ def changed(name: str, place: str, value: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("name", "place", "value", "said"),
     [
-        ("hennequin_2014", "units", 10**9, r"weights and states of 1000000000 units.* would take 8e\+09 GB of memory; 50% of the"),
+        ("hennequin_2014", "units", 10**9, r"weights and states of 1000000000 units.* would take 8,000,000,000 GB of memory; 50% of the"),
         ("leaky_tanh", "channels", 10**12, "GB of memory"),
         ("leaky_tanh", "observed", 10**9, "GB of memory"),
         ("brunel_2000", "populations.E.size", 10**12, r"\[populations\] populations of these sizes would take"),

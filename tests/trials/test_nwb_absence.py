@@ -216,3 +216,16 @@ def test_behaviour_has_the_trials_of_the_spikes(tmp_path: Path) -> None:
     trials, hand = read(path, **options), behaviour(path, "hand", **options)
     assert hand.shape == (4, *trials.shape[1:2], 2)
     np.testing.assert_allclose(hand.values[:, :, 0], STARTS[::3, None] + trials.time, atol=1e-9)
+
+
+def test_a_window_that_leaves_the_session_in_part_takes_its_trial_with_it(tmp_path: Path) -> None:
+    """Units fire at 20 Hz until 26 s; a window until 3.9 s from the last start, 23 s, would end at 26.9 s, one from -1.9 s begin before 0."""
+    path = wrote(tmp_path / "f.nwb")
+    trials = read(path, window=(-0.5, 1.9))
+    assert trials.shape[0] == TRIALS
+    trials = read(path, window=(2.1, 3.9))
+    assert trials.shape[0] == TRIALS - 1
+    assert "1 of 12 trials have windows that leave the session in part, and are left out." in findings(trials)
+    np.testing.assert_allclose(trials.binned(0.1).averaged().rate.mean(), RATE)
+    trials = read(path, window=(-1.9, -0.1))
+    assert findings(trials) == ["1 of 12 trials have windows that leave the session in part, and are left out."]
