@@ -80,10 +80,10 @@ def _circuit(model: cs.Model, seed: int, smoke: bool) -> tuple[cs.Trials, Moving
     condition = np.tile(np.arange(DIRECTIONS), SMALL_REPEATS if smoke else REPEATS)
     names = np.array([f"{degrees:g} deg" for degrees in np.degrees(angle).round(9)])[condition]
     rates = BASELINE + cs.simulate(model, task).rate[condition][:, :, seen]
-    spikes = cs.trials.poisson_spikes(rates, task.time, condition=names, rng=rng)
+    spikes = cs.trials.poisson_spikes(cs.trials.over_bins(rates), task.time, condition=names, rng=rng)
     velocity = np.gradient(task.wanted.rate, cs.tasks.BIN, axis=1)[condition]
     inside = (task.time >= MOVING[0] - 1e-9) & (task.time < MOVING[1] - 1e-9)
-    return spikes.window(*DELAY), (spikes.counts()[:, inside] / cs.tasks.BIN, velocity[:, inside], "cm/s")
+    return spikes.window(*DELAY), (spikes.counts()[:, inside] / cs.tasks.BIN, cs.trials.over_bins(velocity)[:, inside], "cm/s")
 
 
 def _recording(path: cs.trials.Recording) -> tuple[cs.Trials | None, Moving | None]:
@@ -101,7 +101,7 @@ def _recording(path: cs.trials.Recording) -> tuple[cs.Trials | None, Moving | No
         spikes = cs.trials.of_one_length(cs.trials.complete(cs.Trials(beside)))
         known = np.isfinite(spikes.dataset.hand).all(("trial", "axis")).values
         velocity = np.gradient(spikes.dataset.hand.values[:, known], spikes.bin, axis=1)
-        return spikes, (spikes.counts()[:, known] / spikes.bin, velocity, "unit of the file per s")
+        return spikes, (spikes.counts()[:, known] / spikes.bin, cs.trials.over_bins(velocity), "unit of the file per s")
     inside = (trials.time >= RECORDED[0] - 1e-9) & (trials.time < RECORDED[1] - 1e-9)
     return None, (trials.rate[:, inside], np.gradient(place, trials.bin, axis=1)[:, inside], "unit of the file per s")
 

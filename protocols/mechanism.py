@@ -43,10 +43,12 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         smoke: one small circuit and little training: shows that everything runs, its numbers mean nothing.
 
     Raises:
-        OptionError: units of the model are hidden behind a readout.
+        OptionError: units of the model are hidden behind a readout, or have several state variables.
     """
     if model.initial or model.readout:
         raise cs.errors.OptionError(f"{model.name}: its units are hidden behind a readout; mechanism needs a circuit whose units are observed.")
+    if len(states := model.parsed.states) > 1:
+        raise cs.errors.OptionError(f"{model.name}: units have the states {', '.join(states)}; mechanism compares flows of one state a unit.")
     seconds: dict[str, float] = {}
     shares, count, training = ({1.0: True}, 1, 24) if smoke else (SHARES, SEEDS, TRAINING)
     seeds = [cs.seed_of(seed, "circuit", "draw of mechanism", number) for number in range(count)]
