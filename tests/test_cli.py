@@ -99,6 +99,7 @@ def test_a_recording_with_a_gap_is_refused_and_nothing_is_written(tmp_path: Path
 
 def test_a_teacher_of_hidden_units_and_a_recording_without_the_movement_are_refused(tmp_path: Path) -> None:
     assert "gru: its units are hidden behind a readout" in refusal("run", "match", "--model", "gru", "--out", tmp_path / "x")
+    assert "montbrio_2015: units have the states r, v; mechanism" in refusal("run", "mechanism", "--model", "montbrio_2015", "--out", tmp_path / "x")
     np.savez(tmp_path / "early.npz", firing_rate=np.random.default_rng(0).gamma(2.0, size=(8, 40, 8)), time_ms=np.arange(-800, -400, 10))
     found = refusal("run", "match", "--recording", tmp_path / "early.npz", "--out", tmp_path / "x")
     assert "early.npz: window -0.3 to 0.4 s holds 0 bins" in found and "needs the movement" in found
