@@ -144,6 +144,8 @@ def _beside_averages(arrays: Mapping[str, ndarray], dims: tuple[str, ...]) -> di
 def _beside_spikes(arrays: Mapping[str, ndarray], trials: Trials, choice: Choice) -> dict[str, ndarray]:
     """Series at their own moments, (trial, time, axis), interpolated linearly to the bins of the trials; NaN where there is none."""
     total = arrays["trial_duration_ms"].size
+    if not {X, Y} & set(arrays) and not any(array.ndim == 3 and array.dtype.kind in "iuf" for array in arrays.values()):
+        return {}
     if "time_ms" not in arrays:
         raise TrialsError("has no time_ms, so that nothing says when a series beside the spikes was taken; it should hold one moment a sample, ms.")
     moments = arrays["time_ms"].astype(float) / 1e3

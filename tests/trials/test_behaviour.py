@@ -84,6 +84,7 @@ def test_velocity_is_decoded_of_the_trials_and_bins_that_have_a_hand(tmp_path: P
         ({"time_ms": None}, "has no time_ms, so that nothing says when a series beside the spikes was taken"),
         ({"time_ms": MOMENTS[::-1].copy()}, "time_ms has 101 moments that do not rise throughout"),
         ({"xhandposition": None, "yhandposition": None}, "has no positions of the hand (hand, hand_pos, pos; or xhandposition and yhandposition)."),
+        (dict.fromkeys(("xhandposition", "yhandposition", "emg", "time_ms")), "has no positions of the hand (hand, hand_pos, pos; or"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_hand_is_said(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
