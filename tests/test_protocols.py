@@ -45,6 +45,24 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def spikes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Spikes of single trials of three conditions, each of which half of the units prefer; there is no hand beside them."""
+    rng, conditions, units = np.random.default_rng(1), np.tile(np.arange(3.0), 20), 12
+    counts = rng.poisson(np.where(np.arange(units) % 3 == conditions[:, None], 12, 3))
+    trial, unit = np.repeat(np.argwhere(counts), counts[counts > 0], axis=0).T
+    path = tmp_path_factory.mktemp("spikes") / "spikes.npz"
+    np.savez(path, spike_time_ms=rng.uniform(0, 400, trial.size), spike_unit=unit, spike_trial=trial, trial_condition=conditions,
+             trial_duration_ms=np.full(conditions.size, 400.0))  # fmt: skip
+    return path
+
+
+@pytest.mark.parametrize("name", ["decode", "spike_statistics"])
+def test_spikes_alone_are_a_recording(name: str, spikes: Path) -> None:
+    report = run(name, recording=spikes, smoke=True)
+    assert report.scores and "spikes.npz" in str(report.told)
+
+
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_a_smoke_run_writes_a_whole_report_whose_claims_hold(name: str, tmp_path: Path, recording: Path) -> None:
     report = run(name, seed=1, smoke=True, **({"recording": recording} if name == "match_recording" else {}))
