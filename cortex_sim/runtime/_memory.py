@@ -28,4 +28,4 @@ def too_large(bytes_: float, what: str) -> str | None:
     there = memory()
     if bytes_ <= SHARE * there:
         return None
-    return f"{what} would take {bytes_ / 1e9:,.0f} GB of memory; {SHARE:.0%} of the {there / 1e9:.3g} GB there are is the most. Ask for less"
+    return f"{what} would take {bytes_ / 1e9:,.{1 if bytes_ < 1e10 else 0}f} GB of memory; {SHARE:.0%} of the {there / 1e9:.3g} GB there are is the most. Ask for less"

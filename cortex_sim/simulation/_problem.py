@@ -12,12 +12,13 @@ from numpy import ndarray
 
 from cortex_sim.cards import Model, Projection, rounded_lags, scale
 from cortex_sim.errors import TaskError
-from cortex_sim.runtime import say_once, stream
+from cortex_sim.runtime import say_once, stream, too_large
 from cortex_sim.simulation._dynamics import beginning
 from cortex_sim.tasks import Clamp, Task
 from cortex_sim.tasks.body import BodyTrajectory, Load, Movement, Moving
 from cortex_sim.trials import Trials
 
+KEPT = 3  # copies of the rates of a run
 PART = 0.5  # of a step longer than 1 ms that a clamp must cover
 USED = 0.05  # directions that the readout uses less than this, relative to the strongest, are not pushed
 
@@ -98,9 +99,17 @@ class Problem:
         if self.task.body is not None:
             given["body (its commands)"] = self.task.body.commands
             self.task.body.late(self.dt)
+        self._check_fits()
         for name, size in given.items():
             if size != observed:
                 raise TaskError(f"task {self.task.name!r}: {name} is for {size} units; {self.model.name} has {observed} observed units.")
+
+    def _check_fits(self) -> None:
+        """Refuse a run whose rates, inputs and what is under way in delays do not fit in memory."""
+        model, task = self.model, self.task
+        each = KEPT * task.bins * model.units + self.steps * (model.channels + len(task.drives)) + sum(model.lags.values()) * model.units
+        if problem := too_large(8.0 * task.trials * each, f"{task.trials} trials of {self.steps} steps of {model.units} units"):
+            raise TaskError(f"{model.name}: {problem}.")
 
     @property
     def dt(self) -> float:

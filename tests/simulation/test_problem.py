@@ -10,6 +10,7 @@ import pytest
 from cortex_sim.cards import catalogue
 from cortex_sim.cards._model import Model
 from cortex_sim.errors import TaskError
+from cortex_sim.runtime import _memory
 from cortex_sim.simulation._dynamics import rate_of
 from cortex_sim.simulation._problem import USED, Problem
 from cortex_sim.simulation._simulate import simulate
@@ -167,3 +168,13 @@ def test_observed_rates_are_read_out_and_say_what_they_are(hidden: Model, linear
     assert trials.provenance == {"model": "leaky_readout", "model_key": hidden.key, "task": "free run", "seed": 7, "dt_s": 0.01}
     plain = catalogue.load("sompolinsky_1988")
     assert Problem(plain, {}, free_run(np.ones((2, 1000)), 0.1)).observe(np.ones((2, 10, 1000))).dataset["rate"].attrs["units"] == "1"
+
+
+def test_a_run_that_does_not_fit_in_memory_is_refused_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = catalogue.load("hennequin_2014")
+    delayed = model.with_arrays({}, projections={"W": model.projections["W"].model_dump() | {"delay": {"value": 1e12, "unit": "ms"}}})
+    with pytest.raises(TaskError, match=r"1 trials of 91 steps of 200 units would take 1,600,000 GB of memory"):
+        simulate(delayed, free_run(np.zeros((1, 200)), 0.1))
+    monkeypatch.setattr(_memory, "memory", lambda: 1e8)
+    with pytest.raises(TaskError, match=r"1 trials of 999991 steps of 200 units would take 0.5 GB of memory; 50% of the 0\.1 GB"):
+        simulate(model, free_run(np.zeros((1, 200)), 1e3))
