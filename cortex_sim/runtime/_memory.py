@@ -28,4 +28,5 @@ def too_large(bytes_: float, what: str) -> str | None:
     there = memory()
     if bytes_ <= SHARE * there:
         return None
-    return f"{what} would take {bytes_ / 1e9:,.{1 if bytes_ < 1e10 else 0}f} GB of memory; {SHARE:.0%} of the {there / 1e9:.3g} GB there are is the most. Ask for less"
+    size = f"{bytes_ / 1e9:,.{1 if bytes_ < 1e10 else 0}f} GB"
+    return f"{what} would take {size} of memory; {SHARE:.0%} of the {there / 1e9:.3g} GB there are is the most. Ask for less"

@@ -171,10 +171,10 @@ def test_observed_rates_are_read_out_and_say_what_they_are(hidden: Model, linear
 
 
 def test_a_run_that_does_not_fit_in_memory_is_refused_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = catalogue.load("hennequin_2014")
-    delayed = model.with_arrays({}, projections={"W": model.projections["W"].model_dump() | {"delay": {"value": 1e12, "unit": "ms"}}})
-    with pytest.raises(TaskError, match=r"1 trials of 91 steps of 200 units would take 1,600,000 GB of memory"):
+    model = catalogue.load("sompolinsky_1988").with_arrays({}, units=200)
+    delayed = model.with_arrays({}, projections={"J": model.projections["J"].model_dump() | {"delay": {"value": 1e12, "unit": "ms"}}})
+    with pytest.raises(TaskError, match=r"1 trials of 181 steps of 200 units would take 3,200,000 GB of memory"):
         simulate(delayed, free_run(np.zeros((1, 200)), 0.1))
     monkeypatch.setattr(_memory, "memory", lambda: 1e8)
-    with pytest.raises(TaskError, match=r"1 trials of 999991 steps of 200 units would take 0.5 GB of memory; 50% of the 0\.1 GB"):
+    with pytest.raises(TaskError, match=r"1 trials of 1999981 steps of 200 units would take 0.5 GB of memory; 50% of the 0\.1 GB"):
         simulate(model, free_run(np.zeros((1, 200)), 1e3))
