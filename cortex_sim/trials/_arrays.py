@@ -1,23 +1,25 @@
 """Named arrays of a file, ``.npz``, ``.mat`` or ``.csv``; nothing in it is executed, and what would have to be is left and named."""
 
 import csv
-import tokenize
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import h5py
 import numpy as np
 from numpy import ndarray
 
 from cortex_sim.errors import FileProblem
+from cortex_sim.trials._checks import check_fits
+from cortex_sim.trials._door import hdf5, reading, whole
+from cortex_sim.trials._mat_five import check_five
 from cortex_sim.trials._mat_structs import Columns, hdf5_tables, struct_table
 
 SUFFIXES = (".npz", ".mat", ".csv")
-BROKEN = (zipfile.BadZipFile, zlib.error, tokenize.TokenError, EOFError, OSError, RuntimeError, NotImplementedError)
-WRONG = (ValueError, TypeError, LookupError, AttributeError, MemoryError, OverflowError)
+PICKLED = "is pickled (an object of Python, which could execute anything)"
+PICKLE = b"\x80"  # that every pickle of today begins with
+CELL = 15  # numbers' worth of memory that a byte of a table with commas may take, as a text of its own
 
 
 class Named(NamedTuple):
@@ -48,47 +50,64 @@ def named_arrays(path: Path) -> Named:
         raise FileProblem(f"{path}: there is no such file.")
     reader = {".mat": _matlab, ".csv": _columns}.get(path.suffix, _numpy)
     kind = path.suffix if path.suffix in SUFFIXES else ".npz"
-    try:
+    with reading(path, f"{kind} without executing anything in it" if kind == ".npz" else kind):
         return reader(path)
-    except (*BROKEN, *WRONG) as problem:
-        how = " without executing anything in it" if kind == ".npz" else ""
-        why = "it is pickled" if "pickle" in str(problem) else str(problem)
-        raise FileProblem(f"{path}: cannot be read as {kind}{how} ({why}).") from None
 
 
 def _numpy(path: Path) -> Named:
+    if not zipfile.is_zipfile(path):
+        with path.open("rb") as file:
+            start = file.read(6)
+        what = "it is one array without a name; save it with numpy.savez" if start == b"\x93NUMPY" else "it is no archive of arrays"
+        raise FileProblem(f"cannot be read as .npz without executing anything in it ({'it is pickled' if start[:1] == PICKLE else what}).")
     found = Named({}, {}, {})
-    with np.load(path, allow_pickle=False) as file:
-        for name in file.files:
-            try:
-                found.arrays[name] = file[name]
-            except ValueError as problem:
-                if "pickle" not in str(problem):
-                    raise
-                found.left[name] = "is pickled (an object of Python, which could execute anything)"
+    with zipfile.ZipFile(path) as archive:
+        members = {item.filename.removesuffix(".npy"): item for item in archive.infolist()}
+        declared = {name: (item, *_declared(archive, item)) for name, item in members.items() if item.filename.endswith(".npy")}
+        check_fits(sum(item.file_size for item, _, plain in declared.values() if plain) / 8, f"all of the {len(declared)} arrays")
+        found.left.update({name: "is no array" for name in members if name not in declared})
+        for name, (item, bytes_, plain) in declared.items():
+            if not plain:
+                found.left[name] = PICKLED
+            elif bytes_ > item.file_size:
+                raise FileProblem(f"array {name!r} should take {bytes_:.3g} bytes by its header, and has {item.file_size}; it is damaged.")
+            else:
+                with archive.open(item) as file:
+                    found.arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
     return found
+
+
+def _declared(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> tuple[float, bool]:
+    """Bytes of an array by its header, and whether it is one of numbers or texts."""
+    with archive.open(item) as file:
+        shape, _, dtype = _header(file)
+    return float(np.prod(shape, dtype=float)) * dtype.itemsize, not dtype.hasobject
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    version = np.lib.format.read_magic(file)
+    return np.lib.format.read_array_header_1_0(file) if version == (1, 0) else np.lib.format.read_array_header_2_0(file)
 
 
 def _matlab(path: Path) -> Named:
     """MATLAB's files: up to version 7 by SciPy, 7.3 is HDF5 with axes in reverse."""
     found = Named({}, {}, {})
     if h5py.is_hdf5(path):
-        with h5py.File(path, "r") as file:
+        with hdf5(path) as file:
             for name, item in file.items():
                 plain = isinstance(item, h5py.Dataset) and item.dtype.kind in "biuf" and item.attrs.get("MATLAB_class", b"double") != b"char"
                 if plain and not item.attrs.get("MATLAB_empty", 0):
-                    found.arrays[name] = item[()].T
+                    found.arrays[name] = whole(item).T
                 elif not name.startswith("#"):
                     found.left[name] = "is a struct, cell, text or empty"
             found.tables.update(hdf5_tables(file))
         return found
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
+    from scipy.io import loadmat, whosmat
 
-    try:
-        content = loadmat(path)
-    except MatReadError as problem:
-        raise ValueError(str(problem)) from None
+    check_five(path)
+    known = whosmat(path)
+    check_fits(sum(float(np.prod(shape, dtype=float)) for _, shape, _ in known), f"all of the {len(known)} arrays")
+    content = loadmat(path)
     for name, array in content.items():
         if isinstance(array, ndarray) and array.dtype.kind in "biufU":
             found.arrays[name] = np.char.rstrip(array) if array.dtype.kind == "U" else array
@@ -101,6 +120,7 @@ def _matlab(path: Path) -> Named:
 
 def _columns(path: Path) -> Named:
     """Columns of a table with commas, numbers where all of it are numbers."""
+    check_fits(CELL * path.stat().st_size, f"a table of {path.stat().st_size / 1e6:.3g} MB")
     with path.open(newline="", encoding="utf-8-sig") as file:
         header, *rows = [row for row in csv.reader(file) if row]
     if len({len(row) for row in [header, *rows]}) > 1:

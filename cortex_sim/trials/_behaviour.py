@@ -11,6 +11,7 @@ from numpy import ndarray
 from cortex_sim.errors import NotFound, TrialsError, suggestion
 from cortex_sim.trials._arrays import vectors
 from cortex_sim.trials._averages import DIMS, RATES
+from cortex_sim.trials._door import reading
 from cortex_sim.trials._nwb_behaviour import nwb_series
 from cortex_sim.trials._nwb_cut import Choice
 from cortex_sim.trials._recordings import is_nwb, opened_arrays, read
@@ -56,12 +57,8 @@ def behaviour(path: Source, name: str | None = None, **options: Any) -> xr.DataA
     source = Recording(source.path, {**source.options, **{key: value for key, value in options.items() if value is not None}})
     asked = source.options
     choice = Choice(**{key: asked[key] for key in Choice._fields if key in asked})
-    if is_nwb(source.path):
-        return nwb_series(source.path, name, choice)
-    try:
-        return _of_file(source, name, choice)
-    except (TrialsError, NotFound) as problem:
-        raise problem if str(problem).startswith(str(source)) else type(problem)(f"{source}: {problem}") from None
+    with reading(source.path, "a recording"):
+        return nwb_series(source.path, name, choice) if is_nwb(source.path) else _of_file(source, name, choice)
 
 
 def hand(path: Source, **options: Any) -> Float[ndarray, "trial time 2"]:

@@ -1,5 +1,6 @@
 """What makes arrays well-formed trials, or what is wrong with them."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,10 +10,25 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from cortex_sim.errors import TrialsError
-from cortex_sim.runtime import read_only, shown
+from cortex_sim.runtime import read_only, shown, too_large
 
 SPIKES = ("spike_time", "spike_unit", "spike_trial")
+NUMBER = 24  # bytes of one while it is read: itself, and copies that are made to check and turn it
 SAME = 1e-6  # of the largest label: numbers nearer than this are one condition, apart by round-off
+
+
+def check_fits(numbers: float, what: str) -> None:
+    """Refuse, before anything is allocated, what a file or an option asks for and memory does not hold.
+
+    Args:
+        numbers: how many of them there would be.
+        what: they are.
+
+    Raises:
+        TrialsError: they would take more than the share of memory that one thing may take.
+    """
+    if problem := too_large(NUMBER * numbers, what):
+        raise TrialsError(f"{problem}.")
 
 
 def check_rate(rate: Float[ndarray, "trial time unit"], observed: Bool[ndarray, "trial unit"] | None = None) -> None:
@@ -30,6 +46,22 @@ def check_rate(rate: Float[ndarray, "trial time unit"], observed: Bool[ndarray, 
         trial, sample, unit = np.argwhere(wrong)[0]
         where = f"{int(wrong.sum())} places, first at trial {trial}, bin {sample}, unit {unit}"
         raise TrialsError(f"trials: rate is not finite at {where}; remove or fill them.")
+
+
+def provenance_of(dataset: xr.Dataset) -> dict[str, Any]:
+    """Return where trials come from, which stands as JSON in an attribute.
+
+    Raises:
+        TrialsError: it is no JSON, or no object.
+    """
+    text = dataset.attrs.get("provenance", "{}")
+    try:
+        said = json.loads(text)
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise TrialsError(f"trials: attribute 'provenance' is no JSON ({problem}); it should be an object.") from None
+    if not isinstance(said, dict):
+        raise TrialsError(f"trials: attribute 'provenance' holds {shown(said)}; it should be an object.")
+    return said
 
 
 def check_observed(dataset: xr.Dataset) -> None:
@@ -94,9 +126,8 @@ def check_spikes(dataset: xr.Dataset) -> None:
     if not trials or not units:
         raise TrialsError(f"trials: {trials} trials and {units} units; there should be at least one of each.")
     when, unit, trial = (dataset[name].values for name in SPIKES)
-    for label, positions, count in (("unit", unit, units), ("trial", trial, trials)):
-        if positions.size and not 0 <= positions.min() <= positions.max() < count:
-            raise TrialsError(f"trials: spikes name {label}s {positions.min()} to {positions.max()}; there are {count}, numbered from 0.")
+    check_places(unit, "unit", units)
+    check_places(trial, "trial", trials)
     start, stop = dataset["time"].values[0], dataset["stop"].values
     edge = 1e-9 + 4 * float(np.spacing(max(abs(start), np.abs(stop).max())))
     inside = (when >= start - edge) & (when <= stop[trial] + edge)
@@ -104,6 +135,16 @@ def check_spikes(dataset: xr.Dataset) -> None:
         worst = int(np.argmin(inside))
         where = f"trial {trial[worst]}, {start:g} to {stop[trial[worst]]:g} s"
         raise TrialsError(f"trials: a spike of unit {unit[worst]} at {when[worst]:g} s lies outside its {where}.")
+
+
+def check_places(places: ndarray, what: str, count: int) -> None:
+    """Check that spikes belong to units or trials that there are.
+
+    Raises:
+        TrialsError: some do not.
+    """
+    if places.size and not (places.min() >= 0 and places.max() < count):
+        raise TrialsError(f"trials: spikes name {what}s {places.min():.15g} to {places.max():.15g}; there are {count}, numbered from 0.")
 
 
 def numbers(name: str, found: Any) -> Float[ndarray, "..."]:

@@ -7,6 +7,8 @@ import h5py
 import numpy as np
 from numpy import ndarray
 
+from cortex_sim.trials._door import whole
+
 Columns = dict[str, list[ndarray]]
 """A table: what every row holds, by the name of the column."""
 
@@ -31,7 +33,7 @@ def hdf5_tables(file: h5py.File) -> Iterator[tuple[str, Columns]]:
         fields = dict(group.items()) if isinstance(group, h5py.Group) and not name.startswith("#") else {}
         plain = [isinstance(item, h5py.Dataset) and h5py.check_ref_dtype(item.dtype) is h5py.Reference for item in fields.values()]
         if fields and all(plain) and len({item.size for item in fields.values()}) == 1:
-            yield name, {field: [_value(file[reference]) for reference in item[()].ravel()] for field, item in fields.items()}
+            yield name, {field: [_value(file[reference]) for reference in whole(item).ravel()] for field, item in fields.items()}
 
 
 def _value(item: h5py.Dataset | h5py.Group) -> ndarray:
@@ -42,8 +44,8 @@ def _value(item: h5py.Dataset | h5py.Group) -> ndarray:
     if item.attrs.get("MATLAB_empty", 0):
         return np.array([""]) if kind == b"char" else np.empty((0, 0))
     if kind == b"char":
-        return np.array(["".join(map(chr, item[()].ravel()))])
-    return np.asarray(item[()].T)
+        return np.array(["".join(map(chr, whole(item).ravel()))])
+    return whole(item).T
 
 
 def single(columns: Mapping[str, list[ndarray]], name: str) -> ndarray | None:

@@ -14,7 +14,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from cortex_sim.errors import CortexSimError, FileProblem, TrialsError
+from cortex_sim.errors import FileProblem, TrialsError
+from cortex_sim.trials._checks import check_fits
+from cortex_sim.trials._door import hdf5, reading, whole
 from cortex_sim.trials._findings import noted
 from cortex_sim.trials._nwb_cut import Choice, Cut, cut_trials, note_of, text, values
 from cortex_sim.trials._nwb_zarr import LEFT, zarr_as_hdf5
@@ -88,14 +90,9 @@ def opened(path: str | Path, series: str | None = None, *, behaviour: bool = Fal
     path = Path(path)
     if not path.exists():
         raise FileProblem(f"{path}: there is no such file.")
-    try:
-        with zarr_as_hdf5(path, series, behaviour=behaviour) if path.is_dir() else h5py.File(path, "r") as file:
-            _check_version(file)
-            yield file
-    except CortexSimError as problem:
-        raise problem if str(problem).startswith(f"{path}: ") else type(problem)(f"{path}: {problem}") from None
-    except (OSError, RuntimeError, LookupError, TypeError, ValueError, AttributeError, MemoryError) as problem:  # flipped bytes
-        raise FileProblem(f"{path}: cannot be read as NWB ({problem}); it is damaged or something else. Fetch or write it again.") from problem
+    with reading(path, "NWB"), zarr_as_hdf5(path, series, behaviour=behaviour) if path.is_dir() else hdf5(path) as file:
+        _check_version(file)
+        yield file
 
 
 def _left(file: h5py.File) -> list[str]:
@@ -132,12 +129,13 @@ def _spikes(file: h5py.File, cut: Cut) -> tuple[tuple[ndarray, ndarray, ndarray]
         raise TrialsError(f"there is no table of units (found {sorted(file)}); spikes are read from 'units' with 'spike_times'.")
     if not {"spike_times", "spike_times_index"} <= set(units):
         raise TrialsError(f"the table of units has columns {sorted(units)}; it should have 'spike_times' and 'spike_times_index'.")
-    source, ends = units["spike_times"], units["spike_times_index"][:].astype(np.int64)
+    source, ends = units["spike_times"], whole(units["spike_times_index"]).astype(np.int64)
     begins = np.append(0, ends[:-1])
     if not ends.size or not ends[-1]:
         raise TrialsError(f"none of the {ends.size} units has a spike; at least one should.")
     if (ends < begins).any() or ends[-1] > source.shape[0] or ends.size != len(units["id"]):
         raise FileProblem(f"'spike_times_index' runs to {ends.max()} for {source.shape[0]} spike times and {len(units['id'])} units; it is damaged.")
+    check_fits(float(ends[-1]), f"{ends[-1]} spike times")
     parts = [_inside(source[begin:end], cut, unit) for unit, (begin, end) in enumerate(zip(begins, ends, strict=True))]
     findings = _clocks([clock for _, _, clock in parts], cut)
     when, trial = (np.concatenate(column) for column in list(zip(*parts, strict=True))[:2])
@@ -203,7 +201,7 @@ def _observed(trials: Trials, units: h5py.Group, cut: Cut) -> tuple[Trials, list
     """The trials with what obs_intervals say, and a sentence about it."""
     if not {"obs_intervals", "obs_intervals_index"} <= set(units):
         return trials, []
-    intervals, ends = units["obs_intervals"][:].reshape(-1, 2), units["obs_intervals_index"][:].astype(np.int64)
+    intervals, ends = whole(units["obs_intervals"]).reshape(-1, 2), whole(units["obs_intervals_index"]).astype(np.int64)
     begin, end = cut.zero + cut.time[0], cut.zero + cut.stop
     parts = [intervals[first:last] for first, last in zip(np.append(0, ends[:-1]), ends, strict=True)]
     seen = np.stack([_covered(part, begin, end, cut.edge) for part in parts], axis=1)
@@ -231,13 +229,13 @@ def _population(file: h5py.File, count: int) -> ndarray | None:
         if name in units and units[name].shape == (count,):
             return values(units[name]).astype(str)
     if "electrode_group" in units:
-        return np.array([text(file[group].attrs.get("location", "")) if group else "" for group in units["electrode_group"][:]])
+        return np.array([text(file[group].attrs.get("location", "")) if group else "" for group in whole(units["electrode_group"])])
     if "electrodes" not in units or "electrodes_index" not in units:
         return None
-    electrodes, ends = file[units["electrodes"].attrs["table"]], units["electrodes_index"][:].astype(np.int64)
+    electrodes, ends = file[units["electrodes"].attrs["table"]], whole(units["electrodes_index"]).astype(np.int64)
     if "location" not in electrodes:
         return None
-    where, rows, begins = values(electrodes["location"]), units["electrodes"][:], np.append(0, ends[:-1])
+    where, rows, begins = values(electrodes["location"]), whole(units["electrodes"]), np.append(0, ends[:-1])
     return np.array([where[rows[begin]] if begin < end else "" for begin, end in zip(begins, ends, strict=True)])
 
 

@@ -10,8 +10,9 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from cortex_sim.errors import NotFound, OptionError, TrialsError, suggestion
-from cortex_sim.trials._checks import absent
+from cortex_sim.trials._checks import absent, check_fits
 from cortex_sim.trials._checks import labels as labels_of
+from cortex_sim.trials._door import whole
 from cortex_sim.trials._rows import chosen, joined
 from cortex_sim.trials._trials import BIN
 
@@ -98,16 +99,18 @@ def cut_trials(file: h5py.File, choice: Choice) -> Cut:
         reasons |= broken_off(begin, end, event, np.all(list(reasons.values()), axis=0))
     kept, findings = usable(reasons)
     begin, end, zero, labels = begin[kept], end[kept], zero[kept], labels_of(labels[kept])
-    whole = note and (choice.align, window, choice.bin) == (None, None, None)
+    as_written = note and (choice.align, window, choice.bin) == (None, None, None)
     width = choice.bin or BIN
     first = begin[0] if window is not None else width * np.ceil(begin.max() / width - 1e-6)
-    if whole:
+    if as_written:
+        check_fits(float(note["bins"]) * zero.size, f"{note['bins']} bins of {zero.size} trials")
         time = note["start"] + note["bin"] * np.arange(note["bins"])
     else:
         _check_clock(begin, end, first, event)
         findings += _check_shared(rows, begin, end, zero, window)
+        check_fits((end.max() - first) / width * zero.size, f"{(end.max() - first) / width:.3g} bins of {zero.size} trials")
         time = first + width * np.arange(max(2, int(np.ceil((end.max() - first) / width - 1e-6))))
-    return Cut(event, kept, zero, time, end, labels, named, len(reasons["lie in invalid_times"]) - kept.size, findings, note if whole else {})
+    return Cut(event, kept, zero, time, end, labels, named, len(reasons["lie in invalid_times"]) - kept.size, findings, note if as_written else {})
 
 
 def _session(file: h5py.File, rows: h5py.Group) -> tuple[float, float] | None:
@@ -249,7 +252,8 @@ def _labels(rows: h5py.Group, asked: str | Sequence[str] | None) -> tuple[ndarra
 def values(dataset: h5py.Dataset) -> ndarray:
     """Return all of a dataset; text as text."""
     if h5py.check_string_dtype(dataset.dtype) is None:
-        return dataset[:]
+        return whole(dataset)
+    check_fits(float(dataset.size), f"array {dataset.name!r} of shape {dataset.shape}")
     return dataset.asstr(errors="replace")[:].astype(str)
 
 

@@ -9,6 +9,8 @@ import h5py
 import numpy as np
 
 from cortex_sim.errors import FileProblem, OptionError
+from cortex_sim.trials._checks import check_fits
+from cortex_sim.trials._door import check_folder
 
 ACTIVITY = ("units", "intervals", "general", "identifier", "session_description")
 BEHAVIOUR = ("processing", "acquisition")
@@ -40,6 +42,7 @@ def zarr_as_hdf5(path: Path, series: str | None = None, *, behaviour: bool = Fal
         import zarr
     except ImportError:
         raise OptionError(f"{path}: reading NWB in Zarr needs hdmf-zarr, which is not installed; say: pip install 'cortex-sim[nwb]'") from None
+    check_folder(path)
     store = zarr.open_group(str(path), mode="r")
     with h5py.File(f"{path.name}.h5", "w", driver="core", backing_store=False) as file:
         left: list[str] = []
@@ -74,6 +77,7 @@ def _array(item: Any, parent: h5py.Group, name: str, left: list[str]) -> h5py.Da
         why = f"stored by {', '.join(sorted(unsafe))}, which may execute something" if unsafe else "a table within a column"
         left.append(f"{item.name} is {why}")
         return None
+    check_fits(max(np.prod(sizes, dtype=float) for sizes in (item.shape, item.chunks)), f"array {item.name!r} of shape {item.shape}")
     values = item[()]
     if values.dtype == object:
         if not all(isinstance(value, str) for value in values.ravel()):

@@ -10,6 +10,7 @@ import numpy as np
 from cortex_sim.errors import FileProblem, NotFound, OptionError, TrialsError, suggestion
 from cortex_sim.trials._arrays import SUFFIXES, Named, named_arrays
 from cortex_sim.trials._averages import AVERAGES, DIRECTION, RATES, check_averages, from_averages
+from cortex_sim.trials._door import reading
 from cortex_sim.trials._findings import noted
 from cortex_sim.trials._nwb import read_nwb
 from cortex_sim.trials._nwb_cut import Choice
@@ -91,18 +92,14 @@ def read(
     if not path.exists():
         raise FileProblem(f"{path}: there is no such file.")
     if is_nwb(path):
-        try:
+        with reading(path, "NWB"):
             _check_options("NWB", given)
-        except OptionError as problem:
-            raise OptionError(f"{path}: {problem}") from None
-        return read_nwb(path, align=align, window=window, condition=condition, where=where, table=table, bin=bin)
-    try:
+            return read_nwb(path, align=align, window=window, condition=condition, where=where, table=table, bin=bin)
+    with reading(path, "a recording"):
         trials = _saved(path, given) if path.suffix == ".nc" else _of_arrays(path, given)
         if "rate" in trials.dataset:
             check_averages(trials)
-    except (TrialsError, OptionError, NotFound) as problem:
-        raise type(problem)(f"{path}: {problem}") from None
-    return trials
+        return trials
 
 
 def is_nwb(path: Path) -> bool:

@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from cortex_sim.errors import NotFound, TrialsError, suggestion
 from cortex_sim.trials._arrays import vectors
-from cortex_sim.trials._checks import absent
+from cortex_sim.trials._checks import absent, check_fits
 from cortex_sim.trials._findings import noted
 from cortex_sim.trials._nwb_cut import Choice
 from cortex_sim.trials._rows import chosen, joined
@@ -44,6 +44,7 @@ def from_spike_table(arrays: Mapping[str, ndarray], made: Mapping[str, object], 
     _check_units(when, duration)
     width = choice.bin or BIN
     first = width * min(0, int(np.floor(when.min() / width + 1e-6)))
+    check_fits((duration.max() - first) / width * duration.size, f"{(duration.max() - first) / width:.3g} bins of {duration.size} trials")
     time = first + width * np.arange(max(2, int(np.ceil((duration.max() - first) / width - 1e-6))))
     units = int(arrays["n_units"].item()) if "n_units" in arrays else int(unit.max()) + 1
     labels, named = _labels(arrays, choice.condition, duration.size)

@@ -19,6 +19,7 @@ from cortex_sim.trials._rows import chosen, joined
 from cortex_sim.trials._trials import Trials
 
 SPIKES, EVENT = "_spikes", "idx_"
+MOST = 1000  # spikes of one unit in one bin
 TARGETS = (*CONDITIONS, "tgtDir")
 TRIAL_TABLE = "an array of structs, one a trial, with 'bin_size' (s) and spikes such as 'M1_spikes' (time, unit)"
 
@@ -173,10 +174,10 @@ def _counts(columns: Columns, name: str) -> list[Int[ndarray, "time unit"]]:
     for row, cell in enumerate(cells):
         if cell.ndim != 2 or cell.dtype.kind not in "biuf":
             raise TrialsError(f"{name} of row {row} holds {cell.dtype} of shape {cell.shape}; it should hold counts over (time, unit).")
-        wrong = ~np.isfinite(cell) | (cell < 0) | (cell != np.round(cell))
+        wrong = ~np.isfinite(cell) | (cell < 0) | (cell > MOST) | (cell != np.round(cell))
         if wrong.any():
             time, unit = np.argwhere(wrong)[0]
-            raise TrialsError(f"{name} holds {cell[time, unit]:g} at row {row}, bin {time}, unit {unit}; spikes should be whole numbers in each bin.")
+            raise TrialsError(f"{name} holds {cell[time, unit]:g} at row {row}, bin {time}, unit {unit}; spikes should be whole numbers to {MOST}.")
     units = {cell.shape[1] for cell in cells}
     if len(units) > 1 or not max(units):
         turned = " It seems to be (unit, time)." if len({cell.shape[0] for cell in cells}) == 1 else ""

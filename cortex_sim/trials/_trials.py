@@ -10,10 +10,24 @@ import xarray as xr
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from cortex_sim.errors import FileProblem, TrialsError
+from cortex_sim.errors import TrialsError
 from cortex_sim.runtime import content_key, html_facts, html_heat, positions, read_only, whole_file
-from cortex_sim.trials._checks import SPIKES, bins, check_labels, check_observed, check_rate, check_spikes, check_time, numbers, three
+from cortex_sim.trials._checks import (
+    SPIKES,
+    bins,
+    check_fits,
+    check_labels,
+    check_observed,
+    check_places,
+    check_rate,
+    check_spikes,
+    check_time,
+    numbers,
+    provenance_of,
+    three,
+)
 from cortex_sim.trials._checks import labels as labels_of
+from cortex_sim.trials._door import netcdf, reading
 from cortex_sim.trials._findings import noted
 from cortex_sim.trials._moments import smoothed_at_edges
 
@@ -72,6 +86,7 @@ class Trials:
                 raise TrialsError(f"trials: rate has dimensions {dataset['rate'].dims}; it should have {DIMENSIONS}.")
             check_rate(dataset["rate"].values, dataset["observed"].values if "observed" in dataset.coords else None)
         check_time(dataset["time"].values)
+        provenance_of(dataset)
         check_labels(dataset["condition"].values)
         if "spike_time" in dataset:
             check_spikes(dataset)
@@ -151,6 +166,10 @@ class Trials:
         when, unit, trial = (numbers(name, part) for name, part in zip(("times", "units", "trials"), three(spikes), strict=True))
         if not when.shape == unit.shape == trial.shape == (when.size,):
             raise TrialsError(f"spikes have {when.shape} times, {unit.shape} units and {trial.shape} trials; give one of each a spike.")
+        check_fits(units, f"{units:.3g} units")
+        check_fits(labels.size * time.size, f"{time.size:.3g} bins of {labels.size} trials")
+        check_places(unit, "unit", units)
+        check_places(trial, "trial", labels.size)
         unit, trial = unit.astype(np.int32), trial.astype(np.int32)
         order = np.lexsort((unit, when, trial))
         end = float(2 * time[-1] - time[-2])
@@ -268,7 +287,7 @@ class Trials:
     @property
     def provenance(self) -> dict[str, Any]:
         """Where the trials come from."""
-        return json.loads(self.dataset.attrs.get("provenance", "{}"))
+        return provenance_of(self.dataset)
 
     @property
     def key(self) -> str:
@@ -439,13 +458,8 @@ class Trials:
             FileProblem: there is no such file, or it is no netCDF.
             TrialsError: it does not hold well-formed trials.
         """
-        if not Path(path).is_file():
-            raise FileProblem(f"{path}: there is no such file.")
-        try:
-            with xr.open_dataset(Path(path), engine="h5netcdf") as dataset:
-                return cls(dataset.load())
-        except OSError as problem:
-            raise FileProblem(f"{path}: cannot be read as netCDF ({problem.strerror or problem}).") from None
+        with reading(Path(path), "netCDF"), netcdf(Path(path)) as dataset:
+            return cls(dataset.load())
 
     def _repr_html_(self) -> str:
         trials, bins, units = self.shape

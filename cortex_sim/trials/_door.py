@@ -1,0 +1,181 @@
+"""The one door of files: HDF5 (NetCDF, NWB and MATLAB 7.3 are that) is walked before it is read, and what is wrong is said with the file's name."""
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+import xarray as xr
+from h5py import h5d, h5l, h5o, h5r, h5z
+from numpy import ndarray
+
+from cortex_sim.errors import CortexSimError, FileProblem
+from cortex_sim.runtime import visible
+from cortex_sim.trials._checks import check_fits
+
+LZF = 32000
+FILTERS = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32, h5z.FILTER_SZIP, h5z.FILTER_NBIT, h5z.FILTER_SCALEOFFSET, LZF}
+"""What turns stored bytes into numbers and comes with h5py; every other is a program of its own."""
+LONGEST = 300  # characters of what a library said
+OBJECTS = {h5py.h5g.GroupID: h5py.Group, h5d.DatasetID: h5py.Dataset}
+
+
+@contextlib.contextmanager
+def reading(path: Path, kind: str) -> Iterator[None]:
+    """Say what goes wrong while a file is read in our own words, with its path in front.
+
+    The libraries below answer to flipped bytes with errors of any kind, which say nothing of the file; here is the only place that catches them.
+
+    Args:
+        path: of the file.
+        kind: of file that it is read as.
+
+    Raises:
+        CortexSimError: as it was raised, with the path in front.
+        FileProblem: anything else was.
+    """
+    try:
+        yield
+    except CortexSimError as problem:
+        raise problem if str(problem).startswith(f"{path}: ") else type(problem)(f"{path}: {problem}") from None
+    except MemoryError as problem:
+        raise FileProblem(f"{path}: asks for more memory than there is ({problem}); it is damaged, or too large to be read here.") from problem
+    except Exception as problem:
+        said = visible(" ".join(f"{type(problem).__name__}: {problem}".split()), LONGEST)
+        raise FileProblem(f"{path}: cannot be read as {kind} ({said}); it is damaged or something else. Fetch or write it again.") from problem
+
+
+@contextlib.contextmanager
+def hdf5(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading, once it is known that nothing in it leads out of it or needs programs of others.
+
+    Raises:
+        FileProblem: it is no plain file; or it has a link to another file, data that lie in others, or data behind a filter that h5py does not
+            bring along.
+    """
+    if not path.is_file():
+        raise FileProblem("is no plain file." if path.exists() else "there is no such file.")
+    with h5py.File(path, "r") as file:
+        _walk(file)
+        yield file
+
+
+@contextlib.contextmanager
+def netcdf(path: Path) -> Iterator[xr.Dataset]:
+    """Open a netCDF-4 file as a dataset; see :func:`hdf5`.
+
+    Raises:
+        TrialsError: what it declares does not fit in memory.
+    """
+    with hdf5(path) as file:
+        parts = [item for item in file.values() if isinstance(item, h5py.Dataset)]
+        check_fits(sum(float(np.prod(item.shape or (), dtype=float)) for item in parts), f"all of the {len(parts)} arrays")
+        with xr.open_dataset(path, engine="h5netcdf") as dataset:
+            yield dataset
+
+
+def whole(dataset: h5py.Dataset) -> ndarray:
+    """Return all of a dataset, if it fits.
+
+    Raises:
+        TrialsError: it does not.
+    """
+    check_fits(float(np.prod(dataset.shape or (), dtype=float)), f"array {dataset.name!r} of shape {dataset.shape}")
+    return np.asarray(dataset[()])
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder in which something leads out of it, or is neither a file nor a folder.
+
+    Raises:
+        FileProblem: where it is.
+    """
+    root = folder.resolve()
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            item = Path(place, name)
+            if item.is_symlink() and not item.resolve().is_relative_to(root):
+                raise FileProblem(f"{item.relative_to(folder)} is a link to {str(item.readlink())!r}, out of the folder; {COPY}.")
+            if not (item.is_symlink() or stat.S_ISREG(item.lstat().st_mode) or item.is_dir()):
+                raise FileProblem(f"{item.relative_to(folder)} is neither a file nor a folder; remove it.")
+
+
+COPY = "what lies elsewhere is not read. Copy it in, and try again"
+
+
+def _walk(file: h5py.File) -> None:
+    """Visit every object once, whether a link or a reference leads to it."""
+    seen: set[int] = set()
+    waiting = [("/", file["/"].id)]
+    while waiting:
+        name, item = waiting.pop()
+        address = h5o.get_info(item).addr
+        if address in seen:
+            continue
+        seen.add(address)
+        if isinstance(item, h5py.h5g.GroupID):
+            waiting += [(f"{name.rstrip('/')}/{key.decode(errors='replace')}", h5o.open(item, key)) for key in item if _hard(item, key, name)]
+        elif isinstance(item, h5d.DatasetID):
+            _check_stored(name, item)
+        if type(item) in OBJECTS:
+            for reference in _references(OBJECTS[type(item)](item)):
+                with contextlib.suppress(ValueError, RuntimeError, KeyError):  # what was removed: whoever follows it will say so
+                    waiting += [(f"{name} (reference)", h5r.dereference(reference, file.id))] if reference else []
+
+
+def _hard(group: h5py.h5g.GroupID, key: bytes, name: str) -> bool:
+    """Whether a link is the object itself; soft links name a place in the same file, which is visited by itself."""
+    kind = group.links.get_info(key).type
+    if kind not in (h5l.TYPE_HARD, h5l.TYPE_SOFT):
+        leads = f" to {group.links.get_val(key)[0].decode(errors='replace')!r}" if kind == h5l.TYPE_EXTERNAL else " of a kind of its own"
+        raise FileProblem(f"{key.decode(errors='replace')!r} in {name!r} is a link{leads}, out of the file; {COPY}.")
+    return bool(kind == h5l.TYPE_HARD)
+
+
+def _check_stored(name: str, dataset: h5d.DatasetID) -> None:
+    stored = dataset.get_create_plist()
+    if stored.get_layout() == h5d.VIRTUAL or stored.get_external_count():
+        how = "put together of other files" if stored.get_layout() == h5d.VIRTUAL else "stored in another file"
+        raise FileProblem(f"{name!r} is {how}; {COPY}.")
+    for number in range(stored.get_nfilters()):
+        if (used := stored.get_filter(number))[0] not in FILTERS:
+            called = used[3].decode(errors="replace") or f"number {used[0]}"
+            raise FileProblem(f"{name!r} is stored through the filter {called!r}, a plug-in; store it by gzip (h5repack -f GZIP=4 OLD NEW).")
+
+
+def _references(item: h5py.Group | h5py.Dataset) -> Iterator[h5py.h5r.Reference]:
+    """All references that an object holds, in its attributes or as its content."""
+    for number in range(h5py.h5a.get_num_attrs(item.id)):
+        attribute = h5py.h5a.open(item.id, index=number)
+        if _may_refer(attribute):
+            yield from _inside(item.attrs[attribute.name])
+    if isinstance(item, h5py.Dataset) and _may_refer(item.id):
+        yield from _inside(whole(item))
+
+
+def _may_refer(item: h5d.DatasetID | h5py.h5a.AttrID) -> bool:
+    waiting = [item.get_type()]
+    while waiting:
+        kind = waiting.pop()
+        if isinstance(kind, h5py.h5t.TypeReferenceID):
+            return True
+        if isinstance(kind, h5py.h5t.TypeCompoundID):
+            waiting += [kind.get_member_type(number) for number in range(kind.get_nmembers())]
+        elif isinstance(kind, h5py.h5t.TypeVlenID | h5py.h5t.TypeArrayID):
+            waiting.append(kind.get_super())
+    return False
+
+
+def _inside(value: object) -> Iterator[h5py.h5r.Reference]:
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, h5py.h5r.Reference):
+            yield part
+        elif isinstance(part, np.void) and part.dtype.names:
+            waiting += [part[name] for name in part.dtype.names]
+        elif isinstance(part, ndarray) and (part.dtype.kind == "O" or part.dtype.names):
+            waiting += list(part.ravel())

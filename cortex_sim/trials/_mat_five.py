@@ -1,0 +1,105 @@
+"""MATLAB's files of version 5, looked at before SciPy reads them: it trusts their tags, and ends in a segmentation fault where they are wrong."""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from cortex_sim.errors import FileProblem
+from cortex_sim.trials._checks import check_fits
+
+HEADER, FIVE = 128, 1  # bytes before the first element, and how SciPy numbers this version
+INT8, INT32, UINT32, MATRIX, COMPRESSED = 1, 5, 6, 14, 15
+TYPES = {1, 2, 3, 4, 5, 6, 7, 9, 12, 13, 14, 15, 16, 17, 18}
+CELL, STRUCT, OBJECT, OPAQUE = 1, 2, 3, 17
+CLASSES = range(1, 19)
+SMALL, TAG = 4, 8  # bytes of data that fit into a tag, and of a tag
+DEEPEST = 50  # structs and cells within one another
+EMPTY = 10**6  # elements of an array of structs without fields
+WRONG = "it is damaged. Fetch or write it again"
+
+
+class Element(NamedTuple):
+    """A tag and what it announces.
+
+    Attributes:
+        kind: number of its type.
+        content: its bytes.
+    """
+
+    kind: int
+    content: memoryview
+
+
+def check_five(path: Path) -> None:
+    """Check the tags of a file of version 5, however deep; files of other versions pass.
+
+    Raises:
+        FileProblem: a tag is of no known type, reaches beyond what holds it, or announces other than it should; or cells and structs lie too deep
+            within one another.
+        TrialsError: what it announces does not fit in memory.
+
+    Source:
+        MathWorks, MAT-File Format (version 5), sections on data elements and on array data elements.
+    """
+    from scipy.io.matlab import matfile_version
+
+    if matfile_version(path)[0] != FIVE:
+        return
+    data = memoryview(path.read_bytes())
+    order = ">" if data[126:HEADER] == b"MI" else "<"
+    waiting, numbers = [(Element(0, data[HEADER:]), 0)], 0.0
+    while waiting:
+        element, depth = waiting.pop()
+        if depth > DEEPEST:
+            raise FileProblem(f"holds structs or cells that lie more than {DEEPEST} deep within one another; {WRONG}.")
+        parts = list(_elements(_unpacked(element, order) if element.kind == COMPRESSED else element.content, order))
+        if element.kind == MATRIX and parts:
+            numbers += _announced(parts, order)
+            check_fits(numbers, "arrays of the sizes that it announces")
+        inside = depth + (element.kind == MATRIX)
+        waiting += [(part, inside) for part in parts if part.kind in (MATRIX, COMPRESSED)]
+
+
+def _elements(content: memoryview, order: str) -> Iterator[Element]:
+    place = 0
+    while place < len(content):
+        if place + TAG > len(content):
+            raise FileProblem(f"ends within a tag; {WRONG}.")
+        kind, size = struct.unpack_from(f"{order}II", content, place)
+        small = kind >> 16
+        start, kind, size = (place + SMALL, kind & 0xFFFF, small) if small else (place + TAG, kind, size)
+        if kind not in TYPES or (small and (small > SMALL or kind in (MATRIX, COMPRESSED))) or start + size > len(content):
+            raise FileProblem(f"has a tag of type {kind} that announces {size} bytes where {len(content) - start} follow; {WRONG}.")
+        yield Element(kind, content[start : start + size])
+        place = place + TAG if small else start + size + (-size % 8 if kind != COMPRESSED else 0)
+
+
+def _unpacked(element: Element, order: str) -> memoryview:
+    """What is compressed: one element, of the size that its own tag says."""
+    unpacking = zlib.decompressobj()
+    tag = unpacking.decompress(element.content, TAG)
+    if len(tag) < TAG:
+        raise FileProblem(f"has a compressed element without a tag; {WRONG}.")
+    size = struct.unpack(f"{order}II", tag)[1]
+    check_fits(size / 8, "a compressed array")
+    return memoryview(tag + (unpacking.decompress(unpacking.unconsumed_tail, size) if size else b""))
+
+
+def _announced(parts: list[Element], order: str) -> float:
+    """How many numbers or parts an array says that it has, whose flags and sizes are of the right type."""
+    flags = parts[0]
+    if flags.kind != UINT32 or len(flags.content) != 2 * SMALL or (kind := struct.unpack_from(f"{order}I", flags.content)[0] & 0xFF) not in CLASSES:
+        raise FileProblem(f"has an array without flags, or of no known class; {WRONG}.")
+    if kind == OPAQUE:
+        return 0.0
+    if len(parts) < 3 or parts[1].kind != INT32 or len(parts[1].content) % SMALL or len(parts[1].content) < 2 * SMALL or parts[2].kind != INT8:
+        raise FileProblem(f"has an array without sizes or a name; {WRONG}.")
+    sizes = np.frombuffer(parts[1].content, f"{order}i4")
+    total, nested = float(np.prod(sizes, dtype=float)), sum(part.kind == MATRIX for part in parts)
+    if (sizes < 0).any() or (kind in (CELL, STRUCT, OBJECT) and total > max(nested, EMPTY * (kind != CELL))):
+        raise FileProblem(f"has an array of size {' x '.join(map(str, sizes))}, which it does not hold; {WRONG}.")
+    return total
