@@ -1,6 +1,5 @@
 """Model: a circuit or a network as data, and the card it is read from."""
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -18,8 +17,8 @@ from cortex_sim.cards._given import in_si
 from cortex_sim.cards._shown import shown
 from cortex_sim.cards._steps import is_map, not_exponential, refuse_other_pace
 from cortex_sim.cards._units import dimensions, scale
-from cortex_sim.errors import CardError, FileProblem, suggestion
-from cortex_sim.runtime import Role, content_key, load_arrays, save_arrays, too_large, write_text
+from cortex_sim.errors import CardError, suggestion
+from cortex_sim.runtime import Role, content_key, load_arrays, read_toml, save_arrays, too_large, write_text
 
 
 class Model(Checked):
@@ -295,17 +294,23 @@ def read_card(path: str | Path) -> Model:
         CardError: what is wrong, where, and what would be right.
     """
     path = Path(path)
-    try:
-        card = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise FileProblem(f"{path}: cannot be read ({problem.strerror}).") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-        raise CardError(f"{path}: is no TOML: {problem}.") from None
+    card = read_toml(path, CardError)
     try:
         model = Model.model_validate(card | {"name": path.stem})
-        return model.with_arrays(load_arrays(path.with_name(model.weights))) if model.weights else model
+        return model.with_arrays(load_arrays(_beside(path, model.weights))) if model.weights else model
     except CardError as problem:
         raise CardError(f"{path}: {problem}") from None
+
+
+def _beside(path: Path, name: str) -> Path:
+    """Return a file that lies in the folder of a card, wherever links lead."""
+    try:
+        file, folder = (path.parent / name).resolve(), path.parent.resolve()
+    except (OSError, RuntimeError, ValueError) as problem:
+        raise CardError(f"weights {name!r} name no file ({problem}).") from None
+    if not file.is_relative_to(folder):
+        raise CardError(f"weights {name!r} lie outside the folder of the card, at {str(file)!r}; they should lie beside it.")
+    return file
 
 
 def _inside(label: str, check: Any) -> None:

@@ -2,13 +2,13 @@
 
 import ast
 import importlib.util
-import tomllib
 from collections import Counter
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from cortex_sim.errors import CardError, NotFound, OptionError, suggestion
+from cortex_sim.errors import CardError, FileProblem, NotFound, OptionError, suggestion
+from cortex_sim.runtime import read_toml
 
 if TYPE_CHECKING:
     from cortex_sim.cards._model import Model
@@ -95,20 +95,16 @@ def describe(path: Path) -> str:
     Raises:
         CardError: the card is no TOML.
     """
-    text = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
-        return (ast.get_docstring(ast.parse(text)) or "").split("\n")[0]
-    try:
-        return str(tomllib.loads(text).get("title", ""))
-    except tomllib.TOMLDecodeError as problem:
-        raise CardError(f"{path}: is no TOML: {problem}.") from None
+        return (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n")[0]
+    return str(read_toml(path, CardError).get("title", ""))
 
 
 def _kind(path: Path) -> str:
     """Kind that a card states; empty where it is not even TOML, which its reader will say."""
     try:
-        return str(tomllib.loads(path.read_text(encoding="utf-8")).get("kind", ""))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return str(read_toml(path, CardError).get("kind", ""))
+    except (FileProblem, CardError):
         return ""
 
 

@@ -1,7 +1,6 @@
 """SpikingModel: a spiking circuit as data, and the card it is read from."""
 
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -20,8 +19,8 @@ from cortex_sim.cards.spiking._tables import Distribution, Table
 from cortex_sim.cards.spiking._text import condition_names, declared, equation_lines, statement_names
 from cortex_sim.cards.spiking._wiring import check_rule
 from cortex_sim.cards.spiking._writers import check_writers
-from cortex_sim.errors import CardError, FileProblem, suggestion
-from cortex_sim.runtime import content_key, too_large, write_text
+from cortex_sim.errors import CardError, suggestion
+from cortex_sim.runtime import content_key, read_toml, too_large, write_text
 
 RUNAWAY = 500.0  # Hz over a population in a window of 20 ms beyond which a run is stopped, unless the card says otherwise
 CONSTANTS = ("pi", "e", "inf", "and", "or", "not", "True", "False")
@@ -358,12 +357,9 @@ def read_spiking(path: str | Path) -> SpikingModel:
         CardError: what is wrong, where, and what would be right.
     """
     path = Path(path)
+    card = read_toml(path, CardError)
     try:
-        return SpikingModel.model_validate(tomllib.loads(path.read_text(encoding="utf-8")) | {"name": path.stem})
-    except OSError as problem:
-        raise FileProblem(f"{path}: cannot be read ({problem.strerror}).") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-        raise CardError(f"{path}: is no TOML: {problem}.") from None
+        return SpikingModel.model_validate(card | {"name": path.stem})
     except CardError as problem:
         raise CardError(f"{path}: {problem}") from None
 

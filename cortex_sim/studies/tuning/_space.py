@@ -1,7 +1,6 @@
 """What is searched: a TOML file with one table for each parameter of a student or of how it is taught."""
 
 import dataclasses
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 from cortex_sim.cards import Model, catalogue
 from cortex_sim.errors import CortexSimError, NotFound, OptionError, suggestion
 from cortex_sim.fitting import Options
+from cortex_sim.runtime import read_toml
 
 STUDENT = {"card": str, "units": int, "layers": int}
 FIXED = {"loss": "scores of different losses do not compare", "start": "the protocol says where students start"}
@@ -54,12 +54,9 @@ def read_space(path: Path) -> dict[str, Parameter]:
         NotFound: there is no such file.
         OptionError: where, what was found and what would be right.
     """
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, IsADirectoryError):
-        raise NotFound(f"{path}: there is no such file; a space is a TOML file, see docs/tuning.md.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-        raise OptionError(f"{path}: is no TOML: {problem}.") from None
+    if not path.is_file():
+        raise NotFound(f"{path}: there is no such file; a space is a TOML file, see docs/tuning.md.")
+    tables = read_toml(path, OptionError)
     if not tables:
         raise OptionError(f"{path}: names no parameter; write for example [rate] with low, high and log.")
     return {name: _parameter(f"{path}, [{name}]", name, table) for name, table in tables.items()}
