@@ -142,7 +142,7 @@ FAULTS = (
     Fault("inhibition excites", "tasks/perturbations/_pushes.py", "Drive(-amplitude * _chosen(task, units, of)", "Drive(amplitude * _chosen(task, units, of)", "tests/tasks"),
     Fault("channels never inactivate", "tasks/perturbations/_pushes.py", "rate = TIRED / TIRING", "rate = 0.0", "tests/tasks"),
     Fault("silencing at a rate of one", "tasks/perturbations/_pushes.py", "return silence_units(task, chosen, rate=rate,", "return silence_units(task, chosen, rate=rate + 1,", "tests/tasks"),
-    Fault("recall a bin early", "tasks/_recall.py", "np.arange(bins) - first - lag[:, None]", "np.arange(bins) + 1 - first - lag[:, None]", "tests/tasks"),
+    Fault("recall a bin early", "tasks/_recall.py", "np.arange(bins) - first - lag[:, None]", "np.arange(bins) + 1 - first - lag[:, None]", "tests/tasks/test_tasks.py"),
     Fault("matches that are none", "tasks/_delayed_match.py", "wanted = np.where(match, 1.0, -1.0)", "wanted = np.where(match, -1.0, 1.0)", "tests/tasks"),
     # statistics of spikes
     Fault("Fano factor of the population's variance", "analysis/_spike_statistics.py", "* len(groups) / (len(groups) - 1)", "* 1.0", ANALYSIS + "test_spike_statistics.py"),
@@ -192,7 +192,7 @@ FAULTS = (
     Fault("refractory time forgotten", "cards/_siegert.py", "scale * (refractory + np.pi**0.5 * tau * below)", "scale * (np.pi**0.5 * tau * below)", "tests/cards/test_siegert.py"),
     Fault("gain outside the rate", "cards/edit/_lesion.py", "word.sub(f'({GAIN}*{states[0]})', right)", "word.sub(f'({states[0]})', right)", "tests/tasks tests/cards"),
     # fitting
-    Fault("recursive least squares that forgets", "fitting/_recursive.py", "share = 1.0 / (1.0 + float(r @ k))", "share = 1.0 / (0.5 + float(r @ k))", RULES),
+    Fault("recursive least squares that forgets", "fitting/_recursive.py", "share = 1.0 / (1.0 + float(r @ k))", "share = 1.0 / (0.5 + float(r @ k))", RULES + " tests/fitting/test_force.py"),
     Fault("Adam without its correction", "fitting/_descent.py", "self._first[name] / (1 - slow**self._steps) / size", "self._first[name] / size", "tests/fitting"),
     Fault("eligibility that never fades", "fitting/rules/eprop.py", "traces[name] = decay * traces[name] + heard", "traces[name] = traces[name] + heard", RULES),
     Fault("FORCE with its wanted output fed back", "fitting/rules/force.py", "(self.W @ r + self.U @ z) + current", "(self.W @ r + self.U @ wanted) + current", RULES + " tests/fitting/test_force.py"),

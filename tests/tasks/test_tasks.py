@@ -21,6 +21,7 @@ from cortex_sim.tasks._isometric import FORCE, RISE, isometric
 from cortex_sim.tasks._maze import WIDE, maze
 from cortex_sim.tasks._posture import TORQUE, posture
 from cortex_sim.tasks._random_target import DURATION, DWELL, REACTION, random_target
+from cortex_sim.tasks._recall import fastest, recall
 from cortex_sim.tasks._released import released
 from cortex_sim.tasks._task import Task
 from cortex_sim.tasks.body._standard import REACHING
@@ -209,3 +210,15 @@ def test_a_held_state_is_reached_when_it_is_released() -> None:
     assert np.array_equal(hold.course, current.course) and hold.into == "hold" and (hold.pattern == 1).all()
     with pytest.raises(TaskError, match="should be above 0"):
         released(states, time_constant=0.0)
+
+
+def test_strokes_are_recalled_a_delay_after_they_were_shown_while_the_go_signal_is_on() -> None:
+    task = recall(6, delays=(0.0, 0.2, 0.5), seed=1)
+    shown, go = np.split(task.channels.values[:, :: round(task.bin / task.step)], [2], axis=2)
+    start, stop = task.epochs["shown"]
+    for trial, delay in enumerate(task.notes["delay_s"]):
+        later = round(delay / task.bin)
+        np.testing.assert_allclose(task.targets.values[trial, later:], fastest() * shown[trial, : task.bins - later], atol=1e-12)
+        on = (task.time >= start + delay - 1e-9) & (task.time < stop + delay - 1e-9)
+        np.testing.assert_array_equal(go[trial, :, 0], on)
+        assert not task.targets.values[trial, ~on].any()
