@@ -21,7 +21,8 @@ TEXTS = {
     "lists": "a = " + "[" * DEEP, "closed lists": "a = " + "[" * DEEP + "]" * DEEP, "inline tables": "a = " + "{a = " * DEEP,
     "key": "a" + ".a" * DEEP + " = 1", "blank key": "a" + " . a" * DEEP + " = 1", "quoted key": "a" + '." "' * DEEP + " = 1",
     "table": "[a" + ".a" * DEEP + "]", "number": "a = " + "1" * 5000, "text": "a = '" + "x" * LARGE + "'", "comment": "#" + "x" * LARGE,
-    "many numbers": "a = [" + "1," * (LARGE // 2) + "]", "blanks": " " * LARGE, "word": "x" * 900_000, "quotes": "\"'" * 450_000, "dots": "." * 900_000,
+    "many numbers": "a = [" + "1," * (LARGE // 2) + "]", "blanks": " " * LARGE, "word": "x" * 900_000, "quotes": "\"'" * 450_000,
+    "dots": "." * 900_000,
     "words": "x." * 19 * 20_000, "many keys": "\n".join(f"k{i} = 1" for i in range(80_000)),
 }  # fmt: skip
 
