@@ -2,21 +2,17 @@
 
 import contextlib
 import datetime
-import os
 import shlex
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from cortex_sim.cards import catalogue
 from cortex_sim.errors import CortexSimError, OptionError
-
-if TYPE_CHECKING:
-    from cortex_sim.report import Report
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 WIDTH = 28  # characters of a name
@@ -37,28 +33,9 @@ app = typer.Typer(
 )  # fmt: skip
 
 
-class Kind(StrEnum):
-    """What can be listed."""
-
-    models = "models"
-    protocols = "protocols"
-    tasks = "tasks"
-    measures = "measures"
-
-
-class Students(StrEnum):
-    """Which students a protocol teaches."""
-
-    default = "default"
-    all = "all"
-
-
-class Target(StrEnum):
-    """What Brian2 makes of a spiking circuit."""
-
-    numpy = "numpy"
-    cython = "cython"
-    standalone = "standalone"
+Kind = StrEnum("Kind", ["models", "protocols", "tasks", "measures"])
+Students = StrEnum("Students", ["default", "all"])
+Target = StrEnum("Target", ["numpy", "cython", "standalone"])
 
 
 @app.command("list")
@@ -134,43 +111,86 @@ def run(
     smoke: Annotated[bool, typer.Option("--smoke", help="small and short: shows that everything runs, numbers mean nothing")] = False,
     check: Annotated[bool, typer.Option("--check", help="exit 1 if a claim of the report fails")] = False,
     out: Annotated[Path | None, typer.Option(help="folder of the report; must not exist. Default: runs/PROTOCOL-TIME")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with the run in --out that was killed, if there is one")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="say when each stage ends, and its time")] = False,
 ) -> None:
     """Run a protocol and write its report.
 
     Example: cortex-sim run match --model hennequin_2014 --seed 1 --out my_run
     """
-    folder = out or Path("runs") / f"{Path(protocol).stem}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
-    try:
-        from cortex_sim.report import check_new
-        from cortex_sim.studies import model_of
-        from cortex_sim.studies import run as started
+    from cortex_sim.report import claims_hold, told
+    from cortex_sim.runtime import finished, show_stages
+    from cortex_sim.studies import perform
 
-        check_new(folder)
-        given = {"recording": recording, "muscles": muscles, "students": None if students is Students.default else students.value}
-        chosen = _chosen(align=align, window=window, condition=condition, where=where, table=table, bin=bin, dims=dims, area=area, step=step)
-        options = {name: value for name, value in given.items() if value is not None} | chosen
-        circuit = model_of(protocol, model, options)
-        circuit = _sized(circuit, scale)
-        if target is not None:
-            _refuse_target(target.value, circuit)
-            os.environ["CORTEX_SIM_TARGET"] = target.value
-        report = started(protocol, circuit, seed=seed, smoke=smoke, **options)
-        page = report.write(folder, command=shlex.join(["cortex-sim", *sys.argv[1:]]), protocol=catalogue.find(protocol))
+    if resume and out is None:
+        raise OptionError("--resume goes on with a run in the folder that --out names; give it.")
+    folder = out or Path("runs") / f"{Path(protocol).stem}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+    if resume and finished(folder):
+        print(f"report: {folder / 'report.html'} (this run had finished)")
+        raise typer.Exit(FAILED if check and not claims_hold(folder) else 0)
+    show_stages(verbose)
+    files = {"model": model, "scale": scale, "recording": recording, "muscles": muscles and str(muscles), "target": target and target.value}
+    asked = {name: value for name, value in files.items() if value is not None} | {"protocol": protocol, "seed": seed, "smoke": smoke}
+    asked |= {} if students is Students.default else {"students": students.value}
+    asked |= _chosen(align=align, window=window, condition=condition, where=where, table=table, bin=bin, dims=dims, area=area, step=step)
+    try:
+        report, page = perform(asked, folder, command=_typed(), resume=resume)
     except KeyboardInterrupt:
-        print("\ncortex-sim: interrupted; no report was written. The same command continues from the last checkpoints.", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
-    _say(report, page)
+        _interrupted(folder)
+    print(told(report, page))
     if check and not report.holds:
         raise typer.Exit(FAILED)
 
 
-def _refuse_target(target: str, circuit: object) -> None:
-    from cortex_sim.cards import Model
+@app.command()
+def rerun(
+    run: Annotated[Path, typer.Argument(help="folder of a finished run")],
+    out: Annotated[Path | None, typer.Option(help="folder that the repetition is kept in; must not exist. It is not kept if left out")] = None,
+) -> None:
+    """Repeat a run and say whether its results are the same; exit 1 if not, with what differs and what has changed.
 
-    if circuit is None:
-        raise OptionError(f"--target {target} chooses the code of spiking circuits; the recording takes the circuit's place. Leave it out.")
-    if isinstance(circuit, Model):
-        raise OptionError(f"--target {target} chooses the code of spiking circuits; {circuit.name} is of kind {circuit.kind!r}. Leave it out.")
+    Example: cortex-sim rerun my_run
+    """
+    from cortex_sim.studies import repeat
+
+    try:
+        found = repeat(run, out, command=_typed())
+    except KeyboardInterrupt:
+        print("\ncortex-sim: interrupted; nothing was compared.", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    print("\n".join(found.lines))
+    if not found.same:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def doctor(
+    clear_cache: Annotated[bool, typer.Option("--clear-cache", help="remove what is cached, studies and rescued reports too")] = False,
+) -> None:
+    """Say what is installed, which versions clash, which compiler works, threads, cache and GPU, and what to do.
+
+    Example: cortex-sim doctor
+    """
+    from cortex_sim.studies import examine
+
+    lines, sound = examine(clear_cache=clear_cache)
+    print("\n".join(lines))
+    if not sound:
+        raise typer.Exit(FAILED)
+
+
+def _typed() -> str:
+    return shlex.join(["cortex-sim", *sys.argv[1:]])
+
+
+def _interrupted(folder: Path) -> NoReturn:
+    on = "Nothing was done that could be kept."
+    if folder.exists():
+        words = [word for word in sys.argv[1:] if word != "--resume"]
+        given = any(word.split("=")[0] == "--out" for word in words)
+        on = f"Go on with it by: {shlex.join(['cortex-sim', *words, *([] if given else ['--out', str(folder)]), '--resume'])}"
+    print(f"\ncortex-sim: interrupted; no report was written. {on}", file=sys.stderr)
+    raise typer.Exit(INTERRUPTED)
 
 
 @app.command()
@@ -192,7 +212,8 @@ def tune(
 
     Example: cortex-sim tune match --space match.space.toml --trials 30 --folds 5
     """
-    from cortex_sim.report import check_new
+    from cortex_sim.report import told
+    from cortex_sim.runtime import check_new, run_folder
     from cortex_sim.studies import tuning
 
     folder = out or Path("runs") / f"{Path(protocol).stem}-tune-{datetime.datetime.now():%Y%m%d-%H%M%S}"
@@ -204,11 +225,13 @@ def tune(
     material = tuning.training_data_of(module, protocol, catalogue.load(name) if name else None, seed=seed, smoke=smoke)
     kept = study or tuning.study_folder(material, searched, plan)
     try:
-        report = tuning.report_of(tuning.tune(material, searched, plan, kept), Path(protocol).stem)
+        with run_folder(folder):
+            report = tuning.report_of(tuning.tune(material, searched, plan, kept), Path(protocol).stem)
+            page = report.write(folder, command=_typed(), protocol=catalogue.find(protocol))
     except KeyboardInterrupt:
         print(f"\ncortex-sim: interrupted; the trials done are kept in {kept}. The same command goes on from there.", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
-    _say(report, report.write(folder, command=shlex.join(["cortex-sim", *sys.argv[1:]]), protocol=catalogue.find(protocol)))
+    print(told(report, page))
 
 
 @app.command()
@@ -229,7 +252,7 @@ def convert(
 
     Example: cortex-sim convert my_run/simulated.nc session.nwb
     """
-    from cortex_sim.report import check_new
+    from cortex_sim.runtime import check_new
     from cortex_sim.trials import read, write_nwb
 
     check_new(out)
@@ -252,17 +275,6 @@ def _chosen(**options: Any) -> dict[str, Any]:
     return given | ({"dims": tuple(given["dims"].split(","))} if "dims" in given else {})
 
 
-def _sized(model: Any, scale: float | None) -> Any:
-    """Change the scale of a spiking circuit, where one is given."""
-    if scale is None:
-        return model
-    if model is None:
-        raise OptionError("--scale applies to spiking circuits; the recording takes the circuit's place.")
-    if model.kind != "spiking":
-        raise OptionError(f"--scale applies to spiking circuits; {model.name} is of kind {model.kind!r}.")
-    return model.changed(scale=scale)
-
-
 def main() -> None:
     """Run the command line: every refusal is one message on standard error and exit code 2, never a traceback."""
     with _messages():
@@ -281,12 +293,3 @@ def _messages() -> Iterator[None]:
     except OSError as problem:
         print(f"cortex-sim: {problem.filename or 'file'}: {problem.strerror or problem}.", file=sys.stderr)
         sys.exit(BAD_INPUT)
-
-
-def _say(report: "Report", page: Path) -> None:
-    print(f"\n{report.answer}\n")
-    for heading, text in report.findings.items():
-        print(f"{heading}. {text}\n")
-    for claim in report.claims:
-        print(f"  {'holds' if claim.holds else 'FAILS':<6} {claim.text}: {claim.found:.5g}, should lie in {claim.low:.5g} to {claim.high:.5g}")
-    print(f"\nreport: {page}")

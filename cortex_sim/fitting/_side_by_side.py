@@ -3,17 +3,18 @@
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from cortex_sim.cards import Model
 from cortex_sim.fitting import rules
 from cortex_sim.fitting._fit import Fitted, train
+from cortex_sim.fitting._kept import load_fitted, save_fitted
 from cortex_sim.fitting._options import Options
 from cortex_sim.fitting._regression import not_own_class
 from cortex_sim.fitting._start import own_class, with_time_constant_of
-from cortex_sim.runtime import cache_folder, code_key, content_key, stream, workers
+from cortex_sim.runtime import cache_folder, code_key, content_key, run_cache, stream, workers
 from cortex_sim.tasks import Task
 from cortex_sim.trials import Trials, derangement
 
@@ -119,13 +120,19 @@ def facts(fitted: Mapping[str, Fitted]) -> dict[str, str]:
 def train_many(jobs: Mapping[str, Job]) -> dict[str, Fitted]:
     """Train students side by side, one process with one thread each, with progress.
 
-    A run that is killed resumes from where it was when the same jobs are asked for again: those whose rule writes checkpoints have one in the
-    cache, named by the content of everything that decides its result; the others take seconds.
+    A run that is killed goes on from where it was when the same jobs are asked for again: those whose rule writes checkpoints have one, named by the
+    content of everything that decides the result, in the folder of the run, else in the cache. In the folder of a run, students that are
+    done are kept too, whatever their rule.
 
     Args:
         jobs: by name.
+
+    Raises:
+        KeyboardInterrupt: training was interrupted; students that learned half of what they were to learn are no result.
     """
-    return workers.map(f"training {len(jobs)} students", _train_alone, {name: (job,) for name, job in jobs.items()}, tells=True)
+    kept = workers.Kept(lambda job: job.key, save_fitted, load_fitted, "students", ".safetensors") if run_cache() else None
+    label = f"training {len(jobs)} students"
+    return workers.map(label, _train_alone, {name: (job,) for name, job in jobs.items()}, tells=True, kept=kept)
 
 
 def train_groups(jobs: Mapping[Key, Sequence[Job]]) -> dict[Key, list[Fitted]]:
@@ -148,8 +155,12 @@ def _train_alone(job: Job, report: Callable[[float, str], None]) -> Fitted:
 
     use_one_thread()
     kept = _checkpoint(job) if rules.resumes(job.rule) else None
-    return train(job.model, job.trials, job.task, seed=job.seed, options=job.options, rule=job.rule, how=job.how, checkpoint=kept, report=report)
+    how: dict[str, Any] = {"rule": job.rule, "how": job.how, "checkpoint": kept, "report": report}
+    fitted = train(job.model, job.trials, job.task, seed=job.seed, options=job.options, **how)
+    if fitted.interrupted:
+        raise KeyboardInterrupt
+    return fitted
 
 
 def _checkpoint(job: Job) -> Path:
-    return cache_folder() / "fits" / f"{job.key[:24]}.pt"
+    return (run_cache() or cache_folder()) / "fits" / f"{job.key[:24]}.pt"

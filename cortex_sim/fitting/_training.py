@@ -1,5 +1,6 @@
 """Back-propagation through time: a twin learns to put out what is wanted, free running."""
 
+import io
 import pickle
 import sys
 import time
@@ -18,7 +19,7 @@ from torch.utils.checkpoint import checkpoint as recomputed
 from cortex_sim.cards import Model
 from cortex_sim.errors import FileProblem, OptionError
 from cortex_sim.fitting._options import Loss, Options, TrainingData, TrainingHistory, finite
-from cortex_sim.runtime import code_key, content_key, seed_of, stream, whole_file
+from cortex_sim.runtime import code_key, content_key, say_once, seed_of, stream, write_bytes
 from cortex_sim.simulation import Noise, Problem
 from cortex_sim.simulation.forms import Leaky
 from cortex_sim.simulation.torch import Run, Twin, advance, runs, spans
@@ -284,8 +285,12 @@ def _set_rate(optimiser: torch.optim.Optimizer, options: Options, epoch: int) ->
 def _save(path: Path, key: str, twin: Twin, optimiser: torch.optim.Optimizer, history: TrainingHistory) -> None:
     best = {name: torch.tensor(array) for name, array in history.arrays.items()}
     progress = {"train": history.train, "validation": history.validation, "best": history.best, "stale": history.stale, "kept": history.kept}
-    with whole_file(path) as temporary:
-        torch.save({"key": key, "twin": twin.state_dict(), "optimiser": optimiser.state_dict(), "arrays": best, "progress": progress}, temporary)
+    content = io.BytesIO()
+    torch.save({"key": key, "twin": twin.state_dict(), "optimiser": optimiser.state_dict(), "arrays": best, "progress": progress}, content)
+    try:
+        write_bytes(path, content.getvalue())
+    except FileProblem as problem:
+        say_once(f"checkpoint not kept: {problem}")
 
 
 def _resume(path: Path | None, key: str, twin: Twin, optimiser: torch.optim.Optimizer, history: TrainingHistory) -> bool:

@@ -5,4 +5,5 @@ from cortex_sim.report._report import Animation as Animation
 from cortex_sim.report._report import Claim as Claim
 from cortex_sim.report._report import Picture as Picture
 from cortex_sim.report._report import Report as Report
-from cortex_sim.report._report import check_new as check_new
+from cortex_sim.report._told import claims_hold as claims_hold
+from cortex_sim.report._told import told as told

@@ -2,14 +2,9 @@
 
 import base64
 import datetime
-import hashlib
 import html
-import importlib.metadata
 import json
 import math
-import platform
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,14 +15,13 @@ import numpy as np
 from cortex_sim.cards import Model
 from cortex_sim.cards.spiking import SpikingModel
 from cortex_sim.errors import ComparisonError, FileProblem
-from cortex_sim.runtime import code_key, html_table
+from cortex_sim.report._record import crate, hashes, run_record
+from cortex_sim.runtime import cache_folder, check_new, html_table, run_folder
 from cortex_sim.statistics import Score
 from cortex_sim.trials import FINDINGS, Trials
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-PACKAGES = ("brian2", "numpy", "scipy", "matplotlib", "torch", "xarray", "pydantic")
 
 
 @dataclass(frozen=True)
@@ -145,39 +139,47 @@ class Report:
         texts = "".join(f"<p>{html.escape(text)}</p>" for text in (self.question, self.answer))
         return f"<h3>{html.escape(self.title)}</h3>{texts}{found}{scores}" + "".join(map(_figure, self.pictures.values()))
 
-    def write(self, folder: str | Path, *, command: str = "", protocol: Path | None = None) -> Path:
+    def write(self, folder: str | Path, *, command: str = "", protocol: Path | None = None, asked: Mapping[str, Any] | None = None) -> Path:
         """Write the page and everything beside it into a new folder, whole or not at all.
 
         Args:
-            folder: must not exist; its parents are made.
+            folder: must not exist, unless this process holds it for this run (:func:`cortex_sim.runtime.run_folder`); its parents are made.
             command: what to type to repeat the run.
             protocol: file that made the report; its hash is kept.
+            asked: what decides the run, for ``cortex-sim rerun``.
 
         Returns:
             The page, ``report.html``.
 
         Raises:
-            FileProblem: the folder exists, cannot be written, or the disk is full; nothing is left behind.
+            FileProblem: the folder exists, cannot be written, or the disk is full; the report is then kept in the cache, and the message says
+                where, or nothing is left behind.
         """
         folder = Path(folder)
         check_new(folder)
-        temporary = None
         try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-            self._fill(temporary, command, protocol)
-            temporary.chmod(0o755)
-            temporary.rename(folder)
+            return self._put(folder, command, protocol, asked)
+        except FileProblem as problem:
+            raise FileProblem(f"{folder}: the report was not written: {problem}{self._rescued(folder, command, protocol, asked)}") from None
         except OSError as problem:
-            if isinstance(problem, FileProblem):
-                raise FileProblem(f"{folder}: the report was not written: {problem}") from None
-            raise FileProblem(f"{folder}: the report cannot be written ({problem.strerror or problem}); nothing was kept.") from None
-        finally:
-            if temporary is not None and temporary.exists():
-                shutil.rmtree(temporary)
+            why = f"{folder}: the report cannot be written ({problem.strerror or problem})."
+            raise FileProblem(f"{why}{self._rescued(folder, command, protocol, asked)}") from None
+
+    def _put(self, folder: Path, command: str, protocol: Path | None, asked: Mapping[str, Any] | None) -> Path:
+        with run_folder(folder) as place:
+            place.fill(lambda staged: self._fill(staged, command, protocol, asked))
         return folder / "report.html"
 
-    def _fill(self, folder: Path, command: str, protocol: Path | None) -> None:
+    def _rescued(self, folder: Path, command: str, protocol: Path | None, asked: Mapping[str, Any] | None) -> str:
+        """Write a report that has no other place into the cache and say where it is."""
+        place = cache_folder() / "reports" / f"{folder.name}-{datetime.datetime.now():%Y%m%d-%H%M%S-%f}"
+        try:
+            self._put(place, command, protocol, asked)
+        except OSError:
+            return f" Nothing was kept: {place} cannot be written either."
+        return f" It is kept whole in {place}; move it to where there is room."
+
+    def _fill(self, folder: Path, command: str, protocol: Path | None, asked: Mapping[str, Any] | None) -> None:
         from cortex_sim.report._page import file_names, render
         from cortex_sim.report.figures import save_svg
 
@@ -196,26 +198,12 @@ class Report:
         named = file_names(self.models)
         for name, model in self.models.items():
             model.save(folder / "models" / f"{named[name]}.toml")
-        run = self.run_record(command, protocol)
+        run = run_record(self, command, protocol, asked)
         _write_json(folder / "claims.json", [claim.as_json() for claim in self.claims])
         _write_json(folder / "scores.json", [_plain(score.as_json()) for score in self.scores])
-        _write_json(folder / "run.json", run)
         (folder / "report.html").write_text(render(self, run, folder / "figures"), encoding="utf-8")
-
-    def run_record(self, command: str, protocol: Path | None = None) -> dict[str, Any]:
-        """Return what made this report: seed, versions, hashes of cards, trials and code, times."""
-        from cortex_sim import __version__
-
-        made = protocol and {"name": protocol.stem, "sha256": hashlib.sha256(protocol.read_bytes()).hexdigest()}
-        return {
-            "command": command, "seed": self.seed, "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "versions": {"cortex-sim": __version__, "python": platform.python_version()}
-            | {p: importlib.metadata.version(p) for p in (*PACKAGES, *self.packages)},
-            "cards": {name: model.key for name, model in self.models.items()},
-            "trials": {name: trials.key for name, trials in self.trials.items()},
-            "protocol": made, "code": code_key(), "machine": platform.platform(),
-            "seconds": {stage: round(value, 2) for stage, value in self.seconds.items()}, "facts": self.told,
-        }  # fmt: skip
+        _write_json(folder / "run.json", run | {"outputs": hashes(folder)})
+        _write_json(folder / "ro-crate-metadata.json", crate(folder, self, run))
 
 
 def _figure(picture: Picture | Animation) -> str:
@@ -226,16 +214,6 @@ def _figure(picture: Picture | Animation) -> str:
     data = base64.b64encode(drawn.encode()).decode()
     caption = f"<figcaption><b>{html.escape(picture.title)}.</b> {html.escape(picture.caption)}</figcaption>"
     return f"<figure><img style='max-width:100%' alt='{html.escape(picture.title)}' src='data:image/svg+xml;base64,{data}'>{caption}</figure>"
-
-
-def check_new(folder: Path) -> None:
-    """Refuse a folder that exists already.
-
-    Raises:
-        FileProblem: it exists.
-    """
-    if folder.exists():
-        raise FileProblem(f"{folder}: exists already, and a finished run is never overwritten. Choose another --out or remove it.")
 
 
 def _recorded(trials: Trials) -> str:

@@ -11,6 +11,13 @@ EARLY = 0.02  # share done before which nothing is said about the time left
 
 Report = Callable[[float, str], None]
 _said: set[str] = set()
+_shown = False
+
+
+def show_stages(shown: bool) -> None:
+    """Let every stage say on standard error when it begins and how long it took, or not."""
+    global _shown  # noqa: PLW0603 - of the process
+    _shown = shown
 
 
 def say_once(line: str) -> None:
@@ -45,12 +52,17 @@ def track(label: str) -> Iterator[Report]:
 
 @contextmanager
 def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    """Add the wall time of the block to the stage's entry."""
+    """Add the wall time of the block to the stage's entry; see :func:`show_stages`."""
     began = time.monotonic()
+    if _shown:
+        print(f"{time.strftime('%H:%M:%S')} {stage} ...", file=sys.stderr)
     try:
         yield
     finally:
-        seconds[stage] = seconds.get(stage, 0.0) + time.monotonic() - began
+        took = time.monotonic() - began
+        seconds[stage] = seconds.get(stage, 0.0) + took
+        if _shown:
+            print(f"{time.strftime('%H:%M:%S')} {stage}: {took:.1f} s", file=sys.stderr)
 
 
 def _line(label: str) -> Callable[[tuple[float, str] | None], None]:

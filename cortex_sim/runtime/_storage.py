@@ -12,6 +12,9 @@ import numpy as np
 from numpy import ndarray
 
 from cortex_sim.errors import FileProblem
+from cortex_sim.runtime._left_over import mark, sweep
+
+RUN = "CORTEX_SIM_RUN"  # variable that names where a run keeps what it has done, for itself and its worker processes
 
 
 @contextmanager
@@ -23,7 +26,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+        sweep(path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.{mark()}", suffix=path.suffix, dir=path.parent)
         os.close(handle)
     except OSError as problem:
         raise FileProblem(f"{path}: cannot be written ({problem.strerror}); choose another folder.") from None
@@ -46,6 +50,37 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Write a file whole or not at all.
+
+    Formats are put together in memory first and written so: libraries of formats crash, or raise what nobody expects, where a disk is full.
+    """
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Give a folder that is removed after the block; those of killed processes are removed too.
+
+    Raises:
+        FileProblem: none can be made.
+    """
+    try:
+        place = Path(tempfile.gettempdir())
+        sweep(place)
+        made = tempfile.TemporaryDirectory(prefix=f"cortex-sim-{mark()}", ignore_cleanup_errors=True)
+    except OSError as problem:
+        raise FileProblem(f"no temporary folder can be made ({problem.strerror}); free some space, or set TMPDIR to another folder.") from None
+    with made as name:
+        yield Path(name)
+
+
+def run_cache() -> Path | None:
+    """Give the folder where the present run keeps what it has done, if there is a run that does."""
+    return Path(found) if (found := os.environ.get(RUN)) else None
+
+
 def cache_folder() -> Path:
     """Give the folder that caches live in: ``CORTEX_SIM_CACHE``, else the user's cache folder."""
     from platformdirs import user_cache_dir
@@ -55,11 +90,10 @@ def cache_folder() -> Path:
 
 def save_arrays(path: Path, arrays: Mapping[str, ndarray]) -> None:
     """Write named arrays as safetensors with a checksum of their content inside."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    with whole_file(path) as temporary:
-        save_file(plain, temporary, metadata={"sha256": _checksum(plain)})
+    write_bytes(path, save(plain, metadata={"sha256": _checksum(plain)}))
 
 
 def load_arrays(path: Path) -> dict[str, ndarray]:

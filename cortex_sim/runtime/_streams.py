@@ -10,6 +10,7 @@ from cortex_sim.errors import OptionError, suggestion
 
 Role = Literal["circuit", "student", "task", "null", "analysis"]
 ROLES: tuple[str, ...] = get_args(Role)
+_used: set[tuple[str, str]] = set()
 SEED_BITS = 53  # whole numbers that every reader of JSON keeps exactly
 
 
@@ -47,11 +48,17 @@ def seed_of(seed: int, role: Role, purpose: str, *index: int | str) -> int:
     return int.from_bytes(_digest(seed, role, purpose, index, b"seed"), "big") >> (256 - SEED_BITS)
 
 
+def streams_used() -> dict[str, list[str]]:
+    """Return the purposes that this process has drawn for, by role."""
+    return {role: sorted(purpose for of, purpose in _used if of == role) for role in ROLES if any(of == role for of, _ in _used)}
+
+
 def _digest(seed: int, role: str, purpose: str, index: tuple[int | str, ...], use: bytes) -> bytes:
     if role not in ROLES:
         raise OptionError(f"random stream: role {role!r} is unknown. {suggestion(str(role), ROLES)}")
     if not isinstance(purpose, str) or not purpose:
         raise OptionError(f"random stream: purpose {purpose!r} should say in words what is drawn.")
+    _used.add((role, purpose))
     digest = hashlib.sha256(use)
     for part in (_whole("seed", seed), role, purpose, *(one if isinstance(one, str) else _whole("index", one) for one in index)):
         text = str(part).encode()

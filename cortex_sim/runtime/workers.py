@@ -1,22 +1,24 @@
 """One way to run many jobs: in parallel, with progress, one thread each, resuming where an earlier run stopped."""
 
 import json
+import os
 import sys
-import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from threadpoolctl import threadpool_limits
 
 from cortex_sim.errors import CortexSimError, FileProblem
-from cortex_sim.runtime._progress import Report, track
-from cortex_sim.runtime._storage import cache_folder, write_text
+from cortex_sim.runtime._progress import Report, say_once, track
+from cortex_sim.runtime._storage import cache_folder, run_cache, temporary_folder, write_text
 
-LOOK = 0.5  # s between looks at how far the jobs are
+LOOK = 0.5  # s between looks at how far the jobs are, and whether the process that asked for them lives
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Kept:
         key: hash of everything that decides the result of a job, from the job's arguments.
         write: a result into a file, whole or not at all.
         read: what was written; nothing in the file may be executed. What is damaged raises, and is computed anew.
-        folder: in the cache.
+        folder: where the present run keeps what it has done, else in the cache.
         suffix: of the files.
     """
 
@@ -39,7 +41,22 @@ class Kept:
 
     def path(self, arguments: tuple[Any, ...]) -> Path:
         """File of a job's result."""
-        return cache_folder() / self.folder / f"{self.key(*arguments)}{self.suffix}"
+        return (run_cache() or cache_folder()) / self.folder / f"{self.key(*arguments)}{self.suffix}"
+
+    def known(self, path: Path) -> list[Any]:
+        """Result that a file holds, in a list; none if there is no such file or it is damaged, which is said."""
+        try:
+            return [self.read(path)] if path.exists() else []
+        except CortexSimError as problem:
+            print(f"result computed anew: {problem}", file=sys.stderr)
+            return []
+
+    def put(self, path: Path, result: Any) -> None:
+        """Keep a result; where that cannot be done it is said, and the result is not lost by it."""
+        try:
+            self.write(path, result)
+        except FileProblem as problem:
+            say_once(f"result not kept: {problem}")
 
 
 def map(
@@ -84,11 +101,13 @@ def map(
         shown = report or stack.enter_context(track(label))
         boards: dict[Any, Path | None] = dict.fromkeys(left)
         if tells:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cortex-sim-")))
+            folder = stack.enter_context(temporary_folder())
             boards |= {name: folder / f"{number}.json" for number, name in enumerate(left)}
             stack.enter_context(_watched(boards, len(done), shown))
         stack.enter_context(_one_thread() if threads else _ended_after(local and count > 1))
-        calls = [delayed(_alone)(function, arguments, boards[name], kept, threads) for name, arguments in left.items()]
+        parent = None if threads else os.getpid() if local else 0
+        places = {name: (kept, kept.path(arguments)) if kept else None for name, arguments in left.items()}
+        calls = [delayed(_alone)(function, arguments, boards[name], places[name], parent) for name, arguments in left.items()]
         for name, result in zip(left, Parallel(return_as="generator", **how)(calls), strict=True):
             done[name] = result
             if not tells:
@@ -96,35 +115,46 @@ def map(
     return {name: done[name] for name in jobs}
 
 
-def _alone(function: Callable[..., Any], arguments: tuple[Any, ...], board: Path | None, kept: Kept | None, threads: bool) -> Any:
-    """Do one job, with one thread for linear algebra unless that is seen to for all threads of this process."""
+def _alone(function: Callable[..., Any], arguments: tuple[Any, ...], board: Path | None, kept: tuple[Kept, Path] | None, parent: int | None) -> Any:
+    """Do one job, with one thread for linear algebra, and in a process of ours no longer than the one that asked for it lives.
+
+    Args:
+        function: of the arguments, and of ``report`` where there is a board.
+        arguments: of the job.
+        board: file that says how far the job is.
+        kept: how and where the result is kept.
+        parent: the process that asked; 0 where a library's own processes do the job, None where threads do.
+    """
 
     def report(done: float, text: str) -> None:
         assert board is not None
         write_text(board, json.dumps([done, text]))
 
-    with nullcontext() if threads else _one_thread():
+    if parent and parent != os.getpid():
+        _end_with(parent)
+    with nullcontext() if parent is None else _one_thread():
         result = function(*arguments, report=report) if board else function(*arguments)
     if kept:
-        try:
-            kept.write(kept.path(arguments), result)
-        except FileProblem as problem:
-            print(f"result not kept: {problem}", file=sys.stderr)
+        kept[0].put(kept[1], result)
     if board:
         report(1.0, "")
     return result
 
 
+@lru_cache(maxsize=1)
+def _end_with(parent: int) -> None:
+    """End this process when its parent is gone: that of a killed run would go on for as long as its job takes, and hold what is written to."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _known(jobs: Mapping[Any, tuple[Any, ...]], kept: Kept | None) -> dict[Any, Any]:
-    found: dict[Any, Any] = {}
-    for name, arguments in jobs.items() if kept else ():
-        assert kept is not None
-        path = kept.path(arguments)
-        try:
-            found |= {name: kept.read(path)} if path.exists() else {}
-        except CortexSimError as problem:
-            print(f"result computed anew: {problem}", file=sys.stderr)
-    return found
+    return {name: result for name, arguments in jobs.items() for result in kept.known(kept.path(arguments))} if kept else {}
 
 
 @contextmanager

@@ -1,4 +1,5 @@
 from cortex_sim.simulation._check import check as check
+from cortex_sim.simulation._compiler import COMPILER as COMPILER
 from cortex_sim.simulation._dynamics import beginning as beginning
 from cortex_sim.simulation._dynamics import flow as flow
 from cortex_sim.simulation._dynamics import rate_of as rate_of

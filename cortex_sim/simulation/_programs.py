@@ -19,7 +19,7 @@ from numpy import ndarray
 
 from cortex_sim.cards.spiking import blocks, delays, same_delay
 from cortex_sim.errors import CardError, FileProblem
-from cortex_sim.runtime import cache_folder, content_key, workers, write_text
+from cortex_sim.runtime import cache_folder, content_key, mark, sweep, temporary_folder, workers, write_text
 from cortex_sim.simulation._compiler import COMPILER
 from cortex_sim.simulation._spiking_problem import HELD, SpikingProblem
 
@@ -57,7 +57,8 @@ def build(problem: SpikingProblem) -> Path:
     folder = _folder(problem)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        sweep(folder.parent)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.{mark()}", dir=folder.parent))
     except OSError as failure:
         raise FileProblem(f"{folder}: the compiled program cannot be kept ({failure.strerror}); set CORTEX_SIM_CACHE to another folder.") from None
     try:
@@ -135,8 +136,8 @@ def run(problem: SpikingProblem, trials: Sequence[int], folder: Path, report: Ca
         done[trial] = share
         report(sum(done.values()) / len(done), f"{len(trials)} trials" if len(trials) > 1 else "simulated")
 
-    with tempfile.TemporaryDirectory(prefix="cortex-sim-") as place, _ended(running):
-        common = Path(place) / "common"
+    with temporary_folder() as place, _ended(running):
+        common = place / "common"
         write_circuit(problem, common)
         jobs = {trial: (problem, trial, folder, common, running, show) for trial in trials}
         return list(workers.map(problem.model.name, _run_one, jobs, workers=at_once, threads=True, report=lambda done, text: None).values())

@@ -1,12 +1,16 @@
 """simulate(model, task) -> Trials, whichever backend runs it."""
 
+import os
+import time
+from pathlib import Path
 from typing import Literal
 
 from threadpoolctl import threadpool_limits
 
 from cortex_sim.cards import Model
 from cortex_sim.cards.spiking import SpikingModel
-from cortex_sim.errors import OptionError, TaskError
+from cortex_sim.errors import FileProblem, OptionError, TaskError
+from cortex_sim.runtime import code_key, content_key, run_cache, workers
 from cortex_sim.simulation._meaning import driven_inputs
 from cortex_sim.simulation._problem import Problem
 from cortex_sim.tasks import Task
@@ -17,6 +21,27 @@ Backend = Literal["brian", "torch"]
 Target = Literal["numpy", "cython", "standalone"]
 CUSTOMARY: dict[str, Backend] = {"rate": "brian", "rnn": "torch"}
 THREADED = 500  # units below which a second thread brings nothing
+WORTH = 0.2  # s from which a simulation is kept in the folder of a run
+CHECK = "kept"  # attribute of a kept file: the key of its trials
+
+
+def _key(model: Model | SpikingModel, task: Task, seed: int, how: list[str | None]) -> str:
+    return content_key("simulated", model.key, task.key, seed, how, code_key())
+
+
+def _write(path: Path, trials: Trials) -> None:
+    Trials(trials.dataset.assign_attrs({CHECK: trials.key})).save(path)
+
+
+def _read(path: Path) -> Trials:
+    found = Trials.load(path)
+    stated = found.dataset.attrs.pop(CHECK, "")
+    if stated != found.key:
+        raise FileProblem(f"{path}: is damaged; its trials are not those that were kept.")
+    return found
+
+
+KEPT = workers.Kept(_key, _write, _read, "simulated", ".nc")
 
 
 def simulate(model: Model | SpikingModel, task: Task, *, seed: int = 0, backend: Backend | None = None, target: Target | None = None) -> Trials:
@@ -39,6 +64,19 @@ def simulate(model: Model | SpikingModel, task: Task, *, seed: int = 0, backend:
         Diverged: a state or rate grew beyond all bounds; which, and when.
         OptionError: the backend or target is unknown or does not apply.
     """
+    if run_cache() is None:
+        return _simulated(model, task, seed, backend, target)
+    path = KEPT.path((model, task, seed, [backend, target or os.environ.get("CORTEX_SIM_TARGET")]))
+    for known in KEPT.known(path):
+        return known
+    began = time.monotonic()
+    trials = _simulated(model, task, seed, backend, target)
+    if time.monotonic() - began > WORTH:
+        KEPT.put(path, trials)
+    return trials
+
+
+def _simulated(model: Model | SpikingModel, task: Task, seed: int, backend: Backend | None, target: Target | None) -> Trials:
     if isinstance(model, SpikingModel):
         if backend not in (None, "brian"):
             raise OptionError(f"backend {backend!r} runs no spiking circuit; {model.name} runs in 'brian'.")

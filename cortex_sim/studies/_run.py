@@ -8,7 +8,8 @@ from typing import Any, get_args
 
 from cortex_sim.cards import Model, SpikingModel, catalogue
 from cortex_sim.errors import OptionError, suggestion
-from cortex_sim.report import Report, check_new
+from cortex_sim.report import Report
+from cortex_sim.runtime import check_new, run_folder
 from cortex_sim.trials import OPTIONS, Recording
 
 
@@ -19,6 +20,7 @@ def run(
     seed: int = 0,
     smoke: bool = False,
     out: str | Path | None = None,
+    resume: bool = False,
     **options: Any,
 ) -> Report:
     """Run a protocol and return its report.
@@ -28,7 +30,8 @@ def run(
         model: circuit, a shipped name or a path that ends in ``.toml``; the protocol's own if left out.
         seed: of every random choice.
         smoke: small and short: shows that everything runs, its numbers mean nothing.
-        out: new folder that the report is written to; it is not written if left out.
+        out: new folder that the report is written to, held from the start; it is not written if left out.
+        resume: go on with a run that was killed, where ``out`` holds one: what it simulated and taught is not done again.
         **options: what this protocol takes beside, for example ``recording="averages.npz"``, and beside a recording the options of
             :func:`.read`, for example ``window=(-0.05, 0.2)``.
 
@@ -38,11 +41,11 @@ def run(
         FileProblem: the folder exists or cannot be written.
     """
     if out is not None:
-        check_new(Path(out))
+        check_new(Path(out), resume=resume)
     module = catalogue.protocol(protocol)
     takes = inspect.signature(module.run).parameters
     shown = "".join(f", {name}={value!r}" for name, value in options.items())
-    options = _read_so(options, takes)
+    given, options = options, _read_so(options, takes)
     for name in options:
         if name not in takes:
             raise OptionError(f"{name} does not apply to protocol {protocol!r}; it takes {', '.join(takes)}. {suggestion(name, takes)}")
@@ -50,11 +53,20 @@ def run(
     if missing := [name for name in missing if name not in ("seed", "smoke")]:
         raise OptionError(f"protocol {protocol!r} needs {', '.join(missing)}; give it, for example {missing[0]}=....")
     circuit = model_of(protocol, model, options)
-    report: Report = module.run(circuit, seed=seed, smoke=smoke, **options)
-    if out is not None:
-        command = f"cs.run({protocol!r}, {circuit and circuit.name!r}, seed={seed}{', smoke=True' if smoke else ''}{shown})"
-        report.write(out, command=command, protocol=catalogue.find(protocol))
+    if out is None:
+        return module.run(circuit, seed=seed, smoke=smoke, **options)
+    command = f"cs.run({protocol!r}, {circuit and circuit.name!r}, seed={seed}{', smoke=True' if smoke else ''}{shown})"
+    asked = _asked({"protocol": protocol, "model": model, "seed": seed, "smoke": smoke} | given)
+    with run_folder(Path(out), asked={"call": command, "circuit": circuit and circuit.key}, resume=resume):
+        report: Report = module.run(circuit, seed=seed, smoke=smoke, **options)
+        report.write(out, command=command, protocol=catalogue.find(protocol), asked=asked)
     return report
+
+
+def _asked(given: dict[str, Any]) -> dict[str, Any]:
+    """Arguments that a file can hold, or none where one of them is an object of Python."""
+    plain = {name: str(value) if isinstance(value, Path) else value for name, value in given.items() if value is not None}
+    return plain if all(isinstance(value, str | int | float | tuple | list) for value in plain.values()) else {}
 
 
 def _read_so(options: dict[str, Any], takes: Mapping[str, Any]) -> dict[str, Any]:

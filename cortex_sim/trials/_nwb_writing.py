@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import h5py
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
@@ -14,7 +15,7 @@ from numpy import ndarray
 
 from cortex_sim import __version__
 from cortex_sim.errors import OptionError, TrialsError
-from cortex_sim.runtime import content_key, whole_file
+from cortex_sim.runtime import content_key, write_bytes
 from cortex_sim.trials._trials import Trials
 
 GAP = 1.0  # s, at least, between a trial and the next
@@ -69,8 +70,12 @@ def write_nwb(
     session.trials = _trial_table(pynwb, trials, zero, labels)
     session.units = _unit_table(pynwb, trials, zero)
     _add_behaviour(pynwb, session, trials, zero, behaviour or {})
-    with whole_file(Path(path)) as temporary, pynwb.NWBHDF5IO(temporary, "w") as file:
+    content = h5py.File(Path(path).name, "w", driver="core", backing_store=False)
+    with content, pynwb.NWBHDF5IO(file=content, mode="w") as file:
         file.write(session)
+        content.flush()
+        image = content.id.get_file_image()
+    write_bytes(Path(path), image)
 
 
 def _pynwb() -> ModuleType:

@@ -1,5 +1,6 @@
 """Trials: what a model did or an electrode recorded, as labelled arrays that are known to be well formed."""
 
+import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from cortex_sim.errors import TrialsError
-from cortex_sim.runtime import content_key, html_facts, html_heat, positions, read_only, whole_file
+from cortex_sim.runtime import content_key, html_facts, html_heat, positions, read_only, write_bytes
 from cortex_sim.trials._checks import (
     SPIKES,
     bins,
@@ -446,9 +447,10 @@ class Trials:
         Raises:
             FileProblem: the folder cannot be written or the disk is full.
         """
-        with whole_file(Path(path)) as temporary:
-            encoding = {name: {"zlib": True, "complevel": 4} for name in self.dataset.data_vars if self.dataset[name].size}
-            self.dataset.to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
+        encoding = {name: {"zlib": True, "complevel": 4} for name in self.dataset.data_vars if self.dataset[name].size}
+        content = io.BytesIO()
+        self.dataset.to_netcdf(content, engine="h5netcdf", encoding=encoding)
+        write_bytes(Path(path), content.getvalue())
 
     @classmethod
     def load(cls, path: str | Path) -> "Trials":

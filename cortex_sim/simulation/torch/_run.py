@@ -72,6 +72,11 @@ def use_one_thread() -> None:
     torch.set_num_threads(1)
 
 
+def gpu() -> str:
+    """Name of the GPU that torch sees; empty if it sees none."""
+    return str(torch.cuda.get_device_name()) if torch.cuda.is_available() else ""
+
+
 def own_slopes(
     model: Model, arrays: Mapping[str, ndarray], state: Float[ndarray, " state"], driven: Sequence[str]
 ) -> tuple[Float[ndarray, " state"], Float[ndarray, " state"]]:
