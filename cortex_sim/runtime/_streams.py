@@ -2,6 +2,7 @@
 
 import hashlib
 import operator
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 import numpy as np
@@ -49,8 +50,17 @@ def seed_of(seed: int, role: Role, purpose: str, *index: int | str) -> int:
 
 
 def streams_used() -> dict[str, list[str]]:
-    """Return the purposes that this process has drawn for, by role."""
+    """Return the purposes that this process, and those that did jobs for it, have drawn for, by role."""
     return {role: sorted(purpose for of, purpose in _used if of == role) for role in ROLES if any(of == role for of, _ in _used)}
+
+
+def note_streams(drawn: Mapping[str, list[str]]) -> None:
+    """Add what another process has drawn for.
+
+    Args:
+        drawn: purposes by role.
+    """
+    _used.update((role, purpose) for role, purposes in drawn.items() for purpose in purposes)
 
 
 def _digest(seed: int, role: str, purpose: str, index: tuple[int | str, ...], use: bytes) -> bytes:

@@ -17,7 +17,9 @@ from threadpoolctl import threadpool_limits
 from cortex_sim.errors import CortexSimError, FileProblem
 from cortex_sim.runtime._progress import Report, say_once, track
 from cortex_sim.runtime._storage import cache_folder, run_cache, temporary_folder, write_text
+from cortex_sim.runtime._streams import note_streams, streams_used
 
+Streams = Mapping[str, list[str]]
 LOOK = 0.5  # s between looks at how far the jobs are, and whether the process that asked for them lives
 
 
@@ -108,14 +110,17 @@ def map(
         parent = None if threads else os.getpid() if local else 0
         places = {name: (kept, kept.path(arguments)) if kept else None for name, arguments in left.items()}
         calls = [delayed(_alone)(function, arguments, boards[name], places[name], parent) for name, arguments in left.items()]
-        for name, result in zip(left, Parallel(return_as="generator", **how)(calls), strict=True):
+        for name, (result, drawn) in zip(left, Parallel(return_as="generator", **how)(calls), strict=True):
             done[name] = result
+            note_streams(drawn)
             if not tells:
                 shown(len(done) / len(jobs), str(name))
     return {name: done[name] for name in jobs}
 
 
-def _alone(function: Callable[..., Any], arguments: tuple[Any, ...], board: Path | None, kept: tuple[Kept, Path] | None, parent: int | None) -> Any:
+def _alone(
+    function: Callable[..., Any], arguments: tuple[Any, ...], board: Path | None, kept: tuple[Kept, Path] | None, parent: int | None
+) -> tuple[Any, Streams]:
     """Do one job, with one thread for linear algebra, and in a process of ours no longer than the one that asked for it lives.
 
     Args:
@@ -138,7 +143,7 @@ def _alone(function: Callable[..., Any], arguments: tuple[Any, ...], board: Path
         kept[0].put(kept[1], result)
     if board:
         report(1.0, "")
-    return result
+    return result, streams_used()
 
 
 @lru_cache(maxsize=1)

@@ -28,7 +28,7 @@ def perform(asked: Mapping[str, Any], folder: Path, *, command: str = "", resume
         FileProblem: the folder exists, is held by another process, or cannot be written.
     """
     check_new(folder, resume=resume)
-    options = {name: tuple(value) if isinstance(value, list) else value for name, value in asked.items() if name not in OURS}
+    options: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in asked.items() if name not in OURS}
     protocol = str(asked["protocol"])
     circuit = _sized(model_of(protocol, asked.get("model"), options), asked.get("scale"))
     known = dict(asked)
