@@ -129,19 +129,31 @@ def _taken(folder: Path, path: Path, asked: dict[str, Any], resume: bool) -> Run
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _make(path, folder, resume)
-        marker = open(path / MARKER, "a+", encoding="utf-8")  # noqa: SIM115 - stays open as long as the run
+        return RunFolder(path, _marked(folder, path / MARKER, asked), made)
     except FileProblem:
         raise
     except OSError as problem:
+        with suppress(OSError):  # it was not made, or holds something
+            for each in (path, *made):
+                each.rmdir()
         raise FileProblem(f"{folder}: cannot be written ({problem.strerror}); choose another --out.") from None
+
+
+def _marked(folder: Path, path: Path, asked: dict[str, Any]) -> IO[str]:
+    """Lock and sign the marker, and give it; a new one that cannot be signed goes again."""
+    new = not path.exists()
+    marker = open(path, "a+", encoding="utf-8")  # noqa: SIM115 - stays open as long as the run
     try:
         _lock(marker, folder)
         _agree(folder, asked)
         _sign(marker, asked)
-    except BaseException:
-        marker.close()
+    except BaseException as problem:
+        with suppress(OSError):  # what could not be written is tried again on closing
+            marker.close()
+        if new and isinstance(problem, OSError) and not isinstance(problem, FileProblem):
+            path.unlink(missing_ok=True)
         raise
-    return RunFolder(path, marker, made)
+    return marker
 
 
 def _make(path: Path, folder: Path, resume: bool) -> None:

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim import __version__
-from cortex_sim.errors import OptionError, TrialsError
+from cortex_sim.errors import FileProblem, OptionError, TrialsError
 from cortex_sim.runtime import content_key, write_bytes
 from cortex_sim.trials._trials import Trials
 
@@ -71,10 +71,13 @@ def write_nwb(
     session.units = _unit_table(pynwb, trials, zero)
     _add_behaviour(pynwb, session, trials, zero, behaviour or {})
     content = h5py.File(Path(path).name, "w", driver="core", backing_store=False)
-    with content, pynwb.NWBHDF5IO(file=content, mode="w") as file:
-        file.write(session)
-        content.flush()
-        image = content.id.get_file_image()
+    try:
+        with content, pynwb.NWBHDF5IO(file=content, mode="w") as file:
+            file.write(session)
+            content.flush()
+            image = content.id.get_file_image()
+    except OSError as problem:
+        raise FileProblem(f"{path}: cannot be written ({problem.strerror or problem}); nothing was kept.") from None
     write_bytes(Path(path), image)
 
 
