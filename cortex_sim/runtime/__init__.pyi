@@ -32,6 +32,6 @@ from cortex_sim.runtime._storage import write_text as write_text
 from cortex_sim.runtime._streams import Role as Role
 from cortex_sim.runtime._streams import seed_of as seed_of
 from cortex_sim.runtime._streams import stream as stream
-from cortex_sim.runtime._toml import read_toml as read_toml
 from cortex_sim.runtime._streams import streams_used as streams_used
+from cortex_sim.runtime._toml import read_toml as read_toml
 from cortex_sim.runtime._visible import visible as visible
