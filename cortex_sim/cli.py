@@ -13,6 +13,7 @@ import typer
 
 from cortex_sim.cards import catalogue
 from cortex_sim.errors import CortexSimError, OptionError
+from cortex_sim.runtime import prepare_terminal, say
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 WIDTH = 28  # characters of a name
@@ -55,9 +56,9 @@ def list_(kind: Annotated[Kind | None, typer.Argument(help="models, protocols, t
     }
     for title, entries in described.items():
         if kind in (None, title):
-            print(title)
+            say(title)
             for name, text in entries.items():
-                print(f"  {name:<{WIDTH}} {text}")
+                say(f"  {name:<{WIDTH}} {text}")
 
 
 @app.command()
@@ -66,7 +67,7 @@ def show(name: Annotated[str, typer.Argument(help="a shipped name, or a path tha
 
     Example: cortex-sim show hennequin_2014
     """
-    print(catalogue.find(name).read_text(encoding="utf-8").rstrip())
+    say(catalogue.find(name).read_text(encoding="utf-8").rstrip())
 
 
 @app.command()
@@ -86,7 +87,7 @@ def check(
 
     for model in models:
         checked(model)
-        print(f"{model.name}: well formed; Brian2 accepts its equations and units.")
+        say(f"{model.name}: well formed; Brian2 accepts its equations and units.")
 
 
 @app.command()
@@ -126,7 +127,7 @@ def run(
         raise OptionError("--resume goes on with a run in the folder that --out names; give it.")
     folder = out or Path("runs") / f"{Path(protocol).stem}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
     if resume and finished(folder):
-        print(f"report: {folder / 'report.html'} (this run had finished)")
+        say(f"report: {folder / 'report.html'} (this run had finished)")
         raise typer.Exit(FAILED if check and not claims_hold(folder) else 0)
     show_stages(verbose)
     files = {"model": model, "scale": scale, "recording": recording, "muscles": muscles and str(muscles), "target": target and target.value}
@@ -137,7 +138,7 @@ def run(
         report, page = perform(asked, folder, command=_typed(), resume=resume)
     except KeyboardInterrupt:
         _interrupted(folder)
-    print(told(report, page))
+    say(told(report, page))
     if check and not report.holds:
         raise typer.Exit(FAILED)
 
@@ -158,7 +159,7 @@ def rerun(
     except KeyboardInterrupt:
         print("\ncortex-sim: interrupted; nothing was compared.", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
-    print("\n".join(found.lines))
+    say("\n".join(found.lines))
     if not found.same:
         raise typer.Exit(FAILED)
 
@@ -174,7 +175,7 @@ def doctor(
     from cortex_sim.studies import examine
 
     lines, sound = examine(clear_cache=clear_cache)
-    print("\n".join(lines))
+    say("\n".join(lines))
     if not sound:
         raise typer.Exit(FAILED)
 
@@ -231,7 +232,7 @@ def tune(
     except KeyboardInterrupt:
         print(f"\ncortex-sim: interrupted; the trials done are kept in {kept}. The same command goes on from there.", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
-    print(told(report, page))
+    say(told(report, page))
 
 
 @app.command()
@@ -265,7 +266,7 @@ def convert(
             trials.save(out)
         case suffix:
             raise OptionError(f"{out}: suffix {suffix!r} is unknown; write .nwb or .nc.")
-    print(f"{out}: {trials!r}")
+    say(f"{out}: {trials!r}")
 
 
 def _chosen(**options: Any) -> dict[str, Any]:
@@ -277,6 +278,7 @@ def _chosen(**options: Any) -> dict[str, Any]:
 
 def main() -> None:
     """Run the command line: every refusal is one message on standard error and exit code 2, never a traceback."""
+    prepare_terminal(INTERRUPTED)
     with _messages():
         app()
 
@@ -288,8 +290,6 @@ def _messages() -> Iterator[None]:
     except CortexSimError as problem:
         print(f"cortex-sim: {problem}", file=sys.stderr)
         sys.exit(BAD_INPUT)
-    except BrokenPipeError:
-        sys.stderr.close()
     except OSError as problem:
         print(f"cortex-sim: {problem.filename or 'file'}: {problem.strerror or problem}.", file=sys.stderr)
         sys.exit(BAD_INPUT)

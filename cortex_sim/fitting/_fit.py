@@ -16,7 +16,7 @@ from cortex_sim.fitting import rules
 from cortex_sim.fitting._options import CUSTOMARY, Options, TrainingData
 from cortex_sim.fitting._regression import Beginning, begin
 from cortex_sim.fitting._start import adapt, counted, held_where_unseen, one_unit_each, unit_scale
-from cortex_sim.runtime import seed_of, stream, track
+from cortex_sim.runtime import run_cache, seed_of, stream, track
 from cortex_sim.simulation import refuse_unheard
 from cortex_sim.tasks import Task
 from cortex_sim.trials import Trials
@@ -123,6 +123,7 @@ def train(
         TaskError: the task's bins are not those of the trials, the student hears nothing of it, or the rule cannot teach such a student.
         TrialsError: fewer than two conditions.
         OptionError: the rule, or a number that it takes, is unknown, or it would ignore an option or the checkpoint.
+        KeyboardInterrupt: in a run that writes a report, which is to hold no student that learned half of what it was to learn.
     """
     _check(trials, task, rule, options, checkpoint)
     rules.refuse_delays(rule, model)
@@ -143,6 +144,8 @@ def train(
     first = begin(student, *datasets) if closed else Beginning(student, "untrained weights")
     with track(f"training {model.name}") as progress:
         history = learn(first.model, *datasets, options=options, seed=seed, report=report or progress, **kept)
+    if history.interrupted and run_cache():
+        raise KeyboardInterrupt
     trained, sizes, seconds = first.model.with_arrays(history.arrays), (len(taught), len(checked)), time.monotonic() - began
     ended = (history.interrupted, history.outputs, first.said, history.diverged)
     return Fitted(trained, first.model, history.train, history.validation, sizes, seconds, *ended)

@@ -1,0 +1,97 @@
+"""What ends, ends whole: workers with their parent, output with its reader, a run at the second Ctrl-C."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and pipes are POSIX")
+
+SLEEPING = """
+import os, sys, time
+from cortex_sim.runtime import workers
+def sleep(number):
+    os.write(1, f"{os.getpid()}\\n".encode())
+    time.sleep(120)
+if __name__ == "__main__":
+    workers.map("sleep", sleep, {n: (n,) for n in range(2)}, workers=2)
+"""
+
+
+def works(process: int) -> bool:
+    """A process is there, and not only its entry that nobody has asked for."""
+    try:
+        os.kill(process, 0)
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except ProcessLookupError:
+        return False
+    except FileNotFoundError:  # no Linux, or ended in this moment
+        return sys.platform != "linux"
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    """Standard output reaches its end only when no process holds it any more."""
+    (tmp_path / "sleeping.py").write_text(SLEEPING)
+    how = {"stdout": subprocess.PIPE, "text": True, "env": os.environ | {"LOKY_MAX_CPU_COUNT": "2", "PYTHONPATH": str(ROOT)}}
+    process = subprocess.Popen([sys.executable, str(tmp_path / "sleeping.py")], **how)  # type: ignore[call-overload]
+    assert process.stdout
+    numbers = {int(process.stdout.readline()) for _ in range(2)}
+    assert process.pid not in numbers and len(numbers) == 2
+    began = time.monotonic()
+    process.send_signal(signal.SIGKILL)
+    process.stdout.read()
+    process.wait()
+    assert time.monotonic() - began < 30  # s; they look twice a second, and would sleep for 120 s
+    assert not any(works(number) for number in numbers)
+
+
+@pytest.mark.parametrize("command", ["list", "show match", "list measures", "show hennequin_2014"])
+def test_a_reader_that_leaves_is_no_fault(command: str) -> None:
+    line = f"set -o pipefail; {sys.executable} -m cortex_sim {command} | head -1"
+    run = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (run.returncode, run.stderr) == (0, "") and run.stdout.count("\n") == 1
+
+
+def test_exit_codes_hold_when_nobody_reads(tmp_path: Path) -> None:
+    from tests.test_cli import FAILING
+
+    (tmp_path / "failing.py").write_text(FAILING)
+    line = f"{sys.executable} -m cortex_sim run failing.py --check --out a | true; exit ${{PIPESTATUS[0]}}"
+    run = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert run.returncode == 1 and "Traceback" not in run.stderr and (tmp_path / "a/report.html").exists()
+
+
+STUBBORN = '''"""Does it end?"""
+import sys, time
+import cortex_sim as cs
+MODEL = "murphy_miller_2009"
+def run(model, *, seed, smoke):
+    try:
+        print("begun", file=sys.stderr, flush=True)
+        time.sleep(60)
+    finally:
+        print("cleaning", file=sys.stderr, flush=True)
+        time.sleep(60)
+'''
+
+
+def test_the_second_ctrl_c_ends_the_process_at_once(tmp_path: Path) -> None:
+    (tmp_path / "stubborn.py").write_text(STUBBORN)
+    command = [sys.executable, "-m", "cortex_sim", "run", "stubborn.py", "--out", "x"]
+    how = {"stderr": subprocess.PIPE, "text": True, "cwd": tmp_path, "env": os.environ | {"PYTHONPATH": str(ROOT)}}
+    process = subprocess.Popen(command, **how)  # type: ignore[call-overload]
+    assert process.stderr
+    for word in ("begun\n", "cleaning\n"):
+        assert process.stderr.readline() == word
+        process.send_signal(signal.SIGINT)
+    said = process.stderr.read()
+    assert process.wait(timeout=30) == 130 and said == "\ncortex-sim: ended at once.\n"
+    assert not (tmp_path / "x/report.html").exists()
+    (tmp_path / "stubborn.py").write_text(STUBBORN.replace("60", "0").replace("finally:", "finally:\n        return cs.Report('t', 'q', 'a')"))
+    again = subprocess.run([*command, "--resume"], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert again.returncode == 0 and (tmp_path / "x/report.html").exists(), again.stderr
