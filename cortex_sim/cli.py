@@ -13,7 +13,7 @@ import typer
 
 from cortex_sim.cards import catalogue
 from cortex_sim.errors import CortexSimError, OptionError
-from cortex_sim.runtime import prepare_terminal, say
+from cortex_sim.runtime import prepare_terminal, say, warn
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 WIDTH = 28  # characters of a name
@@ -157,7 +157,7 @@ def rerun(
     try:
         found = repeat(run, out, command=_typed())
     except KeyboardInterrupt:
-        print("\ncortex-sim: interrupted; nothing was compared.", file=sys.stderr)
+        warn("\ncortex-sim: interrupted; nothing was compared.")
         raise typer.Exit(INTERRUPTED) from None
     say("\n".join(found.lines))
     if not found.same:
@@ -190,7 +190,7 @@ def _interrupted(folder: Path) -> NoReturn:
         words = [word for word in sys.argv[1:] if word != "--resume"]
         given = any(word.split("=")[0] == "--out" for word in words)
         on = f"Go on with it by: {shlex.join(['cortex-sim', *words, *([] if given else ['--out', str(folder)]), '--resume'])}"
-    print(f"\ncortex-sim: interrupted; no report was written. {on}", file=sys.stderr)
+    warn(f"\ncortex-sim: interrupted; no report was written. {on}")
     raise typer.Exit(INTERRUPTED)
 
 
@@ -230,7 +230,7 @@ def tune(
             report = tuning.report_of(tuning.tune(material, searched, plan, kept), Path(protocol).stem)
             page = report.write(folder, command=_typed(), protocol=catalogue.find(protocol))
     except KeyboardInterrupt:
-        print(f"\ncortex-sim: interrupted; the trials done are kept in {kept}. The same command goes on from there.", file=sys.stderr)
+        warn(f"\ncortex-sim: interrupted; the trials done are kept in {kept}. The same command goes on from there.")
         raise typer.Exit(INTERRUPTED) from None
     say(told(report, page))
 
@@ -288,8 +288,8 @@ def _messages() -> Iterator[None]:
     try:
         yield
     except CortexSimError as problem:
-        print(f"cortex-sim: {problem}", file=sys.stderr)
+        warn(f"cortex-sim: {problem}")
         sys.exit(BAD_INPUT)
     except OSError as problem:
-        print(f"cortex-sim: {problem.filename or 'file'}: {problem.strerror or problem}.", file=sys.stderr)
+        warn(f"cortex-sim: {problem.filename or 'file'}: {problem.strerror or problem}.")
         sys.exit(BAD_INPUT)

@@ -1,7 +1,6 @@
 """What a network is to learn, how it is taught, and how that went: the same for every learning rule."""
 
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from numbers import Integral, Real
@@ -12,7 +11,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.errors import Diverged, OptionError, suggestion
-from cortex_sim.runtime import content_key
+from cortex_sim.runtime import content_key, warn
 from cortex_sim.tasks import Task
 
 Loss = Literal["squared", "binary cross-entropy", "cross-entropy"]
@@ -200,7 +199,7 @@ class TrainingHistory:
             self.diverged = f"training diverged in epoch {self.epoch + 1}, {done}; {what}"
             if not self.kept:
                 raise Diverged(f"{named}: {self.diverged}. Take a lower learning rate, or begin with weaker connections.")
-            print(f"{named}: {self.diverged}. The weights of epoch {self.kept} are returned; a lower learning rate may do better.", file=sys.stderr)
+            warn(f"{named}: {self.diverged}. The weights of epoch {self.kept} are returned; a lower learning rate may do better.")
             return
         self.train.append(loss)
         self.validation.append(validation)

@@ -1,6 +1,5 @@
 """The closed-form start of training: the regression of a student's own equation under teacher forcing, kept where the student runs well on it."""
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -15,7 +14,7 @@ from cortex_sim.errors import Diverged, TaskError
 from cortex_sim.fitting._free_running import squared_error
 from cortex_sim.fitting._options import TrainingData
 from cortex_sim.fitting._start import one_unit_each, own_class
-from cortex_sim.runtime import stream
+from cortex_sim.runtime import stream, warn
 from cortex_sim.simulation import Problem, driven_inputs, flow, recurrent_projections, simulate, state_of
 from cortex_sim.tasks import BIN
 
@@ -53,7 +52,7 @@ def begin(model: Model, data: TrainingData, check: TrainingData) -> Beginning:
     if errors[best] <= untrained:
         return Beginning(made[best], f"closed-form regression with penalty {best:g}")
     said = f"untrained weights (error {untrained:.3g} on validation conditions; {errors[best]:.3g} after the closed-form regression)"
-    print(f"{model.name}: training starts from {said}", file=sys.stderr)
+    warn(f"{model.name}: training starts from {said}")
     return Beginning(model, said)
 
 

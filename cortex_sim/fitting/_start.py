@@ -1,6 +1,5 @@
 """Where training starts from: a student of the data's size, and one of a circuit's own equations."""
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -8,6 +7,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.cards import Model
+from cortex_sim.runtime import warn
 from cortex_sim.simulation import drive_parameter, drive_time_constant
 from cortex_sim.tasks import BIN, Task
 from cortex_sim.trials import Trials
@@ -95,7 +95,7 @@ def adapt(model: Model, trials: Trials, task: Task, seed: int) -> Model:
     step = _step(model, task)
     if step and model.is_map:
         pace = f"{model.dt.si * 1e3:g} ms becomes {step['dt']['value'] * 1e3:g} ms, so that it fits the bins"
-        print(f"{model.name}: is a map, whose step of {pace}; trained so, it is another network at any other step", file=sys.stderr)
+        warn(f"{model.name}: is a map, whose step of {pace}; trained so, it is another network at any other step")
     sized = model.with_arrays({}, **sizes, **step, channels=channels, seed=seed)
     if sized.readout is None or task.body:
         return sized

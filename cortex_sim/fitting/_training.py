@@ -2,7 +2,6 @@
 
 import io
 import pickle
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -19,7 +18,7 @@ from torch.utils.checkpoint import checkpoint as recomputed
 from cortex_sim.cards import Model
 from cortex_sim.errors import FileProblem, OptionError
 from cortex_sim.fitting._options import Loss, Options, TrainingData, TrainingHistory, finite
-from cortex_sim.runtime import code_key, content_key, say_once, seed_of, stream, write_bytes
+from cortex_sim.runtime import code_key, content_key, say_once, seed_of, stream, warn, write_bytes
 from cortex_sim.simulation import Noise, Problem
 from cortex_sim.simulation.forms import Leaky
 from cortex_sim.simulation.torch import Run, Twin, advance, runs, spans
@@ -304,7 +303,7 @@ def _resume(path: Path | None, key: str, twin: Twin, optimiser: torch.optim.Opti
     try:
         stored = torch.load(path, weights_only=True, map_location="cpu")
     except (RuntimeError, OSError, EOFError, KeyError, pickle.UnpicklingError):
-        print(f"checkpoint {path} is damaged; training starts anew", file=sys.stderr)
+        warn(f"checkpoint {path} is damaged; training starts anew")
         return False
     if stored.get("key") != key:
         raise FileProblem(

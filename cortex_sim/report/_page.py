@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from cortex_sim.runtime import content_key
+from cortex_sim.runtime import content_key, visible
 from cortex_sim.statistics import Score
 
 if TYPE_CHECKING:
@@ -18,23 +18,27 @@ if TYPE_CHECKING:
 
 MINUS = re.compile(r"(?<![\w)])-(?=\d)")
 PLUS, SIGN = re.compile(r"\+(?=[\d.])"), re.compile(r"(?<!\w)[-−](?=[\d.])")
+LONGEST = 60  # characters of a file name, each of up to four bytes where systems allow 255
 ARROWS = {"higher": "↑", "lower": "↓", "closer": "→"}
 
 
 def file_names(names: Iterable[str]) -> dict[str, str]:
     """Give each name a file name, without suffix, that no other of them has on any system.
 
-    The signs of numbers are spelt out; names that would still be alike end in a hash of their own.
+    The signs of numbers are spelt out; names that would still be alike, or are very long, end in a hash of their own.
     """
     spelt = {name: PLUS.sub("plus ", SIGN.sub("minus ", name.lower())) for name in names}
     stems = {name: re.sub(r"\W+", "_", text).strip("_") for name, text in spelt.items()}
     alike = Counter(stems.values())
-    return {name: stem if stem and alike[stem] == 1 else f"{stem}_{content_key(name)[:8]}" for name, stem in stems.items()}
+    return {
+        name: stem if stem and alike[stem] == 1 and len(stem) <= LONGEST else f"{stem[:LONGEST]}_{content_key(visible(name))[:8]}"
+        for name, stem in stems.items()
+    }
 
 
 def render(report: "Report", run: Mapping[str, Any], figures: Path) -> str:
     """Fill the template; figures become data so that the page stands alone."""
-    environment = Environment(loader=PackageLoader("cortex_sim.report", "."), autoescape=True, undefined=StrictUndefined)
+    environment = Environment(loader=PackageLoader("cortex_sim.report", "."), autoescape=True, undefined=StrictUndefined, finalize=_readable)
     environment.filters["number"] = number
     environment.filters["listed"] = listed
     environment.filters["minus"] = lambda text: MINUS.sub("−", text)
@@ -44,6 +48,11 @@ def render(report: "Report", run: Mapping[str, Any], figures: Path) -> str:
     return environment.get_template("report.html.j2").render(
         report=report, run=run, pictures=pictures, tables=tables, units_of_inference=_units_of_inference(report.scores)
     )  # fmt: skip
+
+
+def _readable(value: Any) -> Any:
+    """Text that is put into the page: without what nobody sees."""
+    return visible(value) if type(value) is str else value
 
 
 def number(value: float | None) -> str:

@@ -2,7 +2,6 @@
 
 import base64
 import datetime
-import html
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from cortex_sim.cards import Model
 from cortex_sim.cards.spiking import SpikingModel
 from cortex_sim.errors import ComparisonError, FileProblem
 from cortex_sim.report._record import crate, hashes, run_record
-from cortex_sim.runtime import cache_folder, check_new, html_table, run_folder
+from cortex_sim.runtime import cache_folder, check_new, escaped, html_table, run_folder
 from cortex_sim.statistics import Score
 from cortex_sim.trials import FINDINGS, Trials
 
@@ -136,8 +135,8 @@ class Report:
         claims = [[c.text, f"{c.found:.4g}", f"{c.low:.4g} to {c.high:.4g}", "holds" if c.holds else "FAILS"] for c in self.claims]
         found = html_table(("claim", "found", "should lie in", ""), claims) if claims else ""
         scores = html_table(Score.COLUMNS, [score.row() for score in self.scores], caption="Scores") if self.scores else ""
-        texts = "".join(f"<p>{html.escape(text)}</p>" for text in (self.question, self.answer))
-        return f"<h3>{html.escape(self.title)}</h3>{texts}{found}{scores}" + "".join(map(_figure, self.pictures.values()))
+        texts = "".join(f"<p>{escaped(text)}</p>" for text in (self.question, self.answer))
+        return f"<h3>{escaped(self.title)}</h3>{texts}{found}{scores}" + "".join(map(_figure, self.pictures.values()))
 
     def write(self, folder: str | Path, *, command: str = "", protocol: Path | None = None, asked: Mapping[str, Any] | None = None) -> Path:
         """Write the page and everything beside it into a new folder, whole or not at all.
@@ -212,8 +211,8 @@ def _figure(picture: Picture | Animation) -> str:
 
     drawn = picture.svg if isinstance(picture, Animation) else svg_of(picture.figure)
     data = base64.b64encode(drawn.encode()).decode()
-    caption = f"<figcaption><b>{html.escape(picture.title)}.</b> {html.escape(picture.caption)}</figcaption>"
-    return f"<figure><img style='max-width:100%' alt='{html.escape(picture.title)}' src='data:image/svg+xml;base64,{data}'>{caption}</figure>"
+    caption = f"<figcaption><b>{escaped(picture.title)}.</b> {escaped(picture.caption)}</figcaption>"
+    return f"<figure><img style='max-width:100%' alt='{escaped(picture.title)}' src='data:image/svg+xml;base64,{data}'>{caption}</figure>"
 
 
 def _recorded(trials: Trials) -> str:
@@ -225,7 +224,8 @@ def _recorded(trials: Trials) -> str:
 
 
 def _write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    """Write JSON; halves of surrogate pairs, which UTF-8 lacks, as JSON's own escapes."""
+    path.write_bytes((json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "backslashreplace"))
 
 
 def _plain(value: Any) -> Any:

@@ -2,6 +2,7 @@ from cortex_sim.runtime import workers as workers
 from cortex_sim.runtime._arguments import missing_allowed as missing_allowed
 from cortex_sim.runtime._arguments import positions as positions
 from cortex_sim.runtime._arguments import shown as shown
+from cortex_sim.runtime._html import escaped as escaped
 from cortex_sim.runtime._html import html_facts as html_facts
 from cortex_sim.runtime._html import html_heat as html_heat
 from cortex_sim.runtime._html import html_table as html_table
@@ -37,3 +38,4 @@ from cortex_sim.runtime._terminal import prepare_terminal as prepare_terminal
 from cortex_sim.runtime._terminal import say as say
 from cortex_sim.runtime._toml import read_toml as read_toml
 from cortex_sim.runtime._visible import visible as visible
+from cortex_sim.runtime._visible import warn as warn

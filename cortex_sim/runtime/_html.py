@@ -10,9 +10,16 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from cortex_sim.runtime._visible import visible
+
 CELL = "padding:.2em .7em;text-align:{};max-width:42em"
 HEIGHT = 160  # pixels of a small picture
 DARK, PALE = (0x24, 0x57, 0xA6), (0xF4, 0xF6, 0xF9)
+
+
+def escaped(text: str) -> str:
+    """Return a text for a page: markup and what nobody sees are written out."""
+    return html.escape(visible(text))
 
 
 def html_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = "", notes: Sequence[str] = ()) -> str:
@@ -24,10 +31,10 @@ def html_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, caption
         caption: above it.
         notes: below it, a line each.
     """
-    head = "".join(f"<th style='{CELL.format('left')}'>{html.escape(name)}</th>" for name in columns)
-    body = "".join("<tr>" + "".join(f"<td style='{CELL.format('left')}'>{html.escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
-    above = f"<div><b>{html.escape(caption)}</b></div>" if caption else ""
-    below = "".join(f"<div style='font-size:85%;opacity:.75'>{html.escape(note)}</div>" for note in notes)
+    head = "".join(f"<th style='{CELL.format('left')}'>{escaped(name)}</th>" for name in columns)
+    body = "".join("<tr>" + "".join(f"<td style='{CELL.format('left')}'>{escaped(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    above = f"<div><b>{escaped(caption)}</b></div>" if caption else ""
+    below = "".join(f"<div style='font-size:85%;opacity:.75'>{escaped(note)}</div>" for note in notes)
     return f"{above}<table>{f'<thead><tr>{head}</tr></thead>' if any(columns) else ''}<tbody>{body}</tbody></table>{below}"
 
 
@@ -49,8 +56,8 @@ def html_heat(values: Float[ndarray, "row column"], caption: str) -> str:
     picture = base64.b64encode(_png(pixels)).decode()
     style = f"height:{HEIGHT}px;width:{2 * HEIGHT}px;image-rendering:pixelated;border:1px solid #dde3ea"
     text = f"{caption}; {low:.3g} (pale) to {high:.3g} (dark)"
-    return f"<figure style='margin:.5em 0'><img style='{style}' alt='{html.escape(text)}' src='data:image/png;base64,{picture}'>" + (
-        f"<figcaption style='font-size:85%;opacity:.75'>{html.escape(text)}</figcaption></figure>"
+    return f"<figure style='margin:.5em 0'><img style='{style}' alt='{escaped(text)}' src='data:image/png;base64,{picture}'>" + (
+        f"<figcaption style='font-size:85%;opacity:.75'>{escaped(text)}</figcaption></figure>"
     )
 
 

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from cortex_sim.runtime._visible import visible, warn
+
 QUIET = 2.0  # s before anything is shown
 LINES = 10.0  # s between lines where standard error is no terminal
 EARLY = 0.02  # share done before which nothing is said about the time left
@@ -24,7 +26,7 @@ def say_once(line: str) -> None:
     """Print a line on standard error, unless this process has said it."""
     if line not in _said:
         _said.add(line)
-        print(line, file=sys.stderr)
+        warn(line)
 
 
 @contextmanager
@@ -55,14 +57,14 @@ def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     """Add the wall time of the block to the stage's entry; see :func:`show_stages`."""
     began = time.monotonic()
     if _shown:
-        print(f"{time.strftime('%H:%M:%S')} {stage} ...", file=sys.stderr)
+        warn(f"{time.strftime('%H:%M:%S')} {stage} ...")
     try:
         yield
     finally:
         took = time.monotonic() - began
         seconds[stage] = seconds.get(stage, 0.0) + took
         if _shown:
-            print(f"{time.strftime('%H:%M:%S')} {stage}: {took:.1f} s", file=sys.stderr)
+            warn(f"{time.strftime('%H:%M:%S')} {stage}: {took:.1f} s")
 
 
 def _line(label: str) -> Callable[[tuple[float, str] | None], None]:
@@ -73,7 +75,7 @@ def _line(label: str) -> Callable[[tuple[float, str] | None], None]:
         if frame and (now := time.monotonic()) - last > LINES:
             last = now
             left = f", about {(now - started) * (1 - frame[0]) / frame[0]:.0f} s left" if frame[0] > EARLY else ""
-            print(f"{label}: {frame[0]:.0%}, {frame[1]}{left}", file=sys.stderr, flush=True)
+            warn(f"{label}: {frame[0]:.0%}, {frame[1]}{left}")
 
     return show
 
@@ -82,15 +84,15 @@ def _bar(label: str) -> Callable[[tuple[float, str] | None], None]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[text]}", markup=False), TimeRemainingColumn())
     bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    task = bar.add_task(label, total=1.0, text="")
+    task = bar.add_task(visible(label), total=1.0, text="")
 
     def show(frame: tuple[float, str] | None) -> None:
         if frame is None:
             bar.stop()
             return
         bar.start()
-        bar.update(task, completed=frame[0], text=frame[1])
+        bar.update(task, completed=frame[0], text=visible(frame[1]))
 
     return show

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from numpy import ndarray
 
 from cortex_sim.errors import FileProblem
 from cortex_sim.runtime._left_over import mark, sweep
+from cortex_sim.runtime._visible import warn
 
 RUN = "CORTEX_SIM_RUN"  # variable that names where a run keeps what it has done, for itself and its worker processes
 
@@ -125,12 +125,12 @@ def cached_arrays(name: str, build: Callable[[], dict[str, ndarray]]) -> dict[st
         try:
             return load_arrays(path)
         except FileProblem as problem:
-            print(f"cache entry rebuilt: {problem}", file=sys.stderr)
+            warn(f"cache entry rebuilt: {problem}")
     arrays = build()
     try:
         save_arrays(path, arrays)
     except FileProblem as problem:
-        print(f"not cached: {problem}", file=sys.stderr)
+        warn(f"not cached: {problem}")
     return arrays
 
 

@@ -5,6 +5,8 @@ import os
 import signal
 import sys
 
+from cortex_sim.runtime._visible import visible
+
 
 def prepare_terminal(status: int) -> None:
     """Let all three streams be there, show what they cannot encode as ``?``, and a second Ctrl-C end the process at once.
@@ -37,12 +39,12 @@ def prepare_terminal(status: int) -> None:
 
 
 def say(text: str) -> None:
-    """Print on standard output; where nobody reads any more, as after ``| head``, it goes nowhere.
+    """Print on standard output, with what steers a terminal written out; where nobody reads any more, as after ``| head``, it goes nowhere.
 
     Args:
         text: one or more lines.
     """
     try:
-        print(text, flush=True)
+        print(visible(text), flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

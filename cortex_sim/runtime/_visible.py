@@ -1,6 +1,9 @@
 """Text of others as text: what would steer a terminal, break a file or turn the reading direction is written out."""
 
-STEERING = {chr(code) for code in (*range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2060, 0x2070), 0xFEFF)}
+import sys
+
+STEERING = {chr(code) for code in (0x200B, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A), 0xFEFF)}
+JOINING = "\u200c\u200d"  # which some scripts need, and nobody sees
 
 
 def visible(text: str, longest: int | None = None) -> str:
@@ -15,11 +18,14 @@ def visible(text: str, longest: int | None = None) -> str:
     """
     if longest is not None and len(text) > longest:
         text = text[: longest - 1] + "…"
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_shown(letter) for letter in text)
+    return text if text.isascii() and text.isprintable() else "".join(map(_shown, text))
+
+
+def warn(line: str) -> None:
+    """Print a line on standard error; what it quotes cannot steer the terminal."""
+    print(visible(line), file=sys.stderr, flush=True)
 
 
 def _shown(letter: str) -> str:
-    seen = letter.isprintable() or letter in "\n\t" or (letter.isspace() and letter > "\x9f")  # no-break and other wide blanks
+    seen = letter.isprintable() or letter in "\n\t" or letter in JOINING or (letter.isspace() and letter > "\x9f")
     return letter if seen and letter not in STEERING else letter.encode("unicode_escape").decode()

@@ -18,6 +18,7 @@ from cortex_sim.errors import CortexSimError, FileProblem
 from cortex_sim.runtime._progress import Report, say_once, track
 from cortex_sim.runtime._storage import cache_folder, run_cache, temporary_folder, write_text
 from cortex_sim.runtime._streams import note_streams, streams_used
+from cortex_sim.runtime._visible import warn
 
 Streams = Mapping[str, list[str]]
 LOOK = 0.5  # s between looks at how far the jobs are, and whether the process that asked for them lives
@@ -50,7 +51,7 @@ class Kept:
         try:
             return [self.read(path)] if path.exists() else []
         except CortexSimError as problem:
-            print(f"result computed anew: {problem}", file=sys.stderr)
+            warn(f"result computed anew: {problem}")
             return []
 
     def put(self, path: Path, result: Any) -> None:

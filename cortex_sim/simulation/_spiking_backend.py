@@ -1,7 +1,6 @@
 """Where a spiking circuit runs: NumPy, cython or a compiled program, by predicted waiting time or as asked; trials in parallel."""
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 
 from cortex_sim.cards.spiking import SpikingModel
 from cortex_sim.errors import OptionError
-from cortex_sim.runtime import cache_folder, track, workers
+from cortex_sim.runtime import cache_folder, track, warn, workers
 from cortex_sim.simulation import _programs as programs
 from cortex_sim.simulation._spiking_problem import SpikingProblem, indegree
 from cortex_sim.trials import Trials
@@ -59,9 +58,9 @@ def simulate(problem: SpikingProblem, target: str | None = None) -> Trials:
     choice = choose(problem, target or os.environ.get("CORTEX_SIM_TARGET") or None)
     if (problem.model.name, choice.target) not in _said:
         _said.add((problem.model.name, choice.target))
-        print(f"{problem.model.name}: {choice}", file=sys.stderr)
+        warn(f"{problem.model.name}: {choice}")
         for line in rounded_delays(problem.model):
-            print(line, file=sys.stderr)
+            warn(line)
     trials = range(problem.task.trials)
     with track(f"{problem.model.name} in Brian2, {problem.model.units} neurons, {problem.task.trials} trials") as report:
         if choice.target == "standalone":

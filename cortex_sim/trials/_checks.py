@@ -169,6 +169,8 @@ def labels(found: Any) -> ndarray:
         array = read_only(np.asarray(found))
     except ValueError:
         raise TrialsError(f"condition: should be one label a trial (got {shown(found)}).") from None
+    if array.dtype.kind == "U":
+        return read_only(storable(array))
     if array.dtype.kind != "f" or array.ndim != 1 or not array.size or not np.isfinite(array).all():
         return array
     values, first, place = np.unique(array, return_index=True, return_inverse=True)
@@ -178,6 +180,14 @@ def labels(found: Any) -> ndarray:
     earliest = np.full(group[-1] + 1, array.size)
     np.minimum.at(earliest, group, first)
     return read_only(array[earliest[group[place]]])
+
+
+def storable(texts: ndarray) -> ndarray:
+    """Return texts as files can hold them: NUL and halves of surrogate pairs are written out."""
+    if not any("\0" in text or not text.isascii() for text in texts.ravel().tolist()):
+        return texts
+    plain = [text.replace("\0", r"\x00").encode("utf-8", "backslashreplace").decode() for text in texts.ravel().tolist()]
+    return np.array(plain).reshape(texts.shape)
 
 
 def absent(labels: ndarray) -> Bool[ndarray, " trial"]:

@@ -1,8 +1,9 @@
 """What was noticed about trials: kept in their provenance, and printed once."""
 
 import json
-import sys
 from typing import TYPE_CHECKING
+
+from cortex_sim.runtime import warn
 
 if TYPE_CHECKING:
     from cortex_sim.trials._trials import Trials
@@ -26,6 +27,6 @@ def noted(trials: "Trials", *findings: str) -> "Trials":
     for line in (f"{name}: {finding}" for finding in new):
         if line not in _printed:
             _printed.add(line)
-            print(line, file=sys.stderr)
+            warn(line)
     said = json.dumps(trials.provenance | {FINDINGS: [*known, *new]}, sort_keys=True)
     return type(trials)(trials.dataset.assign_attrs(provenance=said))

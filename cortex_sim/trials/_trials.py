@@ -25,6 +25,7 @@ from cortex_sim.trials._checks import (
     check_time,
     numbers,
     provenance_of,
+    storable,
     three,
 )
 from cortex_sim.trials._checks import labels as labels_of
@@ -126,7 +127,7 @@ class Trials:
         if labels.shape != (len(rate),):
             raise TrialsError(f"condition has shape {labels.shape} but there are {len(rate)} trials; give one label a trial.")
         dataset = xr.Dataset(
-            {"rate": (DIMENSIONS, rate, {"units": units, "long_name": "firing rate"})},
+            {"rate": (DIMENSIONS, rate, {"units": str(storable(np.asarray(units))), "long_name": "firing rate"})},
             coords={
                 "time": ("time", time, {"units": "s", "long_name": "time from the go cue or movement onset"}),
                 "condition": ("trial", labels),
@@ -181,7 +182,7 @@ class Trials:
             "unit": np.arange(units),
         }
         if population is not None:
-            coordinates["population"] = ("unit", np.asarray(population, dtype=str))
+            coordinates["population"] = ("unit", storable(np.asarray(population, dtype=str)))
         variables = {"spike_time": when[order], "spike_unit": unit[order], "spike_trial": trial[order]}
         return cls(xr.Dataset(
             {name: ("spike", values, {"units": "s"} if name == "spike_time" else {}) for name, values in variables.items()},

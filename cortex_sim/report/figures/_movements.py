@@ -1,5 +1,6 @@
 """Paths of the hand, still and moving."""
 
+import html
 from collections.abc import Mapping, Sequence
 
 import matplotlib
@@ -8,7 +9,9 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from numpy import ndarray
 
+from cortex_sim.report.figures._plain import LONGEST
 from cortex_sim.report.figures._style import GREY, TEACHER, WIDTH, figure
+from cortex_sim.runtime import visible
 from cortex_sim.tasks.body import Arm, Movement
 
 ROWS = 2  # of panels of hand paths
@@ -134,7 +137,8 @@ def in_motion(moved: Mapping[str, Movement], arm: Arm, time: Float[ndarray, " ti
         joints = np.stack([np.zeros_like(elbow), elbow, arm.hand(q)], axis=2) * scale * np.array([1, -1])
         lines = [_stick(one, shade, label, seconds) for one, shade, label in zip(joints, shades, names, strict=True)]
         shoulder = f"translate({PIXELS * (place + 0.5):.0f} {height - 30:.0f})"
-        title = f'<text y="{-1.25 * reach * scale - 8:.0f}" text-anchor="middle" font-size="14" font-weight="bold">{name}</text>'
+        shown = html.escape(visible(name, LONGEST))
+        title = f'<text y="{-1.25 * reach * scale - 8:.0f}" text-anchor="middle" font-size="14" font-weight="bold">{shown}</text>'
         parts.append(f'<g transform="{shoulder}">{title}<circle r="4" fill="{TEACHER}"/>{"".join(lines)}</g>')
     clock = _clock(time[::step], seconds, PIXELS * len(moved), height)
     size = f'viewBox="0 0 {PIXELS * len(moved)} {height:.0f}"'
@@ -154,7 +158,7 @@ def _stick(joints: Float[ndarray, "frame 3 2"], shade: str, label: str, seconds:
     first = frames.split(";", 1)[0]
     moving = f'<animate attributeName="points" dur="{seconds:.2f}s" repeatCount="indefinite" values="{frames}"/>'
     style = f'fill="none" stroke="{shade}" stroke-width="3" stroke-linejoin="round" stroke-linecap="round" opacity="0.75"'
-    return f'<polyline points="{first}" {style}><title>{label}</title>{moving}</polyline>'
+    return f'<polyline points="{first}" {style}><title>{html.escape(visible(label, LONGEST))}</title>{moving}</polyline>'
 
 
 def _clock(time: Float[ndarray, " frame"], seconds: float, width: float, height: float) -> str:

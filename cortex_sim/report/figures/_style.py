@@ -15,12 +15,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy import ndarray
 
+from cortex_sim.report.figures._plain import plain
 from cortex_sim.runtime import missing_allowed
 
 Given, Made = ParamSpec("Given"), TypeVar("Made")
 STYLE = {
     "font.family": "sans-serif", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 9.5,
     "axes.titleweight": "bold", "legend.frameon": False, "svg.fonttype": "path", "svg.hashsalt": "cortex-sim", "figure.constrained_layout.use": True,
+    "text.parse_math": False,
 }  # fmt: skip
 
 COLOURS = ("#2457a6", "#d1702a", "#1d8a66", "#8c4fb0", "#b8324f", "#7a6a3a", "#4b8fb8")
@@ -47,14 +49,14 @@ def figure(draw: Callable[Given, Made]) -> Callable[Given, Made]:
 
 def save_svg(figure: Figure, path: Path) -> None:
     """Write a figure as SVG; the same figure gives the same bytes."""
-    with matplotlib.rc_context(STYLE):
-        figure.savefig(path, format="svg", metadata={"Date": None})
+    path.write_text(svg_of(figure), encoding="utf-8")
 
 
 def svg_of(figure: Figure) -> str:
     """Give a figure as the text of an SVG."""
     written = io.StringIO()
     with matplotlib.rc_context(STYLE):
+        plain(figure)
         figure.savefig(written, format="svg", metadata={"Date": None})
     return written.getvalue()
 
