@@ -6,14 +6,14 @@ NumPy arrays and torch tensors alike, which is what makes a torch twin of a circ
 
 import ast
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from graphlib import CycleError, TopologicalSorter
 from types import CodeType
 from typing import Any, Literal
 
-from cortex_sim.cards._grammar import FLAGS, Line, calls_in, check_name, names_in, read_lines, zero_divisor
+from cortex_sim.cards._grammar import FLAGS, Line, calls_in, check_name, names_in, read_lines, uncalled, zero_divisor
 from cortex_sim.cards._units import SCALES
 from cortex_sim.errors import CardError, suggestion
 
@@ -172,6 +172,10 @@ class Equations:
             found |= dict.fromkeys([line.name, *(node.id for node in _in_order(self._tree(line.name)) if isinstance(node, ast.Name))]
                                    if line.expression else [line.name])  # fmt: skip
         return tuple(found)
+
+    def uncalled(self, functions: Iterable[str]) -> str | None:
+        """A function of mathematics, or one of these, that the text names without calling it; None if there is none."""
+        return uncalled((self._tree(line.name) for line in self.equations.values() if line.code), {*FUNCTIONS, *functions})
 
     def zero_divisor(self, values: Mapping[str, Any]) -> str | None:
         """What the text divides by though it is 0, given numbers by name; None if nothing known is."""

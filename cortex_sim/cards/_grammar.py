@@ -11,7 +11,7 @@ import keyword
 import math
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -137,6 +137,16 @@ def calls_in(*trees: ast.expr | None) -> frozenset[str]:
     """Names that expressions call as functions."""
     nodes = (node for tree in trees if tree is not None for node in ast.walk(tree) if isinstance(node, ast.Call))
     return frozenset(node.func.id for node in nodes if isinstance(node.func, ast.Name))
+
+
+def uncalled(trees: Iterable[ast.expr | None], functions: Container[str]) -> str | None:
+    """Return a function that expressions name without calling it, as if it were a number; None if there is none."""
+    for tree in (tree for tree in trees if tree is not None):
+        called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name) and node.id in functions and id(node) not in called:
+                return node.id
+    return None
 
 
 def zero_divisor(trees: Iterable[ast.expr | None], values: Mapping[str, Any]) -> str | None:

@@ -103,8 +103,7 @@ class Model(Checked):
         for label, projection in self.projections.items():
             _inside(f"projections.{label}", lambda p=projection: self._check_rule(p))
             _inside(f"projections.{label}", lambda n=label, p=projection: check_delay(n, p, text))
-        for name in sorted(text.called() - self.projections.keys() - self.inputs.keys()):
-            raise CardError(f"equations call {name!r}, which is no projection or input. {suggestion(name, {*self.projections, *self.inputs})}")
+        self._check_calls(text)
         if self.integrator == "exponential_euler" and (problem := not_exponential(text, self.is_map)):
             raise CardError(problem)
         for name in self.initial_values.keys() - set(text.states):
@@ -117,6 +116,15 @@ class Model(Checked):
         for part in (self.readout, self.initial):
             if part and part.offset not in self.parameters:
                 raise CardError(f"offset {part.offset!r} is no parameter. {suggestion(part.offset, self.parameters)}")
+
+    def _check_calls(self, text: Equations) -> None:
+        """What is called is a function, and what is none is not called."""
+        if name := text.uncalled((*self.projections, *self.inputs)):
+            raise CardError(f"equations name {name!r} without calling it; write {name}(...), or give a number another name.")
+        for name in sorted(text.names & {name for name, part in self.parameters.items() if part.over} - set(text.parameters)):
+            raise CardError(f"equations use {name!r}, which is one for each unit; declare it with a line '{name} : unit (constant)'.")
+        for name in sorted(text.called() - self.projections.keys() - self.inputs.keys()):
+            raise CardError(f"equations call {name!r}, which is no projection or input. {suggestion(name, {*self.projections, *self.inputs})}")
 
     def _check_sizes(self) -> None:
         """One number where one is wanted, one a unit where there may be many; a table is as large as its two axes."""

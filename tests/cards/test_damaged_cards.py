@@ -9,7 +9,7 @@ import pytest
 import tomli_w
 
 from cortex_sim import load
-from cortex_sim.cards import catalogue
+from cortex_sim.cards import Model, catalogue
 from cortex_sim.errors import CardError, CortexSimError
 from cortex_sim.simulation import check
 from tests.mutations import damaged
@@ -60,7 +60,7 @@ def changed(name: str, place: str, value: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("name", "place", "value", "said"),
     [
-        ("hennequin_2014", "units", 10**9, r"weights and states of 1000000000 units.* would take 8,000,000,000 GB of memory; 50% of the"),
+        ("hennequin_2014", "units", 10**9, r"weights and states of 1000000000 units.* would take 8,000,000,008 GB of memory; 50% of the"),
         ("leaky_tanh", "channels", 10**12, "GB of memory"),
         ("leaky_tanh", "observed", 10**9, "GB of memory"),
         ("brunel_2000", "populations.E.size", 10**12, r"\[populations\] populations of these sizes would take"),
@@ -91,3 +91,18 @@ def test_a_check_takes_as_long_whatever_the_step(name: str, dt: float, tmp_path:
     started = time.process_time()
     check(load(str(path)))
     assert time.process_time() - started < 5 * PATIENCE
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"equations": "dx/dt = (-x + W + drive(t, i))/tau : Hz\nr = x : Hz (constant over dt)"}, "equations name 'W' without calling it"),
+        ({"equations": "dx/dt = (-x*exp + W(r) + drive(t, i))/tau : Hz\nr = x : Hz (constant over dt)"}, "equations name 'exp' without calling it"),
+        ({"tau": {"value": 200, "unit": "ms", "meaning": "time", "over": "units"}}, "equations use 'tau', which is one for each unit"),
+    ],
+)
+def test_numbers_are_not_called_and_functions_are(changes: dict[str, Any], said: str) -> None:
+    card = load("hennequin_2014").model_dump()
+    changes = changes if "equations" in changes else {"parameters": card["parameters"] | changes}
+    with pytest.raises(CardError, match=said):
+        Model.model_validate(card | changes)

@@ -57,6 +57,7 @@ def test_random_phases_keep_power_and_means_and_cross_spectra_only_together(bins
     np.testing.assert_allclose(cross[1], cross[0], atol=1e-10)
     power = [np.einsum("cfuu->cfu", one) for one in cross]
     np.testing.assert_allclose(power[2], power[0], atol=1e-10)
+    np.testing.assert_allclose(random_phases(states + 3, np.random.default_rng(1)).mean(axis=1), states.mean(axis=1) + 3, atol=1e-12)
     assert np.abs(cross[2] - cross[0])[:, 1:].max() > 0.1 * np.abs(cross[0][:, 1:]).max()
     assert np.abs(random_phases(states, np.random.default_rng(1)) - states).max() > 0.5
 

@@ -49,9 +49,10 @@ def findings(trials: Any) -> list[str]:
 
 
 def test_what_a_unit_was_not_observed_in_is_no_silence(tmp_path: Path) -> None:
-    half = [{"obs_intervals": [[0, 30]]}, {"obs_intervals": [[0, 8], [8, 12.5]], "spike_times": EVENLY[EVENLY < 12.5]}, {"obs_intervals": [[-1, 99]]}]
+    half = [{"obs_intervals": [[0, 30]]}, {"obs_intervals": [[0, 8], [8, 13.5]], "spike_times": EVENLY[EVENLY < 13.5]}, {"obs_intervals": [[-1, 99]]}]
     trials = read(wrote(tmp_path / "f.nwb", {"direction": [0.0, 90.0] * 6}, half))
-    assert trials.observed.sum(axis=0).tolist() == [12, 6, 12]  # the sixth trial ends at 12 s; two intervals that touch are one
+    # the sixth trial ends at 12 s, of the next half was seen; two intervals that touch are one
+    assert trials.observed.sum(axis=0).tolist() == [12, 6, 12]
     np.testing.assert_allclose(trials.binned().averaged().rate.mean(axis=1), RATE)
     assert findings(trials) == ["6 of 36 pairs of trial and unit were not observed throughout (obs_intervals); averages leave them out."]
 

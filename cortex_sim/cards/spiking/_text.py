@@ -3,7 +3,7 @@
 import ast
 
 from cortex_sim.cards._equations import MATHEMATICS
-from cortex_sim.cards._grammar import FLAGS, KINDS, Line, calls_in, names_in, read_expression, read_lines, read_statements
+from cortex_sim.cards._grammar import FLAGS, KINDS, Line, calls_in, names_in, read_expression, read_lines, read_statements, uncalled
 from cortex_sim.errors import CardError, suggestion
 
 
@@ -81,5 +81,7 @@ def written_condition(text: str) -> str:
 
 def _check_calls(trees: list[ast.expr], more: tuple[str, ...], place: str) -> None:
     known = (*MATHEMATICS, *more)
+    if bare := uncalled(trees, known):
+        raise CardError(f"[{place}] names {bare!r} without calling it; write {bare}(...), or give a number another name.")
     for name in sorted(calls_in(*trees) - set(known)):
         raise CardError(f"[{place}] calls {name!r}, which is no function of cards. {suggestion(name, known)}")
