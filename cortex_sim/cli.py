@@ -290,6 +290,10 @@ def _messages() -> Iterator[None]:
     except CortexSimError as problem:
         warn(f"cortex-sim: {problem}")
         sys.exit(BAD_INPUT)
+    except MemoryError as problem:
+        why = f"{problem}".rstrip(".") or "no more is given"
+        print(f"cortex-sim: memory does not suffice ({why}). Take fewer units or trials; --resume goes on with what was done.", file=sys.stderr)
+        sys.exit(BAD_INPUT)
     except OSError as problem:
         warn(f"cortex-sim: {problem.filename or 'file'}: {problem.strerror or problem}.")
         sys.exit(BAD_INPUT)
