@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import cortex_sim
+from tests.faults import FAULTS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "cortex_sim"
@@ -93,3 +94,13 @@ def test_the_drawing_of_the_rooms_has_eleven_boxes_on_declared_floors(tmp_path: 
 def test_a_protocol_reads_on_a_few_pages(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 220, "move what others can use into the room it belongs to"
+
+
+def test_the_list_of_deliberate_faults_is_up_to_date() -> None:
+    """Every fault names what stands in the package, changes it, and names tests that are there; at least 120 are tried by ``python -m tests.mutants``."""
+    assert len(FAULTS) >= 120
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS)
+    for fault in FAULTS:
+        text = (ROOT / "cortex_sim" / fault.file).read_text(encoding="utf-8")
+        assert fault.right in text and fault.right != fault.wrong, fault.name
+        assert all((ROOT / test).exists() for test in fault.tests.split()), fault.name
