@@ -1,14 +1,16 @@
 """From a name or a path to a file: shipped cards and protocols, or the user's own."""
 
 import ast
+import hashlib
 import importlib.util
 from collections import Counter
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import TYPE_CHECKING
 
 from cortex_sim.errors import CardError, FileProblem, NotFound, OptionError, suggestion
-from cortex_sim.runtime import read_toml
+from cortex_sim.runtime import cache_folder, read_toml, warn, write_text
 
 if TYPE_CHECKING:
     from cortex_sim.cards._model import Model
@@ -71,22 +73,51 @@ def load(name: str) -> "Model | SpikingModel":
 def protocol(name: str) -> ModuleType:
     """Import a protocol by its shipped name or by a path that ends in ``.py``.
 
+    A protocol is code, and of a path somebody's own: that it runs is said on standard error before it does for the first time.
+
     Raises:
         NotFound: no such name; a close one is suggested.
         OptionError: the file cannot be imported, or has no function ``run``.
     """
     path = _find(name, protocols(), ".py", "protocol")
-    spec = importlib.util.spec_from_file_location(f"cortex_sim_protocol_{path.stem}", path)
+    source = path.read_bytes()
+    if path.resolve().parent != shipped("protocols").resolve():
+        _say_code(path, source)
+    loader = _AsRead(f"cortex_sim_protocol_{path.stem}", str(path))
+    loader.source = source
+    spec = importlib.util.spec_from_file_location(loader.name, path, loader=loader)
     assert spec is not None
-    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     except Exception as problem:  # a user's file may raise anything
         raise OptionError(f"{path}: cannot be imported: {type(problem).__name__}: {problem}.") from problem
     if not callable(getattr(module, "run", None)):
         raise OptionError(f"{path}: has no function run(model, *, seed, smoke); see protocols/README.md.")
     return module
+
+
+class _AsRead(SourceFileLoader):
+    """Import a file from the source that was read of it, whatever lies compiled beside it."""
+
+    source = b""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return compile(self.source, self.path, "exec", dont_inherit=True)
+
+
+def _say_code(path: Path, source: bytes) -> None:
+    """Say that a file is code which runs now; once for each content, which is remembered by its hash in the cache."""
+    digest = hashlib.sha256(source).hexdigest()
+    mark = cache_folder() / "protocols" / digest
+    if mark.exists():
+        return
+    what = "is a protocol, which is code: it may do all that you may do"
+    warn(f"{path}: {what}. It runs now for the first time (sha256 {digest[:12]}…); read it first if it is not yours (docs/security.md).")
+    try:
+        write_text(mark, f"{path.resolve()}\n")
+    except FileProblem as problem:
+        warn(f"it will be said again: {problem}")
 
 
 def describe(path: Path) -> str:

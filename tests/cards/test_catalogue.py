@@ -1,5 +1,6 @@
 """A name or a path leads to one file, and a wrong one to a suggestion."""
 
+import py_compile
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,41 @@ def test_an_installed_package_finds_what_it_ships_and_a_checkout_is_known_by_its
     assert catalogue.shipped("models") == tmp_path / "models"
     (package / "_shipped" / "models").mkdir(parents=True)
     assert catalogue.shipped("models") == package / "_shipped" / "models"
+
+
+def test_a_protocol_of_a_path_is_said_to_be_code_before_it_runs_for_the_first_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CORTEX_SIM_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "mine.py"
+    path.write_text("import sys\nprint('runs', file=sys.stderr)\ndef run(model, *, seed, smoke): ...\n")
+    said = f"{path}: is a protocol, which is code: "
+
+    def lines() -> list[str]:
+        catalogue.protocol(str(path))
+        return capsys.readouterr().err.splitlines()
+
+    first = lines()
+    assert len(first) == 2 and first[0].startswith(said) and first[1] == "runs"
+    assert lines() == ["runs"]
+    path.write_text(path.read_text() + "# changed\n")
+    assert [line.startswith(said) for line in lines()] == [True, False]
+    catalogue.protocol("match")
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("CORTEX_SIM_CACHE", "/proc/nowhere")
+    assert [line.split(":")[0] for line in lines()] == [str(path), "it will be said again", "runs"]
+
+
+def test_what_lies_compiled_beside_a_protocol_does_not_run(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("raise SystemExit('the compiled file runs')\n")
+    compiled = py_compile.compile(str(path), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    assert compiled is not None and Path(compiled).is_file()
+    path.write_text("def run(model, *, seed, smoke): ...\n")
+    assert callable(catalogue.protocol(str(path)).run)
+
+
+def test_every_file_of_a_reader_is_named_where_it_is_said_what_is_trusted() -> None:
+    said = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
+    for name in (".toml", ".safetensors", ".npz", ".mat", ".csv", ".nc", ".nwb", "Zarr", "pip-audit", "external link", "plug-in"):
+        assert name in said, name
