@@ -292,7 +292,7 @@ def _messages() -> Iterator[None]:
         sys.exit(BAD_INPUT)
     except MemoryError as problem:
         why = f"{problem}".rstrip(".") or "no more is given"
-        print(f"cortex-sim: memory does not suffice ({why}). Take fewer units or trials; --resume goes on with what was done.", file=sys.stderr)
+        warn(f"cortex-sim: memory does not suffice ({why}). Take fewer units or trials; --resume goes on with what was done.")
         sys.exit(BAD_INPUT)
     except OSError as problem:
         warn(f"cortex-sim: {problem.filename or 'file'}: {problem.strerror or problem}.")
