@@ -97,7 +97,7 @@ def test_a_protocol_reads_on_a_few_pages(path: Path) -> None:
 
 
 def test_the_list_of_deliberate_faults_is_up_to_date() -> None:
-    """Every fault names what stands in the package, changes it, and names tests that are there; at least 120 are tried by ``python -m tests.mutants``."""
+    """Every fault is in the package and changes it, its tests are there, and at least 120 are tried by ``python -m tests.mutants``."""
     assert len(FAULTS) >= 120
     assert len({fault.name for fault in FAULTS}) == len(FAULTS)
     for fault in FAULTS:
