@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
+import cortex_sim as cs
 from tests.kills import PROTOCOL, RESULTS
 
 ROOT = Path(__file__).parents[1]
@@ -36,3 +39,33 @@ def test_a_protocol_gives_the_same_bits_however_it_is_run(protocol: str, tmp_pat
         found[name] = {each: (folder / "out" / each).read_bytes() for each in RESULTS}
     first = next(iter(found.values()))
     assert all(one == first for one in found.values()), [name for name, one in found.items() if one != first]
+
+
+THREADS = '''"""How many threads?"""
+import os
+import torch
+from threadpoolctl import threadpool_info
+import cortex_sim as cs
+MODEL = "murphy_miller_2009"
+def run(model, *, seed, smoke):
+    found = max(pool["num_threads"] for pool in threadpool_info()), torch.get_num_threads(), int(os.environ["OMP_NUM_THREADS"])
+    return cs.Report("t", "q", "a", claims=[cs.Claim("threads", float(number), 1, 1, "itself") for number in found])
+'''
+
+
+@pytest.mark.parametrize("out", [None, "run"])
+def test_linear_algebra_of_a_run_uses_one_thread_and_afterwards_what_it_used_before(
+    out: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Products shared by two threads are rounded otherwise: `match` differed in the last bits of eight numbers."""
+    (tmp_path / "threads.py").write_text(THREADS)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with threadpool_limits(2, user_api="blas"):
+            assert cs.run(str(tmp_path / "threads.py"), out=out and tmp_path / out).holds
+            assert max(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas") == 2
+        assert torch.get_num_threads() == 2 and os.environ["OMP_NUM_THREADS"] == "2"
+    finally:
+        torch.set_num_threads(before)

@@ -20,6 +20,7 @@ from cortex_sim.runtime._storage import cache_folder, run_cache, temporary_folde
 from cortex_sim.runtime._streams import note_streams, streams_used
 from cortex_sim.runtime._visible import warn
 
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 Streams = Mapping[str, list[str]]
 LOOK = 0.5  # s between looks at how far the jobs are, and whether the process that asked for them lives
 
@@ -107,7 +108,7 @@ def map(
             folder = stack.enter_context(temporary_folder())
             boards |= {name: folder / f"{number}.json" for number, name in enumerate(left)}
             stack.enter_context(_watched(boards, len(done), shown))
-        stack.enter_context(_one_thread() if threads else _ended_after(local and count > 1))
+        stack.enter_context(one_thread() if threads else _ended_after(local and count > 1))
         parent = None if threads else os.getpid() if local else 0
         places = {name: (kept, kept.path(arguments)) if kept else None for name, arguments in left.items()}
         calls = [delayed(_alone)(function, arguments, boards[name], places[name], parent) for name, arguments in left.items()]
@@ -138,7 +139,7 @@ def _alone(
 
     if parent and parent != os.getpid():
         _end_with(parent)
-    with nullcontext() if parent is None else _one_thread():
+    with nullcontext() if parent is None else one_thread():
         result = function(*arguments, report=report) if board else function(*arguments)
     if kept:
         kept[0].put(kept[1], result)
@@ -164,17 +165,23 @@ def _known(jobs: Mapping[Any, tuple[Any, ...]], kept: Kept | None) -> dict[Any, 
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    torch: Any = sys.modules.get("torch")
-    before = torch.get_num_threads() if torch else 1
+def one_thread() -> Iterator[None]:
+    """Let linear algebra and torch use one thread while the block runs: sums that several share are rounded otherwise, and results differ."""
+    known: Any = sys.modules.get("torch")
+    before, variables = known.get_num_threads() if known else 0, {name: os.environ.get(name) for name in THREADS}
+    os.environ |= dict.fromkeys(THREADS, "1")  # for what is loaded meanwhile
     with threadpool_limits(1):
         try:
-            if torch:
-                torch.set_num_threads(1)
+            if known:
+                known.set_num_threads(1)
             yield
         finally:
-            if torch:
-                torch.set_num_threads(before)
+            for name, value in variables.items():
+                os.environ.pop(name)
+                os.environ |= {name: value} if value else {}
+            if torch := sys.modules.get("torch"):
+                asked = (variables["OMP_NUM_THREADS"] or "").split(",")[0]
+                torch.set_num_threads(before or (int(asked) if asked.isdigit() and int(asked) else os.cpu_count() or 1))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from cortex_sim.cards import Model, SpikingModel, catalogue
 from cortex_sim.errors import OptionError, suggestion
 from cortex_sim.report import Report
-from cortex_sim.runtime import check_new, run_folder
+from cortex_sim.runtime import check_new, run_folder, workers
 from cortex_sim.trials import OPTIONS, Recording
 
 
@@ -23,7 +23,7 @@ def run(
     resume: bool = False,
     **options: Any,
 ) -> Report:
-    """Run a protocol and return its report.
+    """Run a protocol and return its report; linear algebra uses one thread, so that results do not depend on how many there are.
 
     Args:
         protocol: a shipped protocol, or a path that ends in ``.py``.
@@ -54,10 +54,11 @@ def run(
         raise OptionError(f"protocol {protocol!r} needs {', '.join(missing)}; give it, for example {missing[0]}=....")
     circuit = model_of(protocol, model, options)
     if out is None:
-        return module.run(circuit, seed=seed, smoke=smoke, **options)
+        with workers.one_thread():
+            return module.run(circuit, seed=seed, smoke=smoke, **options)
     command = f"cs.run({protocol!r}, {circuit and circuit.name!r}, seed={seed}{', smoke=True' if smoke else ''}{shown})"
     asked = _asked({"protocol": protocol, "model": model, "seed": seed, "smoke": smoke} | given)
-    with run_folder(Path(out), asked={"call": command, "circuit": circuit and circuit.key}, resume=resume):
+    with run_folder(Path(out), asked={"call": command, "circuit": circuit and circuit.key}, resume=resume), workers.one_thread():
         report: Report = module.run(circuit, seed=seed, smoke=smoke, **options)
         report.write(out, command=command, protocol=catalogue.find(protocol), asked=asked)
     return report
