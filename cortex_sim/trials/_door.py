@@ -1,8 +1,10 @@
 """The one door of files: HDF5 (NetCDF, NWB and MATLAB 7.3 are that) is walked before it is read, and what is wrong is said with the file's name."""
 
 import contextlib
+import mmap
 import os
 import stat
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from cortex_sim.runtime import visible
 from cortex_sim.trials._checks import check_fits
 
 LZF = 32000
+HEAP = b"GCOL\1\0\0\0"  # that a heap begins with
 FILTERS = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32, h5z.FILTER_SZIP, h5z.FILTER_NBIT, h5z.FILTER_SCALEOFFSET, LZF}
 """What turns stored bytes into numbers and comes with h5py; every other is a program of its own."""
 LONGEST = 300  # characters of what a library said
@@ -58,6 +61,7 @@ def hdf5(path: Path) -> Iterator[h5py.File]:
     """
     if not path.is_file():
         raise FileProblem("is no plain file." if path.exists() else "there is no such file.")
+    _check_heaps(path)
     with h5py.File(path, "r") as file:
         _walk(file)
         yield file
@@ -104,6 +108,23 @@ def check_folder(folder: Path) -> None:
 
 
 COPY = "what lies elsewhere is not read. Copy it in, and try again"
+
+
+def _check_heaps(path: Path) -> None:
+    """Refuse heaps (of texts and lists) with free space of no size, over which the library of HDF5 turns in a circle for ever."""
+    if not path.stat().st_size:
+        return
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        place = data.find(HEAP)
+        while place >= 0:
+            size = struct.unpack_from("<Q", data, place + 8)[0] if place + 16 <= len(data) else 0
+            at, end = place + 16, min(place + size, len(data))
+            while at + 16 <= end:
+                index, _, _, length = struct.unpack_from("<HHIQ", data, at)
+                if index == 0 and length < 16:
+                    raise FileProblem("has a heap with free space of no size; it is damaged. Fetch or write it again.")
+                at += length if index == 0 else 16 + length + (-length % 8)
+            place = data.find(HEAP, place + 4)
 
 
 def _walk(file: h5py.File) -> None:

@@ -292,3 +292,13 @@ def test_savemat_of_usual_depth_is_read(tmp_path: Path) -> None:
         content = {"deep": inner, "firing_rate": np.random.default_rng(0).uniform(size=(7, 20, 5)), "time_ms": 10.0 * np.arange(20)}
         savemat(tmp_path / "a.mat", content, do_compression=compressed)
         assert read(tmp_path / "a.mat").shape == (5, 20, 7)
+
+
+def test_a_heap_over_which_hdf5_turns_in_a_circle_is_refused(tmp_path: Path) -> None:
+    trials().save(tmp_path / "a.nc")
+    raw = bytearray((tmp_path / "a.nc").read_bytes())
+    first = raw.index(b"GCOL\1\0\0\0") + 16
+    raw[first : first + 16] = bytes(16)
+    (tmp_path / "a.nc").write_bytes(raw)
+    with pytest.raises(FileProblem, match=r"a\.nc: has a heap with free space of no size"):
+        read(tmp_path / "a.nc")
