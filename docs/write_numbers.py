@@ -310,6 +310,31 @@ def match_spiking(run: Run) -> str:
     )
 
 
+def mechanism(run: Run) -> str:
+    def ranked(truth: str, view: str = "100%") -> list[str]:
+        measure = f"Kendall's τ between the measure and {truth}, over students; {view} of the units seen"
+        return sorted(run.having(measure), key=lambda name: -run.score(measure, name)["estimate"])
+
+    def best(truth: str) -> str:
+        measure = f"Kendall's τ between the measure and {truth}, over students; 100% of the units seen"
+        first = ranked(truth)[0]
+        return f"{first}, τ {run.between(measure, first)}"
+
+    def mean(view: str) -> str:
+        measure = f"Kendall's τ between the measure and responses to unseen pushes, over students; {view} of the units seen"
+        return number(sum(run.score(measure, name)["estimate"] for name in run.having(measure)) / len(run.having(measure)), 2)
+
+    pushes = "Kendall's τ between the measure and responses to unseen pushes, over students; 100% of the units seen"
+    worst = ranked("responses to unseen pushes")[-1]
+    return (
+        f"depends on what is meant by mechanism. By responses to unseen pushes best {best('responses to unseen pushes')}, worst {worst}, "
+        f"{run.value(pushes, worst)} (other pushes {number(run.score(pushes, worst)['settings']['reliability'], 2)}); by the flow where reaches go "
+        f"best {best('flow in the explored subspace')}; by fixed points {best('fixed points')}; by currents between halves of the units "
+        f"{best('currents between halves')}. Mean of all measures by pushes {mean('100%')}, with a fifth of the units {mean('20%')}, from spikes "
+        f"{mean('100% by spikes')}"
+    )
+
+
 def muscles(run: Run, recorded: Run) -> str:
     error, turn = "normalised squared error of the muscles", "jPCA R²(M_skew)"
     withdrawn = ("no regulariser", "a tenth of them", "regularised", "no regulariser, g = 0.5")
@@ -330,7 +355,7 @@ TEXTS: dict[str, Callable[..., str]] = {
     text.__name__: text
     for text in (
         match, headline, pushes, layered_motor_cortex, spikes_and_rates, spike_statistics, match_spiking, explain, learning_rules, force, decode,
-        long_sequences, inferred_connectivity, muscles, identity, attractors, rotations, tangling, subspaces, reach, preparation,
+        long_sequences, inferred_connectivity, mechanism, muscles, identity, attractors, rotations, tangling, subspaces, reach, preparation,
     )
 }  # fmt: skip
 READS = {
