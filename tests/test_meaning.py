@@ -28,7 +28,7 @@ STUDENTS = ("leaky_tanh", "leaky_dale", "leaky_readout", "gru", "lif_student", "
 STRANGE = [
     "N", "e", "inf", "poisson", "sign", "arctan", "xi", "lastspike", "rand", "randn", "not_refractory", "j", "x_pre", "y_post", "forward", "model",
     "training", "equations", "E", "S", "I", "zoo", "rate", "start", "weights", "arrays", "_private", "tau", "W", "b", "drive", "None_",
-    "state_dict", "_step", "dtype", "parameters", "buffers", "T_destination", "half", "type", "apply", "oo", "euler_gamma", "ceil", "floor",
+    "state_dict", "_step", "dtype", "parameters", "buffers", "T_destination", "half", "dim", "apply", "oo", "euler_gamma", "ceil", "floor",
     "i_syn", "t_spike", "t_in_timesteps", "refractory", "int_", "rewritten", "float64", "device", "x", "r",
 ]  # fmt: skip
 
@@ -201,7 +201,7 @@ def test_the_regression_finds_the_bias(name: str, way: Callable[[Model], Model])
 
 def test_names_that_mean_something_in_every_equation_are_refused() -> None:
     card = few("hennequin_2014").model_dump()
-    kinds = {"pi": "constant", "tanh": "function", "mV": "unit", "lambda": "no equation can use", "two words": "no equation can use"}
+    kinds = {"pi": "constant", "tanh": "function", "mV": "unit", "lambda": "word of Python's", "two words": "no equation can use"}
     for name, kind in kinds.items():
         with pytest.raises(CardError, match=f"has '{name}', which.*{kind}"):
             Model.model_validate(card | {"parameters": card["parameters"] | {name: card["parameters"]["tau"]}})

@@ -86,6 +86,7 @@ def test_the_second_ctrl_c_ends_the_process_at_once(tmp_path: Path) -> None:
     how = {"stderr": subprocess.PIPE, "text": True, "cwd": tmp_path, "env": os.environ | {"PYTHONPATH": str(ROOT)}}
     process = subprocess.Popen(command, **how)  # type: ignore[call-overload]
     assert process.stderr
+    assert "is code" in process.stderr.readline()
     for word in ("begun\n", "cleaning\n"):
         assert process.stderr.readline() == word
         process.send_signal(signal.SIGINT)

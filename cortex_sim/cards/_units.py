@@ -1,6 +1,7 @@
 """Physical units by the names Brian2 gives them, so that a card can be read without importing a simulator."""
 
 import ast
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from fractions import Fraction
@@ -10,6 +11,7 @@ from cortex_sim.errors import CardError, suggestion
 
 T = TypeVar("T")
 LONGEST = 200  # characters of a unit
+NEGATIVE = re.compile(r" \*\* \((-[\d.]+)\)")  # a power as Python writes it
 HIGHEST = 12  # power of a unit
 
 _PREFIXES = {"G": 1e9, "M": 1e6, "k": 1e3, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12}
@@ -47,7 +49,7 @@ def written_unit(unit: str) -> str:
         CardError: the unit is unknown; a close name is suggested.
     """
     scale(unit)
-    return ast.unparse(_tree(unit))
+    return NEGATIVE.sub(r"**\1", ast.unparse(_tree(unit))).replace(" ", "")
 
 
 def _tree(unit: str) -> ast.expr:

@@ -13,7 +13,7 @@ UNITS = 50
 CARD: dict[str, Any] = {
     "name": "leak", "kind": "rate",
     "title": "Leak", "paper": "none", "units": UNITS, "rate": "r", "dt": {"value": 1, "unit": "ms", "meaning": "step"},
-    "equations": "dx/dt = (-x + W(r) + drive(t, i))/tau_r : Hz\nr = x : Hz (constant over dt)",
+    "equations": "dx/dt = (-x + W(r) + drive(t, i))/tau_r : Hz\nr = x : Hz (constant over dt)\ntau_r : second (constant)",
     "parameters": {"tau_r": {"value": 25, "unit": "ms", "meaning": "time constant", "over": "units"}},
     "inputs": {"drive": {"unit": "Hz", "meaning": "input"}},
     "projections": {"W": {"rule": "gaussian", "arguments": {"gain": {"value": 0.5, "meaning": "gain"}}}},
@@ -46,9 +46,8 @@ def test_bare_numbers_in_the_units_of_the_card_are_refused_with_the_cure(model: 
 
 
 def test_what_is_no_array_for_the_card_is_refused(model: Model) -> None:
-    scalar = Model.model_validate(
-        CARD | {"parameters": {"tau_r": {key: value for key, value in CARD["parameters"]["tau_r"].items() if key != "over"}}}
-    )
+    number = {"tau_r": {key: value for key, value in CARD["parameters"]["tau_r"].items() if key != "over"}}
+    scalar = Model.model_validate(CARD | {"equations": CARD["equations"].rpartition("\n")[0], "parameters": number})
     wrong: list[tuple[Model, Any, str]] = [
         (scalar, np.full(UNITS, 0.02), "parameter 'tau_r' is one number for all; to have one a unit, give it over = 'units' in the card"),
         (model, np.full(3, 0.02), r"weights 'tau_r' have shape \(3,\); the card asks for \(50,\)"),
