@@ -20,6 +20,7 @@ from cortex_sim.runtime._storage import cache_folder, run_cache, temporary_folde
 from cortex_sim.runtime._streams import note_streams, streams_used
 from cortex_sim.runtime._visible import warn
 
+LIMITING, LIMITED = threading.Lock(), list[ExitStack]()  # who holds the process to one thread: the limit, and once more for every block inside
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 Streams = Mapping[str, list[str]]
 LOOK = 0.5  # s between looks at how far the jobs are, and whether the process that asked for them lives
@@ -166,7 +167,26 @@ def _known(jobs: Mapping[Any, tuple[Any, ...]], kept: Kept | None) -> dict[Any, 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let linear algebra and torch use one thread while the block runs: sums that several share are rounded otherwise, and results differ."""
+    """Let linear algebra and torch use one thread while the block runs: sums that several share are rounded otherwise, and results differ.
+
+    The limit is the process's: of blocks that overlap in several threads the first sets it and the last takes it back.
+    """
+    with LIMITING:
+        if not LIMITED:
+            LIMITED.append(limit := ExitStack())
+            limit.enter_context(_limited())
+        LIMITED.append(LIMITED[0])
+    try:
+        yield
+    finally:
+        with LIMITING:
+            LIMITED.pop()
+            if len(LIMITED) == 1:
+                LIMITED.pop().close()
+
+
+@contextmanager
+def _limited() -> Iterator[None]:
     known: Any = sys.modules.get("torch")
     before, variables = known.get_num_threads() if known else 0, {name: os.environ.get(name) for name in THREADS}
     os.environ |= dict.fromkeys(THREADS, "1")  # for what is loaded meanwhile

@@ -112,3 +112,14 @@ def test_a_backend_of_joblib_takes_the_place_of_processes_by_one_argument() -> N
     with joblib.parallel_config(backend="threading", n_jobs=2):
         found = workers.map("names", lambda n: (threading.current_thread() is threading.main_thread(), os.getpid()), {n: (n,) for n in range(4)})
     assert set(found.values()) == {(False, os.getpid())}
+
+
+def test_blocks_of_one_thread_that_overlap_leave_the_process_as_it_was() -> None:
+    before = dict(os.environ)
+    first, second = workers.one_thread(), workers.one_thread()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert os.environ["OMP_NUM_THREADS"] == "1"
+    second.__exit__(None, None, None)
+    assert dict(os.environ) == before
