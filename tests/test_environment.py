@@ -117,11 +117,12 @@ def test_the_doctor_finds_a_clash_and_clears_the_cache(place: Path, monkeypatch:
     from cortex_sim.studies import examine
 
     monkeypatch.setenv("CORTEX_SIM_CACHE", str(place / "cache"))
-    for name in ("fits/a.pt", "of others.txt"):
+    for name in ("fits/a.pt", "reports/a/report.html", "studies/a/journal.log", "of others.txt"):
         (place / "cache" / name).parent.mkdir(parents=True, exist_ok=True)
         (place / "cache" / name).write_text("x" * 1000)
     lines, sound = examine(clear_cache=True)
-    assert sound and "cache cleared: fits" in lines and (place / "cache/of others.txt").exists() and not (place / "cache/fits").exists()
+    assert sound and "cache cleared: fits; left: reports, studies" in lines and not (place / "cache/fits").exists()
+    assert all((place / "cache" / name).exists() for name in ("reports/a/report.html", "studies/a/journal.log", "of others.txt"))
     known = importlib.metadata.version
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "1.0.0" if name == "numpy" else known(name))
     lines, sound = examine()

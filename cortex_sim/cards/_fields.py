@@ -41,15 +41,13 @@ def content(part: Any) -> Any:
     return [content(item) for item in part] if isinstance(part, (list, tuple)) else part
 
 
-class Parameter(Checked):
-    """One number of a card, or one a unit, or a table: its value, its unit, what it means and where it stands in the paper."""
+class Quantity(Checked):
+    """Numbers of a card with their unit, what they mean and where they stand in the paper."""
 
     value: Numbers
-    unit: str = "1"
-    meaning: str
+    unit: str
+    meaning: str = ""
     source: str = ""
-    over: Axis | None = None
-    learn: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -61,6 +59,15 @@ class Parameter(Checked):
         """Value in SI units; a list becomes an array."""
         value: Any = np.array(self.value) if self.shape else self.value
         return value * scale(self.unit)
+
+
+class Parameter(Quantity):
+    """One number of a card, or one a unit, or a table; its unit may be left out if it has none, its meaning may not."""
+
+    unit: str = "1"
+    meaning: str
+    over: Axis | None = None
+    learn: bool = False
 
     def spread(self, size: int) -> Float[ndarray, " unit"]:
         """Give one value for each unit, in SI: one number counts for all."""
@@ -86,26 +93,6 @@ class Input(Checked):
         return self.weights is not None and not self.noise
 
 
-class Delay(Checked):
-    """The time that what a projection carries is under way."""
-
-    value: Numbers
-    unit: str
-    meaning: str = ""
-    source: str = ""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of what the card writes: () for one number."""
-        return np.shape(self.value)
-
-    @property
-    def si(self) -> Any:
-        """The time, s."""
-        value: Any = np.array(self.value) if self.shape else self.value
-        return value * scale(self.unit)
-
-
 class Projection(Checked):
     """A weight matrix: the rule that makes it, the unit of its weights, its two axes, and what constrains it while it is learned.
 
@@ -122,7 +109,7 @@ class Projection(Checked):
     rows: Axis = "units"
     columns: Axis = "units"
     arguments: dict[str, Parameter] = {}
-    delay: Delay | None = None
+    delay: Quantity | None = None
     excitatory: Annotated[float, Field(ge=0, le=1)] | None = None
     keep_zeros: bool = False
     self_connections: bool = True

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from cortex_sim.runtime._storage import cache_folder, run_cache, temporary_folde
 from cortex_sim.runtime._streams import note_streams, streams_used
 from cortex_sim.runtime._visible import warn
 
-LIMITING, LIMITED = threading.Lock(), list[ExitStack]()  # who holds the process to one thread: the limit, and once more for every block inside
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 Streams = Mapping[str, list[str]]
 LOOK = 0.5  # s between looks at how far the jobs are, and whether the process that asked for them lives
@@ -165,24 +164,35 @@ def _known(jobs: Mapping[Any, tuple[Any, ...]], kept: Kept | None) -> dict[Any, 
     return {name: result for name, arguments in jobs.items() for result in kept.known(kept.path(arguments))} if kept else {}
 
 
+@dataclass
+class _Limit:
+    """The limit of this process to one thread, and how many blocks want it."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    held: ExitStack = field(default_factory=ExitStack)
+    blocks: int = 0
+
+
+_limit = _Limit()
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Let linear algebra and torch use one thread while the block runs: sums that several share are rounded otherwise, and results differ.
 
     The limit is the process's: of blocks that overlap in several threads the first sets it and the last takes it back.
     """
-    with LIMITING:
-        if not LIMITED:
-            LIMITED.append(limit := ExitStack())
-            limit.enter_context(_limited())
-        LIMITED.append(LIMITED[0])
+    with _limit.lock:
+        if not _limit.blocks:
+            _limit.held.enter_context(_limited())
+        _limit.blocks += 1
     try:
         yield
     finally:
-        with LIMITING:
-            LIMITED.pop()
-            if len(LIMITED) == 1:
-                LIMITED.pop().close()
+        with _limit.lock:
+            _limit.blocks -= 1
+            if not _limit.blocks:
+                _limit.held.close()
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from cortex_sim.errors import CortexSimError
 from cortex_sim.runtime import cache_folder, temporary_folder, write_text
 from cortex_sim.simulation import COMPILER
 
+REBUILT = ("connectivity", "cython", "fits", "programs", "simulated", "students")  # folders of the cache that come again by themselves
+KEPT = ("reports", "studies")  # and those that hold the only copy of a result
 PROGRAM = "#include <vector>\nint main() { return std::vector<int>(3, 0)[2]; }\n"
 
 
@@ -17,7 +19,7 @@ def examine(*, clear_cache: bool = False) -> tuple[list[str], bool]:
     """Return a line on each thing that this package needs, and whether nothing is amiss.
 
     Args:
-        clear_cache: remove everything that is cached first.
+        clear_cache: first remove what the cache holds and can be made again; reports that had no other place and studies stay.
     """
     lines, sound = [f"cortex-sim {_version('cortex-sim')}, Python {platform.python_version()}, {platform.platform()}"], True
     cleared = [_cleared()] if clear_cache else []
@@ -95,11 +97,12 @@ def _cache() -> tuple[list[str], bool]:
 
 def _cleared() -> str:
     place = cache_folder()
-    parts = [place / name for name in ("connectivity", "cython", "fits", "programs", "reports", "simulated", "students", "studies")]
+    parts = [place / name for name in REBUILT]
     there = [path for path in parts if path.is_dir()]
     for path in there:
         shutil.rmtree(path, ignore_errors=True)
-    return f"cache cleared: {', '.join(path.name for path in there) or 'it was empty'}"
+    stay = [name for name in KEPT if (place / name).is_dir()]
+    return f"cache cleared: {', '.join(path.name for path in there) or 'it was empty'}" + (f"; left: {', '.join(stay)}" if stay else "")
 
 
 def _threads() -> str:

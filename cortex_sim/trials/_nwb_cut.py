@@ -18,7 +18,8 @@ from cortex_sim.trials._trials import BIN
 
 CONDITIONS = ("condition", "condition_id", "direction", "target_dir", "target_direction", "target_id", "trial_type")
 LONGEST = 86400.0  # s, a day: a longer trial is a clock in other units
-FEW_INTERVALS = 3  # mean intervals between spikes of any units
+FEW_INTERVALS = 3  # mean intervals between spikes of any of the units looked at
+LOOKED_AT = 64  # units, evenly chosen, whose first and last spikes tell how long a session lasts: each costs a block of the file
 EDGE = 1e-10  # s, more than the round-off of a session clock of days
 WIDE = 10.0  # s: a longer window may be meant in ms
 SHORT = 0.5  # of the typical length: trials shorter than this were broken off
@@ -125,11 +126,12 @@ def _session(file: h5py.File, rows: h5py.Group) -> tuple[float, float] | None:
     places = [(int(first), int(last) - 1) for first, last in zip(np.append(0, ends[:-1]), ends, strict=True) if last > first]
     if not places or ends[-1] > source.shape[0]:
         return None
+    places = places[:: -(-len(places) // LOOKED_AT)]
     spikes = np.array([source[place] for pair in places for place in pair], dtype=float)
     known = [spikes, _times(rows, "start_time"), _times(rows, "stop_time")]
     known += [units["obs_intervals"][:].ravel()] if "obs_intervals" in units else []
     start, stop = (how(np.concatenate(known)) for how in (np.nanmin, np.nanmax))
-    slack = FEW_INTERVALS * float(np.ptp(spikes)) / source.shape[0]
+    slack = FEW_INTERVALS * float(np.ptp(spikes)) / sum(last - first + 1 for first, last in places)
     return float(start) - slack - EDGE, float(stop) + slack + EDGE
 
 
