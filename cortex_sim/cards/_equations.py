@@ -6,14 +6,15 @@ NumPy arrays and torch tensors alike, which is what makes a torch twin of a circ
 
 import ast
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from graphlib import CycleError, TopologicalSorter
 from types import CodeType
 from typing import Any, Literal
 
-from cortex_sim.cards._grammar import FLAGS, Line, calls_in, check_name, names_in, read_lines, uncalled, zero_divisor
+from cortex_sim.cards._grammar import FLAGS, Line, check_name, read_lines
+from cortex_sim.cards._trees import Renamed, WrittenOut, calls_in, degree, in_order, is_name, names_in, uncalled, unified, zero_divisor
 from cortex_sim.cards._units import SCALES
 from cortex_sim.errors import CardError, suggestion
 
@@ -120,7 +121,7 @@ class Equations:
             if equation.code:
                 tree = ast.parse(equation.expression, mode="eval")
                 inside = {id(argument) for node in ast.walk(tree) if isinstance(node, ast.Call) for argument in node.args}
-                if any(_is(node, "t") and id(node) not in inside for node in ast.walk(tree)):
+                if any(is_name(node, "t") and id(node) not in inside for node in ast.walk(tree)):
                     return True
         return False
 
@@ -137,7 +138,7 @@ class Equations:
         open_, done = list(form.states), set[str]()
         while open_ and len(form.states) == len(self.states):
             name = open_.pop()
-            if not _unified(form._tree(name), self._tree(names[name]), names):
+            if not unified(form._tree(name), self._tree(names[name]), names):
                 return None
             done.add(name)
             met = [other for other in form.equations[name].names & form.equations.keys() if form.equations[other].kind == "subexpression"]
@@ -161,7 +162,7 @@ class Equations:
         for line in self.equations.values():
             name = names.get(line.name, line.name)
             left = f"d{name}/dt" if line.kind == "derivative" else name
-            right = f" = {ast.unparse(_Renamed(names).visit(self._tree(line.name)))}" if line.expression else ""
+            right = f" = {ast.unparse(Renamed(names).visit(self._tree(line.name)))}" if line.expression else ""
             lines.append(f"{left}{right} : {unit(line.unit)}" + (f" ({', '.join(line.flags)})" if line.flags else ""))
         return "\n".join(lines)
 
@@ -169,7 +170,7 @@ class Equations:
         """Every name of the text, functions of mathematics among them, in the order in which it first appears."""
         found: dict[str, None] = {}
         for line in self.equations.values():
-            found |= dict.fromkeys([line.name, *(node.id for node in _in_order(self._tree(line.name)) if isinstance(node, ast.Name))]
+            found |= dict.fromkeys([line.name, *(node.id for node in in_order(self._tree(line.name)) if isinstance(node, ast.Name))]
                                    if line.expression else [line.name])  # fmt: skip
         return tuple(found)
 
@@ -184,7 +185,7 @@ class Equations:
     def times_called(self, name: str) -> int:
         """Number of places at which the text calls a function."""
         trees = (ast.walk(self._tree(line.name)) for line in self.equations.values() if line.code)
-        return sum(isinstance(node, ast.Call) and _is(node.func, name) for tree in trees for node in tree)
+        return sum(isinstance(node, ast.Call) and is_name(node.func, name) for tree in trees for node in tree)
 
     def carried(self, name: str, values: Mapping[str, Any], before: Mapping[str, Any]) -> Any:
         """Evaluate what the one call of a projection is called with.
@@ -228,13 +229,13 @@ class Equations:
         """
         for state in self.states:
             for node in ast.walk(self._written_out(state)):
-                if isinstance(node, ast.Call) and any(_is(n, state) for argument in node.args for n in ast.walk(argument)):
+                if isinstance(node, ast.Call) and any(is_name(n, state) for argument in node.args for n in ast.walk(argument)):
                     return state, getattr(node.func, "id", "")
         return None
 
     def state_in_product(self) -> str | None:
         """Name of a state whose own derivative holds it in a power, in a denominator or times itself."""
-        return next((state for state in self.states if _degree(self._written_out(state), state) > 1), None)
+        return next((state for state in self.states if degree(self._written_out(state), state) > 1), None)
 
     def _tree(self, name: str) -> ast.expr:
         return ast.parse(self.equations[name].expression, mode="eval").body
@@ -245,35 +246,8 @@ class Equations:
         meant = {line.name: self._tree(line.name) for line in lines}
         tree: ast.expr = self._tree(name)
         for _ in meant:
-            tree = _WrittenOut(meant).visit(tree)
+            tree = WrittenOut(meant).visit(tree)
         return tree
-
-
-class _Renamed(ast.NodeTransformer):
-    """Gives names of a tree others."""
-
-    def __init__(self, names: Mapping[str, str]) -> None:
-        self.names = names
-
-    def visit_Name(self, node: ast.Name) -> ast.Name:
-        return ast.Name(self.names.get(node.id, node.id), node.ctx)
-
-
-class _WrittenOut(ast.NodeTransformer):
-    """Puts trees in place of names."""
-
-    def __init__(self, meant: Mapping[str, ast.expr]) -> None:
-        self.meant = meant
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        return self.meant.get(node.id, node)
-
-
-def _in_order(tree: ast.AST) -> Iterator[ast.AST]:
-    """Nodes in the order in which they are written."""
-    yield tree
-    for child in ast.iter_child_nodes(tree):
-        yield from _in_order(child)
 
 
 def refuse_name(name: str, place: str) -> None:
@@ -294,37 +268,6 @@ def _names_of(equation: Equation) -> frozenset[str]:
     return names_in(ast.parse(equation.expression, mode="eval").body)
 
 
-def _is(node: ast.AST, name: str) -> bool:
-    return isinstance(node, ast.Name) and node.id == name
-
-
-def _unified(form: ast.AST, found: ast.AST, names: dict[str, str]) -> bool:
-    """Two expressions are the same if those of the first are called what ``names`` says; names met first are entered there."""
-    match form, found:
-        case ast.Name(id=one), ast.Name(id=other):
-            return names.setdefault(one, other) == other
-        case ast.Constant(value=one), ast.Constant(value=other):
-            return one == other
-    inner, outer = list(ast.iter_child_nodes(form)), list(ast.iter_child_nodes(found))
-    return type(form) is type(found) and len(inner) == len(outer) and all(_unified(a, b, names) for a, b in zip(inner, outer, strict=True))
-
-
-def _degree(node: ast.expr, name: str) -> float:
-    """Degree of a polynomial in a name; calls and comparisons count as constants, and what is no polynomial as infinite."""
-    match node:
-        case ast.Name(id=found):
-            return float(found == name)
-        case ast.UnaryOp(operand=inner):
-            return _degree(inner, name)
-        case ast.BinOp(left=left, op=ast.Add() | ast.Sub(), right=right):
-            return max(_degree(left, name), _degree(right, name))
-        case ast.BinOp(left=left, op=ast.Mult(), right=right):
-            return _degree(left, name) + _degree(right, name)
-        case ast.BinOp(left=left, right=right):
-            return math.inf if _degree(right, name) or (isinstance(node.op, ast.Pow) and _degree(left, name)) else _degree(left, name)
-    return 0.0
-
-
 @lru_cache(maxsize=64)
 def parsed(text: str) -> Equations:
     """Parse equation text once."""
@@ -343,7 +286,7 @@ def _equation(line: Line) -> Equation:
     if line.right is None:
         return Equation(line.name, kind, "", line.unit, line.flags, None, frozenset())
     called_with = {id(argument) for node in ast.walk(line.right) if isinstance(node, ast.Call) for argument in node.args}
-    if any(_is(node, "i") and id(node) not in called_with for node in ast.walk(line.right)):
+    if any(is_name(node, "i") and id(node) not in called_with for node in ast.walk(line.right)):
         raise CardError(f"equations: {line.text!r} uses 'i', which only an input may be called with; use a parameter with over = 'units'.")
     code = compile(ast.Expression(line.right), line.text, "eval")
     return Equation(line.name, kind, ast.unparse(line.right), line.unit, line.flags, code, names_in(line.right) - set(FUNCTIONS))

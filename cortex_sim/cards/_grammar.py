@@ -6,15 +6,12 @@ that nothing of a card that is not in the grammar can reach them: no string, att
 
 import ast
 import builtins
-import contextlib
 import keyword
 import math
 import re
 import warnings
-from collections.abc import Container, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
-
-import numpy as np
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from cortex_sim.cards._units import written_unit
 from cortex_sim.errors import CardError, suggestion
@@ -126,43 +123,6 @@ def read_expression(text: str, place: str, *, logic: bool = False) -> ast.expr:
     if len(lines) != 1:
         raise CardError(f"{place} {_short(text)} has {len(lines)} lines; it should be one expression.")
     return _expression(lines[0], place, logic)
-
-
-def names_in(*trees: ast.expr | None) -> frozenset[str]:
-    """Names that expressions use, functions among them."""
-    return frozenset(node.id for tree in trees if tree is not None for node in ast.walk(tree) if isinstance(node, ast.Name))
-
-
-def calls_in(*trees: ast.expr | None) -> frozenset[str]:
-    """Names that expressions call as functions."""
-    nodes = (node for tree in trees if tree is not None for node in ast.walk(tree) if isinstance(node, ast.Call))
-    return frozenset(node.func.id for node in nodes if isinstance(node.func, ast.Name))
-
-
-def uncalled(trees: Iterable[ast.expr | None], functions: Container[str]) -> str | None:
-    """Return a function that expressions name without calling it, as if it were a number; None if there is none."""
-    for tree in (tree for tree in trees if tree is not None):
-        called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Name) and node.id in functions and id(node) not in called:
-                return node.id
-    return None
-
-
-def zero_divisor(trees: Iterable[ast.expr | None], values: Mapping[str, Any]) -> str | None:
-    """Return what expressions divide by though it is 0; None if nothing known is.
-
-    Args:
-        trees: of the grammar.
-        values: numbers or arrays of numbers by name; divisors that hold other names, or calls, are not looked at.
-    """
-    for node in (node for tree in trees if tree is not None for node in ast.walk(tree)):
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and not calls_in(node.right) and names_in(node.right) <= values.keys():
-            with np.errstate(all="ignore"), contextlib.suppress(ArithmeticError):
-                found = eval(compile(ast.Expression(node.right), "divisor", "eval"), {"__builtins__": {}}, dict(values))  # noqa: S307 - of the grammar
-                if np.any(np.asarray(found) == 0):
-                    return ast.unparse(node.right)
-    return None
 
 
 def _stripped(text: str, place: str) -> Iterator[str]:

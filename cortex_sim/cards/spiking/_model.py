@@ -12,8 +12,9 @@ from pydantic import Field, model_validator
 from cortex_sim.cards._checked import Checked
 from cortex_sim.cards._equations import GIVEN, MATHEMATICS
 from cortex_sim.cards._fields import content
-from cortex_sim.cards._grammar import check_name, read_statements, zero_divisor
+from cortex_sim.cards._grammar import check_name, read_statements
 from cortex_sim.cards._shown import shown
+from cortex_sim.cards._trees import zero_divisor
 from cortex_sim.cards._units import SCALES, scale
 from cortex_sim.cards.spiking._tables import Distribution, Table
 from cortex_sim.cards.spiking._text import condition_names, declared, equation_lines, statement_names

@@ -3,7 +3,8 @@
 import ast
 
 from cortex_sim.cards._equations import MATHEMATICS
-from cortex_sim.cards._grammar import FLAGS, KINDS, Line, calls_in, names_in, read_expression, read_lines, read_statements, uncalled
+from cortex_sim.cards._grammar import FLAGS, KINDS, Line, read_expression, read_lines, read_statements
+from cortex_sim.cards._trees import calls_in, names_in, uncalled
 from cortex_sim.errors import CardError, suggestion
 
 

@@ -9,7 +9,8 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from cortex_sim.cards._grammar import names_in, read_statements
+from cortex_sim.cards._grammar import read_statements
+from cortex_sim.cards._trees import names_in
 from cortex_sim.cards.spiking._text import declared, summed
 from cortex_sim.errors import CardError
 

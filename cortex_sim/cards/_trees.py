@@ -1,0 +1,104 @@
+"""What stands in trees of expressions: names, calls, divisors; and trees made of others."""
+
+import ast
+import contextlib
+import math
+from collections.abc import Container, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+
+def names_in(*trees: ast.expr | None) -> frozenset[str]:
+    """Names that expressions use, functions among them."""
+    return frozenset(node.id for tree in trees if tree is not None for node in ast.walk(tree) if isinstance(node, ast.Name))
+
+
+def calls_in(*trees: ast.expr | None) -> frozenset[str]:
+    """Names that expressions call as functions."""
+    nodes = (node for tree in trees if tree is not None for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return frozenset(node.func.id for node in nodes if isinstance(node.func, ast.Name))
+
+
+def uncalled(trees: Iterable[ast.expr | None], functions: Container[str]) -> str | None:
+    """Return a function that expressions name without calling it, as if it were a number; None if there is none."""
+    for tree in (tree for tree in trees if tree is not None):
+        called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name) and node.id in functions and id(node) not in called:
+                return node.id
+    return None
+
+
+def zero_divisor(trees: Iterable[ast.expr | None], values: Mapping[str, Any]) -> str | None:
+    """Return what expressions divide by though it is 0; None if nothing known is.
+
+    Args:
+        trees: of the grammar.
+        values: numbers or arrays of numbers by name; divisors that hold other names, or calls, are not looked at.
+    """
+    for node in (node for tree in trees if tree is not None for node in ast.walk(tree)):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and not calls_in(node.right) and names_in(node.right) <= values.keys():
+            with np.errstate(all="ignore"), contextlib.suppress(ArithmeticError):
+                found = eval(compile(ast.Expression(node.right), "divisor", "eval"), {"__builtins__": {}}, dict(values))  # noqa: S307 - of the grammar
+                if np.any(np.asarray(found) == 0):
+                    return ast.unparse(node.right)
+    return None
+
+
+class Renamed(ast.NodeTransformer):
+    """Gives names of a tree others."""
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self.names = names
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        return ast.Name(self.names.get(node.id, node.id), node.ctx)
+
+
+class WrittenOut(ast.NodeTransformer):
+    """Puts trees in place of names."""
+
+    def __init__(self, meant: Mapping[str, ast.expr]) -> None:
+        self.meant = meant
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return self.meant.get(node.id, node)
+
+
+def in_order(tree: ast.AST) -> Iterator[ast.AST]:
+    """Nodes in the order in which they are written."""
+    yield tree
+    for child in ast.iter_child_nodes(tree):
+        yield from in_order(child)
+
+
+def is_name(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
+
+
+def unified(form: ast.AST, found: ast.AST, names: dict[str, str]) -> bool:
+    """Two expressions are the same if those of the first are called what ``names`` says; names met first are entered there."""
+    match form, found:
+        case ast.Name(id=one), ast.Name(id=other):
+            return names.setdefault(one, other) == other
+        case ast.Constant(value=one), ast.Constant(value=other):
+            return one == other
+    inner, outer = list(ast.iter_child_nodes(form)), list(ast.iter_child_nodes(found))
+    return type(form) is type(found) and len(inner) == len(outer) and all(unified(a, b, names) for a, b in zip(inner, outer, strict=True))
+
+
+def degree(node: ast.expr, name: str) -> float:
+    """Degree of a polynomial in a name; calls and comparisons count as constants, and what is no polynomial as infinite."""
+    match node:
+        case ast.Name(id=found):
+            return float(found == name)
+        case ast.UnaryOp(operand=inner):
+            return degree(inner, name)
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub(), right=right):
+            return max(degree(left, name), degree(right, name))
+        case ast.BinOp(left=left, op=ast.Mult(), right=right):
+            return degree(left, name) + degree(right, name)
+        case ast.BinOp(left=left, right=right):
+            return math.inf if degree(right, name) or (isinstance(node.op, ast.Pow) and degree(left, name)) else degree(left, name)
+    return 0.0
