@@ -1,4 +1,4 @@
-"""Named arrays of a file, ``.npz``, ``.mat`` or ``.csv``; nothing in it is executed, and what would have to be is left and named."""
+"""Named arrays from a ``.npz``, ``.mat`` or ``.csv`` file; nothing in it is executed, and what would need to be is skipped and reported."""
 
 import csv
 import zipfile
@@ -23,12 +23,12 @@ CELL = 15  # numbers' worth of memory that a byte of a table with commas may tak
 
 
 class Named(NamedTuple):
-    """What a file holds.
+    """The contents of a file.
 
     Attributes:
         arrays: numbers and texts, by name.
-        left: what was not read and why, by name.
-        tables: arrays of structs among it, by name.
+        left: why something was not read, by name.
+        tables: arrays of structs in it, by name.
     """
 
     arrays: dict[str, ndarray]
@@ -36,15 +36,15 @@ class Named(NamedTuple):
     tables: dict[str, Columns]
 
     def findings(self, taken: str | None = None) -> list[str]:
-        """Say what was left; one table may have been taken."""
-        return [f"{name!r} {why}, and was left." for name, why in self.left.items() if name != taken]
+        """Return a sentence for each item that was not read, except a table that was taken."""
+        return [f"{name!r} {why}, and was skipped." for name, why in self.left.items() if name != taken]
 
 
 def named_arrays(path: Path) -> Named:
-    """Read all arrays of a file.
+    """Return all arrays of a file.
 
     Raises:
-        FileProblem: it is no such file, or damaged.
+        FileProblem: the file does not exist, has another format or is damaged.
     """
     if not path.is_file():
         raise FileProblem(f"{path}: there is no such file.")
@@ -78,7 +78,7 @@ def _numpy(path: Path) -> Named:
 
 
 def _declared(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> tuple[float, bool]:
-    """Bytes of an array by its header, and whether it is one of numbers or texts."""
+    """Return the bytes of an array by its header, and whether it holds only numbers or texts."""
     with archive.open(item) as file:
         shape, _, dtype = _header(file)
     return float(np.prod(shape, dtype=float)) * dtype.itemsize, not dtype.hasobject
@@ -90,7 +90,7 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
 
 
 def _matlab(path: Path) -> Named:
-    """MATLAB's files: up to version 7 by SciPy, 7.3 is HDF5 with axes in reverse."""
+    """Read a MATLAB file: with SciPy up to version 7; version 7.3 is HDF5 with reversed axes."""
     found = Named({}, {}, {})
     if h5py.is_hdf5(path):
         with hdf5(path) as file:
@@ -119,7 +119,7 @@ def _matlab(path: Path) -> Named:
 
 
 def _columns(path: Path) -> Named:
-    """Columns of a table with commas, numbers where all of it are numbers."""
+    """Read the columns of a comma-separated table; a column holds numbers if all its entries are numbers."""
     check_fits(CELL * path.stat().st_size, f"a table of {path.stat().st_size / 1e6:.3g} MB")
     with path.open(newline="", encoding="utf-8-sig") as file:
         header, *rows = [row for row in csv.reader(file) if row]
@@ -136,7 +136,7 @@ def _numbers(texts: list[str]) -> ndarray:
 
 
 def vectors(arrays: Mapping[str, ndarray], *names: str) -> dict[str, ndarray]:
-    """Return the arrays, the named ones without axes of length 1: MATLAB and others keep columns as (n, 1) or (1, n)."""
+    """Return the arrays, the named ones flattened if only one axis is longer than 1: MATLAB and others keep columns as (n, 1) or (1, n)."""
     flat = {
         name: arrays[name].reshape(-1) for name in names if name in arrays and arrays[name].ndim > 1 and max(arrays[name].shape) == arrays[name].size
     }

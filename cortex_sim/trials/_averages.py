@@ -1,4 +1,4 @@
-"""Condition averages: firing rates over (unit, time, condition) in an ``.npz`` or ``.mat``."""
+"""Condition averages: firing rates over (unit, time, condition) in a ``.npz`` or ``.mat`` file."""
 
 from collections.abc import Mapping, Sequence
 
@@ -23,18 +23,18 @@ AVERAGES = "'firing_rate' (unit, time, condition) in Hz, 'time_ms' (time) and, i
 def from_averages(
     arrays: Mapping[str, ndarray], made: Mapping[str, object], dims: Sequence[str] | None = None, *, step: float | None = None
 ) -> Trials:
-    """Make trials of condition averages, one trial a condition: of firing rates, or of muscles where there are no rates.
+    """Return condition averages as trials, one per condition: of firing rates, or of muscle activity if there are no rates.
 
     Args:
         arrays: firing_rate (unit, time, condition) in Hz, or else emg in any unit; time_ms (time) and, if there are directions,
             direction_deg (condition).
-        made: where they come from.
-        dims: the axes of firing_rate, if they are in another order.
-        step: from one sample to the next, s, in a file without time_ms; time then counts from the first sample.
+        made: their provenance.
+        dims: the axes of firing_rate, if in another order.
+        step: sampling interval, s, of a file without time_ms; time then starts at the first sample.
 
     Raises:
-        TrialsError: an array is no array of numbers, misshapen or not finite, or directions are in radians or named twice.
-        OptionError: dims are not these three.
+        TrialsError: an array is not numeric, has the wrong shape or is not finite, or directions are in radians or occur twice.
+        OptionError: dims are not unit, time and condition, or step is given beside time_ms.
     """
     name = next(key for key in RATES if key in arrays)
     arrays = vectors(arrays, "direction_deg", "time_ms")
@@ -65,7 +65,7 @@ def from_averages(
 
 
 def _time(used: Mapping[str, ndarray], samples: int, step: float | None) -> Float[ndarray, " time"]:
-    """Moments of the samples, s."""
+    """Return the times of the samples, s."""
     if "time_ms" in used:
         if step is not None:
             raise OptionError("step does not apply where time_ms is there; leave it out.")
@@ -95,10 +95,10 @@ def _check_directions(direction: ndarray, conditions: int) -> None:
 
 
 def check_averages(trials: Trials) -> None:
-    """Check that averages can teach a network and be held out.
+    """Check that averages suffice to train a network and to hold some out.
 
     Raises:
-        TrialsError: there are too few conditions or units, nothing varies, or bins are too short or long to be bins.
+        TrialsError: there are too few conditions or units, nothing varies, or bins are implausibly short or long.
     """
     conditions, _, units = trials.rate.shape
     if conditions < MIN_CONDITIONS:

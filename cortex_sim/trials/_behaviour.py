@@ -1,4 +1,4 @@
-"""Behaviour beside the activity, by the same door as the activity: the hand, muscles and other series of any recording, on the bins of its trials."""
+"""Behaviour recorded with neural activity: the hand, muscles and other series of any recording, on the bins of its trials."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,7 +26,7 @@ SERIES = ("trial", "time", "axis")
 
 
 def behaviour(path: Source, name: str | None = None, **options: Any) -> xr.DataArray:
-    """Return one behavioural series of a recording, on the trials and at the left edges of the bins that :func:`read` gives for the same options.
+    """Return one behavioural series of a recording, at the left bin edges of the trials that :func:`read` gives for the same options.
 
     =============================  =================================================================================================
     file                           series
@@ -34,24 +34,24 @@ def behaviour(path: Source, name: str | None = None, **options: Any) -> xr.DataA
     NWB                            every TimeSeries and SpatialSeries, interpolated linearly
     table of trials (``.mat``)     columns over (time, axis), with as many bins as the spikes
     ``.npz``, ``.mat``, averages   ``hand``, of xhandposition and yhandposition (condition, time); arrays with the axes of firing_rate
-    ``.npz``, ``.mat``, spikes     the same, (trial, time) and (axis, time, trial), at the moments ``time_ms`` of every trial
+    ``.npz``, ``.mat``, spikes     the same, (trial, time) and (axis, time, trial), at the times ``time_ms`` of every trial
     ``.nc``                        variables over (trial, time, another axis) of the dataset
     =============================  =================================================================================================
 
-    Moments without samples about them, and those after the end of a trial, are NaN.
+    Times without samples around them, and those after the end of a trial, are NaN.
 
     Args:
         path: of the file.
-        name: of the series; may be left out where there is but one.
+        name: of the series; may be omitted if there is only one.
         **options: of :func:`read`.
 
     Returns:
-        (trial, time, axis) in the unit that its attribute ``units`` names.
+        The series (trial, time, axis), in the unit that its attribute ``units`` names.
 
     Raises:
-        NotFound: there is no such series, or no single one; the message lists them.
+        NotFound: no series has this name, or several match; the message lists them.
         FileProblem: as :func:`read`.
-        TrialsError: the series is no array over time, has no times or as many as it has samples, or none in any trial.
+        TrialsError: the series is not an array over time, does not have one time per sample, or has no sample in any trial.
     """
     source = Recording.of(path)
     source = Recording(source.path, {**source.options, **{key: value for key, value in options.items() if value is not None}})
@@ -62,16 +62,16 @@ def behaviour(path: Source, name: str | None = None, **options: Any) -> xr.DataA
 
 
 def hand(path: Source, **options: Any) -> Float[ndarray, "trial time 2"]:
-    """Return positions of the hand of a recording, in the unit of the file; see :func:`behaviour`.
+    """Return the hand positions of a recording, in the unit of the file; see :func:`behaviour`.
 
     Args:
         path: of the file.
         **options: of :func:`read`.
 
     Raises:
-        NotFound: there are none.
+        NotFound: the file has none.
         FileProblem: the file cannot be read.
-        TrialsError: they have other than two axes.
+        TrialsError: they do not have two axes.
     """
     found = _named(path, HAND, "positions of the hand", options)
     if found.shape[2] != 2:
@@ -80,14 +80,14 @@ def hand(path: Source, **options: Any) -> Float[ndarray, "trial time 2"]:
 
 
 def muscles(path: Source, **options: Any) -> Float[ndarray, "trial time muscle"]:
-    """Return the activity of muscles beside a recording, in the unit of the file; see :func:`behaviour`.
+    """Return the muscle activity of a recording, in the unit of the file; see :func:`behaviour`.
 
     Args:
         path: of the file.
         **options: of :func:`read`.
 
     Raises:
-        NotFound: there is none.
+        NotFound: the file has none.
         FileProblem: the file cannot be read.
     """
     return _named(path, MUSCLES, "activity of muscles", options)
@@ -130,7 +130,7 @@ def _chosen(series: Mapping[Any, xr.DataArray], name: str | None, trials: Trials
 
 
 def _beside_averages(arrays: Mapping[str, ndarray], dims: tuple[str, ...]) -> dict[str, ndarray]:
-    """Series on the bins of averages, (condition, time, axis)."""
+    """Return series on the bins of averages, (condition, time, axis)."""
     order = [dims.index(axis) for axis in ("condition", "time", "unit")]
     activity = next(name for name in RATES if name in arrays)
     sizes = [arrays[activity].shape[place] for place in order[:2]]
@@ -139,7 +139,7 @@ def _beside_averages(arrays: Mapping[str, ndarray], dims: tuple[str, ...]) -> di
 
 
 def _beside_spikes(arrays: Mapping[str, ndarray], trials: Trials, choice: Choice) -> dict[str, ndarray]:
-    """Series at their own moments, (trial, time, axis), interpolated linearly to the bins of the trials; NaN where there is none."""
+    """Return series (trial, time, axis), interpolated linearly from their own times to the bins of the trials; NaN where they have none."""
     total = arrays["trial_duration_ms"].size
     if not {X, Y} & set(arrays) and not any(array.ndim == 3 and array.dtype.kind in "iuf" for array in arrays.values()):
         return {}
@@ -165,7 +165,7 @@ def _beside_spikes(arrays: Mapping[str, ndarray], trials: Trials, choice: Choice
 
 
 def _plane(arrays: Mapping[str, ndarray], sizes: tuple[int, ...]) -> dict[str, ndarray]:
-    """The hand as one series, where its two positions are there."""
+    """Return the hand as one series, if its x and y positions are there."""
     if not {X, Y} & set(arrays):
         return {}
     for name in (X, Y):

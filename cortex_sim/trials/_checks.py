@@ -1,4 +1,4 @@
-"""What makes arrays well-formed trials, or what is wrong with them."""
+"""Checks that arrays are well-formed trials; errors say what is wrong."""
 
 import json
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ SAME = 1e-6  # of the largest label: numbers nearer than this are one condition,
 
 
 def check_fits(numbers: float, what: str) -> None:
-    """Refuse, before anything is allocated, what a file or an option asks for and memory does not hold.
+    """Check, before anything is allocated, that what a file or an option asks for fits in memory.
 
     Args:
-        numbers: how many of them there would be.
-        what: they are.
+        numbers: how many numbers there would be.
+        what: they are, for the message.
 
     Raises:
-        TrialsError: they would take more than the share of memory that one thing may take.
+        TrialsError: they would take more than the share of memory allowed for one object.
     """
     if problem := too_large(NUMBER * numbers, what):
         raise TrialsError(f"{problem}.")
@@ -35,7 +35,7 @@ def check_rate(rate: Float[ndarray, "trial time unit"], observed: Bool[ndarray, 
     """Check that rates are finite wherever they were observed.
 
     Raises:
-        TrialsError: they are not, or there are none.
+        TrialsError: one is not, or there are too few trials, bins or units.
     """
     if 0 in rate.shape or rate.shape[1] < 2:
         raise TrialsError(f"trials: rate has shape {rate.shape}; there should be at least one trial, two bins and one unit.")
@@ -49,10 +49,10 @@ def check_rate(rate: Float[ndarray, "trial time unit"], observed: Bool[ndarray, 
 
 
 def provenance_of(dataset: xr.Dataset) -> dict[str, Any]:
-    """Return where trials come from, which stands as JSON in an attribute.
+    """Return the provenance of trials, which an attribute holds as JSON.
 
     Raises:
-        TrialsError: it is no JSON, or no object.
+        TrialsError: it is not JSON, or not an object.
     """
     text = dataset.attrs.get("provenance", "{}")
     try:
@@ -65,10 +65,10 @@ def provenance_of(dataset: xr.Dataset) -> dict[str, Any]:
 
 
 def check_observed(dataset: xr.Dataset) -> None:
-    """Check that what says which units were observed in which trials does so.
+    """Check the mask of observed units.
 
     Raises:
-        TrialsError: it has other axes or is no array of True and False.
+        TrialsError: its axes are not (trial, unit), or it is not boolean.
     """
     mask = dataset["observed"]
     if mask.dims != ("trial", "unit") or mask.dtype != bool:
@@ -76,14 +76,14 @@ def check_observed(dataset: xr.Dataset) -> None:
 
 
 def check_time(time: Float[ndarray, " time"], coarse: float = 0.0) -> None:
-    """Check that bins are even and rise, to within the round-off of numbers of their size.
+    """Check that bins are evenly spaced and increasing, to within the round-off of numbers of their size.
 
     Args:
         time: left edges, s.
-        coarse: a unit in the last place of the numbers that the times were made from, s, where it is more than theirs.
+        coarse: one unit in the last place of the numbers that the times were made from, s, if larger than that of the times.
 
     Raises:
-        TrialsError: they are not.
+        TrialsError: they are not, or there are fewer than two.
     """
     if time.size < 2:
         raise TrialsError(f"trials: time has {time.size} bins; there should be at least one trial, two bins and one unit.")
@@ -95,10 +95,10 @@ def check_time(time: Float[ndarray, " time"], coarse: float = 0.0) -> None:
 
 
 def bins(found: Any) -> Float[ndarray, " time"]:
-    """Return left edges of even bins in float64; where they were given more coarsely (float32), with its round-off taken out.
+    """Return left edges of even bins in float64; if given in lower precision (float32), with its round-off removed.
 
     Raises:
-        TrialsError: they are no numbers, uneven, or do not rise.
+        TrialsError: they are not numbers or, in lower precision, are uneven or not increasing.
     """
     time = numbers("time", found)
     given = np.asarray(found)
@@ -112,10 +112,10 @@ def bins(found: Any) -> Float[ndarray, " time"]:
 
 
 def check_spikes(dataset: xr.Dataset) -> None:
-    """Check that spikes lie in their trials and belong to units.
+    """Check that spikes lie within their trials and belong to existing units.
 
     Raises:
-        TrialsError: some do not, or a variable is missing.
+        TrialsError: a spike does not, or a variable is missing.
     """
     for name in SPIKES:
         if name not in dataset or dataset[name].dims != ("spike",):
@@ -138,20 +138,20 @@ def check_spikes(dataset: xr.Dataset) -> None:
 
 
 def check_places(places: ndarray, what: str, count: int) -> None:
-    """Check that spikes belong to units or trials that there are.
+    """Check that spikes belong to existing units or trials.
 
     Raises:
-        TrialsError: some do not.
+        TrialsError: a spike does not.
     """
     if places.size and not (places.min() >= 0 and places.max() < count):
         raise TrialsError(f"trials: spikes name {what}s {places.min():.15g} to {places.max():.15g}; there are {count}, numbered from 0.")
 
 
 def numbers(name: str, found: Any) -> Float[ndarray, "..."]:
-    """Give an array of numbers.
+    """Return a value as an array of numbers.
 
     Raises:
-        TrialsError: it is none.
+        TrialsError: it is not an array of numbers.
     """
     try:
         return read_only(np.asarray(found, dtype=float))
@@ -160,10 +160,10 @@ def numbers(name: str, found: Any) -> Float[ndarray, "..."]:
 
 
 def labels(found: Any) -> ndarray:
-    """Return one label a trial; numbers that differ by round-off become the first of them.
+    """Return one label per trial; numbers that differ only by round-off become the first of them.
 
     Raises:
-        TrialsError: they do not make one array.
+        TrialsError: they do not form one array.
     """
     try:
         array = read_only(np.asarray(found))
@@ -183,7 +183,7 @@ def labels(found: Any) -> ndarray:
 
 
 def storable(texts: ndarray) -> ndarray:
-    """Return texts as files can hold them: NUL and halves of surrogate pairs are written out."""
+    """Return texts that files can hold: NUL and lone surrogates become escape sequences."""
     if not any("\0" in text or not text.isascii() for text in texts.ravel().tolist()):
         return texts
     plain = [text.replace("\0", r"\x00").encode("utf-8", "backslashreplace").decode() for text in texts.ravel().tolist()]
@@ -191,7 +191,7 @@ def storable(texts: ndarray) -> ndarray:
 
 
 def absent(labels: ndarray) -> Bool[ndarray, " trial"]:
-    """Return which labels say nothing: not a number, None or an empty text."""
+    """Return which labels are missing: NaN, NaT, None or an empty text."""
     if labels.dtype.kind in "fc":
         return np.isnan(labels)
     if labels.dtype.kind in "mM":
@@ -205,17 +205,17 @@ def check_labels(labels: ndarray) -> None:
     """Check that every trial has a label.
 
     Raises:
-        TrialsError: one has none.
+        TrialsError: a trial has none.
     """
     if (missing := absent(labels)).any():
         raise TrialsError(f"trials: {missing.sum()} trials have no condition, first trial {int(np.argmax(missing))}; leave them out.")
 
 
 def three(spikes: Any) -> Any:
-    """Return times, units and trials of spikes, which are three.
+    """Return the times, units and trials of spikes.
 
     Raises:
-        TrialsError: they are not.
+        TrialsError: they are not a sequence of three.
     """
     if not isinstance(spikes, Sequence) or isinstance(spikes, str) or len(spikes) != 3:
         raise TrialsError(f"spikes: should be times, units and trials (got {shown(spikes)}).")

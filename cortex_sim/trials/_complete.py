@@ -9,7 +9,7 @@ ABORTED = 0.5  # of the typical length: shorter trials were broken off
 
 
 def without_aborted(trials: Trials) -> Trials:
-    """Return the trials that last at least half as long as the median one; how many others are set aside stands in the provenance.
+    """Return the trials that last at least half as long as the median one; the provenance says how many others were set aside.
 
     Args:
         trials: spikes or rates.
@@ -25,11 +25,11 @@ def without_aborted(trials: Trials) -> Trials:
 
 
 def of_one_length(trials: Trials, longest: float | None = None) -> Trials:
-    """Return trials cut to whole bins that all of them hold, once those that were broken off are set aside (:func:`without_aborted`).
+    """Return trials cut to the whole bins that all of them cover, after aborted ones are set aside (:func:`without_aborted`).
 
     Args:
         trials: spikes or rates.
-        longest: at most as long as this, s; as long as possible if left out.
+        longest: maximum length, s; as long as possible if omitted.
     """
     trials = without_aborted(trials)
     start = float(trials.time[0])
@@ -39,7 +39,7 @@ def of_one_length(trials: Trials, longest: float | None = None) -> Trials:
 
 
 def complete(trials: Trials) -> Trials:
-    """Return trials in which every unit was observed: units or trials with the largest share of gaps are left out, one by one.
+    """Return trials in which every unit was observed: units or trials with the largest share of gaps are removed one by one.
 
     Args:
         trials: spikes or rates, some of whose units were not observed in some trials.

@@ -1,4 +1,4 @@
-"""The one door of files: HDF5 (NetCDF, NWB and MATLAB 7.3 are that) is walked before it is read, and what is wrong is said with the file's name."""
+"""How every file is opened: HDF5 (NetCDF, NWB, MATLAB 7.3) is inspected before it is read, and every error names the file."""
 
 import contextlib
 import mmap
@@ -21,24 +21,24 @@ from cortex_sim.trials._checks import check_fits
 LZF = 32000
 HEAP = b"GCOL\1\0\0\0"  # that a heap begins with
 FILTERS = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32, h5z.FILTER_SZIP, h5z.FILTER_NBIT, h5z.FILTER_SCALEOFFSET, LZF}
-"""What turns stored bytes into numbers and comes with h5py; every other is a program of its own."""
+"""Filters that only turn stored bytes into numbers and come with h5py; any other is third-party code."""
 LONGEST = 300  # characters of what a library said
 OBJECTS = {h5py.h5g.GroupID: h5py.Group, h5d.DatasetID: h5py.Dataset}
 
 
 @contextlib.contextmanager
 def reading(path: Path, kind: str) -> Iterator[None]:
-    """Say what goes wrong while a file is read in our own words, with its path in front.
+    """Turn any error raised while a file is read into one of this package, with the file's path in front.
 
-    The libraries below answer to flipped bytes with errors of any kind, which say nothing of the file; here is the only place that catches them.
+    On corrupted bytes the underlying libraries raise errors of any kind that do not name the file; only this function catches them.
 
     Args:
         path: of the file.
         kind: of file that it is read as.
 
     Raises:
-        CortexSimError: as it was raised, with the path in front.
-        FileProblem: anything else was.
+        CortexSimError: as raised, with the path in front.
+        FileProblem: any other error was raised.
     """
     try:
         yield
@@ -53,11 +53,11 @@ def reading(path: Path, kind: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def hdf5(path: Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file for reading, once it is known that nothing in it leads out of it or needs programs of others.
+    """Open an HDF5 file for reading, after checking that nothing in it leads to other files or needs third-party code.
 
     Raises:
-        FileProblem: it is no plain file; or it has a link to another file, data that lie in others, or data behind a filter that h5py does not
-            bring along.
+        FileProblem: it is not a regular file; or it has links to other files, data stored in other files, or data behind a filter that does
+            not come with h5py.
     """
     if not path.is_file():
         raise FileProblem("is no plain file." if path.exists() else "there is no such file.")
@@ -69,7 +69,7 @@ def hdf5(path: Path) -> Iterator[h5py.File]:
 
 @contextlib.contextmanager
 def netcdf(path: Path) -> Iterator[xr.Dataset]:
-    """Open a netCDF-4 file as a dataset; see :func:`hdf5`.
+    """Open a netCDF-4 file as a dataset, checked as in :func:`hdf5`.
 
     Raises:
         TrialsError: what it declares does not fit in memory.
@@ -82,20 +82,20 @@ def netcdf(path: Path) -> Iterator[xr.Dataset]:
 
 
 def whole(dataset: h5py.Dataset) -> ndarray:
-    """Return all of a dataset, if it fits.
+    """Return all of a dataset, if it fits in memory.
 
     Raises:
-        TrialsError: it does not.
+        TrialsError: it does not fit.
     """
     check_fits(float(np.prod(dataset.shape or (), dtype=float)), f"array {dataset.name!r} of shape {dataset.shape}")
     return np.asarray(dataset[()])
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder in which something leads out of it, or is neither a file nor a folder.
+    """Check that a folder holds only files and folders, and no link that leads out of it.
 
     Raises:
-        FileProblem: where it is.
+        FileProblem: it holds something else; the message says where.
     """
     root = folder.resolve()
     for place, folders, files in os.walk(folder):
@@ -111,7 +111,7 @@ COPY = "what lies elsewhere is not read. Copy it in, and try again"
 
 
 def _check_heaps(path: Path) -> None:
-    """Refuse heaps (of texts and lists) with free space of no size, over which the library of HDF5 turns in a circle for ever."""
+    """Refuse heaps (of texts and lists) whose free space has no size, on which the HDF5 library loops for ever."""
     if not path.stat().st_size:
         return
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -128,7 +128,7 @@ def _check_heaps(path: Path) -> None:
 
 
 def _walk(file: h5py.File) -> None:
-    """Visit every object once, whether a link or a reference leads to it."""
+    """Check every object once, whether a link or a reference leads to it."""
     seen: set[int] = set()
     waiting = [("/", file["/"].id)]
     while waiting:
@@ -148,7 +148,7 @@ def _walk(file: h5py.File) -> None:
 
 
 def _hard(group: h5py.h5g.GroupID, key: bytes, name: str) -> bool:
-    """Whether a link is the object itself; soft links name a place in the same file, which is visited by itself."""
+    """Return whether a link is hard; the target of a soft link lies in the same file and is visited anyway. Refuse links to other files."""
     kind = group.links.get_info(key).type
     if kind not in (h5l.TYPE_HARD, h5l.TYPE_SOFT):
         leads = f" to {group.links.get_val(key)[0].decode(errors='replace')!r}" if kind == h5l.TYPE_EXTERNAL else " of a kind of its own"
@@ -168,7 +168,7 @@ def _check_stored(name: str, dataset: h5d.DatasetID) -> None:
 
 
 def _references(item: h5py.Group | h5py.Dataset) -> Iterator[h5py.h5r.Reference]:
-    """All references that an object holds, in its attributes or as its content."""
+    """Yield all references that an object holds, in its attributes or as its content."""
     for number in range(h5py.h5a.get_num_attrs(item.id)):
         attribute = h5py.h5a.open(item.id, index=number)
         if _may_refer(attribute):

@@ -1,4 +1,4 @@
-"""What was noticed about trials: kept in their provenance, and printed once."""
+"""Findings about trials: kept in their provenance, and printed once."""
 
 import json
 from typing import TYPE_CHECKING
@@ -13,11 +13,11 @@ _printed: set[str] = set()
 
 
 def noted(trials: "Trials", *findings: str) -> "Trials":
-    """Return the same trials with findings in their provenance, under :data:`FINDINGS`; each is printed on standard error once in a process.
+    """Return trials with findings added to their provenance, under :data:`FINDINGS`; each is printed on standard error once per process.
 
     Args:
-        trials: what they are about.
-        findings: a sentence each.
+        trials: that the findings are about.
+        findings: one sentence each.
     """
     known = trials.provenance.get(FINDINGS, [])
     new = [finding for finding in dict.fromkeys(findings) if finding not in known]

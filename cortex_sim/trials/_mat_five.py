@@ -1,4 +1,4 @@
-"""MATLAB's files of version 5, looked at before SciPy reads them: it trusts their tags, and ends in a segmentation fault where they are wrong."""
+"""Checks of MATLAB files of version 5 before SciPy reads them: SciPy trusts their tags, and crashes with a segmentation fault if they are wrong."""
 
 import struct
 import zlib
@@ -23,7 +23,7 @@ WRONG = "it is damaged. Fetch or write it again"
 
 
 class Element(NamedTuple):
-    """A tag and what it announces.
+    """A data element, as its tag announces it.
 
     Attributes:
         kind: number of its type.
@@ -35,11 +35,11 @@ class Element(NamedTuple):
 
 
 def check_five(path: Path) -> None:
-    """Check the tags of a file of version 5, however deep; files of other versions pass.
+    """Check the tags of a file of version 5 at every depth; files of other versions pass.
 
     Raises:
-        FileProblem: a tag is of no known type, reaches beyond what holds it, or announces other than it should; or cells and structs lie too deep
-            within one another.
+        FileProblem: a tag has an unknown type, reaches beyond the element that contains it, or announces wrong contents; or cells and structs
+            are nested too deeply.
         TrialsError: what it announces does not fit in memory.
 
     Source:
@@ -79,7 +79,7 @@ def _elements(content: memoryview, order: str) -> Iterator[Element]:
 
 
 def _unpacked(element: Element, order: str) -> memoryview:
-    """What is compressed: one element, of the size that its own tag says."""
+    """Return the decompressed content: one element, of the size that its own tag gives."""
     unpacking = zlib.decompressobj()
     tag = unpacking.decompress(element.content, TAG)
     if len(tag) < TAG:
@@ -90,7 +90,7 @@ def _unpacked(element: Element, order: str) -> memoryview:
 
 
 def _announced(parts: list[Element], order: str) -> float:
-    """How many numbers or parts an array says that it has, whose flags and sizes are of the right type."""
+    """Return how many numbers or parts an array announces, after checking its flags and sizes."""
     flags = parts[0]
     if flags.kind != UINT32 or len(flags.content) != 2 * SMALL or (kind := struct.unpack_from(f"{order}I", flags.content)[0] & 0xFF) not in CLASSES:
         raise FileProblem(f"has an array without flags, or of no known class; {WRONG}.")

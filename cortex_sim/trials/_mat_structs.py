@@ -1,4 +1,4 @@
-"""Tables of trials in MATLAB's files: arrays of structs, one element a row, of version 5 (through SciPy) and 7.3 (HDF5)."""
+"""Tables of trials in MATLAB files: arrays of structs, one element per row, in version 5 (through SciPy) and 7.3 (HDF5)."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,11 +10,11 @@ from numpy import ndarray
 from cortex_sim.trials._door import whole
 
 Columns = dict[str, list[ndarray]]
-"""A table: what every row holds, by the name of the column."""
+"""A table: the entries of every row, by column name."""
 
 
 def struct_table(value: Any) -> Columns | None:
-    """Return an array of structs that SciPy read, or a cell array of structs of the same fields, as a table; None where it is neither."""
+    """Return an array of structs read by SciPy, or a cell array of structs with equal fields, as a table; None if it is neither."""
     if not isinstance(value, ndarray) or not value.size:
         return None
     if value.dtype.names:
@@ -28,7 +28,7 @@ def struct_table(value: Any) -> Columns | None:
 
 
 def hdf5_tables(file: h5py.File) -> Iterator[tuple[str, Columns]]:
-    """Give the arrays of structs of a file of version 7.3: groups in which every field refers to one dataset a row; a single struct is none."""
+    """Yield the arrays of structs in a file of version 7.3: groups whose fields all hold one reference per row; a single struct does not count."""
     for name, group in file.items():
         fields = dict(group.items()) if isinstance(group, h5py.Group) and not name.startswith("#") else {}
         plain = [isinstance(item, h5py.Dataset) and h5py.check_ref_dtype(item.dtype) is h5py.Reference for item in fields.values()]
@@ -37,7 +37,7 @@ def hdf5_tables(file: h5py.File) -> Iterator[tuple[str, Columns]]:
 
 
 def _value(item: h5py.Dataset | h5py.Group) -> ndarray:
-    """What a reference leads to: numbers and texts with MATLAB's axes; what is neither is an empty array of objects."""
+    """Return what a reference leads to: numbers and texts with MATLAB's axes; for anything else, an empty array of objects."""
     if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "biuf":
         return np.empty(0, dtype=object)
     kind = item.attrs.get("MATLAB_class", b"double")
@@ -49,7 +49,7 @@ def _value(item: h5py.Dataset | h5py.Group) -> ndarray:
 
 
 def single(columns: Mapping[str, list[ndarray]], name: str) -> ndarray | None:
-    """Return a column of one value a row, numbers (NaN where a row has none) or texts ("" where it has none); None if a row has several."""
+    """Return a column with one value per row, numbers (NaN where missing) or texts ("" where missing); None for any other column."""
     cells = [np.ravel(cell) for cell in columns[name]]
     if any(cell.size > 1 or cell.dtype.kind not in "biufUO" for cell in cells) or any(cell.dtype.kind == "O" and cell.size for cell in cells):
         return None

@@ -1,8 +1,8 @@
-"""Rates belong to moments, counts to bins: how one becomes the other.
+"""Conversion between rates, which belong to points in time, and counts, which belong to bins.
 
-The rate at place k of an array is the value at the left edge of bin k, as an equation has it; the count at place k is of all spikes from that edge to
-the next, half a bin later on average. Rates from spikes are therefore estimated at the edges, and rates held against counts are averaged over the
-bins: else true rates fit spikes best when shifted by half a bin.
+Entry k of an array of rates is the rate at the left edge of bin k, as an equation gives it; entry k of an array of counts covers all spikes from that
+edge to the next, half a bin later on average. Rates from spikes are therefore estimated at the edges, and rates compared with counts are averaged
+over the bins; otherwise true rates would fit spikes best when shifted by half a bin.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ TRUNCATE = 4.0  # standard deviations at which the smoothing kernel ends
 
 
 def smoothed_over_time(rate: Float[ndarray, "trial time unit"], sd: float) -> Float[ndarray, "trial time unit"]:
-    """Smooth with a Gaussian of ``sd`` bins, which near the ends is cut and brought back to unit area."""
+    """Return rates smoothed with a Gaussian of ``sd`` bins, truncated near the ends and renormalised to unit area."""
     from scipy.ndimage import gaussian_filter1d
 
     def filtered(values: ndarray) -> ndarray:
@@ -23,7 +23,7 @@ def smoothed_over_time(rate: Float[ndarray, "trial time unit"], sd: float) -> Fl
 
 
 def smoothed_at_edges(binned: Float[ndarray, "trial time unit"], sd: float) -> Float[ndarray, "trial time unit"]:
-    """Estimate rates at left edges of bins from spikes per bin, with a Gaussian of ``sd`` bins, cut as :func:`smoothed_over_time` cuts it."""
+    """Return rates at left bin edges, estimated from binned spikes with a Gaussian of ``sd`` bins, truncated as in :func:`smoothed_over_time`."""
     from scipy.ndimage import correlate1d
 
     half = max(1, int(TRUNCATE * sd + 0.5))
@@ -37,6 +37,6 @@ def smoothed_at_edges(binned: Float[ndarray, "trial time unit"], sd: float) -> F
 
 
 def over_bins(rate: Float[ndarray, "trial time unit"]) -> Float[ndarray, "trial time unit"]:
-    """Return the means over bins of rates at their left edges, between which they are taken for straight; the last bin goes on as the one before."""
+    """Return the means over bins of rates at their left edges, interpolated linearly; the last bin is extrapolated from the one before."""
     following = np.concatenate([rate[:, 1:], 2 * rate[:, -1:] - rate[:, -2:-1]], axis=1)
     return np.asarray((rate + following) / 2)

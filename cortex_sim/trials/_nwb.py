@@ -1,7 +1,7 @@
-"""Neurodata Without Borders in: the units and trials of any trial-structured file become Trials.
+"""Reading Neurodata Without Borders: the units and trials of any trial-structured file become Trials.
 
-The file is read with h5py alone, along the layout of NWB 2 that every version has kept: extensions and versions that pynwb does not know do
-no harm, and only the table of trials and each unit's own stretch of the spike times are ever read.
+The file is read with h5py alone, by the part of the NWB 2 layout that every version has kept: extensions and versions that pynwb does not know
+do no harm, and only the table of trials and each unit's own spike times are ever read.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,30 +38,30 @@ def read_nwb(
     table: str = "trials",
     bin: float | None = None,
 ) -> Trials:
-    """Read the spikes of the units of an NWB file, cut to its trials.
+    """Return the spikes of the units of an NWB file, cut to its trials.
 
-    Every unit is kept, silent ones too. Its population is the first of the columns population, location, brain_area and brain_region that is
-    there, else the location of its electrode group, else that of its first electrode. Rows without the moment, without an end after their
-    start, without a label or in invalid_times are left out; units that obs_intervals do not cover a trial with were not observed in it. How many
-    is printed, and stands in the provenance.
+    Every unit is kept, silent ones too. Its population comes from the first of the columns population, location, brain_area and brain_region
+    that exists, else from the location of its electrode group, else from that of its first electrode. Rows are left out if they lack the
+    alignment time, an end after their start or a label, or lie in invalid_times. A unit counts as not observed in trials that its obs_intervals
+    do not cover. The numbers are printed and kept in the provenance.
 
     Args:
         path: of the file.
-        align: column of the table of trials whose moment becomes 0; by default start_time, or the go cue where :func:`write_nwb` wrote it.
-        window: from where to where about that moment, s; a spike at its end is out. By default up to each trial's own end, and from the
-            first multiple of a bin at which all trials have started, since a bin before its trial would pass for silence.
-        condition: column that labels the trials, or several, whose combinations do; by default the first of :data:`CONDITIONS` that is there,
-            else rows are numbered.
-        where: which rows are trials, for example ``success == 1 and split != 'test'``; all by default.
+        align: column of the table of trials whose time becomes 0; by default start_time, or the go cue in files of :func:`write_nwb`.
+        window: start and stop around that time, s; a spike at the stop is excluded. By default up to each trial's own end, and from the first
+            multiple of a bin at which all trials have started, since bins before a trial would look like silence.
+        condition: column that labels the trials, or several whose combinations label them; by default the first of :data:`CONDITIONS` that
+            exists, else rows are numbered.
+        where: which rows are used, for example ``success == 1 and split != 'test'``; all by default.
         table: name of the table of trials, under ``/intervals``.
-        bin: width of the bins, s; as :func:`write_nwb` wrote them, else 10 ms.
+        bin: width of the bins, s; by default as :func:`write_nwb` wrote them, else 10 ms.
 
     Raises:
-        FileProblem: there is no such file, it is damaged, or no NWB 2.
-        TrialsError: there is no table of units or trials, no unit has a spike, none lies in a trial, trials share most of their time, or
-            moments are in other units than s.
-        NotFound: the table or a column that is asked for.
-        OptionError: the window does not rise.
+        FileProblem: the file does not exist, is damaged or is not NWB 2.
+        TrialsError: there is no table of units or trials, no unit has a spike, no spike lies in a trial, trials share most of their time, or
+            times are not in s.
+        NotFound: the table or a requested column does not exist.
+        OptionError: the window does not start before it stops, or where cannot be parsed.
     """
     with opened(path) as file:
         cut = cut_trials(file, Choice(align, window, condition, where, table, bin))
@@ -77,15 +77,15 @@ def read_nwb(
 
 @contextmanager
 def opened(path: str | Path, series: str | None = None, *, behaviour: bool = False) -> Iterator[h5py.File]:
-    """Open an NWB file, or a folder in Zarr, for reading; what goes wrong inside is said with its path.
+    """Open an NWB file, or a Zarr folder, for reading; errors inside name its path.
 
     Args:
         path: of the file or folder.
-        series: of behaviour that is asked for.
-        behaviour: whether any is.
+        series: behavioural series that is needed; all if None.
+        behaviour: whether behaviour is needed.
 
     Raises:
-        FileProblem: there is no such file, it is damaged, or no NWB 2.
+        FileProblem: the file does not exist, is damaged or is not NWB 2.
     """
     path = Path(path)
     if not path.exists():
@@ -96,8 +96,8 @@ def opened(path: str | Path, series: str | None = None, *, behaviour: bool = Fal
 
 
 def _left(file: h5py.File) -> list[str]:
-    """What could not be copied of a Zarr store."""
-    return [f"{name}, and was left." for name in file.attrs.get(LEFT, ())]
+    """Return a sentence for each part of a Zarr store that could not be copied."""
+    return [f"{name}, and was skipped." for name in file.attrs.get(LEFT, ())]
 
 
 def _check_version(file: h5py.File) -> None:
@@ -109,12 +109,12 @@ def _check_version(file: h5py.File) -> None:
 
 
 class Clock(NamedTuple):
-    """What the times of one unit say about their clock.
+    """What the spike times of one unit say about their clock.
 
     Attributes:
-        rate: spikes over the time from the first to the last, Hz; NaN of fewer than two.
+        rate: spikes over the time from the first to the last, Hz; NaN for fewer than two.
         back: how often a time is earlier than the one before.
-        repeated: how many times are there more than once.
+        repeated: how many times repeat another.
     """
 
     rate: float
@@ -123,7 +123,7 @@ class Clock(NamedTuple):
 
 
 def _spikes(file: h5py.File, cut: Cut) -> tuple[tuple[ndarray, ndarray, ndarray], int, list[str]]:
-    """Spikes of every unit in every trial, the number of units, and what was noticed."""
+    """Return the spikes of every unit in every trial, the number of units, and findings."""
     units = file.get("units")
     if units is None:
         raise TrialsError(f"there is no table of units (found {sorted(file)}); spikes are read from 'units' with 'spike_times'.")
@@ -150,12 +150,12 @@ def _spikes(file: h5py.File, cut: Cut) -> tuple[tuple[ndarray, ndarray, ndarray]
 
 
 def _meet(times: ndarray, cut: Cut) -> bool:
-    """Whether any of these moments lies in a trial."""
+    """Return whether any of these times lies in a trial."""
     return bool((np.searchsorted(times, cut.zero + cut.time[0]) < np.searchsorted(times, cut.zero + cut.stop)).any())
 
 
 def _inside(times: ndarray, cut: Cut, unit: int) -> tuple[ndarray, ndarray, Clock]:
-    """Moments of a unit's spikes on the clock of their trial, the trials, and what the times say about their clock."""
+    """Return a unit's spike times on the clock of their trial, the trials, and what the times say about their clock."""
     if not np.isfinite(times).all():
         raise TrialsError(f"unit {unit} has {int((~np.isfinite(times)).sum())} spike times that are not finite; remove them.")
     back = int((np.diff(times) < 0).sum())
@@ -171,7 +171,7 @@ def _inside(times: ndarray, cut: Cut, unit: int) -> tuple[ndarray, ndarray, Cloc
 
 
 def _clocks(clocks: list[Clock], cut: Cut) -> list[str]:
-    """Say what is odd about the times of the units; refuse what is in other units than s."""
+    """Return findings about the units' spike times; refuse times that are not in s."""
     rates = np.array([clock.rate for clock in clocks if np.isfinite(clock.rate)])
     typical, lasts = float(np.median(rates)) if rates.size else np.nan, float(np.median(cut.stop - cut.time[0]))
     apart = float(np.median(np.diff(np.sort(cut.zero)))) if cut.zero.size > 1 else lasts
@@ -190,7 +190,7 @@ def _clocks(clocks: list[Clock], cut: Cut) -> list[str]:
 
 
 def _early(when: ndarray, cut: Cut) -> list[str]:
-    """Say if all spikes lie at the very start of their trials."""
+    """Return a finding if all spikes lie at the very start of their trials."""
     lasts, last = float(np.median(cut.stop)) - cut.time[0], float(when.max()) - cut.time[0]
     if when.size < ENOUGH or last > EARLY * lasts:
         return []
@@ -198,7 +198,7 @@ def _early(when: ndarray, cut: Cut) -> list[str]:
 
 
 def _observed(trials: Trials, units: h5py.Group, cut: Cut) -> tuple[Trials, list[str]]:
-    """The trials with what obs_intervals say, and a sentence about it."""
+    """Return the trials with the mask of observed units that obs_intervals give, and a finding about it."""
     if not {"obs_intervals", "obs_intervals_index"} <= set(units):
         return trials, []
     intervals, ends = whole(units["obs_intervals"]).reshape(-1, 2), whole(units["obs_intervals_index"]).astype(np.int64)
@@ -212,7 +212,7 @@ def _observed(trials: Trials, units: h5py.Group, cut: Cut) -> tuple[Trials, list
 
 
 def _covered(intervals: Float[ndarray, "interval 2"], begin: ndarray, end: ndarray, edge: float) -> Bool[ndarray, " trial"]:
-    """Which stretches one of the intervals covers, touching ones taken together; all, where there are none."""
+    """Return which trials a single interval covers, after touching intervals are merged; all if there are no intervals."""
     if not len(intervals):
         return np.ones(begin.size, dtype=bool)
     start, stop = intervals[np.argsort(intervals[:, 0])].T

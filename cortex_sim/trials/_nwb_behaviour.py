@@ -1,4 +1,4 @@
-"""Behaviour beside the spikes: positions, velocities and other series of an NWB file, on the bins of its trials."""
+"""Behaviour recorded with the spikes: positions, velocities and other series of an NWB file, on the bins of its trials."""
 
 from bisect import bisect_left
 from collections.abc import Callable
@@ -27,13 +27,13 @@ def nwb_series(path: str | Path, name: str | None, choice: Choice) -> xr.DataArr
 
     Args:
         path: of the file.
-        name: of the series, alone or with its folders; may be left out where there is but one.
-        choice: as :func:`.read_nwb` has it.
+        name: of the series, alone or with its folders; may be omitted if there is only one.
+        choice: as for :func:`.read_nwb`.
 
     Raises:
-        NotFound: there is no such series, or no single one; the message lists them.
+        NotFound: no series has this name, or several match; the message lists them.
         FileProblem: as :func:`read_nwb`.
-        TrialsError: the series is no array over time, has no times or as many as it has samples, or none in any trial.
+        TrialsError: the series is not an array over time, does not have one time per sample, or has no sample in any trial.
     """
     with opened(path, name, behaviour=True) as file:
         series, cut = _series(file, name), cut_trials(file, choice)
@@ -69,7 +69,7 @@ def _series(file: h5py.File, name: str | None) -> h5py.Group:
 
 
 def _check_axes(series: h5py.Group) -> None:
-    """Check that time comes first, which NWB asks for."""
+    """Check that time is the first axis, as NWB requires, and that each sample has a timestamp."""
     shape, times = series["data"].shape, len(series["timestamps"]) if "timestamps" in series else None
     turned = len(shape) == 2 and (times == shape[1] != shape[0] or (times is None and shape[0] < AXES < shape[1] / AXES))
     if turned:
@@ -79,7 +79,7 @@ def _check_axes(series: h5py.Group) -> None:
 
 
 def _clock(series: h5py.Group, cut: Cut) -> Clock:
-    """Give what says when the samples about a stretch of the session were taken, and which is the first of them."""
+    """Return a function that gives, for a stretch of the session, the times of the samples around it and the index of the first."""
     size, low, high = len(series["data"]), (cut.zero + cut.time[0]).min(), (cut.zero + cut.time[-1]).max()
     if "timestamps" in series:
         stamps = series["timestamps"]
@@ -105,7 +105,7 @@ def _regular(start: float, rate: float, size: int, begin: float, end: float) -> 
 
 
 def _sampled(data: h5py.Dataset, clock: Clock, cut: Cut, trial: int) -> Float[ndarray, "time axis"]:
-    """Interpolate the samples of one trial."""
+    """Return the samples of one trial, interpolated to its bins."""
     asked = cut.zero[trial] + cut.time
     times, place = clock(asked[0], asked[-1])
     if times.size < 2:

@@ -1,4 +1,4 @@
-"""Which stretches of an NWB session are its trials, and which conditions they are of."""
+"""Finding the trials of an NWB session, and their conditions."""
 
 import json
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ SHARED = 0.5  # of a trial: where neighbours share more than this, they are no t
 
 
 class Choice(NamedTuple):
-    """What is asked of a file; see :func:`read_nwb`."""
+    """What to read from a file; see :func:`read_nwb`."""
 
     align: str | None = None
     window: tuple[float, float] | None = None
@@ -38,19 +38,19 @@ class Choice(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """Which stretch of the session each trial is.
+    """The stretch of the session that each trial covers.
 
     Attributes:
-        event: column whose moment is 0.
+        event: column whose time is 0.
         row: of each trial in the table of trials.
-        zero: that moment, s on the clock of the session.
+        zero: that time for each trial, s on the clock of the session.
         time: left edges of the bins, s from zero.
         stop: end of each trial, s from zero.
         labels: of the conditions.
         named: the column or columns that the labels come from.
-        left_out: number of rows that are no trials.
-        findings: what was noticed, a sentence each.
-        note: what :func:`write_nwb` wrote beside the trials if they are cut as they were written, else nothing.
+        left_out: number of rows that are not used.
+        findings: what was noticed, one sentence each.
+        note: what :func:`write_nwb` stored with the trials, if they are cut as they were written; else empty.
     """
 
     event: str
@@ -66,7 +66,7 @@ class Cut(NamedTuple):
 
     @property
     def edge(self) -> float:
-        """Round-off of moments on the clock of the session, s."""
+        """Round-off of times on the clock of the session, s."""
         return max(EDGE, 4 * float(np.spacing(np.abs(self.zero).max())))
 
 
@@ -74,9 +74,9 @@ def cut_trials(file: h5py.File, choice: Choice) -> Cut:
     """Find the trials of a file.
 
     Raises:
-        TrialsError: no trial is left, trials share their spikes, or moments are in other units than s.
-        NotFound: a table or column that is asked for.
-        OptionError: the window does not rise, or where cannot be read.
+        TrialsError: no trial is left, trials share most of their time, or times are not in s.
+        NotFound: a requested table or column does not exist.
+        OptionError: the window does not start before it stops, or where cannot be parsed.
     """
     window, rows = choice.window, _table(file, choice.table)
     if window is not None and not (np.isfinite(window).all() and window[0] < window[1]):
@@ -87,8 +87,8 @@ def cut_trials(file: h5py.File, choice: Choice) -> Cut:
     begin, end = (_times(rows, name) - zero for name in ("start_time", "stop_time")) if window is None else np.add.outer(window, 0 * zero)
     labels, named = _labels(rows, choice.condition)
     labels = np.arange(zero.size) if labels is None else labels
-    reasons = {f"have no moment {event!r} and an end after their start": np.isfinite(begin + end) & (end > begin)}
-    if not reasons[f"have no moment {event!r} and an end after their start"].any():
+    reasons = {f"lack the moment {event!r}, or an end after their start": np.isfinite(begin + end) & (end > begin)}
+    if not reasons[f"lack the moment {event!r}, or an end after their start"].any():
         raise TrialsError(f"none of the {zero.size} trials has a moment {event!r} and an end after its start; align to another column.")
     if choice.where is not None:
         reasons[f"are not where {choice.where}"] = chosen(choice.where, lambda name: column(rows, name))
@@ -115,9 +115,9 @@ def cut_trials(file: h5py.File, choice: Choice) -> Cut:
 
 
 def _session(file: h5py.File, rows: h5py.Group) -> tuple[float, float] | None:
-    """From when to when something is known of the session: trials, spikes or stretches in which units were observed; None without spikes.
+    """Return when the session starts and stops, by its trials, spikes and obs_intervals; None without spikes.
 
-    Spikes end before the recording does, by a few of their intervals, which are allowed for.
+    A recording may go on for a few interspike intervals beyond its spikes, so these are added at both ends.
     """
     units = file.get("units", {})
     if not {"spike_times", "spike_times_index"} <= set(units):
@@ -136,7 +136,7 @@ def _session(file: h5py.File, rows: h5py.Group) -> tuple[float, float] | None:
 
 
 def broken_off(begin: ndarray, end: ndarray, event: str, kept: Bool[ndarray, " row"]) -> dict[str, Bool[ndarray, " row"]]:
-    """Return which trials last at least half as long as is typical before and after their moment; shorter ones would cut the bins of all."""
+    """Return which trials last at least half as long as typical before and after their event; shorter ones would shorten all trials."""
     if not kept.any():
         return {}
     before, after = float(np.median(-begin[kept])), float(np.median(end[kept]))
@@ -147,7 +147,7 @@ def broken_off(begin: ndarray, end: ndarray, event: str, kept: Bool[ndarray, " r
 
 
 def usable(reasons: dict[str, Bool[ndarray, " row"]]) -> tuple[Int[ndarray, " row"], list[str]]:
-    """Return the rows that nothing speaks against, and why others are left out, each counted once."""
+    """Return the rows that fail no criterion, and why the others are left out, each counted once."""
     kept, findings = np.ones(len(next(iter(reasons.values()))), dtype=bool), []
     for why, fine in reasons.items():
         if (lost := kept & ~fine).any():
@@ -159,7 +159,7 @@ def usable(reasons: dict[str, Bool[ndarray, " row"]]) -> tuple[Int[ndarray, " ro
 
 
 def _valid(file: h5py.File, begin: ndarray, end: ndarray) -> Bool[ndarray, " row"]:
-    """Which stretches lie outside the times that the file calls invalid."""
+    """Return which stretches lie outside the file's invalid_times."""
     if "invalid_times" not in file["intervals"] or "start_time" not in file["intervals/invalid_times"]:
         return np.ones(begin.size, dtype=bool)
     table = file["intervals/invalid_times"]
@@ -175,7 +175,7 @@ def _check_clock(begin: ndarray, end: ndarray, first: float, event: str) -> None
 
 
 def _check_shared(rows: h5py.Group, begin: ndarray, end: ndarray, zero: ndarray, window: tuple[float, float] | None) -> list[str]:
-    """Refuse trials that share most of their time, and say if some share a little; windows in ms are known by it."""
+    """Refuse trials that share most of their time, as windows in ms make them do; return a finding if some share a little."""
     starts, stops = (_times(rows, name) for name in ("start_time", "stop_time"))
     lasts = np.nanmax(stops) - np.nanmin(starts)
     order = np.argsort(zero + begin, kind="stable")
@@ -209,7 +209,7 @@ def _table(file: h5py.File, name: str) -> h5py.Group:
 
 
 def note_of(file: h5py.File) -> dict[str, Any]:
-    """Return what :func:`write_nwb` wrote beside the trials; nothing in a file of another origin."""
+    """Return what :func:`write_nwb` stored with the trials; empty for files of other origin."""
     try:
         note = json.loads(text(file["general/notes"][()]))["cortex-sim"]
     except (KeyError, TypeError, ValueError):
@@ -218,11 +218,11 @@ def note_of(file: h5py.File) -> dict[str, Any]:
 
 
 def column(rows: h5py.Group, name: str) -> ndarray:
-    """Return a column of one value a row.
+    """Return a column with one value per row.
 
     Raises:
-        NotFound: there is no such column.
-        TrialsError: it holds several values a row.
+        NotFound: the column does not exist.
+        TrialsError: it holds several values per row.
     """
     columns = [key for key in rows if not key.endswith("_index") and isinstance(rows[key], h5py.Dataset)]
     if name not in columns:
@@ -245,14 +245,14 @@ def _times(rows: h5py.Group, name: str) -> Float[ndarray, " row"]:
 
 
 def _labels(rows: h5py.Group, asked: str | Sequence[str] | None) -> tuple[ndarray | None, str]:
-    """Labels of all rows and the columns that they come from; None where rows are numbered."""
+    """Return the labels of all rows and the columns they come from; None if rows are numbered."""
     single = (key for key in CONDITIONS if key in rows and isinstance(rows[key], h5py.Dataset) and _single(rows, key))
     names = [asked] if isinstance(asked, str) else list(asked) if asked is not None else [key for key in [next(single, None)] if key]
     return (joined([column(rows, name) for name in names]), ", ".join(names)) if names else (None, "number")
 
 
 def values(dataset: h5py.Dataset) -> ndarray:
-    """Return all of a dataset; text as text."""
+    """Return all of a dataset, with texts as str."""
     if h5py.check_string_dtype(dataset.dtype) is None:
         return whole(dataset)
     check_fits(float(dataset.size), f"array {dataset.name!r} of shape {dataset.shape}")
@@ -260,5 +260,5 @@ def values(dataset: h5py.Dataset) -> ndarray:
 
 
 def text(value: Any) -> str:
-    """Return a text from a text or its bytes."""
+    """Return the str of a text or of its bytes."""
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

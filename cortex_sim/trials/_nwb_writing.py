@@ -1,4 +1,4 @@
-"""Neurodata Without Borders out: a simulated session as a file that other laboratories' tools can read."""
+"""Writing Neurodata Without Borders: a simulated session as a file that other laboratories' tools can read."""
 
 import json
 from collections.abc import Mapping
@@ -40,16 +40,16 @@ def write_nwb(
 ) -> None:
     r"""Write the spikes of simulated trials as one NWB session, whole or not at all.
 
-    Trial :math:`k` has its 0 at a whole second :math:`s_k` of the session, late enough that it starts at least a second after the last one
-    ended. A spike at :math:`t` is written at :math:`s_k + t`, which is exact to half a unit in the last place of the sum; the difference with
+    Time 0 of trial :math:`k` is a whole second :math:`s_k` of the session, late enough that the trial starts at least a second after the
+    previous one ended. A spike at :math:`t` is written at :math:`s_k + t`, exact to half a unit in the last place of the sum. Subtracting
     :math:`s_k` is exact, so :func:`read_nwb` gives times to 1e-12 s in sessions of up to 4.5 hours, and everything else unchanged.
 
     Args:
-        trials: spikes. Their provenance is kept in the notes; its ``dt_s``, where there is one, becomes the resolution of spike times.
+        trials: spikes. Their provenance is kept in the notes; its ``dt_s``, if there is one, becomes the resolution of spike times.
         path: of the file.
-        behaviour: name to (trial, time, axis) with the coordinate ``time`` in s and the attribute ``units``; samples within the trials are written.
+        behaviour: by name, (trial, time, axis) with the coordinate ``time`` in s and the attribute ``units``; samples within the trials are written.
         session_description: what was simulated.
-        session_start_time: a date that NWB requires; 1 January 2000 stands for none.
+        session_start_time: the date that NWB requires; 1 January 2000 stands for none.
 
     Raises:
         TrialsError: the trials are rates, no unit has a spike, a label is neither text nor number, or behaviour does not fit the trials.
@@ -90,7 +90,7 @@ def _pynwb() -> ModuleType:
 
 
 def _zeros(trials: Trials) -> Float[ndarray, " trial"]:
-    """Moments of the session, whole seconds, that are 0 on the clocks of the trials."""
+    """Return the session times, in whole seconds, that are 0 on the clocks of the trials."""
     lead, zero = max(-trials.time[0], 0.0) + GAP, 0.0
     zeros = []
     for stop in trials.stop:
@@ -100,7 +100,7 @@ def _zeros(trials: Trials) -> Float[ndarray, " trial"]:
 
 
 def _note(trials: Trials) -> str:
-    """What NWB has no place for: how the trials are aligned and binned, and where they come from."""
+    """Return what NWB has no field for: how the trials are aligned and binned, and their provenance."""
     grid = {"start": float(trials.time[0]), "bin": float((trials.time[-1] - trials.time[0]) / (trials.time.size - 1)), "bins": trials.time.size}
     return json.dumps({"cortex-sim": grid | {"align": EVENT, "provenance": trials.provenance}}, sort_keys=True)
 

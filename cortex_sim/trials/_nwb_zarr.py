@@ -17,23 +17,23 @@ BEHAVIOUR = ("processing", "acquisition")
 LEFT = "left out on reading"
 HEAVY = ("waveform", "stimulus")  # beginnings of names under /units and /general that no trial needs
 CODECS = {"blosc", "zlib", "gzip", "zstd", "lz4", "bz2", "lzma", "shuffle", "bitround", "delta", "fixedscaleoffset", "packbits", "vlen-utf8", "json2"}
-"""Codecs that only turn bytes into numbers and texts. Others, above all "pickle", may execute what the file says."""
+"""Codecs that only turn bytes into numbers and texts. Others, above all "pickle", may execute code from the file."""
 
 
 @contextmanager
 def zarr_as_hdf5(path: Path, series: str | None = None, *, behaviour: bool = False) -> Iterator[h5py.File]:
     """Open a Zarr store as HDF5 in memory.
 
-    References between objects, which hdmf-zarr pickles, and whatever else is stored in a way that may execute something, are left and named in the
-    attribute :data:`LEFT` of the file.
+    References between objects, which hdmf-zarr pickles, and anything else whose reading may execute code, are skipped and listed in the attribute
+    :data:`LEFT` of the file.
 
     Args:
         path: of the folder.
-        series: of behaviour: of other series only the names are copied.
+        series: behavioural series that is needed; of others only the names are copied.
         behaviour: whether behaviour is copied as well.
 
     Raises:
-        FileProblem: it is no Zarr store of version 2.
+        FileProblem: it is not a Zarr store of version 2.
         OptionError: zarr is not installed.
     """
     if not (path / ".zgroup").is_file():
@@ -56,7 +56,7 @@ def zarr_as_hdf5(path: Path, series: str | None = None, *, behaviour: bool = Fal
 
 
 def _copy(item: Any, parent: h5py.Group, name: str, series: str | None, left: list[str]) -> None:
-    """Copy a group with all below it, or an array."""
+    """Copy an array, or a group with everything below it."""
     if hasattr(item, "dtype"):
         made = _array(item, parent, name, left)
     else:
@@ -89,7 +89,7 @@ def _array(item: Any, parent: h5py.Group, name: str, left: list[str]) -> h5py.Da
 
 
 def _attributes(item: Any, made: h5py.Group | h5py.Dataset) -> None:
-    """Copy attributes that are numbers or texts, and what one refers to as its path."""
+    """Copy attributes that are numbers or texts; a reference is copied as its path."""
     for name, value in item.attrs.items():
         referred = value.get("value") if isinstance(value, dict) else None
         known = referred.get("path") if isinstance(referred, dict) else value

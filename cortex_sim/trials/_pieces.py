@@ -1,4 +1,4 @@
-"""Long trials as many short ones."""
+"""Cutting long trials into short ones."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ def pieces(trials: Trials, duration: float) -> Trials:
 
     Args:
         trials: spikes.
-        duration: of a piece, s. As many are taken of each trial as fit in the shortest that was not broken off (:func:`.without_aborted`).
+        duration: of a piece, s. Each trial gives as many as fit in the shortest one that was not aborted (:func:`.without_aborted`).
     """
     trials = without_aborted(trials)
     start, bins = float(trials.time[0]), round(duration / trials.bin)

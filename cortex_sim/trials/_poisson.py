@@ -1,4 +1,4 @@
-"""Spikes that fire at given rates."""
+"""Poisson spikes at given rates."""
 
 import numpy as np
 from jaxtyping import Float
@@ -10,16 +10,16 @@ from cortex_sim.trials._trials import Trials
 def poisson_spikes(
     rates: Float[ndarray, "trial time unit"], time: Float[ndarray, " time"], *, condition: ndarray, rng: np.random.Generator
 ) -> Trials:
-    """Draw spikes of Poisson processes whose rates stand still in every bin, each spike anywhere in its bin.
+    """Draw spikes of Poisson processes whose rates are constant within every bin, each spike uniformly in its bin.
 
-    The rate of a bin is taken for all of it. Of rates at left edges, as simulations have them, that is half a bin late; ``over_bins(rates)`` gives
-    the means over the bins, and with them spikes that belong to the same moments.
+    Rates at left bin edges, as simulations give them, thus yield spikes half a bin late on average. Pass ``over_bins(rates)``, their means over
+    the bins, for spikes that are aligned with them.
 
     Args:
-        rates: Hz; none fires below 0.
+        rates: Hz; those below 0 count as 0.
         time: start of every bin, evenly spaced, s.
-        condition: of each trial.
-        rng: of the spikes.
+        condition: label of each trial.
+        rng: random generator of the spikes.
     """
     bin = float(np.round(time[1] - time[0], 9))
     counts = rng.poisson(bin * np.maximum(rates, 0.0))

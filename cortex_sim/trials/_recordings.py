@@ -1,4 +1,4 @@
-"""Recordings in and out: condition averages, spike tables and NWB become Trials by the same door as simulations."""
+"""Reading and writing recordings: condition averages, spike tables and NWB become Trials, as simulations do."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ TAKES = {
     "a table of trials": ("align", "window", "condition", "where", "table", "bin", "area"),
     "condition averages": ("window", "dims", "step"), "saved trials": ("window",),
 }  # fmt: skip
-"""Which options choose from which kind of file."""
+"""Which options apply to which kind of file."""
 
 
 def read(
@@ -44,7 +44,7 @@ def read(
     area: str | Sequence[str] | None = None,
     step: float | None = None,
 ) -> Trials:
-    """Read a recording, or a simulation that was written.
+    """Return the trials of a recording, or of a simulation that was saved.
 
     =====================  ===========================================================================  ======
     file                   content                                                                      trials
@@ -52,32 +52,32 @@ def read(
     ``.npz``, ``.mat``     firing_rate, time_ms, direction_deg: see :func:`.from_averages`              rates
     ``.npz``, ``.mat``     spike_time_ms, spike_unit, spike_trial, ...: see :func:`.from_spike_table`   spikes
     ``.mat``               an array of structs, as PyalData has: see :func:`.from_trial_table`          spikes
-    ``.csv``               the same, one row a spike: see :func:`.by_trial`                             spikes
+    ``.csv``               a spike table with one row per spike: see :func:`.by_trial`                  spikes
     ``.nc``                what :meth:`Trials.save` wrote                                               either
-    ``.nwb``               units and trials: see :func:`read_nwb`; so is HDF5 of another name, and      spikes
-                           a folder, which is NWB in Zarr (extra nwb)
+    ``.nwb``               units and trials: see :func:`read_nwb`; also HDF5 with another suffix, and   spikes
+                           a folder, as NWB in Zarr (extra nwb)
     =====================  ===========================================================================  ======
 
-    What is odd but may be right (units that never fire, more conditions than units, trials without a label, ...) is printed once and stands in
+    What is odd but may be right (units that never fire, more conditions than units, trials without a label, ...) is printed once and kept in
     the provenance, under "findings".
 
     Args:
-        path: of the file; or a :class:`Recording`, a file with these options, beside which no others are given.
-        align: NWB: column of the table of trials whose moment becomes 0; table of trials: the event, such as ``idx_go_cue``.
-        window: from where to where about that moment, s.
-        condition: NWB and tables: the column that labels the trials, or several, whose combinations do.
-        where: NWB and tables: which trials are taken, for example ``success == 1 and target != 'left'``.
+        path: of the file; or a :class:`Recording`, which brings its own options, so that none may be given here.
+        align: NWB: column of the table of trials whose time becomes 0; table of trials: the event, such as ``idx_go_cue``.
+        window: start and stop around that time, s.
+        condition: NWB and tables: the column that labels the trials, or several whose combinations label them.
+        where: NWB and tables: which trials are read, for example ``success == 1 and target != 'left'``.
         table: NWB and ``.mat``: name of the table of trials.
-        bin: NWB and tables: width of the bins that spikes are counted in on request, s; 10 ms if left out.
+        bin: NWB and tables: width of the bins in which spikes are counted on request, s; 10 ms if omitted.
         dims: averages: the axes of firing_rate, by default ("unit", "time", "condition").
-        area: table of trials: whose spikes are read, such as "M1", or several; may be left out where there is one.
-        step: averages without time_ms: from one sample to the next, s; time then counts from the first sample.
+        area: table of trials: the area whose spikes are read, such as "M1", or several; may be omitted if there is only one.
+        step: averages without time_ms: sampling interval, s; time then starts at the first sample.
 
     Raises:
-        FileProblem: there is no such file, or it is none of these; nothing in it is executed.
-        TrialsError: something is missing, misshapen, not finite or in another unit; or averages are of too few conditions or units.
+        FileProblem: the file does not exist or has none of these formats; nothing in it is executed.
+        TrialsError: something is missing, has the wrong shape, is not finite or is in another unit; or averages have too few conditions or units.
         OptionError: an option does not apply to this kind of file.
-        NotFound: a column or table that is not in the file.
+        NotFound: a requested column or table is not in the file.
     """
     given = {"align": align, "window": window, "condition": condition, "where": where, "table": None if table == "trials" else table, "bin": bin,
              "dims": dims, "area": area, "step": step}  # fmt: skip
@@ -103,7 +103,7 @@ def read(
 
 
 def is_nwb(path: Path) -> bool:
-    """Say whether a file is read as NWB: by its name, as HDF5 of a name that nothing else has, or as a folder, which Zarr makes."""
+    """Return whether a path is read as NWB: by its suffix, as HDF5 with a suffix of no other format, or as a folder, which is taken for Zarr."""
     return path.suffix == ".nwb" or path.is_dir() or (path.suffix not in {".nc", *SUFFIXES} and path.is_file() and h5py.is_hdf5(path))
 
 
@@ -147,21 +147,21 @@ def _of_arrays(path: Path, given: dict[str, Any]) -> Trials:
 
 
 def opened_arrays(source: Recording) -> tuple[Named, str | None]:
-    """Return the arrays of a file, and the name of the table of trials that is read of it, if one is.
+    """Return the arrays of a file, and the name of the table of trials to read from it, if any.
 
     Raises:
-        FileProblem: it cannot be read.
-        NotFound: there is no such table.
+        FileProblem: the file cannot be read.
+        NotFound: the requested table does not exist, or several could be meant.
     """
     named = named_arrays(source.path)
     return named, _table_of(named, source.options.get("table"))
 
 
 def _table_of(named: Named, asked: str | None) -> str | None:
-    """Name of the table of trials that is to be read, if any is.
+    """Return the name of the table of trials to read, if any.
 
     Raises:
-        NotFound: there is none of the name that is asked for, or several and none is asked for.
+        NotFound: no table has the requested name, or there are several and none is requested.
     """
     if not named.tables or (asked is None and {"spike_time_ms", *RATES} & set(named.arrays)):
         return None
@@ -176,7 +176,7 @@ def _table_of(named: Named, asked: str | None) -> str | None:
 
 
 def _check_plain(path: Path, named: Named, *names: str) -> None:
-    """Refuse arrays that are needed and could not be read."""
+    """Check that the named arrays could be read."""
     for name in names:
         if name in named.left:
             why = f"array {name!r} {named.left[name]}; save it as plain numbers or texts"
@@ -184,18 +184,18 @@ def _check_plain(path: Path, named: Named, *names: str) -> None:
 
 
 def read_window(path: Source, start: float, stop: float, *, bin: float = BIN) -> Trials:
-    """Read condition averages that cover a window about movement onset, whole.
+    """Return condition averages that cover all of a window around movement onset.
 
     Args:
         path: of the file.
         start: of the window, s.
         stop: of the window, s.
-        bin: width that the bins have to have, s.
+        bin: required width of the bins, s.
 
     Raises:
         FileProblem: the file cannot be read.
-        TrialsError: it holds no averages, or they do not cover the window, which by half a bin they may miss; or bins are of another width.
-        OptionError: another window was asked for.
+        TrialsError: it holds no averages, they do not cover the window to within half a bin, or bins have another width.
+        OptionError: the recording asks for another window.
     """
     source = Recording.of(path)
     if np.abs(np.subtract(source.window((start, stop)), (start, stop))).max() > 1.01 * bin:

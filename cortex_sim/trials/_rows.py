@@ -1,4 +1,4 @@
-"""Rows of a table of trials: which are chosen, and which condition each is of."""
+"""Rows of a table of trials: which are chosen, and the condition of each."""
 
 import operator
 import re
@@ -17,15 +17,15 @@ Column = Callable[[str], ndarray]
 
 
 def chosen(where: str, column: Column) -> Bool[ndarray, " row"]:
-    """Return which rows satisfy a condition; what is not known (NaN) satisfies none. Nothing is executed.
+    """Return which rows satisfy a comparison; missing values (NaN) satisfy none. Nothing is executed.
 
     Args:
         where: comparisons of columns with values, joined by "and": ``success == 1 and target != 'left'``.
         column: gives a column by its name.
 
     Raises:
-        OptionError: it cannot be read, or a column of texts is compared by size or with a number.
-        NotFound: there is no such column.
+        OptionError: it cannot be parsed, texts are compared by size, or a column of numbers is compared with a text.
+        NotFound: a column does not exist.
     """
     found = None
     for part in re.split(r"\band\b", where):
@@ -55,7 +55,7 @@ def _compared(values: ndarray, sign: str, text: str, where: str) -> Bool[ndarray
 
 
 def joined(columns: Sequence[ndarray]) -> ndarray:
-    """Return one label a row: those of a single column as they are, of several as a text each, with commas between, empty where one is absent."""
+    """Return one label per row: a single column as it is; several joined to a text with commas, empty where one is absent."""
     if len(columns) == 1:
         return columns[0]
     from cortex_sim.trials._checks import absent

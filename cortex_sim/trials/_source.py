@@ -1,4 +1,4 @@
-"""A recording that has not been read yet: a file, and what is asked of it."""
+"""A recording that has not been read yet: a file, and what to read from it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,14 +12,14 @@ OPTIONS = ("align", "window", "condition", "where", "table", "bin", "dims", "are
 
 @dataclass(frozen=True)
 class Recording:
-    """A file and what is read of it: what protocols are given, and :func:`read` takes, in place of a path.
+    """A file and the options to read it with; protocols and :func:`read` take it in place of a path.
 
     Args:
         path: of the file.
         options: of :func:`read`, by name.
 
     Raises:
-        OptionError: there is no such option.
+        OptionError: an option does not exist.
     """
 
     path: Path
@@ -33,7 +33,7 @@ class Recording:
 
     @classmethod
     def of(cls, source: "Source") -> "Recording":
-        """Return a recording, of a path or as it is."""
+        """Return the recording of a path; a recording is returned as it is."""
         return source if isinstance(source, Recording) else cls(Path(source))
 
     @property
@@ -43,16 +43,16 @@ class Recording:
 
     @property
     def whole(self) -> "Recording":
-        """The same without a window."""
+        """Return this recording without its window."""
         return Recording(self.path, {name: value for name, value in self.options.items() if name != "window"})
 
     def window(self, usual: tuple[float, float]) -> tuple[float, float]:
-        """Return the window that is asked for, s, or else the usual one."""
+        """Return the requested window, s, or else the usual one."""
         asked = self.options.get("window")
         return usual if asked is None else (float(asked[0]), float(asked[1]))
 
     def looked_at(self, usual: tuple[float, float]) -> str:
-        """Say what is looked at."""
+        """Return the file name and the window, as text."""
         start, stop = self.window(usual)
         return f"{self.name}, {start * 1e3:g} to {stop * 1e3:g} ms"
 
@@ -61,4 +61,4 @@ class Recording:
 
 
 Source: TypeAlias = str | Path | Recording
-"""What names a recording."""
+"""A path or a recording."""

@@ -1,4 +1,4 @@
-"""Spike tables: one entry a spike and one entry a trial, in an ``.npz`` or ``.mat``; or one row a spike in a ``.csv``."""
+"""Spike tables: one entry per spike and one per trial in a ``.npz`` or ``.mat`` file, or one row per spike in a ``.csv`` file."""
 
 from collections.abc import Mapping, Sequence
 
@@ -23,19 +23,19 @@ FEW = 6  # numbers listed
 
 
 def from_spike_table(arrays: Mapping[str, ndarray], made: Mapping[str, object], choice: Choice) -> Trials:
-    """Make trials of a spike table; each ends after its own duration, and all start at 0, or where the first spike before 0 lies.
+    """Return the trials of a spike table; each ends after its own duration, and all start at 0, or at the bin of the earliest spike before 0.
 
     Args:
-        arrays: spike_time_ms (ms on the clock of the trial), spike_unit and spike_trial (positions, from 0), one entry a spike;
-            trial_condition and trial_duration_ms (ms from 0 to the end), one entry a trial; n_units, a number, where units beyond the last
-            spike_unit are silent.
-        made: where they come from.
-        choice: the columns (one entry a trial) that label the trials and say which are taken, and the width of the bins.
+        arrays: spike_time_ms (ms on the clock of the trial), spike_unit and spike_trial (positions, from 0), one entry per spike;
+            trial_condition and trial_duration_ms (ms from 0 to the end), one entry per trial; n_units, the number of units, if units beyond
+            the last spike_unit are silent.
+        made: their provenance.
+        choice: the columns (one entry per trial) that label and select the trials, and the width of the bins.
 
     Raises:
-        TrialsError: an array is missing, misshapen or of another type, there is no spike, a spike lies outside its trial, or spikes and trials are
-            in other units.
-        NotFound: a column that is asked for.
+        TrialsError: an array is missing or has the wrong shape or type, there is no spike, a spike lies outside its trial, or spikes and trials
+            are in different units.
+        NotFound: a requested column does not exist.
     """
     arrays = vectors(arrays, *SPIKE, *TRIAL)
     _check(arrays)
@@ -60,7 +60,7 @@ def from_spike_table(arrays: Mapping[str, ndarray], made: Mapping[str, object], 
 
 
 def rows_kept(arrays: Mapping[str, ndarray], choice: Choice) -> Bool[ndarray, " trial"]:
-    """Return which of the trials of a spike table are read."""
+    """Return which trials of a spike table are read."""
     labels, named = _labels(arrays, choice.condition, vectors(arrays, *TRIAL)[TRIAL[1]].size)
     return _kept(arrays, labels, named, choice.where)[0]
 
@@ -78,7 +78,7 @@ def _column(arrays: Mapping[str, ndarray], name: str, trials: int) -> ndarray:
 
 
 def _kept(arrays: Mapping[str, ndarray], labels: ndarray, named: str, where: str | None) -> tuple[Bool[ndarray, " trial"], list[str]]:
-    """Which trials are taken, and why others are not."""
+    """Return which trials are read, and why others are not."""
     lost = absent(labels)
     findings = [f"{lost.sum()} of {lost.size} trials have no label in {named}, and are left out."] if lost.any() else []
     kept = ~lost
@@ -92,7 +92,7 @@ def _kept(arrays: Mapping[str, ndarray], labels: ndarray, named: str, where: str
 
 
 def _odd(arrays: Mapping[str, ndarray], first: float) -> list[str]:
-    """What is odd about spikes and units."""
+    """Return findings about spikes and units."""
     when, unit, trial = (arrays[name] for name in SPIKE)
     findings = [f"spikes before 0: trials are taken to start at {first * 1e3:g} ms."] if first < 0 else []
     never = np.setdiff1d(np.arange(int(unit.max()) + 1), unit)
@@ -141,13 +141,13 @@ def _check(arrays: Mapping[str, ndarray]) -> None:
 
 
 def by_trial(columns: Mapping[str, ndarray]) -> tuple[dict[str, ndarray], list[str]]:
-    """Return a spike table of columns with one entry a spike, in which what is said of a trial is the same in all its rows; and what was noticed.
+    """Return a spike table, and findings, from columns with one entry per spike that repeat what describes a trial in all its rows.
 
     Args:
-        columns: the names of a spike table, and others that begin with ``trial_``.
+        columns: those of a spike table, by name, and others whose names begin with ``trial_``.
 
     Raises:
-        TrialsError: a column is missing, or says different things of a trial.
+        TrialsError: a column is missing, or has different values within a trial.
     """
     for name in (*SPIKE, *TRIAL):
         if name not in columns:

@@ -1,4 +1,4 @@
-"""PyalData's table of trials: an array of structs with binned spikes, behaviour and events by bin, one row a trial."""
+"""PyalData's table of trials: an array of structs with binned spikes, behaviour and events by bin, one row per trial."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -25,18 +25,18 @@ TRIAL_TABLE = "an array of structs, one a trial, with 'bin_size' (s) and spikes 
 
 
 class TableCut(NamedTuple):
-    """Which bins of which rows are the trials.
+    """Which bins of which rows form the trials.
 
     Attributes:
         row: of each trial in the table.
-        zero: bin of each row's own that time 0 is the left edge of.
-        first: first bin of all trials, from that.
-        stop: where each trial ends, in bins from that.
-        size: of a bin, s.
-        width: of the bins that are asked for, in bins of the table.
+        zero: for each trial, the bin of its row whose left edge is time 0.
+        first: first bin of all trials, counted from zero.
+        stop: end of each trial, in bins from zero.
+        size: width of the table's bins, s.
+        width: of the requested bins, in bins of the table.
         labels: of the conditions.
-        origin: what was asked, for the provenance.
-        findings: what was noticed, a sentence each.
+        origin: what was requested, for the provenance.
+        findings: what was noticed, one sentence each.
     """
 
     row: Int[ndarray, " trial"]
@@ -57,20 +57,20 @@ class TableCut(NamedTuple):
 
 
 def from_trial_table(columns: Columns, made: Mapping[str, object], choice: Choice, area: str | Sequence[str] | None = None) -> Trials:
-    """Make trials of a table of trials.
+    """Return the trials of a table of trials.
 
-    Spikes are known to within bins; so many are put evenly into each, which keeps counts in these bins, and in whole numbers of them, exact.
+    Spike times are known only to within a bin. Spikes are spread evenly over their bin, which keeps counts in these bins and multiples of them exact.
 
     Args:
         columns: bin_size (s), spikes by area (``M1_spikes``: time x unit, counts), events by bin (``idx_go_cue``), conditions.
-        made: where they come from.
+        made: their provenance.
         choice: event, window, conditions, rows and bins.
-        area: of which the spikes are read, or several; may be left out where there is one.
+        area: whose spikes are read, or several; may be omitted if there is only one.
 
     Raises:
-        TrialsError: something is missing, misshapen, no count or in another unit, or no trial is left.
-        NotFound: a column or an area that is asked for.
-        OptionError: there are several areas and none is chosen, or the bins asked for are no whole number of the table's.
+        TrialsError: something is missing, has the wrong shape, is not a count or is in another unit, or no trial is left.
+        NotFound: a requested column or area does not exist.
+        OptionError: there are several areas and none is chosen, or the requested bin is not a multiple of the table's.
     """
     areas = _areas(columns, area)
     counts = {name: _counts(columns, name + SPIKES) for name in areas}
@@ -92,15 +92,15 @@ def from_trial_table(columns: Columns, made: Mapping[str, object], choice: Choic
 
 
 def table_series(columns: Columns, choice: Choice, name: str | None) -> xr.DataArray:
-    """Return one series beside the spikes, such as ``pos`` or ``vel`` (time x axis), at the left edges of the bins of the trials; NaN after a trial.
+    """Return one behavioural series, such as ``pos`` or ``vel`` (time x axis), at the left bin edges of the trials; NaN after the end of a trial.
 
     Args:
         columns: of the table.
         choice: as for :func:`from_trial_table`.
-        name: of the column; may be left out where there is but one.
+        name: of the column; may be omitted if there is only one.
 
     Raises:
-        NotFound: there is no such series, or no single one.
+        NotFound: no series has this name, or several match.
         TrialsError: as :func:`from_trial_table`, or rows have different numbers of axes.
     """
     spikes = [field for field in columns if field.endswith(SPIKES)]
@@ -123,7 +123,7 @@ def table_series(columns: Columns, choice: Choice, name: str | None) -> xr.DataA
 
 
 def cut_table(columns: Columns, choice: Choice, lengths: Sequence[int]) -> TableCut:
-    """Find the trials of a table whose rows have these numbers of bins; see :func:`from_trial_table`."""
+    """Return the trials of a table whose rows have these numbers of bins; see :func:`from_trial_table`."""
     size, long, asked = _bin_size(columns), np.array(lengths), choice.window
     width = 1 if choice.bin is None else round(choice.bin / size)
     if choice.bin is not None and (width < 1 or abs(width * size - choice.bin) > 1e-6 * size):
@@ -169,7 +169,7 @@ def _areas(columns: Columns, asked: str | Sequence[str] | None) -> list[str]:
 
 
 def _counts(columns: Columns, name: str) -> list[Int[ndarray, "time unit"]]:
-    """Spikes of every row, which are whole numbers."""
+    """Return the spike counts of every row, checked to be whole numbers."""
     cells = columns[name]
     for row, cell in enumerate(cells):
         if cell.ndim != 2 or cell.dtype.kind not in "biuf":
@@ -196,7 +196,7 @@ def _bin_size(columns: Columns) -> float:
 
 
 def _events(columns: Columns, name: str, long: ndarray) -> tuple[Float[ndarray, " row"], list[str]]:
-    """Bins of an event, from 0, NaN where there is none; and from what number they are taken to count."""
+    """Return the bin of an event in each row, counted from 0, NaN if there is none; and a finding that says where the file's count starts."""
     known = {key: found for key in columns if key.startswith(EVENT) and (found := single(columns, key)) is not None and found.dtype.kind == "f"}
     if name not in known:
         raise NotFound(f"there is no event {name!r} of one bin a row. {suggestion(name, known)}")
@@ -225,7 +225,7 @@ def _labels(columns: Columns, asked: str | Sequence[str] | None, rows: int) -> t
 
 
 def _spikes(counts: Int[ndarray, "time unit"], cut: TableCut, place: int) -> tuple[ndarray, ndarray, ndarray]:
-    """Times, units and trials of the spikes of one trial, those of a bin evenly spread over it."""
+    """Return the times, units and trials of the spikes of one trial, spread evenly over their bins."""
     inside = counts[cut.zero[place] + cut.first : cut.zero[place] + cut.stop[place]]
     bins, unit = np.nonzero(inside)
     many = inside[bins, unit]

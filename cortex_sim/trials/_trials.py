@@ -60,17 +60,17 @@ class Trials:
     and the coordinate ``condition`` along ``trial``, and at least one of
 
     * ``rate`` (trial, time, unit), in Hz or the unit that its ``units`` attribute names;
-    * ``spike_time`` (s), ``spike_unit`` and ``spike_trial`` (positions) along the ragged dimension ``spike``, one entry a spike, with the
+    * ``spike_time`` (s), ``spike_unit`` and ``spike_trial`` (positions) along the ragged dimension ``spike``, one entry per spike, with the
       coordinate ``stop`` along ``trial``: where each trial ends, s.
 
-    The coordinate ``observed`` (trial, unit), where there is one, says which units were recorded in which trials; what was not recorded is no
-    zero: averages leave it out, and ``rate``, ``spikes`` and ``counts`` refuse until it is left out (:func:`.complete`).
+    The coordinate ``observed`` (trial, unit), if there is one, says which units were recorded in which trials. Unrecorded activity is not 0:
+    averages leave it out, and ``rate``, ``spikes`` and ``counts`` raise an error until it is removed (:func:`.complete`).
 
     Args:
         dataset: to be checked; not copied.
 
     Raises:
-        TrialsError: what is missing, misshapen, not finite or not evenly spaced.
+        TrialsError: something is missing, has the wrong shape, is not finite or is not evenly spaced.
     """
 
     def __init__(self, dataset: xr.Dataset) -> None:
@@ -111,7 +111,7 @@ class Trials:
         Args:
             rate: activity, in ``units``.
             time: left edges of the bins, s.
-            condition: a label a trial; numbered from 0 if left out.
+            condition: one label per trial; numbered from 0 if omitted.
             units: of the rates.
             provenance: anything JSON can hold: model, task, seed, versions.
 
@@ -149,15 +149,15 @@ class Trials:
         population: Sequence[str] | ndarray | None = None,
         provenance: Mapping[str, Any] | None = None,
     ) -> "Trials":
-        """Build trials from spikes: times (s), units and trials, one entry a spike, in any order.
+        """Build trials from spikes: times (s), units and trials, one entry per spike, in any order.
 
         Args:
             spikes: times on the clock of the trial, positions of units, positions of trials.
-            time: left edges of the bins that rates are counted in on request, s; the last bin ends a bin later.
+            time: left edges of the bins in which spikes are counted on request, s; the last bin ends one bin width later.
             units: number of units, silent ones included.
-            condition: a label a trial.
-            stop: where each trial ends, s; the end of the last bin if left out.
-            population: name of the population each unit belongs to.
+            condition: one label per trial.
+            stop: where each trial ends, s; the end of the last bin if omitted.
+            population: name of the population of each unit.
             provenance: anything JSON can hold: model, task, seed, versions.
 
         Raises:
@@ -211,18 +211,18 @@ class Trials:
 
     @property
     def observed(self) -> Bool[ndarray, "trial unit"]:
-        """Which units were recorded in which trials; all of them, where nothing else is said."""
+        """Which units were recorded in which trials; by default all of them."""
         trials, _, units = self.shape
         return self.dataset["observed"].values if "observed" in self.dataset.coords else np.ones((trials, units), dtype=bool)
 
     def with_observed(self, observed: Bool[ndarray, "trial unit"]) -> "Trials":
-        """Return the same trials, of which it is known which units were recorded.
+        """Return these trials with a mask of the units that were recorded.
 
         Args:
             observed: True where a unit was recorded throughout the trial.
 
         Raises:
-            TrialsError: it is no array of True and False of that shape.
+            TrialsError: it is not a boolean array of that shape.
         """
         mask, (trials, _, units) = np.asarray(observed), self.shape
         if mask.shape != (trials, units) or mask.dtype != bool:
@@ -239,14 +239,14 @@ class Trials:
 
     @property
     def _rate(self) -> Float[ndarray, "trial time unit"]:
-        """Rates, NaN where they were not observed."""
+        """Rates, not checked to be complete; NaN where they were not observed."""
         if "rate" not in self.dataset:
             raise TrialsError("trials hold spikes, not rates; count or smooth them first with .binned() or .smoothed(sd).")
         return self.dataset["rate"].values
 
     @property
     def _spikes(self) -> Spikes:
-        """Spikes that were observed."""
+        """Spikes, not checked to be complete."""
         if "spike_time" not in self.dataset:
             raise TrialsError("trials hold rates, not spikes; what was asked needs the time of every spike.")
         return Spikes(*(self.dataset[name].values for name in SPIKES))
@@ -258,7 +258,7 @@ class Trials:
 
     @property
     def lasting(self) -> Bool[ndarray, "trial time"]:
-        """Which bins lie within their trial, whole; what takes movements of unequal length (``cs.analysis.tangling``, ``jpca``) asks for it."""
+        """Which bins lie completely within their trial; analyses of movements of unequal length (``cs.analysis.tangling``, ``jpca``) take it."""
         return np.asarray(self.time + self.bin <= self.stop[:, None] + 1e-6 * self.bin)
 
     @property
@@ -268,7 +268,7 @@ class Trials:
 
     @property
     def population(self) -> ndarray:
-        """Name of the population of each unit; empty strings where there are none."""
+        """Name of the population of each unit; empty strings if there are none."""
         return self.dataset["population"].values if "population" in self.dataset.coords else np.full(self.shape[2], "")
 
     @property
@@ -293,7 +293,7 @@ class Trials:
 
     @property
     def key(self) -> str:
-        """Hash of the activity, its time, units, conditions and populations; not of where it comes from."""
+        """Hash of the activity, its time, units, conditions and populations, but not of its provenance."""
         known = {str(name): self.dataset[name] for name in (*self.dataset.data_vars, *self.dataset.coords)}
         return content_key(
             "trials", {name: [list(map(str, part.dims)), part.values, str(part.attrs.get("units", ""))] for name, part in known.items()}
@@ -302,10 +302,10 @@ class Trials:
     def window(self, start: float, stop: float) -> "Trials":
         """Keep the bins whose left edge lies in [start, stop), in s.
 
-        Trials of spikes that end before the last of these bins does are set aside; how many is printed, and stands in the provenance.
+        Trials of spikes that end before the last of these bins does are set aside; their number is printed and kept in the provenance.
 
         Raises:
-            TrialsError: fewer than two bins would be left, or no trial.
+            TrialsError: fewer than two bins, or no trial, would be left.
         """
         edge = self.bin / 4
         kept = (self.time >= start - edge) & (self.time < stop - edge)
@@ -320,7 +320,7 @@ class Trials:
         return Trials(dataset)
 
     def _set_aside(self, short: Bool[ndarray, " trial"], why: str) -> "Trials":
-        """Leave out trials that are too short, and say so."""
+        """Return the trials that are not too short, and report the others."""
         if short.all():
             raise TrialsError(f"all {short.size} trials {why}; the longest ends at {self.stop.max():g} s. Ask for less.")
         return noted(self.select(~short), f"{short.sum()} of {short.size} trials {why}, and are set aside.") if short.any() else self
@@ -329,7 +329,7 @@ class Trials:
         """Keep these trials: positions from 0, in this order, or True and False for each.
 
         Raises:
-            OptionError: they are neither, or a position is not there.
+            OptionError: they are neither, or a position does not exist.
         """
         return self._kept("trial", trials)
 
@@ -337,7 +337,7 @@ class Trials:
         """Keep these units: positions from 0, in this order, or True and False for each.
 
         Raises:
-            OptionError: they are neither, or a position is not there.
+            OptionError: they are neither, or a position does not exist.
         """
         return self._kept("unit", units)
 
@@ -362,13 +362,13 @@ class Trials:
             bin: width in s; the last bin ends where the trials do.
 
         Raises:
-            TrialsError: these are rates, the width divides the trials into no whole number of bins, or the array would not fit in memory.
+            TrialsError: these are rates, the trials are not a whole number of bins long, or the array would not fit in memory.
         """
         self._check_complete()
         return self._counts(bin)
 
     def _places(self, when: Float[ndarray, " spike"], width: float) -> Int[ndarray, " spike"]:
-        """The bin that each moment lies in; a spike at an edge, give or take round-off, belongs to the bin that begins there."""
+        """Return the bin of each time; a spike at an edge, to within round-off, belongs to the bin that begins there."""
         return np.floor((when - self.time[0]) / width + 1e-7).astype(int)
 
     def _counts(self, bin: float | None) -> Int[ndarray, "trial time unit"]:
@@ -385,7 +385,7 @@ class Trials:
         return np.bincount(flat, minlength=trials * bins * units).reshape(trials, bins, units)
 
     def binned(self, bin: float | None = None) -> "Trials":
-        """Rates as spikes per bin over its width, Hz; see :meth:`counts`. They are means over the bins, not values at their left edges.
+        """Return rates as spikes per bin over its width, Hz; see :meth:`counts`. They are means over the bins, not values at their left edges.
 
         Raises:
             TrialsError: as :meth:`counts`, or some trial ends before the last bin does.
@@ -398,9 +398,9 @@ class Trials:
         return self._rates(np.where(self.observed[:, None, :], counts / width, np.nan), self.time[0] + width * np.arange(counts.shape[1]))
 
     def smoothed(self, sd: float, bin: float | None = None) -> "Trials":
-        """Rates from spikes smoothed with a Gaussian, which near the ends of the trial is cut and brought back to unit area.
+        """Return rates from spikes smoothed with a Gaussian, truncated near the ends of the trial and renormalised to unit area.
 
-        They are estimated at the left edges of the bins, which is where the rates of a simulation stand (:mod:`cortex_sim.trials._moments`).
+        They are estimated at the left edges of the bins, where a simulation gives its rates (:mod:`cortex_sim.trials._moments`).
 
         Args:
             sd: standard deviation of the Gaussian, s.
@@ -415,7 +415,7 @@ class Trials:
         return self._rates(smoothed_at_edges(plain._rate, sd / plain.bin), plain.time)
 
     def averaged(self) -> "Trials":
-        """Rates averaged over the trials of each condition in which a unit was observed, conditions in order of first appearance.
+        """Return rates averaged over the trials of each condition in which a unit was observed, conditions in order of first appearance.
 
         Raises:
             TrialsError: these are spikes, or a unit was observed in no trial of a condition.
@@ -458,7 +458,7 @@ class Trials:
         """Read trials that :meth:`save` wrote; nothing in the file is executed.
 
         Raises:
-            FileProblem: there is no such file, or it is no netCDF.
+            FileProblem: the file does not exist, or is not netCDF.
             TrialsError: it does not hold well-formed trials.
         """
         with reading(Path(path), "netCDF"), netcdf(Path(path)) as dataset:
@@ -489,7 +489,7 @@ class Trials:
 
 
 def derangement(count: int, rng: np.random.Generator) -> Int[ndarray, " place"]:
-    """Draw an order in which nothing stays at its own place, where there is more than one place."""
+    """Draw a random order in which nothing stays in its own place, if there is more than one place."""
     order = rng.permutation(count)
     fixed = np.flatnonzero(order == np.arange(count))
     if fixed.size and count > 1:

@@ -56,7 +56,7 @@ def test_a_session_is_the_same_from_a_folder(session: Path, options: dict[str, A
     found, expected = read(folder, **options), read(session, **options)
     assert found.dataset.drop_attrs().identical(expected.dataset.drop_attrs()) and found.population.tolist() == ["M1", "M1", "PMd"]
     said = [finding for finding in found.provenance["findings"] if finding not in expected.provenance.get("findings", [])]
-    pickled = "is stored by pickle, which may execute something, and was left."
+    pickled = "is stored by pickle, which may execute something, and was skipped."
     assert said and all(finding.endswith(pickled) for finding in said)
     for series in ("speed", "hand", "processing/behavior/speed"):
         xr.testing.assert_identical(behaviour(folder, series, **options), behaviour(session, series, **options))

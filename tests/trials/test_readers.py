@@ -62,9 +62,9 @@ def test_spikes_are_the_same_from_matlab_and_from_a_table_with_commas(tmp_path: 
 def test_structs_texts_and_pickled_objects_are_left_and_named(tmp_path: Path) -> None:
     more = AVERAGES | {"meta": {"animal": "R"}, "cells": np.array([1, "a"], dtype=object)}
     found = read(wrote(tmp_path / "a.mat", more)).provenance["findings"]
-    assert found == ["'meta' is a struct, cell, object or sparse, and was left.", "'cells' is a struct, cell, object or sparse, and was left."]
+    assert found == ["'meta' is a struct, cell, object or sparse, and was skipped.", "'cells' is a struct, cell, object or sparse, and was skipped."]
     found = read(wrote(tmp_path / "a.npz", AVERAGES | {"meta": np.array({"animal": "R"})})).provenance["findings"]
-    assert found == ["'meta' is pickled (an object of Python, which could execute anything), and was left."]
+    assert found == ["'meta' is pickled (an object of Python, which could execute anything), and was skipped."]
     with pytest.raises(FileProblem, match=r"time_ms' is a struct, cell, object or sparse; save it as plain numbers or texts"):
         read(wrote(tmp_path / "b.mat", AVERAGES | {"time_ms": {"a": 1}}))
 

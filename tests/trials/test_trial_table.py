@@ -136,7 +136,7 @@ def test_a_table_is_found_or_asked_for(tmp_path: Path) -> None:
     meta = np.array([(1.0, 2.0)], dtype=[("a", object), ("b", object)])
     path = wrote(tmp_path / "a.mat", table(), "session", meta=meta)
     assert read(path).dataset.drop_attrs().identical(read(path, table="session").dataset.drop_attrs())
-    assert "'meta' is a struct, cell, object or sparse, and was left." in read(path).provenance["findings"]
+    assert "'meta' is a struct, cell, object or sparse, and was skipped." in read(path).provenance["findings"]
     with pytest.raises(CortexSimError, match=r"there is no table of trials 'sesion'\? Did you mean 'session'\?"):
         read(path, table="sesion")
     savemat(tmp_path / "two.mat", {name: table()[:3] for name in ("monday", "tuesday")})
