@@ -1,4 +1,4 @@
-"""Whether Brian2 accepts a card."""
+"""Checking that Brian2 accepts a card."""
 
 import numpy as np
 
@@ -11,10 +11,10 @@ STEPS = (4, 1000)  # fewest and most steps of it
 
 
 def check(model: Model | SpikingModel) -> None:
-    """Let Brian2 build a circuit or network, check every unit and run it for 20 ms, or as much of that as 1,000 steps are.
+    """Check a model in Brian2: build it, check every unit and run it for 20 ms, or for 1,000 steps if that is shorter.
 
     Raises:
-        CardError: what Brian2 refuses, in one sentence.
+        CardError: Brian2 refuses the model; the message says why in one sentence.
     """
     if isinstance(model, SpikingModel):
         from cortex_sim.simulation.brian import _runtime
@@ -27,6 +27,6 @@ def check(model: Model | SpikingModel) -> None:
 
 
 def _task(dt: float) -> Task:
-    """Two bins in which nothing happens."""
+    """Return a task of two bins in which nothing happens."""
     half = dt * max(1, min(max(round(LASTS / dt), STEPS[0]), STEPS[1]) // 2)
     return Task("check", 0.0, 2 * half, np.zeros(1), bin=half, step=dt)

@@ -1,4 +1,4 @@
-"""What compiled programs and those who write them agree on."""
+"""Constants shared by compiled programs and the code that writes them."""
 
 import platform
 

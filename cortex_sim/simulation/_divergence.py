@@ -1,4 +1,4 @@
-"""Divergence: the first moment at which a run has certainly left all bounds."""
+"""Divergence: the first time at which a run has certainly grown without bound."""
 
 from typing import Any
 
@@ -13,16 +13,16 @@ BOUND = 1e12  # in SI; no potential, rate, current or number of a circuit is tha
 
 
 def refuse_divergence(model: Model, values: Float[Any, "trial time number"], times: Float[ndarray, " time"], what: str) -> None:
-    """Refuse values that are not finite or are larger than anything a circuit has, at the first time at which one is.
+    """Check that values are finite and no larger than anything in a circuit; report the first time at which one is not.
 
     Args:
         model: named in the message.
-        values: (trial, time, number), arrays or tensors, in SI.
+        values: (trial, time, number), arrays or tensors, in SI units.
         times: s.
-        what: the numbers are, in one word.
+        what: the numbers are, for the message.
 
     Raises:
-        Diverged: where and when, and what may be done.
+        Diverged: a value is too large or not finite; the message says where, when, and what may be done.
     """
     if not values.size if isinstance(values, ndarray) else not values.numel():
         return

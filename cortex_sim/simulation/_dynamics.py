@@ -1,4 +1,4 @@
-"""A model's equation text evaluated on plain arrays: its flow, and its state read back from rates."""
+"""A model's equation text evaluated on plain arrays: its flow, and its state inferred from rates."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,20 +16,20 @@ ENTRIES, STRETCH, POLISH = 20_001, 6.0, 4  # of the table that inverts a gain
 def flow(
     model: Model, arrays: Mapping[str, ndarray], state: Float[ndarray, "... state"], constants: Mapping[str, Any] | None = None
 ) -> Float[ndarray, "... state"]:
-    """Time derivative of the state.
+    """Return the time derivative of the state.
 
     Args:
         model: its equation text is evaluated as it stands.
         arrays: weights and per-unit parameters.
-        state: one or many, in SI; of several variables, all units of the first come first.
-        constants: values that stand in for projections (in SI) or inputs (in the unit of the input), by name; inputs that are not named
+        state: one or many, in SI units; with several variables, all units of the first come first.
+        constants: values that replace projections (in SI units) or inputs (in the unit of the input), by name; inputs that are not named
             are 0.
 
     Returns:
-        The derivative, in SI per second.
+        The derivative, in SI units per second.
 
     Raises:
-        TaskError: the state does not have as many numbers as the model.
+        TaskError: the state has the wrong number of entries.
     """
     factors = {name: scale(item.unit) for name, item in model.inputs.items()}
     constants = {name: value * factors.get(name, 1.0) for name, value in (dict.fromkeys(model.inputs, 0.0) | dict(constants or {})).items()}
@@ -41,15 +41,15 @@ def flow(
 
 
 def rate_of(model: Model, state: Float[ndarray, "... state"], arrays: Mapping[str, ndarray] | None = None) -> Float[ndarray, "... unit"]:
-    """Rates of units in a given state, where the rate depends on the unit's own state, and parameters of its own, alone.
+    """Return the rates of units in a given state, for rates that depend on the unit's own state and parameters alone.
 
     Args:
         model: its equation text is evaluated as it stands.
-        state: one or many, in SI.
-        arrays: per-unit parameters that the rate depends on, by name; the model's own if left out.
+        state: one or many, in SI units.
+        arrays: per-unit parameters that the rate depends on, by name; the model's own if omitted.
 
     Raises:
-        TaskError: it depends on more, or the state does not have as many numbers as the model.
+        TaskError: the rate depends on more, or the state has the wrong number of entries.
     """
     own = model.own_parameters() if arrays is None else arrays
     return _rate(model, _split(model, state) | {name: own[name] for name in model.parsed.parameters})
@@ -63,7 +63,7 @@ def _rate(model: Model, variables: Mapping[str, Any]) -> Float[ndarray, "... uni
 
 
 def gain_of(model: Model) -> Callable[[Float[ndarray, "... unit"], Mapping[str, ndarray]], Float[ndarray, "... unit"]]:
-    """Give :func:`rate_of` of a model of one state variable as a function of the state and the per-unit parameters, made ready for many steps."""
+    """Return :func:`rate_of`, for a model of one state variable, as a fast function of the state and the per-unit parameters."""
     text = model.parsed
     used = {name for equation in text.equations.values() if equation.code for name in equation.code.co_names}
     values = {name: value for name, value in _values(model).items() if name in used}
@@ -75,10 +75,10 @@ def gain_of(model: Model) -> Callable[[Float[ndarray, "... unit"], Mapping[str, 
 
 
 def check_state(model: Model, state: Float[ndarray, "... state"]) -> None:
-    """Refuse a state that does not have one number for each variable of each unit.
+    """Check that a state has one number for each variable of each unit.
 
     Raises:
-        TaskError: how many it has and how many it should have.
+        TaskError: it does not; the message says how many it has and should have.
     """
     if state.shape[-1] != model.dimension:
         names = model.parsed.states
@@ -87,7 +87,7 @@ def check_state(model: Model, state: Float[ndarray, "... state"]) -> None:
 
 
 def _split(model: Model, state: Float[ndarray, "... state"]) -> dict[str, Float[ndarray, "... unit"]]:
-    """Tell the variables of a state apart."""
+    """Return the variables of a state, by name."""
     check_state(model, state)
     names = model.parsed.states
     return dict(zip(names, np.split(state, len(names), axis=-1), strict=True))
@@ -96,16 +96,16 @@ def _split(model: Model, state: Float[ndarray, "... state"]) -> dict[str, Float[
 def beginning(
     model: Model, trials: int, rates: Float[ndarray, "trial unit"] | None = None, arrays: Mapping[str, ndarray] | None = None
 ) -> Float[ndarray, "trial state"]:
-    """State at the start: the variable that the rate follows from as the rates say, the others at their initial values.
+    """Return the state at the start: the variable that sets the rate is inferred from the rates, the others are at their initial values.
 
     Args:
         model: its card gives the initial values; 0 where it does not.
         trials: number of states.
         rates: of the model's units; initial values everywhere if None.
-        arrays: per-unit parameters that the rate depends on, by name; the model's own if left out.
+        arrays: per-unit parameters that the rate depends on, by name; the model's own if omitted.
 
     Raises:
-        TaskError: the rate follows from several variables, depends on more than the unit's own state or does not rise with it.
+        TaskError: the rate depends on several variables, on more than the unit's own state, or does not increase with it.
     """
     rest = {name: np.zeros(model.units) for name in model.parsed.states}
     rest |= {name: number.spread(model.units) for name, number in model.initial_values.items()}
@@ -123,18 +123,18 @@ def beginning(
 
 
 def state_of(model: Model, rates: Float[ndarray, "... unit"], arrays: Mapping[str, ndarray] | None = None) -> Float[ndarray, "... unit"]:
-    """Find the state whose rate is given, by inverting the model's own gain function.
+    """Return the state that gives these rates, by inverting the model's own gain function.
 
-    The gain is tabulated, bracketed and polished by the secant method to round-off. Rates beyond what it can reach are moved to within a
-    thousandth of its range. Where the gain depends on parameters of the unit, units with the same ones are inverted together.
+    The solution is bracketed in a table of the gain and refined to round-off by the secant method. Rates beyond the range of the gain are moved
+    to a thousandth of that range inside its ends. Where the gain depends on parameters of the unit, units with equal ones are inverted together.
 
     Args:
         model: its equation text is evaluated as it stands.
-        rates: one or many, in SI.
-        arrays: per-unit parameters that the rate depends on, by name; the model's own if left out.
+        rates: one or many, in SI units.
+        arrays: per-unit parameters that the rate depends on, by name; the model's own if omitted.
 
     Raises:
-        TaskError: the state has more variables than the rate tells, the rate depends on more than the unit's own state, or does not rise
+        TaskError: the state has several variables, the rate depends on more than the unit's own state, or the rate does not increase
             with it.
     """
     if len(names := model.parsed.states) > 1:
@@ -143,7 +143,7 @@ def state_of(model: Model, rates: Float[ndarray, "... unit"], arrays: Mapping[st
 
 
 def _inverted(model: Model, name: str, rates: Float[ndarray, "... unit"], arrays: Mapping[str, ndarray] | None) -> Float[ndarray, "... unit"]:
-    """The variable of this name that gives the rates, which follow from it and from parameters of the unit alone."""
+    """Return the values of this variable that give the rates, which depend on it and on parameters of the unit alone."""
     if model.rate == name:
         return rates.copy()
     own = model.own_parameters() if arrays is None else arrays
@@ -159,7 +159,7 @@ def _inverted(model: Model, name: str, rates: Float[ndarray, "... unit"], arrays
 
 
 def _inverted_alike(model: Model, name: str, rates: Float[ndarray, "... unit"], constants: Mapping[str, float]) -> Float[ndarray, "... unit"]:
-    """The variable of this name that gives the rates of units that are alike."""
+    """Return the values of this variable that give the rates of units with equal parameters."""
 
     def gain(x: ndarray) -> ndarray:
         return _rate(model, {**constants, name: x})
@@ -180,7 +180,7 @@ def _inverted_alike(model: Model, name: str, rates: Float[ndarray, "... unit"], 
 
 
 def _table(gain: Callable[[ndarray], ndarray], extremes: tuple[float, float]) -> tuple[Float[ndarray, " entry"], Float[ndarray, " entry"]]:
-    """Tabulate a gain, finely near rest, as far as the rates reach or as going further still helps."""
+    """Tabulate a gain, finely near rest, until it covers the rates or stops growing."""
     edge = 1.0
     for side, extreme in zip((-1.0, 1.0), extremes, strict=True):
         while side * gain(np.array([side * edge]))[0] <= side * extreme and side * np.diff(gain(side * edge * np.array([1.0, 2.0])))[0] > 0:

@@ -1,6 +1,6 @@
-r"""What the parts of a model are for, measured on its derivative: no part is recognised by its name.
+r"""The roles of a model's parts, measured on its derivative: no part is recognised by its name.
 
-Slopes are exact (forward-mode derivatives of the equation text, at rest, in float64), so that a measured time constant is the number on the card.
+Slopes are exact (forward-mode derivatives of the equation text, at rest, in float64), so a measured time constant is the number on the card.
 """
 
 from typing import NamedTuple
@@ -17,32 +17,32 @@ SAME = 1e-9  # relative difference below which two slopes are one
 
 
 def driven_inputs(model: Model) -> list[str]:
-    """Names of the inputs that a task's drives and pushes go to: those without weights that are no noise."""
+    """Return the names of the inputs that a task's drives and pushes go to: those that have no weights and are not noise."""
     return [name for name, item in model.inputs.items() if not item.weights and not item.noise]
 
 
 def recurrent_projections(model: Model) -> list[str]:
-    """Names of the projections that the equations call, in the order of the card."""
+    """Return the names of the projections that the equations call, in the order of the card."""
     called = model.parsed.called()
     return [name for name in model.projections if name in called]
 
 
 def recurrent_weights(model: Model) -> Float[ndarray, "unit unit"]:
-    """Return the sum of the projections that the equations call, rows are targets."""
+    """Return the summed weights of the projections that the equations call; rows are targets."""
     arrays = model.arrays()
     return np.sum([arrays[name] for name in recurrent_projections(model)], axis=0)
 
 
 def time_constant(model: Model) -> Float[ndarray, " unit"]:
-    r"""Return the time in which each unit left alone forgets its state, s.
+    r"""Return the time constant with which each isolated unit forgets its state, s.
 
-    It is :math:`-1/(\partial \dot x/\partial x)` at rest, what projections and inputs bring held fixed.
+    It is :math:`-1/(\partial \dot x/\partial x)` at rest, with projections and inputs held fixed.
 
     Args:
-        model: of one state variable a unit.
+        model: has one state variable per unit.
 
     Returns:
-        One number a unit; infinite where a unit does not return to rest by itself.
+        One number per unit; infinite where a unit does not return to rest by itself.
 
     Raises:
         CardError: there are several state variables.
@@ -52,10 +52,10 @@ def time_constant(model: Model) -> Float[ndarray, " unit"]:
 
 
 def drive_gain(model: Model) -> Float[ndarray, " unit"]:
-    r"""Return how fast a drive moves each unit: :math:`\partial \dot x/\partial u` at rest, x the first state variable that hears it.
+    r"""Return how fast a drive moves each unit: :math:`\partial \dot x/\partial u` at rest, with x the first state variable that it enters.
 
     Returns:
-        In SI units of that variable, per second and unit of the input.
+        One number per unit, in SI units of that variable per second and per unit of the input.
 
     Raises:
         TaskError: no input drives the units, or none moves them at rest.
@@ -70,15 +70,15 @@ def drive_gain(model: Model) -> Float[ndarray, " unit"]:
 
 
 def push_amplitude(model: Model, jump: float | Float[ndarray, " unit"], duration: float) -> float | Float[ndarray, " unit"]:
-    """Return the current that moves each unit at rest by a jump in a given time, were there no leak.
+    """Return the current that would move each unit at rest by a jump in a given time if there were no leak.
 
     Args:
-        model: circuit; its units are the observed ones.
-        jump: of the state, in SI.
+        model: a circuit whose units are the observed ones.
+        jump: of the state, in SI units.
         duration: of the current, s.
 
     Returns:
-        In the unit of the input; one number where it is the same for all units. Units that no drive moves get none.
+        The current, in the unit of the input; one number if it is the same for all units. Units that no drive moves get 0.
     """
     gain = drive_gain(model)
     amplitude = np.divide(jump, gain * duration, out=np.zeros(model.units), where=gain != 0)
@@ -86,9 +86,9 @@ def push_amplitude(model: Model, jump: float | Float[ndarray, " unit"], duration
 
 
 def drive_time_constant(model: Model) -> float | Float[ndarray, " unit"] | None:
-    """Return the time in which a constant drive would move the state by its own size, s, or None where a drive and a state are of different units.
+    """Return the time in which a constant drive would move the state by its own size, s, or None if drive and state differ in dimension.
 
-    It is what ``tau`` is in ``dx/dt = (... + drive)/tau``: one number where it is the same for all units.
+    It is the ``tau`` of ``dx/dt = (... + drive)/tau``: one number if it is the same for all units.
     """
     try:
         gain = drive_gain(model)
@@ -103,7 +103,7 @@ def drive_time_constant(model: Model) -> float | Float[ndarray, " unit"] | None:
 
 
 def drive_parameter(model: Model) -> str | None:
-    """Name of the parameter that says how fast a drive moves the state: a time to which the gain of drives is inversely proportional."""
+    """Return the name of the parameter that sets how fast a drive moves the state: a time inversely proportional to the gain of drives."""
     if not driven_inputs(model):
         return None
     still = _unconnected(model)
@@ -121,9 +121,9 @@ def drive_parameter(model: Model) -> str | None:
 
 
 class Slopes(NamedTuple):
-    """Derivatives of the flow at rest by a unit's own state and by what drives it, each (variable x unit,), variables one after the other.
+    """Derivatives of the flow at rest with respect to a unit's own state and to its drive, each (variable x unit,), variable by variable.
 
-    What projections bring is held fixed in the former.
+    Projections are held fixed in the former.
     """
 
     leak: Float[ndarray, " state"]
@@ -131,27 +131,27 @@ class Slopes(NamedTuple):
 
 
 def slopes(model: Model) -> Slopes:
-    """Measure the slopes of a model at rest."""
+    """Return the slopes of a model at rest."""
     from cortex_sim.simulation.torch import own_slopes
 
     return Slopes(*own_slopes(model, model.arrays(), beginning(model, 1)[0], driven_inputs(model)))
 
 
 def _unconnected(model: Model) -> Model:
-    """The model with weights of 0, which take no time to build."""
+    """Return the model with weights of 0, which take no time to build."""
     shapes = {name: (model.size(part.rows), model.size(part.columns)) for name, part in model.projections.items()}
     return model.with_arrays({name: np.zeros(shape) for name, shape in shapes.items()})
 
 
 def silent_time_constant(model: SpikingModel, kind: str) -> float:
-    r"""Return the time constant of neurons that do not fire, s: :math:`-1/(\partial \dot x/\partial x)` of the state that their input moves, at 0.
+    r"""Return the time constant of neurons that do not fire, s: :math:`-1/(\partial \dot x/\partial x)` at 0, x the state that their input moves.
 
     Args:
         model: spiking circuit.
-        kind: of neurons; none of its equations may be nonlinear in that state.
+        kind: of neurons; their equations must be linear in that state.
 
     Raises:
-        TaskError: not exactly one state of theirs is moved by a variable that is set at each step.
+        TaskError: the number of their states that are moved by a variable set at each step is not one.
     """
     part = model.neurons[kind]
     text = parsed(part.equations)

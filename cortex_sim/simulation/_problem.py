@@ -1,4 +1,4 @@
-"""What one run of a model on a task comes down to: arrays on the model's own steps, the same for every backend."""
+"""One run of a model on a task, as arrays on the model's own steps, the same for every backend."""
 
 import copy
 from dataclasses import dataclass, replace
@@ -25,15 +25,15 @@ USED = 0.05  # directions that the readout uses less than this, relative to the 
 
 @dataclass(frozen=True)
 class Noise:
-    """Endless white noise, (trial, unit) a step; a copy goes on from where this one is.
+    """Endless white noise, (trial, unit) at each step; a copy continues from where this one is.
 
     Attributes:
         stream: of the draws.
         trials: number of trials.
         units: number of units.
         dt: step, s.
-        mixing: brings independent sources to the units; each unit has a source of its own if None.
-        intensity: in SI; 1 is a variance of 1/dt a step.
+        mixing: weights from independent sources to the units; each unit has its own source if None.
+        intensity: in SI units; 1 gives each step a variance of 1/dt.
     """
 
     stream: np.random.Generator
@@ -52,22 +52,22 @@ class Noise:
         return drawn if self.mixing is None else drawn @ self.mixing.T
 
     def copy(self) -> Self:
-        """Noise that will draw what this one will draw."""
+        """Return noise that will draw the same numbers as this one."""
         return replace(self, stream=copy.deepcopy(self.stream))
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A model, its weights and a task, brought to the model's units, its step and its own variables.
+    """A model, its weights and a task, expressed in the model's units, steps and variables.
 
-    Inputs, pushes and clamps are given in the space of the observed rates. Where a model has a readout C they are carried to its state
-    by the pseudo-inverse of C: the smallest change of state that changes the observed rates as asked. With one unit per neuron that is the
-    unit itself, so that one description of a push serves every circuit and network.
+    Inputs, pushes and clamps are given in the space of the observed rates. If a model has a readout C, they are mapped to its state by the
+    pseudo-inverse of C: the smallest change of state that changes the observed rates as requested. With one unit per neuron that is the unit
+    itself, so one description of a push serves every circuit and network.
 
     Attributes:
-        model: what is run.
+        model: to run.
         arrays: its weights, by name.
-        task: what it is run on.
+        task: to run it on.
         seed: of the noise.
     """
 
@@ -105,7 +105,7 @@ class Problem:
                 raise TaskError(f"task {self.task.name!r}: {name} is for {size} units; {self.model.name} has {observed} observed units.")
 
     def _check_fits(self) -> None:
-        """Refuse a run whose rates, inputs and what is under way in delays do not fit in memory."""
+        """Check that the rates, inputs and delayed signals of a run fit in memory."""
         model, task = self.model, self.task
         each = KEPT * task.bins * model.units + self.steps * (model.channels + len(task.drives)) + sum(model.lags.values()) * model.units
         if problem := too_large(8.0 * task.trials * each, f"{task.trials} trials of {self.steps} steps of {model.units} units"):
@@ -128,7 +128,7 @@ class Problem:
 
     @cached_property
     def carrier(self) -> Float[ndarray, "unit observed"] | None:
-        """Pseudo-inverse of the readout; None where the units are observed themselves."""
+        """Pseudo-inverse of the readout; None if the units themselves are observed."""
         return np.linalg.pinv(self.arrays[self.model.readout.weights], rcond=USED) if self.model.readout else None
 
     @cached_property
@@ -139,11 +139,11 @@ class Problem:
 
     @cached_property
     def stimuli(self) -> dict[str, Float[ndarray, "trial step channel"]]:
-        """For each input that carries the task's channels: those channels on the model's steps."""
+        """The task's channels on the model's steps, for each input that carries them."""
         return self.heard(0, self.steps)
 
     def heard(self, first: int, stop: int) -> dict[str, Float[ndarray, "trial step channel"]]:
-        """Return the channels that each input carries from one step to before another, made from that piece of the task alone."""
+        """Return the channels that each input carries from step ``first`` to before ``stop``, computed from that part of the task alone."""
         listening = {name: str(item.weights) for name, item in self.model.inputs.items() if item.listens and self.model.channels}
         if not listening:
             return {}
@@ -158,22 +158,22 @@ class Problem:
 
     @property
     def own(self) -> int:
-        """Number of the task's own channels; what a body feels comes after them."""
+        """Number of the task's own channels; a body's feedback comes after them."""
         return 0 if self.task.channels is None else self.task.channels.shape[2]
 
     @property
     def feels(self) -> bool:
-        """The model hears what the task's body feels."""
+        """Whether the model receives feedback from the task's body."""
         return self.task.body is not None and self.task.body.sensors > 0 and self.model.channels == self.own + self.task.body.sensors
 
     @cached_property
     def feeling(self) -> Float[ndarray, " step"]:
-        """Factor of what is felt, on the model's steps."""
+        """Gain of the body's feedback, on the model's steps."""
         return np.ones(self.steps) if self.task.feeling is None else self.resample(self.task.feeling)
 
     @cached_property
     def loads(self) -> list[Load]:
-        """Loads on the body, their courses on the model's steps."""
+        """Loads on the body, with their courses on the model's steps."""
         found = [replace(load, course=self.resample(load.course)) for load in self.task.loads]
         return [load for load in found if load.course.any()]
 
@@ -181,7 +181,7 @@ class Problem:
         return self.model.projections[name]
 
     def _channels(self, first: int, stop: int) -> Float[ndarray, "trial step channel"]:
-        """The task's channels on the model's steps; 0 before the task began."""
+        """Return the task's channels on the model's steps; 0 before the start of the task."""
         if self.task.channels is None:
             return np.zeros((self.task.trials, stop - first, 0))
         finer, coarser = round(self.task.step / self.dt), round(self.dt / self.task.step)
@@ -192,16 +192,16 @@ class Problem:
         return np.pad(values, ((0, 0), (begin - first, 0), (0, 0))) if first < 0 else values
 
     def _history(self, first: int, stop: int) -> Float[ndarray, "trial step history"]:
-        """The channels now and at every earlier tap, side by side."""
+        """Return the channels now and at every earlier tap, side by side."""
         lag = round((self.model.spacing.si if self.model.spacing else self.dt) / self.dt)
         values = self._channels(first - lag * (self.model.taps - 1), stop)
         return np.concatenate([values[:, lag * tap :][:, : stop - first] for tap in reversed(range(self.model.taps))], axis=2)
 
     @cached_property
     def clamps(self) -> list[tuple[Float[ndarray, "unit clamped"], Float[ndarray, "clamped unit"], Float[ndarray, " clamped"], ndarray]]:
-        """Gain, readout rows, wanted value and course, so that rate += gain (wanted - rows @ rate) holds the units.
+        """Gain, readout rows, target value and course, so that rate += gain (target - rows @ rate) clamps the units.
 
-        Clamps that act together are held together: there is one entry for every set of clamps that acts at some step.
+        Clamps that act at the same time are combined: there is one entry for every set of clamps that acts at some step.
         """
         if not self.task.clamps:
             return []
@@ -220,7 +220,7 @@ class Problem:
         return np.linalg.pinv(rows), rows, rates, course
 
     def resample(self, course: Float[ndarray, "fine ..."]) -> Float[ndarray, "step ..."]:
-        """Bring a course from the task's fine grid to the model's steps: repeated where finer, averaged where coarser."""
+        """Return a course on the model's steps instead of the task's fine grid: repeated if steps are finer, averaged if coarser."""
         return self._resampled(course)[: self.steps]
 
     def _resampled(self, course: Float[ndarray, "fine ..."]) -> Float[ndarray, "step ..."]:
@@ -230,20 +230,20 @@ class Problem:
         return course.reshape(-1, ratio, *course.shape[1:]).mean(axis=1)
 
     def noise(self, name: str) -> "Noise":
-        """White noise of intensity 1 in the unit of an input, a step at a time, from a stream of its own."""
+        """Return white noise of intensity 1 in the unit of an input, step by step, from a random stream of its own."""
         drawn = stream(self.seed, self.model.role, "noise of a simulation", list(self.model.inputs).index(name))
         weights, unit = self.model.inputs[name].weights, self.model.inputs[name].unit
         mixing = None if weights is None else self.arrays[weights]
         return Noise(drawn, self.task.trials, self.model.units, self.dt, mixing, scale(unit))
 
     def start(self) -> Float[ndarray, "trial state"]:
-        """State of the model at the start, and that of the task's body after it."""
+        """Return the state of the model at the start, followed by that of the task's body."""
         if self.task.body is None:
             return self.initial()
         return np.concatenate([self.initial(), Moving.start(self.task.body, self.task.trials, self.dt)], axis=1)
 
     def initial(self) -> Float[ndarray, "trial state"]:
-        """State at the start: rest, or the one whose observed rates are the task's."""
+        """Return the state at the start: rest, or the state whose observed rates are the task's initial rates."""
         rates = self.task.initial
         if rates is not None and self.model.initial:
             encoder = self.model.initial
@@ -253,22 +253,22 @@ class Problem:
         return beginning(self.model, self.task.trials, rates, self.arrays)
 
     def moved(self, course: BodyTrajectory) -> Movement:
-        """Read what the body did off its postures at every bin.
+        """Return the body's movement, from its postures at every bin.
 
         Raises:
-            PlantError: a joint is bent further than it can be, or a number is not finite.
+            PlantError: a joint exceeds its limits, or a number is not finite.
         """
         assert self.task.body is not None
         return Movement.of(self.task.body, *course, self.task.time)
 
     def observe(self, rates: Float[ndarray, "trial time unit"]) -> Trials:
-        """Turn recorded rates of the model's units into trials of observed rates."""
+        """Return trials of observed rates, given recorded rates of the model's units."""
         if readout := self.model.readout:
             rates = rates @ self.arrays[readout.weights].T + self.arrays[readout.offset]
         return self.trials(rates)
 
     def trials(self, observed: Float[ndarray, "trial time observed"]) -> Trials:
-        """Turn observed rates into trials."""
+        """Return observed rates as trials."""
         units = self.model.parsed.equations[self.model.rate].unit if not self.model.readout else "1" if self.task.body else "Hz"
         provenance = {"model": self.model.name, "model_key": self.model.key, "task": self.task.name, "seed": self.seed, "dt_s": self.dt}
         return Trials.from_arrays(observed, self.task.time, condition=self.task.condition, units=units, provenance=provenance)

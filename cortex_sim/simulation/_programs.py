@@ -1,4 +1,4 @@
-"""Compiled programs of spiking circuits: found in the cache, checked, fed and run, without Brian2."""
+"""Compiled programs of spiking circuits: found in the cache, checked, given their data and run, without Brian2."""
 
 import hashlib
 import json
@@ -31,12 +31,12 @@ Spiking = tuple[Float[ndarray, " spike"], Int[ndarray, " spike"]]
 
 
 def has_compiler() -> bool:
-    """A C++ compiler is at hand."""
+    """Return whether a C++ compiler is available."""
     return shutil.which(COMPILER) is not None
 
 
 def cached(problem: SpikingProblem) -> Path | None:
-    """Give the folder of a program of this structure that was built earlier, on this kind of machine, and is undamaged."""
+    """Return the folder of an undamaged program of this structure, built earlier on this kind of machine; None if there is none."""
     folder = _folder(problem)
     try:
         stated = json.loads((folder / "program.json").read_text())["sha256"]
@@ -46,7 +46,7 @@ def cached(problem: SpikingProblem) -> Path | None:
 
 
 def build(problem: SpikingProblem) -> Path:
-    """Build the program of a circuit's structure, or find it in the cache; several processes may ask at once.
+    """Return the folder of the program of a circuit's structure, built or from the cache; several processes may call this at once.
 
     Raises:
         CardError: Brian2 refuses the circuit.
@@ -77,7 +77,7 @@ def build(problem: SpikingProblem) -> Path:
 
 
 def _put(kept: Path, folder: Path) -> None:
-    """Move a built program to its place; one that another process put there in the meantime is as good, a damaged one is not."""
+    """Move a built program to its place; keep one that another process put there in the meantime, unless it is damaged."""
     try:
         kept.rename(folder)
     except OSError:
@@ -94,12 +94,12 @@ def _folder(problem: SpikingProblem) -> Path:
 
 
 def re_name(name: str) -> str:
-    """Give a name that any file system takes."""
+    """Return the name with characters that any file system accepts."""
     return "".join(letter if letter.isalnum() or letter in "_-" else "_" for letter in name)
 
 
 def _processor() -> str:
-    """What the processor can do: a program built for one may not run on another."""
+    """Return the processor's features: a program built for one processor may not run on another."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())
@@ -115,19 +115,19 @@ def _checksum(folder: Path) -> str:
 
 
 def run(problem: SpikingProblem, trials: Sequence[int], folder: Path, report: Callable[[float, str], None], *, at_once: int) -> list[Spiking]:
-    """Run a program once for each trial, several at a time, each in a folder of its own.
+    """Run a program once for each trial, several at a time, each in its own folder.
 
     Args:
         problem: circuit and task.
         trials: positions of the trials.
         folder: of the program.
         report: called with the fraction done and a line of text.
-        at_once: runs at a time.
+        at_once: number of simultaneous runs.
 
     Raises:
-        CardError: the circuit ran away, or a Poisson input asks for too much.
+        CardError: the circuit ran away, or the rate of a Poisson input is too high.
         FileProblem: the program failed.
-        KeyboardInterrupt: the runs were interrupted; they are ended and leave nothing behind.
+        KeyboardInterrupt: the runs were interrupted; they are stopped and leave nothing behind.
     """
     done = dict.fromkeys(trials, 0.0)
     running: list[subprocess.Popen[str]] = []
@@ -155,7 +155,7 @@ def _ended(running: list["subprocess.Popen[str]"]) -> Iterator[None]:
 
 
 def write_circuit(problem: SpikingProblem, common: Path) -> None:
-    """Write what all trials share: parameters, and the synapses of every wire, a block at a time."""
+    """Write what all trials share: parameters, and the synapses of every wire, block by block."""
     for name in ("parameters", "wires"):
         (common / name).mkdir(parents=True)
     for kind in problem.model.neurons:
@@ -170,7 +170,7 @@ def write_circuit(problem: SpikingProblem, common: Path) -> None:
 
 
 def _write_wire(problem: SpikingProblem, projections: Sequence[str], stem: Path) -> int:
-    """Write synapses as they are drawn, a delay that all share once, and give their number."""
+    """Write synapses as they are drawn, with a delay that all share only once; return their number."""
     same, names, count = same_delay(problem.model, projections), ("pre", "post", "weight", "delay"), 0
     with ExitStack() as stack:
         files = {name: stack.enter_context(open(f"{stem}.{name}", "wb")) for name in names}

@@ -49,19 +49,19 @@ def simulate(model: Model | SpikingModel, task: Task, *, seed: int = 0, backend:
 
     Args:
         model: circuit or network, trained or not.
-        task: what it is run on; its drives and initial rates are in the space of the observed rates.
-        seed: of the noise, where the model has any; its weights follow ``model.seed``.
+        task: to run it on; its drives and initial rates are in the space of the observed rates.
+        seed: of the noise, if the model has any; its weights follow ``model.seed``.
         backend: ``"brian"`` or ``"torch"``; by default circuits (``rate``) run in Brian2 and networks (``rnn``) in torch. Both run the same
             equation text and agree to round-off.
-        target: for a spiking circuit, which code Brian2 makes of it: ``"numpy"``, ``"cython"`` or ``"standalone"`` (C++); by default
-            whichever is predicted to be done first. All run the same network with the same noise.
+        target: for a spiking circuit, which code Brian2 generates: ``"numpy"``, ``"cython"`` or ``"standalone"`` (C++); by default the one
+            predicted to finish first. All run the same network with the same noise.
 
     Returns:
-        Observed rates, (trial, time, unit), at the start of every 10 ms bin; of a spiking circuit, the spikes.
+        Observed rates (trial, time, unit) at the start of every bin; for a spiking circuit, the spikes.
 
     Raises:
         TaskError: the task does not fit the model.
-        Diverged: a state or rate grew beyond all bounds; which, and when.
+        Diverged: a state or rate grew without bound; the message says which, and when.
         OptionError: the backend or target is unknown or does not apply.
     """
     if run_cache() is None:
@@ -90,20 +90,20 @@ def _simulated(model: Model | SpikingModel, task: Task, seed: int, backend: Back
 
 
 def move(model: Model, task: Task, *, seed: int = 0, backend: Backend | None = None) -> tuple[Trials, Movement]:
-    """Run a circuit or a network on a task with a body, in closed loop where it hears what the body feels.
+    """Run a circuit or a network on a task with a body, in closed loop if it receives the body's feedback.
 
     Args:
         model: its observed outputs command the body.
-        task: with a body.
+        task: one with a body.
         seed: of the noise.
-        backend: as in :func:`simulate`; the body is stepped beside Brian2, or in torch, and both agree to round-off.
+        backend: as in :func:`simulate`; the body is stepped alongside Brian2, or in torch, and both agree to round-off.
 
     Returns:
-        Commands (trial, time, command), and what the body did.
+        Commands (trial, time, command), and the body's movement.
 
     Raises:
         TaskError: the task has no body, or does not fit the model.
-        PlantError: a joint is bent further than it can be, or a number is not finite; which, in which trial and when.
+        PlantError: a joint exceeds its limits, or a number is not finite; the message says which, in which trial and when.
     """
     if task.body is None:
         raise TaskError(f"task {task.name!r}: has no body to be moved; give it one, or use simulate.")
@@ -114,12 +114,12 @@ def move(model: Model, task: Task, *, seed: int = 0, backend: Backend | None = N
 
 
 def replay(model: Model, task: Task, movement: Movement) -> Movement:
-    """Return what a task's body does, loads included, under the commands of another movement, whatever it feels.
+    """Return the movement of a task's body, with its loads, under the commands of another movement, without feedback.
 
     Args:
-        model: that gave the commands, a step of its own each.
-        task: with a body, of as many trials and as long.
-        movement: whose commands are given again.
+        model: that gave the commands, one at each of its steps.
+        task: one with a body, with as many trials and as long.
+        movement: whose commands are replayed.
 
     Raises:
         TaskError: the task has no body.
@@ -132,10 +132,10 @@ def replay(model: Model, task: Task, movement: Movement) -> Movement:
 
 
 def refuse_unheard(model: Model, task: Task) -> None:
-    """Refuse a task that says something to a model of which it hears nothing.
+    """Check that a model can receive a task's drives, or its channels if the task gives nothing else.
 
     Raises:
-        TaskError: what the task says, what the model hears, and the cure.
+        TaskError: it cannot; the message names the task's inputs, the model's inputs and the cure.
     """
     heard = ", ".join(f"{name} (channels)" if item.listens else name for name, item in model.inputs.items() if not item.noise) or "nothing"
     if any(drive.pattern.any() for drive in task.drives) and not driven_inputs(model):

@@ -1,4 +1,4 @@
-"""Where a spiking circuit runs: NumPy, cython or a compiled program, by predicted waiting time or as asked; trials in parallel."""
+"""Running a spiking circuit in NumPy, cython or a compiled program, by predicted waiting time or on request; trials in parallel."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ _said: set[tuple[str, str]] = set()
 
 @dataclass(frozen=True)
 class Choice:
-    """A code target and the waiting times that were predicted, in s."""
+    """A code target and the predicted waiting times, in s."""
 
     target: str
     seconds: dict[str, float]
@@ -48,11 +48,11 @@ def simulate(problem: SpikingProblem, target: str | None = None) -> Trials:
 
     Args:
         problem: circuit and task.
-        target: ``"numpy"``, ``"cython"`` or ``"standalone"``; if left out, what the environment variable ``CORTEX_SIM_TARGET`` says, else the
-            quickest. All give the same network and the same noise.
+        target: ``"numpy"``, ``"cython"`` or ``"standalone"``; if omitted, the environment variable ``CORTEX_SIM_TARGET``, else the fastest.
+            All give the same network and the same noise.
 
     Raises:
-        OptionError: the target is unknown, or needs a compiler that is absent.
+        OptionError: the target is unknown, or needs a compiler that is not installed.
         CardError: Brian2 refuses the circuit, or it ran away.
     """
     choice = choose(problem, target or os.environ.get("CORTEX_SIM_TARGET") or None)
@@ -73,7 +73,7 @@ def simulate(problem: SpikingProblem, target: str | None = None) -> Trials:
 
 
 def rounded_delays(model: SpikingModel) -> list[str]:
-    """Say of each projection whose delay is no whole number of steps what it is rounded to; delays that are drawn are drawn in whole steps."""
+    """Return a sentence for each delay that is rounded to a whole number of steps; random delays are drawn in whole steps."""
     said = []
     for name, projection in model.projections.items():
         if projection.delay is None or projection.delay.sd:
@@ -87,7 +87,7 @@ def rounded_delays(model: SpikingModel) -> list[str]:
 
 
 def choose(problem: SpikingProblem, target: str | None = None) -> Choice:
-    """Choose the code target with the shortest predicted wait, or take the one that is asked for.
+    """Return the requested code target, or else the one with the shortest predicted wait.
 
     Raises:
         OptionError: as :func:`simulate`.
@@ -104,7 +104,7 @@ def choose(problem: SpikingProblem, target: str | None = None) -> Choice:
 
 
 def predicted(problem: SpikingProblem, target: str) -> float:
-    """Predict the wait for a target in s, compiling included where it is needed."""
+    """Return the predicted wait for a target, s, with compilation if it is needed."""
     start, synapse, step, neuron = COSTS[target]
     at_once = _workers(problem) if target == "standalone" else 1
     rounds = -(-problem.task.trials // at_once)
@@ -113,7 +113,7 @@ def predicted(problem: SpikingProblem, target: str) -> float:
 
 
 def synapses(problem: SpikingProblem) -> float:
-    """Expected number of synapses."""
+    """Return the expected number of synapses."""
     total = 0.0
     for part in problem.model.projections.values():
         shape = (len(part.targets), len(part.sources))
@@ -132,7 +132,7 @@ def _pair(problem: SpikingProblem, rule: str, ends: tuple[str, str], arguments: 
 
 
 def _workers(problem: SpikingProblem) -> int:
-    """How many compiled runs go at once: as many as cores, unless memory is short."""
+    """Return how many compiled runs go at once: one per core or trial, unless memory is short."""
     from joblib import cpu_count
 
     each = 50e6 + programs.SYNAPSE * synapses(problem)
@@ -145,7 +145,7 @@ def _ready(problem: SpikingProblem, target: str) -> bool:
 
 
 def _warm(problem: SpikingProblem) -> Path:
-    """A file that says that the modules of a structure were compiled."""
+    """Return the path of a file whose presence says that the modules of a structure were compiled."""
     return cache_folder() / "cython" / f"{problem.structure[:20]}.warm"
 
 

@@ -1,7 +1,7 @@
 """The inputs of spiking neurons as functions of time and neuron, from counter-based random numbers that every code target computes alike.
 
-A random number is a hash of (stream, step, neuron): SplitMix64 (Steele, Lea & Flood 2014, OOPSLA) started for each step at a hash of stream
-and step. Nothing is drawn ahead or stored, any neuron's number can be had alone, and NumPy and C++ give the same ones.
+A random number is a hash of (stream, step, neuron): SplitMix64 (Steele, Lea & Flood 2014, OOPSLA), started for each step at a hash of stream
+and step. Nothing is drawn ahead or stored, any neuron's number can be computed alone, and NumPy and C++ give the same numbers.
 """
 
 from dataclasses import dataclass
@@ -22,17 +22,17 @@ SPARSE = 0.1  # the same where every step can hold one spike at most: above it m
 
 @dataclass(frozen=True)
 class Source:
-    """What one input of one kind of neurons does in one trial.
+    """One input to one kind of neurons in one trial.
 
     Attributes:
         kind: ``drive``, ``noise``, ``poisson`` or ``recorded``.
         stream: key of the random numbers.
         dt: step, s.
-        most: mean number of events in a step that a Poisson input may have.
-        patterns: of a drive, (slot, neuron) in SI units.
-        courses: of a drive, (slot, step), dimensionless.
-        starts: of a recording: where the events of each step start; one more at the end.
-        neurons: of a recording: the neuron of each event.
+        most: largest mean number of events per step that a Poisson input may have.
+        patterns: for a drive, (slot, neuron) in SI units.
+        courses: for a drive, (slot, step), dimensionless.
+        starts: for a recording, where the events of each step start; one more at the end.
+        neurons: for a recording, the neuron of each event.
     """
 
     kind: str
@@ -45,25 +45,25 @@ class Source:
     neurons: Int[ndarray, " event"]
 
     def step(self, t: Any) -> int:
-        """Number of the step that starts at time t, s."""
+        """Return the number of the step that starts at time t, s."""
         return round(float(np.ravel(t)[0]) / self.dt)
 
     def drive(self, t: Any, i: Int[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
-        """Sum of the drives at a time."""
+        """Return the sum of the drives at a time."""
         now = self.courses[:, min(self.step(t), self.courses.shape[1] - 1)] if self.courses.size else np.zeros(0)
         active = np.flatnonzero(now)
         return now[active] @ self.patterns[active][:, np.asarray(i)] if active.size else np.zeros(np.shape(i))
 
     def noise(self, t: Any, i: Int[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
-        """White noise of unit intensity, 1/sqrt(s): standard normal numbers (Box & Muller 1958) over sqrt(dt)."""
+        """Return white noise of unit intensity, 1/sqrt(s): standard normal numbers (Box & Muller 1958) over sqrt(dt)."""
         first, second = (self.uniform(2 * self.step(t) + k, i) for k in (0, 1))
         return np.sqrt(-2.0 * np.log(1.0 - first)) * np.cos(2.0 * np.pi * second) / np.sqrt(self.dt)
 
     def poisson(self, rate: Any, t: Any, i: Int[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
-        """Number of events in this step, by inversion of the distribution function.
+        """Return the number of events in this step, by inversion of the distribution function.
 
         Raises:
-            CardError: more events are expected in a step than could be counted, or than a spike a step could carry.
+            CardError: more events are expected in a step than can be counted, or than one spike per step can carry.
         """
         mean = np.broadcast_to(np.asarray(rate, dtype=float) * self.dt, np.shape(i))
         if not mean.max(initial=0.0) <= self.most:
@@ -81,7 +81,7 @@ class Source:
         return count
 
     def recorded(self, t: Any, i: Int[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
-        """Number of recorded spikes of each neuron in this step."""
+        """Return the number of recorded spikes of each neuron in this step."""
         step = self.step(t)
         if step + 1 >= len(self.starts):
             return np.zeros(np.shape(i))
@@ -89,7 +89,7 @@ class Source:
         return np.bincount(events, minlength=int(np.max(i)) + 1)[np.asarray(i)].astype(float)
 
     def uniform(self, step: int, i: Int[ndarray, " neuron"]) -> Float[ndarray, " neuron"]:
-        """Uniform numbers in [0, 1) of a step, one a neuron."""
+        """Return uniform numbers in [0, 1) for a step, one per neuron."""
         with np.errstate(over="ignore"):
             start = mixed(np.uint64(self.stream) + np.uint64(step) * STEP)
             number = mixed(start + (np.asarray(i).astype(np.uint64) + np.uint64(1)) * GOLDEN)
@@ -97,7 +97,7 @@ class Source:
 
 
 def too_many(mean: float, most: float) -> str:
-    """Say that a Poisson input asks for too much; the C++ programs say the same."""
+    """Return the message that the rate of a Poisson input is too high; the C++ programs give the same one."""
     return f"a Poisson input expects {mean:g} events of a neuron in one step, where at most {most:g} can be told apart; shorten dt or lower the rate."
 
 

@@ -1,4 +1,4 @@
-"""What runs of a spiking circuit on a task come down to: arrays for neurons, synapses and inputs, the same for every code target."""
+"""Runs of a spiking circuit on a task, as arrays for neurons, synapses and inputs, the same for every code target."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,11 +33,11 @@ class Wire(NamedTuple):
 
 @dataclass(frozen=True)
 class SpikingProblem:
-    """A spiking circuit and a task, brought to the circuit's neurons and its step.
+    """A spiking circuit and a task, expressed in the circuit's neurons and steps.
 
     Attributes:
-        model: what is run.
-        task: what it is run on.
+        model: to run.
+        task: to run it on.
         seed: of what differs from trial to trial: initial states, noise and Poisson inputs.
 
     Raises:
@@ -68,7 +68,7 @@ class SpikingProblem:
             self._check_recording(name, recording)
 
     def _listener(self, into: str, label: str) -> tuple[str, int]:
-        """Name the input a drive goes to, and the number of neurons that hear it."""
+        """Return the input that a drive goes to, for messages, and the number of neurons that receive it."""
         known = [name for name, part in self.model.inputs.items() if part.kind == "drive"]
         name = into or self.usual
         if name not in known:
@@ -77,7 +77,7 @@ class SpikingProblem:
 
     @property
     def usual(self) -> str:
-        """Input that drives go to which name none: the only one that listens to drives, else the one called ``drive``."""
+        """Input for drives that name none: the only one that takes drives, else the one called ``drive``."""
         listening = [name for name, part in self.model.inputs.items() if part.kind == "drive"]
         return listening[0] if len(listening) == 1 else USUAL
 
@@ -107,15 +107,15 @@ class SpikingProblem:
         return self.steps * self.dt
 
     def size(self, kind: str) -> int:
-        """Number of neurons of a kind."""
+        """Return the number of neurons of a kind."""
         return sum(self.model.size(name) for name in self.model.members(kind))
 
     def called(self, kind: str) -> list[str]:
-        """Inputs that a kind of neurons calls, in the order of the card."""
+        """Return the inputs that a kind of neurons calls, in the order of the card."""
         return [name for name in self.model.inputs if name in statement_names(self.model.neurons[kind].each_step, kind, tuple(self.model.inputs))]
 
     def wires(self) -> list[Wire]:
-        """Projections, grouped by what Brian2 runs as one set of synapses."""
+        """Return the projections, grouped by what Brian2 runs as one set of synapses."""
         found: dict[tuple[str, str, str], list[str]] = {}
         for name, part in self.model.projections.items():
             pre, post = (self.model.populations[side[0]].neurons for side in (part.sources, part.targets))
@@ -123,18 +123,18 @@ class SpikingProblem:
         return [Wire(*ends, tuple(names)) for ends, names in found.items()]
 
     def spread(self, kind: str) -> list[str]:
-        """Parameters of a kind that differ between neurons; the card alone decides, not its numbers."""
+        """Return the parameters of a kind that may differ between neurons; the form of the card decides, not its numbers."""
         part = self.model.neurons[kind]
         own = {name for population in self.model.members(kind) for name in self.model.populations[population].parameters}
         scaled = set(self.model.scaling.model_dump().values()) - {self.model.scaling.charge} if self.model.scaling else set()
         return [name for name, value in part.parameters.items() if name in own | scaled or value.shape != "same"]
 
     def shared(self, kind: str) -> dict[str, float]:
-        """Parameters of a kind that are one number, in SI units."""
+        """Return the parameters of a kind that are one number, in SI units."""
         return {name: value.si for name, value in self.model.neurons[kind].parameters.items() if name not in self.spread(kind)}
 
     def values(self, kind: str) -> dict[str, Float[ndarray, " neuron"]]:
-        """Parameters of a kind that differ between neurons, in SI units, scaled down where the circuit is."""
+        """Return the parameters of a kind that differ between neurons, in SI units, rescaled if the circuit is scaled down."""
         found = {name: self._drawn(kind, number, name) for number, name in enumerate(self.spread(kind))}
         if self.model.scaling and self.model.scale < 1 and self.model.neurons[kind].threshold:
             found |= self._scaled(kind, found)
@@ -146,7 +146,7 @@ class SpikingProblem:
         return np.concatenate([part.parameters.get(name, common).draw(self.model.size(n), rng) for n, part in parts])
 
     def _scaled(self, kind: str, found: Mapping[str, ndarray]) -> dict[str, Float[ndarray, " neuron"]]:
-        """Make up for the input that a smaller circuit lacks; see :class:`cortex_sim.cards.spiking._model.Scaling`."""
+        """Return parameters that make up for the input a smaller circuit lacks; see :class:`cortex_sim.cards.spiking._model.Scaling`."""
         scaling, root = self.model.scaling, np.sqrt(self.model.scale)
         assert scaling is not None
         count, weight, rate = (found[name] for name in (scaling.external_count, scaling.external_weight, scaling.external_rate))
@@ -156,7 +156,7 @@ class SpikingProblem:
         return {scaling.input: constant, scaling.external_count: count * self.model.scale, scaling.external_weight: weight / root}
 
     def expected_input(self, population: str) -> float:
-        """Sum of weight x in-degree x rate over all sources of a population at full scale, in the synapses' unit times Hz."""
+        """Return the sum of weight x in-degree x rate over all sources of a population at full scale, in the synapses' unit times Hz."""
         total = 0.0
         for projection in self.model.projections.values():
             if population not in projection.targets:
@@ -170,7 +170,7 @@ class SpikingProblem:
         return total
 
     def start(self, kind: str, trial: int) -> dict[str, Float[ndarray, " neuron"]]:
-        """States at the start of a trial, in SI units; states that the card does not name start at 0."""
+        """Return the states at the start of a trial, in SI units; states that the card does not name start at 0."""
         part, where = self.model.neurons[kind], list(self.model.neurons).index(kind)
         found = {}
         for number, (name, value) in enumerate(part.start.items()):
@@ -179,22 +179,22 @@ class SpikingProblem:
         return found
 
     def synaptic(self, number: int, count: int) -> dict[str, Float[ndarray, " synapse"]]:
-        """States and constants of a wire's synapses at the start of every trial, in SI units; those that the card does not name start at 0.
+        """Return states and constants of a wire's synapses at the start of every trial, in SI units; those that the card does not name start at 0.
 
         Args:
             number: of the wire.
-            count: of its synapses.
+            count: number of its synapses.
         """
         start = self.model.synapses[self.wires()[number].synapse].start
         rngs = (stream(self.model.seed, "circuit", "first states of synapses", number, place) for place in range(len(start)))
         return {name: value.draw(count, rng) for (name, value), rng in zip(start.items(), rngs, strict=True)}
 
     def states(self, kind: str) -> list[str]:
-        """Variables of a kind that an integrator advances."""
+        """Return the variables of a kind that an integrator advances."""
         return sorted(line.name for line in equation_lines(self.model.neurons[kind].equations, kind) if line.derivative)
 
     def source(self, kind: str, name: str, trial: int) -> Source:
-        """What an input does to a kind of neurons in a trial."""
+        """Return the values of an input to a kind of neurons in a trial."""
         place = (*self.model.inputs, HELD).index(name)
         number = seed_of(self.seed, "circuit", "inputs of neurons", trial, list(self.model.neurons).index(kind), place)
         type_ = "drive" if name == HELD else self.model.inputs[name].kind
@@ -210,7 +210,7 @@ class SpikingProblem:
         return np.stack([drive.pattern[trial] for drive in drives]), np.stack([self.resample(drive.course) for drive in drives])
 
     def _held(self, kind: str) -> tuple[ndarray, ndarray]:
-        """Neurons held at zero firing: 1 where and when a clamp holds them."""
+        """Return the neurons held at zero firing: 1 where and when a clamp holds them."""
         first, size = self.first(kind), self.size(kind)
         rows = [((clamp.units >= first) & (clamp.units < first + size), clamp) for clamp in self.task.clamps]
         patterns = np.zeros((len(rows), size))
@@ -235,17 +235,17 @@ class SpikingProblem:
         return np.searchsorted(step, np.arange(self.steps + 1)), unit
 
     def resample(self, course: Float[ndarray, " fine"]) -> Float[ndarray, " step"]:
-        """Bring a course from the task's fine grid to the circuit's steps."""
+        """Return a course on the circuit's steps instead of the task's fine grid."""
         return np.repeat(course, round(self.task.step / self.dt))[: self.steps]
 
     def first(self, kind: str) -> int:
-        """Unit number of the first neuron of a kind that fires."""
+        """Return the unit number of the first neuron of a kind that fires."""
         kinds = [name for name, part in self.model.neurons.items() if part.threshold]
         return sum(self.size(name) for name in kinds[: kinds.index(kind)]) if kind in kinds else 0
 
     @cached_property
     def structure(self) -> str:
-        """Hash of all that a compiled program depends on: texts, sizes, step and names, but no parameter, synapse, input, seed or duration."""
+        """Hash of all that a compiled program depends on: texts, sizes, step and names, but not parameters, synapses, inputs, seed or duration."""
         kinds = {name: part.model_dump(exclude={"parameters", "start"}) for name, part in self.model.neurons.items()}
         layout = {name: [self.size(name), list(self.shared(name)), self.spread(name), list(part.start)] for name, part in self.model.neurons.items()}
         links = {name: [p.neurons, self.model.size(name), p.first, p.each] for name, p in self.model.populations.items()}
@@ -255,7 +255,7 @@ class SpikingProblem:
         return content_key(kinds, layout, links, inputs, units, synapses, [list(wire[:3]) for wire in self.wires()], self.dt)
 
     def observe(self, spikes: Sequence[tuple[ndarray, ndarray]], target: str) -> Trials:
-        """Turn times (s from the start of the run) and units of each trial's spikes into trials."""
+        """Return trials, given the times (s from the start of the run) and units of each trial's spikes."""
         when = np.concatenate([one[0] for one in spikes]) + self.task.start
         unit = np.concatenate([one[1] for one in spikes])
         trial = np.repeat(np.arange(len(spikes)), [len(one[0]) for one in spikes])
@@ -266,10 +266,10 @@ class SpikingProblem:
         )  # fmt: skip
 
     def refuse_runaway(self, when: Float[ndarray, " spike"], unit: ndarray, trial: int) -> None:
-        """Refuse spikes of a circuit that ran away.
+        """Check that the spikes are not those of a circuit that ran away.
 
         Raises:
-            CardError: which population, when, at what rate, and what to try.
+            CardError: they are; the message says which population, when, at what rate, and what to try.
         """
         edges = np.cumsum([0] + [self.model.size(name) for name in self.model.firing])
         for name, low, high in zip(self.model.firing, edges, edges[1:], strict=False):
@@ -284,10 +284,10 @@ class SpikingProblem:
                 )
 
     def refuse_nan(self, kind: str, state: str, values: ndarray, when: float) -> None:
-        """Refuse a state that is no number.
+        """Check that a state is finite.
 
         Raises:
-            CardError: which population and variable, by when, and what to try.
+            CardError: it is not; the message says which population and variable, by when, and what to try.
         """
         bad = np.flatnonzero(~np.isfinite(values))
         if bad.size:
@@ -299,7 +299,7 @@ class SpikingProblem:
 
 
 def indegree(model: SpikingModel, rule: str, ends: tuple[str, str], arguments: Mapping[str, float]) -> float:
-    """Mean number of synapses that a neuron of the second population receives from the first, at full scale."""
+    """Return the mean number of synapses that a neuron of the second population receives from the first, at full scale."""
     source, target = (model.populations[end].size for end in ends)
     match rule:
         case "fixed_indegree":
@@ -315,6 +315,6 @@ def indegree(model: SpikingModel, rule: str, ends: tuple[str, str], arguments: M
 
 
 def kind_text(part: Neurons, shared: Sequence[str], spread: Sequence[str], units: Mapping[str, str]) -> str:
-    """Equation text of a kind of neurons with its parameters declared, as Brian2 runs it."""
+    """Return the equation text of a kind of neurons with its parameters declared, as Brian2 runs it."""
     lines = [f"{name} : {units[name]} (shared, constant)" for name in shared] + [f"{name} : {units[name]} (constant)" for name in spread]
     return "\n".join([written_equations(part.equations), *lines])

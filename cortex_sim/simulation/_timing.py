@@ -8,7 +8,7 @@ from cortex_sim.tasks import Task
 
 
 def seconds_per_bin(model: Model, task: Task, *, runs: int) -> float:
-    """Return what a bin of a run takes, s, the quickest of a few runs: whatever else the machine does makes a run slower, never quicker."""
+    """Return the time per bin of the fastest of a few runs, s: other load on the machine makes a run slower, never faster."""
     took = []
     for _ in range(runs):
         began = time.perf_counter()

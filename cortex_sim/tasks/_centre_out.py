@@ -38,20 +38,20 @@ def centre_out(
     Args:
         conditions: number of evenly spaced directions, one trial each (8 to 27 in the experiments this follows, more to train a network), or
             the directions themselves in degrees.
-        holding: current that each condition's preparation ramps up to, in the unit of the rates; it ramps as exp(t / 400 ms) and is
+        holding: current that the preparation of each condition ramps up to, in the unit of the rates; it ramps as exp(t / 400 ms) and is
             withdrawn within 2 ms at the go cue. None for a network that receives the task's channels instead.
         preparation: s before the go cue.
         movement: s after it.
-        body: that is to reach, from its home.
-        stay: the target is shown until the end, not only until the go cue.
-        each: every direction has a channel of its own, which is 1 while its target is shown.
+        body: that reaches, from its home.
+        stay: whether the target is shown until the end, not only until the go cue.
+        each: whether every direction has its own channel, which is 1 while its target is shown.
 
     Returns:
         A task with the channels target x, target y (or target 1, 2, ...) and hold (1 until the go cue), and minimum-jerk hand positions as targets.
 
     Raises:
-        TaskError: no condition, or holding has another number of them.
-        PlantError: a place on the way is out of the body's reach, or bends a joint further than it can be; which, in which trial and when.
+        TaskError: there are no conditions, or holding has another number of them.
+        PlantError: a position on the path is out of the body's reach or exceeds a joint's limits; the message says which, in which trial and when.
     """
     try:
         degrees = _evenly(int(conditions)) if isinstance(conditions, (int, np.integer)) else np.asarray(conditions, dtype=float)
@@ -82,7 +82,7 @@ def _evenly(count: int) -> Float[ndarray, " condition"]:
 
 
 def minimum_jerk(fraction: Float[ndarray, " time"]) -> Float[ndarray, " time"]:
-    """Position along a reach after a fraction of its duration: 10 s^3 - 15 s^4 + 6 s^5 (Flash & Hogan 1985)."""
+    """Return the position along a reach after a fraction of its duration: 10 s^3 - 15 s^4 + 6 s^5 (Flash & Hogan 1985)."""
     s = np.clip(fraction, 0.0, 1.0)
     return 10 * s**3 - 15 * s**4 + 6 * s**5
 

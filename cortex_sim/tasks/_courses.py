@@ -9,16 +9,16 @@ Course = Float[ndarray, " time"]
 
 
 def bell_shaped_path(time: Course, *, distance: float, lasts: float, width: float) -> Course:
-    r"""Return the distance covered by a hand whose speed follows :math:`(t/w)^2 e^{-(t/w)^2/2}`, in the unit of the distance.
+    r"""Return the distance travelled by a hand whose speed follows :math:`(t/w)^2 e^{-(t/w)^2/2}`, in the unit of ``distance``.
 
     Args:
         time: from the start of the movement, s.
-        distance: covered by ``lasts``.
-        lasts: s.
+        distance: travelled by the time ``lasts``.
+        lasts: duration, s.
         width: w, s; the speed is highest at :math:`\sqrt 2 w`.
 
     Source:
-        Kao, Sadabadi & Hennequin (2021) Neuron 109:1567, of the speed; the path is its integral in closed form.
+        Kao, Sadabadi & Hennequin (2021) Neuron 109:1567, for the speed; the path is its integral in closed form.
     """
     return distance * _gone(time / width) / _gone(np.array(lasts / width))
 

@@ -1,4 +1,4 @@
-"""Cycling: the hand goes round a circle, forward or backward, at several speeds, from rest to rest."""
+"""Cycling: the hand moves round a circle, forward or backward, at several speeds, from rest to rest."""
 
 from collections.abc import Sequence
 
@@ -18,24 +18,24 @@ RAMP, REST = 0.4, 0.3  # s of speeding up and slowing down, and of rest before t
 
 @task
 def cycling(speeds: Sequence[float] = SPEEDS, *, cycles: int = CYCLES, radius: float = RADIUS, body: Body | None = None) -> Task:
-    """Make movements round a circle that touches the place of rest, each speed forward and backward.
+    """Make movements round a circle that touches the rest position, each speed forward and backward.
 
-    The speed rises by a minimum-jerk step within 0.4 s, stays, and falls alike, so that whole cycles are made; the circle lies above the place of
-    rest. All trials last as long as the slowest.
+    The speed rises by a minimum-jerk step within 0.4 s, stays, and falls in the same way, so that whole cycles are made; the circle lies above the
+    rest position. All trials last as long as the slowest.
 
     Args:
-        speeds: Hz, of the steady cycles.
-        cycles: whole ones.
+        speeds: of the steady cycles, Hz.
+        cycles: number of whole cycles.
         radius: cm.
-        body: that is to cycle, from its home.
+        body: that cycles, from its home.
 
     Returns:
-        A task with the channels speed (relative to the fastest), direction (1 forward, anticlockwise; -1 backward) and go (1 until it should rest),
-        and hand positions as targets, cm. ``notes`` hold each trial's speed and direction.
+        A task with the channels speed (relative to the fastest), direction (1 forward, anticlockwise; -1 backward) and go (1 from the go cue until
+        the hand should rest), and hand positions as targets, cm. ``notes`` hold each trial's speed and direction.
 
     Raises:
-        TaskError: no speed, no cycle, or too few cycles to reach the speed.
-        PlantError: a place on the way is out of the body's reach.
+        TaskError: there are no speeds, no cycles, or too few cycles to reach the speed.
+        PlantError: a position on the path is out of the body's reach.
     """
     if not len(speeds) or cycles < 1 or min(speeds) <= 0 or cycles / max(speeds) < RAMP:
         raise TaskError(f"cycling: {cycles} cycles at {list(speeds)!r} Hz; there should be speeds above 0 and cycles that last at least {RAMP:g} s.")
@@ -58,7 +58,7 @@ def cycling(speeds: Sequence[float] = SPEEDS, *, cycles: int = CYCLES, radius: f
 
 
 def _turned(time: np.ndarray, speed: float, end: float) -> np.ndarray:
-    """Turns since the start: the integral of a speed that rises and falls by minimum-jerk steps, 10 s^3 - 15 s^4 + 6 s^5."""
+    """Return the turns since the start: the integral of a speed that rises and falls by minimum-jerk steps, 10 s^3 - 15 s^4 + 6 s^5."""
 
     def risen(since: np.ndarray) -> np.ndarray:
         s = np.clip(since / RAMP, 0.0, 1.0)

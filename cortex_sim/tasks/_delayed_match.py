@@ -16,17 +16,17 @@ def delayed_match(trials: int, *, stimuli: int = 2, delay: float = 0.5, seed: in
     """Make trials, half of them matches, in random order.
 
     Args:
-        trials: number of them.
-        stimuli: how many there are, a channel each.
-        delay: s between the two that are shown, in whole bins.
-        seed: of which are shown.
+        trials: number of trials.
+        stimuli: number of stimuli, with one channel each.
+        delay: between the two stimuli of a trial, s, in whole bins.
+        seed: of the stimuli shown.
 
     Returns:
-        A task with a channel for each stimulus and one that is 1 while an answer is required; the output is 1 for a match and -1 otherwise, and
-        counts only then. ``notes["match"]`` says which trials match.
+        A task with a channel for each stimulus and one that is 1 while an answer is required. The target is 1 for a match and -1 otherwise, and
+        counts only during the answer. ``notes["match"]`` says which trials match.
 
     Raises:
-        TaskError: fewer than two trials or stimuli, or a delay that is no whole number of bins.
+        TaskError: there are fewer than two trials or stimuli, or the delay is not a whole number of bins.
     """
     if trials < 2 or stimuli < 2 or delay < 0 or abs(delay / BIN - round(delay / BIN)) > 1e-6:
         raise TaskError(f"delayed_match: {trials} trials of {stimuli} stimuli {delay:g} s apart; there should be 2 or more, and whole bins of 10 ms.")

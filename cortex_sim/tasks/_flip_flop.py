@@ -13,19 +13,19 @@ PULSE, RATE, SETTLE = 0.05, 1.0, 0.1  # s of a pulse; pulses a second and channe
 
 @task
 def flip_flop(trials: int, *, bits: int = 3, lasts: float = 4.0, seed: int = 0) -> Task:
-    """Make trials of random pulses; every bit is set by one at the start.
+    """Make trials of random pulses; every bit is set by a pulse at the start.
 
     Args:
-        trials: number of them.
-        bits: channels, and outputs.
-        lasts: s.
+        trials: number of trials.
+        bits: number of channels and of outputs.
+        lasts: duration of a trial, s.
         seed: of the pulses.
 
     Returns:
-        A task with a channel and an output for each bit, 1 up and -1 down, and a mask that leaves out 0.1 s from the start of each pulse.
+        A task with a channel and a target for each bit, 1 up and -1 down, and a mask that leaves out 0.1 s from the start of each pulse.
 
     Raises:
-        TaskError: no trial or no bit, or a time that is no whole number of bins.
+        TaskError: there are no trials or bits, or the duration is not a whole number of bins.
 
     Source:
         Sussillo & Barak (2013) Neural Comput 25:626; times chosen.

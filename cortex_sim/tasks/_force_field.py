@@ -27,9 +27,9 @@ def force_field(
     """Make reaches in a curl field: the force is at a right angle to the hand's velocity v, (curl v_y, -curl v_x).
 
     Args:
-        directions: as of :func:`.centre_out`, one trial each.
+        directions: as in :func:`.centre_out`, one trial each.
         curl: N s/m; above 0 pushes to the right of the movement.
-        fields: whether the field is on, a trial each; on all if left out. Trials without it are catch trials, without any cue.
+        fields: whether the field is on in each trial; in all if omitted. Trials without it are catch trials and have no cue.
         body: that reaches.
         preparation: s before the go cue.
         movement: s after it.

@@ -1,4 +1,4 @@
-"""A constant preparatory input until the go cue, and the same input for all units after it."""
+"""A constant preparatory input until the go cue, and a common input to all units after it."""
 
 from collections.abc import Callable
 
@@ -13,14 +13,14 @@ Course = Callable[[Float[ndarray, " step"]], Float[ndarray, " step"]]
 
 
 def held_then_moving(holding: Float[ndarray, "trial unit"], *, preparation: float, movement: float, course: Course, hold: bool = False) -> Task:
-    """Return a task that holds each trial by an input of its own and then moves all units by one common input.
+    """Return a task that holds each trial by its own input and then drives all units by a common input.
 
     Args:
         holding: input to every unit until the go cue, in the unit of the circuit's input.
         preparation: s before the go cue, to the nearest bin.
         movement: s after it.
-        course: input of every unit, given the time of every step from the go cue, s.
-        hold: add a channel that is 1 until the go cue and 0 after it.
+        course: function that gives the common input at every step, given the times of the steps from the go cue, s.
+        hold: whether to add a channel that is 1 until the go cue and 0 after it.
     """
     bare = Task("movement", -round(preparation / BIN) * BIN, movement, np.arange(len(holding)))
     before = (bare.fine_time < -DT / 2).astype(float)

@@ -1,4 +1,4 @@
-"""Isometric force: the hand is held in place and presses in a direction, more and more, and then steadily."""
+"""Isometric force: the hand is held in place and presses in one direction with a force that rises and then stays constant."""
 
 import numpy as np
 
@@ -17,15 +17,15 @@ def isometric(directions: int = 8, *, force: float = FORCE, body: Body = REACHIN
     """Make trials in which the held hand exerts a force in one of several directions.
 
     Args:
-        directions: evenly spaced, one trial each.
-        force: N, held at the end.
-        body: whose hand is held, whatever it says itself.
+        directions: number of evenly spaced directions, one trial each.
+        force: held at the end, N.
+        body: its hand is held, whatever its own setting.
 
     Returns:
         A task with the channels target x, target y and hold (1 until the go cue), and forces at the hand as targets, N.
 
     Raises:
-        TaskError: no direction, or no force.
+        TaskError: there are no directions, or the force is not above 0.
     """
     if directions < 1 or not force > 0:
         raise TaskError(f"isometric: {directions} directions of {force!r} N; there should be at least 1, and a force above 0.")

@@ -26,25 +26,25 @@ def maze(
 ) -> Task:
     r"""Make delayed reaches, each target once for each bend: by default 27 conditions, as in the experiments this follows.
 
-    The hand goes along the straight line by minimum jerk, :math:`m(t)`, and is away from it by
-    :math:`3\,\mathrm{cm} \cdot b \cdot 16 m^2 (1-m)^2` at a right angle, b the bend: a path that leaves and arrives straight.
+    The hand moves along the straight line by minimum jerk, :math:`m(t)`, and deviates from it at a right angle by
+    :math:`3\,\mathrm{cm} \cdot b \cdot 16 m^2 (1-m)^2`, with b the bend: a path that leaves and arrives straight.
 
     Args:
         count: number of targets, evenly spaced on a circle of 8 cm.
         bends: of the path to each; 0 is straight, 1 to the left.
         preparation: s before the go cue.
         movement: s after it.
-        body: that is to reach, from its home.
+        body: that reaches, from its home.
 
     Returns:
-        A task with the channels target x, target y, barrier and hold, and hand positions as targets, cm. ``notes["bend"]`` says each trial's.
+        A task with the channels target x, target y, barrier and hold, and hand positions as targets, cm. ``notes["bend"]`` holds each trial's bend.
 
     Raises:
         TaskError: there are no targets or no bends.
-        PlantError: a place on the way is out of the body's reach.
+        PlantError: a position on the path is out of the body's reach.
 
     Source:
-        after Churchland et al. (2012) Nature 487:51; the form of the paths is chosen.
+        After Churchland et al. (2012) Nature 487:51; the form of the paths is chosen.
     """
     if count < 1 or not len(bends):
         raise TaskError(f"maze: {count} targets and bends {bends!r}; there should be at least 1 of each.")

@@ -1,4 +1,4 @@
-"""Delayed movements of many conditions, each with its own course of muscle activity."""
+"""Delayed movements in many conditions, each with its own time course of muscle activity."""
 
 import numpy as np
 import xarray as xr
@@ -30,14 +30,14 @@ def muscle_activity(
 ) -> Task:
     """Make delayed movements whose targets are synthetic muscle activity.
 
-    Each muscle has a few Gaussian bumps in time; how high each is in a condition is a random linear function of the condition's cues, with its
-    lowest condition at 0. Cues are there from the start until the go cue, when a hold cue drops too.
+    Each muscle has a few Gaussian bumps in time; the height of each bump is a random linear function of the condition's cues, shifted so that its
+    minimum over conditions is 0. Cues are on from the start until the go cue, when a hold cue goes off too.
 
     Args:
         conditions: number of movements, one trial each.
-        muscles: number of them.
+        muscles: number of muscles.
         cues: number of channels that distinguish conditions.
-        stay: cues stay on after the go cue, too.
+        stay: whether cues stay on after the go cue.
         seed: of cues and bumps.
         preparation: s before the go cue.
         movement: s after it.

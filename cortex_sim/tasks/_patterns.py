@@ -1,4 +1,4 @@
-"""Patterns that a network is to generate by itself: a periodic one, and one that a pulse sets off."""
+"""Patterns that a network should generate by itself: a periodic one, and one triggered by a pulse."""
 
 import numpy as np
 import xarray as xr
@@ -19,16 +19,16 @@ SLOW, FAST = 0.1, 0.6  # Hz, at the ends and in the middle of the chirp: a tenth
 
 @task
 def periodic(periods: int, *, first: int = 0) -> Task:
-    r"""Make a task without inputs whose one output is the sum of four sines, over and over.
+    r"""Make a task without inputs whose only target is a repeating sum of four sines.
 
     The sum is :math:`1.3/1.5 (\sin wt + \frac12 \sin 2wt + \frac16 \sin 3wt + \frac13 \sin 4wt)` with a period of 12 s.
 
     Args:
-        periods: how many.
-        first: number of the first, counted from where t = 0.
+        periods: number of periods.
+        first: number of the first period; period 0 starts at t = 0.
 
     Raises:
-        TaskError: there are none.
+        TaskError: there are no periods.
 
     Source:
         Sussillo & Abbott (2009) Neuron 63:544, authors' script.
@@ -44,12 +44,12 @@ def periodic(periods: int, *, first: int = 0) -> Task:
 
 @task
 def chirp() -> Task:
-    """Make a task in which a pulse on one channel sets off an oscillation that becomes faster and then slower again.
+    """Make a task in which a pulse on one channel triggers an oscillation that becomes faster and then slower again.
 
-    The frequency rises linearly from 0.1 to 0.6 Hz and falls as it rose, so that the oscillation is its own mirror image in time.
+    The frequency rises linearly from 0.1 to 0.6 Hz and falls at the same rate, so the oscillation's frequency is symmetric in time.
 
     Source:
-        DePasquale, Cueva, Rajan, Escola & Abbott (2018) PLoS ONE 13:e0191527; frequencies from memory, times ten times as long.
+        DePasquale, Cueva, Rajan, Escola & Abbott (2018) PLoS ONE 13:e0191527; frequencies from memory, all times ten times as long.
     """
     bare = Task("chirp after a pulse", 0.0, PULSE + CHIRP, np.zeros(1), epochs={"pulse": (0.0, PULSE), "chirp": (PULSE, PULSE + CHIRP)})
     half, since = CHIRP / 2, bare.time - PULSE

@@ -1,4 +1,4 @@
-"""Posture with load: the hand stays in place while torques act at shoulder and elbow from an unpredictable moment on."""
+"""Posture with load: the hand stays in place while torques act at shoulder and elbow from an unpredictable time on."""
 
 import numpy as np
 
@@ -18,16 +18,16 @@ def posture(trials: int = 16, *, torque: float = TORQUE, seed: int = 0, body: Bo
     """Make trials in which a constant torque sets in, in one of eight directions of shoulder and elbow, and stays.
 
     Args:
-        trials: number of them; directions take turns.
-        torque: its size, N m.
-        seed: of the moments.
-        body: that stays at home; it must feel, since there is no other cue of the load.
+        trials: number of trials; directions take turns.
+        torque: its magnitude, N m.
+        seed: of the onset times.
+        body: that stays at home; it must have sensory feedback, the only cue of the load.
 
     Returns:
-        A task with the channel stay (always 1), the place of rest as target, and a mask by which errors count a tenth in the 0.3 s after the onset.
+        A task with the channel stay (always 1), the rest position as target, and a mask by which errors count a tenth in the 0.3 s after the onset.
 
     Raises:
-        TaskError: no trial, or a body that feels nothing.
+        TaskError: there are no trials, or the body has no sensory feedback.
     """
     if trials < 1 or not body.sensors:
         raise TaskError(f"posture: {trials} trials of a body with {body.sensors} senses; there should be at least 1 of each.")

@@ -1,4 +1,4 @@
-"""Random dots: noisy motion to the left or right; its sum over time shows which it was."""
+"""Random dots: noisy motion to the left or right, which its sum over time reveals."""
 
 import numpy as np
 import xarray as xr
@@ -18,8 +18,8 @@ FIXATION, MOTION, DELAY, CHOICE = 0.1, 0.8, 0.1, 0.1  # s
 def random_dots(trials: int, *, seed: int = 0) -> Task:
     r"""Make trials of motion to one side, at coherences that take turns.
 
-    The channel is :math:`3.2\,c + 0.1\,\xi` while dots move, with c the share of dots that move together and :math:`\xi` white and of unit variance
-    in each bin, and 0 before and after. Wanted is the sign of c while the choice is made; no other bin counts.
+    The channel is :math:`3.2\,c + 0.1\,\xi` while dots move, with c the signed share of dots that move together and :math:`\xi` white noise of unit
+    variance in each bin, and 0 before and after. The target is the sign of c while the choice is made; no other bin counts.
 
     Args:
         trials: number of trials.
@@ -30,7 +30,7 @@ def random_dots(trials: int, *, seed: int = 0) -> Task:
         at 0 s.
 
     Raises:
-        TaskError: there is no trial.
+        TaskError: there are no trials.
     """
     if trials < 1:
         raise TaskError(f"random dots: {trials} trials; there should be at least 1.")

@@ -1,4 +1,4 @@
-"""Random targets: one after another appears somewhere in a square, and the hand goes from each to the next."""
+"""Random targets: they appear one after another in a square, and the hand moves from each to the next."""
 
 from dataclasses import replace
 
@@ -18,21 +18,21 @@ REACTION, DURATION, DWELL = 0.1, 0.5, 0.2  # s from a target's appearance to the
 
 @task
 def random_target(trials: int, *, places: int = 4, half: float = HALF, seed: int = 0, body: Body | None = None) -> Task:
-    """Make sequences of reaches to random targets, each by minimum jerk from where the last one ended; the first begins at the middle.
+    """Make sequences of minimum-jerk reaches to random targets, each from where the last one ended; the first starts at the centre.
 
     Args:
         trials: number of sequences.
-        places: targets of each.
+        places: number of targets in each.
         half: half the side of the square that targets are drawn from, cm.
         seed: of the targets.
-        body: that is to reach, from its home.
+        body: that reaches, from its home.
 
     Returns:
         A task with the channels target x and target y, relative to half the side, and hand positions as targets, cm.
 
     Raises:
-        TaskError: no trial or no target.
-        PlantError: a place on the way is out of the body's reach.
+        TaskError: there are no trials or targets.
+        PlantError: a position on the path is out of the body's reach.
     """
     if trials < 1 or places < 1 or not half > 0:
         raise TaskError(f"random_target: {trials} trials of {places} targets within {half!r} cm; there should be at least 1 of each, and a square.")

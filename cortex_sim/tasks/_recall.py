@@ -1,4 +1,4 @@
-"""Delayed recall: a short sequence of strokes is shown, held in mind, and made when the go signal comes."""
+"""Delayed recall: a short sequence of strokes is shown, remembered, and reproduced at the go signal."""
 
 from collections.abc import Sequence
 
@@ -25,26 +25,26 @@ def recall(
 ) -> Task:
     r"""Make trials in which the hand repeats strokes that were shown some time before.
 
-    The velocity of a minimum-jerk stroke, :math:`30 s^2 (1-s)^2` times its length by its duration, is shown on two channels in a random
-    direction, stroke after stroke; the third channel is 1 while they are to be made. What is wanted is what was shown, a delay later, bin by
-    bin: a delay line solves the task without error. A delay of 0 needs no memory. From a delay as long as one stroke on, what is heard now
-    says nothing of what is wanted now, since directions are independent; the best that a network without memory can do is then to put out
-    the mean, 0, so that its error is the variance (see :func:`recall_floor`).
+    The velocity of a minimum-jerk stroke, :math:`30 s^2 (1-s)^2` times its length over its duration, is shown on two channels in a random
+    direction, stroke after stroke; the third channel is 1 while they should be made. The target is what was shown, a delay later, bin by
+    bin: a delay line solves the task without error. A delay of 0 needs no memory. For delays of one stroke or more, the current input is
+    independent of the current target, since directions are independent; the best output of a network without memory is then
+    the mean, 0, so its error is the variance (see :func:`recall_floor`).
 
     Args:
         trials: number of trials; delays take turns.
         delays: s, each 0 or at least one stroke, in whole bins; all trials last as long as the longest.
-        strokes: shown in a row.
-        stroke: s, in whole bins.
+        strokes: number of strokes shown in a row.
+        stroke: duration of a stroke, s, in whole bins.
         still: how much an error counts while the hand should be still.
         seed: of the directions.
 
     Returns:
-        A task with the channels shown x, shown y (velocity relative to the fastest of a stroke) and go, and velocities of the hand in cm/s
+        A task with the channels shown x, shown y (velocity relative to the peak of a stroke) and go, and velocities of the hand in cm/s
         as targets. ``condition`` numbers the trials; ``notes["delay_s"]`` are their delays.
 
     Raises:
-        TaskError: no trial, no stroke, or a time that does not fit.
+        TaskError: there are no trials or strokes, or a time does not fit.
     """
     if trials < 1 or strokes < 1:
         raise TaskError(f"recall: {trials} trials of {strokes} strokes; there should be at least 1 of each.")
@@ -61,11 +61,11 @@ def recall(
 
 
 def recall_without_pause(trials: int, *, bins: int, delay: float, seed: int = 0) -> Task:
-    """Make trials of :func:`recall` that last so many bins, filled by strokes as far as whole ones fit.
+    """Make trials of :func:`recall` with this number of bins, filled with as many whole strokes as fit.
 
     Args:
         trials: number of trials.
-        bins: of a trial, rests before and after included.
+        bins: number of bins of a trial, with the rests before and after.
         delay: s.
         seed: of the directions.
     """
@@ -97,12 +97,12 @@ def _task(
 
 
 def fastest(stroke: float = RECALL_STROKE) -> float:
-    """Peak speed of a stroke, cm/s: 15/8 of its length by its duration."""
+    """Return the peak speed of a stroke, cm/s: 15/8 of its length over its duration."""
     return 15 / 8 * LENGTH / stroke
 
 
 def _shown(trials: int, strokes: int, bins: int, seed: int) -> Float[ndarray, "trial bin 2"]:
-    """Velocities relative to the fastest, at the start of each bin."""
+    """Return velocities relative to the peak, at the start of each bin."""
     angle = stream(seed, "task", "directions of recall").uniform(0, 2 * np.pi, (trials, strokes, 1))
     s = np.arange(bins) / bins
     speed = 16 * s**2 * (1 - s) ** 2
@@ -110,7 +110,7 @@ def _shown(trials: int, strokes: int, bins: int, seed: int) -> Float[ndarray, "t
 
 
 def recall_error(task: Task, made: Float[ndarray, "trial time 2"]) -> dict[float, float]:
-    """Squared error while the hand should move, relative to the squared velocity wanted, by delay in s: 0 is perfect, 1 is keeping still.
+    """Return the squared error while the hand should move, relative to the squared target velocity, by delay in s: 0 is perfect, 1 is keeping still.
 
     Args:
         task: of :func:`recall`.
@@ -126,20 +126,20 @@ def recall_error(task: Task, made: Float[ndarray, "trial time 2"]) -> dict[float
 
 
 def recall_floor(task: Task) -> dict[float, float]:
-    """Least :func:`recall_error` of a network without memory, by delay in s: 0 without delay, 1 with one.
+    """Return the smallest :func:`recall_error` of a network without memory, by delay in s: 0 without delay, 1 with one.
 
-    Its output is a function g of the present input, u. The squared error is least for g(u) = E[wanted | u]. Without delay what is wanted
-    is u. With a delay of a stroke or more it is a stroke whose direction is independent of every stroke heard at that moment and uniform,
-    so that the expectation is 0.
+    Its output is a function g of the current input, u. The squared error is smallest for g(u) = E[target | u]. Without delay the target
+    is u. With a delay of a stroke or more it is a stroke whose direction is uniform and independent of the stroke shown at that time,
+    so the expectation is 0.
     """
     return {float(delay): float(delay > 0) for delay in np.unique(task.notes["delay_s"])}
 
 
 def nearest_heard(delay: float, stroke: float = RECALL_STROKE) -> int:
-    """Fewest bins from one at which a stroke is wanted back to one that showed it: from its second, for the first has no speed, to its last.
+    """Return the fewest bins from a target bin of a stroke back to one that showed it: from its second, as the first has no speed, to its last.
 
     Args:
         delay: s, at least one stroke.
-        stroke: s.
+        stroke: duration of a stroke, s.
     """
     return round(delay / BIN) - (round(stroke / BIN) - 2)

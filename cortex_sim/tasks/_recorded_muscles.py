@@ -13,13 +13,13 @@ REACTION = 0.1  # s from the go cue to the recorded start of the movement
 
 
 def recorded_movement(recorded: Trials, *, cues: int = CUES, stay: bool = False, seed: int = 0) -> Task:
-    """Make delayed movements whose targets are recorded muscles; what tells conditions apart is made up, as in :func:`muscle_activity`.
+    """Make delayed movements whose targets are recorded muscle activity; conditions are told apart by random cues, as in :func:`muscle_activity`.
 
     Args:
-        recorded: condition averages about the start of the movement, which comes 100 ms after the go cue; each muscle is taken from its lowest
-            activity, and over its range.
-        cues: number of channels that distinguish conditions: random numbers, there until the go cue.
-        stay: cues stay on after the go cue, too.
+        recorded: condition averages around the start of the movement, which comes 100 ms after the go cue; the activity of each muscle is
+            rescaled to between 0 and 1.
+        cues: number of channels that distinguish conditions: random numbers, on until the go cue.
+        stay: whether cues stay on after the go cue.
         seed: of cues.
 
     Returns:

@@ -1,4 +1,4 @@
-"""External input to a circuit of three regions: the first receives none, the second a moving bump, the third a bump that changes its place once."""
+"""External input to a circuit of three regions: the first receives none, the second a moving bump, the third a bump that changes position once."""
 
 import numpy as np
 from numpy import ndarray
@@ -15,24 +15,24 @@ HEARING = 0.5  # share of the units of the second and third region that are driv
 
 
 def region_thirds(units: int) -> dict[str, ndarray]:
-    """Positions of the units of regions A, B and C, as equal in size as they can be."""
+    """Return the positions of the units of regions A, B and C, as equal in size as possible."""
     return dict(zip("ABC", np.array_split(np.arange(units), 3), strict=True))
 
 
 @task
 def regions(units: int, *, duration: float = REGIONS_DURATION, seed: int = 0) -> Task:
-    """Drive half of B by a bump of height 1 that moves through it, and half of C by one of -1 that changes its place; start from random rates.
+    """Drive half of B by a bump of height 1 that moves through it, and half of C by one of -1 that changes position; start from random rates.
 
-    The bump goes through B from 2 s to 7 s of 12 and stays at its end; that in C changes its place at 8 s. Of a shorter task, all times are
-    shorter alike.
+    The bump moves through B from 2 s to 7 s of 12 and stays at its end; that in C changes position at 8 s. In a shorter task, all times shrink
+    in proportion.
 
     Args:
-        units: of the circuit.
+        units: number of units of the circuit.
         duration: s, in whole bins.
-        seed: of which units are driven, and of the first rates.
+        seed: of the driven units and of the initial rates.
 
     Raises:
-        TaskError: there are fewer than two units a region.
+        TaskError: there are fewer than two units per region.
 
     Source:
         After the simulation in Perich et al. (2020) bioRxiv 2020.12.18.423348; shapes and times of the bumps are chosen.

@@ -1,4 +1,4 @@
-"""A prepared state, held while the recurrent input is shut off and then released: for circuits whose own noise would move the state meanwhile."""
+"""A prepared state, held while the recurrent input is shut off and then released: for circuits whose own noise would otherwise move the state."""
 
 from dataclasses import replace
 
@@ -23,8 +23,8 @@ def released(
     The constant current :math:`x/(1-e^{-T/\tau})` brings a leaky unit from 0 to x in the time T of preparation.
 
     Args:
-        states: to be held, in the unit of the drive.
-        time_constant: tau of the units that are driven, s.
+        states: states to hold, in the unit of the drive.
+        time_constant: tau of the driven units, s.
         preparation: T, s before the go cue.
         movement: s after it.
         repeats: trials of each condition.
@@ -33,7 +33,7 @@ def released(
         A task whose drives go into the inputs ``drive`` and ``hold`` of the circuit; the latter is 1 until the go cue.
 
     Raises:
-        TaskError: a time is not above 0.
+        TaskError: a time or repeats is not above 0.
     """
     if min(time_constant, preparation, movement) <= 0 or repeats < 1:
         raise TaskError(f"released: {time_constant=!r}, {preparation=!r}, {movement=!r} and {repeats=!r} should be above 0.")

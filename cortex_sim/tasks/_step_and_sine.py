@@ -14,11 +14,11 @@ def step_and_sine(units: int, *, step: float, sine: float, period: float, cycles
     """Drive all units alike by a step from 300 to 600 ms, and from 900 ms on by a sine.
 
     Args:
-        units: of the circuit.
+        units: number of units of the circuit.
         step: height, in the unit of the drive.
         sine: amplitude, in the unit of the drive.
         period: of the sine, s.
-        cycles: of the sine; 0 leaves it out.
+        cycles: number of cycles of the sine; 0 leaves it out.
 
     Raises:
         TaskError: there are no units, no period or fewer than 0 cycles.

@@ -1,4 +1,4 @@
-"""Tasks: inputs, targets and timing of what a circuit or a network should do, as labelled arrays over time; one file per task."""
+"""Tasks: the inputs, targets and timing of what a circuit or a network should do, as labelled arrays over time; one file per task."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -19,10 +19,10 @@ DT = 1e-3  # s, step of the fine grid where a task does not say otherwise
 
 
 def _numbers(place: str, found: Any, axes: int) -> Float[ndarray, "..."]:
-    """Give an array of finite numbers with so many axes.
+    """Return a value as an array of finite numbers with this number of axes.
 
     Raises:
-        TaskError: it is none.
+        TaskError: it is not such an array.
     """
     try:
         numbers = np.asarray(found, dtype=float)
@@ -41,7 +41,7 @@ class Drive:
     Attributes:
         pattern: current per trial and unit, in the unit of the observed rates.
         course: factor at every step of the task's fine grid; dimensionless.
-        name: what it is.
+        name: of the drive, for messages.
         into: input of a spiking model that it goes to, if not ``drive``; the pattern is in that input's unit and over the neurons that call it.
     """
 
@@ -62,9 +62,9 @@ class Clamp:
 
     Attributes:
         units: positions of the observed units.
-        rate: what they are held at, in the unit of the observed rates.
+        rate: at which they are held, in the unit of the observed rates.
         course: True at every step of the task's fine grid at which they are held.
-        name: what it is.
+        name: of the clamp, for messages.
     """
 
     units: Int[ndarray, " clamped"]
@@ -84,28 +84,28 @@ class Clamp:
 
 @dataclass(frozen=True)
 class Task:
-    """Inputs, targets, conditions and epochs over time; what is not given is absent.
+    """Inputs, targets, conditions and epochs over time; those not given are absent.
 
     Attributes:
         name: of the task.
-        start: first moment, s from the go cue.
-        stop: last moment, s; a whole number of bins later.
-        condition: a label a trial.
+        start: of the task, s from the go cue.
+        stop: end of the task, s; a whole number of bins after the start.
+        condition: one label per trial.
         epochs: name to (start, stop) in s.
         channels: input channels, (trial, step, channel) on the fine grid.
         targets: what the movement should be, (trial, time, axis) on the bins.
-        mask: how much an error at each bin counts, (trial, time); 1 everywhere if None.
+        mask: weight of an error at each bin, (trial, time); 1 everywhere if None.
         initial: observed rates at the start, (trial, unit); rest if None.
         drives: currents into the units.
         clamps: units held at a rate.
-        body: that the observed outputs command; targets are then what it should do (:meth:`.Body.made`). A model that has channels for them
-            hears what the body feels after the task's own channels.
+        body: that the observed outputs command; targets are then its outputs (:meth:`.Body.made`). A model with channels for its sensory
+            feedback receives it after the task's own channels.
         loads: on the body.
-        feeling: factor of what is felt, at every step of the fine grid; 1 if None.
-        recordings: spikes that recorded inputs of a spiking model play back, by the name of the input; one trial each.
+        feeling: gain of sensory feedback, at every step of the fine grid; 1 if None.
+        recordings: spikes that recorded inputs of a spiking model play back, by the name of the input; as many trials as the task.
         notes: how the task was made, for the record.
-        bin: width of the bins that rates are recorded on, s; a multiple of the step.
-        step: of the fine grid that courses and channels are given on, s.
+        bin: width of the bins on which rates are recorded, s; a multiple of the step.
+        step: of the fine grid on which courses and channels are given, s.
     """
 
     name: str
@@ -212,7 +212,7 @@ class Task:
 
     @property
     def key(self) -> str:
-        """Hash of everything in it but its name and the names of its drives and clamps."""
+        """Hash of everything in the task except its name and the names of its parts."""
         return content_key("task", _content(self))
 
     @property
@@ -242,15 +242,15 @@ class Task:
 
     @property
     def epoch(self) -> list[str]:
-        """Name of the epoch each bin belongs to; empty where it belongs to none."""
+        """Name of the epoch of each bin; empty for a bin in no epoch."""
         inside = [[name for name, (a, b) in self.epochs.items() if a <= t < b] for t in self.time]
         return [names[0] if names else "" for names in inside]
 
     def window(self, start: float, stop: float, *, initial: Float[ndarray, "trial unit"] | None = None) -> "Task":
-        """Cut the task to [start, stop) and begin it from these observed rates.
+        """Return the task cut to [start, stop), starting from these observed rates.
 
         Raises:
-            TaskError: the window leaves the task.
+            TaskError: the window reaches beyond the task, or does not lie on its bins.
         """
         if start < self.start - 1e-9 or stop > self.stop + 1e-9:
             raise TaskError(f"task {self.name!r}: window {start:g} to {stop:g} s leaves {self.start:g} to {self.stop:g} s.")
@@ -276,13 +276,13 @@ class Task:
         )
 
     def on_bins(self, bin: float) -> "Task":
-        """Record the same task on other bins; targets between the old bins are interpolated, and a bin counts as the old one it starts in.
+        """Return the task on other bins; targets between the old bins are interpolated, and a bin has the mask of the old one it starts in.
 
         Args:
             bin: width, s; a multiple of the task's step that divides its duration.
 
         Raises:
-            TaskError: it is not.
+            TaskError: the width is not such a multiple.
         """
         bare = replace(self, bin=bin, targets=None, mask=None)
         inside = np.clip(np.searchsorted(self.time, bare.time + self.step / 4, side="right") - 1, 0, self.bins - 1)
@@ -294,7 +294,7 @@ class Task:
 
     @property
     def wanted(self) -> Trials:
-        """The targets as trials: what a network that is taught this task should put out.
+        """The targets as trials: the output that a network trained on this task should give.
 
         Raises:
             TaskError: the task has no targets.
@@ -304,7 +304,7 @@ class Task:
         return Trials.from_arrays(self.targets.values, self.time, condition=self.condition, units=self.targets.attrs.get("units", "1"))
 
     def select(self, trials: Sequence[int] | ndarray) -> "Task":
-        """Keep these trials, by position and in this order; notes that hold a value a trial and recordings are kept for these alone."""
+        """Return the task with these trials, by position and in this order; recordings and notes with one value per trial are selected alike."""
         chosen = np.arange(self.trials)[np.asarray(trials, dtype=int)]
         return replace(
             self,
@@ -321,7 +321,7 @@ class Task:
 
 
 def _fix(part: Any, *names: str) -> None:
-    """Give a part of a task arrays of its own, which nobody can change."""
+    """Replace the named arrays of a part of a task by read-only ones of its own."""
     for name in names:
         value = getattr(part, name)
         if isinstance(value, xr.DataArray):
@@ -344,7 +344,7 @@ def _content(part: Any) -> Any:
 
 
 def _played(recording: Trials, chosen: Int[ndarray, " trial"]) -> Trials:
-    """Recorded spikes of these trials, of one as often as it is chosen."""
+    """Return the recorded spikes of these trials, each as often as it is chosen."""
     when, unit, trial = recording.spikes
     places = [np.flatnonzero(trial == old) for old in chosen]
     kept, number = np.concatenate([np.zeros(0, int), *places]), np.repeat(np.arange(len(chosen)), [len(place) for place in places])
@@ -356,7 +356,7 @@ def _played(recording: Trials, chosen: Int[ndarray, " trial"]) -> Trials:
 
 
 def _noted(note: Any, trials: int, chosen: Int[ndarray, " trial"]) -> Any:
-    """A note of these trials: lists and arrays of one value a trial are cut, anything else is of all of them."""
+    """Return a note for these trials: lists and arrays with one value per trial are selected, anything else is kept."""
     if isinstance(note, ndarray) and note.ndim and len(note) == trials:
         return note[chosen]
     return [note[place] for place in chosen] if isinstance(note, (list, tuple)) and len(note) == trials else note
@@ -364,7 +364,7 @@ def _noted(note: Any, trials: int, chosen: Int[ndarray, " trial"]) -> Any:
 
 @task
 def free_run(initial: Float[ndarray, "trial unit"] | Float[ndarray, " unit"], duration: float, *, bin: float = BIN) -> Task:
-    """Leave a circuit alone from given initial rates.
+    """Let a circuit run without input from given initial rates.
 
     Args:
         initial: observed rates at the start.
@@ -377,15 +377,15 @@ def free_run(initial: Float[ndarray, "trial unit"] | Float[ndarray, " unit"], du
 
 @task
 def spontaneous(duration: float, trials: int = 1, *, bin: float = BIN) -> Task:
-    """Leave a spiking circuit to itself from its own initial states, a number of times.
+    """Let a spiking circuit run without task input from its own initial states, once per trial.
 
     Args:
         duration: s.
-        trials: how many, all of one condition.
-        bin: width of the bins that spikes are counted in, s.
+        trials: number of trials, all of one condition.
+        bin: width of the bins in which spikes are counted, s.
 
     Raises:
-        TaskError: no trial, or no time.
+        TaskError: there are no trials, or no time.
     """
     if trials < 1:
         raise TaskError(f"spontaneous: {trials} trials; there should be at least 1.")

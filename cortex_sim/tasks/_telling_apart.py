@@ -1,4 +1,4 @@
-"""Classification of conditions: an input over time is classified at the end."""
+"""Classification of conditions: an input over time is classified at its end."""
 
 from dataclasses import replace
 
@@ -14,16 +14,16 @@ from cortex_sim.tasks._task import BIN, DT, Task
 def telling_apart(
     heard: Float[ndarray, "trial time channel"], condition: ndarray, *, start: float, reference: Int[ndarray, " known"] | None = None
 ) -> Task:
-    """Return the task of giving, at the last bin, the condition of an input.
+    """Return the task of reporting, at the last bin, the condition of an input.
 
-    Channels are in standard deviations of the reference trials, each held for its bin. Of two conditions the target is one output, 1 for the second;
-    of more it is an output each.
+    Channels are z-scored by the reference trials and constant within a bin. For two conditions the target is one output, 1 for the second;
+    for more it is one output per condition.
 
     Args:
-        heard: such as spike counts, in bins.
-        condition: of each trial.
+        heard: input in bins, such as spike counts.
+        condition: label of each trial.
         start: of the first bin, s.
-        reference: positions of the trials that means and deviations come from, such as those that are learned from; all if left out.
+        reference: positions of the trials that give means and standard deviations, such as the training trials; all if omitted.
     """
     labels, which = np.unique(condition, return_inverse=True)
     bins = heard.shape[1]

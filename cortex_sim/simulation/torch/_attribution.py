@@ -1,4 +1,4 @@
-"""Which initial rates an output owes itself to: integrated gradients through a model's own dynamics."""
+"""Which initial rates an output depends on: integrated gradients through a model's own dynamics."""
 
 from collections.abc import Mapping
 
@@ -22,18 +22,18 @@ def integrated_gradients(
 ) -> tuple[Float[ndarray, "trial observed"], Float[ndarray, " trial"]]:
     r"""Attribute an output at the last bin to the initial rate of each observed unit.
 
-    The output is :math:`f(y) = w \cdot \hat y(T)`, with :math:`\hat y` what the model does from the initial rates y; the attribution of
+    The output is :math:`f(y) = w \cdot \hat y(T)`, where :math:`\hat y` is the model's activity from the initial rates y; the attribution of
     unit i is :math:`(y_i - y'_i)\int_0^1 \partial_i f(y' + a(y - y'))\,da`. Attributions add up to :math:`f(y) - f(y')`.
 
     Args:
-        model: starts from observed rates.
-        arrays: its weights.
-        problem: with initial rates; its last bin is T.
-        output: w.
-        baseline: y'.
+        model: one that starts from observed rates.
+        arrays: its weights, by name.
+        problem: has initial rates; T is its last bin.
+        output: the weights w.
+        baseline: the reference rates y'.
 
     Returns:
-        Attributions, and by how much their sum misses f(y) - f(y'), both in the unit of the output.
+        The attributions, and the error of their sum against f(y) - f(y'), both in the unit of the output.
 
     Raises:
         OptionError: captum is not installed.
@@ -61,9 +61,9 @@ def integrated_gradients(
 
 
 def _started(twin: Twin, problem: Problem, observed: Float[Tensor, "trial observed"]) -> Float[Tensor, "trial state"]:
-    """State for observed rates, with its derivative: where the gain is inverted, that is one over the gain's slope.
+    """Return the differentiable state for observed rates; where the gain is inverted, its derivative is one over the gain's slope.
 
-    A rate beyond what the gain can reach starts where the gain ends, whatever the rate, so that its derivative is 0.
+    A rate beyond the range of the gain starts at the end of that range, whatever its value, so its derivative is 0.
     """
     if twin.model.initial is not None:
         return twin.encode(observed)

@@ -1,4 +1,4 @@
-"""A step of a body with its derivative in closed form: on the CPU in NumPy, whose small arrays cost a tenth of small tensors with a history."""
+"""One step of a body and its closed-form derivative; on the CPU in NumPy, whose small arrays cost a tenth of small tensors with gradients."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from cortex_sim.tasks.body import Body, Posture, step_back
 
 
 def step(body: Body, posture: Posture, commands: Tensor, dt: float, load: Tensor | None) -> Posture:
-    """The body a step later, as :meth:`.Body.step` has it."""
+    """Return the posture one step later; see :meth:`.Body.step`."""
     return Posture(*_Step.apply(*posture[:3], commands, load, body, dt))
 
 
@@ -39,7 +39,7 @@ class _Step(torch.autograd.Function):
 
 
 def _plain(tensors: tuple[Tensor | None, ...]) -> tuple[Any, list[Any]]:
-    """Arrays without history and the module that they belong to: NumPy on the CPU, sharing their memory."""
+    """Return an array module and the tensors, detached, as its arrays: NumPy views on the CPU, else torch."""
     if any(one is not None and one.device.type != "cpu" for one in tensors):
         return torch, [None if one is None else one.detach() for one in tensors]
     return np, [None if one is None else one.detach().numpy() for one in tensors]

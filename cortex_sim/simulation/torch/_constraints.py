@@ -1,4 +1,4 @@
-"""What a card demands of a weight matrix while it is learned, as parametrisations that no optimiser step can leave."""
+"""A card's constraints on learned weights, as parametrisations that no optimiser step can violate."""
 
 import numpy as np
 import torch
@@ -8,9 +8,9 @@ from cortex_sim.cards import Model
 
 
 class Signed(nn.Module):
-    """Dale's law: |V| times a fixed sign for each column, and 0 where the mask is.
+    """Dale's law: |V| times a fixed sign for each column, and 0 where the mask is 0.
 
-    The derivative of |V| at 0 is taken from the right, so that a weight that begins at 0 is moved by its gradient like any other.
+    The derivative of |V| at 0 is taken from the right, so a weight that starts at 0 learns like any other.
     """
 
     signs: Tensor
@@ -22,11 +22,11 @@ class Signed(nn.Module):
         self.register_buffer("mask", mask)
 
     def forward(self, raw: Tensor) -> Tensor:
-        """Give the weights for the raw values."""
+        """Return the weights for the raw values."""
         return torch.where(raw < 0, -raw, raw) * self.signs * self.mask
 
     def right_inverse(self, weights: Tensor) -> Tensor:
-        """Give raw values for weights that obey the law."""
+        """Return raw values for weights that obey Dale's law."""
         return weights.abs()
 
 
@@ -40,18 +40,18 @@ class Masked(nn.Module):
         self.register_buffer("mask", mask)
 
     def forward(self, raw: Tensor) -> Tensor:
-        """Give the weights for the raw values."""
+        """Return the weights for the raw values."""
         return raw * self.mask
 
     def right_inverse(self, weights: Tensor) -> Tensor:
-        """Give raw values for weights that are 0 where they should be."""
+        """Return raw values for weights, set to 0 where they should be."""
         return weights * self.mask
 
 
 class LowRank(nn.Module):
-    """W = U V^T / N with N columns of W, and as many columns in each factor as the rank.
+    """W = U V^T / N, where N is the number of columns of W and each factor has as many columns as the rank.
 
-    So the entries of the factors are of the order of 1, as those of m and n in the papers, and a learning rate means the same as there.
+    The entries of the factors are then of order 1, like m and n in the papers, so a learning rate means the same as there.
     """
 
     def __init__(self, rank: int) -> None:
@@ -59,18 +59,18 @@ class LowRank(nn.Module):
         self.rank = rank
 
     def forward(self, left: Tensor, right: Tensor) -> Tensor:
-        """Give the weights for the factors."""
+        """Return the weights for the factors."""
         return left @ right.T / len(right)
 
     def right_inverse(self, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Give factors of equal length for weights of this rank: the nearest of that rank, by singular value decomposition."""
+        """Return factors of equal norm for the nearest weights of this rank, by singular value decomposition."""
         U, s, Vt = torch.linalg.svd(weights.double(), full_matrices=False)
         root = (s[: self.rank] * weights.shape[1]).sqrt()
         return (U[:, : self.rank] * root).to(weights.dtype), (Vt[: self.rank].T * root).to(weights.dtype)
 
 
 def constraint_of(model: Model, name: str, weights: Tensor) -> nn.Module | None:
-    """The parametrisation that holds a projection to what its card says; None if it is free."""
+    """Return the parametrisation that enforces the card's constraints on a projection; None if it is unconstrained."""
     projection = model.projections[name]
     if projection.rank:
         return LowRank(projection.rank)

@@ -1,4 +1,4 @@
-"""Where a model's flow vanishes: many searches at once, each with the derivative of the model's own equation text."""
+"""Fixed points of a model: many searches at once, with the derivative of the model's own equation text."""
 
 from collections.abc import Mapping
 
@@ -25,18 +25,18 @@ def search(
 ) -> tuple[Float[ndarray, "search state"], Float[ndarray, "search state"], Float[ndarray, "search state state"]]:
     r"""Minimise :math:`|F(x)|^2`, F the time derivative of the state, from many states by Levenberg-Marquardt steps.
 
-    Each search has its own damping, lowered after a step that helps and raised after one that does not, so that steps become Newton's near a
-    fixed point and the residual falls to round-off.
+    Each search has its own damping, lowered after a step that helps and raised after one that does not. Near a fixed point the steps thus
+    become Newton steps, and the residual falls to round-off.
 
     Args:
         model: its equation text is evaluated as it stands, in float64.
         arrays: weights and per-unit parameters.
-        starts: states to begin from, in SI.
-        inputs: constant values of inputs for each unit, by name, in SI; 0 for those not named.
-        tolerance: a search whose largest \|F\| is below this many SI units per second ends.
+        starts: initial states, in SI units.
+        inputs: constant input to each unit, by name, in SI units; 0 for inputs not named.
+        tolerance: a search ends once its largest \|F\| is below this, in SI units per second.
 
     Returns:
-        The states where the searches ended, F there, and the derivative of F by the state there (1/s).
+        The final states, F there, and the derivative of F with respect to the state there (1/s).
 
     Raises:
         TaskError: a projection has a delay.
@@ -72,7 +72,7 @@ def _step(value: Float[Tensor, "search state"], slope: Float[Tensor, "search sta
 
 
 def _evaluated(twin: Twin, states: Float[Tensor, "search state"], inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """F and its derivative at every state."""
+    """Return F and its derivative at every state."""
     constant = {name: inputs.get(name, torch.zeros((), dtype=twin.dtype)) for name in twin.model.inputs}
     fixed = twin._fixed() | {name: lambda t, i, now=value: now for name, value in constant.items()} | {"t": 0.0, "i": None}
 

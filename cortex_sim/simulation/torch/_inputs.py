@@ -1,4 +1,4 @@
-"""What a model's equations hear at every step, as tensors: drives, channels, noise, and what a body feels."""
+"""The inputs to a model's equations at every step, as tensors: drives, channels, noise, and feedback from a body."""
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 
 class Inputs:
-    """The inputs of the equations as functions of the step, prepared once for all steps, or for a piece of them.
+    """The inputs to the equations as functions of the step, prepared once for all steps, or for a segment of them.
 
     Args:
-        twin: its present weights carry the task's channels.
-        problem: its drives, channels and noise.
+        twin: the task's channels enter through its current weights.
+        problem: gives the drives, channels and noise.
         chosen: trials to keep, by position; all if None.
-        first: step that the piece begins with.
-        stop: step before which it ends; the schedule's last if None.
-        noise: where the draws of each noisy input go on from; from the start if None.
+        first: first step of the segment.
+        stop: one past its last step; the end of the schedule if None.
+        noise: where the draws of each noisy input resume; from the start if None.
     """
 
     def __init__(
@@ -64,23 +64,23 @@ class Inputs:
         return {name: linear(u, self._weights[name]).unbind(1) for name, u in self._heard.items()}
 
     def channels(self, steps: range) -> Float[Tensor, "trial step channel"] | None:
-        """What all inputs hear that hear the channels as they are; None if they are silent."""
+        """Return the unweighted channels, which all inputs that listen to them share; None if they are silent."""
         heard = next(iter(self._heard.values()), None)
         return None if heard is None else heard[:, steps.start - self.first : steps.stop - self.first]
 
     def moving(self, state: Float[Tensor, "trial number"]) -> Moving | None:
-        """The task's body, in this state; None where there is none."""
+        """Return the task's body in this state; None if the task has none."""
         if (body := self._schedule.task.body) is None:
             return None
         loads = [load.each(lambda array: self._tensor(array[self._chosen])) for load in self._schedule.loads]
         return Moving(body, state, self._schedule.dt, loads, torch, step)
 
     def at(self, step: int, moving: Moving | None = None) -> dict[str, Callable[[Any, Any], Any]]:
-        """Every input's value at a step, as the function of t and i that the equations call.
+        """Return every input's value at a step, as the function of t and i that the equations call.
 
         Args:
             step: of the schedule.
-            moving: the body that is felt.
+            moving: the body that gives feedback.
         """
         drive: Any = 0.0
         for pattern, course in self._patterns:
@@ -95,7 +95,7 @@ class Inputs:
         return {name: lambda t, i, now=value: now for name, value in values.items()}
 
     def summed(self, weights: Mapping[str, Tensor], steps: range) -> Float[Tensor, "step trial unit"] | None:
-        """All inputs at these steps, each times its weights and added up; None if every one is silent."""
+        """Return the weighted sum of all inputs at these steps; None if all are silent."""
         parts: list[Tensor] = []
         for name, u in self._stimuli.items():
             heard = torch.stack(u[steps.start - self.first : steps.stop - self.first])

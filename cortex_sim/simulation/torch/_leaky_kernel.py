@@ -1,9 +1,9 @@
-r"""Leaky networks unrolled by an own pair of forward and backward loops; `benchmarks/training_step.py` measures what that brings.
+r"""Leaky networks unrolled by a dedicated pair of forward and backward loops; `benchmarks/training_step.py` measures the speed-up.
 
-A step is :math:`x_{t+1} = \alpha x_t + K r_t + u_t` with :math:`r = \phi(x)`, :math:`K = \operatorname{diag}(k) W`. Going back, with
-:math:`\lambda_t` the derivative of the loss by :math:`x_t`,
+A step is :math:`x_{t+1} = \alpha x_t + K r_t + u_t` with :math:`r = \phi(x)`, :math:`K = \operatorname{diag}(k) W`. Going backwards,
+with :math:`\lambda_t` the derivative of the loss with respect to :math:`x_t`,
 :math:`\lambda_t = \alpha\lambda_{t+1} + \phi'(x_t) (K^\top\lambda_{t+1} + \bar r_t) + \bar x_t`,
-and the derivative by K is one product over all times and trials, :math:`\sum_t \lambda_{t+1} r_t^\top`.
+and the derivative with respect to K is one product over all times and trials, :math:`\sum_t \lambda_{t+1} r_t^\top`.
 """
 
 from collections.abc import Callable
@@ -19,20 +19,20 @@ Gain = Callable[[Tensor], Tensor]
 
 
 class LeakySteps(torch.autograd.Function):
-    """States and rates at the start of every step, and the state after the last."""
+    """Compute states and rates at the start of every step, and the state after the last."""
 
     @staticmethod
     def forward(ctx: Any, start: Tensor, coupling: Tensor, decay: Tensor, inputs: Steps, gain: Gain, tanh: bool) -> tuple[Steps, Steps, Tensor]:
         """Step forward.
 
         Args:
-            ctx: keeps what the way back needs.
-            start: (trial, unit).
+            ctx: keeps what the backward pass needs.
+            start: initial state (trial, unit).
             coupling: K.
-            decay: alpha, one a unit.
+            decay: alpha, one per unit.
             inputs: u.
-            gain: phi, element by element.
-            tanh: it is tanh, whose slope is 1 - r^2.
+            gain: phi, applied elementwise.
+            tanh: whether phi is tanh, whose slope is 1 - r^2.
         """
         x, K = start, coupling.T.contiguous()
         states = start.new_empty(len(inputs), *start.shape)
@@ -50,7 +50,7 @@ class LeakySteps(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, by_states: Steps | None, by_rates: Steps | None, by_last: Tensor | None) -> tuple[Tensor | None, ...]:
-        """Step back; a derivative that is None is 0."""
+        """Step backwards; a derivative of None counts as 0."""
         coupling, decay, states, rates = ctx.saved_tensors
         slopes = ctx.gain and torch.func.jvp(ctx.gain, (states,), (torch.ones_like(states),))[1]
         back = torch.empty_like(states)

@@ -1,4 +1,4 @@
-"""How nearby states part along a trajectory, by the derivative of the model's own steps."""
+"""How nearby states diverge along a trajectory, from the derivative of the model's own steps."""
 
 from collections.abc import Iterator, Mapping
 
@@ -19,18 +19,18 @@ def growths(
     blocks: int,
     steps: int,
 ) -> Iterator[Float[ndarray, " direction"]]:
-    """Carry directions along a model's undriven trajectory and make them orthonormal again after every block.
+    """Carry directions along a model's undriven trajectory, orthonormalised again after every block.
 
     Args:
         model: stepped by its own integrator, in float64.
         arrays: weights and per-unit parameters.
-        state: where it begins, in SI.
-        directions: in columns, orthonormal.
-        blocks: number of them.
-        steps: in a block.
+        state: initial state, in SI units.
+        directions: orthonormal, in columns.
+        blocks: number of blocks.
+        steps: number of steps in a block.
 
     Yields:
-        Logarithm of the factor by which each direction has grown in a block, the fastest first; not finite once the state is not.
+        Log of the factor by which each direction has grown in a block, fastest first; not finite once the state is not.
 
     Raises:
         TaskError: a projection has a delay.

@@ -1,4 +1,4 @@
-"""What is under way in delayed projections while a twin runs."""
+"""What is in transit in delayed projections while a twin runs."""
 
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -16,11 +16,11 @@ Numbers = Float[Tensor, "trial number"]
 
 
 class Past:
-    """What each delayed projection carried at the last steps; before the start, what it carries at the first.
+    """What entered each delayed projection during its last delay; what enters at the first step stands for all times before.
 
     Args:
-        twin: its present weights bring what arrives.
-        kept: what an earlier piece of the run left under way; None at the start.
+        twin: its current weights apply to what arrives.
+        kept: what an earlier segment of the run left in transit; None at the start.
     """
 
     def __init__(self, twin: "Twin", kept: Numbers | None) -> None:
@@ -34,16 +34,16 @@ class Past:
 
     @staticmethod
     def width(twin: "Twin") -> int:
-        """How many numbers of each trial are under way."""
+        """Return how many numbers are in transit in each trial."""
         return sum(lag * twin.model.size(twin.model.projections[name].columns) for name, lag in twin.model.lags.items())
 
     def products(self) -> dict[str, Callable[[Any], Tensor]]:
-        """Projections as functions of what enters, giving what arrives now; at the first step these are the same."""
+        """Return delayed projections as functions that give what arrives now; none at the first step, where what enters arrives."""
         arriving = {name: linear(way[0], self._weights[name]) for name, way in self._way.items() if way}
         return {name: lambda _, now=value: now for name, value in arriving.items()}
 
     def go_on(self, values: Mapping[str, Any], before: Mapping[str, Any], trials: int) -> None:
-        """Take what the projections carry at a step, all names known as they were when their lines were evaluated."""
+        """Store what enters the projections at a step, given all values after and before units were clamped."""
         entering = {name: self._model.parsed.carried(name, values, before) for name in self._way}
         for name, way in self._way.items():
             now = torch.as_tensor(entering[name], dtype=self._weights[name].dtype).expand(trials, self._sizes[name])
@@ -54,5 +54,5 @@ class Past:
                 way.extend([now] * self._model.lags[name])
 
     def kept(self) -> list[Numbers]:
-        """All that is under way, for the piece of the run that comes next."""
+        """Return all that is in transit, for the next segment of the run."""
         return [part for way in self._way.values() for part in way]

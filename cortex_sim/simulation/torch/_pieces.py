@@ -1,4 +1,4 @@
-"""Long times piece by piece: what is kept while a twin runs does not grow with them."""
+"""Long runs in segments, so that the memory of a running twin does not grow with their length."""
 
 from collections.abc import Iterator, Mapping
 
@@ -12,25 +12,25 @@ WINDOW = 256  # bins computed at a time where no gradient is wanted
 
 
 def spans(bins: int, length: int) -> list[slice]:
-    """Cut so many bins into pieces of one length; the last may be shorter."""
+    """Return slices that cut the bins into segments of one length; the last may be shorter."""
     return [slice(first, min(first + length, bins)) for first in range(0, bins, length)]
 
 
 def advance(
     twin: Twin, problem: Problem, span: slice, state: State, noise: Mapping[str, Noise] | None = None, chosen: ndarray | None = None
 ) -> tuple[Run, Mapping[str, Noise]]:
-    """Run the bins of a span; done twice from one state and one noise, it does the same twice.
+    """Run the bins of a span; the same state and noise give the same run again.
 
     Args:
-        twin: what is run.
+        twin: to run.
         problem: of the whole task.
-        span: bins.
+        span: bins to run.
         state: at the start of the span.
-        noise: where it goes on from; left as it is.
+        noise: where its draws resume; not modified.
         chosen: trials to keep, by position; all if None.
 
     Returns:
-        The run, and the noise that the next span goes on with.
+        The run, and the noise for the next span.
     """
     first, stop = span.start * problem.every, min(span.stop * problem.every, problem.steps)
     drawn = noise and {name: draws.copy() for name, draws in noise.items()}
@@ -39,7 +39,7 @@ def advance(
 
 
 def runs(twin: Twin, problem: Problem, length: int = WINDOW) -> Iterator[tuple[slice, Run]]:
-    """A schedule, a span of bins at a time; for use without gradient."""
+    """Yield the runs of a schedule, one span of bins at a time; for use without gradients."""
     state, noise = twin.start(problem), None
     for span in spans(problem.task.bins, length):
         run, noise = advance(twin, problem, span, state, noise)

@@ -1,4 +1,4 @@
-"""The torch twin: the same equation text as Brian2 runs, as a differentiable step."""
+"""Running the torch twin: the equation text that Brian2 runs, as a differentiable step."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,13 +19,13 @@ from cortex_sim.tasks.body import BodyTrajectory
 
 
 def run(problem: Problem) -> tuple[Float[ndarray, "trial time observed"], BodyTrajectory | None]:
-    """Integrate the model's equations in float64; nothing else is kept for longer than a piece.
+    """Integrate the model's equations in float64; only what is returned is kept beyond each segment.
 
     Returns:
-        Observed rates at every bin, and what the task's body went through, where there is one.
+        Observed rates at every bin, and the trajectory of the task's body, if it has one.
 
     Raises:
-        Diverged: a state or rate grew beyond all bounds.
+        Diverged: a state or rate grew without bound.
     """
     twin, task = Twin(problem.model, problem.arrays, dtype=torch.float64), problem.task
     found = np.empty((task.trials, task.bins, problem.model.size("observed")))
@@ -41,10 +41,10 @@ def run(problem: Problem) -> tuple[Float[ndarray, "trial time observed"], BodyTr
 
 
 def bounded(problem: Problem, span: slice, piece: Run) -> None:
-    """Refuse a piece of a run whose states or rates grew beyond all bounds.
+    """Check that no state or rate in a segment of a run grew without bound.
 
     Raises:
-        Diverged: the first that did, and when.
+        Diverged: one did; the message names the first, and when.
     """
     model, times = problem.model, problem.task.time
     if piece.states is not None:
@@ -53,12 +53,12 @@ def bounded(problem: Problem, span: slice, piece: Run) -> None:
 
 
 def linearise(model: Model, arrays: Mapping[str, ndarray], state: Float[ndarray, " state"]) -> Float[ndarray, "state state"]:
-    """Derivative by the state of one undriven step of the model's own integrator, in float64; dimensionless.
+    """Return the Jacobian of one undriven step of the model's own integrator, in float64; dimensionless.
 
-    Of several variables, all units of the first come first; entries between variables have the ratio of their SI units.
+    With several variables, all units of the first come first; entries between variables have the ratio of their SI units.
 
     Raises:
-        TaskError: the state does not have as many numbers as the model, or a projection has a delay.
+        TaskError: the state has the wrong number of entries, or a projection has a delay.
     """
     check_state(model, state)
     refuse_delays(model, "a linearised step")
@@ -68,28 +68,28 @@ def linearise(model: Model, arrays: Mapping[str, ndarray], state: Float[ndarray,
 
 
 def use_one_thread() -> None:
-    """Keep this process to one thread: for workers that train side by side."""
+    """Limit this process to one thread, for workers that train side by side."""
     torch.set_num_threads(1)
 
 
 def gpu() -> str:
-    """Name of the GPU that torch sees; empty if it sees none."""
+    """Return the name of the GPU that torch sees; empty if it sees none."""
     return str(torch.cuda.get_device_name()) if torch.cuda.is_available() else ""
 
 
 def own_slopes(
     model: Model, arrays: Mapping[str, ndarray], state: Float[ndarray, " state"], driven: Sequence[str]
 ) -> tuple[Float[ndarray, " state"], Float[ndarray, " state"]]:
-    """Derivatives of the flow by each unit's own state, what projections bring held fixed, and by what drives it, in float64.
+    """Return derivatives of the flow with respect to each unit's own state, projections held fixed, and to its drive, in float64.
 
     Args:
         model: its equation text is differentiated as it stands.
         arrays: weights and per-unit parameters.
-        state: where, in SI; of several variables, all units of the first come first.
-        driven: names of the inputs that are changed together, by 1 in their units.
+        state: where to take them, in SI units; with several variables, all units of the first come first.
+        driven: names of the inputs that change together, by 1 in their units.
 
     Returns:
-        Each (state,), in SI per second.
+        Two arrays (state,), in SI units per second.
     """
     twin = Twin(model, arrays, dtype=torch.float64)
     held, at = _held(twin, arrays), torch.tensor(state, dtype=torch.float64)
@@ -113,7 +113,7 @@ def own_slopes(
 
 
 def _held(twin: Twin, arrays: Mapping[str, ndarray]) -> dict[str, Any]:
-    """All that the equations name and that does not change, projections as what they bring, without a derivative."""
+    """Return every constant that the equations name, and projections as functions without a derivative."""
     model = twin.model
     fixed = twin.constants | {name: twin.tensor(arrays[name]) for name in model.parsed.parameters} | {"t": 0.0, "i": None}
     weights = {name: twin.tensor(arrays[name]) for name in model.parsed.called() & model.projections.keys()}

@@ -1,4 +1,4 @@
-"""The states that a run goes through, where rates are not enough."""
+"""State trajectories of a run, for when rates are not enough."""
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from cortex_sim.trials import Trials
 
 
 def trajectory(problem: Problem) -> Float[ndarray, "trial time state"]:
-    """Integrate the model's equations in float64 and return its states at every bin, in SI."""
+    """Integrate the model's equations in float64 and return its states at every bin, in SI units."""
     twin = Twin(problem.model, problem.arrays, dtype=torch.float64)
     with torch.no_grad():
         found = twin.step_through(twin.start(problem), Inputs(twin, problem), problem, range(problem.steps)).states
@@ -24,12 +24,12 @@ def trajectory(problem: Problem) -> Float[ndarray, "trial time state"]:
 
 
 def trajectories_from(model: Model, task: Task, states: Float[ndarray, "trial unit"]) -> Float[ndarray, "trial time unit"]:
-    """Integrate the equations of a model with one state a unit from given states, and return its states at every bin, in the unit of the card.
+    """Integrate a model with one state per unit from given states, and return its states at every bin, in the unit of the card.
 
     Args:
-        model: its state is dimensionless.
-        task: of as many trials.
-        states: where each trial begins.
+        model: one whose state is dimensionless.
+        task: has one trial for each initial state.
+        states: initial states.
     """
     found = []
     for trial, state in enumerate(states):
@@ -40,6 +40,6 @@ def trajectories_from(model: Model, task: Task, states: Float[ndarray, "trial un
 
 
 def rates_of_units(model: Model, task: Task) -> Trials:
-    """Return the rates of a model's own units, rather than the outputs that its readout makes of them."""
+    """Return the rates of a model's own units, rather than the outputs of its readout."""
     rates = rate_of(model, trajectory(Problem(model, model.arrays(), task)))
     return Trials.from_arrays(rates, task.time, condition=task.condition, units="1")

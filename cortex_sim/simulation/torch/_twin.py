@@ -24,9 +24,9 @@ STEEPNESS = 10.0  # beta of the surrogate derivative, per unit of what spike() i
 
 
 class Run(NamedTuple):
-    """What a twin did: rates and states at the start of every bin, the state after the last step, and what a body went through.
+    """A run of a twin: rates and states at the start of every bin, the state after the last step, and the trajectory of a body.
 
-    The state after the last step goes on with what is under way in delayed projections, and with that of the body, where there are any.
+    The state after the last step is followed by what is in transit in delayed projections and by the state of the body, where there are any.
     Torch's own kernels keep no states.
     """
 
@@ -37,15 +37,15 @@ class Run(NamedTuple):
 
 
 class Twin(nn.Module):
-    """A model that computes in torch what it computes in Brian2, step for step.
+    """A model that computes in torch, step for step, what it computes in Brian2.
 
-    Arrays the card marks ``learn`` are parameters, the others are buffers. Constraints are parametrisations.
+    Arrays that the card marks ``learn`` are parameters, the others are buffers. Constraints are parametrisations.
 
     Args:
         model: its equation text is evaluated as it stands.
         arrays: weights and per-unit parameters, by name.
         dtype: float64 for the twin of a circuit, float32 to train.
-        device: where it computes.
+        device: that it computes on.
     """
 
     def __init__(self, model: Model, arrays: Mapping[str, ndarray], *, dtype: torch.dtype = torch.float64, device: str = "cpu") -> None:
@@ -71,25 +71,25 @@ class Twin(nn.Module):
         self._gated = gated(model)
 
     def tensor(self, array: ndarray) -> Tensor:
-        """An array as this twin computes with it."""
+        """Return an array in this twin's precision, on its device."""
         return torch.tensor(array, dtype=self.dtype, device=self.device)
 
     def array(self, name: str) -> Tensor:
-        """The weights or the parameter of this name, as they are now."""
+        """Return the current weights or parameter of this name."""
         found: Tensor = getattr(self, self._attributes[name])
         return found
 
     def _gain_learns(self) -> bool:
-        """The rate depends on parameters that are learned, whose derivatives the fast loops do not give."""
+        """Return whether the rate depends on learned parameters, whose derivatives the fast loops do not give."""
         return any(self.model.parameters[name].learn for name in self.equations.used_by(self.model.rate) if name in self.model.parameters)
 
     def arrays(self) -> dict[str, ndarray]:
-        """The present weights, by name, in float64."""
+        """Return the current weights and per-unit parameters, by name, in float64."""
         names = [*self.model.projections, *(n for n, p in self.model.parameters.items() if p.over)]
         return {name: self._fixed_arrays[name] if name in self._fixed_arrays else self._exact(name).detach().cpu().numpy() for name in names}
 
     def _exact(self, name: str) -> Tensor:
-        """An array in float64: a product of factors is multiplied there, so that its rank survives."""
+        """Return an array in float64; factors are multiplied in float64, so that the rank of their product survives."""
         if not nn.utils.parametrize.is_parametrized(self, self._attributes[name]):
             return self.array(name).double()
         constraints: Any = self.parametrizations
@@ -97,13 +97,13 @@ class Twin(nn.Module):
         return constraint[0](*(raw.double() for raw in constraint.parameters()))
 
     def start(self, problem: Problem) -> State:
-        """State at the start of a schedule; through the encoder, where there is one, so that it can be learned."""
+        """Return the state at the start of a schedule; from the encoder, if there is one, so that it can be learned."""
         if self.model.initial is None or problem.task.initial is None:
             return self.tensor(problem.start())
         return self.encode(self.tensor(problem.task.initial))
 
     def encode(self, observed: Float[Tensor, "trial observed"]) -> State:
-        """Bring observed rates to the state, through the learned encoder."""
+        """Return the state that the learned encoder gives for observed rates."""
         assert self.model.initial is not None
         return linear(observed, self.array(self.model.initial.weights), self.array(self.model.initial.offset))
 
@@ -112,7 +112,7 @@ class Twin(nn.Module):
         return self.unroll(self.start(problem), Inputs(self, problem), problem).rates
 
     def unroll(self, state: State, inputs: Inputs, problem: Problem, first: int = 0, stop: int | None = None) -> Run:
-        """Step a state through a schedule's inputs from one step to before another, and keep what is at the start of every bin."""
+        """Step a state through a schedule's inputs from ``first`` to before ``stop``, and keep what is at the start of every bin."""
         steps = range(first, problem.steps if stop is None else stop)
         if problem.task.body or any(course[steps.start : steps.stop].any() for *_, course in problem.clamps):
             return self.step_through(state, inputs, problem, steps)
@@ -123,7 +123,7 @@ class Twin(nn.Module):
         return self.step_through(state, inputs, problem, steps)
 
     def step_through(self, state: State, inputs: Inputs, problem: Problem, steps: range) -> Run:
-        """Run by the equation text itself, one step after another, and with a body that moves beside it."""
+        """Run the equation text itself, step by step, together with the task's body if there is one."""
         fixed, rates, states = self._fixed(), [], []
         size, width = self.model.dimension, Past.width(self) if steps.start else 0
         past = Past(self, state[:, size : size + width] if width else None)
@@ -167,7 +167,7 @@ class Twin(nn.Module):
         return Run(rates[kept].transpose(0, 1), states[kept].transpose(0, 1), last)
 
     def _unroll_gated(self, form: Gated, state: State, inputs: Inputs, problem: Problem, steps: range) -> Run:
-        """Run a gated network by torch's own kernel."""
+        """Run a gated network with torch's own kernel."""
         u = inputs.channels(steps)
         if u is None:
             u, W_u = state.new_zeros(len(state), len(steps), 1), state.new_zeros(len(form.gates) * self.model.units, 1)
@@ -185,41 +185,41 @@ class Twin(nn.Module):
         return Run(rates[:, -steps.start % problem.every :: problem.every], None, torch.cat([end[0] for end in ends], dim=1))
 
     def _by_gate(self, names: Sequence[str | None]) -> Tensor:
-        """A parameter of every unit for each gate, one after the other; 0 where there is none."""
+        """Return a per-unit parameter for each gate, concatenated; 0 where a gate has none."""
         known = {None: 0.0} | self.constants
         values = [known[name] if name in known else self.array(str(name)) for name in names]
         return torch.cat([torch.as_tensor(value, dtype=self.dtype, device=self.device).expand(self.model.units) for value in values])
 
     def observe(self, rates: Float[Tensor, "trial time unit"]) -> Float[Tensor, "trial time observed"]:
-        """Bring rates of the model's units to observed rates."""
+        """Return observed rates, given rates of the model's units."""
         if (readout := self.model.readout) is None:
             return rates
         return linear(rates, self.array(readout.weights), self.array(readout.offset))
 
     def made(self, run: Run, problem: Problem) -> Float[Tensor, "trial time output"]:
-        """What counts of a run: observed rates, or what the task's body makes of them."""
+        """Return the output of a run: observed rates, or what the task's body makes of them."""
         if (body := problem.task.body) is None or run.course is None:
             return self.observe(run.rates)
         return body.made(body.posture(run.course.postures), torch)
 
     def rate(self, state: Float[Tensor, "... state"]) -> Float[Tensor, "... unit"]:
-        """Rates of units in a given state, where the rate depends on the unit's own state alone."""
+        """Return the rates of units in a given state, for rates that depend on the unit's own state alone."""
         variables = dict(zip(self.equations.states, state.split(self.model.units, dim=-1), strict=True))
         fixed = self.constants | {name: self.array(name) for name in self.equations.parameters}
         return self.equations.subexpressions({**fixed, **variables}, wanted=self.model.rate)[self.model.rate]
 
     def jacobian(self, state: Float[Tensor, " state"]) -> Float[Tensor, "state state"]:
-        """Derivative of one undriven step by the state."""
+        """Return the derivative of one undriven step with respect to the state."""
         fixed = self._fixed() | {name: lambda t, i: 0.0 for name in self.model.inputs} | {"t": 0.0, "i": None}
         return torch.func.jacfwd(lambda x: self._step(x[None], fixed, lambda rate: rate)[0][0])(state)
 
     def _fixed(self) -> dict[str, Any]:
-        """All that the equations name and that does not change from step to step, at the present weights."""
+        """Return all that the equations name and that does not change from step to step, at the current weights."""
         fixed = self.constants | {name: self.array(name) for name in self.equations.parameters}
         return fixed | {name: _product(self.array(name)) for name in self.equations.called() & self.model.projections.keys()}
 
     def _step(self, state: State, values: Mapping[str, Any], clamp: Callable[[Tensor], Tensor], past: Past | None = None) -> tuple[State, Tensor]:
-        """One step of the model's integrator, and the rate it started from; what delayed projections carry is noted in their past."""
+        """Return the state one integrator step later, and the rate before it; store what enters delayed projections in their past."""
         variables = dict(zip(self.equations.states, state.split(self.model.units, dim=-1), strict=True))
         is_state = self.model.rate in variables
         if is_state:
@@ -232,7 +232,7 @@ class Twin(nn.Module):
         return torch.cat([self._integrate(name, known) for name in variables], dim=-1), known[self.model.rate]
 
     def _integrate(self, name: str, known: dict[str, Any]) -> Float[Tensor, "trial unit"]:
-        """One variable a step later, the others held."""
+        """Return one variable a step later, with the others held fixed."""
         dt, now = self.model.dt.si, known[name]
 
         def flow(x: Tensor) -> Tensor:
@@ -267,7 +267,7 @@ def _mathematics(dtype: torch.dtype) -> dict[str, Any]:
 
 
 def spike(x: Tensor) -> Tensor:
-    """1 where x > 0, else 0; its derivative is that of a fast sigmoid, 1/(1 + beta |x|)^2 (Zenke & Ganguli 2018, Neural Comput 30:1514)."""
+    """Return 1 where x > 0, else 0; the derivative is that of a fast sigmoid, 1/(1 + beta |x|)^2 (Zenke & Ganguli 2018, Neural Comput 30:1514)."""
     soft = x / (1 + STEEPNESS * x.abs())
     return (x > 0).to(x.dtype) + (soft - soft.detach())
 

@@ -1,4 +1,4 @@
-"""What a motor cortex moves: arms, muscles and the body that both make, on NumPy arrays and torch tensors alike."""
+"""What a motor cortex moves: arms, muscles, and bodies made of both, on NumPy arrays and torch tensors alike."""
 
 from cortex_sim.runtime.doors import opened
 

@@ -1,7 +1,7 @@
-r"""The derivative of a step of a body, in closed form: from derivatives by the posture after it to those by the posture before it.
+r"""The adjoint of a step of a body, in closed form: from derivatives with respect to the posture after it to those for the posture before.
 
-With :math:`a = M^{-1} n`, a derivative w by the acceleration becomes :math:`z = M^{-1} w` by the torque, and by the elbow's angle
-:math:`z \cdot (\partial n/\partial q_2 - (\partial M/\partial q_2)\,a)`. The four stages of a Runge-Kutta step are taken back one after another.
+With :math:`a = M^{-1} n`, a derivative w with respect to the acceleration becomes :math:`z = M^{-1} w` for the torque, and for the elbow angle
+:math:`z \cdot (\partial n/\partial q_2 - (\partial M/\partial q_2)\,a)`. The four stages of a Runge-Kutta step are reversed one after another.
 """
 
 from typing import Any
@@ -14,20 +14,20 @@ from cortex_sim.tasks.body._muscles import LONGEST, SHORTEST, Muscles, force_len
 
 
 def step_back(body: Body, before: Posture, commands: Any, after: Posture, by: Posture, dt: float, load: Any, xp: Any = np) -> tuple[Any, ...]:
-    """Return derivatives by what a step started from, given those by the posture after it.
+    """Return derivatives with respect to what a step started from, given those with respect to the posture after it.
 
     Args:
-        body: that made the step.
+        body: that took the step.
         before: posture before it.
         commands: held during it, (trial, command).
         after: posture after it.
-        by: derivatives by the posture after it.
+        by: derivatives with respect to the posture after it.
         dt: s.
-        load: torque from outside that acted, (trial, 2), or None.
+        load: external torque during it, (trial, 2), or None.
         xp: module that the arrays belong to.
 
     Returns:
-        Derivatives by angles, speeds and activations before the step, by commands, and by the load.
+        Derivatives with respect to angles, speeds and activations before the step, to commands, and to the load.
     """
     by_torque = by.torque
     by_q, by_speed, by_load = by.q, by.speed, None
@@ -45,7 +45,7 @@ def step_back(body: Body, before: Posture, commands: Any, after: Posture, by: Po
 
 
 def _arm_back(arm: Arm, q: Any, speed: Any, torque: Any, by_q: Any, by_speed: Any, dt: float, xp: Any) -> tuple[Any, Any, Any]:
-    """Through the four stages of :meth:`.Arm.step`, which are made again."""
+    """Propagate derivatives back through the four stages of :meth:`.Arm.step`, which are recomputed."""
     parts, points, rate = (0.0, dt / 2, dt / 2, dt), [], None
     for part in parts:
         point = (q, speed) if rate is None else (q + part * rate[0], speed + part * rate[1])

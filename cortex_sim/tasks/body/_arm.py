@@ -1,4 +1,4 @@
-r"""A two-joint arm in a plane: where the hand is, and how torques move it.
+r"""A two-joint arm in a plane: the position of its hand, and its motion under torques.
 
 With shoulder and elbow angles q, :math:`M(q)\ddot q + C(q, \dot q) + B\dot q = \tau`, where
 
@@ -6,7 +6,7 @@ With shoulder and elbow angles q, :math:`M(q)\ddot q + C(q, \dot q) + B\dot q = 
     M = \begin{pmatrix} a_1 + 2 a_2 \cos q_2 & a_3 + a_2 \cos q_2 \\ a_3 + a_2 \cos q_2 & a_3 \end{pmatrix}, \quad
     C = a_2 \sin q_2 \begin{pmatrix} -\dot q_2 (2 \dot q_1 + \dot q_2) \\ \dot q_1^2 \end{pmatrix}.
 
-Where inertias are given about the joints, :math:`a_1 = I_1 + I_2 + m_2 l_1^2, a_2 = m_2 l_1 s_2, a_3 = I_2`; where about the centres of mass,
+For inertias about the joints, :math:`a_1 = I_1 + I_2 + m_2 l_1^2, a_2 = m_2 l_1 s_2, a_3 = I_2`; for inertias about the centres of mass,
 the parallel-axis terms :math:`m_1 s_1^2` and :math:`m_2 s_2^2` are added to I_1 and I_2.
 """
 
@@ -27,12 +27,12 @@ DEGREE = pi / 180
 
 @dataclass(frozen=True)
 class Arm:
-    """Segments of an arm; the upper arm first.
+    """The segments of an arm, upper arm first.
 
-    Functions take ``xp``, the module that the arrays belong to: ``numpy``, or ``torch`` where they should be differentiable.
+    Functions take ``xp``, the module that the arrays belong to: ``numpy``, or ``torch`` for differentiable results.
 
     Attributes:
-        name: what it is called.
+        name: of the arm.
         length: m.
         mass: kg.
         inertia: kg m².
@@ -64,30 +64,30 @@ class Arm:
         return I1 + I2 + m2 * self.length[0] ** 2, m2 * self.length[0] * s2, I2
 
     def hand(self, q: Any, xp: Any = np) -> Any:
-        """Place of the hand, m from the shoulder; angles (..., 2) in rad."""
+        """Return the position of the hand, m from the shoulder; angles (..., 2) in rad."""
         first, both = q[..., 0], q[..., 0] + q[..., 1]
         l1, l2 = self.length
         return xp.stack([l1 * xp.cos(first) + l2 * xp.cos(both), l1 * xp.sin(first) + l2 * xp.sin(both)], -1)
 
     def velocity(self, q: Any, speed: Any, xp: Any = np) -> Any:
-        """Velocity of the hand, m/s."""
+        """Return the velocity of the hand, m/s."""
         first, both = q[..., 0], q[..., 0] + q[..., 1]
         one, two = self.length[0] * speed[..., 0], self.length[1] * (speed[..., 0] + speed[..., 1])
         return xp.stack([-one * xp.sin(first) - two * xp.sin(both), one * xp.cos(first) + two * xp.cos(both)], -1)
 
     def jacobian(self, q: Float[ndarray, "... 2"]) -> Float[ndarray, "... 2 2"]:
-        """Derivative of the hand's place by the angles, m/rad."""
+        """Return the derivative of the hand's position with respect to the angles, m/rad."""
         return np.stack([self.velocity(q, np.broadcast_to(axis, q.shape)) for axis in np.eye(2)], axis=-1)
 
     def pull(self, q: Any, force: Any, xp: Any = np) -> Any:
-        """Torque at the joints, N m, that a force at the hand, N, comes to: the transposed Jacobian times it."""
+        """Return the joint torque, N m, equivalent to a force at the hand, N: the transposed Jacobian times the force."""
         first, both = q[..., 0], q[..., 0] + q[..., 1]
         (l1, l2), x, y = self.length, force[..., 0], force[..., 1]
         elbow = l2 * (xp.cos(both) * y - xp.sin(both) * x)
         return xp.stack([l1 * (xp.cos(first) * y - xp.sin(first) * x) + elbow, elbow], -1)
 
     def push(self, q: Any, torque: Any, xp: Any = np) -> Any:
-        """Force at the hand, N, with which a torque at the joints, N m, presses against what holds the hand in place."""
+        """Return the force, N, that the hand exerts on what holds it in place, under a torque at the joints, N m."""
         first, both = q[..., 0], q[..., 0] + q[..., 1]
         (l1, l2), t2 = self.length, torque[..., 1]
         t1 = torque[..., 0] - t2
@@ -96,10 +96,10 @@ class Arm:
         return xp.stack([x, y], -1)
 
     def joints(self, hand: Float[ndarray, "... 2"]) -> Float[ndarray, "... 2"]:
-        """Angles that bring the hand to a place, with the elbow bent forward (a positive angle), rad.
+        """Return the angles that bring the hand to a position, with the elbow bent forward (a positive angle), rad.
 
         Raises:
-            PlantError: a place is out of reach; which, and how far the arm reaches.
+            PlantError: a position is out of reach; the message says which, and how far the arm reaches.
         """
         hand = np.asarray(hand, dtype=float)
         (l1, l2), distance = self.length, np.linalg.norm(hand, axis=-1)
@@ -114,14 +114,14 @@ class Arm:
         return np.stack([(shoulder + pi) % (2 * pi) - pi, elbow], axis=-1)
 
     def inertia_matrix(self, q: Float[ndarray, "... 2"]) -> Float[ndarray, "... 2 2"]:
-        """M(q), kg m²."""
+        """Return the inertia matrix M(q), kg m²."""
         a1, a2, a3 = self.constants
         bend = a2 * np.cos(q[..., 1])
         off = a3 + bend
         return np.stack([np.stack([a1 + 2 * bend, off], axis=-1), np.stack([off, a3 + 0 * bend], axis=-1)], axis=-2)
 
     def acceleration(self, q: Any, speed: Any, torque: Any, xp: Any = np) -> Any:
-        """Angular acceleration under a torque, rad/s²; torque in N m."""
+        """Return the angular acceleration under a torque, rad/s²; torque in N m."""
         (a1, a2, a3), B = self.constants, self.damping
         v1, v2 = speed[..., 0], speed[..., 1]
         bend, twist = a2 * xp.cos(q[..., 1]), a2 * xp.sin(q[..., 1])
@@ -132,28 +132,28 @@ class Arm:
         return xp.stack([(a3 * t1 - m12 * t2) / determinant, (m11 * t2 - m12 * t1) / determinant], -1)
 
     def torque(self, q: Float[ndarray, "... 2"], speed: Float[ndarray, "... 2"], acceleration: Float[ndarray, "... 2"]) -> Float[ndarray, "... 2"]:
-        """Torque that a movement requires (inverse dynamics), N m."""
+        """Return the torque that a movement requires (inverse dynamics), N m."""
         v1, v2 = speed[..., 0], speed[..., 1]
         twist = self.constants[1] * np.sin(q[..., 1])
         centrifugal = np.stack([-twist * v2 * (2 * v1 + v2), twist * v1**2], axis=-1)
         return (self.inertia_matrix(q) @ acceleration[..., None])[..., 0] + centrifugal + speed @ np.array(self.damping).T
 
     def torque_along(self, hand: Float[ndarray, "trial time 2"], dt: float) -> Float[ndarray, "trial time 2"]:
-        """Torque that moves the hand along these places (m from the shoulder, one every dt s), N m.
+        """Return the torque that moves the hand along these positions (m from the shoulder, one every dt s), N m.
 
         Raises:
-            PlantError: a place is out of reach.
+            PlantError: a position is out of reach.
         """
         q = self.joints(hand)
         speed = np.gradient(q, dt, axis=1)
         return self.torque(q, speed, np.gradient(speed, dt, axis=1))
 
     def energy(self, q: Float[ndarray, "... 2"], speed: Float[ndarray, "... 2"]) -> Float[ndarray, "..."]:
-        """Kinetic energy, J; the arm moves in a horizontal plane."""
+        """Return the kinetic energy, J; the arm moves in a horizontal plane."""
         return 0.5 * np.einsum("...i,...ij,...j->...", speed, self.inertia_matrix(q), speed)
 
     def step(self, q: Any, speed: Any, torque: Any, dt: float, xp: Any = np) -> tuple[Any, Any]:
-        """Angles and angular speeds a step later, the torque held: one Runge-Kutta step of fourth order."""
+        """Return angles and angular speeds a step later under a constant torque: one Runge-Kutta step of fourth order."""
         one = self.acceleration(q, speed, torque, xp)
         half = 0.5 * dt
         s2 = speed + half * one
@@ -165,10 +165,10 @@ class Arm:
         return q + dt / 6 * (speed + 2 * s2 + 2 * s3 + s4), speed + dt / 6 * (one + 2 * two + 2 * three + four)
 
     def check_limits(self, q: Float[ndarray, "trial time 2"], time: Float[ndarray, " time"]) -> None:
-        """Refuse angles that are not finite, or that a joint cannot reach.
+        """Check that angles are finite and within the limits of the joints.
 
         Raises:
-            PlantError: which joint of which trial, when, and what its limits are.
+            PlantError: one is not; the message says which joint of which trial, when, and what its limits are.
         """
         if not np.isfinite(q).all():
             trial, bin_, _ = np.argwhere(~np.isfinite(q))[0]

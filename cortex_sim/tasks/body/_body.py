@@ -1,4 +1,4 @@
-"""A body that a circuit or network drives: an arm with or without muscles, stepped together with it, and its delayed senses."""
+"""A body that a circuit or network drives: an arm with or without muscles, stepped together with it, and its delayed sensory feedback."""
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -28,20 +28,20 @@ class Posture(NamedTuple):
 
 @dataclass(frozen=True)
 class Body:
-    """An arm, its muscles, where it starts, and the delay of its senses.
+    """An arm, its muscles, where it starts, and the delay of its sensory feedback.
 
-    Commands are torques in N m; with muscles they are the logits of their excitations, moved so that 0 is the tone.
+    Commands are torques in N m; with muscles they are the logits of their excitations, shifted so that 0 gives the tone.
 
     Attributes:
         arm: segments.
         muscles: None for an arm that is driven by torques.
-        home: place of the hand at the start, m from the shoulder.
-        delay: of what is felt, s; None for a body that feels nothing.
-        tone: excitation of a muscle that no command reaches.
-        held: the hand is held in place, and what counts is the force that it exerts.
+        home: position of the hand at the start, m from the shoulder.
+        delay: of sensory feedback, s; None for a body without feedback.
+        tone: excitation of a muscle whose command is 0.
+        held: whether the hand is held in place, so that the output is the force that it exerts.
 
     Raises:
-        PlantError: home is out of reach, or the delay or the tone is none.
+        PlantError: home is out of reach or, for a held hand, leaves the arm straight; or the delay or the tone is out of range.
     """
 
     arm: Arm
@@ -65,10 +65,10 @@ class Body:
         return self.arm.joints(np.array(self.home))
 
     def check_path(self, made: Float[ndarray, "trial time 2"], time: Float[ndarray, " time"]) -> None:
-        """Refuse hand positions (cm from home) that the arm cannot be brought to.
+        """Check that the arm can reach these hand positions (cm from home).
 
         Raises:
-            PlantError: which place, or which joint of which trial, and when.
+            PlantError: it cannot; the message says which position, or which joint of which trial, and when.
         """
         self.arm.check_limits(self.arm.joints(np.asarray(self.home) + made / CM), time)
 
@@ -79,19 +79,19 @@ class Body:
 
     @property
     def sensors(self) -> int:
-        """Number of things felt: lengths and velocities of muscles, or angles and speeds of joints."""
+        """Number of sensory signals: lengths and velocities of muscles, or angles and speeds of joints."""
         return 0 if self.delay is None else 2 * self.commands
 
     @property
     def size(self) -> int:
-        """Number of numbers of a posture."""
+        """How many numbers make a posture."""
         return 6 + self.commands
 
     def late(self, dt: float) -> int:
-        """Steps between what happens and what is felt.
+        """Return the delay of sensory feedback, in steps.
 
         Raises:
-            PlantError: the delay is no multiple of the step.
+            PlantError: the delay is not a multiple of the step.
         """
         delay = self.delay or 0.0
         steps = round(delay / dt)
@@ -100,7 +100,7 @@ class Body:
         return steps
 
     def start(self, trials: int) -> Float[ndarray, "trial posture"]:
-        """At rest at home, muscles at their tone: the numbers of :class:`Posture` side by side."""
+        """Return the posture at rest at home, muscles at their tone: the numbers of :class:`Posture` side by side."""
         activation, torque = np.zeros(self.commands), np.zeros(2)
         if self.muscles:
             activation = np.full(self.commands, self.tone)
@@ -108,19 +108,19 @@ class Body:
         return np.tile(np.concatenate([self._home, np.zeros(2), activation, torque]), (trials, 1))
 
     def posture(self, numbers: Any) -> Posture:
-        """Tell the numbers of a posture, (..., posture), apart."""
+        """Return the posture that these numbers (..., posture) describe."""
         middle = 4 + self.commands
         return Posture(numbers[..., :2], numbers[..., 2:4], numbers[..., 4:middle], numbers[..., middle:])
 
     def step(self, posture: Posture, commands: Any, dt: float, xp: Any = np, load: Any = None) -> Posture:
-        """The body a step later, commands held.
+        """Return the posture one step later, under constant commands.
 
         Args:
-            posture: now.
+            posture: at the start of the step.
             commands: (trial, command).
             dt: s.
             xp: module that the arrays belong to.
-            load: torque from outside, N m, (trial, 2).
+            load: external torque, N m, (trial, 2).
         """
         q, speed, activation, _ = posture
         if self.muscles is None:
@@ -133,7 +133,7 @@ class Body:
         return Posture(*self.arm.step(q, speed, torque if load is None else torque + load, dt, xp), after, torque)
 
     def felt(self, posture: Posture, xp: Any = np) -> Any:
-        """What the body feels: departures from home, (trial, sensor); lengths in optimal lengths, angles in rad, velocities per second."""
+        """Return the sensory signals, (trial, sensor): departures from home, lengths in optimal lengths, angles in rad, velocities per second."""
         home, rest = _rest(self, xp, posture.q.dtype, posture.q.device)
         if self.muscles is None:
             return xp.concatenate([posture.q - home, posture.speed], -1)
@@ -141,7 +141,7 @@ class Body:
         return xp.concatenate([length - rest, velocity], -1)
 
     def made(self, posture: Posture, xp: Any = np) -> Any:
-        """What the body is for, (..., 2): place of the hand from home in cm; where the hand is held, the force that it exerts in N."""
+        """Return the output of the body, (..., 2): position of the hand from home in cm or, if the hand is held, the force that it exerts in N."""
         if self.held:
             return self.arm.push(posture.q, posture.torque, xp)
         home = xp.asarray(np.array(self.home), dtype=posture.q.dtype, device=posture.q.device)
@@ -149,30 +149,30 @@ class Body:
 
     @property
     def unit(self) -> str:
-        """Of :meth:`made`."""
+        """Unit of :meth:`made`."""
         return "N" if self.held else "cm"
 
     def excitation(self, commands: Any, xp: Any = np) -> Any:
-        """Of each muscle, 0 to 1."""
+        """Return the excitation of each muscle, 0 to 1."""
         return 1 / (1 + xp.exp(log(1 / self.tone - 1) - commands))
 
 
 @lru_cache(maxsize=32)
 def _rest(body: Body, xp: Any, dtype: Any, device: Any) -> tuple[Any, Any]:
-    """Angles at home, and lengths of the muscles there."""
+    """Return the angles at home, and the lengths of the muscles there."""
     home = xp.asarray(body.arm.joints(np.array(body.home)), dtype=dtype, device=device)
     return home, body.muscles and body.muscles.lengths(home, 0 * home, xp)[0]
 
 
 class Movement(NamedTuple):
-    """What a body did, at the start of every bin.
+    """A body's movement, at the start of every bin.
 
     Attributes:
-        made: place of the hand from home, cm; or the force that a held hand exerts, N.
+        made: position of the hand from home, cm; or the force that a held hand exerts, N.
         velocity: of the hand, cm/s.
         angle: rad.
         torque: of muscles or commands, N m.
-        activation: of the muscles, 0 to 1; empty where there are none.
+        activation: of the muscles, 0 to 1; empty if there are none.
         commands: at every step of the model that gave them.
     """
 
@@ -187,10 +187,10 @@ class Movement(NamedTuple):
     def of(
         cls, body: Body, numbers: Float[ndarray, "trial time posture"], commands: Float[ndarray, "trial step command"], time: Float[ndarray, " time"]
     ) -> "Movement":
-        """Read a movement off the postures at every bin.
+        """Return the movement that the postures at every bin describe.
 
         Raises:
-            PlantError: a joint is bent further than it can be, or a number is not finite; which, in which trial and when.
+            PlantError: a joint exceeds its limits, or a number is not finite; the message says which, in which trial and when.
         """
         posture = body.posture(numbers)
         body.arm.check_limits(posture.q, time)

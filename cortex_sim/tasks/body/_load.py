@@ -21,11 +21,11 @@ class Load:
         course: factor at every step of the task's fine grid.
         force: at the hand, N, (trial, 2).
         torque: at shoulder and elbow, N m, (trial, 2).
-        field: force at the hand by its velocity, N s/m, (trial, 2, 2); a curl field is ((0, b), (-b, 0)).
-        name: what it is.
+        field: force at the hand per velocity of the hand, N s/m, (trial, 2, 2); a curl field is ((0, b), (-b, 0)).
+        name: of the load, for messages.
 
     Raises:
-        PlantError: nothing is given, or not what its shape should be.
+        PlantError: nothing is given, or an array has the wrong shape.
     """
 
     course: Float[ndarray, " step"]
@@ -52,5 +52,5 @@ class Load:
         return next(len(array) for kind in LOAD_KINDS if (array := getattr(self, kind)) is not None)
 
     def each(self, change: Callable[[Any], Any]) -> Self:
-        """Return a load whose arrays, those that it has, are changed by a function."""
+        """Return the load with a function applied to each array that it has."""
         return replace(self, **{kind: change(array) for kind in LOAD_KINDS if (array := getattr(self, kind)) is not None})

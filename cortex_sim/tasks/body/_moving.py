@@ -1,4 +1,4 @@
-"""A body moved step by step, beside Brian2 or in torch: its present posture, and what it has felt that has not yet arrived."""
+"""A body moved step by step, alongside Brian2 or in torch: its current posture, and sensory signals that have not yet arrived."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,7 +16,7 @@ Step = Callable[[Body, Posture, Any, float, Any], Posture]
 
 
 class BodyTrajectory(NamedTuple):
-    """The trajectory of a body: postures at the bins that were kept, and the commands of every step."""
+    """The trajectory of a body: postures at the recorded bins, and the commands at every step."""
 
     postures: Any
     commands: Any
@@ -25,15 +25,15 @@ class BodyTrajectory(NamedTuple):
 class Moving:
     """A body on the steps of a model.
 
-    Its state is one array, (trial, number): the posture, then what has been felt and not yet arrived, the oldest first.
+    Its state is one array, (trial, number): the posture, then the sensory signals that have not yet arrived, oldest first.
 
     Args:
-        body: what moves.
-        state: where it goes on from.
+        body: to move.
+        state: where it continues from.
         dt: step, s.
-        loads: from outside, their courses on the steps of the model, their arrays of that module.
+        loads: external loads, with courses on the steps of the model and arrays of that module.
         xp: module that the arrays belong to.
-        step: what makes a step, if not :meth:`.Body.step`; given the body, its posture, commands, dt and the torque from outside.
+        step: function that replaces :meth:`.Body.step`; given the body, its posture, commands, dt and the external torque.
     """
 
     def __init__(self, body: Body, state: Any, dt: float, loads: Sequence[Load] = (), xp: Any = np, step: Step | None = None) -> None:
@@ -49,19 +49,19 @@ class Moving:
 
     @staticmethod
     def start(body: Body, trials: int, dt: float) -> Any:
-        """State at rest at home, (trial, number), where it has been for long."""
+        """Return the state (trial, number) of a body that has long been at rest at home."""
         return np.pad(body.start(trials), ((0, 0), (0, body.late(dt) * body.sensors)))
 
     def heard(self, step: int) -> Any:
-        """What arrives at a step, counted from where this piece began, (trial, sensor)."""
+        """Return the sensory signals that arrive at a step, (trial, sensor); steps count from the start of this segment."""
         return self._felt[step]
 
     def keep(self) -> None:
-        """Note the posture."""
+        """Record the current posture."""
         self.postures.append(self._xp.concatenate(list(self._posture), -1))
 
     def step(self, commands: Any, step: int) -> None:
-        """Advance by one step, with commands and loads held."""
+        """Advance by one step, with constant commands and loads."""
         self.commands.append(commands)
         self._posture = self._step(self.body, self._posture, commands, self._dt, self._load(step))
         self._feel()
@@ -73,13 +73,13 @@ class Moving:
 
     @classmethod
     def replay(cls, body: Body, commands: Float[ndarray, "trial time command"], dt: float, loads: Sequence[Load] = ()) -> ndarray:
-        """Move a body by commands that are given beforehand, whatever it feels.
+        """Move a body by given commands, without feedback.
 
         Args:
-            body: from rest at home.
-            commands: one a step.
+            body: that starts at rest at home.
+            commands: for every step.
             dt: step, s.
-            loads: from outside, their courses on these steps.
+            loads: external loads, with courses on these steps.
 
         Returns:
             Postures at the start of every step, (trial, time, posture).
@@ -92,12 +92,12 @@ class Moving:
 
     @property
     def state(self) -> Any:
-        """The state from which it can be continued."""
+        """The state from which the movement can be continued."""
         waiting: Sequence[Any] = self._felt[len(self._felt) - 1 - self._late : -1] if self.body.sensors else []
         return self._xp.concatenate([*self._posture, *waiting], -1)
 
     def _load(self, step: int) -> Any:
-        """Torque from outside at a step; None where nothing acts."""
+        """Return the external torque at a step; None if no load acts."""
         arm, (q, speed, *_) = self.body.arm, self._posture
         total = None
         for load in self._loads:
@@ -119,12 +119,12 @@ class Moving:
 def moved_by_torques(
     arm: Arm, torque: Float[ndarray, "trial time 2"], *, home: tuple[float, float], time: Float[ndarray, " time"], bin: float
 ) -> Movement:
-    """Return the movement of an arm without muscles whose joints bend as far as torques take them.
+    """Return the movement of an arm without muscles, under torques and without joint limits.
 
     Args:
-        arm: at rest at home.
-        torque: at every bin, N m; held in between.
-        home: place of the hand at the start, m from the shoulder.
+        arm: that starts at rest at home.
+        torque: at every bin, N m; constant in between.
+        home: position of the hand at the start, m from the shoulder.
         time: of the bins, s.
         bin: their width, s.
     """

@@ -1,6 +1,6 @@
-r"""Six muscles of an arm: activation, length, force, and the torques that they give.
+r"""Six muscles of an arm: activation, length, force, and the torques that they exert.
 
-Length in units of the optimal one is :math:`l_m = 1 + \sum_j \rho_{mj}(\theta^*_{mj} - q_j)/L_m`; the force of a muscle is its strength times its
+Length in units of the optimal length is :math:`l_m = 1 + \sum_j \rho_{mj}(\theta^*_{mj} - q_j)/L_m`; the force of a muscle is its strength times its
 activation times the force-length and force-velocity factors; the torque of joint j is :math:`\sum_m \rho_{mj} F_m`. Excitation u becomes
 activation by :math:`\tau\,\dot a = u - a`.
 """
@@ -23,18 +23,18 @@ SHORTEST, LONGEST = 0.2, 1.9  # of the optimal length: where the factors end
 
 @dataclass(frozen=True)
 class Muscles:
-    """Numbers of the muscles.
+    """The parameters of the muscles.
 
     Attributes:
         arm: moment arms rho of shoulder and elbow, cm; positive where the muscle flexes.
         optimum: angle of each joint at which the muscle has its optimal length, deg.
         length: optimal length L, cm.
-        strength: force of a fully active muscle of optimal length that does not move, N.
+        strength: isometric force of a fully active muscle at its optimal length, N.
         tau: time constant of activation, s.
         source: of the numbers.
 
     Raises:
-        PlantError: a muscle has no moment arm, or numbers are missing.
+        PlantError: a muscle has no moment arm, numbers are missing, or strength or tau is not above 0.
     """
 
     arm: tuple[tuple[float, float], ...]
@@ -67,7 +67,7 @@ class Muscles:
 
     @property
     def shortening(self) -> Float[ndarray, "muscle 2"]:
-        """Shortening of each muscle by each joint, in optimal lengths per rad."""
+        """Shortening of each muscle per angle of each joint, in optimal lengths per rad."""
         return np.array(self.arm) / np.array(self.length)[:, None]
 
     @property
@@ -76,40 +76,40 @@ class Muscles:
         return 1 + (self.shortening * np.array(self.optimum) * DEGREE).sum(axis=1)
 
     def lengths(self, q: Any, speed: Any, xp: Any = np) -> tuple[Any, Any]:
-        """Length (in optimal lengths) and velocity (in optimal lengths per second) of each muscle; angles (..., 2) in rad."""
+        """Return the length (in optimal lengths) and velocity (in optimal lengths per second) of each muscle; angles (..., 2) in rad."""
         shortening, offset, _ = self.arrays(xp, q.dtype, q.device)
         return xp.clip(offset - q @ shortening, SHORTEST, LONGEST), -(speed @ shortening)
 
     def forces(self, activation: Any, q: Any, speed: Any, xp: Any = np) -> Any:
-        """Force of each muscle, N; never negative."""
+        """Return the force of each muscle, N; never negative."""
         length, velocity = self.lengths(q, speed, xp)
         return self.strength * activation * force_length(length, xp) * force_velocity(length, velocity, xp)
 
     def torque(self, activation: Any, q: Any, speed: Any, xp: Any = np) -> Any:
-        """Torque at each joint, N m."""
+        """Return the torque at each joint, N m."""
         return self.forces(activation, q, speed, xp) @ self.arrays(xp, q.dtype, q.device)[2]
 
     @lru_cache(maxsize=32)  # noqa: B019 - a handful of muscles, frozen
     def arrays(self, xp: Any, dtype: Any, device: Any) -> tuple[Any, ...]:
-        """Shortening by each joint, (2, muscle), length at angles of 0, and moment arms, made once and not at every step."""
+        """Return shortening per joint angle (2, muscle), length at angles of 0, and moment arms, computed once and not at every step."""
         return tuple(xp.asarray(array, dtype=dtype, device=device) for array in (self.shortening.T, self.offset, self.moments))
 
 
 def force_length(length: Any, xp: Any = np) -> Any:
-    """Factor of the force at a length in optimal lengths: 1 at the optimum."""
+    """Return the factor of the force at a length in optimal lengths: 1 at the optimum."""
     return xp.exp(-(xp.abs((length**1.55 - 1) / 0.81) ** 2.12))
 
 
 def force_length_slope(length: Any, xp: Any = np) -> Any:
-    """Derivative of :func:`force_length`."""
+    """Return the derivative of :func:`force_length`."""
     u = (length**1.55 - 1) / 0.81
     return -force_length(length, xp) * 2.12 * xp.abs(u) ** 1.12 * xp.sign(u) * (1.55 / 0.81) * length**0.55
 
 
 def force_velocity(length: Any, velocity: Any, xp: Any = np) -> Any:
-    """Factor of the force at a velocity in optimal lengths per second, negative where the muscle shortens: 1 at rest, 0 from -7.39 on.
+    """Return the factor of the force at a velocity in optimal lengths per second, negative for shortening: 1 at rest, 0 at -7.39 and below.
 
-    The published curve of shortening has a pole below 0.53 optimal lengths, where nobody measured it; its bend is kept from there on.
+    The published shortening curve has a pole below 0.53 optimal lengths, where it was never measured; its curvature is held constant there.
     """
     slow = xp.clip(velocity, -7.39, 0.0)
     shortening = (-7.39 - slow) / (-7.39 + slow * xp.clip(-3.21 + 4.17 * length, BENT, 1e3))
@@ -119,7 +119,7 @@ def force_velocity(length: Any, velocity: Any, xp: Any = np) -> Any:
 
 
 def force_velocity_slopes(length: Any, velocity: Any, xp: Any = np) -> tuple[Any, Any]:
-    """Derivatives of :func:`force_velocity` by length and by velocity."""
+    """Return the derivatives of :func:`force_velocity` with respect to length and to velocity."""
     slow, fast, free = xp.clip(velocity, -7.39, 0.0), xp.clip(velocity, 0.0, 1e3), -3.21 + 4.17 * length
     bend, rest = xp.clip(free, BENT, 1e3), -7.39 - slow
     below = (-7.39 + slow * bend) ** 2

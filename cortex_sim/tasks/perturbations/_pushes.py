@@ -1,7 +1,7 @@
-"""One description of a push, given in the space of the observed rates and applied to either side.
+"""Perturbations, described in the space of the observed rates so that they apply to circuits and networks alike.
 
-What acts from outside changes the task: currents, silencing, light, channels that are blocked, senses that are cut, loads on the arm. What
-changes the circuit itself, lesions and gains, changes the model: :mod:`cortex_sim.cards.edit._lesion`.
+Perturbations from outside change the task: currents, silencing, light, blocked channels, cut feedback, loads on the arm. Those of the circuit
+itself, lesions and gains, change the model: :mod:`cortex_sim.cards.edit._lesion`.
 """
 
 from collections.abc import Sequence
@@ -33,13 +33,13 @@ def push(
     start: float = START,
     duration: float = DURATION,
 ) -> Task:
-    """Add a brief current of random sign to random units, different ones in every trial.
+    """Return the task with a brief current of random sign into random units, different ones in every trial.
 
     Args:
         task: to be perturbed.
-        units: number of observed units; the task's own where it starts from rates or drives units.
+        units: number of observed units; by default that of the task, if it starts from rates or drives units.
         seed: of the choice; the same seed gives both sides the same push.
-        amplitude: of the current, in the unit of the rates, or of that into each unit.
+        amplitude: of the current, in the unit of the rates; one number, or one per unit.
         fraction: of the units that are pushed.
         start: s from the go cue.
         duration: s.
@@ -57,11 +57,11 @@ def push(
 
 
 def push_along(task: Task, directions: Float[ndarray, "direction unit"], *, amplitude: float, start: float, duration: float) -> Task:
-    """Add a brief current along given directions, one a trial in turn: principal components, preferred states, or any others.
+    """Return the task with a brief current along given directions, one per trial in turn: principal components, preferred states, or others.
 
     Args:
         task: to be perturbed.
-        directions: of any length but 0; brought to a root mean square of 1 over units.
+        directions: of any length but 0; normalised to a root mean square of 1 over units.
         amplitude: root mean square of the current over units, in the unit of the rates.
         start: s from the go cue.
         duration: s.
@@ -79,7 +79,7 @@ def push_along(task: Task, directions: Float[ndarray, "direction unit"], *, ampl
 
 
 def inhibit(task: Task, units: Sequence[int] | ndarray, *, of: int, amplitude: float, span: tuple[float, float]) -> Task:
-    """Draw a constant current out of chosen units, or a cell type, for a while: graded, unlike silencing.
+    """Return the task with a constant inhibitory current into chosen units, or a cell type, for a while: graded, unlike silencing.
 
     Args:
         task: to be perturbed.
@@ -89,29 +89,29 @@ def inhibit(task: Task, units: Sequence[int] | ndarray, *, of: int, amplitude: f
         span: start and stop, s from the go cue.
 
     Raises:
-        OptionError: a unit is not there, or the span lies outside the task.
+        OptionError: a unit does not exist, or the span lies outside the task.
     """
     course = _course(task, span[0], span[1] - span[0])
     return replace(task, drives=(*task.drives, Drive(-amplitude * _chosen(task, units, of), course.astype(float), "inhibition")))
 
 
 def light(task: Task, units: Sequence[int] | ndarray, *, of: int, dose: float, amplitude: float, span: tuple[float, float]) -> Task:
-    r"""Shine light on units that bear a channelrhodopsin: a current with the course of its photocurrent.
+    r"""Return the task with light on units that express a channelrhodopsin: a current with the time course of its photocurrent.
 
-    Channels are closed, open or inactivated: :math:`\dot O = L (1 - O - D)/\tau_o - O/\tau_c - k_d O` and :math:`\dot D = k_d O - k_r D`, L the dose.
-    :math:`k_d + k_r` is the rate at which they inactivate in strong light and :math:`k_d/(k_d + k_r)` the share that does; with three states they
-    recover as fast in the dark, faster than real ones. How the current depends on voltage is left out, since rates have none.
+    Channels are closed, open or inactivated: :math:`\dot O = L (1 - O - D)/\tau_o - O/\tau_c - k_d O`, :math:`\dot D = k_d O - k_r D`, L the dose.
+    :math:`k_d + k_r` is the rate at which they inactivate in strong light and :math:`k_d/(k_d + k_r)` the share that does. With three states they
+    recover at the same rate in the dark, faster than real ones. The voltage dependence of the current is left out, since rates have no voltage.
 
     Args:
         task: to be perturbed.
-        units: positions of the observed units that bear the channel.
+        units: positions of the observed units that express the channel.
         of: number of observed units.
-        dose: of light; at 1 channels open within 2 ms.
-        amplitude: current of a unit all of whose channels are open, in the unit of the rates.
+        dose: of light, L; at 1 channels open within 2 ms.
+        amplitude: current into a unit whose channels are all open, in the unit of the rates.
         span: start and stop of the light, s from the go cue.
 
     Raises:
-        OptionError: the dose is negative, a unit is not there, or the span lies outside the task.
+        OptionError: the dose is negative, a unit does not exist, or the span lies outside the task.
     """
     if not dose >= 0:
         raise OptionError(f"perturbation: dose {dose!r} should be 0 or more.")
@@ -120,7 +120,7 @@ def light(task: Task, units: Sequence[int] | ndarray, *, of: int, dose: float, a
 
 
 def photocurrent(light: Float[ndarray, " step"], dt: float = DT) -> Float[ndarray, " step"]:
-    """Share of channels that are open at every step, dt s long, all closed at first; see :func:`light`."""
+    """Return the share of channels that are open at every step of dt s, all closed at first; see :func:`light`."""
     rate = TIRED / TIRING
     opened, tired, course = 0.0, 0.0, np.zeros(len(light))
     for step, shone in enumerate(light):
@@ -132,11 +132,11 @@ def photocurrent(light: Float[ndarray, " step"], dt: float = DT) -> Float[ndarra
 
 
 def block(task: Task, channels: Sequence[int] | ndarray | None = None, *, span: tuple[float, float]) -> Task:
-    """Set channels of the task to 0 for a while, as if they were blocked.
+    """Return the task with some of its channels set to 0 for a while, as if they were blocked.
 
     Args:
         task: to be perturbed.
-        channels: positions; all if left out.
+        channels: positions; all if omitted.
         span: start and stop, s from the go cue.
 
     Raises:
@@ -152,10 +152,10 @@ def block(task: Task, channels: Sequence[int] | ndarray | None = None, *, span: 
 
 
 def cut_feeling(task: Task, *, span: tuple[float, float]) -> Task:
-    """Set what the body feels to 0 for a while, as if its nerves were blocked.
+    """Return the task with the body's sensory feedback set to 0 for a while, as if its nerves were blocked.
 
     Raises:
-        OptionError: the task has no body that feels, or the span lies outside it.
+        OptionError: the task has no body with sensory feedback, or the span lies outside it.
     """
     if task.body is None or not task.body.sensors:
         raise OptionError(f"perturbation: task {task.name!r} has no body that feels anything.")
@@ -164,7 +164,7 @@ def cut_feeling(task: Task, *, span: tuple[float, float]) -> Task:
 
 
 def load(task: Task, *, span: tuple[float, float], force: Pair | None = None, torque: Pair | None = None) -> Task:
-    """Push the hand (N), or turn shoulder and elbow (N m), in every trial for a while.
+    """Return the task with a force on the hand (N), or torques at shoulder and elbow (N m), in every trial for a while.
 
     Raises:
         OptionError: the task has no body, or the span lies outside it.
@@ -180,11 +180,11 @@ def load(task: Task, *, span: tuple[float, float], force: Pair | None = None, to
 def silence(
     task: Task, units: int | None = None, *, seed: int = 0, rate: float = 0.0, fraction: float, start: float = START, duration: float = SILENT
 ) -> Task:
-    """Hold random units at zero firing for a while, the same ones in every trial.
+    """Return the task with random units held at zero firing for a while, the same ones in every trial.
 
     Args:
         task: to be perturbed.
-        units: number of observed units; the task's own where it starts from rates or drives units.
+        units: number of observed units; by default that of the task, if it starts from rates or drives units.
         seed: of the choice; the same seed silences the same units on both sides.
         rate: of a silent unit, in the unit of the rates; below 0 where rates are deviations from a baseline.
         fraction: of the units that are silenced.
@@ -201,12 +201,12 @@ def silence(
 
 
 def silence_units(task: Task, units: Sequence[int] | ndarray, *, rate: float, span: tuple[float, float]) -> Task:
-    """Hold chosen units at one rate for a while, in every trial.
+    """Return the task with chosen units held at one rate for a while, in every trial.
 
     Args:
         task: to be perturbed.
         units: positions of the observed units.
-        rate: what they are held at, in the unit of the rates.
+        rate: at which they are held, in the unit of the rates.
         span: start and stop, s from the go cue.
 
     Raises:
@@ -218,7 +218,7 @@ def silence_units(task: Task, units: Sequence[int] | ndarray, *, rate: float, sp
 
 
 def _chosen(task: Task, units: Sequence[int] | ndarray, of: int) -> ndarray:
-    """1 for the chosen units, (trial, unit)."""
+    """Return an array (trial, unit) that is 1 for the chosen units, else 0."""
     chosen = positions(units, of, "perturbation: units")
     if not len(chosen):
         raise OptionError(f"perturbation: units: none is chosen; there should be at least one of the {of} observed ones.")
@@ -228,12 +228,12 @@ def _chosen(task: Task, units: Sequence[int] | ndarray, of: int) -> ndarray:
 
 
 def _told(task: Task) -> set[int]:
-    """Numbers of observed units that the task implies."""
+    """Return the numbers of observed units that the task implies."""
     return ({task.initial.shape[1]} if task.initial is not None else set()) | {drive.pattern.shape[1] for drive in task.drives if not drive.into}
 
 
 def _units(task: Task, given: int | None) -> int:
-    """Number of observed units: as given, or as the task implies."""
+    """Return the number of observed units: as given, or as the task implies."""
     if given is not None and given < 1:
         raise OptionError(f"perturbation: units {given!r} should be the number of observed units, at least 1.")
     told = _told(task)
