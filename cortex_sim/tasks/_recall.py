@@ -61,11 +61,11 @@ def recall(
 
 
 def recall_without_pause(trials: int, *, bins: int, delay: float, seed: int = 0) -> Task:
-    """Make trials of :func:`recall` with this number of bins, filled with as many whole strokes as fit.
+    """Make trials of :func:`recall` with the number of whole strokes whose duration comes nearest to this number of bins.
 
     Args:
         trials: number of trials.
-        bins: number of bins of a trial, with the rests before and after.
+        bins: wanted number of bins of a trial, with the delay and the rests before and after.
         delay: s.
         seed: of the directions.
     """
