@@ -1,6 +1,7 @@
 """One cache for the whole session, the recordings beside the checkout, and a linear circuit any test may build."""
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
@@ -54,3 +55,9 @@ def linear_circuit() -> Callable[..., Model]:
         return Model.model_validate(LINEAR | {"units": len(W), "dt": step} | changes).with_arrays({"W": W})
 
     return build
+
+
+def pytest_collection_finish() -> None:
+    """Take what was imported and collected out of garbage collection: Brian2 collects before every run, over a heap of a million objects."""
+    gc.collect()
+    gc.freeze()
