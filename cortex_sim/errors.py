@@ -1,11 +1,11 @@
-"""What can go wrong, each also the builtin exception that a caller would expect."""
+"""The errors of this package; each is also the builtin exception that a caller would expect."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 class CortexSimError(Exception):
-    """Anything this package refuses; its message says where, what was found and what would be right."""
+    """Any error of this package; its message says where, what was found and what would be right."""
 
     def __str__(self) -> str:
         return " ".join(str(part) for part in self.args)
@@ -16,27 +16,27 @@ class CardError(CortexSimError, ValueError):
 
 
 class TrialsError(CortexSimError, ValueError):
-    """Arrays that are not well-formed trials, or a recording that cannot become them."""
+    """Arrays that are not well-formed trials, or a recording that cannot be converted into trials."""
 
 
 class TaskError(CortexSimError, ValueError):
-    """A task that is impossible, or that does not fit the model it is given to."""
+    """A task that is impossible, or that does not fit the model it is used with."""
 
 
 class PlantError(CortexSimError, ValueError):
-    """An arm or muscle that is impossible, or a movement that it cannot make."""
+    """An arm or muscle that is impossible, or that cannot make the movement."""
 
 
 class ComparisonError(CortexSimError, ValueError):
-    """Two sides that cannot be compared, or a score without what makes it a score."""
+    """Two sides that cannot be compared, or a score that lacks a required part."""
 
 
 class Undetermined(CortexSimError, ValueError):
-    """The data leave the answer open: many answers fit equally well."""
+    """The data do not determine the answer: many answers fit equally well."""
 
 
 class Diverged(CortexSimError, FloatingPointError):
-    """A simulation or training whose numbers grew beyond all bounds."""
+    """A simulation or training whose numbers diverged."""
 
 
 class NotFound(CortexSimError, LookupError):

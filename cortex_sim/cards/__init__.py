@@ -1,4 +1,4 @@
-"""The noun Model: card fields, equations with units, weight rules, the catalogue of shipped cards, and edits that make one model of another."""
+"""Models as data: card fields, equations with units, weight rules, the catalogue of shipped cards, and edits that return a changed model."""
 
 from cortex_sim.runtime.doors import opened
 

@@ -1,4 +1,4 @@
-"""The base of everything a card is made of: unknown keys are refused, nothing changes, and what is wrong is said in the card's own words."""
+"""The base class of every part of a card: unknown keys are refused, fields are immutable, and errors use the card's own words."""
 
 import types
 import typing
@@ -10,7 +10,7 @@ from cortex_sim.errors import CardError, suggestion
 
 
 class Checked(BaseModel):
-    """A table of a card, whether it is read from a file or built in Python.
+    """A table of a card, read from a file or built in Python.
 
     Raises:
         CardError: what is wrong, where, and what would be right.
@@ -37,10 +37,10 @@ class Checked(BaseModel):
 
     @classmethod
     def model_validate(cls, obj: Any, **how: Any) -> Self:
-        """Check a card that is a mapping.
+        """Return a card, checked, from a mapping.
 
         Raises:
-            CardError: as above.
+            CardError: what is wrong, where, and what would be right.
         """
         try:
             return super().model_validate(obj, **how)
@@ -49,7 +49,7 @@ class Checked(BaseModel):
 
 
 def refusal(problem: ValidationError, model: type[BaseModel]) -> str:
-    """Say the first thing pydantic found, in the card's own words."""
+    """Return pydantic's first finding, in the card's own words."""
     error = min(problem.errors(), key=lambda error: error["type"] != "extra_forbidden")  # a mistyped key is missing under its right name
     place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
@@ -62,7 +62,7 @@ def refusal(problem: ValidationError, model: type[BaseModel]) -> str:
 
 
 def _fields(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[str, ...]:
-    """Names of the keys that the part of a card at this place may have."""
+    """Return the keys allowed in the part of a card at this location."""
     part: Any = model
     for step in location:
         if isinstance(part, type) and issubclass(part, BaseModel):
@@ -73,7 +73,7 @@ def _fields(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[st
 
 
 def _inner(annotation: Any) -> Any:
-    """Give the part that an optional part holds."""
+    """Return the type inside an optional type."""
     if typing.get_origin(annotation) in (types.UnionType, typing.Union):
         return next(option for option in typing.get_args(annotation) if option is not type(None))
     return annotation

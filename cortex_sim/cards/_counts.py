@@ -1,4 +1,4 @@
-"""The size of a network: the numbers it learns, and the operations of one step."""
+"""The size of a network: how many numbers it learns, and the operations of one step."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ def learned_numbers(model: Model) -> int:
 def operations_per_step(model: Model) -> int:
     """Return the floating-point operations of one step of one trial: 2 for each entry of each matrix that multiplies.
 
-    The matrices are the projections that the equations call, those that carry channels to each input, and the readout; functions of single
+    The matrices are the projections that the equations call, those that carry channels to each input, and the readout; functions of scalars
     numbers are not counted.
     """
     used = [*(model.parsed.called() & model.projections.keys()), *(str(item.weights) for item in model.inputs.values() if item.listens)]
@@ -24,11 +24,11 @@ def operations_per_step(model: Model) -> int:
 
 
 def nearest_in_size(make: Callable[[int], Model], budget: int) -> Model:
-    """Return the network whose learned numbers are nearest to a budget.
+    """Return the network whose number of learned numbers is nearest to a budget.
 
     Args:
-        make: the network with so many units; the more units, the more numbers.
-        budget: learned numbers.
+        make: returns a network with a given number of units; the number of learned numbers must increase with it.
+        budget: number of learned numbers.
     """
     low, high = 1, budget
     while high - low > 1:

@@ -1,4 +1,4 @@
-"""Delays of projections: what a card may write, and how many steps they take."""
+"""Delays of projections: what a card may write, and how many steps they last."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -17,10 +17,10 @@ WHOLE = 1e-6  # of a step, by which a delay may miss a whole number of them
 
 
 def check_delay(name: str, projection: Projection, text: Equations) -> None:
-    """Refuse a delay that would not be what it says.
+    """Check the delay of a projection.
 
     Raises:
-        CardError: it is no time, negative or many numbers, or what is delayed is not one thing.
+        CardError: it is not a time, is negative or not a single number, or the equations do not call the projection exactly once.
     """
     if (delay := projection.delay) is None:
         return
@@ -42,13 +42,13 @@ def check_delay(name: str, projection: Projection, text: Equations) -> None:
 
 
 def lags(projections: Mapping[str, Projection], dt: float) -> dict[str, int]:
-    """Return the delay of each projection in the nearest whole number of steps (s); those that act at once are left out."""
+    """Return the delay of each projection in steps (dt in s), rounded to the nearest whole number; projections without delay are omitted."""
     found = {name: int(np.rint(part.delay.si / dt)) for name, part in projections.items() if part.delay is not None}
     return {name: lag for name, lag in found.items() if lag}
 
 
 def rounded_lags(model: "Model") -> list[str]:
-    """Say of each delay that is no whole number of steps what it is rounded to."""
+    """Return, for each delay that is not a whole number of steps, a sentence that says what it is rounded to."""
     said, step = [], model.dt.si
     for name, part in model.projections.items():
         delay = 0.0 if part.delay is None else part.delay.si
@@ -59,11 +59,11 @@ def rounded_lags(model: "Model") -> list[str]:
 
 
 def refuse_delays(model: "Model", what: str) -> None:
-    """Refuse a model whose future does not follow from its present state alone.
+    """Refuse a model with delays, whose future does not follow from its present state alone.
 
     Args:
         model: circuit or network.
-        what: is asked of it, the subject of a sentence.
+        what: the analysis that needs this, as the subject of a sentence.
 
     Raises:
         TaskError: a projection has a delay.

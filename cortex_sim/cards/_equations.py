@@ -1,7 +1,7 @@
 """Brian2's equation text, read without Brian2 and turned into plain functions of arrays.
 
-The same text is run by Brian2, written out from its checked tree (:mod:`cortex_sim.cards._grammar`). Here it becomes Python functions that work on
-NumPy arrays and torch tensors alike, which is what makes a torch twin of a circuit exact: there is one text and no translation by hand.
+Brian2 runs the same text, written out from its checked tree (:mod:`cortex_sim.cards._grammar`). Here it becomes Python functions that work on
+NumPy arrays and torch tensors alike. A torch twin of a circuit is therefore exact: there is one text, and no translation by hand.
 """
 
 import ast
@@ -19,22 +19,22 @@ from cortex_sim.cards._units import SCALES
 from cortex_sim.errors import CardError, suggestion
 
 MATHEMATICS = ("abs", "clip", "cos", "cosh", "exp", "expm1", "int", "log", "log1p", "sin", "sinh", "sqrt", "tanh")
-"""The functions of one number an equation may call; all of them mean in torch and NumPy what they mean in Brian2."""
+"""Functions of one number that an equation may call; they mean in torch and NumPy what they mean in Brian2."""
 FUNCTIONS = (*MATHEMATICS, "siegert", "spike")
-"""All functions an equation may call; siegert(mu, sigma, tau, refractory, threshold, reset) is from `_siegert.py`; spike(x) is 1 where x > 0,
+"""All functions that an equation may call; siegert(mu, sigma, tau, refractory, threshold, reset) is from `_siegert.py`; spike(x) is 1 if x > 0,
 else 0, and has a surrogate derivative in torch."""
 CONSTANTS = {"pi": math.pi}
 GIVEN = ("t", "dt", "i", *CONSTANTS)
-"""The names every equation may use: time, step, constants and, as what an input is called with, the index of a neuron."""
+"""Names that every equation may use: time, step, constants and, as an argument of inputs, the index of a neuron."""
 RATE_FLAGS = FLAGS[:3]
 BARE = {"__builtins__": {"__import__": __import__}}
-"""What text is evaluated among: no function of Python's that it could name, since no name begins with two underscores; torch imports parts of
-itself when they are first needed, which may be amid an equation."""
+"""The globals for evaluating text: no Python function that the text could name, since no name of a card begins with two underscores.
+torch needs ``__import__``, since it imports some of its parts only at first use, which may be inside an equation."""
 
 
 @dataclass(frozen=True)
 class Equation:
-    """One line: a derivative (unit is the state's own), a subexpression, or the declaration of a per-unit parameter."""
+    """One line: a derivative (the unit is that of the state), a subexpression, or the declaration of a per-unit parameter."""
 
     name: str
     kind: Literal["derivative", "subexpression", "parameter"]
@@ -46,17 +46,17 @@ class Equation:
 
 
 class Equations:
-    """Equation text, parsed, ordered by dependence and ready to be evaluated.
+    """Equation text, parsed, sorted by dependence and ready to be evaluated.
 
     Args:
-        text: Brian2 equation text; one line an equation.
+        text: Brian2 equation text, one equation per line.
 
     Raises:
-        CardError: a line is no equation, calls something unknown, or depends on itself.
+        CardError: a line is not an equation, calls an unknown function, or depends on itself.
 
     Attributes:
         states: names of the state variables, in the order of their lines.
-        names: every name the text uses but does not define.
+        names: every name that the text uses but does not define.
     """
 
     def __init__(self, text: str) -> None:
@@ -75,7 +75,7 @@ class Equations:
 
     @property
     def state(self) -> str:
-        """Name of the one state variable.
+        """Return the name of the one state variable.
 
         Raises:
             CardError: there are several.
@@ -93,7 +93,7 @@ class Equations:
         return tuple(self.equations[name] for name in order if self.equations[name].kind == "subexpression")
 
     def subexpressions(self, values: Mapping[str, Any], *, wanted: str | None = None) -> dict[str, Any]:
-        """Evaluate the subexpressions, or those that the wanted one needs; values holds all else that they name."""
+        """Return the values of the subexpressions, or only of those that the wanted one needs, given values of all else that they name."""
         needed = set(self.equations) if wanted is None else self._needed(wanted)
         known = dict(values)
         for equation in self._order:
@@ -106,17 +106,17 @@ class Equations:
         return {wanted}.union(*map(self._needed, inner))
 
     def states_of(self, wanted: str) -> tuple[str, ...]:
-        """Names of the states that a variable is computed from, through other subexpressions too."""
+        """Return the states that a variable depends on, directly or through other subexpressions."""
         reached = {wanted}.union(*(self.equations[name].names for name in self._needed(wanted) if self.equations[name].kind == "subexpression"))
         return tuple(state for state in self.states if state in reached)
 
     def used_by(self, wanted: str) -> frozenset[str]:
-        """Every name that a variable is computed from, through other subexpressions too."""
+        """Return every name that a variable depends on, directly or through other subexpressions."""
         inner = {name for name in self._needed(wanted) if self.equations[name].kind == "subexpression"}
         return frozenset().union(*(_names_of(self.equations[name]) for name in inner))
 
     def names_time(self) -> bool:
-        """The text uses the time itself, not only as what an input is called with."""
+        """Return whether the text uses time itself, other than as an argument of inputs."""
         for equation in self.equations.values():
             if equation.code:
                 tree = ast.parse(equation.expression, mode="eval")
@@ -126,13 +126,13 @@ class Equations:
         return False
 
     def derivative(self, values: Mapping[str, Any], state: str | None = None) -> Any:
-        """Evaluate the time derivative of a state (the only one if none is named), given all that it names; in SI units per second."""
+        """Return the time derivative of a state (the only one, if none is named), given all that it names; in SI units per second."""
         return _evaluate(self.equations[state or self.state], values)
 
     def renaming(self, form: "Equations") -> dict[str, str] | None:
-        """Return which name of this text stands for which of another, where both say the same; None where they do not.
+        """Return which name of this text corresponds to which of another, if both texts state the same equations; otherwise None.
 
-        Order of states, of terms and of factors counts; that of lines, units and flags does not. Names with a meaning of their own stay.
+        The order of states, terms and factors matters; the order of lines, units and flags does not. Names with a predefined meaning are kept.
         """
         names = {name: name for name in (*GIVEN, *FUNCTIONS)} | dict(zip(form.states, self.states, strict=False))
         open_, done = list(form.states), set[str]()
@@ -148,15 +148,15 @@ class Equations:
         return names if done and len(set(names.values())) == len(names) else None
 
     def called(self) -> frozenset[str]:
-        """Names that the text calls as functions and that are not mathematics."""
+        """Return the names that the text calls as functions, other than predefined functions."""
         return calls_in(*(self._tree(line.name) for line in self.equations.values() if line.code)) - set(FUNCTIONS)
 
     def rewritten(self, names: Mapping[str, str], unit: Callable[[str], str] = str) -> str:
-        """Equation text made anew from the checked tree of every line, with these names in place of the card's own.
+        """Return the equation text, rewritten from the checked tree of every line, with the card's names replaced by others.
 
         Args:
-            names: by the name that the text uses; others stay.
-            unit: what is written for the unit of a line.
+            names: new names by old; all others are kept.
+            unit: returns what to write for the unit of a line.
         """
         lines = []
         for line in self.equations.values():
@@ -167,7 +167,7 @@ class Equations:
         return "\n".join(lines)
 
     def mentioned(self) -> tuple[str, ...]:
-        """Every name of the text, functions of mathematics among them, in the order in which it first appears."""
+        """Return every name of the text, mathematical functions included, in order of first appearance."""
         found: dict[str, None] = {}
         for line in self.equations.values():
             found |= dict.fromkeys([line.name, *(node.id for node in in_order(self._tree(line.name)) if isinstance(node, ast.Name))]
@@ -175,32 +175,32 @@ class Equations:
         return tuple(found)
 
     def uncalled(self, functions: Iterable[str]) -> str | None:
-        """A function of mathematics, or one of these, that the text names without calling it; None if there is none."""
+        """Return a mathematical function, or one of these functions, that the text names without calling it; None if there is none."""
         return uncalled((self._tree(line.name) for line in self.equations.values() if line.code), {*FUNCTIONS, *functions})
 
     def zero_divisor(self, values: Mapping[str, Any]) -> str | None:
-        """What the text divides by though it is 0, given numbers by name; None if nothing known is."""
+        """Return a divisor of the text that is 0, given numbers by name; None if no known divisor is."""
         return zero_divisor((self._tree(line.name) for line in self.equations.values() if line.code), {**SCALES, **CONSTANTS, **values})
 
     def times_called(self, name: str) -> int:
-        """Number of places at which the text calls a function."""
+        """Return the number of places at which the text calls a function."""
         trees = (ast.walk(self._tree(line.name)) for line in self.equations.values() if line.code)
         return sum(isinstance(node, ast.Call) and is_name(node.func, name) for tree in trees for node in tree)
 
     def carried(self, name: str, values: Mapping[str, Any], before: Mapping[str, Any]) -> Any:
-        """Evaluate what the one call of a projection is called with.
+        """Return the argument of the one call of a projection.
 
         Args:
             name: of the projection.
             values: of all names.
-            before: the same before units were held, which lines that are constant over dt see.
+            before: values before units were clamped, which lines that are constant over dt use.
         """
         line, code = self._calls[name]
         return eval(code, dict(BARE), dict(before if "constant over dt" in line.flags else values))  # noqa: S307 - as in _evaluate
 
     @cached_property
     def _calls(self) -> dict[str, tuple[Equation, CodeType]]:
-        """The line in which each function that is no mathematics is called, and the code of what it is called with."""
+        """Return the line that calls each function that is not predefined, and the compiled argument of the call."""
         found = {}
         for line in self.equations.values():
             for node in ast.walk(self._tree(line.name)) if line.expression else ():
@@ -209,12 +209,12 @@ class Equations:
         return found
 
     def varying(self, values: Mapping[str, Any], state: str, value: Any) -> dict[str, Any]:
-        """Evaluate anew the subexpressions that change within a step as a state, or a rate that is held, does: those that are not constant over dt.
+        """Return the values, with subexpressions re-evaluated that depend on a changed state or clamped rate and are not constant over dt.
 
         Args:
-            values: of all names, subexpressions among them, at the start of the step.
+            values: of all names, subexpressions included, at the start of the step.
             state: name of the state or rate.
-            value: what it is now.
+            value: its present value.
         """
         known = {**values, state: value}
         for equation in self._order:
@@ -223,9 +223,9 @@ class Equations:
         return known
 
     def state_in_call(self) -> tuple[str, str] | None:
-        """Find a state and a function that its own derivative calls with it, which makes it nonlinear in the state.
+        """Return a state and a function that its own derivative applies to it, which makes the derivative nonlinear in the state.
 
-        Subexpressions count as what they stand for, unless they are constant over dt.
+        Subexpressions are expanded, unless they are constant over dt.
         """
         for state in self.states:
             for node in ast.walk(self._written_out(state)):
@@ -234,14 +234,14 @@ class Equations:
         return None
 
     def state_in_product(self) -> str | None:
-        """Name of a state whose own derivative holds it in a power, in a denominator or times itself."""
+        """Return the name of a state whose own derivative contains it in a power, in a denominator or multiplied by itself."""
         return next((state for state in self.states if degree(self._written_out(state), state) > 1), None)
 
     def _tree(self, name: str) -> ast.expr:
         return ast.parse(self.equations[name].expression, mode="eval").body
 
     def _written_out(self, name: str) -> ast.expr:
-        """The right-hand side with what its subexpressions stand for, unless they are constant over dt."""
+        """Return the right-hand side with its subexpressions expanded, unless they are constant over dt."""
         lines = (line for line in self.equations.values() if line.kind == "subexpression" and "constant over dt" not in line.flags)
         meant = {line.name: self._tree(line.name) for line in lines}
         tree: ast.expr = self._tree(name)
@@ -251,10 +251,10 @@ class Equations:
 
 
 def refuse_name(name: str, place: str) -> None:
-    """Refuse a name that means something else in every equation, or that no equation can use.
+    """Check that a name is usable and does not mean something else in every equation.
 
     Raises:
-        CardError: the name, what it means already, and what would be right.
+        CardError: the name, what it already means, and what would be right.
     """
     kinds = {"a function": FUNCTIONS, "a unit": SCALES, "the time, the step, an index or a constant": GIVEN}
     for kind, known in kinds.items():
@@ -264,18 +264,18 @@ def refuse_name(name: str, place: str) -> None:
 
 
 def _names_of(equation: Equation) -> frozenset[str]:
-    """Names that an equation uses, functions of mathematics among them."""
+    """Return the names that an equation uses, mathematical functions included."""
     return names_in(ast.parse(equation.expression, mode="eval").body)
 
 
 @lru_cache(maxsize=64)
 def parsed(text: str) -> Equations:
-    """Parse equation text once."""
+    """Return the parsed equation text; each text is parsed once."""
     return Equations(text)
 
 
 def unit_values(names: frozenset[str]) -> dict[str, float]:
-    """Give the SI factor of every name that is a unit, and the value of every constant."""
+    """Return the SI factor of every name that is a unit, and the value of every constant."""
     known = SCALES | CONSTANTS
     return {name: known[name] for name in names if name in known}
 
@@ -298,7 +298,7 @@ def _evaluate(equation: Equation, values: Mapping[str, Any]) -> Any:
 
 
 def missing(equations: Equations, given: set[str]) -> str | None:
-    """Say which name the text uses that nothing gives, with a suggestion; None if all are given."""
+    """Return a sentence about a name that the text uses and nothing defines, with a suggestion; None if all are given."""
     known = given | set(GIVEN) | set(SCALES) | set(FUNCTIONS)
     for name in sorted(equations.names - known):
         return f"equations use {name!r}, which no parameter, input or projection gives. {suggestion(name, given)}"
@@ -306,7 +306,7 @@ def missing(equations: Equations, given: set[str]) -> str | None:
 
 
 def numpy_mathematics() -> dict[str, Callable[..., Any]]:
-    """Give the functions of the text on NumPy arrays."""
+    """Return the functions of the text for NumPy arrays."""
     import numpy as np
 
     from cortex_sim.cards._siegert import first_passage

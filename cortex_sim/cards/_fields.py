@@ -29,10 +29,10 @@ Numbers = Annotated[float | list[Any], PlainValidator(_numbers)]
 
 
 def content(part: Any) -> Any:
-    """Return everything of a card that decides what it does, as lists and mappings for a key; the order of its parts counts, since draws follow it.
+    """Return everything in a card that affects its behaviour, as lists and mappings for a key; order is kept, since random draws follow it.
 
     Args:
-        part: of a card, or what it holds; meanings and sources are left out.
+        part: of a card, or a value inside it; meanings and sources are omitted.
     """
     if isinstance(part, BaseModel):
         return {name: content(getattr(part, name)) for name in type(part).model_fields if name not in WORDS}
@@ -42,7 +42,7 @@ def content(part: Any) -> Any:
 
 
 class Quantity(Checked):
-    """Numbers of a card with their unit, what they mean and where they stand in the paper."""
+    """Numbers of a card with their unit, their meaning and their place in the paper."""
 
     value: Numbers
     unit: str
@@ -51,18 +51,18 @@ class Quantity(Checked):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of what the card writes: () for one number."""
+        """Return the shape of the card's value: () for one number."""
         return np.shape(self.value)
 
     @property
     def si(self) -> Any:
-        """Value in SI units; a list becomes an array."""
+        """Return the value in SI units; a list becomes an array."""
         value: Any = np.array(self.value) if self.shape else self.value
         return value * scale(self.unit)
 
 
 class Parameter(Quantity):
-    """One number of a card, or one a unit, or a table; its unit may be left out if it has none, its meaning may not."""
+    """A scalar, one number per unit, or a table; the unit may be omitted if it is dimensionless, the meaning may not."""
 
     unit: str = "1"
     meaning: str
@@ -70,16 +70,16 @@ class Parameter(Quantity):
     learn: bool = False
 
     def spread(self, size: int) -> Float[ndarray, " unit"]:
-        """Give one value for each unit, in SI: one number counts for all."""
+        """Return one value for each unit, in SI: a scalar applies to all."""
         return np.array(np.broadcast_to(self.si, (size,)))
 
 
 class Input(Checked):
     """A time-dependent term of the equations, called as ``name(t, i)``.
 
-    Without ``weights`` it is what the task drives each unit with, in ``unit``; with ``weights`` it is the task's channels through that
+    Without ``weights`` it is the task's drive of each unit, in ``unit``; with ``weights`` it is the task's channels through that
     projection; ``noise`` is white noise of intensity 1 in ``unit`` (``second**-0.5``, or ``ms**-0.5``, which is 31.6 times
-    as strong), with ``weights`` as many independent sources as that projection has columns, mixed by it.
+    as strong); with ``weights`` there are as many independent sources as that projection has columns, and the projection mixes them.
     """
 
     unit: str
@@ -89,19 +89,19 @@ class Input(Checked):
 
     @property
     def listens(self) -> bool:
-        """Whether it carries the task's channels."""
+        """Return whether it carries the task's channels."""
         return self.weights is not None and not self.noise
 
 
 class Projection(Checked):
-    """A weight matrix: the rule that makes it, the unit of its weights, its two axes, and what constrains it while it is learned.
+    """A weight matrix: the rule that builds it, the unit of its weights, its two axes, and its constraints during learning.
 
     Attributes:
-        delay: what it is called with arrives so much later; before the start it carried what it carries at the first step.
-        excitatory: Dale's law; this share of the columns is positive, the rest negative.
-        keep_zeros: entries that the rule makes 0 stay 0.
-        self_connections: if false the diagonal is 0.
-        rank: the matrix is a product of two factors of this rank.
+        delay: time after which its input takes effect; before the start, its input was that of the first step.
+        excitatory: Dale's law; this fraction of the columns is positive, the rest negative.
+        keep_zeros: whether entries that the rule sets to 0 stay 0.
+        self_connections: if false, the diagonal is 0.
+        rank: if given, the matrix is a product of two factors of this rank.
     """
 
     rule: str

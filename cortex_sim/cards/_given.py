@@ -1,4 +1,4 @@
-"""Arrays that are given to a model, in SI: with their units, where they carry some, or as bare numbers that are then looked at."""
+"""Arrays given to a model in place of a card's own, converted to SI: with units, or as bare numbers that are checked for plausibility."""
 
 from typing import Any
 
@@ -17,16 +17,16 @@ FAR, NEAR = 100.0, 10.0  # factors from the card's value: a number is in another
 def in_si(name: str, array: Any, part: Parameter | Projection) -> Float[ndarray, "..."]:
     """Return an array of weights or parameters in SI.
 
-    Quantities (Brian2's, with units of their own) are converted. Bare numbers are in SI already; what is far from the card's own value, and near
-    it if read in the card's unit, is refused.
+    Quantities (of Brian2, with units) are converted. Bare numbers are taken to be in SI; they are refused if far from the card's own value but
+    near it when read in the card's unit.
 
     Args:
         name: of the projection or parameter.
         array: numbers, with or without units.
-        part: what the card says of it.
+        part: the projection or parameter in the card.
 
     Raises:
-        CardError: the units are of another kind, the array holds no finite numbers, or they are probably in the card's unit.
+        CardError: the units have other dimensions, the array is not finite numbers, or its numbers are probably in the card's unit.
     """
     try:
         numbers = np.array(array, dtype=float)

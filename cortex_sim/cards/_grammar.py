@@ -1,7 +1,7 @@
-"""The one grammar of all text in a card that becomes code: arithmetic, comparisons, and calls of named functions; nothing else.
+"""The one grammar for all text of a card that becomes code: arithmetic, comparisons, and calls of named functions; nothing else.
 
-Text is read into a tree of allowed nodes and written out again from that tree. What Brian2, NumPy and torch are given is the written text, so
-that nothing of a card that is not in the grammar can reach them: no string, attribute, subscript, keyword, comprehension or second statement.
+Text is parsed into a tree of allowed nodes and written out again from that tree. Brian2, NumPy and torch are given only the rewritten text,
+so that nothing outside the grammar can reach them: no string, attribute, subscript, keyword, comprehension or second statement.
 """
 
 import ast
@@ -28,15 +28,15 @@ ARITHMETIC = (
 )  # fmt: skip
 LOGIC = (*ARITHMETIC, ast.BoolOp, ast.And, ast.Or, ast.Not, ast.Mod, ast.FloorDiv)
 FLAGS = ("constant", "constant over dt", "shared", "unless refractory", "summed", "event-driven", "clock-driven")
-"""All that may stand in parentheses at the end of a line; rate equations take the first three."""
+"""All flags allowed in parentheses at the end of a line; rate equations allow the first three."""
 KINDS = ("boolean", "integer")
-"""What may stand in place of a unit in spiking cards."""
+"""Types allowed in place of a unit in spiking cards."""
 SIGNS = {ast.Add: "+=", ast.Sub: "-=", ast.Mult: "*=", ast.Div: "/="}
 BUILTINS = frozenset(dir(builtins))
 
 
 class Line(NamedTuple):
-    """One line of equation text: what it defines, by which expression if any, its unit and what stands in parentheses behind it."""
+    """One line of equation text: the name it defines, its expression if any, its unit and its flags in parentheses."""
 
     name: str
     derivative: bool
@@ -47,14 +47,14 @@ class Line(NamedTuple):
 
     @property
     def written(self) -> str:
-        """The line, written out from its tree."""
+        """Return the line, written out from its tree."""
         left = f"d{self.name}/dt" if self.derivative else self.name
         right = "" if self.right is None else f" = {ast.unparse(self.right)}"
         return f"{left}{right} : {self.unit}" + (f" ({', '.join(self.flags)})" if self.flags else "")
 
 
 class Statement(NamedTuple):
-    """An assignment: to which name, by which sign, and what."""
+    """An assignment: the name, the operator and the expression."""
 
     name: str
     sign: str
@@ -62,20 +62,20 @@ class Statement(NamedTuple):
 
     @property
     def written(self) -> str:
-        """The statement, written out from its tree."""
+        """Return the statement, written out from its tree."""
         return f"{self.name} {self.sign} {ast.unparse(self.right)}"
 
 
 def check_name(name: str, place: str, *, label: bool = False) -> None:
-    """Refuse a name that no text of a card can use.
+    """Check that the text of a card can use a name.
 
     Args:
         name: of anything in a card.
         place: for the message.
-        label: it is never written into code, such as that of a population, so that names of Python's functions are free.
+        label: true if the name is never written into code, such as that of a population; names of Python's functions are then allowed.
 
     Raises:
-        CardError: it is not made of letters, digits and '_', or is a word or function of Python.
+        CardError: it is not made of letters, digits and '_', or is a keyword or function of Python.
     """
     if not NAME.fullmatch(name):
         raise CardError(f"{place} {name!r}, which no equation can use; a name is made of letters, digits and '_', and begins with no digit.")
@@ -84,40 +84,40 @@ def check_name(name: str, place: str, *, label: bool = False) -> None:
 
 
 def read_lines(text: str, place: str, flags: tuple[str, ...], *, logic: bool = False, kinds: tuple[str, ...] = ()) -> list[Line]:
-    """Read equation text, one line an equation.
+    """Return the lines of equation text, one equation each.
 
     Args:
         text: as the card has it.
         place: for the message.
-        flags: what may stand in parentheses at the end of a line.
-        logic: expressions may hold ``and``, ``or`` and ``not``.
-        kinds: what may stand in place of a unit.
+        flags: those allowed in parentheses at the end of a line.
+        logic: whether expressions may contain ``and``, ``or`` and ``not``.
+        kinds: types allowed in place of a unit.
 
     Raises:
-        CardError: a line is no equation, its unit is unknown, or it holds what is not in the grammar.
+        CardError: a line is not an equation, its unit is unknown, or it contains something outside the grammar.
     """
     return [_line(line, place, (flags, kinds), logic) for line in _stripped(text, place)]
 
 
 def read_statements(text: str, place: str) -> list[Statement]:
-    """Read assignments, one a line.
+    """Return the assignments of a text, one per line.
 
     Raises:
-        CardError: a line is no assignment to one name, or holds what is not in the grammar.
+        CardError: a line is not an assignment to one name, or contains something outside the grammar.
     """
     return [_statement(line, place) for line in _stripped(text, place)]
 
 
 def read_expression(text: str, place: str, *, logic: bool = False) -> ast.expr:
-    """Read one expression.
+    """Return the checked tree of one expression.
 
     Args:
         text: as the card has it.
         place: for the message.
-        logic: it may hold ``and``, ``or`` and ``not``.
+        logic: whether it may contain ``and``, ``or`` and ``not``.
 
     Raises:
-        CardError: it holds what is not in the grammar.
+        CardError: it contains something outside the grammar.
     """
     lines = list(_stripped(text, place))
     if len(lines) != 1:
@@ -126,7 +126,7 @@ def read_expression(text: str, place: str, *, logic: bool = False) -> ast.expr:
 
 
 def _stripped(text: str, place: str) -> Iterator[str]:
-    """Lines without comments and blanks; only line feeds end a line."""
+    """Yield the lines without comments and blanks; only line feeds end a line."""
     if wrong := next((c for c in text if ord(c) < 32 and c not in "\n\t"), None):
         raise CardError(f"{place} holds the control character {wrong!r}; text should hold letters, signs, blanks and line feeds.")
     lines = text.split("\n")
@@ -193,7 +193,7 @@ def _tree(text: str, place: str, mode: str, line: str = "") -> ast.AST:
 
 
 def _checked(tree: ast.expr, place: str, allowed: tuple[type[ast.AST], ...], line: str) -> ast.expr:
-    """The tree, if all of it is allowed, names and numbers are, and it is not too deep."""
+    """Return the tree if it is not too deep and all its nodes, names and numbers are allowed."""
     where, waiting = f"{place} {_short(line)}", [(tree, 1)]
     while waiting:
         node, depth = waiting.pop()
@@ -224,7 +224,7 @@ def _check_number(value: object, where: str, *, logic: bool) -> None:
 
 
 def _check_powers(tree: ast.expr, where: str) -> None:
-    """Refuse what numbers alone come to, if it is too large: sympy would work it out to the last digit."""
+    """Check that constant expressions are not too large: sympy would compute them to the last digit."""
 
     def value(node: ast.AST) -> float | None:
         match node:

@@ -1,4 +1,4 @@
-"""Equation text as MathML, for a notebook: the same text that runs, set as mathematics with its unit."""
+"""Equation text as MathML, for a notebook: the text that runs, typeset with its units."""
 
 import ast
 import html
@@ -16,7 +16,7 @@ COMPARED = {ast.Lt: "&lt;", ast.LtE: "≤", ast.Gt: "&gt;", ast.GtE: "≥", ast.
 
 
 def as_mathml(text: str) -> str:
-    """Give every line of checked equation text as a block of MathML."""
+    """Return every line of checked equation text as a block of MathML."""
     return "".join(f"<div style='margin:.4em 0'>{_line(line)}</div>" for line in read_lines(text, "equations:", FLAGS, logic=True, kinds=KINDS))
 
 
@@ -37,7 +37,7 @@ def _name(name: str) -> str:
 
 
 def _set(node: ast.expr, outer: int = 0) -> str:  # noqa: PLR0911 - one return for each kind of node
-    """Set an expression; in brackets where what stands around it binds more strongly."""
+    """Return an expression as MathML, in brackets if the expression around it binds more tightly."""
     match node:
         case ast.Name(id=name):
             return _name(name)

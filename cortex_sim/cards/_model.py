@@ -26,15 +26,15 @@ class Model(Checked):
 
     Attributes:
         units: number of units; each has every state variable of the equations.
-        observed: number of rates it is compared on; equals ``units`` unless there is a readout.
-        channels: number of task channels it listens to.
-        taps: moments at which a projection with ``columns = "history"`` sees the channels: now, and earlier in steps of ``spacing``.
-        spacing: time between taps; one integration step if left out.
+        observed: number of rates on which it is compared; equals ``units`` unless there is a readout.
+        channels: number of task channels it receives.
+        taps: number of times at which a projection with ``columns = "history"`` sees the channels: now, and earlier in steps of ``spacing``.
+        spacing: time between taps; one integration step if omitted.
         dt: integration step.
-        rate: name of the equation variable that is the rate.
-        silent: rate of a unit that does not fire; 0 where the rate is not a deviation from a baseline.
-        initial_values: of states, where the task's initial rates do not decide them; 0 otherwise.
-        seed: of the random parts of its weights.
+        rate: name of the variable in the equations that is the rate.
+        silent: rate of a unit that does not fire; 0 if the rate is not a deviation from a baseline.
+        initial_values: initial states, where the task's initial rates do not determine them; 0 if omitted.
+        seed: for the random parts of its weights.
     """
 
     name: str = "unnamed"
@@ -85,7 +85,7 @@ class Model(Checked):
         return self
 
     def _check_names(self, text: Equations) -> None:
-        """Every name means one thing, in every execution."""
+        """Check that every name has one meaning, in every backend."""
         meant = {name: "equations" for name, line in text.equations.items() if line.kind != "parameter"}
         for table, part in (("parameters", self.parameters), ("inputs", self.inputs), ("projections", self.projections)):
             for name in part:
@@ -118,7 +118,7 @@ class Model(Checked):
                 raise CardError(f"offset {part.offset!r} is no parameter. {suggestion(part.offset, self.parameters)}")
 
     def _check_calls(self, text: Equations) -> None:
-        """What is called is a function, and what is none is not called."""
+        """Check that everything called is a function, and that functions are not used without a call."""
         if name := text.uncalled((*self.projections, *self.inputs)):
             raise CardError(f"equations name {name!r} without calling it; write {name}(...), or give a number another name.")
         for name in sorted(text.names & {name for name, part in self.parameters.items() if part.over} - set(text.parameters)):
@@ -127,7 +127,7 @@ class Model(Checked):
             raise CardError(f"equations call {name!r}, which is no projection or input. {suggestion(name, {*self.projections, *self.inputs})}")
 
     def _check_sizes(self) -> None:
-        """One number where one is wanted, one a unit where there may be many; a table is as large as its two axes."""
+        """Check that scalars are scalars, that per-unit values are one number or one per unit, and that divisors are not 0."""
         wanted = {"dt": (self.dt, None), "silent": (self.silent, None), "spacing": (self.spacing, None)}
         wanted |= {f"parameters.{n}": (p, p.over) for n, p in self.parameters.items()}
         wanted |= {f"initial_values.{n}": (p, "units") for n, p in self.initial_values.items()}
@@ -178,46 +178,46 @@ class Model(Checked):
 
     @property
     def role(self) -> Role:
-        """Whose random streams it draws from: a circuit and a student share none."""
+        """Return the role that names its random streams: a circuit and a student share none."""
         return "student" if self.kind == "rnn" else "circuit"
 
     @property
     def is_map(self) -> bool:
-        """An Euler step changes the state by as much whatever dt is: a network in discrete time, whose speed is set by its steps."""
+        """Return whether an Euler step changes the state equally for any dt: the network is in discrete time, and its steps set its speed."""
         return is_map(self.parsed, self.scalars, self.dt.si)
 
     @property
     def parsed(self) -> Equations:
-        """The equation text, ready to be evaluated."""
+        """Return the equation text, ready to be evaluated."""
         return parsed(self.equations)
 
     @property
     def scalars(self) -> dict[str, float]:
-        """Parameters that are one number for all units, in SI."""
+        """Return the parameters that are one number for all units, in SI."""
         return {name: p.si for name, p in self.parameters.items() if p.over is None}
 
     @property
     def dimension(self) -> int:
-        """Length of a state: every variable of every unit, the units of the first variable first."""
+        """Return the length of a state vector: every variable of every unit, all units of the first variable first."""
         return self.units * len(self.parsed.states)
 
     def size(self, axis: Axis) -> int:
-        """Length of an axis that a projection or parameter runs over."""
+        """Return the length of an axis of a projection or parameter."""
         sizes = {"units": self.units, "observed": self.observed or self.units, "channels": self.channels, "history": self.channels * self.taps}
         return sizes[axis]
 
     @property
     def lags(self) -> dict[str, int]:
-        """Steps that what a projection carries is under way, by name; those that act at once are left out."""
+        """Return the delay of each projection in steps, by name; those without delay are omitted."""
         return lags(self.projections, self.dt.si)
 
     def own_parameters(self) -> dict[str, ndarray]:
-        """Parameters that the equations declare for every unit, in SI: the trained ones if there are any."""
+        """Return the parameters that the equations declare for every unit, in SI: trained ones if there are any."""
         spread = {name: self.parameters[name].spread(self.units) for name in self.parsed.parameters if name not in self._arrays}
         return spread | {name: self._arrays[name].copy() for name in self.parsed.parameters if name in self._arrays}
 
     def arrays(self) -> dict[str, ndarray]:
-        """Every weight matrix and per-unit parameter, in SI: the trained one if there is one, else what the card's rule builds; copies."""
+        """Return copies of every weight matrix and per-unit parameter, in SI: trained if available, else built by the card's rule."""
         built = {name: array.copy() for name, array in self._arrays.items()}
         for number, (name, projection) in enumerate(self.projections.items()):
             if name not in built:
@@ -231,21 +231,21 @@ class Model(Checked):
         return built
 
     def _built(self, projection: Projection, number: int) -> ndarray:
-        """The weights that a rule makes, in SI."""
+        """Return the weights that a rule builds, in SI."""
         shape = (self.size(projection.rows), self.size(projection.columns))
         arguments = {key: p.si for key, p in projection.arguments.items()}
         return weights.weights(projection.rule, shape, arguments, (self.seed, self.role, number)) * scale(projection.unit)
 
     def signs(self, projection: str) -> ndarray:
-        """Sign of each column under Dale's law: excitatory first."""
+        """Return the sign of each column under Dale's law; excitatory columns come first."""
         columns = self.size(self.projections[projection].columns)
         return np.where(np.arange(columns) < round((self.projections[projection].excitatory or 0) * columns), 1.0, -1.0)
 
     def with_arrays(self, arrays: Mapping[str, ndarray], **changes: Any) -> "Model":
-        """Return this model with these weights (merged over its own), quantities or bare numbers in SI, and any fields changed.
+        """Return a copy of this model with these weights, as quantities or bare numbers in SI, merged over its own, and with any fields changed.
 
         Raises:
-            CardError: a name is no projection or per-unit parameter, a shape does not fit, or numbers are in another unit.
+            CardError: a name is not a projection or per-unit parameter, a shape does not fit, or numbers are in another unit.
         """
         try:
             changed = Model.model_validate(self.model_dump() | changes)
@@ -269,7 +269,7 @@ class Model(Checked):
 
     @property
     def key(self) -> str:
-        """Hash of everything that decides what the model does."""
+        """Return a hash of everything that affects the model's behaviour."""
         return content_key("model", content(self.model_copy(update={"weights": None})), self._arrays)
 
     def _repr_html_(self) -> str:
@@ -279,7 +279,7 @@ class Model(Checked):
         return shown(self, sizes, {"": self.equations}, self.parameters)
 
     def save(self, path: str | Path) -> None:
-        """Write the card, and beside it the trained weights as safetensors.
+        """Write the card and, beside it, the trained weights as safetensors.
 
         Raises:
             FileProblem: the folder cannot be written.
@@ -295,7 +295,7 @@ class Model(Checked):
 
 
 def read_card(path: str | Path) -> Model:
-    """Read and check a card, without importing a simulator.
+    """Return a card, read and checked without importing a simulator.
 
     Raises:
         FileProblem: the file, or the weights it names, cannot be read.
@@ -311,7 +311,7 @@ def read_card(path: str | Path) -> Model:
 
 
 def _beside(path: Path, name: str) -> Path:
-    """Return a file that lies in the folder of a card, wherever links lead."""
+    """Return a file in the folder of a card, with links resolved."""
     try:
         file, folder = (path.parent / name).resolve(), path.parent.resolve()
     except (OSError, RuntimeError, ValueError) as problem:

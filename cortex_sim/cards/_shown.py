@@ -11,12 +11,12 @@ from cortex_sim.runtime import html_facts, html_table
 
 
 def shown(model: Any, sizes: Mapping[str, object], equations: Mapping[str, str], numbers: Mapping[str, Any]) -> str:
-    """Give a card as HTML for a notebook: what it is, its equations set as mathematics, and its numbers with units and sources.
+    """Return a card as HTML for a notebook: its description, its equations typeset, and its numbers with units and sources.
 
     Args:
-        model: whose title, paper and step are said.
-        sizes: what else is said of it, by name.
-        equations: equation text by heading; an empty heading is left out.
+        model: provides title, paper and step.
+        sizes: further entries of the description, by name.
+        equations: equation text by heading; empty headings are omitted.
         numbers: numbers of the card, by name.
     """
     facts: dict[str, object] = {"paper": model.paper, "kind": model.kind, "step": f"{model.dt.value:g} {model.dt.unit}"} | dict(sizes)

@@ -1,4 +1,4 @@
-"""Rate of a leaky integrate-and-fire neuron in white noise, and rates of populations of them that drive each other."""
+"""Rates of a leaky integrate-and-fire neuron in white noise, and of recurrently coupled populations of such neurons."""
 
 from dataclasses import dataclass
 from types import ModuleType
@@ -24,7 +24,7 @@ Rates = Float[ndarray, " population"]
 
 
 def siegert(mu: Any, sigma: Any, *, tau: Any, refractory: Any, threshold: Any, reset: Any, tau_synapse: Any = 0.0) -> Float[ndarray, "..."]:
-    r"""Stationary rate of the leaky integrate-and-fire neuron in white noise.
+    r"""Return the stationary rate of the leaky integrate-and-fire neuron in white noise.
 
     The neuron is :math:`\tau\dot v = -v + \mu + \sigma\sqrt{\tau}\,\xi(t)`, with unit white noise :math:`\xi`, a threshold, a reset and a
     refractory period; without a threshold v has mean mu and variance :math:`\sigma^2/2`. With :math:`y = (v - \mu)/\sigma`
@@ -38,12 +38,12 @@ def siegert(mu: Any, sigma: Any, *, tau: Any, refractory: Any, threshold: Any, r
         refractory: s.
         threshold: V above rest.
         reset: V above rest, below the threshold.
-        tau_synapse: time constant of exponential synapses, s, that turn the noise into a current of the same intensity; to first order in
+        tau_synapse: time constant of exponential synapses, s, which turn the noise into a current of equal intensity; to first order in
             :math:`\sqrt{\tau_s/\tau}` both threshold and reset rise by :math:`\sigma\frac{\alpha}{2}\sqrt{\tau_s/\tau}`,
             :math:`\alpha = \sqrt2\,|\zeta(1/2)|`.
 
     Returns:
-        Rate, Hz. Rates below exp(-600)/tau come out as about that.
+        Rate, Hz. Rates below exp(-600)/tau are returned as about exp(-600)/tau.
 
     Raises:
         OptionError: a time constant, the noise or the threshold is out of range.
@@ -67,21 +67,21 @@ def siegert(mu: Any, sigma: Any, *, tau: Any, refractory: Any, threshold: Any, r
 
 
 def first_passage(mu: Any, sigma: Any, tau: Any, refractory: Any, threshold: Any, reset: Any, *, xp: ModuleType = np, special: Any = None) -> Any:
-    r"""Evaluate the rate of `siegert` on arrays of NumPy or of another module with its function names: the same nodes, the same order.
+    r"""Return the rate of `siegert` for arrays of NumPy or of a module with the same function names, by the same nodes in the same order.
 
-    :math:`e^{u^2}(1 + \mathrm{erf}\,u) = \mathrm{erfcx}(-u)`. Below the mean it decays like 1/u and is integrated over asinh(-u), above it
-    rises like :math:`e^{u^2}` and is integrated relative to its value at the threshold, down to where nothing is left of it. Both integrands
+    :math:`e^{u^2}(1 + \mathrm{erf}\,u) = \mathrm{erfcx}(-u)`. Below the mean (u < 0) it decays like 1/|u| and is integrated over asinh(-u).
+    Above, it rises like :math:`e^{u^2}` and is integrated relative to its value at the threshold, down to where it is negligible. Both integrands
     are entire and bounded in a strip about the real axis, so that a fixed Gauss-Legendre rule converges geometrically.
 
     Args:
-        mu: as in `siegert`, and so are the others; arrays of `xp` that broadcast.
+        mu: as in `siegert`, like all that follow; arrays of `xp` that broadcast.
         sigma: V.
         tau: s.
         refractory: s.
         threshold: V.
         reset: V.
         xp: NumPy or torch.
-        special: where its erfc and erfcx are; scipy.special by default.
+        special: module with its erfc and erfcx; scipy.special by default.
     """
     special = special or scipy.special
     sigma = xp.maximum(sigma, QUIET * (threshold - reset))
@@ -95,7 +95,7 @@ def first_passage(mu: Any, sigma: Any, tau: Any, refractory: Any, threshold: Any
 
 
 def _below(start: Any, stop: Any, xp: ModuleType, special: Any) -> Any:
-    """Integrate erfcx from start to stop, neither negative."""
+    """Return the integral of erfcx from start to stop, both nonnegative."""
     nodes, weights = (xp.asarray(part, dtype=start.dtype) for part in RULE)
     first, half = xp.arcsinh(start), (xp.arcsinh(stop) - xp.arcsinh(start)) / 2
     s = first[..., None] + half[..., None] * (1 + nodes)
@@ -103,7 +103,7 @@ def _below(start: Any, stop: Any, xp: ModuleType, special: Any) -> Any:
 
 
 def _above(start: Any, stop: Any, xp: ModuleType, special: Any) -> Any:
-    """Integrate exp(u^2 - stop^2) (1 + erf u) from start to stop, neither negative."""
+    """Return the integral of exp(u^2 - stop^2) (1 + erf u) from start to stop, both nonnegative."""
     nodes, weights = (xp.asarray(part, dtype=start.dtype) for part in RULE)
     length = xp.minimum(stop - start, DECAYED / xp.maximum(stop, 0.0 * stop + 1.0))
     back, stop = (length / 2)[..., None] * (1 - nodes), stop[..., None]
@@ -112,7 +112,7 @@ def _above(start: Any, stop: Any, xp: ModuleType, special: Any) -> Any:
 
 @dataclass(frozen=True)
 class Neuron:
-    """What `siegert` needs to know of the neurons of every population; numbers, or one a population.
+    """Neuron parameters for `siegert`; each is one number, or one per population.
 
     Attributes:
         tau: membrane time constant, s.
@@ -129,12 +129,12 @@ class Neuron:
 
 @dataclass(frozen=True)
 class Background:
-    """Poisson input from outside; numbers, or one a population.
+    """External Poisson input; each attribute is one number, or one per population.
 
     Attributes:
-        indegree: synapses on each neuron.
-        weight: jump of the membrane by each spike, V.
-        rate: of each of them, Hz.
+        indegree: number of external synapses on each neuron.
+        weight: jump of the membrane potential per spike, V.
+        rate: of each external source, Hz.
     """
 
     indegree: float | Rates
@@ -145,17 +145,17 @@ class Background:
 def stationary_rates(
     K: Real[ndarray, "target source"], J: Float[ndarray, "target source"], background: Background, neuron: Neuron, *, start: Rates | float = 0.0
 ) -> Rates:
-    r"""Find self-consistent rates of sparsely connected populations with delta synapses.
+    r"""Return self-consistent rates of sparsely connected populations with delta synapses.
 
     In the diffusion approximation :math:`\mu = \tau(KJ\,\nu + K_x J_x \nu_x)` and :math:`\sigma^2 = \tau(KJ^2\,\nu + K_x J_x^2 \nu_x)`. The
-    state that :math:`\dot\nu = \Phi(\mu(\nu), \sigma(\nu)) - \nu` reaches from `start` is polished with Powell's method to round-off.
+    state that :math:`\dot\nu = \Phi(\mu(\nu), \sigma(\nu)) - \nu` reaches from `start` is refined to round-off with Powell's method.
 
     Args:
-        K: number of synapses that a neuron of the target population gets from the source population.
-        J: jump of the membrane by each spike, V.
-        background: input from outside.
+        K: number of synapses that a neuron of the target population receives from the source population.
+        J: jump of the membrane potential per spike, V.
+        background: external input.
         neuron: of every population.
-        start: rates to start from, Hz; where several states exist, it decides which is found.
+        start: initial rates, Hz; if several states exist, it decides which is found.
 
     Returns:
         Rates, Hz.

@@ -1,4 +1,4 @@
-"""What a step of a card may be: of a map its own, of a flow any that its integrator can take."""
+"""Integration steps: a map has its own, a flow may take any that its integrator allows."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,13 +13,13 @@ SAME = 1e-9  # relative difference of changes that are one
 
 
 def is_map(text: Equations, scalars: Mapping[str, float], dt: float) -> bool:
-    """Say whether what an Euler step changes, dt f(x; dt), does not depend on dt, at some state and without input.
+    """Return whether the change by an Euler step, dt f(x; dt), is independent of dt, tested at one state without input.
 
-    Of a flow it grows with dt, and of one with jumps (a reset) in part; neither is a map.
+    For a flow the change grows with dt; for a flow with jumps (a reset), part of it does. Neither is a map.
 
     Args:
         text: of the card.
-        scalars: its parameters of one number, in SI.
+        scalars: its scalar parameters, in SI.
         dt: its step, s.
     """
     if "dt" not in text.names:
@@ -36,7 +36,7 @@ def is_map(text: Equations, scalars: Mapping[str, float], dt: float) -> bool:
 
 
 def refuse_other_pace(name: str, own: float, other: float) -> None:
-    """Refuse another integration step, s, for a map whose weights are trained.
+    """Check that a map with trained weights keeps its integration step, s.
 
     Raises:
         CardError: the steps differ.

@@ -1,4 +1,4 @@
-"""What stands in trees of expressions: names, calls, divisors; and trees made of others."""
+"""Expression trees: their names, calls and divisors, and trees derived from others."""
 
 import ast
 import contextlib
@@ -10,18 +10,18 @@ import numpy as np
 
 
 def names_in(*trees: ast.expr | None) -> frozenset[str]:
-    """Names that expressions use, functions among them."""
+    """Return the names that expressions use, functions included."""
     return frozenset(node.id for tree in trees if tree is not None for node in ast.walk(tree) if isinstance(node, ast.Name))
 
 
 def calls_in(*trees: ast.expr | None) -> frozenset[str]:
-    """Names that expressions call as functions."""
+    """Return the names that expressions call as functions."""
     nodes = (node for tree in trees if tree is not None for node in ast.walk(tree) if isinstance(node, ast.Call))
     return frozenset(node.func.id for node in nodes if isinstance(node.func, ast.Name))
 
 
 def uncalled(trees: Iterable[ast.expr | None], functions: Container[str]) -> str | None:
-    """Return a function that expressions name without calling it, as if it were a number; None if there is none."""
+    """Return a function that expressions name without calling, as if it were a number; None if there is none."""
     for tree in (tree for tree in trees if tree is not None):
         called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
         for node in ast.walk(tree):
@@ -31,11 +31,11 @@ def uncalled(trees: Iterable[ast.expr | None], functions: Container[str]) -> str
 
 
 def zero_divisor(trees: Iterable[ast.expr | None], values: Mapping[str, Any]) -> str | None:
-    """Return what expressions divide by though it is 0; None if nothing known is.
+    """Return a divisor in the expressions that is 0; None if no known divisor is.
 
     Args:
         trees: of the grammar.
-        values: numbers or arrays of numbers by name; divisors that hold other names, or calls, are not looked at.
+        values: numbers or arrays of numbers by name; divisors with other names or with calls are not checked.
     """
     for node in (node for tree in trees if tree is not None for node in ast.walk(tree)):
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and not calls_in(node.right) and names_in(node.right) <= values.keys():
@@ -47,7 +47,7 @@ def zero_divisor(trees: Iterable[ast.expr | None], values: Mapping[str, Any]) ->
 
 
 class Renamed(ast.NodeTransformer):
-    """Gives names of a tree others."""
+    """Renames names in a tree."""
 
     def __init__(self, names: Mapping[str, str]) -> None:
         self.names = names
@@ -57,7 +57,7 @@ class Renamed(ast.NodeTransformer):
 
 
 class WrittenOut(ast.NodeTransformer):
-    """Puts trees in place of names."""
+    """Replaces names by trees."""
 
     def __init__(self, meant: Mapping[str, ast.expr]) -> None:
         self.meant = meant
@@ -67,7 +67,7 @@ class WrittenOut(ast.NodeTransformer):
 
 
 def in_order(tree: ast.AST) -> Iterator[ast.AST]:
-    """Nodes in the order in which they are written."""
+    """Yield the nodes in the order in which they are written."""
     yield tree
     for child in ast.iter_child_nodes(tree):
         yield from in_order(child)
@@ -78,7 +78,7 @@ def is_name(node: ast.AST, name: str) -> bool:
 
 
 def unified(form: ast.AST, found: ast.AST, names: dict[str, str]) -> bool:
-    """Two expressions are the same if those of the first are called what ``names`` says; names met first are entered there."""
+    """Return whether two expressions are the same once names of the first are replaced as in ``names``; new names are added to it."""
     match form, found:
         case ast.Name(id=one), ast.Name(id=other):
             return names.setdefault(one, other) == other
@@ -89,7 +89,7 @@ def unified(form: ast.AST, found: ast.AST, names: dict[str, str]) -> bool:
 
 
 def degree(node: ast.expr, name: str) -> float:
-    """Degree of a polynomial in a name; calls and comparisons count as constants, and what is no polynomial as infinite."""
+    """Return the degree of a polynomial in a name; calls and comparisons count as constants, and the degree of a non-polynomial is infinite."""
     match node:
         case ast.Name(id=found):
             return float(found == name)

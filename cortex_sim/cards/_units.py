@@ -26,7 +26,7 @@ SCALES: dict[str, float] = (
     | {name: 1e-3 if name == "gram" else 1.0 for name in _WHOLE}
     | {prefix + name: factor * (1e-3 if name == "gram" else 1.0) for name in _WHOLE for prefix, factor in _PREFIXES.items()}
 )
-"""Factor to SI of every unit a card may name: those that Brian2 equations know, without squares and cubes."""
+"""Factor to SI of every unit a card may name: those that Brian2 equations accept, without squares and cubes."""
 
 Dimensions = tuple[Fraction, Fraction, Fraction, Fraction]
 """Exponents of metre, kilogram, second and ampere."""
@@ -38,12 +38,12 @@ _WRITTEN = {"V": "volt", "A": "amp", "F": "farad", "S": "siemens", "s": "second"
 
 
 def dimensions(unit: str) -> Dimensions:
-    """Give the dimensions of a unit that :func:`scale` knows."""
+    """Return the dimensions of a unit that :func:`scale` knows."""
     return _dimensions(_tree(unit))
 
 
 def written_unit(unit: str) -> str:
-    """Return a unit as it is written out from its checked tree.
+    """Return a unit, written out from its checked tree.
 
     Raises:
         CardError: the unit is unknown; a close name is suggested.
@@ -86,7 +86,7 @@ def _combined(one: Dimensions, other: Dimensions, how: Callable[[Fraction, Fract
 
 
 def scale(unit: str) -> float:
-    """Give the factor that turns a number in this unit into SI.
+    """Return the factor that converts a number in this unit to SI.
 
     Args:
         unit: a unit name, ``"1"``, or a product, quotient or power of them such as ``"mV*ms"``.
@@ -98,12 +98,12 @@ def scale(unit: str) -> float:
 
 
 def combined(unit: str, values: Mapping[str, T], one: T) -> T:
-    """Work a unit out: products, quotients and powers of what its names stand for.
+    """Evaluate a unit expression: products, quotients and powers of the values of its names.
 
     Args:
         unit: as for :func:`scale`.
-        values: of every name that a unit may hold.
-        one: what 1 stands for.
+        values: of every name that a unit may contain.
+        one: value of 1.
 
     Raises:
         CardError: as :func:`scale`.
@@ -129,7 +129,7 @@ def combined(unit: str, values: Mapping[str, T], one: T) -> T:
 
 
 def _power(node: ast.expr) -> int | float | None:
-    """A power that units have in physics, of either sign; None of anything else."""
+    """Return the exponent if it is one that physical units have, of either sign; otherwise None."""
     match node:
         case ast.Constant(value=int(power) | float(power)) if type(power) is not bool and power <= HIGHEST:
             return power

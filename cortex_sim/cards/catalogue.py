@@ -1,4 +1,4 @@
-"""From a name or a path to a file: shipped cards and protocols, or the user's own."""
+"""Files of shipped cards and protocols by name, or the user's own by path."""
 
 import ast
 import hashlib
@@ -20,7 +20,7 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def shipped(folder: str) -> Path:
-    """Give the folder of shipped models or protocols: inside an installed package, or in the checkout it was installed from."""
+    """Return the folder of shipped models or protocols: inside the installed package, or in the checkout it was installed from."""
     inside = PACKAGE / "_shipped" / folder
     checkout = PACKAGE.parent
     if inside.is_dir() or not (checkout / "pyproject.toml").is_file():
@@ -29,19 +29,19 @@ def shipped(folder: str) -> Path:
 
 
 def models() -> dict[str, Path]:
-    """Shipped cards: name, with its kind in front where the bare one is not unique, to file."""
+    """Return the file of each shipped card by its name, prefixed with its kind if the bare name is not unique."""
     paths = sorted(shipped("models").glob("*/*.toml"))
     shared = Counter(path.stem for path in paths)
     return {path.stem if shared[path.stem] == 1 else f"{path.parent.name}/{path.stem}": path for path in paths}
 
 
 def protocols() -> dict[str, Path]:
-    """Shipped protocols: name to file."""
+    """Return the file of each shipped protocol by its name."""
     return {path.stem: path for path in sorted(shipped("protocols").glob("*.py")) if not path.stem.startswith("_")}
 
 
 def find(name: str) -> Path:
-    """Give the file of a shipped model or protocol, or of a path that ends in ``.toml`` or ``.py``.
+    """Return the file of a shipped model or protocol, or of a path that ends in ``.toml`` or ``.py``.
 
     Raises:
         NotFound: no such name or file; a close name is suggested.
@@ -54,7 +54,7 @@ def find(name: str) -> Path:
 
 
 def load(name: str) -> "Model | SpikingModel":
-    """Read a card by its shipped name (``hennequin_2014`` or ``rate/hennequin_2014``) or by a path that ends in ``.toml``.
+    """Return a card, by its shipped name (``hennequin_2014`` or ``rate/hennequin_2014``) or by a path that ends in ``.toml``.
 
     Raises:
         NotFound: no such name; a close one is suggested.
@@ -71,9 +71,9 @@ def load(name: str) -> "Model | SpikingModel":
 
 
 def protocol(name: str) -> ModuleType:
-    """Import a protocol by its shipped name or by a path that ends in ``.py``.
+    """Return a protocol, imported by its shipped name or by a path that ends in ``.py``.
 
-    A protocol is code, and of a path somebody's own: that it runs is said on standard error before it does for the first time.
+    A protocol is code, and a path may lead to anyone's: before it runs for the first time, standard error says so.
 
     Raises:
         NotFound: no such name; a close one is suggested.
@@ -98,7 +98,7 @@ def protocol(name: str) -> ModuleType:
 
 
 class _AsRead(SourceFileLoader):
-    """Import a file from the source that was read of it, whatever lies compiled beside it."""
+    """Imports a file from the source text that was read, ignoring any compiled file beside it."""
 
     source = b""
 
@@ -107,7 +107,7 @@ class _AsRead(SourceFileLoader):
 
 
 def _say_code(path: Path, source: bytes) -> None:
-    """Say that a file is code which runs now; once for each content, which is remembered by its hash in the cache."""
+    """Print that a file is code which now runs; once for each content, remembered by its hash in the cache."""
     digest = hashlib.sha256(source).hexdigest()
     mark = cache_folder() / "protocols" / digest
     if mark.exists():
@@ -121,10 +121,10 @@ def _say_code(path: Path, source: bytes) -> None:
 
 
 def describe(path: Path) -> str:
-    """Give a card's title or a protocol's question, without importing anything.
+    """Return a card's title or a protocol's question, without importing anything.
 
     Raises:
-        CardError: the card is no TOML.
+        CardError: the card is not TOML.
     """
     if path.suffix == ".py":
         return (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n")[0]
@@ -132,7 +132,7 @@ def describe(path: Path) -> str:
 
 
 def _kind(path: Path) -> str:
-    """Kind that a card states; empty where it is not even TOML, which its reader will say."""
+    """Return the kind that a card states; empty if the card is not TOML, which its reader reports."""
     try:
         return str(read_toml(path, CardError).get("kind", ""))
     except (FileProblem, CardError):

@@ -1,4 +1,4 @@
-"""The verb fit: a student learns by one of many rules, each a file of ``rules/``."""
+"""Training of networks (students) by one of many learning rules, each a file of ``rules/``."""
 
 from cortex_sim.runtime.doors import opened
 

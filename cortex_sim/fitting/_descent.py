@@ -1,4 +1,4 @@
-"""Descent in NumPy, for rules that come by their gradients without torch: the optimisers, the cosine and the clipping of back-propagation."""
+"""Gradient descent in NumPy, for rules that compute gradients without torch: optimisers, cosine schedule and clipping as in back-propagation."""
 
 from collections.abc import Mapping
 
@@ -14,15 +14,15 @@ BETAS, EPSILON = (0.9, 0.999), 1e-8
 
 
 class Descent:
-    """An optimiser's memory, and what a card demands of the weights that it moves.
+    """The state of an optimiser, and the constraints of a card on the weights that it changes.
 
     Args:
-        model: entries that its projections hold at 0 stay there, and weights under Dale's law stop at 0 instead of changing sign.
-        arrays: to begin with.
-        options: which optimiser, its rate, momentum, decay and clipping.
+        model: entries that its projections keep at 0 stay 0, and weights under Dale's law stop at 0 instead of changing sign.
+        arrays: initial weights.
+        options: the optimiser, its rate, momentum, decay and clipping.
 
     Raises:
-        TaskError: a projection to be learned is held to a rank.
+        TaskError: a projection to be learned has a fixed rank.
     """
 
     def __init__(self, model: Model, arrays: Mapping[str, ndarray], options: Options) -> None:
@@ -33,7 +33,7 @@ class Descent:
         self._held = {name: _held(model, name, arrays[name]) for name, p in model.projections.items() if p.learn}
 
     def step(self, arrays: Mapping[str, ndarray], gradients: Mapping[str, ndarray], epoch: int) -> dict[str, ndarray]:
-        """Give the arrays after one step against these gradients."""
+        """Return the arrays after one step of descent along these gradients."""
         gradients = {name: np.where(self._held[name], 0.0, g) if name in self._held else g for name, g in gradients.items()}
         norm = np.sqrt(sum((g**2).sum() for g in gradients.values()))
         factor = min(1.0, self._options.clip / (norm + 1e-6))

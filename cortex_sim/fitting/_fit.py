@@ -1,4 +1,4 @@
-"""fit(model, trials, task) -> Model: a student learns to put out what is wanted, by one of many rules."""
+"""fit(model, trials, task) -> Model: a student learns to reproduce given outputs, by one of many rules."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -24,19 +24,19 @@ from cortex_sim.trials import Trials
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained model and how it came about.
+    """A trained model and the history of its training.
 
     Attributes:
-        model: with the weights that did best on the validation conditions.
-        start: the same model before any gradient step.
-        train: loss by epoch on the training conditions; 1 is the error of predicting each unit's mean, or with a body an error of 1 cm (or N).
+        model: with the weights of lowest error on the validation conditions.
+        start: the same model before the first gradient step.
+        train: loss by epoch on the training conditions; 1 is the error of predicting each unit's mean or, with a body, an error of 1 cm (or N).
         validation: loss by epoch on the validation conditions.
         conditions: number of training and of validation conditions.
         seconds: wall time.
-        interrupted: Ctrl-C ended training early.
-        diverged: how training ended before its time, in words; the weights are of the best epoch before. Empty if it did not.
-        outputs: of the training trials in the last epoch, (trial, time, observed), of rules that correct the student while it runs.
-        began: what weights training started from, in words.
+        interrupted: whether Ctrl-C ended training early.
+        diverged: how training diverged, in words; the weights are those of the best epoch before. Empty if it did not.
+        outputs: outputs on the training trials in the last epoch, (trial, time, observed), for rules that correct the student while it runs.
+        began: the initial weights of training, in words.
     """
 
     model: Model
@@ -67,21 +67,21 @@ def fit(
     options: Options = CUSTOMARY,
     **changes: Any,
 ) -> Model:
-    """Teach a student to put out what is wanted and return it with its weights.
+    """Return a student, trained to reproduce given outputs.
 
     Args:
         model: the student; its size is adapted to the trials.
-        trials: outputs to reproduce, one trial a condition; a plain array is taken to lie on the task's bins, in Hz.
-        task: what produced them.
+        trials: outputs to reproduce, one trial per condition; a plain array is taken to be on the task's bins, in Hz.
+        task: the task that produced them.
         seed: of the split, the untrained weights and the order of conditions.
         rule: how the student learns, one file of ``cortex_sim/fitting/rules/``.
-        how: numbers that the rule takes, by name.
-        options: of the optimiser, all at once.
+        how: parameters of the rule, by name.
+        options: of the optimiser, as one object.
         **changes: single options by name, for example ``epochs=40, rate=5e-3``; see :class:`Options`.
 
     Raises:
         OptionError: an option is unknown; a close one is suggested.
-        TaskError: as :func:`train`, which also tells how training went.
+        TaskError: as :func:`train`, which also returns the history of training.
         TrialsError: as :func:`train`.
     """
     for name in changes.keys() - vars(options).keys():
@@ -102,28 +102,28 @@ def train(
     checkpoint: Path | None = None,
     report: Callable[[float, str], None] | None = None,
 ) -> Fitted:
-    """Teach a student to put out what is wanted, free running: the rates of a circuit or a recording, or a task's own targets.
+    """Return a student trained, free-running, to reproduce outputs: the rates of a circuit or a recording, or a task's own targets.
 
-    Conditions are split before anything is computed from the data; each unit's scale and mean come from the training part only. Where
-    the student's state can be read off its rates, training starts from the linear regression of its own equation under teacher forcing, with
-    the penalty, or none of it, that runs best on the validation conditions. What a mask gives no weight changes nothing.
+    Conditions are split before anything is computed from the data; each unit's scale and mean come from the training part only. If
+    the student's state follows from its rates, training starts from the linear regression of its own equation under teacher forcing, with
+    the penalty, or the untrained weights, of lowest error on the validation conditions. Samples of zero weight in the task's mask have no effect.
 
     Args:
         model: the student; its size is adapted to the trials.
-        trials: outputs to reproduce, one trial a condition; ``task.wanted`` of a task with targets.
-        task: what produced them; its drives and channels are the student's inputs, its mask says which bins count.
+        trials: outputs to reproduce, one trial per condition; ``task.wanted`` for a task with targets.
+        task: the task that produced them; its drives and channels are the student's inputs, its mask weights the bins.
         seed: of the split, the untrained weights and the order of conditions.
         options: of the optimiser.
         rule: how the student learns, one file of ``cortex_sim/fitting/rules/``.
-        how: numbers that the rule takes, by name.
-        checkpoint: file to resume from and to write to while training, of rules that do.
-        report: called with the fraction done and a line of text; if left out, progress goes to standard error.
+        how: parameters of the rule, by name.
+        checkpoint: file from which to resume and to which to write during training, for rules that support it.
+        report: called with the completed fraction and a line of text; if omitted, progress is shown on standard error.
 
     Raises:
-        TaskError: the task's bins are not those of the trials, the student hears nothing of it, or the rule cannot teach such a student.
+        TaskError: the task's bins are not those of the trials, the student receives no input from it, or the rule cannot train such a student.
         TrialsError: fewer than two conditions.
-        OptionError: the rule, or a number that it takes, is unknown, or it would ignore an option or the checkpoint.
-        KeyboardInterrupt: in a run that writes a report, which is to hold no student that learned half of what it was to learn.
+        OptionError: the rule or one of its parameters is unknown, or it would ignore an option or the checkpoint.
+        KeyboardInterrupt: on Ctrl-C in a run that writes a report, which must not contain a partly trained student.
     """
     _check(trials, task, rule, options, checkpoint)
     rules.refuse_delays(rule, model)
@@ -152,7 +152,7 @@ def train(
 
 
 def _check(trials: Trials, task: Task, rule: str, options: Options, checkpoint: Path | None) -> None:
-    """Refuse trials that are not the task's, and what the rule would ignore.
+    """Check that trials fit the task, and that the rule ignores none of the options.
 
     Raises:
         TaskError: as :func:`train`.
@@ -178,7 +178,7 @@ def _check(trials: Trials, task: Task, rule: str, options: Options, checkpoint: 
 
 
 def split(trials: Trials, fraction: float, seed: int) -> tuple[Int[ndarray, " taught"], Int[ndarray, " checked"]]:
-    """Set conditions aside: all trials of a condition fall on one side; of fraction 0, every trial is on both.
+    """Split conditions into training and validation trials; all trials of a condition are on one side. If the fraction is 0, all are on both.
 
     Raises:
         TrialsError: there are fewer than two conditions.

@@ -1,4 +1,4 @@
-"""What a gradient and a run cost: time, and the memory they need beyond what they are given and what they give."""
+"""The cost of a gradient and of a run: time, and memory beyond their inputs and results."""
 
 import time
 import tracemalloc
@@ -27,14 +27,14 @@ LOOK = 4000  # operations of torch between looks at NumPy
 
 
 class Footprint(TorchDispatchMode):
-    """Counts the bytes of all tensors made while it is active: those alive now, and the most that ever were.
+    """Counts the bytes of all tensors made while it is active: those allocated now, and their peak.
 
-    Every operation's results are noted by their storage, so that views and what is computed in place count once, and forgotten when the
-    storage is freed. Unlike hooks on what is saved for the gradient, this sees what is computed again between checkpoints too.
+    Results of every operation are tracked by their storage until it is freed, so that views and in-place results count once. Unlike
+    hooks on tensors saved for the gradient, this also sees what is recomputed between checkpoints.
 
     Attributes:
-        now: bytes alive.
-        peak: most bytes alive at once.
+        now: bytes allocated.
+        peak: largest number of bytes allocated at once.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Footprint(TorchDispatchMode):
         self._known: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None) -> Any:
-        """Let the operation run, and note what it made."""
+        """Run the operation and count its results."""
         made = func(*args, **(kwargs or {}))
         given = {leaf.untyped_storage().data_ptr() for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
         for tensor in tree_leaves(made):
@@ -66,13 +66,13 @@ class Footprint(TorchDispatchMode):
 
 
 class Arrays(Footprint):
-    """Count the bytes of torch, and beside them those of the arrays of NumPy, looked at every so many operations of torch while tracemalloc runs.
+    """Counts the bytes of torch, and samples those of NumPy arrays every few operations of torch while tracemalloc runs.
 
-    What NumPy holds for a moment between looks is missed, more likely in a short run than in a long one.
-    The interpreter's own objects do not count: its lists of freed ones to use again grow a while, whatever is run.
+    NumPy arrays that exist only between samples are missed, more likely in a short run than in a long one.
+    The interpreter's own objects do not count: its free lists grow for a while, whatever runs.
 
     Attributes:
-        numpy: most bytes that NumPy was seen to hold.
+        numpy: largest number of bytes that NumPy was seen to hold.
     """
 
     def __init__(self) -> None:
@@ -80,27 +80,27 @@ class Arrays(Footprint):
         self.numpy = self._operations = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None) -> Any:
-        """Let the operation run, note what it made, and look at NumPy if it is time."""
+        """Run the operation, count its results, and sample NumPy if it is time."""
         self._operations += 1
         if self._operations % LOOK == 0:
             self.look()
         return super().__torch_dispatch__(func, types, args, kwargs)
 
     def look(self) -> None:
-        """Note what NumPy holds now."""
+        """Sample the bytes that NumPy holds now."""
         traces = tracemalloc.take_snapshot().filter_traces([tracemalloc.DomainFilter(True, np.lib.tracemalloc_domain)]).traces
         self.numpy = max(self.numpy, sum(trace.size for trace in traces))
 
 
 @dataclass(frozen=True)
 class Gradient:
-    """Of the error of training data, by every learned number.
+    """The gradient of the error on training data with respect to every learned number, and its cost.
 
     Attributes:
         error: without penalties.
-        arrays: by name of the parameter.
+        arrays: the gradient, by name of the parameter.
         seconds: wall time.
-        bytes: most that torch held at once beyond the training data; None if it was not counted.
+        bytes: peak memory of torch beyond the training data; None if not counted.
     """
 
     error: float
@@ -110,17 +110,17 @@ class Gradient:
 
 
 def gradient_footprint(model: Model, data: TrainingData, options: Options, *, seed: int = 0, double: bool = False, count: bool = False) -> Gradient:
-    """Compute the gradient of an error once, all trials together, through ``options.through``.
+    """Return the gradient of the error once, all trials together, and its cost.
 
-    Through one segment at a time it is the sum over segments, at the same weights, of what truncated back-propagation descends.
+    With ``options.through = "segment"`` it is the sum over segments, at the same weights, of the gradients of truncated back-propagation.
 
     Args:
         model: with its weights.
-        data: what is wanted of it.
-        options: ``through``, its segment, loss and penalties count.
+        data: inputs and wanted outputs.
+        options: ``through``, ``segment``, loss and penalties are used.
         seed: of the noise.
-        double: in float64 instead of float32.
-        count: also count bytes, which takes more time.
+        double: use float64 instead of float32.
+        count: count bytes too, which takes more time.
     """
     twin = Twin(model, model.arrays(), dtype=torch.float64 if double else torch.float32)
     batch = whole(twin, data, seed)
@@ -150,12 +150,12 @@ def _backward(twin: Twin, batch: Any, options: Options) -> float:
 
 @dataclass(frozen=True)
 class Inference:
-    """A run and what it cost.
+    """A run and its cost.
 
     Attributes:
-        rates: observed, (trial, time, observed).
+        rates: observed rates, (trial, time, observed).
         seconds: wall time.
-        bytes: most that NumPy and torch held at once beyond the task, the weights and the rates; None if it was not counted.
+        bytes: peak memory of NumPy and torch beyond the task, the weights and the rates; None if not counted.
     """
 
     rates: ndarray
@@ -164,13 +164,13 @@ class Inference:
 
 
 def run_footprint(model: Model, task: Task, *, seed: int = 0, count: bool = False) -> Inference:
-    """Run a model on a task, and say what it took.
+    """Return the observed rates of a model on a task, and the cost of the run.
 
     Args:
         model: with its weights.
-        task: what it is run on.
+        task: the task on which it runs.
         seed: of the noise.
-        count: also count bytes, which takes more time.
+        count: count bytes too, which takes more time.
     """
     problem, watched = Problem(model, model.arrays(), task, seed), Arrays()
     if count:
@@ -189,27 +189,27 @@ def run_footprint(model: Model, task: Task, *, seed: int = 0, count: bool = Fals
 
 @dataclass(frozen=True)
 class Cost:
-    """Bytes and seconds of a gradient or a run, at each of several lengths."""
+    """Bytes and seconds of a gradient or a run, for several sequence lengths."""
 
     bytes: list[int]
     seconds: list[float]
 
     def add(self, quick: Gradient | Inference, counted: Gradient | Inference) -> None:
-        """Note one length, timed in one go and counted in another."""
+        """Add one length, timed in one run and counted in another."""
         assert counted.bytes is not None
         self.seconds.append(quick.seconds)
         self.bytes.append(counted.bytes)
 
     def told(self, lengths: Sequence[int]) -> str:
-        """Bytes and seconds at each length, in words."""
+        """Return bytes and seconds at each length, in words."""
         rows = zip(lengths, self.bytes, self.seconds, strict=True)
         return ", ".join(f"{length} bins: {held / 1e6:.3g} MB and {took:.2g} s" for length, held, took in rows)
 
     def exponent(self, lengths: Sequence[int]) -> float:
-        """Slope of log bytes over log length, from the first to the last."""
+        """Return the slope of log bytes over log length, from the first length to the last."""
         return float(np.log(self.bytes[-1] / self.bytes[0]) / np.log(lengths[-1] / lengths[0]))
 
 
 def gradient_distance(one: Mapping[str, ndarray], other: Mapping[str, ndarray]) -> float:
-    """Norm of the difference of two gradients, relative to that of the first."""
+    """Return the norm of the difference of two gradients, relative to that of the first."""
     return float(np.sqrt(sum(((one[name] - other[name]) ** 2).sum() for name in one) / sum((array**2).sum() for array in one.values())))

@@ -1,4 +1,4 @@
-"""Leaky networks run freely in NumPy, for rules that look at every step of them."""
+"""Leaky networks run freely in NumPy, for rules that need every step."""
 
 from collections.abc import Mapping
 
@@ -16,17 +16,17 @@ from cortex_sim.trials import Trials
 
 
 def check_options(rule: str, options: Options, losses: tuple[str, ...] = ("squared",)) -> None:
-    """Refuse what a rule cannot minimise.
+    """Check that a rule can minimise the loss of the options.
 
     Raises:
-        OptionError: a loss that is not among these.
+        OptionError: the loss is not one of these.
     """
     if options.loss not in losses:
         raise OptionError(f"rule {rule!r} minimises the {' or '.join(losses)} error; loss is {options.loss!r}.")
 
 
 def added(leaky: Leaky, arrays: Mapping[str, ndarray], problem: Problem, found: Coefficients) -> Float[ndarray, "step trial unit"]:
-    """What constants and inputs add to the state at each step.
+    """Return what constants and inputs add to the state at each step.
 
     Raises:
         TaskError: the task clamps units.
@@ -51,13 +51,13 @@ def added(leaky: Leaky, arrays: Mapping[str, ndarray], problem: Problem, found: 
 def run(
     leaky: Leaky, arrays: Mapping[str, ndarray], problem: Problem, extra: Float[ndarray, "step trial unit"] | None = None
 ) -> Float[ndarray, "step trial unit"]:
-    """Rates at every step.
+    """Return the rates at every step.
 
     Args:
         leaky: the network.
         arrays: its weights and per-unit parameters.
-        problem: what it is run on.
-        extra: input through the same door as the recurrent one, in its unit.
+        problem: the inputs of the run.
+        extra: input added to the recurrent input, in its unit.
     """
     found = leaky.coefficients(arrays)
     steps = added(leaky, arrays, problem, found)
@@ -67,7 +67,7 @@ def run(
 def stepped(
     leaky: Leaky, arrays: Mapping[str, ndarray], found: Coefficients, x: Float[ndarray, "trial unit"], steps: Float[ndarray, "step trial unit"]
 ) -> Float[ndarray, "step trial unit"]:
-    """Rates at every step, from what is added to the state at each."""
+    """Return the rates at every step, given what is added to the state at each."""
     rates, W = np.empty_like(steps), arrays[leaky.recurrent]
     for now, more in zip(rates, steps, strict=True):
         now[:] = leaky.rate(x, arrays)
@@ -78,24 +78,24 @@ def stepped(
 def outputs(
     leaky: Leaky, arrays: Mapping[str, ndarray], problem: Problem, rates: Float[ndarray, "step trial unit"]
 ) -> Float[ndarray, "trial time observed"]:
-    """Observed rates at the bins."""
+    """Return the observed rates at the bins."""
     at_bins, readout = np.moveaxis(rates[:: problem.every], 0, 1), leaky.model.readout
     return at_bins @ arrays[readout.weights].T + arrays[readout.offset] if readout else at_bins
 
 
 def squared_error(found: Float[ndarray, "trial time observed"], data: TrainingData) -> float:
-    """Mean over trials, bins and outputs, as every rule reports it: each output in units of its scale, each bin by its weight."""
+    """Return the mean over trials, bins and outputs, as in every rule: each output in units of its scale, each bin with its weight."""
     return float((data.weights * ((found - data.rates) / data.scale) ** 2).mean())
 
 
 def check(leaky: Leaky, arrays: Mapping[str, ndarray], data: TrainingData) -> float:
-    """Squared error of the network on training data, running freely."""
+    """Return the squared error of the free-running network on training data."""
     problem = Problem(leaky.model, dict(arrays), data.task, data.seed)
     return squared_error(outputs(leaky, arrays, problem, run(leaky, arrays, problem)), data)
 
 
 def unit_rates(model: Model, task: Task) -> Trials:
-    """Rates of a leaky network's own units, rather than the outputs that its readout makes of them."""
+    """Return the rates of a leaky network's own units, rather than the outputs of its readout."""
     problem = Problem(model, model.arrays(), task)
     rates = run(Leaky.of(model, asked_by="hidden"), problem.arrays, problem)[:: problem.every]
     return Trials.from_arrays(np.moveaxis(rates, 0, 1), task.time, condition=task.condition, units="1")

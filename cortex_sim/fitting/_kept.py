@@ -1,4 +1,4 @@
-"""Students that were taught, kept in a file and read again to the bit."""
+"""Trained students, stored in a file and read back bit by bit."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ TOLD = ("train", "validation", "conditions", "seconds", "interrupted", "began", 
 
 
 def save_fitted(path: Path, fitted: Fitted) -> None:
-    """Write a student, what it started from and how training went as safetensors.
+    """Write a student, its initial weights and the history of training as safetensors.
 
     Raises:
         FileProblem: the folder cannot be written or the disk is full.
@@ -32,10 +32,10 @@ def save_fitted(path: Path, fitted: Fitted) -> None:
 
 
 def load_fitted(path: Path) -> Fitted:
-    """Read what :func:`save_fitted` wrote.
+    """Return what :func:`save_fitted` wrote.
 
     Raises:
-        FileProblem: the file is damaged, or holds another model than it says.
+        FileProblem: the file is damaged, or contains another model than it states.
     """
     arrays = load_arrays(path)
     try:

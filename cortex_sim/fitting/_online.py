@@ -1,4 +1,4 @@
-"""Learning while running: a leaky network is corrected at its own steps, trial after trial, and free runs tell how far it has come.
+"""Online learning: a leaky network is corrected at its own steps, trial after trial; free runs measure its progress.
 
 Shared by the rules that correct a student by recursive least squares.
 """
@@ -26,11 +26,11 @@ NEWS = 200  # steps between reports
 
 @dataclass(frozen=True)
 class Pace:
-    """How a student is led through its trials.
+    """How a student passes through its trials.
 
     Attributes:
-        every: bins from one correction to the next.
-        continued: the first trial begins in a random state, each other where the one before it ended, and the network that is returned where the
+        every: bins between corrections.
+        continued: the first trial begins in a random state and each other where the one before it ended; the returned network begins where the
             last one ended, whatever the first outputs of its task.
         start: standard deviation of that random state.
     """
@@ -45,34 +45,34 @@ class Learner(Protocol):
 
     @property
     def state(self) -> Float[ndarray, " unit"]:
-        """Where it is."""
+        """Return its present state."""
 
     def begin(self, state: Float[ndarray, " unit"]) -> None:
         """Start from this state."""
 
     def step(self, current: Float[ndarray, " unit"], wanted: Float[ndarray, " observed"], weight: float, *, correct: bool) -> ndarray:
-        """Go one step on and give the output before it, (observed,).
+        """Advance by one step and return the output before it, (observed,).
 
         Args:
-            current: what enters beside the unit's own state and the recurrent input, per step.
-            wanted: output at this step.
-            weight: how much its error counts.
-            correct: whether weights change at this step.
+            current: input besides the unit's own state and the recurrent input, per step.
+            wanted: target output at this step.
+            weight: weight of its error.
+            correct: whether to change weights at this step.
         """
 
     def arrays(self) -> dict[str, ndarray]:
-        """Weights as they are now, of a network that runs by itself."""
+        """Return the present weights, of a network that runs by itself."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """A leaky network whose readout and recurrent weights a rule may change at will, and the names of these in its card.
+    """A leaky network whose readout and recurrent weights a rule may change freely, and their names in its card.
 
     Attributes:
         leaky: its equation.
-        weights: arrays to start from.
+        weights: initial arrays.
         readout: name of the readout weights, C.
-        offset: of the outputs, d; never changed.
+        offset: name of the outputs' offset, d; never changed.
     """
 
     leaky: Leaky
@@ -82,10 +82,10 @@ class Network:
 
     @classmethod
     def of(cls, model: Model, *, asked_by: str) -> "Network":
-        """Take a student for such a network.
+        """Return a student as such a network.
 
         Raises:
-            TaskError: the network is not of that form: what it lacks, and the rule that asked.
+            TaskError: the network does not have this form; the message says what it lacks, and which rule requires it.
         """
         leaky = Leaky.of(model, asked_by=asked_by)
         if model.readout is None or one_unit_each(model):
@@ -97,14 +97,14 @@ class Network:
 
     @property
     def model(self) -> Model:
-        """Its card."""
+        """Return its card."""
         return self.leaky.model
 
     def feedback(self, observed_scale: Float[ndarray, " observed"], strength: float, seed: int) -> Float[ndarray, "unit observed"]:
-        """Draw what a deviation of each output from its offset adds to the recurrent input of each unit, uniform between -strength and strength.
+        """Draw the weights from each output's deviation from its offset to each unit's recurrent input, uniform between -strength and strength.
 
         Args:
-            observed_scale: the deviation of each output that counts as 1.
+            observed_scale: deviation of each output that counts as 1.
             strength: in the unit of the recurrent input.
             seed: of the draw.
         """
@@ -113,10 +113,10 @@ class Network:
 
 
 def check_free(model: Model, name: str, *, asked_by: str) -> None:
-    """Refuse a projection whose card forbids that every weight is changed.
+    """Check that the card allows a rule to change every weight of a projection.
 
     Raises:
-        TaskError: what forbids it, and the rule that asked.
+        TaskError: the forbidding constraint, and the rule that asked.
     """
     part = model.projections[name]
     kept = [what for what in ("keep_zeros", "rank") if getattr(part, what)] + (["excitatory"] if part.excitatory is not None else [])
@@ -127,11 +127,11 @@ def check_free(model: Model, name: str, *, asked_by: str) -> None:
 
 
 def check_data(model: Model, data: TrainingData, options: Options, *, continued: bool, asked_by: str) -> None:
-    """Refuse what cannot be taught while running.
+    """Check that options, data and model allow online learning.
 
     Raises:
-        OptionError: a regulariser, or another loss than the squared error.
-        TaskError: trials are to follow each other though the card or the task has no first state.
+        OptionError: the loss is not the squared error.
+        TaskError: trials are to be continuous but the card has no encoder, or the task no initial rates.
     """
     free_running.check_options(asked_by, options)
     if continued and (model.initial is None or data.task.initial is None):
@@ -151,21 +151,21 @@ def teach(
     report: Callable[[float, str], None],
     shown: Float[ndarray, "trial time shown"] | None = None,
 ) -> TrainingHistory:
-    """Go through the trials again and again, correcting the student while it runs, and let it run free after each pass.
+    """Pass through the trials repeatedly, correct the student while it runs, and let it run freely after each pass.
 
-    Of the options ``epochs`` and ``patience`` count. The training loss is that of the outputs while they are being corrected, the validation loss
-    that of the network by itself on the validation data; the weights that do best there are kept.
+    Only the options ``epochs`` and ``patience`` are used. The training loss is that of the outputs while they are corrected, the validation loss
+    that of the free-running network on the validation data; the weights with the lowest validation loss are kept.
 
     Args:
-        learner: is changed.
-        leaky: the network that it is, with the weights to start from.
+        learner: the student; changed in place.
+        leaky: the same network with its initial weights.
         data: trained on, trial after trial.
         check: never trained on.
-        pace: how it is led through them.
-        options: how many passes.
-        seed: of the noise and of the first state.
-        report: called with the fraction done and a line of text.
-        shown: to the learner at each bin as what is wanted; the outputs of the training data if None.
+        pace: how it passes through them.
+        options: number of passes.
+        seed: of the noise and the first state.
+        report: called with the completed fraction and a line of text.
+        shown: targets given to the learner at each bin; the outputs of the training data if None.
 
     Raises:
         TaskError: the task clamps units.
@@ -192,7 +192,7 @@ def teach(
 def _pass(
     learner: Learner, leaky: Leaky, data: TrainingData, outputs: Float[ndarray, "trial time observed"], pace: Pace, *, seed: int, epoch: int
 ) -> Iterator[tuple[int, float]]:
-    """Go through the trials once, note the outputs at the bins, and yield the trial and the share of the pass that is done now and then."""
+    """Pass through the trials once, record outputs at the bins, and occasionally yield the trial and the completed fraction of the pass."""
     mask = np.ones(outputs.shape[:2]) if data.task.mask is None else data.task.mask
     weights = leaky.model.arrays()
     coefficients = leaky.coefficients(weights)
@@ -213,6 +213,6 @@ def _pass(
 
 
 def _onward(model: Model, state: Float[ndarray, " unit"]) -> dict[str, ndarray]:
-    """An encoder that leads to one state, whatever the first outputs."""
+    """Return an encoder that leads to one state, whatever the first outputs."""
     assert model.initial is not None
     return {model.initial.weights: np.zeros((model.units, model.size("observed"))), model.initial.offset: state.copy()}

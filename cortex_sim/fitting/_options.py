@@ -1,4 +1,4 @@
-"""What a network is to learn, how it is taught, and how that went: the same for every learning rule."""
+"""Training data, options and history, shared by all learning rules."""
 
 import math
 from collections.abc import Mapping
@@ -23,31 +23,31 @@ Device = Literal["cpu", "cuda"]
 
 @dataclass(frozen=True)
 class Options:
-    """How a student is taught.
+    """How a student is trained.
 
     Attributes:
-        epochs: at most; 0 keeps the closed-form start.
+        epochs: maximum number; 0 keeps the closed-form start.
         batch: conditions per step.
-        rate: learning rate at the start.
+        rate: initial learning rate.
         patience: epochs without improvement on the validation conditions before stopping.
-        validation: fraction of the conditions kept for early stopping; 0 where all are taught and those decide.
-        closed_form: start from the regression of the student's own equation, where its state can be read off the rates.
-        start: from the rates of the first bin, or from rest (a network that is told by its channels what to do; always so with a body).
-        loss: squared error in units of each output's standard deviation; or of probabilities, of which the outputs are the logits.
+        validation: fraction of the conditions kept for early stopping; if 0, training and validation both use all.
+        closed_form: start from the regression of the student's own equation, if its state follows from the rates.
+        start: from the rates of the first bin, or from rest (for a network that is instructed by its channels; always so with a body).
+        loss: squared error in units of each output's standard deviation; or the cross-entropy of probabilities, with outputs as logits.
         optimiser: Adam, AdamW, or SGD: W ← W − rate ∂L/∂W.
         momentum: of SGD.
         weight_decay: of the optimiser.
         clip: largest gradient norm.
-        penalty_rates: times the mean squared rate of the units.
-        penalty_weights: times the mean squared entry of each learned projection, summed over projections.
-        penalty_jacobian: times the squared Frobenius norm of the recurrent Jacobian, W diag(r'(x)), divided by the number of units and averaged
+        penalty_rates: factor of the mean squared rate of the units.
+        penalty_weights: factor of the mean squared entry of each learned projection, summed over projections.
+        penalty_jacobian: factor of the squared Frobenius norm of the recurrent Jacobian, W diag(r'(x)), divided by the number of units and averaged
             over trials and bins (Sussillo et al. 2015); leaky networks only.
-        penalty_smoothness: times the mean squared change of the units' rates from bin to bin.
-        penalty_effort: times the mean squared activation of the muscles, or the mean squared torque of an arm without them, in (N m)².
-        through: gradients through all of time; through one segment at a time, each step of the optimiser after a segment, the state carried on
-            (truncated back-propagation); or through all of time while only the states between segments are kept and the rest is computed again.
+        penalty_smoothness: factor of the mean squared change of the units' rates from bin to bin.
+        penalty_effort: factor of the mean squared activation of the muscles, or the mean squared torque of an arm without them, in (N m)².
+        through: gradients through the whole trial; through one segment at a time, with an optimiser step after each and the state carried over
+            (truncated back-propagation); or through the whole trial with only the states between segments stored and the rest recomputed.
         segment: length of a segment, in bins.
-        device: where back-propagation computes; ``"cuda"`` needs a GPU and gives the same to the round-off of float32.
+        device: where back-propagation runs; ``"cuda"`` needs a GPU and gives the same results to float32 round-off.
     """
 
     epochs: int = 80
@@ -92,15 +92,15 @@ class Options:
 
     @property
     def key(self) -> str:
-        """Hash of every option."""
+        """Return a hash of every option."""
         return content_key("options", asdict(self))
 
 
 def _checked(name: str, usual: Any, found: Any) -> Any:
-    """Bring a value to the kind of the usual one; another kind is refused.
+    """Return a value converted to the type of the usual one.
 
     Raises:
-        OptionError: what it should be, and what it is.
+        OptionError: the type differs; the message says what it should be, and what it is.
     """
     match usual:
         case bool():
@@ -121,13 +121,13 @@ CUSTOMARY = Options()
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What is to be learned: a task, the outputs wanted on it, and what their errors are divided by.
+    """A learning problem: a task, the target outputs on it, and the scale of their errors.
 
     Attributes:
-        task: with the observed initial rates where the network starts from them, and its mask where not every bin counts.
-        rates: wanted, (trial, time, observed).
+        task: with the observed initial rates if the network starts from them, and with its mask if not every bin counts.
+        rates: target outputs, (trial, time, observed).
         scale: of each observed unit; an error of this size counts as 1.
-        seed: of the noise that the network hears when it is checked on it.
+        seed: of the noise when the network is evaluated on these data.
     """
 
     task: Task
@@ -137,27 +137,27 @@ class TrainingData:
 
     @classmethod
     def of(cls, task: Task) -> "TrainingData":
-        """Return what a task wants of its outputs, errors in their own unit."""
+        """Return a task's own targets as training data, with errors in their own unit."""
         wanted = task.wanted.rate
         return cls(task, wanted, np.ones(wanted.shape[2]))
 
     @property
     def key(self) -> str:
-        """Hash of all that is learned from it."""
+        """Return a hash of everything that is learned from."""
         return content_key("training data", self.task.key, self.rates, self.scale, self.seed)
 
     @property
     def weights(self) -> Float[ndarray, "trial time 1"]:
-        """How much each bin counts; 1 in the mean over those that count at all, so that losses compare between tasks."""
+        """Return the weight of each bin; the mean over bins with nonzero weight is 1, so that losses compare between tasks."""
         mask = np.ones(self.rates.shape[:2]) if self.task.mask is None else self.task.mask
         return (mask / mask.mean())[:, :, None]
 
 
 @dataclass
 class TrainingHistory:
-    """How training went: losses by epoch, the best weights and the epoch that they are of (0 is the start), and how it ended before its time.
+    """The course of training: losses by epoch, the best weights and their epoch (0 is the start), and whether training diverged.
 
-    Rules that correct the student while it runs note what it put out in the last epoch, (trial, time, observed).
+    Rules that correct the student while it runs add its outputs in the last epoch, (trial, time, observed).
     """
 
     arrays: dict[str, ndarray]
@@ -172,26 +172,26 @@ class TrainingHistory:
 
     @property
     def epoch(self) -> int:
-        """Epochs done."""
+        """Return the number of epochs done."""
         return len(self.train)
 
     def goes_on(self, options: Options) -> bool:
-        """Another epoch is to come: there are some left, the last ones helped, and training has not diverged."""
+        """Return whether another epoch follows: some remain, recent ones improved the loss, and training has not diverged."""
         return self.epoch < options.epochs and self.stale < options.patience and not self.diverged
 
     def keep(self, loss: float, validation: float, arrays: dict[str, ndarray], *, named: str) -> None:
-        """Note an epoch, and its weights if they are the best so far on the validation conditions.
+        """Record an epoch, and its weights if they are the best so far on the validation conditions.
 
-        Where training has diverged nothing is noted: it ends with the best weights of an earlier epoch and a line on standard error.
+        If training has diverged, nothing is recorded: it ends with the best weights of an earlier epoch and a line on standard error.
 
         Args:
             loss: on the training conditions.
             validation: on the validation conditions.
             arrays: weights.
-            named: the student, for the message.
+            named: name of the student, for the message.
 
         Raises:
-            Diverged: the loss or a weight is no longer finite, in which epoch, and no epoch before it did better than the start.
+            Diverged: the loss or a weight is no longer finite, and no earlier epoch improved on the start; the message names the epoch.
         """
         if not math.isfinite(loss) or not finite(arrays):
             done = f"after a loss of {self.train[-1]:.3g}" if self.train else "from the start"
@@ -209,5 +209,5 @@ class TrainingHistory:
 
 
 def finite(arrays: Mapping[str, ndarray]) -> bool:
-    """Say whether every weight is a finite number."""
+    """Return whether every weight is finite."""
     return all(bool(np.isfinite(array).all()) for array in arrays.values())

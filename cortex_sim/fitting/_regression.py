@@ -1,4 +1,4 @@
-"""The closed-form start of training: the regression of a student's own equation under teacher forcing, kept where the student runs well on it."""
+"""The closed-form start of training: regression of a student's own equation under teacher forcing, kept if the student then runs well."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -27,22 +27,22 @@ LINEAR = 1e-9  # relative departure from linearity in the recurrent input that i
 
 @dataclass(frozen=True)
 class Beginning:
-    """Where training starts: the student, and in words how its weights came about."""
+    """The start of training: the student, and the origin of its weights in words."""
 
     model: Model
     said: str
 
 
 def begin(model: Model, data: TrainingData, check: TrainingData) -> Beginning:
-    """Return the student with the weights that run best on validation data: regressed with one of several penalties, or untrained.
+    """Return the student with the weights of lowest validation error: regressed with one of several penalties, or untrained.
 
-    Teacher forcing fits each step from the recorded state, and cannot see whether the small errors of all steps grow when the student runs on its
-    own rates. So each candidate runs freely, and that decides. Where the untrained weights do best a line on standard error says so.
+    Teacher forcing fits each step from the recorded state, and does not reveal whether the small errors of single steps grow when the student runs
+    freely. Each candidate therefore runs freely, and that error decides. If the untrained weights are best, a line on standard error says so.
 
     Args:
         model: sized to the data.
-        data: regressed on.
-        check: decides the penalty.
+        data: for the regression.
+        check: data that decide between the candidates.
     """
     if reason := unregressed(model, data):
         return Beginning(model, f"untrained weights ({reason})")
@@ -57,12 +57,12 @@ def begin(model: Model, data: TrainingData, check: TrainingData) -> Beginning:
 
 
 def unregressed(model: Model, data: TrainingData) -> str | None:
-    """Say why the recurrent weights of a student cannot be solved for in closed form; None if they can."""
+    """Return why the recurrent weights of a student have no closed-form solution; None if they have."""
     return unsolved(model, data.task.bin) or _unsuited(model, recurrent_of(model), data)
 
 
 def unsolved(model: Model, bin: float) -> str | None:
-    """Say what of a card forbids that its weights follow from rates at such bins (s) in closed form; None if nothing does."""
+    """Return which property of a card prevents a closed-form solution of its weights from rates at such bins (s); None if none does."""
     learned = [name for name in recurrent_projections(model) if model.projections[name].learn]
     states, lines = model.parsed.states, [line for line in model.parsed.equations.values() if learned[:1] and learned[0] in line.names]
     step = f"the card has {model.integrator!r} and {model.dt.si * 1e3:g} ms"
@@ -83,19 +83,19 @@ def unsolved(model: Model, bin: float) -> str | None:
 
 
 def not_own_class(circuit: Model, bin: float = BIN) -> str | None:
-    """Say why a student of a circuit's own equations cannot be had from its rates at such bins (s) in closed form; None if it can."""
+    """Return why a student with a circuit's own equations has no closed-form solution from its rates at such bins (s); None if it has."""
     if circuit.is_map and abs(circuit.dt.si - bin) > 1e-9:
         return f"it is a map in steps of {circuit.dt.si * 1e3:g} ms, of which bins of {bin * 1e3:g} ms make another"
     return unsolved(own_class(circuit, bin), bin)
 
 
 def recurrent_of(model: Model) -> str:
-    """Name of the one recurrent projection that is learned."""
+    """Return the name of the one recurrent projection that is learned."""
     return next(name for name in recurrent_projections(model) if model.projections[name].learn)
 
 
 def _unsuited(model: Model, recurrent: str, data: TrainingData) -> str | None:
-    """Say what of the data, or of the equations at its states, forbids the regression; None if nothing does."""
+    """Return what in the data, or in the equations at its states, prevents the regression; None if nothing does."""
     if not _counting(model, data).any():
         return "no two bins that follow each other count"
     try:
@@ -112,7 +112,7 @@ def _unsuited(model: Model, recurrent: str, data: TrainingData) -> str | None:
 
 
 def free_error(model: Model, data: TrainingData) -> float:
-    """Squared error of a student that runs freely, as training counts it; infinite where it diverges."""
+    """Return the squared error of a free-running student, as training measures it; infinite if it diverges."""
     try:
         found = simulate(model, data.task, seed=data.seed, backend="torch").rate
     except Diverged:
@@ -122,12 +122,12 @@ def free_error(model: Model, data: TrainingData) -> float:
 
 
 def regressions(model: Model, data: TrainingData, ridges: tuple[float, ...] = RIDGES) -> Iterator[tuple[float, Model]]:
-    r"""Solve for the recurrent weights in closed form, under teacher forcing, with each of several penalties.
+    r"""Yield closed-form solutions for the recurrent weights under teacher forcing, one for each of several penalties.
 
-    With the state x read off the rates, one Euler step gives :math:`(x_{t+1} - x_t)/\Delta t = f(x_t, 0) + a\,W r_t`, which is linear in W;
-    f and a are evaluated from the model's own equation text. Bias terms that enter like W r are fitted with it, without a penalty. Steps count
-    where both their bins do and no unit is held. Entries that the card keeps at 0 have no regressor. Under Dale's law the same
-    squared error is minimised over weights of the right signs, which is convex.
+    With the state x computed from the rates, one Euler step gives :math:`(x_{t+1} - x_t)/\Delta t = f(x_t, 0) + a\,W r_t`, which is linear in W;
+    f and a are evaluated from the model's own equation text. Biases that enter like W r are fitted with it, without a penalty. Steps count
+    if both their bins do and no unit is clamped. Entries that the card keeps at 0 have no regressor. Under Dale's law the same
+    squared error is minimised over weights of the required signs, which is convex.
 
     Args:
         model: one for which :func:`unregressed` gives no reason.
@@ -155,14 +155,14 @@ def regressions(model: Model, data: TrainingData, ridges: tuple[float, ...] = RI
 
 
 def _allowed(model: Model, recurrent: str) -> Bool[ndarray, "target source"]:
-    """Entries that the card does not keep at 0."""
+    """Return which entries the card does not keep at 0."""
     part, weights = model.projections[recurrent], model.arrays()[recurrent]
     allowed = weights != 0 if part.keep_zeros else np.ones(weights.shape, dtype=bool)
     return allowed if part.self_connections else allowed & ~np.eye(len(weights), dtype=bool)
 
 
 def _adds_to(model: Model, recurrent: str, parameter: str) -> bool:
-    """Say whether a parameter moves every unit as recurrent input of the same size does."""
+    """Return whether a parameter affects every unit as recurrent input of the same size does."""
     rng = stream(0, "analysis", "states to measure a flow at")
     state, size = rng.standard_normal((2, PROBES, model.units))
     arrays = {name: np.zeros_like(value) if name == parameter else value for name, value in model.own_parameters().items()}
@@ -176,7 +176,7 @@ def _adds_to(model: Model, recurrent: str, parameter: str) -> bool:
 
 
 def _states(model: Model, rates: Float[ndarray, "trial time unit"], arrays: dict[str, ndarray]) -> Float[ndarray, "trial time unit"]:
-    """States that give observed rates."""
+    """Return the states that correspond to observed rates."""
     return state_of(model, _own_rates(model, rates, arrays), arrays)
 
 
@@ -186,7 +186,7 @@ def _own_rates(model: Model, rates: Float[ndarray, "trial time unit"], arrays: d
 
 
 def _counting(model: Model, data: TrainingData) -> Float[ndarray, "trial step"]:
-    """How much each step from bin to bin counts: the geometric mean of its two bins, none where units are held."""
+    """Return the weight of each step between bins: the geometric mean of its two bins' weights, 0 while units are clamped."""
     weights = data.weights[:, :, 0].copy()
     for *_, course in Problem(model, model.arrays(), data.task).clamps:
         weights[:, course] = 0.0
@@ -196,7 +196,7 @@ def _counting(model: Model, data: TrainingData) -> Float[ndarray, "trial step"]:
 def _normal_equations(
     model: Model, recurrent: str, data: TrainingData, bias: str | None
 ) -> tuple[Float[ndarray, "regressor regressor"], Float[ndarray, "regressor unit"]]:
-    """Sums of products of the regressors (rates, and 1 for a bias) with themselves and with what W r has to be."""
+    """Return sums of products of the regressors (rates, and 1 for a bias) with themselves and with the target of W r."""
     arrays, counting = model.arrays(), _counting(model, data)
     rates, state = _own_rates(model, data.rates, arrays), _states(model, data.rates, arrays)
     unbiased = arrays | ({bias: 0.0 * arrays[bias]} if bias else {})
@@ -214,7 +214,7 @@ def _normal_equations(
 
 
 def _inputs(problem: Problem, shape: tuple[int, ...]) -> Iterator[tuple[list[str], Float[ndarray, "trial time unit"]]]:
-    """Names of inputs that carry the same, and what they carry to each unit at each bin: the drives, and channels through their weights."""
+    """Yield names of inputs with the same content, and this content for each unit and bin: the drives, and channels through their weights."""
     total = np.zeros(shape)
     for pattern, course in problem.patterns:
         total += pattern[:, None, :] * course[None, :, None]
@@ -229,7 +229,7 @@ def _solved(
     allowed: Bool[ndarray, "unit source"],
     signs: Float[ndarray, " source"] | None,
 ) -> Float[ndarray, "unit regressor"]:
-    """Solve the least squares of each unit over the regressors that it is allowed; those beyond the sources are allowed to all."""
+    """Return the least-squares solution of each unit over its allowed sources; regressors beyond the sources are allowed for all."""
     if signs is None and allowed.all():
         return np.linalg.solve(gram, moments).T
     found = np.zeros(moments.T.shape)
@@ -242,10 +242,10 @@ def _solved(
 def _signed(
     gram: Float[ndarray, "regressor regressor"], moments: Float[ndarray, "regressor unit"], signs: Float[ndarray, " source"]
 ) -> Float[ndarray, "regressor unit"]:
-    """Solve the same least squares with every source's weights of one sign (Dale's law); regressors beyond the sources are free.
+    """Return the least-squares solution with all weights of a source of one sign (Dale's law); regressors beyond the sources are free.
 
-    With gram = L L', the squared error is that of L' w against L^-1 moments, and weights of a sign are non-negative after the sign is
-    moved into the columns; a free regressor is the difference of two non-negative ones.
+    With gram = L L', the squared error is that of L' w against L^-1 moments, and weights of one sign are non-negative once the sign is
+    absorbed into the columns; a free regressor is the difference of two non-negative ones.
     """
     L = np.linalg.cholesky(gram)
     targets = solve_triangular(L, moments, lower=True)

@@ -1,4 +1,4 @@
-"""How the cost of a gradient and of a run grows with the length of a sequence, and what a gradient through part of time misses."""
+"""How the cost of a gradient and of a run grows with sequence length, and how far a truncated gradient deviates."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -12,17 +12,17 @@ INFERENCE = "inference"
 
 
 def costs_by_length(model: Model, data: Mapping[int, TrainingData], ways: Callable[[int], Mapping[str, Options]]) -> dict[str, Cost]:
-    """Measure what one gradient costs in each way, and what one run costs, at each length.
+    """Return the cost of one gradient by each method, and of one run, at each sequence length.
 
-    Bytes and seconds are measured in runs of their own, since counting takes time itself.
+    Bytes and seconds are measured in separate runs, since counting takes time itself.
 
     Args:
         model: with its weights.
-        data: by length, rising.
-        ways: of a gradient, by name, at a length.
+        data: by length, in ascending order.
+        ways: returns the methods for a gradient, by name, at a length.
 
     Returns:
-        Costs by way, and under ``INFERENCE`` those of a run.
+        Costs by method, and under ``INFERENCE`` those of a run.
     """
     found: dict[str, Cost] = {}
     with track("measuring long sequences") as report:
@@ -37,11 +37,11 @@ def costs_by_length(model: Model, data: Mapping[int, TrainingData], ways: Callab
 
 
 class Change(NamedTuple):
-    """How far a gradient and its error are from those through all of time.
+    """How far a gradient and its error deviate from those through the whole trial.
 
     Attributes:
-        gradient: norm of the difference, relative to that of the whole gradient.
-        error: difference, relative to the whole error.
+        gradient: norm of the difference, relative to that of the full gradient.
+        error: difference, relative to the full error.
     """
 
     gradient: float
@@ -49,14 +49,14 @@ class Change(NamedTuple):
 
 
 def gradient_changes(model: Model, data: TrainingData, whole: Options, others: Sequence[Options], *, double: bool = False) -> list[Change]:
-    """Return how far gradients in other ways are from a whole one, at the same weights.
+    """Return how far gradients by other methods deviate from a full one, at the same weights.
 
     Args:
         model: with its weights.
-        data: what is wanted of it.
-        whole: options of the gradient that the others are compared with.
-        others: options of these.
-        double: in float64 instead of float32.
+        data: inputs and wanted outputs.
+        whole: options of the full gradient.
+        others: options of the gradients to compare with it.
+        double: use float64 instead of float32.
     """
     true = gradient_footprint(model, data, whole, double=double)
     found = [gradient_footprint(model, data, options, double=double) for options in others]

@@ -1,4 +1,4 @@
-"""Students are independent: train them side by side, resuming each from its own checkpoint."""
+"""Parallel training of independent students, each resumed from its own checkpoint."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -36,20 +36,20 @@ class Job:
 
     @property
     def key(self) -> str:
-        """Hash of all that decides what the student learns."""
+        """Return a hash of everything that affects what the student learns."""
         return content_key("job", self.model.key, self.trials.key, self.task.key, self.seed, self.options.key, self.rule, dict(self.how), code_key())
 
 
 def with_controls(students: Mapping[str, tuple[Model, Options]], trials: Trials, task: Task, *, shuffled: Options, seed: int) -> dict[str, Job]:
-    """Put beside the students to teach the two that every table needs: one untrained, one taught with its conditions shuffled.
+    """Return the students' jobs with two controls that every table needs: one untrained, one trained with conditions shuffled.
 
-    Both have the first student's architecture. The shuffled one learns to go on from each condition's first bin as another condition does.
+    Both have the first student's architecture. The shuffled one is trained to continue from a condition's first bin as another condition does.
 
     Args:
-        students: what to teach, and how, by name.
+        students: models and their training options, by name.
         trials: rates to reproduce.
-        task: what produced them.
-        shuffled: how the shuffled one is taught.
+        task: the task that produced them.
+        shuffled: options for the shuffled student.
         seed: of every student, and of the shuffle.
     """
     basic, _ = next(iter(students.values()))
@@ -62,17 +62,17 @@ def with_controls(students: Mapping[str, tuple[Model, Options]], trials: Trials,
 
 
 def students_of(circuit: Model, students: Mapping[str, tuple[Model, Options]], trials: Trials, task: Task, *, seed: int) -> dict[str, Job]:
-    """Set students beside the two that bound what can be expected: one of the circuit's own class, and one that is not trained.
+    """Return the students' jobs with two that bound what to expect: one of the circuit's own class, and one that is untrained.
 
-    That of the own class learns in closed form, with the gain that the circuit has (``own gain``), and is left out where it cannot
-    (:func:`own_class_absent` says why); the untrained one has the first student's architecture. All others are given the time constant
+    The student of the own class has the circuit's gain (``own gain``) and learns in closed form; it is omitted if that is impossible
+    (:func:`own_class_absent` says why). The untrained one has the first student's architecture. All others are given the time constant
     of the circuit.
 
     Args:
-        circuit: what they are trained on.
+        circuit: the circuit that they reproduce.
         students: architecture and training by name.
         trials: rates to reproduce.
-        task: what produced them.
+        task: the task that produced them.
         seed: of every student.
     """
     ready = {name: (with_time_constant_of(model, circuit), options) for name, (model, options) in students.items()}
@@ -83,12 +83,12 @@ def students_of(circuit: Model, students: Mapping[str, tuple[Model, Options]], t
 
 
 def own_class_absent(circuit: Model, fitted: Mapping[str, Fitted], names: Sequence[str]) -> list[str]:
-    """Say what a circuit leaves out: students of its own class that cannot be had from its rates, or were not, and states that rates do not tell.
+    """Return sentences on what a circuit does not allow: students of its own class from its rates, and initial states that rates determine.
 
     Args:
-        circuit: what students are trained on.
+        circuit: the circuit that students reproduce.
         fitted: students by name.
-        names: those of the circuit's own class.
+        names: those of students of the circuit's own class.
     """
     reason, states = not_own_class(circuit), circuit.parsed.states
     said = [f"{' and '.join(names)}: a student of the circuit's own class is not guaranteed, since {reason}."] if reason else []
@@ -101,34 +101,34 @@ def own_class_absent(circuit: Model, fitted: Mapping[str, Fitted], names: Sequen
 
 
 def shortened(jobs: Mapping[str, Job], epochs: int) -> dict[str, Job]:
-    """Return the jobs with at most so many epochs each, for smoke runs."""
+    """Return the jobs with at most this many epochs each, for smoke runs."""
     return {name: replace(job, options=replace(job.options, epochs=min(job.options.epochs, epochs))) for name, job in jobs.items()}
 
 
 def summary(fitted: Mapping[str, Fitted]) -> str:
-    """Return a sentence on every student, for the methods of a report: its card, size, epochs, conditions and time."""
+    """Return a sentence on all students, for the methods of a report: card, size, epochs, conditions and time."""
     students = "; ".join(f"{name}: {student}" for name, student in fitted.items())
     return f"Students: {students}. Zero epochs: the closed-form regression of the student's own equation, or untrained weights."
 
 
 def facts(fitted: Mapping[str, Fitted]) -> dict[str, str]:
-    """Return who was taught on how many conditions, for the facts of a report."""
+    """Return which students were trained on how many conditions, for the facts of a report."""
     taught, validated = next(iter(fitted.values())).conditions
     return {"taught on": f"{taught} conditions, {validated} more for early stopping", "students": ", ".join(fitted)}
 
 
 def train_many(jobs: Mapping[str, Job]) -> dict[str, Fitted]:
-    """Train students side by side, one process with one thread each, with progress.
+    """Return students trained in parallel, one process with one thread each, with progress.
 
-    A run that is killed goes on from where it was when the same jobs are asked for again: those whose rule writes checkpoints have one, named by the
-    content of everything that decides the result, in the folder of the run, else in the cache. In the folder of a run, students that are
-    done are kept too, whatever their rule.
+    A killed run resumes when the same jobs are requested again: jobs whose rule writes checkpoints have one, named by the hash of everything
+    that affects the result, in the folder of the run or else in the cache. In the folder of a run, finished students are
+    kept too, whatever their rule.
 
     Args:
         jobs: by name.
 
     Raises:
-        KeyboardInterrupt: training was interrupted; students that learned half of what they were to learn are no result.
+        KeyboardInterrupt: training was interrupted; partly trained students are not a result.
     """
     kept = workers.Kept(lambda job: job.key, save_fitted, load_fitted, "students", ".safetensors") if run_cache() else None
     label = f"training {len(jobs)} students"
@@ -139,7 +139,7 @@ def train_groups(jobs: Mapping[Key, Sequence[Job]]) -> dict[Key, list[Fitted]]:
     """Return the trained networks of every group, in the order of its jobs; see :func:`train_many`.
 
     Args:
-        jobs: several networks of each group: of an architecture, a rule, a setting.
+        jobs: several networks per group, such as an architecture, a rule or a setting.
     """
     named = {(key, number): f"{_label(key)}, {number + 1}" for key, each in jobs.items() for number in range(len(each))}
     fitted = train_many({name: jobs[key][number] for (key, number), name in named.items()})

@@ -1,4 +1,4 @@
-"""Where training starts from: a student of the data's size, and one of a circuit's own equations."""
+"""Students before training: one adapted to the size of the data, and one with a circuit's own equations."""
 
 from typing import Any
 
@@ -19,21 +19,21 @@ HEADROOM = 1.05  # of the largest training rate, where a bounded unit saturates
 def unit_scale(rates: Float[ndarray, "condition time unit"]) -> Float[ndarray, " unit"]:
     """Return the standard deviation of each unit over conditions and time, at least a tenth of the median one.
 
-    It is what errors are divided by wherever each unit counts: a unit that hardly fires would else outweigh all others.
+    Errors are divided by it wherever each unit counts: a unit that hardly fires would otherwise outweigh all others.
     """
     sd = rates.std(axis=(0, 1))
     return np.maximum(sd, max(QUIET_FLOOR * float(np.median(sd)), np.finfo(float).tiny))
 
 
 def counted(trials: Trials, mask: Float[ndarray, "trial time"] | None) -> Float[ndarray, "sample unit"]:
-    """Rates of the bins that count, one after the other; of all bins without a mask."""
+    """Return the rates of the bins that count, concatenated; of all bins without a mask."""
     return trials.rate.reshape(-1, trials.rate.shape[2]) if mask is None else trials.rate[mask > 0]
 
 
 def held_where_unseen(trials: Trials, mask: Float[ndarray, "trial time"] | None) -> Trials:
-    """Return the trials with the last rate that counts in place of those that do not, so that nothing can be learned from what these were.
+    """Return the trials with bins that do not count replaced by the last rate that does, so that nothing can be learned from them.
 
-    Before the first bin that counts its rate takes their place; a trial of which no bin counts has the mean of all bins that do.
+    Bins before the first one that counts take its rate; a trial in which no bin counts takes the mean of all bins that do.
     """
     if mask is None or (mask > 0).all():
         return trials
@@ -46,13 +46,13 @@ def held_where_unseen(trials: Trials, mask: Float[ndarray, "trial time"] | None)
 
 
 def one_unit_each(model: Model) -> bool:
-    """Say whether each observed rate is one unit's, so that the state can be read off the rates."""
+    """Return whether each observed rate is that of one unit, so that the state can be computed from the rates."""
     diagonal = model.readout is None or model.projections[model.readout.weights].rule == "diagonal"
     return diagonal and model.initial is None and model.rate != model.parsed.state
 
 
 def own_class(circuit: Model, bin: float = BIN) -> Model:
-    """Make a student of a circuit's own equations and constants, with a step of one bin (s) and recurrent weights to be learned."""
+    """Return a student with a circuit's own equations and constants, a step of one bin (s) and recurrent weights to be learned."""
     recurrent = circuit.parsed.called() & circuit.projections.keys()
     untrained = {"rule": "gaussian", "arguments": {"gain": {"value": 0.9, "meaning": "spectral radius before training"}}, "learn": True}
     changes = {
@@ -65,11 +65,11 @@ def own_class(circuit: Model, bin: float = BIN) -> Model:
 
 
 def with_time_constant_of(student: Model, circuit: Model) -> Model:
-    """Return the student moved by drives and pushes as fast as the circuit is.
+    """Return the student with the circuit's time constant for its response to drives and pushes.
 
-    The parameter that says so is found by measuring which one the student's response to a drive is inversely proportional to: the time constant of a
-    leaky network, or that of the pushes alone where the card has one. A circuit whose drive is not in the unit of its state has no such time, and
-    the student stays as it is; of a circuit whose units differ it takes the median.
+    This parameter is found by measuring which one the student's response to a drive is inversely proportional to: the time constant of a
+    leaky network, or that of the pushes alone if the card has one. A circuit whose drive is not in the unit of its state has no such constant, and
+    the student is then unchanged; if the circuit's units differ, their median is used.
     """
     name, tau = drive_parameter(student), drive_time_constant(circuit)
     if name is None or tau is None:
@@ -82,11 +82,11 @@ def with_time_constant_of(student: Model, circuit: Model) -> Model:
 
 
 def adapt(model: Model, trials: Trials, task: Task, seed: int) -> Model:
-    """Bring a student to the size of the data, its untrained weights to the seed, and its readout to the range of each unit.
+    """Return a student adapted to the size of the data, with untrained weights drawn from the seed and a readout scaled to each unit's range.
 
-    A step that does not fit the bins becomes the largest that does.
+    A step that does not fit the bins is replaced by the largest smaller one that does.
 
-    Where the task has a body, its outputs are the body's commands, which are not known beforehand, and it hears what the body feels.
+    If the task has a body, the outputs are the body's commands, which are unknown beforehand, and the channels include its sensory feedback.
     """
     observed = task.body.commands if task.body else trials.rate.shape[2]
     sizes = {"observed": observed} | ({"units": observed} if one_unit_each(model) else {})
@@ -114,7 +114,7 @@ def adapt(model: Model, trials: Trials, task: Task, seed: int) -> Model:
 
 
 def _step(model: Model, task: Task) -> dict[str, Any]:
-    """Largest step up to the card's own that fits the task's bins and grid, where the card's own does not."""
+    """Return the largest step, up to the card's own, that fits the task's bins and grid; empty if the card's own does, or if none fits."""
     steps = task.bin / np.arange(1, round(task.bin / task.step) + 1)
     if abs(task.bin / model.dt.si - round(task.bin / model.dt.si)) < 1e-6 and round(task.bin / model.dt.si):
         return {}

@@ -1,4 +1,4 @@
-"""Back-propagation through time: a twin learns to put out what is wanted, free running."""
+"""Back-propagation through time: a torch twin learns, free-running, to reproduce given outputs."""
 
 import io
 import pickle
@@ -38,24 +38,24 @@ def train(
     checkpoint: Path | None = None,
     report: Callable[[float, str], None] = lambda done, text: None,
 ) -> TrainingHistory:
-    """Descend the error of the free-running outputs; keep the weights that do best on the validation data.
+    """Descend the error of the free-running outputs and return the history, with the weights of lowest validation error.
 
     Args:
-        model: with the weights to start from; arrays its card marks ``learn`` change.
+        model: with its initial weights; arrays that its card marks ``learn`` change.
         data: trained on.
-        check: never trained on; decides when to stop and which weights to keep.
-        options: of the optimiser: its rate falls along a cosine, gradients are clipped, and training stops early.
-        seed: of the order of conditions; epoch e of one seed is the same whether or not the run was interrupted before.
-        checkpoint: file to continue from and to write to every two seconds; removed at the end.
-        report: called with the fraction done and a line of text.
+        check: never trained on; decides when to stop and which weights are kept.
+        options: of the optimiser: its rate decreases along a cosine, gradients are clipped, and training stops early.
+        seed: of the order of conditions; an epoch is the same whether or not the run was interrupted before it.
+        checkpoint: file from which to resume and to which to write every two seconds; removed at the end.
+        report: called with the completed fraction and a line of text.
 
     Returns:
         The history; ``interrupted`` is set if Ctrl-C ended it, and the best weights so far are kept.
 
     Raises:
-        Diverged: the loss or a weight is no longer finite, and no epoch before did better than the start.
-        OptionError: a GPU is asked for where there is none, or an option is beyond all numbers of float32.
-        FileProblem: the checkpoint is that of another fit.
+        Diverged: the loss or a weight is no longer finite, and no earlier epoch improved on the start.
+        OptionError: a GPU is requested but there is none, or an option exceeds the range of float32.
+        FileProblem: the checkpoint belongs to another fit.
     """
     if options.device == "cuda" and not torch.cuda.is_available():
         raise OptionError("device 'cuda': torch sees no GPU here; leave device at 'cpu', or install a build of torch for CUDA on a machine with one.")
@@ -104,7 +104,7 @@ def _epoch(twin: Twin, optimiser: torch.optim.Optimizer, data: TrainingData, opt
 
 
 class Batch(NamedTuple):
-    """Trials that are taught at once: which, from where, what is wanted of them and how much each bin counts."""
+    """Trials that are trained on together: their indices, initial states, target outputs and weights of bins."""
 
     problem: Problem
     chosen: ndarray
@@ -115,16 +115,16 @@ class Batch(NamedTuple):
     weights: Float[Tensor, "trial time 1"]
 
     def part(self, chosen: ndarray) -> "Batch":
-        """Keep these trials."""
+        """Return the batch of these trials alone."""
         return self._replace(chosen=chosen, initial=self.initial[chosen], wanted=self.wanted[chosen], weights=self.weights[chosen])
 
     def start(self, twin: Twin) -> Float[Tensor, "trial state"]:
-        """States at the start; through the encoder where it is learned."""
+        """Return the initial states; through the encoder if it is learned."""
         return twin.encode(self.initial) if self.encoded else self.initial
 
 
 def whole(twin: Twin, data: TrainingData, seed: int) -> Batch:
-    """All trials of training data, with the twin's present weights and the noise of a seed."""
+    """Return all trials of training data, with the twin's present weights and the noise of a seed."""
     problem = Problem(twin.model, twin.arrays(), data.task, seed=seed)
     encoded = twin.model.initial is not None and data.task.initial is not None
     given = data.task.initial if encoded else problem.start()
@@ -134,7 +134,7 @@ def whole(twin: Twin, data: TrainingData, seed: int) -> Batch:
 
 
 class Piece(NamedTuple):
-    """What a span of bins adds to the error and to what is descended, and where it ends."""
+    """The contribution of a span of bins to the error and to the objective, and the state at its end."""
 
     error: Tensor
     objective: Tensor
@@ -144,14 +144,14 @@ class Piece(NamedTuple):
 
 
 def _descend(twin: Twin, optimiser: torch.optim.Optimizer, batch: Batch, options: Options) -> float:
-    """One step down the gradient through all of time."""
+    """Take one step of descent along the full gradient through time."""
     loss, objective = objective_of(twin, batch, options)
     _step(twin, optimiser, objective, options)
     return loss.item()
 
 
 def _truncated(twin: Twin, optimiser: torch.optim.Optimizer, batch: Batch, options: Options) -> float:
-    """One step down after each segment in which anything counts."""
+    """Take one step of descent after each segment in which any bin counts."""
     bins, loss = batch.wanted.shape[1], 0.0
     for span, piece in cut(twin, batch, options):
         if batch.weights[:, span].any():
@@ -161,13 +161,13 @@ def _truncated(twin: Twin, optimiser: torch.optim.Optimizer, batch: Batch, optio
 
 
 def cut(twin: Twin, batch: Batch, options: Options, *, of: int | None = None) -> Iterator[tuple[slice, Piece]]:
-    """Run one segment after another, with the weights of that moment; the state goes on, its gradient does not (Williams & Peng 1990).
+    """Yield one segment after another, run with the present weights; the state is carried over, its gradient is not (Williams & Peng 1990).
 
     Args:
-        twin: what is run.
+        twin: the network.
         batch: trials, all of their bins.
-        options: its segment, loss and penalties count.
-        of: bins that means are over; those of the segment if None.
+        options: ``segment``, loss and penalties are used.
+        of: number of bins that means divide by; that of the segment if None.
     """
     state, noise = batch.start(twin), None
     for span in spans(batch.wanted.shape[1], options.segment):
@@ -184,10 +184,10 @@ def _step(twin: Twin, optimiser: torch.optim.Optimizer, objective: Tensor, optio
 
 
 def objective_of(twin: Twin, batch: Batch, options: Options) -> tuple[Tensor, Tensor]:
-    """Error of a batch, and that with all penalties, through all of time.
+    """Return the error of a batch, and the error with all penalties, over the whole trial.
 
-    With checkpoints only the states between segments are kept; each segment is computed again, with the same noise, when the gradient
-    arrives at it (Chen et al. 2016, arXiv:1604.06174), so that memory grows with the segment and with the number of segments, not with
+    With checkpoints only the states between segments are stored; each segment is recomputed, with the same noise, when the gradient
+    reaches it (Chen et al. 2016, arXiv:1604.06174). Memory then grows with the length and with the number of segments, not with
     their product.
     """
     bins, again = batch.wanted.shape[1], options.through == "checkpoints"
@@ -204,7 +204,7 @@ def objective_of(twin: Twin, batch: Batch, options: Options) -> tuple[Tensor, Te
 def _piece(
     twin: Twin, batch: Batch, options: Options, span: slice, of: int, state: Tensor, before: Tensor | None, noise: Mapping[str, Noise] | None
 ) -> Piece:
-    """Run a span of bins; what it adds to means over ``of`` bins."""
+    """Run a span of bins and return its contribution to means over ``of`` bins."""
     run, after = advance(twin, batch.problem, span, state, noise, batch.chosen)
     found = error(twin.made(run, batch.problem), batch.wanted[:, span], batch.scale, batch.weights[:, span], options.loss)
     found = found * ((span.stop - span.start) / of)
@@ -225,15 +225,15 @@ def _loss(twin: Twin, data: TrainingData, options: Options) -> float:
 
 
 def error(outputs: Tensor, wanted: Tensor, scale: Tensor, weights: Tensor, loss: Loss) -> Tensor:
-    """Mean error over trials, bins and outputs.
+    """Return the mean error over trials, bins and outputs.
 
     Args:
         outputs: (trial, time, output).
-        wanted: the same; for the cross-entropies, probabilities.
+        wanted: targets of the same shape; for the cross-entropies, probabilities.
         scale: of each output, for the squared error.
-        weights: of each bin, (trial, time, 1), 1 in the mean.
-        loss: squared; or the cross-entropy in nats of the probabilities of which the outputs are the logits: of one class against none
-            (``"binary cross-entropy"``), or of as many classes as outputs.
+        weights: of each bin, (trial, time, 1), with mean 1.
+        loss: squared; or the cross-entropy in nats, with outputs as logits, of one class against none
+            (``"binary cross-entropy"``) or of as many classes as outputs.
     """
     match loss:
         case "binary cross-entropy":
@@ -244,13 +244,13 @@ def error(outputs: Tensor, wanted: Tensor, scale: Tensor, weights: Tensor, loss:
 
 
 def penalty(twin: Twin, run: Run, options: Options, *, of: int | None = None, before: Float[Tensor, "trial 1 unit"] | None = None) -> Tensor | float:
-    """What the regularisers add to the error.
+    """Return what the regularisers add to the error.
 
     Args:
         twin: its weights are regularised.
-        run: what it did.
+        run: its states and outputs.
         options: strengths.
-        of: bins that means are over, where the run is a piece of them.
+        of: number of bins that means divide by, if the run is part of them.
         before: rates at the bin before the run.
     """
     total: Tensor | float = 0.0
@@ -293,10 +293,10 @@ def _save(path: Path, key: str, twin: Twin, optimiser: torch.optim.Optimizer, hi
 
 
 def _resume(path: Path | None, key: str, twin: Twin, optimiser: torch.optim.Optimizer, history: TrainingHistory) -> bool:
-    """Go on from a checkpoint and say so; there may be none, or a damaged one.
+    """Load a checkpoint and return whether one was used; there may be none, or it may be damaged.
 
     Raises:
-        FileProblem: it is that of another fit.
+        FileProblem: the checkpoint belongs to another fit.
     """
     if path is None or not path.exists():
         return False

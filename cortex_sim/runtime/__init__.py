@@ -1,4 +1,4 @@
-"""What has nothing to do with neurons: files written whole, keys, random streams, work in parallel, progress."""
+"""Services that do not depend on the science: atomic files, keys, random streams, parallel work, progress."""
 
 from cortex_sim.runtime.doors import opened
 

@@ -1,7 +1,7 @@
-"""The one check of what comes in from outside: every function that a room hands out gets arguments of the kind that its annotations say.
+"""The one check of outside input: every public function of a package checks its arguments against their annotations.
 
-Numbers in arrays become float64 (whole numbers int64) in rows, whatever their type, byte order or order in memory was, so that none of these
-changes a result. What is no number, is missing (NaN, a masked entry, infinite) or has another number of axes is refused, with its place.
+Numbers in arrays become float64 (whole numbers int64) in C order, so that type, byte order and memory layout never change a result.
+Entries that are not numbers or are missing (NaN, masked, infinite) are refused with their place, and so is a wrong number of axes.
 """
 
 import collections.abc
@@ -26,16 +26,16 @@ KINDS = {
     "float": ("biuf", "float64", "numbers"), "int": ("iu", "int64", "whole numbers"), "bool": ("b", "bool", "True and False"),
     "complex": ("biufc", "complex128", "complex numbers"),
 }  # fmt: skip
-"""Kinds of arrays: NumPy's letters that become one, as what, and what it is called."""
+"""Kinds of arrays: the NumPy kinds that are converted, the resulting type, and its description."""
 MISSING_ALLOWED = "_missing_allowed"
 
 
 class Refused(Exception):
-    """An argument is not what it should be; the message says what that is, and what was found."""
+    """An argument that is not of the required kind; the message says what is required, and what was found."""
 
 
 def missing_allowed(*names: str) -> Callable[[Given], Given]:
-    """Mark a function some of whose arrays may hold NaN, which its docstring explains."""
+    """Mark a function some of whose arrays may contain NaN, as its docstring explains."""
 
     def mark(function: Given) -> Given:
         setattr(function, MISSING_ALLOWED, names)
@@ -46,10 +46,10 @@ def missing_allowed(*names: str) -> Callable[[Given], Given]:
 
 @functools.cache
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function with its arguments checked against its annotations.
+    """Return the function with a check of its arguments against its annotations.
 
     Raises:
-        OptionError: where the function is called with an argument of another kind; which, what it is, and what it should be.
+        OptionError: on a call with an argument of the wrong kind; the message says which, what it is, and what it should be.
     """
     signature = inspect.signature(function)
 
@@ -74,7 +74,7 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @functools.cache
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """Annotations by name; those of names that only type checkers know are left out."""
+    """Return annotations by name, without those that use names known only to type checkers."""
     hints: dict[str, Any] = {}
     for name, annotation in inspect.get_annotations(function).items():
         holder = type("Holder", (), {"__annotations__": {name: annotation}})
@@ -86,15 +86,15 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def brought(value: Any, hint: Any, *, missing: bool = False) -> Any:
-    """Bring a value to the kind that an annotation says; kinds that are not looked into pass as they are.
+    """Return a value converted to the kind that an annotation requires; kinds that are not checked are returned unchanged.
 
     Args:
         value: what was given.
         hint: an annotation.
-        missing: NaN may stand in arrays.
+        missing: whether arrays may contain NaN.
 
     Raises:
-        Refused: it is of another kind.
+        Refused: the value is of another kind.
     """
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
@@ -126,7 +126,7 @@ def brought(value: Any, hint: Any, *, missing: bool = False) -> Any:
 
 
 def _one_of(value: Any, hints: tuple[Any, ...], missing: bool) -> Any:
-    """The value as the first of several kinds that it is; the most telling refusal otherwise."""
+    """Return the value as the first of several kinds that fits; otherwise raise the most informative refusal."""
     exact = [hint for hint in hints if isinstance(hint, type) and not issubclass(hint, jaxtyping.AbstractArray) and isinstance(value, hint)]
     problems = []
     for hint in (*exact, *hints):
@@ -164,7 +164,7 @@ def _array(value: Any, hint: Any, missing: bool) -> Any:
 
 
 def _kind(hint: Any) -> str | None:
-    """The kind of numbers that an array's annotation asks for, the widest of several; None for any."""
+    """Return the kind of numbers that an array's annotation requires, the widest of several; None for any."""
     if not isinstance(hint.dtypes, tuple):
         return None
     asked = {kind[0] for dtype in hint.dtypes if (kind := re.match("[a-z]+", dtype))}
@@ -172,7 +172,7 @@ def _kind(hint: Any) -> str | None:
 
 
 def place(where: ndarray, hint: Any) -> str:
-    """Say where the first of the marked entries lies, axis by axis: "condition 2, time 3, unit 4"."""
+    """Return the place of the first marked entry, axis by axis: "condition 2, time 3, unit 4"."""
     first = np.unravel_index(int(np.argmax(where)), where.shape)
     axes = [axis.lstrip("_") for axis in hint.dim_str.split()]
     names = axes if len(axes) == where.ndim and "..." not in axes else [f"axis {number}" for number in range(where.ndim)]
@@ -180,7 +180,7 @@ def place(where: ndarray, hint: Any) -> str:
 
 
 def _gathered(value: Any, origin: Any, inner: tuple[Any, ...], missing: bool) -> Any:
-    """A sequence, mapping or tuple, each part brought to its kind."""
+    """Return a sequence, mapping or tuple with each part converted to its kind."""
     if origin in (collections.abc.Mapping, dict):
         if not isinstance(value, Mapping):
             raise Refused(f"should be a mapping (got {shown(value)}).")
@@ -206,15 +206,15 @@ def _part(value: Any, hint: Any, where: str, missing: bool) -> Any:
 
 
 def positions(chosen: Any, count: int, what: str) -> ndarray:
-    """Return which of so many are chosen, as positions.
+    """Return a selection among ``count`` items as indices.
 
     Args:
-        chosen: positions from 0, in any order and as often as one likes, or True and False for each.
+        chosen: indices from 0, in any order and with repeats, or one True or False for each item.
         count: how many there are.
-        what: they are, for the message.
+        what: name of the items, for the message.
 
     Raises:
-        OptionError: it is neither, or a position is not there.
+        OptionError: it is neither, or an index is out of range.
     """
     try:
         array = np.asarray(chosen)
@@ -231,7 +231,7 @@ def positions(chosen: Any, count: int, what: str) -> ndarray:
 
 
 def said(hint: Any) -> str:
-    """Say what an annotation asks for."""
+    """Return what an annotation requires, in words."""
     if isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray):
         kind = _kind(hint)
         return f"an array of {KINDS[kind][2] if kind else 'values'} ({', '.join(axis.lstrip('_') for axis in hint.dim_str.split())})"
@@ -240,7 +240,7 @@ def said(hint: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """Show a value in a line."""
+    """Return a value as one line of text."""
     if isinstance(value, ndarray):
         return f"an array of {value.dtype}, {value.shape}"
     text = " ".join(repr(value).split())

@@ -1,4 +1,4 @@
-"""Small pieces of HTML with which objects show themselves in a notebook."""
+"""HTML fragments with which objects display themselves in a notebook."""
 
 import base64
 import html
@@ -18,18 +18,18 @@ DARK, PALE = (0x24, 0x57, 0xA6), (0xF4, 0xF6, 0xF9)
 
 
 def escaped(text: str) -> str:
-    """Return a text for a page: markup and what nobody sees are written out."""
+    """Return a text for a page: markup and invisible characters are escaped."""
     return html.escape(visible(text))
 
 
 def html_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = "", notes: Sequence[str] = ()) -> str:
-    """Give a table; the first two columns are text, the others numbers.
+    """Return a table; the first two columns are text, the others numbers.
 
     Args:
-        columns: headings; a row of empty ones is left out.
+        columns: headings; omitted if all are empty.
         rows: cells, as text.
-        caption: above it.
-        notes: below it, a line each.
+        caption: text above the table.
+        notes: lines below it.
     """
     head = "".join(f"<th style='{CELL.format('left')}'>{escaped(name)}</th>" for name in columns)
     body = "".join("<tr>" + "".join(f"<td style='{CELL.format('left')}'>{escaped(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
@@ -39,16 +39,16 @@ def html_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, caption
 
 
 def html_facts(title: str, facts: Mapping[str, object], *more: str) -> str:
-    """Give a title, facts by name, and more pieces of HTML below them."""
+    """Return a title, facts by name, and further HTML below them."""
     return html_table(("", ""), [[name, str(value)] for name, value in facts.items()], caption=title) + "".join(more)
 
 
 def html_heat(values: Float[ndarray, "row column"], caption: str) -> str:
-    """Give a heat map as a small picture, pale at its least and dark at its greatest value.
+    """Return a heat map as a small picture, light at its minimum and dark at its maximum.
 
     Args:
         values: rows from the top; finite.
-        caption: what its axes and shades are.
+        caption: meaning of its axes and shades.
     """
     low, high = float(values.min()), float(values.max())
     shades = np.zeros_like(values) if high <= low else (values - low) / (high - low)
@@ -62,7 +62,7 @@ def html_heat(values: Float[ndarray, "row column"], caption: str) -> str:
 
 
 def _png(pixels: ndarray) -> bytes:
-    """An 8-bit RGB picture as PNG."""
+    """Return an 8-bit RGB picture as PNG."""
     height, width, _ = pixels.shape
     lines = b"".join(b"\0" + row.tobytes() for row in pixels)
 

@@ -1,4 +1,4 @@
-"""Keys: hashes of everything that decides a result, the same in every process, and of nothing else."""
+"""Keys: hashes of everything that affects a result, and of nothing else; the same in every process."""
 
 import hashlib
 import struct
@@ -16,10 +16,10 @@ CODE = Path(__file__).parents[1]
 
 
 def content_key(*parts: Any) -> str:
-    """Return a hash of what made something: numbers, text, arrays, None, and lists, tuples and mappings of them.
+    """Return a hash of the inputs of a computation: numbers, text, arrays, None, and lists, tuples and mappings of them.
 
-    Each is written with its kind and its length, so that 1, 1.0, "1" and True differ, and so do [[1], [2]] and [[1, 2]]; arrays differ by dtype
-    and shape too. A list and a tuple are alike, so are a mapping in two orders and a number of NumPy and the plain one.
+    Each is encoded with its type and its length, so that 1, 1.0, "1" and True differ, and so do [[1], [2]] and [[1, 2]]; arrays differ by dtype
+    and shape too. A list equals a tuple, mappings are equal in any order, and NumPy scalars equal plain numbers.
 
     Raises:
         OptionError: a part is of another type.
@@ -29,12 +29,12 @@ def content_key(*parts: Any) -> str:
 
 @lru_cache(maxsize=1)
 def code_key() -> str:
-    """Hash of the code of this package, as it was on disk at the first call: what other code computed is not the same result."""
+    """Return a hash of this package's code, as on disk at the first call: results computed by other code do not count as the same."""
     return content_key({str(path.relative_to(CODE)): path.read_bytes() for path in sorted(CODE.rglob("*.py"))})
 
 
 def read_only(array: ndarray) -> ndarray:
-    """Give an array that nobody can change: itself if it is one already, else a copy."""
+    """Return an immutable array: the given one if it already is, else a copy."""
     found = np.asarray(array)
     if not found.flags.writeable and (not isinstance(found.base, ndarray) or not found.base.flags.writeable):
         return found
@@ -75,7 +75,7 @@ def _encoded(part: Any) -> tuple[bytes, bytes]:
 
 
 def _of_array(array: ndarray) -> tuple[bytes, bytes]:
-    """Text counts by its letters, whatever room the array keeps for it; numbers by their bytes, the least one first."""
+    """Return the bytes of an array: characters of text whatever the width of its dtype, and numbers in little-endian order."""
     if array.dtype.kind in "OUS":
         return b"t", _written(array.shape) + _written(array.ravel().tolist())
     little = array.dtype.newbyteorder("<")

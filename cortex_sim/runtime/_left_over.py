@@ -1,4 +1,4 @@
-"""Temporary files say whose they are, so that those of killed processes can be removed."""
+"""Names of temporary files tell which process owns them, so that those of killed processes can be removed."""
 
 import hashlib
 import os
@@ -14,12 +14,12 @@ _swept: set[Path] = set()
 
 
 def mark() -> str:
-    """Return what stands in the names of temporary files of this process: a hash of where it runs, and its number."""
+    """Return the prefix of the names of this process's temporary files: a hash of where it runs, and its number."""
     return f"{_where()}-{os.getpid()}-"
 
 
 def sweep(folder: Path) -> None:
-    """Remove the temporary files and folders that killed processes of this machine left in a folder, once for each folder."""
+    """Remove the temporary files and folders that killed processes of this machine left in a folder; once per folder."""
     if folder in _swept:
         return
     _swept.add(folder)
@@ -33,7 +33,7 @@ def sweep(folder: Path) -> None:
 
 
 def alive(process: int) -> bool:
-    """Say whether a process of this machine lives; where that cannot be told, it does."""
+    """Return whether a process of this machine is alive; True if that cannot be determined."""
     if sys.platform == "win32":
         return True
     try:
@@ -47,7 +47,7 @@ def alive(process: int) -> bool:
 
 @lru_cache(maxsize=1)
 def _where() -> str:
-    """Hash of the machine, and of the space that its processes are numbered in: containers may share a name and a disk."""
+    """Return a hash of the machine and of the process namespace: containers may share a name and a disk."""
     try:
         space = os.readlink("/proc/self/ns/pid")
     except OSError:

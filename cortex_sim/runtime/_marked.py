@@ -1,4 +1,4 @@
-"""Functions of a folder that bear a mark, found in its files without importing them: to add a file is to add what it defines."""
+"""Decorated functions of a folder, found in its files without importing them: adding a file adds what it defines."""
 
 import ast
 from collections.abc import Iterator
@@ -6,14 +6,14 @@ from pathlib import Path
 
 
 def marked(folder: Path, mark: str) -> Iterator[tuple[str, ast.FunctionDef, ast.expr]]:
-    """Find functions that are decorated with a name, or with a call of it.
+    """Yield the functions that are decorated with a name, or with a call of it.
 
     Args:
-        folder: whose private modules are read.
+        folder: whose private modules are searched.
         mark: name of the decorator.
 
     Yields:
-        The module's name, the function, and its decorator.
+        The name of the module, the function, and its decorator.
     """
     for path in sorted(folder.glob("_*.py")):
         text = path.read_text(encoding="utf-8")

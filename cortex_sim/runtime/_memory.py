@@ -1,4 +1,4 @@
-"""What fits in memory, asked before it is allocated: a file or card may ask for more than there is."""
+"""Checks of memory before allocation, since a file or card may ask for more than there is."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ USUAL = 8e9  # bytes, where the machine does not say
 
 
 def memory() -> float:
-    """Return the bytes of memory that this process may use: those of the machine, or of a limit that is set to it."""
+    """Return the bytes of memory that this process may use: those of the machine, or its limit."""
     with contextlib.suppress(ValueError, OSError, AttributeError):
         whole = float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
         import resource
@@ -19,11 +19,11 @@ def memory() -> float:
 
 
 def too_large(bytes_: float, what: str) -> str | None:
-    """Return a sentence if something would take more than half of the memory there is; None if it fits.
+    """Return a sentence if something would take more than half of the memory; None if it fits.
 
     Args:
-        bytes_: that it would take.
-        what: it is.
+        bytes_: required bytes.
+        what: name of the object.
     """
     there = memory()
     if bytes_ <= SHARE * there:

@@ -17,13 +17,13 @@ _shown = False
 
 
 def show_stages(shown: bool) -> None:
-    """Let every stage say on standard error when it begins and how long it took, or not."""
+    """Choose whether every stage prints, on standard error, when it begins and how long it took."""
     global _shown  # noqa: PLW0603 - of the process
     _shown = shown
 
 
 def say_once(line: str) -> None:
-    """Print a line on standard error, unless this process has said it."""
+    """Print a line on standard error, unless this process has already printed it."""
     if line not in _said:
         _said.add(line)
         warn(line)
@@ -31,13 +31,13 @@ def say_once(line: str) -> None:
 
 @contextmanager
 def track(label: str) -> Iterator[Report]:
-    """Show how far a task is: a bar with the time left on a terminal, a line every ten seconds elsewhere.
+    """Show the progress of a task: a bar with the remaining time on a terminal, a line every ten seconds elsewhere.
 
     Args:
-        label: what is being done.
+        label: name of the task.
 
     Yields:
-        A function of the fraction done (0 to 1) and a line of text.
+        A function of the completed fraction (0 to 1) and a line of text.
     """
     show = _bar(label) if sys.stderr.isatty() else _line(label)
     started = time.monotonic()

@@ -1,4 +1,4 @@
-"""The folder of a run: taken before the run begins, filled when it is done, and gone on with where it was killed."""
+"""The folder of a run: reserved before the run begins, filled when it is done, and used to resume a killed run."""
 
 import datetime
 import json
@@ -25,24 +25,24 @@ _held: dict[Path, "RunFolder"] = {}
 class RunFolder:
     """A folder that this process holds until the run is done.
 
-    It holds a marker, locked by the process, that says who works there; what the run has done so far (``.kept``); and at the end the report,
-    put together aside (``.report``) and moved to its place with the page last. A folder with a page holds a whole report, one with the
-    marker and no page a run that did not finish.
+    It contains a marker, locked by the process, that names the run; the results so far (``.kept``); and at the end the report, which is
+    assembled in ``.report`` and moved into place, its page last. A folder with a page contains a complete report; one with a marker and no page
+    contains an unfinished run.
 
     Attributes:
         path: of the folder.
         marker: open and locked.
-        made: folders above it that were made for it.
+        made: parent folders that were created for it.
     """
 
     def __init__(self, path: Path, marker: IO[str], made: list[Path]) -> None:
         self.path, self.marker, self.made, self.filled = path, marker, made, False
 
     def fill(self, write: Callable[[Path], None]) -> None:
-        """Let the report be written aside, and move it to its place once it is whole.
+        """Write the report to a temporary folder, and move it into place once it is complete.
 
         Args:
-            write: of a folder; the files it writes include the page.
+            write: writes the report to a folder; its files include the page.
         """
         staged = self.path / STAGED
         shutil.rmtree(staged, ignore_errors=True)
@@ -64,7 +64,7 @@ class RunFolder:
         self.filled = True
 
     def release(self) -> None:
-        """Let go of the folder: of a finished run the report stays, of another one what was done, and if that is nothing, nothing."""
+        """Release the folder: a finished run leaves its report, an unfinished one its results so far, or no folder if there are none."""
         kept = any(path.is_file() for path in (self.path / KEPT).rglob("*"))
         if self.filled or not kept:
             shutil.rmtree(self.path / KEPT, ignore_errors=True)
@@ -78,15 +78,15 @@ class RunFolder:
 
 @contextmanager
 def run_folder(folder: Path, *, asked: Mapping[str, Any] | None = None, resume: bool = False) -> Iterator[RunFolder]:
-    """Hold a new folder, or that of a run that was killed, while the block runs; what is done meanwhile is kept in it.
+    """Hold a new folder, or that of a killed run, while the block runs; results of the block are kept in it.
 
     Args:
         folder: must not exist, unless a run is resumed.
-        asked: what decides the run, as JSON can hold it.
-        resume: go on with a run that did not finish, if there is one.
+        asked: settings that determine the run, as JSON values.
+        resume: whether to resume an unfinished run, if there is one.
 
     Raises:
-        FileProblem: the folder exists, another process works in it, it holds a run of something else, or it cannot be made.
+        FileProblem: the folder exists, another process works in it, it contains a different run, or it cannot be made.
     """
     path = Path(os.path.abspath(folder))
     if path in _held:
@@ -105,17 +105,17 @@ def run_folder(folder: Path, *, asked: Mapping[str, Any] | None = None, resume: 
 
 
 def check_new(folder: Path, *, resume: bool = False) -> None:
-    """Refuse a folder that exists already, unless it is the folder of a run to go on with.
+    """Check that a folder does not exist yet, unless it contains an unfinished run to resume.
 
     Raises:
-        FileProblem: what it holds, and what to do.
+        FileProblem: what it contains, and what to do.
     """
     if os.path.lexists(folder) and Path(os.path.abspath(folder)) not in _held and not (resume and _unfinished(folder)):
         raise FileProblem(_why(folder))
 
 
 def finished(folder: Path) -> bool:
-    """The folder holds the whole report of a run; what a run that was killed at its very end left beside it is removed."""
+    """Return whether the folder contains the complete report of a run; remnants of a run killed at its very end are removed."""
     if not (folder / LAST).is_file() or not (folder / "run.json").is_file():
         return False
     if (folder / MARKER).is_file() and not _locked(folder / MARKER):
@@ -140,7 +140,7 @@ def _taken(folder: Path, path: Path, asked: dict[str, Any], resume: bool) -> Run
 
 
 def _marked(folder: Path, path: Path, asked: dict[str, Any]) -> IO[str]:
-    """Lock and sign the marker, and give it; a new one that cannot be signed goes again."""
+    """Return the marker, locked and signed; a new one that cannot be signed is removed."""
     new = not path.exists()
     marker = open(path, "a+", encoding="utf-8")  # noqa: SIM115 - stays open as long as the run
     try:
@@ -165,7 +165,7 @@ def _make(path: Path, folder: Path, resume: bool) -> None:
 
 
 def _lock(marker: IO[str], folder: Path) -> None:
-    """Lock the marker; the system lets go of it when the process ends, however it ends."""
+    """Lock the marker; the system releases it when the process ends, for whatever reason."""
     if fcntl is None:
         return
     try:
@@ -193,7 +193,7 @@ def _sign(marker: IO[str], asked: dict[str, Any]) -> None:
 
 
 def _signed(folder: Path) -> dict[str, Any]:
-    """What stands in the marker of a folder; empty where its writer did not come so far."""
+    """Return the content of a folder's marker; empty if its writer did not get that far."""
     try:
         found = json.loads((folder / MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -206,7 +206,7 @@ def _unfinished(folder: Path) -> bool:
 
 
 def _why(folder: Path) -> str:
-    """Say why a folder is refused."""
+    """Return why a folder is refused."""
     if not _unfinished(folder) or not (folder / MARKER).is_file():
         return f"{folder}: exists already, and a finished run is never overwritten. Choose another --out or remove it."
     signed = _signed(folder)

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and arrays kept by the content of what made them."""
+"""Files that are written completely or not at all, and cached arrays keyed by the content of their inputs."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ RUN = "CORTEX_SIM_RUN"  # variable that names where a run keeps what it has done
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside the path; it takes the path's place only if the block ends well.
+    """Yield a temporary name beside the path; it replaces the path only if the block succeeds.
 
     Raises:
         FileProblem: the folder cannot be written, or the disk is full; nothing is left behind.
@@ -45,15 +45,15 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
+    """Write a text file completely or not at all."""
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:
-    """Write a file whole or not at all.
+    """Write a file completely or not at all.
 
-    Formats are put together in memory first and written so: libraries of formats crash, or raise what nobody expects, where a disk is full.
+    Files are first assembled in memory: when a disk is full, format libraries crash or raise unexpected errors.
     """
     with whole_file(path) as temporary:
         temporary.write_bytes(content)
@@ -61,10 +61,10 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Give a folder that is removed after the block; those of killed processes are removed too.
+    """Yield a folder that is removed after the block; those of killed processes are removed too.
 
     Raises:
-        FileProblem: none can be made.
+        FileProblem: the folder cannot be made.
     """
     try:
         place = Path(tempfile.gettempdir())
@@ -77,19 +77,19 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def run_cache() -> Path | None:
-    """Give the folder where the present run keeps what it has done, if there is a run that does."""
+    """Return the folder where the present run keeps its results so far; None if there is none."""
     return Path(found) if (found := os.environ.get(RUN)) else None
 
 
 def cache_folder() -> Path:
-    """Give the folder that caches live in: ``CORTEX_SIM_CACHE``, else the user's cache folder."""
+    """Return the folder of caches: ``CORTEX_SIM_CACHE``, else the user's cache folder."""
     from platformdirs import user_cache_dir
 
     return Path(os.environ.get("CORTEX_SIM_CACHE") or user_cache_dir("cortex-sim"))
 
 
 def save_arrays(path: Path, arrays: Mapping[str, ndarray]) -> None:
-    """Write named arrays as safetensors with a checksum of their content inside."""
+    """Write named arrays as safetensors, with a checksum of their content."""
     from safetensors.numpy import save
 
     plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
@@ -97,10 +97,10 @@ def save_arrays(path: Path, arrays: Mapping[str, ndarray]) -> None:
 
 
 def load_arrays(path: Path) -> dict[str, ndarray]:
-    """Read what :func:`save_arrays` wrote.
+    """Return the arrays that :func:`save_arrays` wrote.
 
     Raises:
-        FileProblem: the file is missing, damaged, or not what was written.
+        FileProblem: the file is missing or damaged, or its content has changed.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -116,9 +116,9 @@ def load_arrays(path: Path) -> dict[str, ndarray]:
 
 
 def cached_arrays(name: str, build: Callable[[], dict[str, ndarray]]) -> dict[str, ndarray]:
-    """Return arrays kept under a name that holds their content key; build and keep them if absent or damaged.
+    """Return arrays cached under a name that contains their content key; build and cache them if absent or damaged.
 
-    A cache that cannot be written is no reason to lose the result: it is said on standard error and the arrays are returned.
+    If the cache cannot be written, a warning is printed and the arrays are returned all the same.
     """
     path = cache_folder() / f"{name}.safetensors"
     if path.exists():
@@ -135,7 +135,7 @@ def cached_arrays(name: str, build: Callable[[], dict[str, ndarray]]) -> dict[st
 
 
 def _checksum(arrays: Mapping[str, ndarray]) -> str:
-    """Hash of named arrays as it is written into files; it stays as it is, so that older files can be read."""
+    """Return the hash of named arrays stored in files; it must not change, so that older files can be read."""
     digest = hashlib.sha256()
     for name in sorted(arrays):
         array = arrays[name]

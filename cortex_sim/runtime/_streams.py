@@ -1,4 +1,4 @@
-"""Random streams by name: what is drawn for one purpose never depends on, or repeats, what is drawn for another."""
+"""Random streams by name: draws for one purpose never depend on, or repeat, draws for another."""
 
 import hashlib
 import operator
@@ -16,17 +16,17 @@ SEED_BITS = 53  # whole numbers that every reader of JSON keeps exactly
 
 
 def stream(seed: int, role: Role, purpose: str, *index: int | str) -> np.random.Generator:
-    """Give the random generator of one purpose.
+    """Return the random generator for one purpose.
 
-    Its entropy is the SHA-256 of seed, role, purpose and index, each with its type and length, so that two streams are the same only if all
-    four are; the same four give the same bits in every process.
+    Its entropy is the SHA-256 of seed, role, purpose and index, each with its type and length, so that two streams are equal only if all
+    four are; equal names give the same bits in every process.
 
     Args:
         seed: of the run; any whole number.
-        role: whose randomness it is: ``circuit`` (what is taken for cortex), ``student`` (a network and its training), ``task``,
-            ``null`` (surrogates and permutations) or ``analysis`` (splits, bootstraps, starts of searches).
-        purpose: what is drawn, in words; one place in the code for each.
-        index: which one, where a purpose has several: positions, or names that the caller chose.
+        role: owner of the randomness: ``circuit`` (the simulated cortex), ``student`` (a network and its training), ``task``,
+            ``null`` (surrogates and permutations) or ``analysis`` (splits, bootstraps, initial points of searches).
+        purpose: what is drawn, in words; each occurs at one place in the code.
+        index: which one, if a purpose has several: numbers, or names that the caller chose.
 
     Raises:
         OptionError: the role is unknown, the purpose is empty, or the seed or an index is of another type.
@@ -35,7 +35,7 @@ def stream(seed: int, role: Role, purpose: str, *index: int | str) -> np.random.
 
 
 def seed_of(seed: int, role: Role, purpose: str, *index: int | str) -> int:
-    """Give a seed for one purpose, from 0 to below 2**53: of the k-th network, or for a library that takes whole numbers only.
+    """Return a seed for one purpose, from 0 to below 2**53: for the k-th network, or for a library that takes only whole numbers.
 
     Args:
         seed: of the run.
@@ -50,12 +50,12 @@ def seed_of(seed: int, role: Role, purpose: str, *index: int | str) -> int:
 
 
 def streams_used() -> dict[str, list[str]]:
-    """Return the purposes that this process, and those that did jobs for it, have drawn for, by role."""
+    """Return, by role, the purposes for which this process and its workers have drawn."""
     return {role: sorted(purpose for of, purpose in _used if of == role) for role in ROLES if any(of == role for of, _ in _used)}
 
 
 def note_streams(drawn: Mapping[str, list[str]]) -> None:
-    """Add what another process has drawn for.
+    """Add the purposes for which another process has drawn.
 
     Args:
         drawn: purposes by role.

@@ -1,4 +1,4 @@
-"""A terminal as it may be: closed, left by its reader, without letters, and with somebody at Ctrl-C."""
+"""Terminal streams in all their states: closed, abandoned by their reader, of limited encoding, and interrupted by Ctrl-C."""
 
 import contextlib
 import os
@@ -9,10 +9,10 @@ from cortex_sim.runtime._visible import visible
 
 
 def prepare_terminal(status: int) -> None:
-    """Let all three streams be there, show what they cannot encode as ``?``, and a second Ctrl-C end the process at once.
+    """Make sure that all three streams exist and replace characters they cannot encode by ``?``; a second Ctrl-C ends the process at once.
 
     Args:
-        status: of a process that is ended so.
+        status: exit status of a process ended this way.
     """
     for number in range(3):
         try:
@@ -39,7 +39,7 @@ def prepare_terminal(status: int) -> None:
 
 
 def say(text: str) -> None:
-    """Print on standard output, with what steers a terminal written out; where nobody reads any more, as after ``| head``, it goes nowhere.
+    """Print on standard output, with control characters escaped; output is discarded once its reader is gone, as after ``| head``.
 
     Args:
         text: one or more lines.

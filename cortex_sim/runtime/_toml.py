@@ -1,4 +1,4 @@
-"""Cards and spaces as TOML, whose reader takes minutes over a few odd lines: what would is refused first."""
+"""Cards and spaces as TOML; a few odd lines can occupy the TOML reader for minutes and are refused first."""
 
 import re
 import tomllib
@@ -17,7 +17,7 @@ def read_toml(path: Path, wrong: type[CortexSimError]) -> dict[str, Any]:
 
     Args:
         path: of the file.
-        wrong: error that is raised where it is no TOML.
+        wrong: error to raise if it is not TOML.
 
     Raises:
         FileProblem: it cannot be read, or is larger than a megabyte.

@@ -1,4 +1,4 @@
-"""Text of others as text: what would steer a terminal, break a file or turn the reading direction is written out."""
+"""Foreign text made safe: characters that would control a terminal, break a file or change the reading direction are escaped."""
 
 import sys
 
@@ -7,14 +7,14 @@ JOINING = "\u200c\u200d"  # which some scripts need, and nobody sees
 
 
 def visible(text: str, longest: int | None = None) -> str:
-    r"""Return a text in which characters that nobody sees are written out, as Python writes them (``\x1b``); line breaks and tabs stay.
+    r"""Return a text in which invisible characters are escaped as in Python (``\x1b``); line breaks and tabs are kept.
 
-    Such are control characters, halves of surrogate pairs, and marks that change the direction of what follows: all that makes a line look like
+    These are control characters, lone surrogates, and marks that change the direction of the following text: all that can make a line look like
     another, or a file unreadable.
 
     Args:
         text: of any origin.
-        longest: number of characters; the rest of a longer text becomes an ellipsis.
+        longest: number of characters; the rest of a longer text is replaced by an ellipsis.
     """
     if longest is not None and len(text) > longest:
         text = text[: longest - 1] + "…"
@@ -22,7 +22,7 @@ def visible(text: str, longest: int | None = None) -> str:
 
 
 def warn(line: str) -> None:
-    """Print a line on standard error; what it quotes cannot steer the terminal."""
+    """Print a line on standard error; control characters in it are escaped."""
     print(visible(line), file=sys.stderr, flush=True)
 
 

@@ -1,6 +1,6 @@
-"""What a package hands out, imported when it is first used; functions check their arguments there (:mod:`cortex_sim.runtime._arguments`).
+"""Public names of a package, imported on first use; public functions check their arguments (:mod:`cortex_sim.runtime._arguments`).
 
-The stub beside a package's ``__init__.py`` is the one list of what it hands out: type checkers read it, and so does this.
+The stub beside a package's ``__init__.py`` is the one list of its public names: type checkers and this module read it.
 """
 
 import ast
@@ -12,7 +12,7 @@ from typing import Any
 
 
 def opened(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """Return ``__getattr__``, ``__dir__`` and ``__all__`` of a package whose stub says where each name comes from.
+    """Return ``__getattr__``, ``__dir__`` and ``__all__`` of a package whose stub states the origin of each name.
 
     Args:
         package: its ``__name__``.

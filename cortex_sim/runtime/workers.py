@@ -1,4 +1,4 @@
-"""One way to run many jobs: in parallel, with progress, one thread each, resuming where an earlier run stopped."""
+"""One way to run many jobs: in parallel, with progress, one thread each, resumable after an interruption."""
 
 import json
 import os
@@ -27,13 +27,13 @@ LOOK = 0.5  # s between looks at how far the jobs are, and whether the process t
 
 @dataclass(frozen=True)
 class Kept:
-    """How results are kept on disk, so that what was done once is not done again.
+    """How results are kept on disk, so that no job is done twice.
 
     Attributes:
-        key: hash of everything that decides the result of a job, from the job's arguments.
-        write: a result into a file, whole or not at all.
-        read: what was written; nothing in the file may be executed. What is damaged raises, and is computed anew.
-        folder: where the present run keeps what it has done, else in the cache.
+        key: returns a hash of everything that affects the result of a job, from the job's arguments.
+        write: writes a result to a file, completely or not at all.
+        read: reads it; nothing in the file may be executed. If it raises, the file is damaged and the result is computed again.
+        folder: where the present run keeps its results; otherwise the name inside the cache.
         suffix: of the files.
     """
 
@@ -44,11 +44,11 @@ class Kept:
     suffix: str
 
     def path(self, arguments: tuple[Any, ...]) -> Path:
-        """File of a job's result."""
+        """Return the file of a job's result."""
         return (run_cache() or cache_folder()) / self.folder / f"{self.key(*arguments)}{self.suffix}"
 
     def known(self, path: Path) -> list[Any]:
-        """Result that a file holds, in a list; none if there is no such file or it is damaged, which is said."""
+        """Return the result in a file as a list; empty if there is no such file or if it is damaged, which is reported."""
         try:
             return [self.read(path)] if path.exists() else []
         except CortexSimError as problem:
@@ -56,7 +56,7 @@ class Kept:
             return []
 
     def put(self, path: Path, result: Any) -> None:
-        """Keep a result; where that cannot be done it is said, and the result is not lost by it."""
+        """Keep a result; if that fails, a warning is printed and the result is still used."""
         try:
             self.write(path, result)
         except FileProblem as problem:
@@ -75,22 +75,22 @@ def map(
     kept: Kept | None = None,
     report: Report | None = None,
 ) -> dict[Any, Any]:
-    """Call a function for every job and return the results by the names of the jobs, in their order, whatever the number of workers.
+    """Call a function for every job and return the results by job name, in the order of the jobs, for any number of workers.
 
     Workers are joblib's: processes of this machine, unless :func:`joblib.parallel_config` says otherwise, as in
-    ``with parallel_config(backend="dask")``. Linear algebra and torch use one thread in each. After Ctrl-C, or the first job that fails, no
-    job is begun any more and processes are ended; results that were kept stay.
+    ``with parallel_config(backend="dask")``. Linear algebra and torch use one thread in each. After Ctrl-C, or after the first job that fails, no
+    further job begins and processes are ended; results that were kept remain.
 
     Args:
-        label: what is being done.
-        function: of a job's arguments; with ``tells`` also of ``report``, which it calls with the fraction done and a line of text.
+        label: name of the work.
+        function: takes a job's arguments; with ``tells`` also ``report``, which it calls with the completed fraction and a line of text.
         jobs: arguments, by name.
-        workers: at most so many at a time; as many as cores if left out.
-        each: jobs that make it worth while to start one more process.
-        threads: in threads of this process: where the work is done outside Python, or the function cannot be sent elsewhere.
+        workers: maximum number at a time; the number of cores if omitted.
+        each: number of jobs that justifies one more process.
+        threads: use threads of this process: for work done outside Python, or for a function that cannot be sent to another process.
         tells: see ``function``.
-        kept: how results are kept on disk; they are not if left out.
-        report: where progress goes; to standard error if left out.
+        kept: how results are kept on disk; not kept if omitted.
+        report: receives progress; shown on standard error if omitted.
     """
     from joblib import Parallel, cpu_count, delayed
     from joblib.parallel import get_active_backend
@@ -123,14 +123,14 @@ def map(
 def _alone(
     function: Callable[..., Any], arguments: tuple[Any, ...], board: Path | None, kept: tuple[Kept, Path] | None, parent: int | None
 ) -> tuple[Any, Streams]:
-    """Do one job, with one thread for linear algebra, and in a process of ours no longer than the one that asked for it lives.
+    """Do one job with one thread for linear algebra; a process of ours ends when the one that started it does.
 
     Args:
-        function: of the arguments, and of ``report`` where there is a board.
+        function: of the arguments, and of ``report`` if there is a board.
         arguments: of the job.
-        board: file that says how far the job is.
+        board: file that states the progress of the job.
         kept: how and where the result is kept.
-        parent: the process that asked; 0 where a library's own processes do the job, None where threads do.
+        parent: the process that asked; 0 if a library's own processes do the job, None if threads do.
     """
 
     def report(done: float, text: str) -> None:
@@ -150,7 +150,7 @@ def _alone(
 
 @lru_cache(maxsize=1)
 def _end_with(parent: int) -> None:
-    """End this process when its parent is gone: that of a killed run would go on for as long as its job takes, and hold what is written to."""
+    """End this process when its parent is gone: otherwise it would run until its job is done, and keep the run's files open."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -166,7 +166,7 @@ def _known(jobs: Mapping[Any, tuple[Any, ...]], kept: Kept | None) -> dict[Any, 
 
 @dataclass
 class _Limit:
-    """The limit of this process to one thread, and how many blocks want it."""
+    """The limit of this process to one thread, and the number of blocks that need it."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     held: ExitStack = field(default_factory=ExitStack)
@@ -178,9 +178,9 @@ _limit = _Limit()
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let linear algebra and torch use one thread while the block runs: sums that several share are rounded otherwise, and results differ.
+    """Let linear algebra and torch use one thread while the block runs: sums divided among threads are rounded differently.
 
-    The limit is the process's: of blocks that overlap in several threads the first sets it and the last takes it back.
+    The limit applies to the process: if blocks in several threads overlap, the first sets it and the last removes it.
     """
     with _limit.lock:
         if not _limit.blocks:
@@ -216,7 +216,7 @@ def _limited() -> Iterator[None]:
 
 @contextmanager
 def _ended_after(started: bool) -> Iterator[None]:
-    """End the worker processes: idle ones would keep half a gigabyte each, and those of an interrupted run would go on."""
+    """End the worker processes after the block: idle ones would keep half a gigabyte each, and those of an interrupted run would go on."""
     failed = True
     try:
         yield
@@ -230,7 +230,7 @@ def _ended_after(started: bool) -> Iterator[None]:
 
 @contextmanager
 def _watched(boards: Mapping[Any, Path | None], known: int, report: Report) -> Iterator[None]:
-    """Show the progress of all jobs in one line, now and then, while the block runs."""
+    """Show the progress of all jobs in one line while the block runs."""
     stop = threading.Event()
 
     def watch() -> None:

@@ -1,4 +1,4 @@
-"""Splits, nulls, intervals, paired tests and the score that carries them; no neuron in it."""
+"""Splits, null distributions, intervals, paired tests and the score that combines them; nothing here depends on neurons."""
 
 from cortex_sim.runtime.doors import opened
 

@@ -6,7 +6,7 @@ from numpy import ndarray
 
 
 def squared_distances(a: Float[ndarray, "sample axis"], b: Float[ndarray, "other axis"]) -> Float[ndarray, "sample other"]:
-    """Of every sample of one from every sample of the other, by one matrix product: exact to round-off of the squared norms."""
+    """Return squared distances between all samples of two sets, by one matrix product: exact to round-off of the squared norms."""
     products = a @ b.T
     products *= -2
     products += (a**2).sum(axis=1)[:, None]

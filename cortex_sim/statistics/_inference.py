@@ -1,7 +1,7 @@
-r"""Uncertainty of a comparison: intervals by resampling the unit of inference, p-values by rearranging it, power by planting differences.
+r"""Uncertainty of a comparison: intervals by resampling the unit of inference, p-values by permuting it, power by planting differences.
 
-The unit of inference is what would be drawn anew if the study were repeated: networks, seeds, sessions or conditions. Samples over time of one run
-are not such units: they depend on each other.
+The unit of inference is what would be sampled again if the study were repeated: networks, seeds, sessions or conditions. Time samples of one run
+are not such units, because they are not independent.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -40,29 +40,29 @@ def bootstrapped(
 ) -> tuple[float, float]:
     r"""Return the bootstrap interval of a number over the units it was computed from.
 
-    Bias-corrected and accelerated (BCa): with :math:`z_0 = \Phi^{-1}(\#\{\theta^* < \theta\}/B)` and the acceleration a from leaving out units, the
+    Bias-corrected and accelerated (BCa): with :math:`z_0 = \Phi^{-1}(\#\{\theta^* < \theta\}/B)` and the acceleration a from omitting units, the
     bounds are the quantiles :math:`\Phi(z_0 + \frac{z_0 + z}{1 - a(z_0 + z)})` of resampled values. For few units a bootstrap is too narrow, since
-    the spread of resamples divides by n, not n - 1, and takes it as known; so :math:`z = \pm\sqrt{n/(n-1)}\,t_{n-1}` instead of the normal
-    quantile. For a mean of Gaussian units that is Student's interval. Skewed units are still covered less often than they should be.
+    the variance of resamples divides by n, not n - 1, and is taken as known; hence :math:`z = \pm\sqrt{n/(n-1)}\,t_{n-1}` instead of the normal
+    quantile. For a mean of Gaussian units that is Student's interval. For skewed units, coverage remains below its nominal level.
 
-    With ``within``, every resampled unit is one whose own parts are resampled too, as for networks each with conditions of its own. For m parts a
+    With ``within``, the parts of every resampled unit are resampled too, as for networks that each have conditions of their own. For m parts per
     unit, with variances :math:`\sigma_b^2` between units and :math:`\sigma_w^2` between the parts of one, the mean of n units has the variance
-    :math:`(\sigma_b^2 + \sigma_w^2/m)/n`, which resampling units alone reproduces already; resampling parts as well adds
-    :math:`(1 - 1/m)\sigma_w^2/(nm)`. That is safe, never narrow; where units hold many parts it makes no difference.
+    :math:`(\sigma_b^2 + \sigma_w^2/m)/n`, which resampling units alone already reproduces; resampling parts as well adds
+    :math:`(1 - 1/m)\sigma_w^2/(nm)`. The interval is then conservative, never too narrow; if units have many parts it makes no difference.
 
     Args:
-        evaluate: the number, of these places; a place comes as often as it was drawn. A measure that compares conditions with each other is made
-            more alike by doubles, and cross-validation leaks through them: for those, :func:`cortex_sim.statistics._score.jackknifed`.
-        units: of each place, the label of its unit; places of one are drawn together.
+        evaluate: returns the number for these samples, each included as often as it was drawn. Duplicates make a measure that compares conditions
+            too similar, and leak through cross-validation; for such measures use :func:`cortex_sim.statistics._score.jackknifed`.
+        units: label of each sample's unit; samples of one unit are drawn together.
         over: what the units are: networks, seeds, sessions or conditions.
-        within: of each place, the label of its part of the unit; parts are not resampled if left out.
-        level: probability that the interval should hold the truth.
-        draws: resamples.
-        seed: of them.
+        within: label of each sample's part of its unit; parts are not resampled if omitted.
+        level: probability that the interval contains the true value.
+        draws: number of resamples.
+        seed: of the resamples.
 
     Raises:
-        ComparisonError: ``over`` names no unit of inference, or there are too few units for this level.
-        Undetermined: resamples give no number.
+        ComparisonError: ``over`` is not a unit of inference, or there are too few units for this level.
+        Undetermined: resamples give no finite number.
 
     Source:
         Efron (1987) J Am Stat Assoc 82:171; the quantiles for few units are those of Hesterberg (2015) Am Stat 69:371.
@@ -97,7 +97,7 @@ def _drawn(places: list[Places], parts: list[list[Places]] | None, rng: np.rando
 
 
 def _levels(found: ndarray, estimate: float, without: ndarray, level: float) -> Float[ndarray, " bound"]:
-    """Quantiles of the resampled values that are the bounds."""
+    """Return the quantile levels of the resampled values that give the bounds."""
     count, draws = len(without), len(found)
     below = (np.searchsorted(found, estimate, "left") + np.searchsorted(found, estimate, "right")) / (2 * draws)
     bias = norm.ppf(np.clip(below, 0.5 / draws, 1 - 0.5 / draws))
@@ -115,20 +115,20 @@ def _check_unit(over: str) -> None:
 
 
 def _least(level: float) -> int:
-    """Fewest units whose extremes enclose the median with this probability, 1 - 2^(1 - n): no resample goes beyond them."""
+    """Return the fewest units whose extremes enclose the median with this probability, 1 - 2^(1 - n): no resample goes beyond them."""
     return int(np.ceil(1 - np.log2(1 - level) - TIE))
 
 
 def p_value(estimate: float, null: Float[ndarray, " surrogate"], *, better: str = "higher") -> float:
-    r"""Probability of a value at least as good if only the surrogate's structure were shared: :math:`(1 + \#\{\ge\})/(1 + n)`, never 0.
+    r"""Return the probability under the null of a value at least as good as the estimate: :math:`(1 + \#\{\ge\})/(1 + n)`, never 0.
 
     Args:
-        estimate: of the data.
-        null: values of surrogates.
-        better: higher or lower.
+        estimate: value on the data.
+        null: values on surrogates.
+        better: ``higher`` or ``lower``.
 
     Raises:
-        ComparisonError: another word, or no surrogates.
+        ComparisonError: ``better`` is another word, or there are no surrogates.
 
     Source:
         Phipson & Smyth (2010) Stat Appl Genet Mol Biol 9:39.
@@ -141,18 +141,18 @@ def p_value(estimate: float, null: Float[ndarray, " surrogate"], *, better: str 
 
 
 def sign_flip(differences: Float[ndarray, " unit"], *, draws: int = 9999, seed: int = 0) -> float:
-    r"""Two-sided p-value of paired differences, symmetric about 0 under the null: the share of signs with a mean at least as far from it.
+    r"""Return the two-sided p-value of paired differences: the fraction of sign assignments whose mean is at least as far from 0.
 
-    Exact, over all :math:`2^n`, up to 14 units; else from draws, as in :func:`p_value`. No fewer than 6 units can give less than 0.05, since the
-    smallest possible value is :math:`2^{1-n}`.
+    Under the null, differences are symmetric about 0. Exact, over all :math:`2^n`, up to 14 units; else from draws, as in :func:`p_value`. The
+    smallest possible value is :math:`2^{1-n}`, so that p < 0.05 needs at least 6 units.
 
     Args:
-        differences: one a unit of inference.
-        draws: of signs, where there are more units.
-        seed: of them.
+        differences: one per unit of inference.
+        draws: number of sign assignments drawn, if there are more units.
+        seed: of the draws.
 
     Raises:
-        ComparisonError: there are none, or one is not finite.
+        ComparisonError: there are no differences, or one is not finite.
     """
     values = np.asarray(differences, dtype=float)
     if values.ndim != 1 or not values.size or not np.isfinite(values).all():
@@ -167,20 +167,20 @@ def sign_flip(differences: Float[ndarray, " unit"], *, draws: int = 9999, seed: 
 
 @lru_cache(maxsize=EXACT)
 def _signs(count: int) -> Float[ndarray, "draw unit"]:
-    """All signs with the first one positive."""
+    """Return all sign assignments with the first sign positive."""
     turned = np.arange(2 ** (count - 1))[:, None] >> np.arange(count - 1) & 1
     return np.concatenate([np.ones((len(turned), 1)), 1.0 - 2.0 * turned], axis=1)
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """How two students differ over the same units of inference.
+    """The difference between two students over the same units of inference.
 
     Attributes:
         mean: of the differences, first minus second.
-        interval: 95 % bootstrap interval of it; None where there are too few units.
+        interval: its 95 % bootstrap interval; None if there are too few units.
         p: by sign flips, corrected by Holm's method for all pairs tested together.
-        wilcoxon: by Wilcoxon's signed ranks, corrected alike.
+        wilcoxon: by Wilcoxon's signed-rank test, corrected likewise.
     """
 
     mean: float
@@ -190,15 +190,15 @@ class Contrast:
 
 
 def contrasts(values: Mapping[str, Float[ndarray, " unit"]], *, over: str, seed: int = 0) -> dict[tuple[str, str], Contrast]:
-    """Compare every two students, unit by unit.
+    """Return the contrast of every pair of students, unit by unit.
 
     Args:
-        values: of each student, unit by unit in the same order: one number a network, seed, session or condition.
+        values: of each student, in the same order of units: one number per network, seed, session or condition.
         over: what the units are.
         seed: of the resamples.
 
     Raises:
-        ComparisonError: students have different numbers of units, or ``over`` names no unit of inference.
+        ComparisonError: students have different numbers of units, or ``over`` is not a unit of inference.
     """
     _check_unit(over)
     ranked = differences(values)
@@ -218,11 +218,11 @@ def _interval(values: Float[ndarray, " unit"], over: str, seed: int) -> tuple[fl
 
 @dataclass(frozen=True)
 class Share:
-    """How often an event happened.
+    """The frequency of an event.
 
     Attributes:
-        hits: number of times that it happened.
-        runs: number of times that it could have.
+        hits: number of times that it occurred.
+        runs: number of times that it could have occurred.
     """
 
     hits: int
@@ -230,62 +230,62 @@ class Share:
 
     @property
     def value(self) -> float:
-        """The share."""
+        """Return the fraction of runs with the event."""
         return self.hits / self.runs
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % interval of the probability (Clopper and Pearson), exact or wider."""
+        """Return the 95 % interval of the probability (Clopper and Pearson), exact or wider."""
         found = binomtest(self.hits, self.runs).proportion_ci(0.95, method="exact")
         return float(found.low), float(found.high)
 
 
 def expected_share(probability: float, runs: int, *, sure: float = 0.999) -> tuple[float, float]:
-    """Interval in which the share of so many runs lies for a known probability of each: the central interval of the binomial distribution.
+    """Return the central interval of the binomial distribution for the fraction of runs with an event of known probability.
 
     Args:
-        probability: of each run.
-        runs: independent of each other.
-        sure: probability that the share lies in it, or more.
+        probability: of the event in each run.
+        runs: number of independent runs.
+        sure: least probability that the fraction is in the interval.
     """
     low, high = binom.interval(sure, runs, probability)
     return float(low / runs), float(high / runs)
 
 
 def power(test: Callable[[np.random.Generator], float], *, runs: int = 200, alpha: float = 0.05, seed: int = 0) -> Share:
-    """How often a test finds a planted difference; the share of false alarms where none was planted.
+    """Return how often a test detects a planted difference; the rate of false alarms if none was planted.
 
     Args:
-        test: draws data from a generator, the difference in it, and gives the p-value.
-        runs: independent draws of data.
-        alpha: p-values up to this count as found.
+        test: draws data, including the difference, from a generator and returns the p-value.
+        runs: number of independent data sets.
+        alpha: p-values up to this count as detections.
         seed: of the data.
     """
     return Share(sum(test(stream(seed, "null", "planted effects", run)) <= alpha * (1 + TIE) for run in range(runs)), runs)
 
 
 def uniformity(p: Float[ndarray, " run"], *, steps: int, seed: int = 0) -> float:
-    r"""Probability, if the null holds, of p-values at least as far from uniform as these, by the test of Kolmogorov and Smirnov.
+    r"""Return the p-value of the Kolmogorov-Smirnov test that these p-values are uniform.
 
     Values on a grid of 1/steps are spread evenly over the step below each, :math:`p - U/\text{steps}`: uniform if, and only if, the grid's are.
 
     Args:
-        p: of independent data, each a multiple of 1/steps.
-        steps: one more than the number of surrogates; half the number of signs where all are tried.
-        seed: of the spread.
+        p: from independent data, each a multiple of 1/steps.
+        steps: one more than the number of surrogates; half the number of sign assignments if all are tried.
+        seed: of the spreading.
     """
     rng = stream(seed, "null", "uniform p values")
     return float(kstest(np.asarray(p) - rng.uniform(size=len(p)) / steps, "uniform").pvalue)
 
 
 def silhouette(distances: Float[ndarray, "place place"], labels: Labels) -> float:
-    """Return the silhouette of groups: for each place the mean distance to the nearest other group minus that to its own, over the larger.
+    """Return the mean silhouette: for each member, mean distance to the nearest other group minus that to its own, over the larger of the two.
 
-    It is 1 where places of a group coincide and others do not, 0 where distances do not depend on groups; a group of one counts as 0.
+    It is 1 if members of a group coincide and others do not, 0 if distances do not depend on groups; a group of one counts as 0.
 
     Args:
-        distances: of all places from each other.
-        labels: group of each place.
+        distances: between all members.
+        labels: group of each member.
 
     Raises:
         ComparisonError: there are fewer than two groups.

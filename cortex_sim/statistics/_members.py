@@ -1,4 +1,4 @@
-"""Two sides with the same members: their similarity, its value at chance and its interval."""
+"""Similarity of two sides with the same members, its chance level and its interval."""
 
 from collections.abc import Callable
 
@@ -18,14 +18,14 @@ class Matched(Estimated):
 
 
 def matched_over(what: str, count: int, evaluate: Callable[[Places, Places], float], *, rng: np.random.Generator, draws: int) -> Matched:
-    """Return the similarity of two sides, with the members of the second in random order as the null, and members left out for the interval.
+    """Return the similarity of two sides; the null permutes members of the second side, the interval omits members in turn.
 
     Args:
-        what: name of the members, which are left out in turn on both sides: units, groups, populations.
-        count: how many there are.
-        evaluate: the measure, of these members of the first side and these of the second.
-        rng: of the orders.
-        draws: number of orders.
+        what: name of the members, which are omitted in turn on both sides: units, groups, populations.
+        count: number of members.
+        evaluate: returns the measure for these members of the first side and these of the second.
+        rng: of the permutations.
+        draws: number of permutations.
     """
     everyone = np.arange(count)
     null = np.array([evaluate(everyone, rng.permutation(count)) for _ in range(draws)])

@@ -1,4 +1,4 @@
-"""Many networks, each taught by every rule: differences between rules within networks, corrected for their number."""
+"""Many networks, each trained by every rule: differences between rules within networks, corrected for multiple tests."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 @dataclass(frozen=True)
 class Difference:
-    """Of two rules over the same networks.
+    """The difference between two rules over the same networks.
 
     Attributes:
         median: of the differences, first minus second.
@@ -30,10 +30,10 @@ class Difference:
 
 
 def differences(values: Mapping[str, Float[ndarray, " network"]]) -> dict[tuple[str, str], Difference]:
-    """Compare every two rules, network by network.
+    """Return the difference of every pair of rules, network by network.
 
     Args:
-        values: of each rule, network by network in the same order.
+        values: of each rule, in the same order of networks.
 
     Raises:
         ComparisonError: rules have different numbers of networks.
@@ -50,27 +50,27 @@ def differences(values: Mapping[str, Float[ndarray, " network"]]) -> dict[tuple[
 def paired_t(
     pairs: Mapping[Key, tuple[Float[ndarray, " network"], Float[ndarray, " network"]]],
 ) -> dict[Key, float]:
-    """Return p of paired t tests, two-sided, corrected by Holm's method for all of them; each pair holds the same networks in the same order."""
+    """Return the p-values of two-sided paired t tests, corrected by Holm's method for all; each pair holds the same networks in the same order."""
     p = holm(np.array([float(ttest_rel(a, b).pvalue) for a, b in pairs.values()]))
     return dict(zip(pairs, p.tolist(), strict=True))
 
 
 def mcnemar(first: Bool[ndarray, " trial"], second: Bool[ndarray, " trial"]) -> tuple[int, int, float]:
-    """Return on how many trials only the first of two decoders is right, on how many only the second, and the exact p of McNemar's test.
+    """Return how many trials only the first of two decoders has right, how many only the second, and the exact p-value of McNemar's test.
 
     Args:
-        first: whether it is right in each trial.
-        second: the same of the other.
+        first: whether the first is right in each trial.
+        second: whether the second is.
 
     Source:
-        McNemar (1947) Psychometrika 12:153, with the binomial distribution itself.
+        McNemar (1947) Psychometrika 12:153, here with the exact binomial distribution.
     """
     only, other = int((first & ~second).sum()), int((second & ~first).sum())
     return only, other, float(binomtest(only, only + other).pvalue) if only + other else 1.0
 
 
 def holm(p: Float[ndarray, " test"]) -> Float[ndarray, " test"]:
-    """Correct p-values for their number: the k-th smallest of m times m - k + 1, none smaller than one before it, none above 1.
+    """Return p-values corrected for their number m: the k-th smallest times m - k + 1, none smaller than one before it, none above 1.
 
     Source:
         Holm (1979) Scand J Stat 6:65.
@@ -81,10 +81,10 @@ def holm(p: Float[ndarray, " test"]) -> Float[ndarray, " test"]:
 
 
 def median_interval(values: Float[ndarray, " network"], level: float = 0.95) -> tuple[float, float] | None:
-    """Narrowest symmetric pair of order statistics that encloses the median with at least this probability, whatever the distribution.
+    """Return the narrowest symmetric pair of order statistics that encloses the median with at least this probability, for any distribution.
 
-    From the k-th smallest to the k-th largest the probability is 1 - 2 P(Binomial(n, 1/2) < k). None where even the extremes reach less,
-    which is so for fewer than six values at 95 %.
+    From the k-th smallest to the k-th largest, the probability is 1 - 2 P(Binomial(n, 1/2) < k). None if even the extremes give less,
+    as for fewer than six values at 95 %.
     """
     ordered, n = np.sort(values), len(values)
     held = [k for k in range(1, n // 2 + 1) if 1 - 2 * binom.cdf(k - 1, n, 0.5) >= level]
@@ -94,11 +94,11 @@ def median_interval(values: Float[ndarray, " network"], level: float = 0.95) -> 
 def pairwise_distances(
     samples: Sequence[Sequence[ndarray]], measure: Callable[[ndarray, ndarray], float]
 ) -> Float[ndarray, "rule network rule network"]:
-    """Distances between all networks, by a symmetric measure.
+    """Return the distances between all networks, by a symmetric measure.
 
     Args:
         samples: of each rule, of each network.
-        measure: of two samples.
+        measure: returns the distance of two samples.
     """
     flat = [each for networks in samples for each in networks]
     upper = np.array([[measure(a, b) if i < j else 0.0 for j, b in enumerate(flat)] for i, a in enumerate(flat)])
@@ -107,11 +107,11 @@ def pairwise_distances(
 
 
 def separation(distance: Float[ndarray, "rule network rule network"], rule: int) -> float:
-    """How much farther networks of a rule are from networks of other rules than from each other; a network is never compared with itself.
+    """Return how much farther a rule's networks are from those of other rules than from each other; no network is compared with itself.
 
     Args:
-        distance: between every two, symmetric; the entry (a, s, b, u) is that of network s under rule a from network u under rule b.
-        rule: which.
+        distance: symmetric; the entry (a, s, b, u) is that of network s under rule a from network u under rule b.
+        rule: its index.
     """
     rules, count = distance.shape[:2]
     different = ~np.eye(count, dtype=bool)
@@ -122,7 +122,7 @@ def separation(distance: Float[ndarray, "rule network rule network"], rule: int)
 def relabelled_separations(
     distance: Float[ndarray, "rule network rule network"], rule: int, *, seed: int, count: int
 ) -> Float[ndarray, " surrogate"]:
-    """Separations with the names of the rules permuted at random for every network."""
+    """Return separations with the names of the rules randomly permuted for every network."""
     rng = stream(seed, "null", "permuted rules")
     rules, networks = distance.shape[:2]
     found = []

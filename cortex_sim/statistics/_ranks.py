@@ -1,4 +1,4 @@
-"""Rank correlation, quick enough for nulls of a million draws."""
+"""Rank correlation, fast enough for null distributions of a million draws."""
 
 import numpy as np
 from jaxtyping import Float
@@ -9,7 +9,7 @@ from cortex_sim.runtime import missing_allowed
 
 @missing_allowed("one", "other")
 def kendall_tau(one: Float[ndarray, " member"], other: Float[ndarray, " member"]) -> float:
-    """Return Kendall's τ-b of the pairs without NaN; 0 where all values of a side are equal.
+    """Return Kendall's τ-b over the pairs without NaN; 0 if all values of a side are equal.
 
     Source:
         Kendall (1945) Biometrika 33:239.

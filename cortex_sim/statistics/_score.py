@@ -1,4 +1,4 @@
-"""Score: a number that never comes without its null, its ceiling and its interval, or the reason why one is absent."""
+"""Score: a number that is always accompanied by its null, its ceiling and its interval, or by the reason why one is absent."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,18 +24,18 @@ class Score:
     """One comparison of a student with its teacher.
 
     Attributes:
-        measure: what was measured, with its unit.
-        student: which student.
-        split: which conditions it was computed on.
+        measure: name of the measure, with its unit.
+        student: name of the student.
+        split: the conditions it was computed on.
         estimate: the value.
-        better: whether higher, lower or closer to ``identical`` is more alike.
+        better: whether higher, lower or closer to ``identical`` means more similar.
         identical: value for two identical systems.
         null: values under the surrogate; None with a reason in ``surrogate``.
-        surrogate: how the null was made, or why there is none.
-        ceiling: the best a perfect model could reach on these data; None with a reason in ``ceiling_reason``.
+        surrogate: how the null was computed, or why there is none.
+        ceiling: the best score of a perfect model on these data; None with a reason in ``ceiling_reason``.
         interval: 95 % interval by the jackknife, or by subsets of the conditions; None with a reason in ``interval_over``.
-        interval_over: the unit of inference that was left out in turn, or why there is no interval.
-        settings: anything else that decides the number.
+        interval_over: the unit of inference that was omitted in turn, or why there is no interval.
+        settings: everything else that affects the number.
 
     Raises:
         ComparisonError: a null, a ceiling or an interval is absent without a reason.
@@ -65,13 +65,13 @@ class Score:
 
     @property
     def null_sd(self) -> float | None:
-        """Spread of the null; 0 where it is one known value."""
+        """Return the standard deviation of the null; 0 if it is one known value."""
         if self.null is None:
             return None
         return float(self.null.std(ddof=1)) if len(self.null) > 1 else 0.0
 
     def as_json(self) -> dict[str, Any]:
-        """Give the score as ``scores.json`` holds it; ``reasons`` says why anything is null."""
+        """Return the score as in ``scores.json``; ``reasons`` says why a value is null."""
         reasons = {"ceiling": self.ceiling_reason} if self.ceiling is None else {}
         reasons |= {"null": self.surrogate} if self.null is None else {}
         reasons |= {"interval": self.interval_over} if self.interval is None else {}
@@ -87,7 +87,7 @@ class Score:
     COLUMNS: ClassVar = ("measure", "student", "estimate", "95 % interval", "null", "more alike", "computed on")
 
     def row(self) -> list[str]:
-        """Give the score as a row of a table, under ``COLUMNS``; dashes where something is absent."""
+        """Return the score as a row of a table, under ``COLUMNS``; dashes if something is absent."""
         interval = f"{self.interval[0]:.3f} to {self.interval[1]:.3f}" if self.interval else "–"
         null = "–" if self.null is None or not len(self.null) else f"{self.null.mean():.3f} ± {self.null_sd:.3f}"
         better = f"closer to {self.identical:.3f}" if self.better == "closer" else self.better
@@ -106,7 +106,7 @@ class Score:
 def permuted(
     measure: Measure, teacher: Rates, student: Float[ndarray, "condition moment other"], *, seed: int, count: int
 ) -> Float[ndarray, " surrogate"]:
-    """Evaluate a measure with the student's conditions in random order."""
+    """Return values of a measure with the student's conditions in random order."""
     rng = stream(seed, "null", "permuted conditions of a measure")
     return reordered(lambda order: measure(teacher, student[order]), len(student), rng=rng, draws=count)
 
@@ -114,13 +114,13 @@ def permuted(
 def reordered(
     evaluate: Callable[[Int[ndarray, " place"]], float], count: int, *, rng: np.random.Generator, draws: int
 ) -> Float[ndarray, " surrogate"]:
-    """Evaluate a measure with conditions in random orders, of all that there are.
+    """Return values of a measure with conditions in random orders, drawn from all possible orders.
 
-    Orders that leave a condition at its place belong to them: without those the null would be too far away, and with few conditions p-values too
+    Orders that leave a condition in its place are included: without them the null would be too far away and, with few conditions, p-values too
     small (a fifth of them below 0.05 with four conditions).
 
     Args:
-        evaluate: the measure with conditions in this order.
+        evaluate: returns the measure with conditions in this order.
         count: number of conditions.
         rng: of the orders.
         draws: number of orders.
@@ -129,14 +129,14 @@ def reordered(
 
 
 def jackknifed(evaluate: Callable[[Int[ndarray, " kept"]], float], count: int) -> tuple[float, float]:
-    r"""Give the 95 % jackknife interval of a measure over conditions.
+    r"""Return the 95 % jackknife interval of a measure over conditions.
 
     With :math:`\theta_{-i}` the measure without condition i, the squared standard error is :math:`\tfrac{n-1}{n}\sum_i(\theta_{-i}-\bar\theta)^2`
     (Efron & Tibshirani 1993); the interval is the estimate plus or minus that error times Student's t. A bootstrap would draw conditions
-    twice, which makes shapes look more alike than they are.
+    twice, which makes shapes look more similar than they are.
 
     Args:
-        evaluate: the measure on the conditions at these positions.
+        evaluate: returns the measure on the conditions with these indices.
         count: number of conditions, at least 3.
 
     Raises:
@@ -152,11 +152,11 @@ def jackknifed(evaluate: Callable[[Int[ndarray, " kept"]], float], count: int) -
 
 
 def subsets(count: int, *, share: float = 0.5, draws: int = SUBSETS) -> list[Int[ndarray, " kept"]]:
-    """Return subsets of so many conditions, always the same random ones, each of at least four where there are as many.
+    """Return random subsets of the conditions, the same on every call, each of at least four if there are more than four.
 
     Args:
         count: number of conditions.
-        share: of the conditions in each.
+        share: fraction of the conditions in each.
         draws: number of subsets.
     """
     size, rng = min(max(round(share * count), FEWEST), count - 1), stream(0, "analysis", "subsets of conditions")
@@ -164,16 +164,16 @@ def subsets(count: int, *, share: float = 0.5, draws: int = SUBSETS) -> list[Int
 
 
 def subsampled(evaluate: Callable[[Int[ndarray, " kept"]], float], count: int, samples: Sequence[Int[ndarray, " kept"]]) -> tuple[float, float]:
-    r"""Give the 95 % interval of a measure over conditions, from subsets of them (the delete-d jackknife).
+    r"""Return the 95 % interval of a measure over conditions, from subsets of them (the delete-d jackknife).
 
-    With m of n conditions in each subset, the squared standard error is :math:`\tfrac{m}{n-m}` times the variance over subsets. Where a measure
-    learns maps or picks axes, leaving out one condition at a time multiplies the noise of that choice by n; subsets of half of them do not. What
-    a measure does first, such as choosing principal components, belongs into ``evaluate``.
+    With m of n conditions in each subset, the squared standard error is :math:`\tfrac{m}{n-m}` times the variance over subsets. If a measure
+    fits maps or selects axes, omitting one condition at a time multiplies the noise of that choice by n; subsets of half of them do not.
+    Preliminary steps of a measure, such as principal components, belong in ``evaluate``.
 
     Args:
-        evaluate: the measure on the conditions at these positions.
+        evaluate: returns the measure on the conditions with these indices.
         count: number of conditions, at least 3.
-        samples: of the conditions, all of one size; see :func:`subsets`.
+        samples: subsets of the conditions, all of one size; see :func:`subsets`.
 
     Raises:
         ComparisonError: there are fewer than 3 conditions.
@@ -190,7 +190,7 @@ def subsampled(evaluate: Callable[[Int[ndarray, " kept"]], float], count: int, s
 
 
 def remembered(analyse: Callable[[Int[ndarray, " kept"]], Any]) -> Callable[[Int[ndarray, " kept"]], Any]:
-    """Return the analysis with its results kept, so that each selection of conditions is analysed once however many numbers are taken from it."""
+    """Return the analysis with its results cached, so that each selection of conditions is analysed once for any number of measures."""
     known: dict[bytes, Any] = {}
 
     def once(kept: Int[ndarray, " kept"]) -> Any:

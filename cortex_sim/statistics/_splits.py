@@ -1,7 +1,7 @@
-"""What belongs to the training part: decided once, by condition, trial, unit, session or network, before anything is computed.
+"""Training and test sets, fixed once, by condition, trial, unit, session or network, before anything is computed.
 
-A *label* names what must not be parted: places of one label are always on one side. A *stratum* is what both sides should have their share of:
-trials (labels) of every condition (strata), units of every population, networks of every rule.
+A *label* marks samples that must not be separated: all samples with one label are on one side. A *stratum* is a group of labels of which both
+sides get their share: trials (labels) of every condition (strata), units of every population, networks of every rule.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,14 +19,14 @@ Labels = Sequence[object] | ndarray
 
 @dataclass(frozen=True)
 class Split:
-    """Places of the training part and of the rest.
+    """Indices of the training and the test set.
 
     Attributes:
-        train: places.
-        test: places; none is in the training part, and no label is on both sides.
+        train: indices.
+        test: indices; none is in the training set, and no label is on both sides.
 
     Raises:
-        ComparisonError: a place is on both sides, or a side is empty.
+        ComparisonError: an index is on both sides, or a side is empty.
     """
 
     train: Int[ndarray, " kept"]
@@ -39,21 +39,21 @@ class Split:
             raise ComparisonError(f"splits: places {shared[:3]} are in the training part and in the test; each should be on one side only.")
 
     def within(self, places: Int[ndarray, " place"]) -> "Split":
-        """Return the split as places of a whole: where only some of it was split, as in folds within a training part."""
+        """Return the split with indices into a larger whole of which these samples are a part, as for folds within a training set."""
         return Split(np.asarray(places)[self.train], np.asarray(places)[self.test])
 
 
 def folds(labels: Labels, *, count: int | None = None, strata: Labels | None = None, seed: int | None = 0) -> Iterator[Split]:
-    """Leave out each label once, in this number of folds; places of one label stay together.
+    """Yield splits that hold out each label once, in this number of folds; samples with one label stay together.
 
     Args:
-        labels: of each place: its condition, trial, unit, session or network.
-        count: number of folds, as equal in labels as they can be; None leaves out one label at a time.
-        strata: of each place; every fold gets its share of the labels of each, to within one.
-        seed: of which labels go together; None keeps stretches of labels in order, so that a slow drift does not help.
+        labels: of each sample: its condition, trial, unit, session or network.
+        count: number of folds, as equal in labels as possible; None holds out one label at a time.
+        strata: of each sample; every fold gets its share of the labels of each, to within one.
+        seed: of the assignment of labels to folds; None keeps consecutive labels together, so that a slow drift is no advantage.
 
     Raises:
-        ComparisonError: there are fewer labels than folds, in all or in a stratum, fewer than two folds, or a label is in two strata.
+        ComparisonError: there are fewer labels than folds, overall or in a stratum, fewer than two folds, or a label is in two strata.
     """
     of = _numbered(labels)
     found = int(of.max(initial=-1)) + 1
@@ -67,13 +67,13 @@ def folds(labels: Labels, *, count: int | None = None, strata: Labels | None = N
 
 
 def halves(labels: Labels, *, strata: Labels | None = None, count: int = 1, seed: int = 0) -> Iterator[Split]:
-    """Halve the labels at random, this number of times, as for reliabilities. Either half holds half of each stratum, to within one label.
+    """Yield this number of random halvings of the labels, as for reliabilities. Each half has half of each stratum, to within one label.
 
     Args:
-        labels: of each place.
-        strata: of each place; all are one if left out.
+        labels: of each sample.
+        strata: of each sample; a single one if omitted.
         count: number of halvings.
-        seed: of them.
+        seed: of the halvings.
 
     Raises:
         ComparisonError: a stratum has one label, or a label is in two strata.
@@ -86,16 +86,16 @@ def halves(labels: Labels, *, strata: Labels | None = None, count: int = 1, seed
 
 
 def set_aside(labels: Labels, share: float, *, strata: Labels | None = None, seed: int = 0) -> Split:
-    """Set a share of the labels aside for the test, of each stratum at least one, and leave at least one.
+    """Return a split that holds out a fraction of the labels for the test: at least one of each stratum, and not all.
 
     Args:
-        labels: of each place.
-        share: of the labels, between 0 and 1.
-        strata: of each place; all are one if left out.
-        seed: of which.
+        labels: of each sample.
+        share: fraction of the labels, between 0 and 1.
+        strata: of each sample; a single one if omitted.
+        seed: of the selection.
 
     Raises:
-        ComparisonError: the share is not between 0 and 1, a stratum has one label, or a label is in two strata.
+        ComparisonError: the fraction is not between 0 and 1, a stratum has one label, or a label is in two strata.
     """
     if not 0 < share < 1:
         raise ComparisonError(f"splits: a share of {share:g} was to be set aside; it should lie between 0 and 1.")
@@ -108,13 +108,13 @@ def set_aside(labels: Labels, share: float, *, strata: Labels | None = None, see
 
 
 def _numbered(labels: Labels) -> Int[ndarray, " place"]:
-    """The label of each place as a number, in order of first appearance."""
+    """Return the label of each sample as a number, in order of first appearance."""
     place = {name: number for number, name in enumerate(dict.fromkeys(labels))}
     return np.array([place[label] for label in labels], dtype=int)
 
 
 def _grouped(of: Int[ndarray, " place"], strata: Labels | None) -> list[Int[ndarray, " label"]]:
-    """Labels of each stratum, in order of first appearance."""
+    """Return the labels of each stratum, in order of first appearance."""
     if strata is None:
         return [np.unique(of)]
     if len(strata) != len(of):
@@ -135,7 +135,7 @@ def _enough(groups: list[Int[ndarray, " label"]], least: int) -> list[Int[ndarra
 
 
 def _parts(groups: list[Int[ndarray, " label"]], count: int, rng: np.random.Generator | None, *, alone: bool = False) -> Iterator[ndarray]:
-    """Cut every stratum into parts as equal as can be; the larger parts of one stratum go where the others have smaller ones."""
+    """Yield parts of equal size, to within one label, in every stratum; larger parts of one stratum are combined with smaller ones of others."""
     if alone:
         yield from (np.array([label]) for label in range(count))
         return
@@ -149,10 +149,10 @@ def _parts(groups: list[Int[ndarray, " label"]], count: int, rng: np.random.Gene
 
 
 def checked(train: Labels, test: Labels) -> None:
-    """Refuse parts that share a label.
+    """Check that two parts share no label.
 
     Raises:
-        ComparisonError: which labels are on both sides.
+        ComparisonError: the labels that are on both sides.
     """
     if shared := [label for label in dict.fromkeys(train) if label in set(test)]:
         raise ComparisonError(f"splits: {shared[:3]} are in the training part and in the test; a label should be on one side only.")
@@ -160,7 +160,7 @@ def checked(train: Labels, test: Labels) -> None:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Means, scales and axes of a training part, to be applied to any part alike.
+    """Means, scales and axes of a training set, to be applied to both sets alike.
 
     Attributes:
         mean: of each unit, or of each bin and unit over training conditions.
@@ -174,16 +174,16 @@ class Prepared:
 
     @classmethod
     def of(cls, train: Float[ndarray, "condition time unit"], *, axes: int | None = None, across: bool = False, each: bool = True) -> "Prepared":
-        """Find them in the training part alone.
+        """Return means, scales and axes of the training set alone.
 
         Args:
             train: rates, or coordinates.
-            axes: principal axes kept; all, and the units as they are, if None.
-            across: the mean is taken over conditions at every time (the cross-condition mean), instead of over conditions and time.
-            each: in standard deviations of each unit; False where the columns are coordinates, whose sizes say how much they matter.
+            axes: number of principal axes; if None, the units themselves.
+            across: whether to take the mean over conditions at every time (the cross-condition mean), instead of over conditions and time.
+            each: whether to divide by each unit's standard deviation; False for coordinates, whose variances say how much they matter.
 
         Raises:
-            ComparisonError: more axes than units, or nothing varies.
+            ComparisonError: there are more axes than units, or nothing varies.
         """
         units = train.shape[2]
         if axes is not None and not 1 <= axes <= units:
@@ -198,23 +198,23 @@ class Prepared:
         return cls(mean, scale, np.linalg.eigh(flat.T @ flat)[1][:, ::-1][:, :axes])
 
     def __call__(self, rates: Float[ndarray, "condition time unit"]) -> Float[ndarray, "condition time axis"]:
-        """Apply them to conditions of either part."""
+        """Return conditions of either set, transformed."""
         return (rates - self.mean) / self.scale @ self.axes
 
 
 def prepare(
     rates: Float[ndarray, "condition time unit"], split: Split, *, axes: int | None = None, across: bool = False
 ) -> tuple[Float[ndarray, "kept time axis"], Float[ndarray, "left time axis"]]:
-    """Give the training part and the test of a split, either prepared as :meth:`Prepared.of` the training part says.
+    """Return the training and the test set of a split, both transformed by :meth:`Prepared.of` the training set.
 
     Args:
-        rates: of both parts.
+        rates: of both sets.
         split: of the conditions or trials.
-        axes: principal axes kept; all, and the units as they are, if None.
-        across: remove the mean over training conditions at every time.
+        axes: number of principal axes; if None, the units themselves.
+        across: whether to remove the mean over training conditions at every time.
 
     Raises:
-        ComparisonError: more axes than units, or nothing varies.
+        ComparisonError: there are more axes than units, or nothing varies.
     """
     ready = Prepared.of(rates[split.train], axes=axes, across=across)
     return ready(rates[split.train]), ready(rates[split.test])

@@ -1,4 +1,4 @@
-"""Fields of a score that summarise a sample: estimate, interval and its unit of inference, or why there is none."""
+"""Fields of a score that summarise a sample: estimate, interval and unit of inference, or why there is no interval."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypedDict
@@ -25,11 +25,11 @@ def estimated_over(
     """Return a number with its 95 % jackknife interval, as fields of a score.
 
     Args:
-        what: name of what is left out in turn: networks, trials, conditions.
-        count: how many there are.
-        evaluate: the number, of those at these positions.
-        least: how many of them give an interval.
-        otherwise: why there is no interval if there are fewer; that so many are needed, if left out.
+        what: name of what is omitted in turn: networks, trials, conditions.
+        count: their number.
+        evaluate: returns the number for those with these indices.
+        least: how many are needed for an interval.
+        otherwise: reason to give if there are fewer; if omitted, that ``least`` are needed.
     """
     estimate = evaluate(np.arange(count))
     if count < least:
@@ -43,7 +43,7 @@ def mean_over(what: str, values: Float[ndarray, " member"], *, otherwise: str | 
 
 
 def mean_interval(values: Sequence[float] | Float[ndarray, " member"]) -> tuple[float, float] | None:
-    """Return the 95 % interval of the mean of independent values, by Student's t; None for fewer than two."""
+    """Return the 95 % interval of the mean of independent values, by Student's t; None if there are fewer than two."""
     if len(values) < 2:
         return None
     reach = float(student_t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
@@ -61,6 +61,6 @@ def estimates(scores: Iterable[Score]) -> dict[tuple[str, str], float]:
 
 
 def by_measure(scores: Sequence[Score]) -> list[Score]:
-    """Return the scores of each measure together, measures in the order in which they first appear."""
+    """Return the scores grouped by measure, measures in order of first appearance."""
     order = list(dict.fromkeys(score.measure for score in scores))
     return sorted(scores, key=lambda score: order.index(score.measure))

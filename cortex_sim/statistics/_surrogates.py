@@ -1,6 +1,6 @@
-"""Surrogates: data that keep some structure and are random otherwise, to find out which structure a result needs.
+"""Surrogates: data that keep some structure and are otherwise random, to test which structure a result requires.
 
-Rates are (condition, time, unit) throughout; every draw takes a generator, so that a protocol names its own stream.
+Rates are (condition, time, unit) throughout; every draw takes a generator, so that a protocol can use a stream of its own.
 """
 
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ Rates = Float[ndarray, "condition time unit"]
 
 
 def permuted_conditions(states: Rates, rng: np.random.Generator) -> Rates:
-    """Permute the condition labels of every unit (or axis) on its own: keeps each unit's time courses, breaks what units have in common."""
+    """Return rates with condition labels permuted separately for every unit (or axis): keeps each unit's time courses, destroys coordination."""
     return np.stack([states[rng.permutation(len(states)), :, axis] for axis in range(states.shape[2])], axis=2)
 
 
 def half_inverted(states: Rates, rng: np.random.Generator) -> Rates:
-    """Mirror half of the conditions about their first state, so that they start in the opposite direction: keeps every starting state.
+    """Return rates with half of the conditions reflected about their first state: same starting states, opposite initial directions.
 
     Source:
         Churchland, Cunningham et al. (2012) Nature 487:51, controls.
@@ -38,12 +38,12 @@ def half_inverted(states: Rates, rng: np.random.Generator) -> Rates:
 
 
 def random_phases(states: Rates, rng: np.random.Generator, *, together: bool = True) -> Rates:
-    """Give the Fourier components of every condition random phases: keeps means and power spectra, breaks timing.
+    """Return rates with random phases of the Fourier components of every condition: keeps means and power spectra, destroys timing.
 
     Args:
-        states: equally spaced in time; a window is taken for one period.
+        states: equally spaced in time; the window is treated as one period.
         rng: of the phases.
-        together: all units of a condition get the same phases, which also keeps their cross-spectra; else every unit its own.
+        together: all units of a condition share their phases, which also keeps cross-spectra; otherwise every unit has its own.
 
     Source:
         Prichard & Theiler (1994) Phys Rev Lett 73:951.
@@ -58,15 +58,15 @@ def random_phases(states: Rates, rng: np.random.Generator, *, together: bool = T
 
 
 def turned(states: Rates, rng: np.random.Generator) -> Rates:
-    """Rotate state space at random: keeps all geometry and dynamics, breaks which unit is which."""
+    """Return rates under a random orthogonal transformation of state space: keeps all geometry and dynamics, mixes the units."""
     axes, signs = np.linalg.qr(rng.standard_normal((states.shape[2],) * 2))
     return states @ (axes * np.sign(np.diagonal(signs)))
 
 
 def one_course_per_unit(states: Rates) -> Rates:
-    """Give every unit one time course, scaled by condition: the best such description of it. No state drives the next, units peak in their order.
+    """Return the best description of every unit by one time course, scaled by condition. No state drives the next; units peak in sequence.
 
-    What a measure of dynamics finds in it as well needs no dynamics (Lebedev et al. 2019 Sci Rep 9:18978).
+    A measure of dynamics that gives a similar value for it does not require dynamics (Lebedev et al. 2019 Sci Rep 9:18978).
     """
     U, s, Vt = np.linalg.svd(np.moveaxis(states, 2, 0), full_matrices=False)
     return np.moveaxis(U[:, :, :1] * s[:, None, :1] @ Vt[:, :1], 0, 2)
@@ -75,13 +75,13 @@ def one_course_per_unit(states: Rates) -> Rates:
 def spike_averages(
     rates: Float[ndarray, "condition time unit"], bin: float, *, repeats: int, sd: float, rng: np.random.Generator
 ) -> Float[ndarray, "condition time unit"]:
-    """Return rates as an experiment would estimate them: Poisson spikes in a number of trials of each condition, averaged and smoothed by a Gaussian.
+    """Return rates as an experiment would estimate them: Poisson spikes of several trials per condition, averaged and smoothed by a Gaussian.
 
     Args:
-        rates: Hz; none fires below 0.
-        bin: s.
-        repeats: trials of a condition.
-        sd: of the Gaussian, s.
+        rates: Hz; negative rates count as 0.
+        bin: width of a bin, s.
+        repeats: trials per condition.
+        sd: standard deviation of the Gaussian, s.
         rng: of the spikes.
     """
     spikes = rng.poisson(np.maximum(rates, 0.0) * bin * repeats)  # of all trials together
@@ -90,15 +90,15 @@ def spike_averages(
 
 @dataclass(frozen=True)
 class MaximumEntropy:
-    r"""The most random normal distribution with the means and covariances over conditions, over times and over units of given data.
+    r"""The maximum-entropy normal distribution with the means and covariances over conditions, times and units of given data.
 
     Its principal axes are products of those of the three covariances, and the variance along axes i, j and k is
     :math:`1/(\ell_i + m_j + n_k)` with multipliers that give each mode its eigenvalues.
 
     Attributes:
         mean: main effects of condition, time and unit, (condition, time, unit).
-        axes: principal axes of either mode, in columns.
-        sd: along each product of axes.
+        axes: principal axes of each mode, in columns.
+        sd: standard deviation along each product of axes.
 
     Source:
         Elsayed & Cunningham (2017) Nat Neurosci 20:1310. The multipliers come from Newton's method on the convex dual,
@@ -111,10 +111,10 @@ class MaximumEntropy:
 
     @classmethod
     def of(cls, states: Rates) -> "MaximumEntropy":
-        """Fit it.
+        """Return the distribution fitted to data.
 
         Raises:
-            ComparisonError: nothing but main effects varies, or the fit does not settle.
+            ComparisonError: nothing but main effects varies, or the fit does not converge.
         """
         mean = sum(states.mean(axis=others, keepdims=True) for others in ((1, 2), (0, 2), (0, 1))) - 2 * states.mean()
         rest = states - mean
@@ -130,12 +130,12 @@ class MaximumEntropy:
         return cls(np.broadcast_to(mean, states.shape), (axes[0], axes[1], axes[2]), np.sqrt(_variances(values)))
 
     def draw(self, rng: np.random.Generator) -> Rates:
-        """Draw data of the same shape."""
+        """Return random data of the same shape."""
         return self.mean + np.einsum("ijk,ai,bj,ck->abc", self.sd * rng.standard_normal(self.sd.shape), *self.axes, optimize=True)
 
 
 def _variances(values: list[ndarray]) -> Float[ndarray, "i j k"]:
-    """Minimise the dual; multipliers are in units of each mode's own scale, so that steps suit small and large eigenvalues."""
+    """Return the variances that minimise the dual; multipliers are in units of each mode's own scale, which suits small and large eigenvalues."""
     values = [one * (values[0].sum() / one.sum()) for one in values]  # left-out axes are all that sums can differ by
     sizes = np.array([len(one) for one in values])
     spread = [np.prod(sizes) / (3 * size * one) for size, one in zip(sizes, values, strict=True)]
@@ -176,10 +176,10 @@ def _curvature(E: Float[ndarray, "i j k"]) -> Float[ndarray, "multiplier multipl
 
 
 def poisson_surrogate(trials: Trials, *, seed: int = 0) -> Trials:
-    """Draw a rate-matched surrogate: in every condition each unit fires as a Poisson process at its mean rate there.
+    """Return a rate-matched surrogate: in every condition, each unit fires as a Poisson process at its mean rate there.
 
     Args:
-        trials: spikes.
+        trials: trials with spikes.
         seed: of the draw.
     """
     rng = stream(seed, "null", "Poisson surrogate")

@@ -1,4 +1,4 @@
-"""Edits that make one model of another: lesions and gains, layers, an interface to a body."""
+"""Edits that return a changed model: lesions and gains, layers, an interface to a body."""
 
 from cortex_sim.runtime.doors import opened
 

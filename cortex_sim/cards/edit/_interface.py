@@ -1,4 +1,4 @@
-"""A circuit between senses and muscles: its equations hear a task's channels, and a readout makes commands of its rates."""
+"""An interface between a circuit, a task and a body: its equations receive the task's channels, and a readout turns its rates into outputs."""
 
 import re
 
@@ -10,19 +10,19 @@ STRENGTH, GAIN = 1.0, 0.2  # of channels and readout before training: chosen
 
 
 def embodied(circuit: Model, *, strength: float = STRENGTH, gain: float = GAIN) -> Model:
-    """Return the circuit with an input from a task's channels and a readout, otherwise as it was.
+    """Return the circuit with an input from a task's channels and a readout, otherwise unchanged.
 
-    Wherever its equations call an input that drives its units, they call a second one beside it, of the same unit, that carries the task's
-    channels (and what a body feels, after them) through weights that are learned. Observed outputs become ``C_out r + d_out``, learned too.
-    Its own weights stay as they are, and are not learned unless its card says so. :func:`.fit` brings it to the sizes of a task.
+    Wherever its equations call the input that drives its units, they add a second one of the same unit. It carries the task's channels (followed
+    by the body's sensory feedback) through weights that are learned. Observed outputs become ``C_out r + d_out``, learned too.
+    Its own weights stay the same, and are not learned unless its card says so. :func:`.fit` adapts the numbers of channels and outputs to a task.
 
     Args:
-        circuit: with an input that drives its units, and without a readout.
-        strength: standard deviation of the drive from one channel of standard deviation 1, before training, in the unit of the drive.
-        gain: standard deviation of an output over rates of standard deviation 1 Hz, before training.
+        circuit: with one input that drives its units, and without a readout.
+        strength: standard deviation of the drive by one channel with standard deviation 1, before training, in the unit of the drive.
+        gain: standard deviation of an output when rates have standard deviation 1 Hz, before training.
 
     Raises:
-        CardError: nothing drives its units, it has a readout already, or one of the new names is taken.
+        CardError: not exactly one input drives its units, it already has a readout, or one of the new names is taken.
     """
     driven = [name for name, item in circuit.inputs.items() if not item.weights and not item.noise]
     if len(driven) != 1:

@@ -1,4 +1,4 @@
-"""Changes to a circuit or network itself: connections that are cut, and gains that are raised or lowered."""
+"""Changes to a circuit or network itself: cut connections, and raised or lowered gains."""
 
 import re
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ GAIN = "own_gain"  # name of the parameter that is added
 
 
 def cut_weights(model: Model, projection: str, *, fraction: float, seed: int = 0) -> Model:
-    """Set a share of a projection's weights that are not 0 to 0, chosen at random.
+    """Return the model with a random fraction of a projection's nonzero weights set to 0.
 
     Raises:
-        OptionError: there is no such projection, or the fraction is not between 0 and 1.
+        OptionError: the projection does not exist, or the fraction is not between 0 and 1.
     """
     _check(model, projection)
     if not 0 <= fraction <= 1:
@@ -31,16 +31,16 @@ def cut_weights(model: Model, projection: str, *, fraction: float, seed: int = 0
 
 
 def disconnect(model: Model, projection: str, *, sources: Sequence[int] | ndarray, targets: Sequence[int] | ndarray) -> Model:
-    """Set the weights of a projection from some units to others to 0.
+    """Return the model with a projection's weights from some units to others set to 0.
 
     Args:
         model: circuit or network.
         projection: its name.
-        sources: positions of columns.
-        targets: positions of rows.
+        sources: indices of columns.
+        targets: indices of rows.
 
     Raises:
-        OptionError: there is no such projection, or a position is not on it.
+        OptionError: the projection does not exist, or an index is out of range.
     """
     _check(model, projection)
     W = model.arrays()[projection].copy()
@@ -52,20 +52,20 @@ def disconnect(model: Model, projection: str, *, sources: Sequence[int] | ndarra
 
 
 def unconnected(model: Model) -> Model:
-    """Return the model with every projection that its equations call at 0: each unit by itself, with its input, time constant and rate."""
+    """Return the model with all weights in its equations' projections set to 0: uncoupled units with unchanged inputs, time constants and rates."""
     called = model.parsed.called()
     return model.with_arrays({name: np.zeros_like(array) for name, array in model.arrays().items() if name in called and name in model.projections})
 
 
 def with_gain(model: Model, gain: float | Float[ndarray, " unit"]) -> Model:
-    """Multiply what goes into each unit's rate by a gain: :math:`r = f(g x)` (Stroud et al. 2018, Nat Neurosci 21:1774).
+    """Return the model with a gain on the argument of each unit's rate: :math:`r = f(g x)` (Stroud et al. 2018, Nat Neurosci 21:1774).
 
     Args:
-        model: its rate is a function of its state.
-        gain: one for all units, or one each; 1 changes nothing.
+        model: its rate must be a function of its state.
+        gain: one for all units, or one per unit; 1 changes nothing.
 
     Raises:
-        OptionError: the rate is the state itself or is made of several, or there are not as many gains as units.
+        OptionError: the rate is itself a state or depends on several states, or gains are not finite, or not one per unit.
     """
     text, gain = model.parsed, np.asarray(gain, dtype=float)
     if gain.shape not in ((), (model.units,)) or not np.isfinite(gain).all():

@@ -6,12 +6,12 @@ from cortex_sim.cards.spiking import SpikingModel
 
 
 def resized(model: SpikingModel, sizes: Mapping[str, int], *, summed: Sequence[str] = ()) -> SpikingModel:
-    """Return the circuit with other numbers of neurons in some of its populations.
+    """Return the circuit with other numbers of neurons in some populations.
 
     Args:
         model: spiking circuit.
-        sizes: by population.
-        summed: projections from such populations whose weights change inversely, so that the input that they sum stays; others keep theirs.
+        sizes: new numbers of neurons, by population.
+        summed: projections from these populations whose weights scale inversely with size, so that their summed input stays the same.
     """
     dump = model.model_dump()
     for name in summed:

@@ -1,4 +1,4 @@
-"""Deep recurrent networks: several layers of one card's equations, each hearing the one before."""
+"""Deep recurrent networks: several layers of one card's equations, each with the rates of the layer before it as input."""
 
 import ast
 from typing import Any
@@ -11,16 +11,16 @@ DRAWN = ("gaussian", "low_rank", "sparse_gaussian", "uniform")  # rules that mea
 
 
 def stacked(model: Model, layers: int) -> Model:
-    """Return one model made of layers of the same equations.
+    """Return one model composed of several layers of the same equations.
 
-    Everything that is one a unit or a matrix exists once a layer, with the number of the layer behind its name (``x_1``, ``W_1``); constants
-    are shared. Where the first layer hears the task's channels, every further layer hears the rate of the layer before through weights
-    of the same rule, which are learned. That rate is the one at the same step: where it is a state, a layer adds one step of delay. Noise is
-    each layer's own. Pushes go into the last layer, from which the outputs are read. There is no encoder: the model starts from rest.
+    Every per-unit variable and every matrix exists once per layer, with the number of the layer as a suffix (``x_1``, ``W_1``); constants
+    are shared. Where the first layer receives the task's channels, every further layer receives the rate of the layer before it, through weights
+    of the same rule, which are learned. That rate is the one at the same step; if it is a state, each layer adds one step of delay. Each layer
+    has its own noise. Drives without weights enter the last layer, from which outputs are read. There is no encoder: the model starts from rest.
 
     Args:
-        model: untrained, with hidden units that hear channels.
-        layers: how many; 1 gives the model itself.
+        model: untrained, with hidden units that receive channels.
+        layers: how many; 1 returns the model itself.
 
     Raises:
         OptionError: layers is below 1.
@@ -66,7 +66,7 @@ def _obstacle(model: Model) -> str | None:
 
 
 def _unfit(model: Model, name: str) -> str | None:
-    """Return why the rate of a layer cannot take the place of the channels in an input; None if it can, or the input carries none."""
+    """Return why the rate of a layer cannot replace the channels in an input; None if it can, or if the input carries no channels."""
     item = model.inputs[name]
     if not item.listens:
         return None
@@ -81,7 +81,7 @@ def _unfit(model: Model, name: str) -> str | None:
 
 
 class _Layer:
-    """One layer: the names that are its own, its lines, and its tables of a card."""
+    """One layer: its own names, its lines, and its tables of a card."""
 
     def __init__(self, model: Model, number: int, layers: int) -> None:
         self.model, self.number, self.last = model, number, number == layers
@@ -91,11 +91,11 @@ class _Layer:
         self.names = {*model.parsed.equations, *called, *self._mixed, *noises}
 
     def own(self, name: str, number: int | None = None) -> str:
-        """The name in this layer, or in another."""
+        """Return the name in this layer, or in another."""
         return f"{name}_{number or self.number}"
 
     def equations(self) -> str:
-        """The lines of this layer."""
+        """Return the lines of this layer."""
         return "\n".join(self._line(equation) for equation in self.model.parsed.equations.values())
 
     def _line(self, equation: Equation) -> str:
@@ -104,7 +104,7 @@ class _Layer:
         return f"{left}{right} : {equation.unit}" + (f" ({', '.join(equation.flags)})" if equation.flags else "")
 
     def tables(self) -> dict[str, dict[str, Any]]:
-        """Parameters, inputs, projections and initial values of this layer."""
+        """Return parameters, inputs, projections and initial values of this layer."""
         dump = self.model.model_dump()
         made = {kind: {self.own(n): v for n, v in dump[kind].items() if n in self.names} for kind in ("parameters", "projections", "initial_values")}
         made["inputs"] = {}
@@ -120,17 +120,17 @@ class _Layer:
 
 
 class _Renamed(ast.NodeTransformer):
-    """An expression with the names of a layer, the rate of the layer before in place of channels, and pushes in the last layer only."""
+    """Rewrites an expression for a layer: its names, the rate of the previous layer instead of channels, drives in the last layer only."""
 
     def __init__(self, layer: _Layer) -> None:
         self.layer, self.inputs = layer, layer.model.inputs
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
-        """A name of the layer gets its number."""
+        """Return a name, with the layer's number if the layer has its own."""
         return ast.Name(self.layer.own(node.id)) if node.id in self.layer.names else node
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
-        """An input is replaced by what the layer hears; other calls are kept."""
+        """Return an input, replaced by the rate of the previous layer or by 0 where this applies; other calls are kept."""
         assert isinstance(node.func, ast.Name)
         item, layer = self.inputs.get(node.func.id), self.layer
         if item and item.listens and layer.number > 1:
@@ -140,7 +140,7 @@ class _Renamed(ast.NodeTransformer):
         return self.generic_visit(node)  # type: ignore[return-value]
 
     def visit_BinOp(self, node: ast.BinOp) -> Any:
-        """A sum without the pushes that this layer does not get."""
+        """Return a sum without the drives that this layer does not receive."""
         left, right = self.visit(node.left), self.visit(node.right)
         if isinstance(node.op, (ast.Add, ast.Sub)) and _is_nothing(right):
             return left

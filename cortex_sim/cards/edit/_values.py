@@ -1,4 +1,4 @@
-"""Other numbers in the same equations."""
+"""Changed numbers in unchanged equations."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,15 +10,15 @@ from cortex_sim.errors import OptionError, suggestion
 
 
 def with_values(model: Model, values: Mapping[str, Any], *, source: str | None = None) -> Model:
-    """Return the model with other values of its parameters, everything else as it is.
+    """Return the model with other values of its parameters, and everything else unchanged.
 
     Args:
         model: circuit or network.
-        values: by parameter, in the unit that the card gives it; a number, or one for each place it has.
-        source: where the values come from; as on the card, if left out.
+        values: by parameter, in the unit that the card gives it; a scalar, or one number for each of its entries.
+        source: provenance of the values; as on the card if omitted.
 
     Raises:
-        OptionError: there is no such parameter.
+        OptionError: a parameter does not exist.
     """
     if unknown := [name for name in values if name not in model.parameters]:
         raise OptionError(f"{model.name}: has no parameter {unknown[0]!r}. {suggestion(unknown[0], model.parameters)}")
@@ -29,15 +29,15 @@ def with_values(model: Model, values: Mapping[str, Any], *, source: str | None =
 
 
 def with_argument(model: Model, projection: str, **values: float) -> Model:
-    """Return the model with other values of arguments of a projection's weight rule, in the units that its card gives them in.
+    """Return the model with other values of the arguments of a projection's weight rule, in the units of its card.
 
     Args:
         model: circuit or network.
-        projection: whose weights are drawn anew.
-        values: by the argument's name.
+        projection: whose weights are drawn again.
+        values: by name of the argument.
 
     Raises:
-        OptionError: there is no such projection, or its rule has no such argument.
+        OptionError: the projection does not exist, or its rule has no such argument.
     """
     if projection not in model.projections:
         raise OptionError(f"{model.name} has no projection {projection!r}. {suggestion(projection, model.projections)}")
@@ -51,5 +51,5 @@ def with_argument(model: Model, projection: str, **values: float) -> Model:
 
 
 def with_step(model: Model, ms: float) -> Model:
-    """Return the model with another step of integration, in ms; a trained map keeps its own."""
+    """Return the model with another integration step, in ms; a trained map keeps its own."""
     return model.with_arrays({}, dt={"value": ms, "unit": "ms", "meaning": "integration step", "source": "chosen"})

@@ -1,4 +1,4 @@
-"""What a spiking card says of its populations, and what the network that is made of it has."""
+"""Rates that a spiking card states for its populations, and connection probabilities of the network built from it."""
 
 import numpy as np
 
@@ -7,12 +7,12 @@ from cortex_sim.cards.spiking._wiring import blocks
 
 
 def calibrated_rates(model: SpikingModel) -> dict[str, float]:
-    """Return the rate that the card gives for each population that it gives one for, Hz."""
+    """Return the rate of each population for which the card states one, Hz."""
     return {name: float(part.rate.si) for name, part in model.populations.items() if part.rate}
 
 
 def connection_probabilities(model: SpikingModel) -> dict[tuple[str, str], float]:
-    """Return the share of the pairs of two populations that are connected in the network that is run, by source and target."""
+    """Return the number of synapses per pair of neurons between two populations of the simulated network, by source and target."""
     names, sizes = list(model.populations), [model.size(name) for name in model.populations]
     starts, counts = np.cumsum([0, *sizes]), np.zeros((len(sizes), len(sizes)))
     for projection in model.projections:

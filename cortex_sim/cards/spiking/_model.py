@@ -30,18 +30,18 @@ OWN = (
     "arctan", "tan", "log10", "exprel", "sign", "ceil", "floor", "rand", "randn", "poisson", "binomial", "timestep", "logical_not", *CONSTANTS,
     *MATHEMATICS,
 )  # fmt: skip
-"""Names that mean something of Brian2's own in the text of every spiking card."""
+"""Names with a meaning of their own in Brian2, in the text of every spiking card."""
 NEURON = 200  # bytes of one, at least: its states, parameters and place among the others
 SYNAPTIC = re.compile(r"^(?P<name>\w+)_(?:pre|post)$")
 
 
 class Input(Checked):
-    """A time-dependent term, called as ``name(t, i)`` in ``each_step``; the same numbers on every code target.
+    """A time-dependent term, called as ``name(t, i)`` in ``each_step``; its numbers are the same on every code target.
 
-    * ``drive``: what the task drives the neurons with, in ``unit``;
+    * ``drive``: the task's drive of the neurons, in ``unit``;
     * ``noise``: white noise of unit intensity (``second**-0.5``);
-    * ``poisson``: called as ``name(rate, t, i)``: number of events of a Poisson process of that rate in this step;
-    * ``recorded``: number of spikes that the task's recording has for that neuron in this step.
+    * ``poisson``: called as ``name(rate, t, i)``: number of events of a Poisson process with that rate in this step;
+    * ``recorded``: number of spikes of that neuron in this step of the task's recording.
     """
 
     kind: Literal["drive", "noise", "poisson", "recorded"] = "drive"
@@ -50,14 +50,14 @@ class Input(Checked):
 
 
 class Linked(Checked):
-    """A variable that is read from another kind of neurons: neuron k of a population reads unit ``first + k // each``."""
+    """A variable that is read from another kind of neuron: neuron k of a population reads unit ``first + k // each``."""
 
     variable: str
     neurons: str
 
 
 class Neurons(Checked):
-    """One kind of neuron: Brian2's equation text, threshold, reset and refractoriness, and what is done at the start of each step."""
+    """One kind of neuron: Brian2's equation text, threshold, reset and refractoriness, and the statements run at the start of each step."""
 
     equations: str
     integrator: Literal["exact", "euler", "exponential_euler"] = "euler"
@@ -71,15 +71,15 @@ class Neurons(Checked):
 
 
 class Population(Checked):
-    """Neurons of one kind that share a name, and what is theirs alone.
+    """Neurons of one kind that share a name, with their own parameters.
 
     Attributes:
         neurons: their kind.
-        size: how many at full scale.
-        parameters: in place of those of the kind.
-        rate: at which they fire at full scale; downscaling needs it, reports show it.
+        size: number of neurons at full scale.
+        parameters: override those of the kind.
+        rate: firing rate at full scale; downscaling needs it, reports show it.
         first: unit of the linked kind that the first neuron reads.
-        each: how many neurons in a row read the same unit.
+        each: number of consecutive neurons that read the same unit.
     """
 
     neurons: str
@@ -91,14 +91,14 @@ class Population(Checked):
 
 
 class Synapse(Checked):
-    """What a spike does: Brian2's synapse equations (``w`` is declared already), and the statements run when one arrives or the target fires.
+    """The effect of spikes: Brian2's synapse equations (``w`` is predefined), and the statements run when one arrives or the target fires.
 
     Attributes:
         weight: unit of ``w``.
         on_pre: run when a spike of the source arrives, after the delay.
         on_post: run when the target fires.
-        equations: of states and constants that each synapse has.
-        start: values of these at the start of every trial, the same for all synapses or drawn for each; 0 of those not named.
+        equations: of the states and constants of each synapse.
+        start: their values at the start of every trial, the same for all synapses or drawn for each; 0 for those not named.
     """
 
     weight: str
@@ -122,10 +122,10 @@ class Projection(Checked):
 
 
 class Scaling(Checked):
-    """How the circuit is made smaller at the same rates (van Albada, Helias & Diesmann 2015); the fields name parameters of the neurons.
+    """How the circuit is downscaled at the same rates (van Albada, Helias & Diesmann 2015); the fields name parameters of the neurons.
 
-    In-degrees, those from outside included, shrink by the scale s and weights grow by 1/sqrt(s), which keeps the variance of the input.
-    The mean is made up for by a constant: ``input`` += ``charge`` (1 - sqrt s) (sum of w K nu + w_ext K_ext nu_ext), at full-scale rates nu.
+    In-degrees, external ones included, are multiplied by the scale s and weights by 1/sqrt(s), which keeps the variance of the input.
+    A constant compensates for the mean: ``input`` += ``charge`` (1 - sqrt s) (sum of w K nu + w_ext K_ext nu_ext), at full-scale rates nu.
     """
 
     input: str
@@ -139,9 +139,9 @@ class SpikingModel(Checked):
     """A spiking circuit as data.
 
     Attributes:
-        scale: share of the neurons and of the in-degrees that is simulated.
-        limit: population rate beyond which a run is stopped.
-        seed: of connectivity and of everything else that is drawn once.
+        scale: fraction of the neurons and of the in-degrees that is simulated.
+        limit: population rate above which a run is stopped.
+        seed: for connectivity and everything else that is drawn once.
     """
 
     name: str = "unnamed"
@@ -207,7 +207,7 @@ class SpikingModel(Checked):
         return self
 
     def _units(self) -> Iterator[tuple[str, str]]:
-        """Every unit that is no table's or distribution's, which check their own."""
+        """Yield every unit, except those of tables and distributions, which check their own."""
         yield from ((f"inputs.{name}", part.unit) for name, part in self.inputs.items())
         yield from ((f"synapses.{name}", part.weight) for name, part in self.synapses.items())
 
@@ -284,7 +284,7 @@ class SpikingModel(Checked):
             self._check_known(f"{place}.{key}", statement_names(statements or "", f"{place}.{key}") - own, (pre, post))
 
     def _check_known(self, place: str, names: frozenset[str], ends: tuple[Neurons, Neurons]) -> None:
-        """What stands at a synapse names states of its own and of the neurons at its ends."""
+        """Check that the text of a synapse names only its own states and those of the neurons it connects."""
         for name in sorted(names):
             kind, bare = ends[not name.endswith("_pre")], SYNAPTIC.match(name)
             states = {*declared(kind.equations, place)[0], *kind.parameters, *kind.linked, "not_refractory", "lastspike"}
@@ -293,31 +293,31 @@ class SpikingModel(Checked):
                 raise CardError(f"[{place}] uses {name!r}, which the neurons lack. {suggestion(name, states)}")
 
     def size(self, population: str) -> int:
-        """Number of simulated neurons of a population."""
+        """Return the number of simulated neurons of a population."""
         found = self.populations[population]
         return max(1, round(found.size * self.scale)) if self.neurons[found.neurons].threshold else found.size
 
     def members(self, kind: str) -> list[str]:
-        """Populations of a kind of neurons, in the order of the card."""
+        """Return the populations of a kind of neuron, in the order of the card."""
         return [name for name, population in self.populations.items() if population.neurons == kind]
 
     @property
     def firing(self) -> list[str]:
-        """Populations that fire, in the order of the units."""
+        """Return the populations that fire, in the order of the units."""
         return [name for kind, part in self.neurons.items() if part.threshold for name in self.members(kind)]
 
     @property
     def units(self) -> int:
-        """Number of simulated neurons that fire."""
+        """Return the number of simulated neurons that fire."""
         return sum(self.size(name) for name in self.firing)
 
     @property
     def population(self) -> ndarray:
-        """Name of the population of each unit."""
+        """Return the name of each unit's population."""
         return np.repeat(self.firing, [self.size(name) for name in self.firing])
 
     def changed(self, **changes: Any) -> "SpikingModel":
-        """Return this model with fields changed, checked again.
+        """Return a copy of this model with fields changed, checked again.
 
         Raises:
             CardError: what is wrong with the change.
@@ -329,7 +329,7 @@ class SpikingModel(Checked):
 
     @property
     def key(self) -> str:
-        """Hash of everything that decides what the model does."""
+        """Return a hash of everything that affects the model's behaviour."""
         return content_key("spiking model", content(self))
 
     def _repr_html_(self) -> str:
@@ -351,7 +351,7 @@ class SpikingModel(Checked):
 
 
 def read_spiking(path: str | Path) -> SpikingModel:
-    """Read and check a spiking card, without importing a simulator.
+    """Return a spiking card, read and checked without importing a simulator.
 
     Raises:
         FileProblem: the file cannot be read.
@@ -371,7 +371,7 @@ def _known(place: str, what: str, name: str, known: Any) -> None:
 
 
 def _own(place: str, name: str) -> None:
-    """Refuse a name that means something else in the text, where Brian2's meaning would win without a word."""
+    """Check that a name does not mean something else in the text, where Brian2's meaning would silently take precedence."""
     check_name(name, f"[{place}] has")
     if name in OWN or name in SCALES or name.startswith(("xi_", "_")) or SYNAPTIC.match(name):
         raise CardError(f"[{place}] gives something the name {name!r}, by which Brian2 means its own; choose another name, such as '{name}_0'.")

@@ -1,4 +1,4 @@
-"""Numbers of a spiking card: tables over populations, and values that differ from neuron to neuron."""
+"""Numbers of a spiking card: tables over populations, and values that differ between neurons."""
 
 from typing import Annotated, Any, Literal
 
@@ -15,7 +15,7 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Quantity(Checked):
-    """A unit, what the number means and where it stands in the paper."""
+    """A unit, the meaning of the number and its place in the paper."""
 
     unit: str = "1"
     meaning: str = ""
@@ -23,11 +23,11 @@ class Quantity(Checked):
 
 
 class Table(Quantity):
-    """One number, one for each source population, or one for each target (rows) and source (columns).
+    """A scalar, one number per source population, or one per target (row) and source (column).
 
     Attributes:
         value: the numbers, in ``unit``.
-        sd: standard deviation of what is drawn, relative to the number; 0 draws nothing.
+        sd: standard deviation of drawn values, relative to the number; 0 means no draw.
     """
 
     value: Number | list[Number] | list[list[Number]]
@@ -35,17 +35,17 @@ class Table(Quantity):
 
     @property
     def si(self) -> float:
-        """The one number in SI units.
+        """Return the scalar in SI units.
 
         Raises:
-            CardError: there are several.
+            CardError: there are several numbers.
         """
         if not isinstance(self.value, float):
             raise CardError(f"value {self.value!r} should be one number.")
         return self.value * scale(self.unit)
 
     def spread(self, shape: tuple[int, int], place: str) -> Float[ndarray, "target source"]:
-        """Give the table for so many targets and sources, in SI units.
+        """Return the table for given numbers of targets and sources, in SI units.
 
         Raises:
             CardError: it has another shape, or its unit is unknown.
@@ -61,7 +61,7 @@ class Table(Quantity):
 
 
 class Distribution(Quantity):
-    """A number that is the same for all neurons of a population, or spread over them.
+    """A number that is the same for all neurons of a population, or distributed over them.
 
     Attributes:
         value: centre of the distribution.
@@ -79,11 +79,11 @@ class Distribution(Quantity):
 
     @property
     def si(self) -> float:
-        """Centre, in SI units."""
+        """Return the centre in SI units."""
         return self.value * scale(self.unit)
 
     def draw(self, size: int, rng: np.random.Generator) -> Float[ndarray, " neuron"]:
-        """Give each neuron its value, in SI units."""
+        """Return each neuron's value in SI units."""
         centre, width = self.si, self.width * scale(self.unit)
         if self.shape == "same":
             return np.full(size, centre)

@@ -1,4 +1,4 @@
-"""Brian2's equation text, statements and conditions of spiking cards, read by the grammar of cards and written out again for Brian2."""
+"""Brian2's equation text, statements and conditions of spiking cards, parsed by the grammar of cards and written out again for Brian2."""
 
 import ast
 
@@ -9,10 +9,10 @@ from cortex_sim.errors import CardError, suggestion
 
 
 def equation_lines(text: str, place: str) -> list[Line]:
-    """Read equation text.
+    """Return the lines of equation text.
 
     Raises:
-        CardError: a line is no equation, its unit is unknown, it calls what is no function, or a name has two lines.
+        CardError: a line is not an equation, its unit is unknown, it calls an unknown function, or a name has two lines.
     """
     lines = read_lines(text, f"[{place}]", FLAGS, logic=True, kinds=KINDS)
     for number, line in enumerate(lines):
@@ -23,7 +23,7 @@ def equation_lines(text: str, place: str) -> list[Line]:
 
 
 def declared(equations: str, place: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the names that equation text defines, and all that it uses besides.
+    """Return the names that equation text defines, and all other names that it uses.
 
     Raises:
         CardError: as :func:`equation_lines`.
@@ -34,7 +34,7 @@ def declared(equations: str, place: str) -> tuple[frozenset[str], frozenset[str]
 
 
 def summed(equations: str) -> list[str]:
-    """Names of the variables that checked equation text of synapses sums into, as it has them."""
+    """Return the variables that checked synaptic equations sum into, named as in the text."""
     return [line.name for line in equation_lines(equations, "equations") if "summed" in line.flags]
 
 
@@ -42,12 +42,12 @@ def statement_names(text: str, place: str, calls: tuple[str, ...] = ()) -> froze
     """Return the names that statements set and use.
 
     Args:
-        text: one assignment a line.
+        text: one assignment per line.
         place: in the card.
-        calls: names that may be called beside the functions of mathematics.
+        calls: names that may be called, besides mathematical functions.
 
     Raises:
-        CardError: a line is no assignment, or calls what is no function.
+        CardError: a line is not an assignment, or calls an unknown function.
     """
     found = read_statements(text, f"[{place}]")
     _check_calls([statement.right for statement in found], calls, place)
@@ -58,7 +58,7 @@ def condition_names(text: str, place: str) -> frozenset[str]:
     """Return the names that a condition uses.
 
     Raises:
-        CardError: it is no expression, or calls what is no function.
+        CardError: it is not an expression, or calls an unknown function.
     """
     found = read_expression(text, f"[{place}]", logic=True)
     _check_calls([found], (), place)
@@ -66,17 +66,17 @@ def condition_names(text: str, place: str) -> frozenset[str]:
 
 
 def written_equations(text: str) -> str:
-    """Return checked equation text as it is given to Brian2."""
+    """Return checked equation text in the form given to Brian2."""
     return "\n".join(line.written for line in equation_lines(text, "equations"))
 
 
 def written_statements(text: str) -> str:
-    """Return checked statements as they are given to Brian2."""
+    """Return checked statements in the form given to Brian2."""
     return "\n".join(statement.written for statement in read_statements(text, "statements"))
 
 
 def written_condition(text: str) -> str:
-    """Return a checked condition as it is given to Brian2."""
+    """Return a checked condition in the form given to Brian2."""
     return ast.unparse(read_expression(text, "condition", logic=True))
 
 

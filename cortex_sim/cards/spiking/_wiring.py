@@ -1,7 +1,7 @@
-"""Who is connected to whom: rules that draw synapses between two populations, one function each, and the blocks they make.
+"""Connectivity: rules that draw the synapses between two populations, one function each, and the blocks of synapses they return.
 
-Synapses are made in NumPy from one seed for each projection and pair of populations, sorted by source neuron, so that the network is the
-same whichever target runs it, and a spike finds its synapses side by side. Weights and delays are rounded to single precision, for the
+Synapses are drawn in NumPy from one seed for each projection and pair of populations, and sorted by source neuron. The network is therefore
+the same on every code target, and the synapses of a spiking neuron are contiguous. Weights and delays are rounded to single precision, for
 same reason and to halve the memory.
 """
 
@@ -25,13 +25,13 @@ SYNAPSE = 24  # bytes while it is drawn: two ends, a weight, a delay and what th
 
 @dataclass(frozen=True)
 class Block:
-    """Synapses from one population to another, as positions among the neurons of their kinds.
+    """Synapses from one population to another, indexed by the neurons of their kinds.
 
     Attributes:
-        pre: source neuron of each synapse, ascending.
+        pre: source neuron of each synapse, in ascending order.
         post: target neuron.
         weight: in SI units.
-        delay: s; empty if there is none, of length 1 if all are alike.
+        delay: s; empty if there is none, of length 1 if all are equal.
     """
 
     pre: Int32[ndarray, " synapse"]
@@ -42,7 +42,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two populations about to be connected: numbers of simulated neurons, the scale, the reading block of the source, the stream."""
+    """Two populations to be connected: simulated neurons, the scale, pairs at full scale, the link of the source, and the random stream."""
 
     sources: int
     targets: int
@@ -57,10 +57,10 @@ Drawn = tuple[Int32[ndarray, " synapse"], Int32[ndarray, " synapse"]]
 
 
 def fixed_indegree(pair: Pair, *, indegree: float) -> Drawn:
-    """Give every target the same number of synapses, from sources drawn with replacement; itself and repeats allowed.
+    """Draw the same number of synapses for every target, from sources with replacement; autapses and multapses are allowed.
 
-    Sources independent and uniform for every slot of every target are the same as all slots in random order behind sources whose
-    numbers of synapses are multinomial, which comes out sorted.
+    Independent, uniform sources for every slot of every target are equivalent to multinomial numbers of synapses per source with all slots
+    in random order, which is sorted as drawn.
     """
     each = round(indegree * pair.scale)
     _check_fits(each * pair.targets)
@@ -69,9 +69,9 @@ def fixed_indegree(pair: Pair, *, indegree: float) -> Drawn:
 
 
 def fixed_total(pair: Pair, *, probability: float) -> Drawn:
-    """Draw the number of synapses that leaves a pair unconnected with probability 1 - p; both ends uniform, repeats allowed.
+    """Draw the number of synapses that leaves a pair unconnected with probability 1 - p; both ends are uniform, multapses allowed.
 
-    With N pairs, K = ln(1 - p)/ln(1 - 1/N) at full scale (Potjans & Diesmann 2014); K shrinks with the square of the scale.
+    With N pairs, K = ln(1 - p)/ln(1 - 1/N) at full scale (Potjans & Diesmann 2014); K scales with the square of the scale.
     """
     if probability == 0:
         return _nothing()
@@ -81,7 +81,7 @@ def fixed_total(pair: Pair, *, probability: float) -> Drawn:
 
 
 def bernoulli(pair: Pair, *, probability: float) -> Drawn:
-    """Connect every pair independently with one probability: the gaps between connected pairs are geometric."""
+    """Connect every pair independently with one probability; the gaps between connected pairs are geometrically distributed."""
     pairs = pair.sources * pair.targets
     if probability == 0:
         return _nothing()
@@ -116,10 +116,10 @@ ARGUMENTS: dict[str, str | None] = {
 
 
 def check_rule(rule: str, arguments: set[str], place: str) -> None:
-    """Refuse an unknown rule, or arguments that it does not take; rules of weight matrices serve too.
+    """Check that a rule exists and takes these arguments; rules for weight matrices are allowed too.
 
     Raises:
-        CardError: which it is, with a suggestion.
+        CardError: the unknown rule or argument, with a suggestion.
     """
     if rule not in RULES:
         if rule not in weights.rules():
@@ -136,11 +136,11 @@ def check_rule(rule: str, arguments: set[str], place: str) -> None:
 
 
 def blocks(model: "SpikingModel", name: str) -> Iterator[Block]:
-    """Draw the synapses of a projection, one block for each pair of populations.
+    """Yield the synapses of a projection, one block for each pair of populations.
 
     Args:
-        model: the circuit; its ``scale`` and ``seed`` decide.
-        name: of the projection.
+        model: the circuit; its ``scale`` and ``seed`` determine the draw.
+        name: the projection.
     """
     projection, number = model.projections[name], list(model.projections).index(name)
     shape = (len(projection.targets), len(projection.sources))
@@ -163,7 +163,7 @@ def coupling(model: "SpikingModel", kind: str) -> Float[ndarray, "post pre"]:
 
     Args:
         model: the circuit.
-        kind: of neurons; places are counted over its populations, in their order.
+        kind: of neuron; indices run over its populations, in their order.
     """
     size = sum(model.size(name) for name in model.members(kind))
     weights = np.zeros((size, size))
@@ -177,7 +177,7 @@ def coupling(model: "SpikingModel", kind: str) -> Float[ndarray, "post pre"]:
 def _drawn(
     model: "SpikingModel", rule: str, ends: tuple[str, str], arguments: dict[str, float], place: tuple[int, int, int]
 ) -> tuple[ndarray, ndarray, Any]:
-    """Synapses of one pair, and the entry of the matrix each has where the rule makes one, else 1."""
+    """Return the synapses of one pair of populations, and the matrix entry of each if the rule makes a matrix, else 1."""
     source, target = (model.populations[end] for end in ends)
     sizes = (model.size(ends[0]), model.size(ends[1]))
     if rule in RULES:
@@ -205,7 +205,7 @@ def _nothing() -> Drawn:
 
 
 def _spread(value: Any, sd: float, count: int, rng: np.random.Generator) -> Float32[ndarray, " synapse"]:
-    """Weights: the value, or drawn about it; one that would change sign is 0."""
+    """Return weights: the value, or draws around it; draws that would change sign are 0."""
     if not sd:
         return np.broadcast_to(value, count).astype(np.float32)
     drawn = value * np.maximum(1 + sd * rng.standard_normal(count, dtype=np.float32), 0)
@@ -213,7 +213,7 @@ def _spread(value: Any, sd: float, count: int, rng: np.random.Generator) -> Floa
 
 
 def _delays(value: float, sd: float, count: int, dt: float, rng: np.random.Generator) -> Float32[ndarray, " synapse"]:
-    """Delays in whole steps: the value, or drawn about it, never below one step; a single number where all are alike."""
+    """Return delays in whole steps: the value, or draws around it, at least one step; a single number if all are equal."""
     if not sd:
         return np.full(min(count, 1), round(value / dt) * dt, np.float32)
     steps = np.maximum(np.rint(value / dt * (1 + sd * rng.standard_normal(count, dtype=np.float32))), 1)
@@ -221,14 +221,14 @@ def _delays(value: float, sd: float, count: int, dt: float, rng: np.random.Gener
 
 
 def same_delay(model: "SpikingModel", projections: Sequence[str]) -> bool:
-    """All synapses of these projections have one delay, or none, so that a single number stands for all."""
+    """Return whether all synapses of these projections have one delay, or none, so that a single number suffices."""
     tables = [model.projections[name].delay for name in projections]
     single = all(table is None or (isinstance(table.value, float) and not table.sd) for table in tables)
     return single and len({None if table is None else table.si for table in tables}) == 1
 
 
 def delays(block: Block, same: bool) -> Float32[ndarray, " synapse"]:
-    """Delays of a block as they are handed on, s: a single number where all of the wire are alike, else one a synapse; 0 where there is none."""
+    """Return the delays of a block, s: a single number if all of the wire are equal, else one per synapse; 0 if there is none."""
     number = block.delay[:1] if block.delay.size else np.zeros(1, np.float32)
     if same:
         return number
@@ -236,6 +236,6 @@ def delays(block: Block, same: bool) -> Float32[ndarray, " synapse"]:
 
 
 def offset(model: "SpikingModel", population: str) -> int:
-    """Position of a population's first neuron among those of its kind."""
+    """Return the index of a population's first neuron among those of its kind."""
     before = model.members(model.populations[population].neurons)
     return sum(model.size(name) for name in before[: before.index(population)])

@@ -1,8 +1,8 @@
-"""Who writes what in a spiking circuit: two writers to one variable of neurons, of which one would undo the other, are refused.
+"""Conflicting assignments in a spiking circuit: two statements that write the same variable of neurons, one of which undoes the other, are refused.
 
-In a step Brian2 runs ``each_step``, sums continuous coupling, moves the states, looks for spikes, runs ``on_pre`` and ``on_post``, and resets.
-So changes (``+=``, or anything computed from the variable itself) follow each other in that order, on every code target; a statement that sets a
-variable whatever it was erases what another wrote, and which of two such comes last would be nobody's decision.
+In a step, Brian2 runs ``each_step``, sums continuous coupling, updates the states, detects spikes, runs ``on_pre`` and ``on_post``, and resets.
+Increments (``+=``, or anything computed from the variable itself) therefore add up in that order, on every code target. A statement that sets a
+variable regardless of its value erases earlier writes, and between two such statements of different synapses the order would be arbitrary.
 """
 
 import ast
@@ -22,9 +22,9 @@ class Write(NamedTuple):
     """A statement that writes a variable.
 
     Attributes:
-        name: of the variable, as the text has it.
-        sets: it gives the variable a value whatever it was.
-        constant: the value is a number that stands there.
+        name: of the variable, as in the text.
+        sets: whether the new value is independent of the old one.
+        constant: whether the value is a literal number.
         reads: names that it uses.
         text: the statement.
     """
@@ -37,7 +37,7 @@ class Write(NamedTuple):
 
 
 def check_writers(model: "SpikingModel") -> None:
-    """Refuse variables that are written at two places of which one undoes the other.
+    """Check that no variable is written at two places of which one undoes the other.
 
     Raises:
         CardError: the variable, both places, and what would be right.
@@ -63,7 +63,7 @@ def check_writers(model: "SpikingModel") -> None:
 
 
 def _check_arriving(kind: str, arriving: list[tuple[Write, str]]) -> None:
-    """Of two statements run by spikes neither may set what the other writes, unless both set it to the same number."""
+    """Check that no statement run by spikes sets what another writes, unless both set the same number."""
     for number, (write, place) in enumerate(arriving):
         for other, there in arriving[:number]:
             alike = write.constant and other.constant and write.text.split("=")[1].strip() == other.text.split("=")[1].strip()
@@ -74,7 +74,7 @@ def _check_arriving(kind: str, arriving: list[tuple[Write, str]]) -> None:
 
 
 def _check_block(place: str, text: str) -> None:
-    """A line that sets what a line before it wrote, and nothing has used since, leaves that line without effect."""
+    """Check that no line sets what an earlier line wrote before it was used, which would leave the earlier line without effect."""
     waiting: dict[str, str] = {}
     for write in _writes(text):
         for name in write.reads:
@@ -85,7 +85,7 @@ def _check_block(place: str, text: str) -> None:
 
 
 def _begun(part: "Neurons") -> Iterator[tuple[Write, bool]]:
-    """What ``each_step`` writes, and whether that is set before anything has used it."""
+    """Yield the writes of ``each_step``, and whether each sets a variable before anything has used it."""
     used: set[str] = set()
     for write in _writes(part.each_step):
         used |= write.reads
@@ -94,7 +94,7 @@ def _begun(part: "Neurons") -> Iterator[tuple[Write, bool]]:
 
 
 def _arriving(model: "SpikingModel", kind: str) -> Iterator[tuple[Write, str]]:
-    """What spikes write into neurons of a kind, each synapse once for each kind at its other end."""
+    """Yield the writes of spikes into neurons of a kind, once for each type of synapse and pair of connected kinds."""
     met: set[tuple[str, str, str]] = set()
     for projection in model.projections.values():
         synapse = model.synapses[projection.synapse]
@@ -110,7 +110,7 @@ def _arriving(model: "SpikingModel", kind: str) -> Iterator[tuple[Write, str]]:
 
 
 def _sums(model: "SpikingModel", kind: str) -> Iterator[tuple[str, str]]:
-    """Variables of a kind that continuous coupling sums into, and the first projection of each set of synapses that does."""
+    """Yield the variables of a kind that continuous coupling sums into, and the first projection of each set of synapses that does so."""
     met: set[tuple[str, str]] = set()
     for label, projection in model.projections.items():
         pre, post = (model.populations[side[0]].neurons for side in (projection.sources, projection.targets))
@@ -124,7 +124,7 @@ def _bare(name: str) -> str:
 
 
 def _writes(text: str) -> Iterator[Write]:
-    """The statements of a checked text, in their order."""
+    """Yield the statements of a checked text, in their order."""
     for statement in read_statements(text, "statements"):
         reads = names_in(statement.right)
         sets = statement.sign == "=" and statement.name not in reads

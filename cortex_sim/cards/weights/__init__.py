@@ -1,4 +1,4 @@
-"""Rules that make a weight matrix, one file each; a card names the file."""
+"""Rules that build a weight matrix, one file each; a card names the file."""
 
 import hashlib
 import importlib
@@ -17,15 +17,15 @@ from cortex_sim.runtime import Role, cached_arrays, content_key, stream, track
 
 
 def rules() -> tuple[str, ...]:
-    """Names of the rules a card may ask for."""
+    """Return the names of the rules that a card may use."""
     return tuple(sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])))
 
 
 def check(rule: str, arguments: set[str]) -> None:
-    """Refuse an unknown rule, an unknown argument or a missing one.
+    """Check that a rule exists and that its arguments are complete and known.
 
     Raises:
-        CardError: which it is, with a suggestion.
+        CardError: the unknown or missing name, with a suggestion.
     """
     if rule not in rules():
         raise CardError(f"rule {rule!r} is unknown. {suggestion(rule, rules())}")
@@ -38,13 +38,13 @@ def check(rule: str, arguments: set[str]) -> None:
 
 
 def weights(rule: str, shape: tuple[int, int], arguments: Mapping[str, float | ndarray], draw: tuple[int, Role, int]) -> Float[ndarray, "row column"]:
-    """Build the matrix a rule describes; expensive ones are kept, by the content of what made them.
+    """Return the matrix that a rule describes; costly ones are cached by the content of their inputs.
 
     Args:
         rule: name of a file in this folder.
         shape: (rows, columns); rows are targets.
-        arguments: what the rule takes, in SI units: numbers, or for a table an array.
-        draw: seed, role and position of the projection, which name the random stream.
+        arguments: arguments of the rule, in SI units: numbers, or an array for a table.
+        draw: seed, role and index of the projection, which name the random stream.
     """
     module, (seed, role, position) = importlib.import_module(f"{__name__}.{rule}"), draw
 
@@ -63,7 +63,7 @@ def weights(rule: str, shape: tuple[int, int], arguments: Mapping[str, float | n
 
 
 def of_rank(weights: Float[ndarray, "row column"], rank: int) -> Float[ndarray, "row column"]:
-    """The nearest matrix of a rank: its largest singular values and no others."""
+    """Return the nearest matrix of a given rank, by truncating the singular value decomposition."""
     U, s, Vt = np.linalg.svd(weights, full_matrices=False)
     return (U[:, :rank] * s[:rank]) @ Vt[:rank]
 

@@ -12,11 +12,11 @@ from cortex_sim.errors import OptionError
 
 
 def build(shape: tuple[int, int], rng: np.random.Generator, *, excitation: float, inhibition: float) -> Float[ndarray, "2 2"]:
-    """Give [[w, -kw], [w, -kw]]: eigenvalues 0 and w(1 - k), feedforward weight w(1 + k) from difference to sum.
+    """Return [[w, -kw], [w, -kw]]: eigenvalues 0 and w(1 - k), feedforward weight w(1 + k) from difference to sum.
 
     Args:
         shape: (2, 2).
-        rng: not used; every rule takes it.
+        rng: unused; every rule takes it.
         excitation: w, dimensionless.
         inhibition: k, ratio of inhibition to excitation.
 

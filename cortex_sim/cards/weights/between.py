@@ -1,4 +1,4 @@
-"""Gaussian weights between a share of the pairs of units of different regions, and none within a region."""
+"""Gaussian weights between a random fraction of the pairs of units in different regions, and none within a region."""
 
 import numpy as np
 from jaxtyping import Float
@@ -8,14 +8,14 @@ from cortex_sim.errors import OptionError
 
 
 def build(shape: tuple[int, int], rng: np.random.Generator, *, regions: float, gain: float, density: float) -> Float[ndarray, "row column"]:
-    """Draw N(0, gain^2 / (density n)) with probability ``density`` for units of two different regions of n units, else 0.
+    """Return weights from N(0, gain^2 / (density n)) with probability ``density`` for pairs in two different regions of n units, else 0.
 
-    The input that a unit gets from each other region then has ``gain`` squared times the variance of that region's rates, whatever the density.
+    The input to a unit from each other region then has ``gain`` squared times the variance of that region's rates, whatever the density.
 
     Args:
-        shape: (rows, columns), equal; the first units are the first region, and regions are as equal in size as they can be.
+        shape: (rows, columns), equal; the first units are the first region, and regions are as equal in size as possible.
         rng: draws which pairs are connected, and the weights.
-        regions: how many.
+        regions: number of regions.
         gain: of one region onto another.
         density: probability of a connection.
 

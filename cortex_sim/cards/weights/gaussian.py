@@ -1,4 +1,4 @@
-"""Independent Gaussian weights whose gain does not depend on size.
+"""Independent Gaussian weights whose gain is independent of size.
 
 Source:
     Sompolinsky, Crisanti & Sommers (1988) Phys Rev Lett 61:259.
@@ -10,7 +10,7 @@ from numpy import ndarray
 
 
 def build(shape: tuple[int, int], rng: np.random.Generator, *, gain: float) -> Float[ndarray, "row column"]:
-    """Draw weights from N(0, gain^2 / columns): a square matrix then has spectral radius ``gain``.
+    """Return weights from N(0, gain^2 / columns): a large square matrix then has a spectral radius of about ``gain``.
 
     Args:
         shape: (rows, columns); a row is a target, a column a source.

@@ -1,4 +1,4 @@
-"""Inhibition-stabilised circuits: log-normal excitation, and inhibition that is tuned until the circuit is stable, every row with one sum.
+"""Inhibition-stabilised circuits: log-normal excitation, and inhibition tuned until the circuit is stable, with equal row sums.
 
 Source:
     Kao, Sadabadi & Hennequin (2021) Neuron 109:1567; constants as in the code published with it (hennequin-lab/optimal-preparation).
@@ -33,26 +33,26 @@ def build(
     abscissa: float,
     report: Report = lambda done, text: None,
 ) -> Float[ndarray, "unit unit"]:
-    r"""Build the recurrent weights of an inhibition-stabilised circuit.
+    r"""Return the recurrent weights of an inhibition-stabilised circuit.
 
-    Every unit gets the same number of excitatory connections, of weight :math:`w_0 e^{\sigma z}` with :math:`w_0 = w/\sqrt{N p (1-p)}`, and
-    inhibitory ones from all inhibitory units, which begin at -U(0, 1). Then inhibitory weights descend the smoothed spectral abscissa: with
+    Every unit receives the same number of excitatory connections, of weight :math:`w_0 e^{\sigma z}` with :math:`w_0 = w/\sqrt{N p (1-p)}`, and
+    connections from all inhibitory units, initially -U(0, 1). Inhibitory weights then descend the smoothed spectral abscissa s: with
     :math:`A = W - sI`, :math:`A^\top Q + QA = AP + PA^\top = -I`, by :math:`QP/\mathrm{tr}\,QP` off the diagonal; after each step they are clipped at
-    0 and scaled so that every row has the same sum. All rows having one sum, (1, 1, ...) is an eigenvector and that sum its eigenvalue.
+    0 and scaled so that every row has the same sum. With equal row sums, (1, 1, ...) is an eigenvector and that sum its eigenvalue.
 
     Args:
         shape: (N, N).
         rng: draws the connections.
-        excitatory: share of excitatory units; theirs are the first columns.
-        density: p, share of the excitatory units that connect to a unit.
+        excitatory: fraction of excitatory units, which are the first columns.
+        density: p, fraction of the excitatory units that connect to a unit.
         weight: w.
         spread: sigma, of the logarithm of excitatory weights.
-        row_sum: of every row; below 0.
-        abscissa: spectral abscissa to stop at.
-        report: called with the fraction done and a line of text.
+        row_sum: sum of every row; below 0.
+        abscissa: spectral abscissa at which to stop.
+        report: called with the completed fraction and a line of text.
 
     Raises:
-        OptionError: the shape is not square, or a share is no share.
+        OptionError: the shape is not square, or a fraction is out of range.
         Undetermined: the abscissa was not reached within 5,000 iterations.
     """
     units, columns = shape
@@ -86,7 +86,7 @@ def build(
 
 
 def _normalised(W: Float[ndarray, "unit unit"], E: int, row_sum: float) -> Float[ndarray, "unit unit"]:
-    """Inhibitory weights at most 0, scaled so that every row has its sum."""
+    """Return inhibitory weights clipped to at most 0 and scaled so that every row has its sum."""
     W[:, E:] = np.minimum(W[:, E:], 0.0)
     W[:, E:] *= ((row_sum - W[:, :E].sum(axis=1)) / W[:, E:].sum(axis=1))[:, None]
     return W

@@ -1,4 +1,4 @@
-"""A chain of modules: dense within a module, sparse between neighbours, none further on.
+"""A chain of modules: dense within a module, sparse between neighbours, none between others.
 
 Source:
     Michaels et al. (2020) PNAS 117:32124.
@@ -14,18 +14,18 @@ from cortex_sim.errors import OptionError
 def build(
     shape: tuple[int, int], rng: np.random.Generator, *, modules: float, within: float, between: float, density: float
 ) -> Float[ndarray, "row column"]:
-    """Draw N(0, within^2 / n) in each module of n units, and N(0, between^2 / n) for a share of the pairs of neighbouring modules, both ways.
+    """Return weights from N(0, within^2 / n) in modules of n units, and N(0, between^2 / n) for some pairs in neighbouring modules, both ways.
 
     Args:
-        shape: (rows, columns), equal; the first units are the first module, and modules are as equal in size as they can be.
-        rng: draws the weights, and which pairs of neighbouring modules are connected.
-        modules: how many.
-        within: g of each module on its own.
-        between: of neighbouring modules, if all their pairs were connected.
-        density: probability that a pair of neighbouring modules is connected.
+        shape: (rows, columns), equal; the first units are the first module, and modules are as equal in size as possible.
+        rng: draws the weights, and which pairs in neighbouring modules are connected.
+        modules: number of modules.
+        within: gain g of each isolated module.
+        between: gain between neighbouring modules if all their pairs were connected.
+        density: probability that a pair in neighbouring modules is connected.
 
     Raises:
-        OptionError: the shape is not square, there are more modules than units, or density is no probability.
+        OptionError: the shape is not square, there are more modules than units, or density is not a probability.
     """
     if shape[0] != shape[1] or not 1 <= modules <= shape[0] or modules != round(modules):
         raise OptionError(f"modules: {modules:g} modules of shape {shape}; it should be square, with at least one unit a module.")

@@ -1,4 +1,4 @@
-"""Gaussian weights between a random share of the pairs, whose gain depends neither on size nor on that share.
+"""Gaussian weights between a random fraction of the pairs, whose gain is independent of size and of that fraction.
 
 Source:
     Sussillo & Abbott (2009) Neuron 63:544.
@@ -12,7 +12,7 @@ from cortex_sim.errors import OptionError
 
 
 def build(shape: tuple[int, int], rng: np.random.Generator, *, gain: float, density: float) -> Float[ndarray, "row column"]:
-    """Draw each weight from N(0, gain^2 / (density columns)) with probability ``density``, else 0: a spectral radius of about ``gain``.
+    """Return weights from N(0, gain^2 / (density columns)) with probability ``density``, else 0: a spectral radius of about ``gain``.
 
     Args:
         shape: (rows, columns); a row is a target, a column a source.

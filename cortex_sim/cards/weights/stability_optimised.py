@@ -1,4 +1,4 @@
-"""Stability-optimised circuits: random E/I networks whose inhibition is tuned until strong excitation no longer runs away.
+"""Stability-optimised circuits: random E/I networks whose inhibition is tuned until it stabilises strong excitation.
 
 Source:
     Hennequin, Vogels & Gerstner (2014) Neuron 82:1394; step order and constants as in the code published with
@@ -38,25 +38,25 @@ def build(
     abscissa: float,
     report: Report = lambda done, text: None,
 ) -> Float[ndarray, "unit unit"]:
-    r"""Build the recurrent weights of a stability-optimised circuit.
+    r"""Return the recurrent weights of a stability-optimised circuit.
 
-    Starts from :func:`unstable` and descends the smoothed spectral abscissa (SA) along its inhibitory weights: with
+    Starts from :func:`unstable` and descends the smoothed spectral abscissa (SA) with respect to its inhibitory weights: with
     :math:`A = W - sI`, :math:`A^\top Q + QA = AP + PA^\top = -2I`, the gradient is :math:`QP/\mathrm{tr}\,QP`. After each step positive
-    inhibitory weights are clipped, block means restored to ``-inhibition`` times the excitatory ones, the strongest 40 % kept and
-    the diagonal cleared. One Schur decomposition gives SA and both solutions; it is done in single precision, which moves the
-    gradient by less than 1e-4, and the stopping rule is checked in double.
+    inhibitory weights are clipped, block means are restored to ``-inhibition`` times the excitatory ones, the strongest 40 % are kept and
+    the diagonal is set to 0. One Schur decomposition gives SA and both solutions; it uses single precision, which changes the
+    gradient by less than 1e-4; the stopping rule is checked in double precision.
 
     Args:
         shape: (N, N), N even; the first half of the columns is excitatory.
         rng: draws the connections.
         density: probability of a connection before optimisation.
         radius: spectral radius of the random circuit.
-        inhibition: gamma, mean inhibitory over mean excitatory weight.
-        abscissa: the SA to stop at; dimensionless (1 is the edge of instability).
-        report: called with the fraction done and a line of text.
+        inhibition: gamma, ratio of mean inhibitory to mean excitatory weight.
+        abscissa: the SA at which to stop; dimensionless (1 is the edge of instability).
+        report: called with the completed fraction and a line of text.
 
     Raises:
-        OptionError: N is odd or too small, or the target cannot be below the start.
+        OptionError: N is odd or too small, or the target is not below the initial SA.
         Undetermined: the target was not reached within 20,000 iterations.
     """
     W = unstable(shape, rng, density=density, radius=radius, inhibition=inhibition)
@@ -77,12 +77,12 @@ def build(
 
 
 def unstable(shape: tuple[int, int], rng: np.random.Generator, *, density: float, radius: float, inhibition: float) -> Float[ndarray, "unit unit"]:
-    """Draw the random E/I circuit that optimisation starts from: round(p N (N-1)) connections on off-diagonal places.
+    """Return the random E/I circuit from which optimisation starts: round(p N (N-1)) off-diagonal connections.
 
     Excitatory weights are w0/sqrt(N), inhibitory ones -gamma w0/sqrt(N), w0 = sqrt(2) R / sqrt(p (1-p) (1+gamma^2)).
 
     Raises:
-        OptionError: the shape is not square with an even number of at least ten units, or the density is no fraction.
+        OptionError: the shape is not square with an even number of at least ten units, or the density is out of range.
     """
     rows, columns = shape
     if not 0 < density < 1:
@@ -98,18 +98,18 @@ def unstable(shape: tuple[int, int], rng: np.random.Generator, *, density: float
 
 
 def spectral_abscissa(W: Float[ndarray, "unit unit"]) -> float:
-    """Largest real part of the eigenvalues of W."""
+    """Return the largest real part of the eigenvalues of W."""
     return float(np.linalg.eigvals(W).real.max())
 
 
 def evoked_energy(W: Float[ndarray, "unit unit"]) -> tuple[Float[ndarray, " unit"], Float[ndarray, "unit unit"]]:
-    r"""Give the energy each initial direction evokes in the linear circuit, strongest first.
+    r"""Return the energy that each initial direction evokes in the linear circuit, strongest first.
 
     :math:`E(a) = \tfrac{2}{\tau}\int |x|^2 dt = a^\top Q a` with :math:`A^\top Q + QA = -2I`, :math:`A = W - I`: the eigenvectors of Q are
-    the preferred initial states. An unconnected circuit gives exactly 1 in every direction.
+    the preferred initial states. An unconnected circuit has exactly 1 in every direction.
 
     Returns:
-        Energies in falling order, and the unit-norm directions as columns.
+        Energies in descending order, and the unit-norm directions as columns.
 
     Raises:
         Undetermined: W is not stable (spectral abscissa of at least 1), so the integral diverges.
@@ -123,7 +123,7 @@ def evoked_energy(W: Float[ndarray, "unit unit"]) -> tuple[Float[ndarray, " unit
 
 
 def _gradient(W: Float[ndarray, "unit unit"]) -> tuple[Float[ndarray, "unit inhibitory"], float]:
-    """Give the gradient of the smoothed spectral abscissa over the inhibitory columns, and the abscissa."""
+    """Return the gradient of the smoothed spectral abscissa with respect to the inhibitory columns, and the abscissa."""
     T, U = schur(W.astype(np.float32), output="real", check_finite=False)
     found = float(np.diag(T).max())
     A = T - np.float32(max(SHIFT[0] * found, found + SHIFT[1])) * np.eye(len(W), dtype=np.float32)
@@ -135,7 +135,7 @@ def _gradient(W: Float[ndarray, "unit unit"]) -> tuple[Float[ndarray, "unit inhi
 
 
 def _lyapunov(T: Float[ndarray, "n n"], C: Float[ndarray, "n n"]) -> Float[ndarray, "n n"]:
-    """Solve T'X + XT = C for quasi-upper-triangular T and symmetric C, by halves so that the work is matrix products."""
+    """Return the solution of T'X + XT = C for quasi-upper-triangular T and symmetric C, by bisection, so that most work is matrix products."""
     if len(T) <= LEAF:
         return _leaf(T, T, C)
     k = _middle(T)
@@ -149,7 +149,7 @@ def _lyapunov(T: Float[ndarray, "n n"], C: Float[ndarray, "n n"]) -> Float[ndarr
 
 
 def _sylvester(A: Float[ndarray, "n n"], B: Float[ndarray, "m m"], C: Float[ndarray, "n m"]) -> Float[ndarray, "n m"]:
-    """Solve A'X + XB = C for quasi-upper-triangular A and B."""
+    """Return the solution of A'X + XB = C for quasi-upper-triangular A and B."""
     if max(C.shape) <= LEAF:
         return _leaf(A, B, C)
     if len(A) >= len(B):
@@ -168,7 +168,7 @@ def _leaf(A: Float[ndarray, "n n"], B: Float[ndarray, "m m"], C: Float[ndarray, 
 
 
 def _middle(T: Float[ndarray, "n n"]) -> int:
-    """Half the size, moved by one where that would cut a 2 x 2 block."""
+    """Return half the size, shifted by one if it would split a 2 x 2 block."""
     k = len(T) // 2
     return k + 1 if T[k, k - 1] else k
 
@@ -179,7 +179,7 @@ def _excitatory_means(W: Float[ndarray, "unit unit"], inhibition: float) -> tupl
 
 
 def _project(W: Float[ndarray, "unit inhibitory"], means: tuple[float, float]) -> Float[ndarray, "unit inhibitory"]:
-    """Clip, restore both block means, keep the strongest entries, clear the diagonal (steps 5 to 8)."""
+    """Clip, restore both block means, keep the strongest entries, zero the diagonal (steps 5 to 8)."""
     half = W.shape[1]
     W = np.minimum(W, 0.0)
     W[:half] *= means[0] / W[:half].mean()
@@ -191,5 +191,5 @@ def _project(W: Float[ndarray, "unit inhibitory"], means: tuple[float, float]) -
 
 
 def _fraction(start: float, now: float, target: float) -> float:
-    """Fraction of the work done; the abscissa falls about as 1/iteration."""
+    """Return the fraction of the work done; the abscissa decreases roughly as 1/iteration."""
     return float(np.clip((1 / now - 1 / start) / (1 / target - 1 / start), 0.0, 1.0)) if now > 0 else 1.0

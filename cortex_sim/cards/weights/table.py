@@ -1,4 +1,4 @@
-"""A matrix that the card itself writes: one row for each target, in it one weight for each source."""
+"""A matrix written out in the card: one row per target, with one weight per source."""
 
 import numpy as np
 from jaxtyping import Float
@@ -8,10 +8,10 @@ from cortex_sim.errors import CardError
 
 
 def build(shape: tuple[int, int], rng: np.random.Generator, *, values: Float[ndarray, "row column"]) -> Float[ndarray, "row column"]:
-    """Give the table as it is written.
+    """Return the table as written.
 
     Raises:
-        CardError: it does not have one row a target and one column a source.
+        CardError: it does not have one row per target and one column per source.
     """
     if np.shape(values) != shape:
         found = " x ".join(map(str, np.shape(values))) or "one number"

@@ -1,4 +1,4 @@
-"""Independent weights, uniform between minus and plus a bound whatever the size."""
+"""Independent weights, uniform between minus and plus a bound, at any size."""
 
 import numpy as np
 from jaxtyping import Float
@@ -6,7 +6,7 @@ from numpy import ndarray
 
 
 def build(shape: tuple[int, int], rng: np.random.Generator, *, bound: float) -> Float[ndarray, "row column"]:
-    """Draw weights from U(-bound, bound).
+    """Return weights drawn from U(-bound, bound).
 
     Args:
         shape: (rows, columns); a row is a target, a column a source.

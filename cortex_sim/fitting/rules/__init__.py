@@ -17,15 +17,15 @@ ALWAYS = ("validation", "closed_form", "start", "loss")  # options that count be
 
 
 def names() -> tuple[str, ...]:
-    """Names of the rules."""
+    """Return the names of the rules."""
     return tuple(sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])))
 
 
 def find(rule: str, how: Mapping[str, float]) -> Callable[..., TrainingHistory]:
-    """A rule's ``learn(model, data, check, *, options, seed, report)``, with its own numbers set; it takes a checkpoint where it :func:`resumes`.
+    """Return a rule's ``learn(model, data, check, *, options, seed, report)``, with its parameters set; it takes a checkpoint if it :func:`resumes`.
 
     Raises:
-        OptionError: there is no such rule, or it takes no such number.
+        OptionError: the rule or one of its parameters does not exist.
     """
     if rule not in names():
         raise OptionError(f"rule {rule!r} is unknown. {suggestion(rule, names())}")
@@ -39,7 +39,7 @@ def find(rule: str, how: Mapping[str, float]) -> Callable[..., TrainingHistory]:
 
 
 def resumes(rule: str) -> bool:
-    """A run of this rule writes checkpoints and goes on from them; the others take seconds."""
+    """Return whether a run of this rule writes checkpoints and resumes from them; runs of the other rules take seconds."""
     return "checkpoint" in inspect.signature(_module(rule).learn).parameters
 
 
@@ -48,7 +48,7 @@ def _module(rule: str) -> Any:
 
 
 def refuse_delays(rule: str, model: Model) -> None:
-    """Refuse a student with delays where a rule says that it does not learn through them.
+    """Check that a student has no delays, unless the rule learns through them.
 
     Raises:
         TaskError: the rule, the projection, and the rules that do.
@@ -60,10 +60,10 @@ def refuse_delays(rule: str, model: Model) -> None:
 
 
 def refuse_ignored(rule: str, options: Options) -> None:
-    """Refuse an option that a rule would ignore.
+    """Check that a rule ignores none of the options.
 
     Raises:
-        OptionError: the rule, the option, and what the rule takes.
+        OptionError: the rule, the ignored option, and what the rule takes.
     """
     takes = (*_module(rule).ACCEPTS, *ALWAYS)
     for name, usual in vars(Options()).items():

@@ -1,4 +1,4 @@
-"""Back-propagation through time: the gradient of the error by all weights, descended by the optimiser that the options name.
+"""Back-propagation through time: the gradient of the error with respect to all weights, descended by the chosen optimiser.
 
 Source:
     Werbos (1990) Proc IEEE 78:1550.
@@ -11,9 +11,9 @@ from cortex_sim.cards import Model
 from cortex_sim.fitting._options import Options, TrainingData, TrainingHistory
 
 ACCEPTS = tuple(vars(Options()))
-"""Options that count: all of them."""
+"""Options that are used: all of them."""
 DELAYS = True
-"""It learns through delays of projections."""
+"""The rule learns through delays of projections."""
 
 
 def learn(
@@ -26,7 +26,7 @@ def learn(
     checkpoint: Path | None,
     report: Callable[[float, str], None],
 ) -> TrainingHistory:
-    """Descend in torch; see :func:`cortex_sim.fitting._training.train`."""
+    """Descend in torch and return the training history; see :func:`cortex_sim.fitting._training.train`."""
     from cortex_sim.fitting import _training as training
 
     return training.train(model, data, check, options=options, seed=seed, checkpoint=checkpoint, report=report)

@@ -1,12 +1,12 @@
-r"""CURBD's online learning: every unit is one recorded neuron, and recursive least squares pulls its rate to the recorded one while the network runs.
+r"""CURBD's online learning: every unit models one recorded neuron, and recursive least squares moves its rate towards the recorded one.
 
 The network runs on its own rates r and, at each bin, :math:`W \leftarrow W - e\,(P r)^\top` with the running inverse P of
-:mod:`cortex_sim.fitting._recursive`, so that the weights are the ridge regression of :math:`W r - e`, the input that there was less the error, on all
-the rates that the learner has visited. The error is :math:`e = \phi(x + \ell \dot x) - \phi(\hat x + \ell \dot{\hat x})`, of the network's states x
-and the recorded ones. The published one is that of the rates, :math:`\ell = 0`. With :math:`\ell = \tau`, since :math:`x + \tau \dot x` is the input
-of a leaky unit, it is an error of what the regression is about.
+:mod:`cortex_sim.fitting._recursive`, so that the weights are the ridge regression of :math:`W r - e`, the actual input minus the error, on all
+rates that the learner has visited. The error is :math:`e = \phi(x + \ell \dot x) - \phi(\hat x + \ell \dot{\hat x})`, with the network's states x
+and the recorded ones. The published error is that of the rates, :math:`\ell = 0`. With :math:`\ell = \tau` it is an error of the input that the
+regression predicts, since :math:`x + \tau \dot x` is the input of a leaky unit.
 
-The authors' code compares each step with the recorded sample before it; here both are of one moment.
+The authors' code compares each step with the recorded sample before it; here both are of the same time.
 
 Source:
     Perich et al. (2020) bioRxiv 2020.12.18.423348.
@@ -28,9 +28,9 @@ from cortex_sim.simulation import state_of
 from cortex_sim.simulation.forms import Leaky
 
 ACCEPTS = ("epochs", "patience")
-"""Options that count, beside those of every rule."""
+"""Options that are used, besides those of every rule."""
 DELAYS = False
-"""It takes the present state for all that decides the next, which a delay of a projection forbids."""
+"""The rule assumes that the next state follows from the present one, which is not so with delayed projections."""
 
 
 def learn(
@@ -45,22 +45,22 @@ def learn(
     every: int = 1,
     lead: float = 0.0,
 ) -> TrainingHistory:
-    """Correct the recurrent weights while the student runs; see :func:`cortex_sim.fitting._online.teach`.
+    """Correct the recurrent weights while the student runs, and return the training history; see :func:`cortex_sim.fitting._online.teach`.
 
     Args:
-        model: leaky, one unit for each observed rate; its recurrent weights are learned.
+        model: leaky, one unit per observed rate; its recurrent weights are learned.
         data: trained on, trial after trial, each from its first bin.
         check: never trained on.
-        options: ``epochs`` passes at most, ``patience`` without improvement.
+        options: at most ``epochs`` passes, ``patience`` without improvement.
         seed: of the noise.
-        report: called with the fraction done and a line of text.
-        alpha: of the ridge towards the weights at the start; 1/P0 of the paper.
-        every: bins from one correction to the next.
-        lead: s, the l of the error; 0 as published, the time constant for an error of the input.
+        report: called with the completed fraction and a line of text.
+        alpha: ridge penalty towards the initial weights; 1/P0 of the paper.
+        every: bins between corrections.
+        lead: the l of the error, s; 0 as published, the time constant for an error of the input.
 
     Raises:
-        TaskError: the student is no leaky network of one unit for each observed rate, or a constraint of its card forbids the weights.
-        OptionError: lead is below 0, or a regulariser or another loss than the squared error is asked for.
+        TaskError: the student is not a leaky network with one unit per observed rate, or a constraint of its card forbids the weights.
+        OptionError: lead is negative, or the loss is not the squared error.
     """
     check_data(model, data, options, continued=False, asked_by="curbd")
     if lead < 0:
@@ -78,12 +78,12 @@ class Student:
     """A network whose recurrent weights are corrected while it runs."""
 
     def __init__(self, leaky: Leaky, alpha: float, lead: float) -> None:
-        """Begin with the weights of the card.
+        """Start with the weights of the card.
 
         Args:
             leaky: the network.
-            alpha: of the ridge.
-            lead: s.
+            alpha: ridge penalty.
+            lead: the l of the error, s.
         """
         self.leaky, self.steps = leaky, lead / leaky.model.dt.si
         self.weights, readout = leaky.model.arrays(), leaky.model.readout
@@ -93,7 +93,7 @@ class Student:
         self.one, self.recursion = leaky.coefficients(self.weights), Recursive(len(self.W), alpha)
 
     def shown(self, observed: Float[ndarray, "trial time unit"], bin: float) -> Float[ndarray, "trial time unit"]:
-        """The second term of the error; the slope of the recorded states is the central difference over two bins of this width, s."""
+        """Return the second term of the error; derivatives of the recorded states are central differences over two bins of this width, s."""
         rates = (observed - self.middle) / self.range
         if not self.steps:
             return rates
@@ -105,7 +105,7 @@ class Student:
         self.state = state
 
     def step(self, current: Float[ndarray, " unit"], wanted: Float[ndarray, " unit"], weight: float, *, correct: bool) -> ndarray:
-        """Go one step on, correct the weights after it, and give the output before it."""
+        """Advance by one step, correct the weights after it, and return the output before it."""
         r = self.leaky.rate(self.state)
         before, self.state = self.state, self.one.decay * self.state + self.one.coupling * (self.W @ r) + current
         if correct and weight > 0:
@@ -114,5 +114,5 @@ class Student:
         return self.range * r + self.middle
 
     def arrays(self) -> dict[str, ndarray]:
-        """The weights as they are now."""
+        """Return the present weights."""
         return self.weights | {self.leaky.recurrent: self.W.copy()}

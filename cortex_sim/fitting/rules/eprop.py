@@ -1,11 +1,11 @@
-r"""E-prop: weights learn from what each synapse remembers and from an error that is broadcast, step by step and never back in time.
+r"""E-prop: weights learn from an eligibility trace at each synapse and a broadcast error, step by step, without propagation back in time.
 
-The gradient of the error E by a weight from unit i to unit j is taken to be :math:`\sum_t L_j^t\,\phi'(x_j^t)\,\epsilon_{ji}^t`. The eligibility
-vector runs forward through the unit's own memory alone, :math:`\epsilon_{ji}^{t+1} = \alpha_j \epsilon_{ji}^t + k_j r_i^t`; the learning signal is
-the present error through feedback weights, :math:`L_j^t = \sum_o B_{jo}\,\partial E/\partial y_o^t`, with :math:`B = C^\top` (symmetric) or fixed and
-random. What a weight does by way of other units, or of the unit's connection to itself, is left out, so the gradient is exact where no such
-path leads to an output, and otherwise a part of it. Since all synapses of a presynaptic unit share their memory, one trace a unit is
-kept. The readout learns by its exact gradient; parameters of single units (biases, gains) by the same truncation.
+The gradient of the error E with respect to a weight from unit i to unit j is approximated by :math:`\sum_t L_j^t\,\phi'(x_j^t)\,\epsilon_{ji}^t`.
+The eligibility vector propagates forward through the unit's own leak alone, :math:`\epsilon_{ji}^{t+1} = \alpha_j \epsilon_{ji}^t + k_j r_i^t`; the
+learning signal is the present error through feedback weights, :math:`L_j^t = \sum_o B_{jo}\,\partial E/\partial y_o^t`, with :math:`B = C^\top`
+(symmetric) or fixed and random. Effects through other units, or through the unit's connection to itself, are neglected. The gradient is therefore
+exact if no such path leads to an output, and partial otherwise. All synapses of a presynaptic unit share its trace, so one trace per unit is
+stored. The readout learns by its exact gradient; parameters of single units (biases, gains) by the same truncation.
 
 Source:
     Bellec, Scherr, Subramoney, Hajek, Salaj, Legenstein & Maass (2020) Nat Commun 11:3625; for rates, Murray (2019) eLife 8:e43299.
@@ -32,9 +32,9 @@ from cortex_sim.simulation.forms import Coefficients, Leaky
 NUDGE = 1e-6  # half width of the differences that give the effect of a unit's parameters
 LOSSES = ("squared", "binary cross-entropy", "cross-entropy")
 ACCEPTS = ("epochs", "batch", "rate", "patience", "optimiser", "momentum", "weight_decay", "clip")
-"""Options that count, beside those of every rule."""
+"""Options that are used, besides those of every rule."""
 DELAYS = False
-"""It takes the present state for all that decides the next, which a delay of a projection forbids."""
+"""The rule assumes that the next state follows from the present one, which is not so with delayed projections."""
 
 
 def learn(
@@ -47,19 +47,19 @@ def learn(
     report: Callable[[float, str], None],
     random_feedback: float = 0,
 ) -> TrainingHistory:
-    """Descend along the e-prop gradient; the weights that do best on the validation data are kept.
+    """Descend along the e-prop gradient, and return the training history with the weights of lowest validation error.
 
     Args:
-        model: a leaky network with a readout; what its card marks ``learn`` changes.
+        model: a leaky network with a readout; arrays that its card marks ``learn`` change.
         data: trained on.
-        check: decides when to stop and which weights to keep.
+        check: decides when to stop and which weights are kept.
         options: of the optimiser, which steps after each batch of trials.
         seed: of the order of conditions and of random feedback.
-        report: called with the fraction done and a line of text.
-        random_feedback: 1 for feedback weights that are drawn once, as large as an untrained readout, and never change.
+        report: called with the completed fraction and a line of text.
+        random_feedback: 1 for fixed random feedback weights, drawn once with the size of an untrained readout.
 
     Raises:
-        TaskError: the model is no leaky network or has no readout.
+        TaskError: the model is not a leaky network or has no readout.
     """
     free_running.check_options("eprop", options, LOSSES)
     leaky = Leaky.of(model, asked_by="rule 'eprop'")
@@ -90,7 +90,7 @@ def learn(
 
 @dataclass(frozen=True)
 class Wanted:
-    """Outputs to be learned, what their errors are divided by, how much each bin counts, and which error it is."""
+    """Target outputs, the scale of their errors, the weight of each bin, and the kind of error."""
 
     outputs: Float[ndarray, "trial time output"]
     scale: Float[ndarray, " output"]
@@ -98,7 +98,7 @@ class Wanted:
     loss: Loss = "squared"
 
     def at(self, found: Float[ndarray, "trial output"], time: int) -> tuple[float, Float[ndarray, "trial output"]]:
-        """Part of the mean error that is made at a bin, and its derivative by the outputs found there."""
+        """Return the contribution of one bin to the mean error, and its derivative with respect to the outputs."""
         wanted, weights, count = self.outputs[:, time], self.weights[:, time], self.weights.size
         match self.loss:
             case "binary cross-entropy":
@@ -115,13 +115,13 @@ class Wanted:
 def gradient(
     leaky: Leaky, problem: Problem, wanted: Wanted, *, feedback: Float[ndarray, "output unit"] | None = None
 ) -> tuple[float, dict[str, ndarray]]:
-    """Run once, forward, and give the error and the e-prop gradient of every array that the card marks ``learn``.
+    """Run forward once, and return the error and the e-prop gradient with respect to every array that the card marks ``learn``.
 
     Args:
         leaky: a network with a readout.
-        problem: its weights, and what it is run on.
-        wanted: what it should put out.
-        feedback: of errors to units; the readout itself if left out.
+        problem: its weights and its inputs.
+        wanted: its target outputs.
+        feedback: weights of errors to units; the readout itself if omitted.
     """
     readout, arrays = leaky.model.readout, problem.arrays
     assert readout is not None
@@ -148,9 +148,9 @@ def gradient(
 
 
 class _Synapses:
-    """One trace for each presynaptic unit and channel (and time constant), and the sums of credit times trace.
+    """One trace per presynaptic unit and channel (and time constant), and the sums of credit times trace.
 
-    What an encoder gives the first state is remembered likewise, and only ever fades.
+    The effect of an encoder on the first state has such a trace too, which only decays.
     """
 
     def __init__(self, leaky: Leaky, problem: Problem, found: Coefficients) -> None:
@@ -172,26 +172,26 @@ class _Synapses:
         self._offset = encoder.offset if encoder else ""
 
     def assign(self, credit: Float[ndarray, "trial unit"]) -> None:
-        """Add what the present errors say about every synapse."""
+        """Add the credit of the present errors to every synapse."""
         for (_, rows), traces in zip(self._groups, self._traces, strict=True):
             for name, trace in traces.items():
                 self._sums[name][rows] += credit[:, rows].T @ trace
 
     def advance(self, r: Float[ndarray, "trial unit"], step: int) -> None:
-        """Remember the present presynaptic activity."""
+        """Update the traces with the present presynaptic activity."""
         for (decay, _), traces in zip(self._groups, self._traces, strict=True):
             for name in traces:
                 heard = r if name == self._recurrent else self._heard[name][:, step] if name in self._heard else 0.0
                 traces[name] = decay * traces[name] + heard
 
     def totals(self) -> dict[str, ndarray]:
-        """Gradients by the weights."""
+        """Return the gradients with respect to the weights."""
         found = {name: np.broadcast_to(self._factors[name], len(total))[:, None] * total for name, total in self._sums.items()}
         return {name: total[:, 0] if name == self._offset else total for name, total in found.items()}
 
 
 class _Own:
-    """Eligibility of each unit's own parameters: what they do to its rate at once, and to its state from step to step."""
+    """Eligibility of each unit's own parameters: their immediate effect on its rate, and their lasting effect on its state."""
 
     def __init__(self, leaky: Leaky, problem: Problem, found: Coefficients) -> None:
         model, arrays, self._leaky, self._decay = leaky.model, problem.arrays, leaky, found.decay
@@ -205,13 +205,13 @@ class _Own:
         self.totals = {name: np.zeros(model.units) for name in names}
 
     def assign(self, credit: Float[ndarray, "trial unit"], slope: Float[ndarray, "trial unit"], x: Float[ndarray, "trial unit"]) -> None:
-        """Add what the present errors say about every parameter."""
+        """Add the credit of the present errors to every parameter."""
         for name, (more, less) in self._sides.items():
             at_once = (self._leaky.rate(x, more) - self._leaky.rate(x, less)) / (2 * NUDGE)
             self.totals[name] += (credit * (at_once + slope * self._traces[name])).sum(axis=0)
 
     def advance(self, x: Float[ndarray, "trial unit"], current: Float[ndarray, "trial unit"], step: int) -> None:
-        """Remember what each parameter has done to its unit's state."""
+        """Update the traces with the effect of each parameter on its unit's state."""
         for name, sides in self._steps.items():
             more, less = (way.decay * x + way.coupling * current + steps[step] for way, steps in sides)
             self._traces[name] = self._decay * self._traces[name] + (more - less) / (2 * NUDGE)
@@ -222,7 +222,7 @@ def _random(shape: tuple[int, ...], seed: int) -> Float[ndarray, "output unit"]:
 
 
 def _checked(leaky: Leaky, arrays: dict[str, ndarray], data: TrainingData, loss: Loss) -> float:
-    """Error of the network on training data, running freely."""
+    """Return the error of the free-running network on training data."""
     problem = Problem(leaky.model, arrays, data.task, data.seed)
     found = free_running.outputs(leaky, arrays, problem, free_running.run(leaky, arrays, problem))
     wanted = Wanted(data.rates, data.scale, data.weights, loss)

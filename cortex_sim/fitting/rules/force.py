@@ -1,7 +1,7 @@
-r"""FORCE: the output is fed back into a chaotic network while recursive least squares keeps its error small from the first moments on.
+r"""FORCE: the output is fed back into a chaotic network while recursive least squares keeps its error small from the start.
 
 The student runs with :math:`W_0 r + U z`, where :math:`z = C r` is its own output, right or wrong, and U is random and fixed; only C learns.
-Since z is linear in r this is a network with the recurrent weights :math:`W = W_0 + U C`, and as such it is returned.
+Since z is linear in r, this is a network with the recurrent weights :math:`W = W_0 + U C`, and it is returned in this form.
 
 Source:
     Sussillo & Abbott (2009) Neuron 63:544.
@@ -18,9 +18,9 @@ from cortex_sim.fitting._options import Options, TrainingData, TrainingHistory
 from cortex_sim.fitting._recursive import Recursive
 
 ACCEPTS = ("epochs", "patience")
-"""Options that count, beside those of every rule."""
+"""Options that are used, besides those of every rule."""
 DELAYS = False
-"""It takes the present state for all that decides the next, which a delay of a projection forbids."""
+"""The rule assumes that the next state follows from the present one, which is not so with delayed projections."""
 
 
 def learn(
@@ -37,24 +37,24 @@ def learn(
     continued: bool = False,
     start: float = 0.5,
 ) -> TrainingHistory:
-    """Correct the readout while the student runs; see :func:`cortex_sim.fitting._online.teach`.
+    """Correct the readout while the student runs, and return the training history; see :func:`cortex_sim.fitting._online.teach`.
 
     Args:
         model: leaky, with a readout of many units; its readout and recurrent weights are learned.
-        data: trained on, trial after trial; outputs at bins between corrections, or of no weight, are not looked at.
+        data: trained on, trial after trial; outputs at bins between corrections, or at bins of zero weight, are ignored.
         check: never trained on.
-        options: ``epochs`` passes at most, ``patience`` without improvement.
+        options: at most ``epochs`` passes, ``patience`` without improvement.
         seed: of the feedback weights and the noise.
-        report: called with the fraction done and a line of text.
-        alpha: of the ridge towards the weights at the start; its inverse is the learning rate at first.
-        every: bins from one correction to the next.
+        report: called with the completed fraction and a line of text.
+        alpha: ridge penalty towards the initial weights; its inverse is the initial learning rate.
+        every: bins between corrections.
         feedback: largest weight of the feedback of an output, for an output one standard deviation from its mean.
-        continued: the first trial begins in a random state, each other where the one before it ended, and the network that is returned where the
-            last one ended: for one pattern that goes on and on.
+        continued: the first trial begins in a random state and each other where the one before it ended; the returned network begins where the
+            last one ended. For one pattern that repeats without end.
         start: standard deviation of that random state.
 
     Raises:
-        TaskError: the student is no leaky network, or a constraint of its card forbids the weights.
+        TaskError: the student is not a leaky network, or a constraint of its card forbids the weights.
     """
     check_data(model, data, options, continued=continued, asked_by="force")
     network = Network.of(model, asked_by="force")
@@ -63,15 +63,15 @@ def learn(
 
 
 class Student:
-    """A network whose output is fed back and whose readout is being learned."""
+    """A network whose output is fed back and whose readout is learned."""
 
     def __init__(self, network: Network, U: Float[ndarray, "unit observed"], alpha: float) -> None:
-        """Begin with the weights of the card.
+        """Start with the weights of the card.
 
         Args:
-            network: gives the weights at the start.
-            U: of the feedback.
-            alpha: of the ridge.
+            network: provides the initial weights.
+            U: feedback weights.
+            alpha: ridge penalty.
         """
         self.network, self.U = network, U
         self.W, self.C = network.weights[network.leaky.recurrent], network.weights[network.readout].copy()
@@ -83,7 +83,7 @@ class Student:
         self.state = state
 
     def step(self, current: Float[ndarray, " unit"], wanted: Float[ndarray, " observed"], weight: float, *, correct: bool) -> ndarray:
-        """Go one step on, correct the readout after its output has been fed back, and give that output."""
+        """Advance by one step with the output fed back, then correct the readout, and return that output."""
         r = self.network.leaky.rate(self.state)
         z = self.C @ r
         output = z + self.network.offset
@@ -93,5 +93,5 @@ class Student:
         return output
 
     def arrays(self) -> dict[str, ndarray]:
-        """Return the network with its feedback written into its recurrent weights."""
+        """Return the weights of the network, with its feedback as part of the recurrent weights."""
         return self.network.weights | {self.network.leaky.recurrent: self.W + self.U @ self.C, self.network.readout: self.C.copy()}

@@ -1,7 +1,7 @@
-r"""full-FORCE: another random network, driven by the wanted output, shows every unit what input it should make for itself.
+r"""full-FORCE: a second random network, driven by the target output, provides a target for each unit's recurrent input.
 
-The teacher has the weights J that the card draws and gets the wanted output as an input, :math:`F = J r_D + U f`. The student, which gets no
-such input, learns to make :math:`W r = F` and :math:`C r = f` of its own rates r, by recursive least squares; what it makes is what it runs on.
+The teacher has the weights J that the card draws and receives the target output as an input, :math:`F = J r_D + U f`. The student does not; it
+learns, by recursive least squares on its own rates r, to generate :math:`W r = F` and :math:`C r = f`, and runs on the input it generates.
 
 Source:
     DePasquale, Cueva, Rajan, Escola & Abbott (2018) PLoS ONE 13:e0191527.
@@ -19,9 +19,9 @@ from cortex_sim.fitting._options import Options, TrainingData, TrainingHistory
 from cortex_sim.fitting._recursive import Recursive
 
 ACCEPTS = ("epochs", "patience")
-"""Options that count, beside those of every rule."""
+"""Options that are used, besides those of every rule."""
 DELAYS = False
-"""It takes the present state for all that decides the next, which a delay of a projection forbids."""
+"""The rule assumes that the next state follows from the present one, which is not so with delayed projections."""
 
 
 def learn(
@@ -38,24 +38,24 @@ def learn(
     continued: bool = False,
     start: float = 0.5,
 ) -> TrainingHistory:
-    """Correct recurrent weights and readout while the student runs; see :func:`cortex_sim.fitting._online.teach`.
+    """Correct recurrent weights and readout while the student runs; return the training history, see :func:`cortex_sim.fitting._online.teach`.
 
     Args:
-        model: leaky, with a readout of many units; the weights of its card are the teacher's, its own begin at 0.
+        model: leaky, with a readout of many units; the recurrent weights of its card are the teacher's, its own start at 0.
         data: trained on, trial after trial.
         check: never trained on.
-        options: ``epochs`` passes at most, ``patience`` without improvement.
-        seed: of the teacher's weights for the wanted output, and of the noise.
-        report: called with the fraction done and a line of text.
-        alpha: of the ridge; its inverse is the learning rate at first.
-        every: bins from one correction to the next.
+        options: at most ``epochs`` passes, ``patience`` without improvement.
+        seed: of the teacher's weights for the target output, and of the noise.
+        report: called with the completed fraction and a line of text.
+        alpha: ridge penalty; its inverse is the initial learning rate.
+        every: bins between corrections.
         feedback: largest weight of the teacher's input, for an output one standard deviation from its mean.
-        continued: the first trial begins in a random state, each other where the one before it ended, and the network that is returned where the
-            last one ended: for one pattern that goes on and on.
+        continued: the first trial begins in a random state and each other where the one before it ended; the returned network begins where the
+            last one ended. For one pattern that repeats without end.
         start: standard deviation of that random state.
 
     Raises:
-        TaskError: the student is no leaky network, or a constraint of its card forbids the weights.
+        TaskError: the student is not a leaky network, or a constraint of its card forbids the weights.
     """
     check_data(model, data, options, continued=continued, asked_by="full_force")
     network = Network.of(model, asked_by="full_force")
@@ -64,15 +64,15 @@ def learn(
 
 
 class Student:
-    """A network that learns to make its own input, and the driven one that it learns from."""
+    """A network that learns to generate its own input, and the driven teacher network."""
 
     def __init__(self, network: Network, U: Float[ndarray, "unit observed"], alpha: float) -> None:
-        """Begin without recurrent weights.
+        """Start without recurrent weights.
 
         Args:
             network: its recurrent weights are the teacher's.
-            U: weights with which the wanted output enters the teacher.
-            alpha: of the ridge.
+            U: weights of the target output onto the teacher.
+            alpha: ridge penalty.
         """
         self.network, self.U = network, U
         self.J, self.C = network.weights[network.leaky.recurrent], network.weights[network.readout].copy()
@@ -81,11 +81,11 @@ class Student:
         self.inputs, self.outputs = Recursive(len(self.W), alpha), Recursive(len(self.W), alpha)
 
     def begin(self, state: Float[ndarray, " unit"]) -> None:
-        """Start both from this state."""
+        """Start both networks from this state."""
         self.state = self.driven = state
 
     def step(self, current: Float[ndarray, " unit"], wanted: Float[ndarray, " observed"], weight: float, *, correct: bool) -> ndarray:
-        """Go one step on, correct the weights that made it, and give the output before it."""
+        """Advance both networks by one step, correct the student's weights, and return the output before the step."""
         r = self.network.leaky.rate(self.state)
         shown = self.J @ self.network.leaky.rate(self.driven) + self.U @ (wanted - self.network.offset)
         made, output = self.W @ r, self.C @ r + self.network.offset
@@ -99,5 +99,5 @@ class Student:
         return output
 
     def arrays(self) -> dict[str, ndarray]:
-        """The student's weights."""
+        """Return the student's weights."""
         return self.network.weights | {self.network.leaky.recurrent: self.W.copy(), self.network.readout: self.C.copy()}

@@ -1,6 +1,6 @@
-r"""Gains learned by trial and error: all weights stay, and one scalar, whether the last try was better than usual, teaches every gain.
+r"""Gains learned by trial and error: weights are fixed, and one scalar, whether the last trial beat the average, teaches every gain.
 
-At each iteration :math:`g \leftarrow g + R\,(g - \bar g) + \xi`, with :math:`\xi` the same for all units of a group and drawn anew for each
+At each iteration :math:`g \leftarrow g + R\,(g - \bar g) + \xi`, with :math:`\xi` the same for all units of a group and drawn for each group
 from :math:`N(0, \mathrm{sd}^2)`. Then the network runs, its error e over all trials is the squared error over the total sum of squares, and
 :math:`R = \mathrm{sign}(\bar e - e)`, :math:`\bar e \leftarrow 0.3\,\bar e + 0.7\,e`, :math:`\bar g \leftarrow 0.3\,\bar g + 0.7\,g`.
 
@@ -24,9 +24,9 @@ from cortex_sim.simulation.forms import Leaky
 
 MEMORY = 0.3  # of the running averages
 ACCEPTS = ("epochs", "patience")
-"""Options that count, beside those of every rule."""
+"""Options that are used, besides those of every rule."""
 DELAYS = False
-"""It takes the present state for all that decides the next, which a delay of a projection forbids."""
+"""The rule assumes that the next state follows from the present one, which is not so with delayed projections."""
 
 
 def learn(
@@ -40,21 +40,21 @@ def learn(
     sd: float = 1e-3,
     groups: float = 0,
 ) -> TrainingHistory:
-    """Try other gains at every epoch, which is one run of all trials; the gains that do best on the validation data are kept.
+    """Try other gains at every epoch, which is one run of all trials; return the training history with the gains of lowest validation error.
 
     Args:
-        model: a leaky network, one learned per-unit parameter of which its rate depends on: the gain.
+        model: a leaky network whose rate depends on one learned per-unit parameter, the gain.
         data: trained on.
         check: decides which gains are kept.
-        options: epochs is the number of tries, patience as everywhere; the optimiser plays no part.
-        seed: of the groups and the tries.
-        report: called with the fraction done and a line of text.
-        sd: standard deviation of a try.
-        groups: number of random groups of equal size that share a gain's change; 0 gives each unit its own.
+        options: ``epochs`` is the number of tries, ``patience`` as elsewhere; there is no optimiser.
+        seed: of the groups and the perturbations.
+        report: called with the completed fraction and a line of text.
+        sd: standard deviation of a perturbation.
+        groups: number of random groups of equal size whose units share a gain's change; 0 gives each unit its own.
 
     Raises:
-        TaskError: the model is no leaky network, or has no gain.
-        OptionError: there are more groups than units, or sd is not above 0.
+        TaskError: the model is not a leaky network, or has no gain.
+        OptionError: there are more groups than units, or sd is not positive.
     """
     free_running.check_options("node_perturbation", options)
     leaky, gain = Leaky.of(model, asked_by="rule 'node_perturbation'"), gain_of(model)
@@ -84,10 +84,10 @@ def learn(
 
 
 def gain_of(model: Model) -> str:
-    """Name of the learned per-unit parameter that the rate depends on.
+    """Return the name of the learned per-unit parameter that the rate depends on.
 
     Raises:
-        TaskError: there is none, or several.
+        TaskError: there is none, or more than one.
     """
     used = model.parsed.equations[model.rate].names
     found = [name for name in model.parsed.parameters if model.parameters[name].learn and name in used]
@@ -98,14 +98,14 @@ def gain_of(model: Model) -> str:
 
 
 def partition(units: int, groups: int, seed: int) -> Int[ndarray, " unit"]:
-    """Group of each unit, at random; sizes differ by at most one. With a group for each unit, unit j is in group j."""
+    """Return a random group for each unit; sizes differ by at most one. With as many groups as units, unit j is in group j."""
     if groups == units:
         return np.arange(units)
     return stream(seed, "student", "groups of node perturbation").permutation(np.arange(units) % groups)
 
 
 class _Practice:
-    """Trials whose inputs are prepared once, since no try changes them."""
+    """Trials whose inputs are computed once, since perturbed gains do not change them."""
 
     def __init__(self, leaky: Leaky, data: TrainingData) -> None:
         arrays = leaky.model.arrays()
@@ -115,7 +115,7 @@ class _Practice:
         self._total = free_running.squared_error(_mean(data), data)
 
     def error(self, arrays: dict[str, ndarray]) -> float:
-        """Squared error over the total sum of squares about each output's mean."""
+        """Return the squared error over the total sum of squares about each output's mean."""
         rates = free_running.stepped(self._leaky, arrays, self._found, self._schedule.initial(), self._steps)
         return free_running.squared_error(free_running.outputs(self._leaky, arrays, self._schedule, rates), self._data) / self._total
 

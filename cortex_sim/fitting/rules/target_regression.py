@@ -1,11 +1,11 @@
-r"""Target-based learning in closed form: a driven network says what each unit should receive, and ridge regression makes it so.
+r"""Target-based learning in closed form: a driven network provides each unit's target input, and ridge regression fits it.
 
-The driven network has the student's untrained weights :math:`W_0` and receives the wanted outputs too, through random feedback F:
-:math:`\hat x_{t+1} = \alpha \hat x_t + k\,(W_0 \hat r_t + F z_t) + \dots`. The student shall make the current :math:`h_t = W_0 \hat r_t + F z_t` by
+The driven network has the student's untrained weights :math:`W_0` and also receives the target outputs, through random feedback F:
+:math:`\hat x_{t+1} = \alpha \hat x_t + k\,(W_0 \hat r_t + F z_t) + \dots`. The student is to generate the current :math:`h_t = W_0 \hat r_t + F z_t`
 itself, so W minimises :math:`\sum_t |W r_t - h_t|^2 + \lambda |W|^2` and the readout :math:`\sum_t |C r_t + d - y_t|^2 + \lambda |C|^2`: first over
-the rates :math:`\hat r` of the driven network, then, round by round, over those that the student itself visited too, which teaches it the
-way back to them. Full-FORCE does the same online. Where each observed rate is one unit's, the rates are the hidden targets, and
-:func:`cortex_sim.fitting._regression.begin` is all there is to do.
+the rates :math:`\hat r` of the driven network, then, in further rounds, also over those that the student visited, which teaches it to
+return to the target rates. Full-FORCE does the same online. If each observed rate is one unit's, the rates themselves are the hidden targets, and
+:func:`cortex_sim.fitting._regression.begin` does everything.
 
 Source:
     DePasquale, Cueva, Rajan, Escola & Abbott (2018) PLoS ONE 13:e0191527 (the driven network); adding the states that the student visits:
@@ -30,9 +30,9 @@ from cortex_sim.simulation.forms import Leaky
 
 Samples = Float[ndarray, "sample unit"]
 ACCEPTS = ()
-"""Options that count, beside those of every rule."""
+"""Options that are used, besides those of every rule."""
 DELAYS = False
-"""It takes the present state for all that decides the next, which a delay of a projection forbids."""
+"""The rule assumes that the next state follows from the present one, which is not so with delayed projections."""
 
 
 def learn(
@@ -47,21 +47,21 @@ def learn(
     feedback: float = 1.0,
     rounds: float = 15,
 ) -> TrainingHistory:
-    """Regress, let the student run, and regress again with what it visited; the weights of the round that did best on the validation data are kept.
+    """Regress, run the student, and regress again including the visited rates; return the history with the round of lowest validation error.
 
     Args:
         model: a leaky network with a readout.
-        data: regressed on.
+        data: for the regression.
         check: decides which round is kept.
-        options: the optimiser and its epochs play no part.
+        options: the optimiser and its epochs are not used.
         seed: of the feedback.
-        report: called with the fraction done and a line of text.
+        report: called with the completed fraction and a line of text.
         ridge: lambda, relative to the mean squared rate and the number of samples.
-        feedback: standard deviation of F for an output of one standard deviation.
+        feedback: standard deviation of F for an output with standard deviation 1.
         rounds: number of regressions.
 
     Raises:
-        TaskError: the model is no leaky network, has no readout to learn, or its recurrent weights are constrained.
+        TaskError: the model is not a leaky network, has no readout to learn, or its recurrent weights are constrained.
         OptionError: a number is out of range.
     """
     free_running.check_options("target_regression", options)
@@ -93,7 +93,7 @@ def learn(
 def driven(
     leaky: Leaky, arrays: dict[str, ndarray], data: TrainingData, problem: Problem, *, feedback: float, seed: int
 ) -> tuple[Float[ndarray, "step trial unit"], Float[ndarray, "step trial unit"]]:
-    """Run the driven network: its rates, and the recurrent currents that the student shall make by itself."""
+    """Return the rates of the driven network, and the recurrent currents that the student is to generate."""
     units, count = leaky.model.units, data.rates.shape[2]
     F = stream(seed, "student", "feedback of target regression").standard_normal((units, count)) * feedback / np.sqrt(count)
     counts = data.weights > 0
@@ -112,7 +112,7 @@ def regressed(
     every: int,
     ridge: float,
 ) -> dict[str, ndarray]:
-    """Recurrent weights and readout that make the currents and the wanted outputs from all the rates visited."""
+    """Return recurrent weights and readout that fit the currents and the target outputs at all visited rates."""
     readout = leaky.model.readout
     assert readout is not None
     flat = np.concatenate([rates.reshape(-1, rates.shape[2]) for rates in visited])
@@ -124,7 +124,7 @@ def regressed(
 
 
 def _ridge(r: Samples, h: Float[ndarray, "sample output"], ridge: float, free: int = 0) -> Float[ndarray, "output regressor"]:
-    """Weights w of least |r w' - h|^2 + ridge n <r^2> |w|^2; the last ``free`` regressors are not penalised."""
+    """Return the weights w that minimise |r w' - h|^2 + ridge n <r^2> |w|^2; the last ``free`` regressors are not penalised."""
     gram = r.T @ r
     held = np.arange(len(gram)) < len(gram) - free
     gram += ridge * np.trace(gram[np.ix_(held, held)]) / held.sum() * np.diag(held.astype(float))

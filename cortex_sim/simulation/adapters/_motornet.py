@@ -1,4 +1,4 @@
-"""Arms of MotorNet (Codol et al. 2024), taken over where it is installed; nothing here imports it."""
+"""Conversion of MotorNet's arms (Codol et al. 2024) if MotorNet is installed; nothing here imports it."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ NUMBERS = ("m1", "m2", "l1", "l2", "i1", "i2", "l1g", "l2g")
 
 
 def arm_of(skeleton: Any) -> Arm:
-    """Take the two-joint arm of a MotorNet effector over.
+    """Return the two-joint arm of a MotorNet effector.
 
-    Its muscles are another matter: they are of other kinds than ours and stay there.
+    Its muscles are not converted: their models differ from those of this package.
 
     Args:
         skeleton: ``motornet.skeleton.TwoDofArm``, or ``effector.skeleton`` of one.
 
     Raises:
-        PlantError: it is no arm with two joints.
+        PlantError: it is not an arm with two joints.
     """
     if missing := [name for name in NUMBERS if not hasattr(skeleton, name)]:
         found = f"{type(skeleton).__name__} has no {', '.join(missing)}"

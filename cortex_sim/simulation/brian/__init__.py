@@ -1,4 +1,4 @@
-"""Brian2: the only folder that imports it."""
+"""The Brian2 backend, the only folder that imports Brian2."""
 
 from cortex_sim.runtime.doors import opened
 

@@ -1,4 +1,4 @@
-"""How Brian2 is called: interrupts that end cleanly, refusals in one sentence, units by name."""
+"""Calls into Brian2: interrupts that end cleanly, errors in one sentence, units by name."""
 
 import contextlib
 import signal
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @contextlib.contextmanager
 def stopped_cleanly() -> Iterator[list[int]]:
-    """Turn Ctrl-C into a stop of the simulation and raise it at the end: raised amid Brian2's weak references, Python would lose it."""
+    """Turn Ctrl-C into a stop of the simulation and raise KeyboardInterrupt at its end: raised amid Brian2's weak references, it would be lost."""
     asked: list[int] = []
 
     def stop(number: int, frame: object) -> None:  # noqa: ARG001 - signature of a handler
@@ -42,15 +42,15 @@ def stopped_cleanly() -> Iterator[list[int]]:
 
 
 def sentence_of(name: str, action: Callable[[], T], names: Mapping[str, str] | None = None) -> T:
-    """Run something of Brian2's and re-raise the innermost sentence of what it refuses, with the card's name in front.
+    """Run a call into Brian2; if it fails, raise its innermost message, with the card's name in front.
 
     Args:
         name: of the card.
-        action: what is run.
-        names: what Brian2 calls the names of the card; the sentence calls them as the card does.
+        action: the call.
+        names: Brian2's name for each name of the card; the message uses the card's own.
 
     Raises:
-        CardError: Brian2 refused.
+        CardError: Brian2 refused the card.
     """
     try:
         return action()
@@ -69,15 +69,15 @@ def sentence_of(name: str, action: Callable[[], T], names: Mapping[str, str] | N
 
 
 def unit_named(name: str) -> b2.Unit:
-    """Give Brian2's unit of a unit in words, such as ``mV*ms``.
+    """Return the Brian2 unit of a unit expression such as ``mV*ms``.
 
     Raises:
-        CardError: it is none that a card may name.
+        CardError: a card may not name this unit.
     """
     return combined(name, DEFAULT_UNITS, b2.Unit(1))
 
 
 def base_unit(name: str) -> str:
-    """Name the unprefixed unit of the same dimensions, as Brian2's equation text wants it: ``mV`` becomes ``volt``."""
+    """Return the unprefixed unit of the same dimensions, as Brian2's equation text requires: ``mV`` becomes ``volt``."""
     dimensions = b2.get_dimensions(unit_named(name))
     return "1" if dimensions.is_dimensionless else repr(b2.get_unit(dimensions))

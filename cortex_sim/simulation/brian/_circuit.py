@@ -22,10 +22,10 @@ class Circuit:
     """Brian2 objects of one circuit.
 
     Attributes:
-        groups: by kind of neurons.
+        groups: by kind of neuron.
         synapses: in the order of ``plan.wires()``.
-        monitors: of spikes, by kind of neurons that fire.
-        sources: what the inputs call in the present trial, by kind and name; exchanged from trial to trial.
+        monitors: of spikes, by kind of spiking neuron.
+        sources: the inputs of the present trial, by kind and name; replaced for every trial.
     """
 
     groups: dict[str, b2.NeuronGroup] = field(default_factory=dict)
@@ -36,16 +36,16 @@ class Circuit:
 
     @property
     def network(self) -> b2.Network:
-        """Everything, ready to run."""
+        """Return a network of all these objects, ready to run."""
         return b2.Network(*self.groups.values(), *self.synapses, *self.monitors.values(), *self.others, name="circuit")
 
 
 def assemble(problem: SpikingProblem, *, compiled: bool) -> Circuit:
-    """Make the groups, synapses and monitors; synapses are not connected yet and no value is set.
+    """Return the groups, synapses and monitors of a circuit; synapses are not connected yet and no values are set.
 
     Args:
         problem: circuit and task.
-        compiled: for C++ standalone, which holds no trial's inputs; else inputs are NumPy functions, whichever target runs the rest.
+        compiled: for C++ standalone, which reads each trial's inputs from files; otherwise inputs are NumPy functions on every target.
     """
     made = Circuit()
     for kind in sorted(problem.model.neurons, key=lambda kind: len(problem.model.neurons[kind].linked)):
@@ -90,7 +90,7 @@ def _statements(text: str | None) -> str | None:
 
 
 def _unit_of(problem: SpikingProblem, kind: str, variable: str) -> str:
-    """Unit that a kind's equations give a variable."""
+    """Return the unit that a kind's equations give a variable."""
     for line in equation_lines(problem.model.neurons[kind].equations, kind):
         if line.name == variable:
             return line.unit
@@ -98,13 +98,13 @@ def _unit_of(problem: SpikingProblem, kind: str, variable: str) -> str:
 
 
 def _reads(problem: SpikingProblem, kind: str) -> ndarray:
-    """Which unit of the linked kind each neuron reads."""
+    """Return which unit of the linked kind each neuron reads."""
     parts = [(problem.model.populations[name], problem.model.size(name)) for name in problem.model.members(kind)]
     return np.concatenate([part.first + np.arange(size) // (part.each or size) for part, size in parts]).astype(np.int64)
 
 
 def _input(problem: SpikingProblem, kind: str, name: str, made: Circuit, compiled: bool) -> Function:
-    """An input as a Brian2 function of time and neuron."""
+    """Return an input as a Brian2 function of time and neuron."""
     type_, unit = ("drive", "1") if name == HELD else (problem.model.inputs[name].kind, problem.model.inputs[name].unit)
     returned = {"drive": unit_named(unit), "noise": b2.second**-0.5}.get(type_, b2.Unit(1))
 
@@ -130,7 +130,7 @@ def _input(problem: SpikingProblem, kind: str, name: str, made: Circuit, compile
 
 
 def wired(problem: SpikingProblem, wire: Wire) -> tuple[ndarray, ndarray, ndarray, ndarray]:
-    """Sources, targets, weights and delays of a wire's synapses, side by side; one delay where all are alike."""
+    """Return sources, targets, weights and delays of a wire's synapses; a single delay if all are equal."""
     parts, same = [block for name in wire.projections for block in blocks(problem.model, name)], same_delay(problem.model, wire.projections)
     delay = [delays(part, same) for part in parts]
     pre, post, weight = (np.concatenate([getattr(part, name) for part in parts]) for name in ("pre", "post", "weight"))

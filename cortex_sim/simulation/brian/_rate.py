@@ -1,4 +1,4 @@
-"""Rate equations in Brian2, run as written: all trials in one group, one BLAS product a projection and step, no compiler needed."""
+"""Rate equations in Brian2, run as written: all trials in one group, one BLAS product per projection and step; no compiler is needed."""
 
 from collections.abc import Callable, Mapping
 from itertools import cycle
@@ -28,14 +28,14 @@ b2.prefs.logging.file_log = False
 
 
 def run(problem: Problem) -> tuple[Float[ndarray, "trial time unit"], BodyTrajectory | None]:
-    """Integrate the model's equations and return its rates at every bin, and what the task's body went through, where there is one.
+    """Integrate the model's equations and return its rates in every bin, and the trajectory of the task's body, if it has one.
 
     Args:
         problem: the model, its weights and the task.
 
     Raises:
-        CardError: Brian2 refuses the equations; its own sentence is passed on.
-        Diverged: a state or rate grew beyond all bounds.
+        CardError: Brian2 refuses the equations; its own message is passed on.
+        Diverged: a state or rate diverged.
         KeyboardInterrupt: the run was interrupted.
     """
     with stopped_cleanly() as asked:
@@ -61,10 +61,10 @@ def _run(problem: Problem, asked: list[int]) -> tuple[Float[ndarray, "trial time
 
 
 def check(model: Model, task: Task) -> None:
-    """Hand the equations to Brian2, which checks every unit, and run them on a task without connections.
+    """Check the equations in Brian2, units included, and run them on a task without connections.
 
     Raises:
-        CardError: Brian2's own sentence, with the card's name in front.
+        CardError: Brian2's own message, with the card's name in front.
     """
     deaf = model.with_arrays({}, channels=0)
     blank = {name: np.zeros((deaf.size(p.rows), deaf.size(p.columns))) for name, p in deaf.projections.items()}
@@ -96,9 +96,9 @@ def _group(problem: Problem, moving: Moving | None) -> b2.NeuronGroup:
 
 
 def own_names(model: Model) -> dict[str, str]:
-    """Give every name of a card one that Brian2 has no meaning for, numbered in the order of the text.
+    """Return a substitute, without meaning in Brian2, for every name of a card, numbered in the order of the text.
 
-    Brian2 sorts the terms of a sum by name, so that numbers in the order of the text make its results the same under any names.
+    Brian2 sorts the terms of a sum by name; numbering them in the order of the text makes its results independent of the card's names.
     """
     text = model.parsed
     kept = {*GIVEN, *FUNCTIONS, *SCALES} - text.equations.keys()
@@ -106,7 +106,7 @@ def own_names(model: Model) -> dict[str, str]:
 
 
 def _check_units(model: Model) -> None:
-    """Refuse numbers of the card whose unit is not that of the variable they are for; Brian2 never sees those units."""
+    """Check that the card's numbers have the units of their variables; Brian2 never sees the units of these numbers."""
     numbers = {f"parameters.{name}": model.parameters[name] for name in model.parsed.parameters}
     numbers |= {f"initial_values.{name}": number for name, number in model.initial_values.items()}
     for label, number in numbers.items():
@@ -116,7 +116,7 @@ def _check_units(model: Model) -> None:
 
 
 def _namespace(problem: Problem, moving: Moving | None, names: Mapping[str, str], clock: b2.Clock) -> dict[str, object]:
-    """Everything the equations name: parameters with their units, projections and inputs as functions."""
+    """Return everything that the equations name: parameters with their units, projections and inputs as functions."""
     model, task = problem.model, problem.task
     known: dict[str, object] = {name: p.value * unit_named(p.unit) for name, p in model.parameters.items() if p.over is None}
     known["spike"] = _function(lambda x: (x > 0).astype(float), arg_units=[1], arg_types=["float"], return_unit=1)
@@ -135,7 +135,7 @@ def _namespace(problem: Problem, moving: Moving | None, names: Mapping[str, str]
 
 
 def _function(call: object, **keywords: object) -> Function:
-    """Give Brian2 a function that sees whole arrays and no units, and gives the same for the same arguments within a step."""
+    """Return a Brian2 function that takes whole arrays without units, and that returns the same for the same arguments within a step."""
     function = Function(call, return_type="float", auto_vectorise=False, stateless=True, **keywords)
     function.implementations.add_implementation("numpy", code=call)
     return function
@@ -145,9 +145,9 @@ Product = Callable[[Float[ndarray, " neuron"]], Float[ndarray, " neuron"]]
 
 
 def _product(W: Float[ndarray, "row column"], trials: int, calls: int) -> Product:
-    """A projection: one matrix product for all trials.
+    """Return a projection as one matrix product for all trials.
 
-    Products of several calls are kept apart, since one expression may hold them all.
+    Each call has its own result array, since one expression may contain several.
     """
     transposed = np.ascontiguousarray(W.T)
     results = cycle([np.empty((trials, len(W))) for _ in range(calls)])
@@ -159,7 +159,7 @@ def _product(W: Float[ndarray, "row column"], trials: int, calls: int) -> Produc
 
 
 class _Late:
-    """A projection that gives what it was called with some steps before; before the start that is what it is called with at the first step."""
+    """A projection whose output is delayed by a number of steps; before the start, its output is that of the first step."""
 
     def __init__(self, product: Product, lag: int, clock: b2.Clock) -> None:
         self._product, self._lag, self._time = product, lag, clock.variables["timestep"]
@@ -177,7 +177,7 @@ class _Late:
 
 
 class _OncePerStep:
-    """An input that is evaluated once a step, however many lines name it."""
+    """An input that is evaluated once per step, however many equations name it."""
 
     def __init__(self, source: Callable[[int], Float[ndarray, " neuron"]], dt: float) -> None:
         self._source, self._dt, self._step, self._value = source, dt, -1, np.zeros(0)
@@ -189,7 +189,7 @@ class _OncePerStep:
 
 
 class _InputSource:
-    """An input of the equations at the present step: the task's drives, or its channels and what its body feels through their weights."""
+    """An input of the equations at the present step: the task's drive, or its channels and its body's feedback through their weights."""
 
     def __init__(self, problem: Problem, name: str, moving: Moving | None) -> None:
         self._patterns, self._rows, self._active, self._moving = [], None, False, None
@@ -222,7 +222,7 @@ class _InputSource:
 
 
 class _NoiseSource:
-    """White noise from the schedule's own NumPy stream, one draw a step."""
+    """White noise from a NumPy random stream of its own, one draw per step."""
 
     def __init__(self, problem: Problem, name: str) -> None:
         self._draws = problem.noise(name)
@@ -232,7 +232,7 @@ class _NoiseSource:
 
 
 class _Recorder(b2.BrianObject):
-    """Holds clamped units, keeps the rates at the start of every bin and moves the body, between Brian2's rates and its state update."""
+    """Clamps units, records the rates at the start of every bin and moves the body, after Brian2 computed the rates and before its state update."""
 
     def __init__(self, group: b2.NeuronGroup, problem: Problem, moving: Moving | None) -> None:
         model, task = problem.model, problem.task
@@ -258,7 +258,7 @@ class _Recorder(b2.BrianObject):
         self.step += 1
 
     def _keep(self, bin: int) -> None:
-        """Note the rates of a bin, unless something grew beyond all bounds."""
+        """Record the rates of a bin, unless a number diverged."""
         refuse_divergence(self._model, np.concatenate(self._states, axis=1)[:, None], self._times[[bin]], "state")
         refuse_divergence(self._model, self._rate[:, None], self._times[[bin]], "rate of unit")
         self.rates[:, bin] = self._rate

@@ -1,4 +1,4 @@
-"""Spiking circuits run by Brian2 in this process, as NumPy or as cython code."""
+"""Spiking circuits run by Brian2 in this process, with NumPy or Cython code."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,19 +24,19 @@ Spiking = tuple[Float[ndarray, " spike"], Int[ndarray, " spike"]]
 
 
 def run(problem: SpikingProblem, trials: Sequence[int], target: str, report: Report) -> list[Spiking]:
-    """Run trials one after another in one network.
+    """Run trials one after another in one network and return their spikes.
 
     Args:
         problem: circuit and task.
         trials: positions of the trials.
         target: ``"numpy"`` or ``"cython"``.
-        report: called with the fraction done and a line of text.
+        report: called with the completed fraction and a line of text.
 
     Returns:
-        Times (s from the start) and units of the spikes of each trial.
+        Times (s from the start) and neurons of the spikes of each trial.
 
     Raises:
-        CardError: Brian2 refuses the circuit, or it ran away.
+        CardError: Brian2 refuses the circuit, or its activity ran away.
         KeyboardInterrupt: the run was interrupted.
     """
     with _target(target), stopped_cleanly() as asked:
@@ -58,10 +58,10 @@ def run(problem: SpikingProblem, trials: Sequence[int], target: str, report: Rep
 
 
 def check(model: SpikingModel, task: Task) -> None:
-    """Hand a spiking circuit to Brian2, which checks every unit, and run a few neurons of each population on a task.
+    """Check a spiking circuit in Brian2, units included, and run a few neurons of each population on a task.
 
     Raises:
-        CardError: Brian2's own sentence, with the card's name in front.
+        CardError: Brian2's own message, with the card's name in front.
     """
     populations = {name: part.model_dump() | {"size": min(part.size, FEW)} if model.neurons[part.neurons].threshold else part.model_dump()
                    for name, part in model.populations.items()}  # fmt: skip
@@ -91,7 +91,7 @@ def _target(name: str) -> Iterator[None]:
 
 
 def _connected(problem: SpikingProblem) -> Circuit:
-    """The circuit with its parameters and synapses."""
+    """Return the circuit with its parameters and synapses."""
     circuit = assemble(problem, compiled=False)
     for kind, group in circuit.groups.items():
         for name, value in {**problem.shared(kind), **problem.values(kind)}.items():
@@ -120,7 +120,7 @@ def _begin(problem: SpikingProblem, circuit: Circuit, trial: int) -> None:
 
 
 class _Watch(b2.NetworkOperation):
-    """Every 10 ms: show progress, and stop a circuit whose states are no numbers or that fires without bounds."""
+    """Every 10 ms, shows progress and stops a circuit whose states are not finite or whose firing runs away."""
 
     def __init__(self, problem: SpikingProblem, circuit: Circuit, trial: int, show: object) -> None:
         self.problem, self.circuit, self.trial, self.show = problem, circuit, trial, show
@@ -140,7 +140,7 @@ class _Watch(b2.NetworkOperation):
             b2.stop()
 
     def finished(self) -> Spiking:
-        """The trial's spikes, if it went well."""
+        """Return the trial's spikes, or raise an error if it was stopped."""
         if self.failure:
             raise self.failure
         return self._spikes()

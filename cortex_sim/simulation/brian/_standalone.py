@@ -1,7 +1,7 @@
-"""C++ standalone programs: written by Brian2, built once for each structure of a circuit, fed from files.
+"""C++ standalone programs: written by Brian2, built once for each structure of a circuit, with their data read from files.
 
-The program holds the structure only. Parameters, initial states, synapses, inputs, seeds and the duration come from files in its working
-folder, so that other parameters, inputs, seeds and connection probabilities need no compiler.
+The program contains only the structure. Parameters, initial states, synapses, inputs, seeds and the duration come from files in its working
+folder, so that changing parameters, inputs, seeds or connection probabilities needs no compiler.
 """
 
 import re
@@ -41,7 +41,7 @@ REPORT = """
 
 
 def write_program(problem: SpikingProblem, folder: Path) -> None:
-    """Let Brian2 write and compile the program of a circuit's structure; leaves ``main`` and ``static_arrays`` in the folder.
+    """Let Brian2 write and compile the program of a circuit's structure; ``main`` and ``static_arrays`` remain in the folder.
 
     Raises:
         CardError: Brian2 refuses the circuit.
@@ -81,7 +81,7 @@ def _generate(problem: SpikingProblem, folder: Path) -> None:
 
 
 def _unite(folder: Path) -> None:
-    """Put Brian2's files into two, which spares the compiler to read the same headers in each."""
+    """Merge Brian2's source files into two, so that the compiler does not read the same headers for each."""
     for name, paths in (("objects", sorted((folder / "code_objects").glob("*.cpp"))), ("rest", [folder / f"{n}.cpp" for n in REST])):
         texts = []
         for number, path in enumerate(paths):
@@ -112,7 +112,7 @@ def _loading(problem: SpikingProblem, circuit: Circuit) -> list[str]:
 
 
 def _growing(problem: SpikingProblem, number: int, synapses: b2.Synapses) -> list[str]:
-    """Lines that give every synapse its own states and constants, 0 where the card names no start."""
+    """Return the lines that give every synapse its own states and constants, which are 0 if the card names no initial value."""
     synapse, count = problem.model.synapses[problem.wires()[number].synapse], f"{_name(synapses.variables['w'])}.size()"
     own = sorted((declared(synapse.equations, synapses.name)[0] | {"lastupdate"}) & synapses.variables.keys())
     grown = [synapses.variables[name] for name in own if isinstance(synapses.variables[name], DynamicArrayVariable)]

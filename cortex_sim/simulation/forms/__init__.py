@@ -1,4 +1,4 @@
-"""Forms of equations that are recognised and run faster than their text: leaky and gated networks."""
+"""Forms of equations that are recognised and then run faster than their text: leaky and gated networks."""
 
 from cortex_sim.runtime.doors import opened
 

@@ -1,4 +1,4 @@
-"""Gated networks in their published forms, recognised in a card's own equation text whatever it calls things."""
+"""Gated networks in their published forms, recognised in a card's equation text under any names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ GATES = {GRU: ("q", "z", "n"), LSTM: ("k", "f", "g", "o")}
 
 @dataclass(frozen=True)
 class Gate:
-    """Names that a card gives to what makes one gate.
+    """The card's names for the parts of one gate.
 
     Attributes:
-        recurrent: projection of the rate.
-        heard: projection of the channels.
+        recurrent: projection that is applied to the rate.
+        heard: projection that is applied to the channels.
         bias: parameter.
-        inner: parameter inside the product with the reset gate; None where there is none.
+        inner: parameter inside the product with the reset gate; None if there is none.
     """
 
     recurrent: str
@@ -42,11 +42,11 @@ class Gate:
 
 @dataclass(frozen=True)
 class Gated:
-    """A card that is a gated recurrent unit or a long short-term memory.
+    """A card that is a gated recurrent unit (GRU) or a long short-term memory (LSTM).
 
     Attributes:
-        cells: there are cells beside the rates: a long short-term memory.
-        gates: in the order reset, update, candidate; or input, forget, written, output.
+        cells: whether it has cell states beside the rates, as an LSTM has.
+        gates: in the order reset, update, candidate (GRU); or input, forget, cell candidate, output (LSTM).
     """
 
     cells: bool
@@ -54,7 +54,7 @@ class Gated:
 
 
 def gated(model: Model) -> Gated | None:
-    """Return the parts of a gated network, if the equations have the form of a GRU or LSTM, else None."""
+    """Return the parts of a gated network if the equations have the form of a GRU or LSTM, else None."""
     for form, gates in () if model.lags else GATES.items():
         names = model.parsed.renaming(parsed(form))
         if names and model.integrator == "euler" and model.rate == names["h"] and _plain(model, names):
@@ -64,7 +64,7 @@ def gated(model: Model) -> Gated | None:
 
 
 def _plain(model: Model, names: Mapping[str, str]) -> bool:
-    """Gates hear channels as they are and nothing else, and pushes alone go past them."""
+    """Return whether the gates' inputs are the unfiltered channels alone, and only perturbations bypass the gates."""
     heard = [model.inputs.get(name) for form, name in names.items() if form.startswith("u_")]
     push = model.inputs.get(names["drive"])
     constants = [name for form, name in names.items() if form == "tau" or form.startswith(("b_", "c_"))]

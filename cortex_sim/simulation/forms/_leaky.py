@@ -1,7 +1,7 @@
-r"""Leaky networks: the form that most rate networks share, recognised in a card's own equation text.
+r"""Leaky networks: the form shared by most rate networks, recognised in a card's equation text.
 
 One Euler step of such a network is :math:`x_{t+1} = \alpha x_t + k\,W r_t + c + \sum_j p_j u_j(t)` with :math:`r = \phi(x)`, element by element.
-The coefficients are read off the equations by evaluating them, so whatever the card writes is what is learned.
+The coefficients are found by evaluating the equations, so that they are exactly those of the card.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ Derivative = Callable[[Any, Any, Mapping[str, Any]], Any]
 
 @dataclass(frozen=True)
 class Coefficients:
-    """Of one step: alpha, k, c and the p of each input, by name; numbers or one a unit, NumPy arrays or torch tensors."""
+    """Coefficients of one step: alpha, k, c and the p of each input by name; each is a scalar or one value per unit, in NumPy or torch."""
 
     decay: Any
     coupling: Any
@@ -33,10 +33,10 @@ class Coefficients:
 
 
 def recurrent_of(model: Model) -> str | None:
-    """Name of the one recurrent projection of a leaky network; None if the model is no leaky network.
+    """Return the name of a leaky network's one recurrent projection, or None if the model is not a leaky network.
 
-    A leaky network has one state variable, Euler steps, no delays, one projection that is called, with the rate and nothing else, a rate that follows
-    from the state (and parameters) of its own unit, and a derivative that is linear in the state, in the recurrent input and in every other input.
+    A leaky network has one state variable, Euler steps and no delays; it calls one projection, on the rate alone; its rate is a function
+    of the same unit's state (and parameters); and its derivative is linear in the state, in the recurrent input and in every other input.
     """
     text = model.parsed
     called = sorted(text.called() & model.projections.keys())
@@ -68,11 +68,11 @@ def _evaluated(model: Model, arrays: Mapping[str, ndarray], recurrent: str) -> D
 
 
 def coefficients(derivative: Derivative, dt: float, inputs: tuple[str, ...]) -> Coefficients:
-    """Read the coefficients of a step off a derivative that is linear in all it is given.
+    """Return the coefficients of a step, given a derivative that is linear in all its arguments.
 
     Args:
-        derivative: of state, recurrent input and other inputs by name (in SI), in SI per second.
-        dt: s.
+        derivative: function of the state, the recurrent input and the other inputs by name (in SI); returns SI units per second.
+        dt: time step, s.
         inputs: names of the other inputs.
     """
     silent = dict.fromkeys(inputs, 0.0)
@@ -109,7 +109,7 @@ class Leaky:
         return cls(model, recurrent)
 
     def coefficients(self, arrays: Mapping[str, ndarray]) -> Coefficients:
-        """Coefficients of one step at the present weights, each a number a unit."""
+        """Return the coefficients of one step at the present weights, one value per unit each."""
         return coefficients(_evaluated(self.model, arrays, self.recurrent), self.model.dt.si, tuple(self.model.inputs))
 
     @cached_property
@@ -122,16 +122,16 @@ class Leaky:
         return gain_of(self.model)
 
     def rate(self, x: Float[ndarray, "... unit"], arrays: Mapping[str, ndarray] | None = None) -> Float[ndarray, "... unit"]:
-        """R = phi(x), at these per-unit parameters or the model's own."""
+        """Return r = phi(x), at these per-unit parameters or else the model's own."""
         return self._gain(x, self._own if arrays is None else arrays)
 
     def is_tanh(self, arrays: Mapping[str, ndarray]) -> bool:
-        """Whether phi is tanh for every unit: seen at places on both sides of rest."""
+        """Return whether phi is tanh for every unit, tested at points on both sides of 0."""
         places = np.broadcast_to(np.linspace(-4, 4, PLACES)[:, None], (PLACES, self.model.units))
         used = self.model.parsed.used_by(self.model.rate) & set(self.model.parsed.parameters)
         neutral = {name: np.ones(self.model.units) for name in self.model.parsed.parameters}
         return np.array_equal(self.rate(places, neutral | {name: arrays[name] for name in used}), np.tanh(places))
 
     def slope(self, x: Float[ndarray, "... unit"], arrays: Mapping[str, ndarray] | None = None) -> Float[ndarray, "... unit"]:
-        """phi'(x), by central differences: right to 1e-9 of a smooth gain's range."""
+        """Return phi'(x), by central differences; accurate to 1e-9 of the range of a smooth gain function."""
         return (self.rate(x + SLOPE, arrays) - self.rate(x - SLOPE, arrays)) / (2 * SLOPE)
