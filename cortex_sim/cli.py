@@ -13,10 +13,11 @@ import typer
 
 from cortex_sim.cards import catalogue
 from cortex_sim.errors import CortexSimError, OptionError
-from cortex_sim.runtime import prepare_terminal, say, warn
+from cortex_sim.runtime import free, prepare_terminal, say, warn
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 WIDTH = 28  # characters of a name
+HAD_FINISHED = "report: {page} (this run had finished)"
 
 Align = Annotated[str | None, typer.Option(help="column of a table of trials that time 0 is, such as idx_go_cue")]
 Window = Annotated[tuple[float, float] | None, typer.Option(help="of the recording, from where to where, s")]
@@ -123,11 +124,9 @@ def run(
     from cortex_sim.runtime import finished, show_stages
     from cortex_sim.studies import perform
 
-    if resume and out is None:
-        raise OptionError("--resume goes on with a run in the folder that --out names; give it.")
-    folder = out or Path("runs") / f"{Path(protocol).stem}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+    folder = _folder(out, Path(protocol).stem, resume)
     if resume and finished(folder):
-        say(f"report: {folder / 'report.html'} (this run had finished)")
+        say(HAD_FINISHED.format(page=folder / "report.html"))
         raise typer.Exit(FAILED if check and not claims_hold(folder) else 0)
     show_stages(verbose)
     files = {"model": model, "scale": scale, "recording": recording, "muscles": muscles and str(muscles), "target": target and target.value}
@@ -180,12 +179,18 @@ def doctor(
         raise typer.Exit(FAILED)
 
 
+def _folder(out: Path | None, name: str, resume: bool) -> Path:
+    """Folder of a report: the one that is asked for, else a new one named by the time."""
+    if resume and out is None:
+        raise OptionError("--resume goes on with a run in the folder that --out names; give it.")
+    return out or free(Path("runs") / f"{name}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
+
+
 def _typed() -> str:
     return shlex.join(["cortex-sim", *sys.argv[1:]])
 
 
-def _interrupted(folder: Path) -> NoReturn:
-    on = "Nothing was done that could be kept."
+def _interrupted(folder: Path, on: str = "Nothing was done that could be kept.") -> NoReturn:
     if folder.exists():
         words = [word for word in sys.argv[1:] if word != "--resume"]
         given = any(word.split("=")[0] == "--out" for word in words)
@@ -208,30 +213,34 @@ def tune(
     smoke: Annotated[bool, typer.Option("--smoke", help="small and short: numbers mean nothing")] = False,
     study: Annotated[Path | None, typer.Option(help="folder of the journal, to share or go on with; in the cache if left out")] = None,
     out: Annotated[Path | None, typer.Option(help="folder of the report; must not exist. Default: runs/PROTOCOL-tune-TIME")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with the tuning in --out that was killed, if there is one")] = False,
 ) -> None:
     """Search how a protocol's student is best built and taught.
 
     Example: cortex-sim tune match --space match.space.toml --trials 30 --folds 5
     """
     from cortex_sim.report import told
-    from cortex_sim.runtime import check_new, run_folder
+    from cortex_sim.runtime import check_new, finished, run_folder, workers
     from cortex_sim.studies import tuning
 
-    folder = out or Path("runs") / f"{Path(protocol).stem}-tune-{datetime.datetime.now():%Y%m%d-%H%M%S}"
-    check_new(folder)
+    folder = _folder(out, f"{Path(protocol).stem}-tune", resume)
+    if resume and finished(folder):
+        say(HAD_FINISHED.format(page=folder / "report.html"))
+        return
+    check_new(folder, resume=resume)
     searched, module = tuning.read_space(space), catalogue.protocol(protocol)
     plan = tuning.Plan(trials, folds, nested, test, jobs, seed, smoke)
     tuning.check_installed()
     name = model or getattr(module, "MODEL", "")
     material = tuning.training_data_of(module, protocol, catalogue.load(name) if name else None, seed=seed, smoke=smoke)
     kept = study or tuning.study_folder(material, searched, plan)
+    asked = {"tuned": protocol, "study": tuning.study_folder(material, searched, plan).name, "trials": trials}
     try:
-        with run_folder(folder):
+        with run_folder(folder, asked=asked, resume=resume), workers.one_thread():
             report = tuning.report_of(tuning.tune(material, searched, plan, kept), Path(protocol).stem)
             page = report.write(folder, command=_typed(), protocol=catalogue.find(protocol))
     except KeyboardInterrupt:
-        warn(f"\ncortex-sim: interrupted; the trials done are kept in {kept}. The same command goes on from there.")
-        raise typer.Exit(INTERRUPTED) from None
+        _interrupted(folder, f"The trials done are kept in {kept}; the same command goes on from there.")
     say(told(report, page))
 
 

@@ -1,9 +1,11 @@
-"""A small run that is killed: started in a process that has everything imported, so that it takes a second or two; shared by short and long tests.
+"""A small run or study that is killed: started in a process that has everything imported, so that it takes a second or two.
 
-``python -m tests.kills FOLDER KILLS SEED`` makes an undisturbed run, then runs that are killed (SIGKILL) at random instants and gone on with until
-they finish, and prints a line of JSON: kills made, runs finished, and what was wrong, which should be nothing.
+``python -m tests.kills KIND FOLDER KILLS SEED``, of kind ``run`` or ``study``, makes an undisturbed one, then such that are killed (SIGKILL) at
+random instants and gone on with until they finish, and prints a line of JSON: kills made, how many finished, and what was wrong, which should be
+nothing.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -32,10 +34,32 @@ def run(model, *, seed, smoke):
     losses = [cs.Claim(name, float(np.sum(f.validation)), 0, 1e9, "itself") for name, f in fitted.items()]
     return cs.Report(title="t", question="q", answer="a", scores=tuple(scores), claims=losses, models={"teacher": small}, seed=seed)
 '''
+TUNED = '''"""Which students learn?"""
+import numpy as np
+import cortex_sim as cs
+def run(model, *, seed, smoke):
+    return cs.Report("t", "q", "a")
+def training_data(model, *, seed, smoke):
+    rates = 5 + np.random.default_rng(seed).normal(size=(10, 12, 3)).cumsum(axis=1)
+    task = cs.Task("free", 0.0, 0.12, condition=np.arange(10))
+    return cs.load("leaky_tanh"), cs.Trials.from_arrays(rates, task.time), task, cs.Options(epochs=2, closed_form=False)
+'''
+SPACE = "rate = { low = 1e-4, high = 1e-1, log = true }\npenalty_weights = { low = 1e-6, high = 1.0, log = true }\n"
+STUDY = ("tune", "learn.py", "--space", "space.toml", "--trials", "13", "--folds", "2", "--study", "study-of-{out}")
+KINDS = {"run": (PROTOCOL, ("run", "learn.py")), "study": (TUNED, STUDY)}
 RESULTS = ("scores.json", "claims.json")
+RECORDED = ("cards", "trials", "facts")  # of run.json, what does not depend on when and where
 
 
-def started(folder: Path, out: str, *more: str) -> int:
+def called(kind: str, out: str, *more: str) -> None:
+    """Call the command line in this process."""
+    from cortex_sim import cli
+
+    sys.argv = ["cortex-sim", *(word.format(out=out) for word in KINDS[kind][1]), "--out", out, *more]
+    cli.main()
+
+
+def started(kind: str, folder: Path, out: str, *more: str) -> int:
     """Fork a process that runs the command line, and return its number."""
     if process := os.fork():
         return process
@@ -44,10 +68,7 @@ def started(folder: Path, out: str, *more: str) -> int:
         os.chdir(folder)
         os.dup2(os.open("said.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        from cortex_sim import cli
-
-        sys.argv = ["cortex-sim", "run", "learn.py", "--out", out, *more]
-        cli.main()
+        called(kind, out, *more)
         code = 0
     except SystemExit as ended:
         code = int(ended.code or 0)
@@ -75,17 +96,24 @@ def _json(path: Path) -> bool:
     return True
 
 
-def main(folder: Path, kills: int, seed: int) -> dict[str, object]:
-    import cortex_sim as cs
+def results(folder: Path) -> dict[str, object]:
+    """What a finished run found: its numbers, and the content of its models and trials."""
+    run = json.loads((folder / "run.json").read_text())
+    return {name: (folder / name).read_bytes() for name in RESULTS} | {name: run[name] for name in RECORDED}
 
-    (folder / "learn.py").write_text(PROTOCOL)
-    cs.run(str(folder / "learn.py"))  # imports what is needed
+
+def main(kind: str, folder: Path, kills: int, seed: int) -> dict[str, object]:
+    (folder / "learn.py").write_text(KINDS[kind][0])
+    (folder / "space.toml").write_text(SPACE)
+    os.chdir(folder)
+    with contextlib.suppress(SystemExit):
+        called(kind, "imports")
     began = time.monotonic()
-    assert ended(started(folder, "undisturbed")) == 0, (folder / "said.txt").read_text()
+    assert ended(started(kind, folder, "undisturbed")) == 0, (folder / "said.txt").read_text()
     whole, rng, wrong = time.monotonic() - began, np.random.default_rng(seed), []
     done, finished, place = 0, 0, "run-0"
     while done < kills:
-        process = started(folder, place, "--resume")
+        process = started(kind, folder, place, "--resume")
         time.sleep(rng.uniform(0, whole))
         if os.waitpid(process, os.WNOHANG)[0] == 0:
             os.kill(process, signal.SIGKILL)
@@ -94,13 +122,15 @@ def main(folder: Path, kills: int, seed: int) -> dict[str, object]:
         wrong += [f"{place}: {one}" for one in half_written(folder / place)]
         if (folder / place / "report.html").is_file():
             finished, place = finished + 1, f"run-{finished + 1}"
-    assert ended(started(folder, place, "--resume")) == 0, (folder / "said.txt").read_text()
+    began = time.monotonic()
+    assert ended(started(kind, folder, place, "--resume")) == 0, (folder / "said.txt").read_text()
+    last = time.monotonic() - began
     for path in sorted(folder.glob("run-*")):
-        wrong += [f"{path.name}: {name} differs" for name in RESULTS if (path / name).read_bytes() != (folder / "undisturbed" / name).read_bytes()]
-        wrong += [f"{path.name}: left {each.name}" for each in path.rglob(".*")]
-    wrong += [f"left {each.name}" for each in folder.iterdir() if each.name.startswith(".")]
-    return {"kills": done, "finished": finished + 1, "seconds": whole, "wrong": wrong}
+        found, expected = results(path), results(folder / "undisturbed")
+        wrong += [f"{path.name}: {name} differs" for name in expected if found[name] != expected[name]]
+    wrong += [f"left {each.relative_to(folder)}" for each in folder.rglob(".*")]
+    return {"kills": done, "finished": finished + 1, "seconds": whole, "last": last, "wrong": wrong}
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(Path(sys.argv[1]).absolute(), int(sys.argv[2]), int(sys.argv[3]))))
+    print(json.dumps(main(sys.argv[1], Path(sys.argv[2]).absolute(), int(sys.argv[3]), int(sys.argv[4]))))

@@ -16,16 +16,20 @@ from cortex_sim.simulation import _simulate as simulation
 from tests.kills import PROTOCOL, RESULTS
 
 ROOT = Path(__file__).parents[1]
+WAITS = 10.0  # s
 
 
-@pytest.mark.parametrize(("kills", "seed"), [(10, 1), pytest.param(200, 2, marks=pytest.mark.long)])
-def test_a_run_that_is_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path, kills: int, seed: int) -> None:
-    run = subprocess.run(
-        [sys.executable, "-m", "tests.kills", str(tmp_path), str(kills), str(seed)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+LONG = [pytest.param(kind, 200, marks=pytest.mark.long) for kind in ("run", "study")]
+
+
+@pytest.mark.parametrize(("kind", "kills"), [("run", 10), ("study", 4), *LONG])
+def test_what_is_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path, kind: str, kills: int) -> None:
+    command = [sys.executable, "-m", "tests.kills", kind, str(tmp_path), str(kills), str(kills // 100 + 1)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     found = json.loads(run.stdout.splitlines()[-1])
     assert found["kills"] == kills and found["wrong"] == []
+    assert found["last"] < found["seconds"] + WAITS  # nobody waits for what a killed process held
 
 
 def test_what_was_simulated_and_taught_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

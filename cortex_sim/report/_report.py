@@ -15,7 +15,7 @@ from cortex_sim.cards import Model
 from cortex_sim.cards.spiking import SpikingModel
 from cortex_sim.errors import ComparisonError, FileProblem
 from cortex_sim.report._record import crate, hashes, run_record
-from cortex_sim.runtime import cache_folder, check_new, escaped, html_table, run_folder
+from cortex_sim.runtime import cache_folder, check_new, escaped, free, html_table, run_folder
 from cortex_sim.statistics import Score
 from cortex_sim.trials import FINDINGS, Trials
 
@@ -171,7 +171,7 @@ class Report:
 
     def _rescued(self, folder: Path, command: str, protocol: Path | None, asked: Mapping[str, Any] | None) -> str:
         """Write a report that has no other place into the cache and say where it is."""
-        place = cache_folder() / "reports" / f"{folder.name}-{datetime.datetime.now():%Y%m%d-%H%M%S-%f}"
+        place = free(cache_folder() / "reports" / f"{folder.name}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
         try:
             self._put(place, command, protocol, asked)
         except OSError:

@@ -9,6 +9,7 @@ from cortex_sim.runtime._html import html_table as html_table
 from cortex_sim.runtime._keys import code_key as code_key
 from cortex_sim.runtime._keys import content_key as content_key
 from cortex_sim.runtime._keys import read_only as read_only
+from cortex_sim.runtime._left_over import alive as alive
 from cortex_sim.runtime._left_over import mark as mark
 from cortex_sim.runtime._left_over import sweep as sweep
 from cortex_sim.runtime._marked import marked as marked
@@ -20,6 +21,7 @@ from cortex_sim.runtime._progress import timed as timed
 from cortex_sim.runtime._progress import track as track
 from cortex_sim.runtime._run_folder import check_new as check_new
 from cortex_sim.runtime._run_folder import finished as finished
+from cortex_sim.runtime._run_folder import free as free
 from cortex_sim.runtime._run_folder import run_folder as run_folder
 from cortex_sim.runtime._storage import cache_folder as cache_folder
 from cortex_sim.runtime._storage import cached_arrays as cached_arrays

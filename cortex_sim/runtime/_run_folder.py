@@ -7,6 +7,7 @@ import platform
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import chain, count
 from pathlib import Path
 from typing import IO, Any
 
@@ -112,6 +113,12 @@ def check_new(folder: Path, *, resume: bool = False) -> None:
     """
     if os.path.lexists(folder) and Path(os.path.abspath(folder)) not in _held and not (resume and _unfinished(folder)):
         raise FileProblem(_why(folder))
+
+
+def free(folder: Path) -> Path:
+    """Return a folder that is not there: this one, or one with a number behind it. Of names made of the time that is needed: clocks go back."""
+    numbered = (folder.with_name(f"{folder.name}-{number}") for number in count(2))
+    return next(path for path in chain([folder], numbered) if not os.path.lexists(path))
 
 
 def finished(folder: Path) -> bool:

@@ -1,18 +1,22 @@
 """Tuning: the search finds a planted optimum, loses no trial, and never sees what it is scored on."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from cortex_sim.cards import catalogue
-from cortex_sim.errors import OptionError
+from cortex_sim.errors import FileProblem, OptionError
+from cortex_sim.runtime import mark
 from cortex_sim.studies import tuning
+from cortex_sim.studies.tuning import _search
 from cortex_sim.studies.tuning._folds import apart, folded
-from cortex_sim.studies.tuning._search import search
+from cortex_sim.studies.tuning._search import Found, _open, search
 from cortex_sim.studies.tuning._space import Parameter, Setting, read_space
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +45,68 @@ def test_interrupted_search_goes_on_as_if_it_had_not_been(tmp_path: Path) -> Non
         search(breaks, SPACE, trials=8, folds=2, seed=0, folder=tmp_path)
     found = search(planted, SPACE, trials=8, folds=2, seed=0, folder=tmp_path)
     assert len(found.tried) == 8 and [one.setting for one in found.tried][:4] == calls[:8:2]
+    assert found == search(planted, SPACE, trials=8, folds=2, seed=0, folder=tmp_path / "undisturbed")
+
+
+class Killed(BaseException):
+    """Ends a search where it stands, as a kill does: nobody catches it."""
+
+
+@pytest.mark.parametrize("share", [0.5, pytest.param(0.0, marks=pytest.mark.long)])
+def test_a_search_killed_at_any_line_of_its_journal_ends_as_an_undisturbed_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float) -> None:
+    """Every kind of line is once the one that is not written, or only in part; the search has enough trials for pruning and for its model."""
+    from optuna.storages.journal import JournalFileBackend
+
+    monkeypatch.setattr(_search, "REFRESH", 1e6)  # looks at the progress write lines, too
+    monkeypatch.setattr(_search, "_importance", lambda *_: {})
+    append, written, kill = JournalFileBackend.append_logs, 0, -1
+
+    def killed(self: Any, logs: Any) -> None:
+        nonlocal written
+        if written == kill:
+            with open(self._file_path, "ab") as file:
+                file.write(lines[kill][: int(share * len(lines[kill]))])
+            raise Killed
+        written += 1
+        append(self, logs)
+
+    def looked_for(folder: Path) -> Found:
+        return search(planted, SPACE, trials=12, folds=2, seed=0, folder=folder)
+
+    whole = looked_for(tmp_path / "whole")
+    lines = (tmp_path / "whole/journal.log").read_bytes().splitlines(keepends=True)
+    last = {json.dumps([line.get("op_code"), *line.get("user_attr", {})]): number for number, line in enumerate(map(json.loads, lines))}
+    assert len(last) >= 9
+    for place in last.values():
+        written, kill = 0, place
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(JournalFileBackend, "append_logs", killed)
+            looked_for(tmp_path / str(kill))
+        assert looked_for(tmp_path / str(kill)) == whole, f"killed at line {kill}, {lines[kill]!r}"
+
+
+def test_who_goes_on_takes_over_trials_of_a_process_that_is_killed_meanwhile(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    whole = search(planted, SPACE, trials=6, folds=2, seed=0, folder=tmp_path / "whole")
+
+    def with_another(setting: Setting, fold: int, begun: list[int] = []) -> float:  # noqa: B006 - counts over calls
+        if not begun:
+            other = _open(tmp_path / "shared", "search").ask()
+            other.set_user_attr("place", 1)
+            other.set_user_attr("process", mark().replace(f"-{os.getpid()}-", f"-{gone.pid}-"))
+            _open(tmp_path / "shared", "search").ask()  # did not come so far as to say whose it is
+        begun.append(1)
+        return planted(setting, fold)
+
+    assert search(with_another, SPACE, trials=6, folds=2, seed=0, folder=tmp_path / "shared").tried == whole.tried
+
+
+def test_a_file_that_is_no_journal_stays_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "journal.log").write_text("of others\nwithout an end")
+    with pytest.raises(FileProblem, match=r"journal\.log: is no journal of a study, or is damaged .* Choose another --study"):
+        search(planted, SPACE, trials=2, folds=2, seed=0, folder=tmp_path)
+    assert (tmp_path / "journal.log").read_text() == "of others\nwithout an end"
 
 
 def test_two_processes_lose_no_trial(tmp_path: Path) -> None:

@@ -1,9 +1,6 @@
 """The search: Optuna proposes settings, folds score them, a journal keeps every trial whatever happens to the process."""
 
-import json
 import math
-import os
-import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from cortex_sim.errors import CortexSimError, FileProblem, OptionError
-from cortex_sim.runtime import seed_of, track, workers
+from cortex_sim.errors import CortexSimError, OptionError
+from cortex_sim.runtime import mark, seed_of, track, workers
+from cortex_sim.studies.tuning._journal import Lock, mended, opened, optuna_there, works
 from cortex_sim.studies.tuning._space import Parameter, Setting
 
 STARTUP = 5  # trials before any is pruned
@@ -27,7 +25,7 @@ class Tried:
     """A setting and what became of it.
 
     Attributes:
-        number: of the trial.
+        number: of the trial among those that count; those of killed processes do not.
         setting: a value for each parameter.
         scores: of the folds that were run.
         state: ``"complete"``, ``"pruned"`` or ``"failed"``.
@@ -97,7 +95,8 @@ def search(
     """Look for the setting with the highest mean score over folds: tree-structured Parzen estimator, median pruning between folds.
 
     What is already in the journal counts, so a run that was killed goes on, and several processes may share a folder. Trial n of one seed
-    draws from a stream of its own: a run of one process gives the same whether or not it was interrupted.
+    draws from a stream of its own, and one whose process was killed is tried again as trial n: a run of one process gives the same whether
+    or not it was killed, at whatever moment.
 
     Args:
         objective: of a setting and the number of a fold; higher is better. What it refuses, or no finite number, makes a failed trial.
@@ -113,10 +112,12 @@ def search(
     Raises:
         OptionError: Optuna is missing, or the folder holds a search of something else.
     """
-    _optuna()
+    optuna_there()
     folder.mkdir(parents=True, exist_ok=True)
-    _open(folder, name, key)
-    _bury(folder, name)
+    mended(folder)
+    study = _open(folder, name, key)
+    with Lock(folder / "claims"):
+        _bury(study, own=True)
     with track(f"tuning, {name}") as report, _watched(folder, name, trials, report):
         shares = dict.fromkeys(range(jobs), (objective, space, trials, folds, seed, folder, name))
         workers.map(name, _work, shares, workers=jobs, report=lambda done, text: None)
@@ -126,7 +127,8 @@ def search(
 def read(folder: Path, name: str, seed: int = 0) -> Found:
     """Read what a study holds; trials still running, and those of killed processes, are left out."""
     study = _open(folder, name)
-    return Found(tuple(one for trial in study.get_trials(deepcopy=False) if (one := _tried(trial))), _importance(study, seed))
+    tried = [one for trial in study.get_trials(deepcopy=False) if (one := _tried(trial))]
+    return Found(tuple(sorted(tried, key=lambda one: one.number)), _importance(study, seed))
 
 
 def check_installed() -> None:
@@ -135,29 +137,12 @@ def check_installed() -> None:
     Raises:
         OptionError: how to install it.
     """
-    _optuna()
-
-
-def _optuna() -> Any:
-    try:
-        import optuna
-    except ImportError:
-        raise OptionError("tuning needs Optuna, which is not installed: pip install 'cortex-sim[tune]'.") from None
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return optuna
+    optuna_there()
 
 
 def _open(folder: Path, name: str, key: str = "") -> Any:
-    optuna = _optuna()
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
-
-    try:
-        storage = JournalStorage(JournalFileBackend(str(folder / "journal.log")))
-        pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=0)
-        study = optuna.create_study(storage=storage, study_name=name, direction="maximize", pruner=pruner, load_if_exists=True)
-    except (json.JSONDecodeError, UnicodeDecodeError) as problem:
-        raise FileProblem(f"{folder / 'journal.log'}: is no journal of a study, or is damaged ({problem}). Choose another --study.") from None
+    pruner = optuna_there().pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=0)
+    study = opened(folder, name, pruner)
     held = study.user_attrs.get("key")
     if held is None:
         study.set_user_attr("key", key)
@@ -168,36 +153,17 @@ def _open(folder: Path, name: str, key: str = "") -> Any:
     return study
 
 
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    from optuna.storages.journal import JournalFileOpenLock
+def _bury(study: Any, *, own: bool = False) -> None:
+    """Mark trials whose process on this machine is gone, so that they do not count. Who calls it holds the claims.
 
-    lock = JournalFileOpenLock(str(folder / "claims"))
-    lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _bury(folder: Path, name: str) -> None:
-    """Mark trials whose process on this machine is gone; they do not count."""
-    study = _open(folder, name)
-    with _locked(folder):
-        for trial in study.get_trials(deepcopy=False):
-            host, _, process = str(trial.user_attrs.get("process", "")).rpartition(":")
-            if trial.state.name == "RUNNING" and host == socket.gethostname() and not _alive(int(process)):
-                _end(study, trial.number, "FAIL", "its process was killed", lost=True)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    Args:
+        study: to look at.
+        own: this process has not begun to work, so that trials in its name are of one that had its number before.
+    """
+    for trial in study.get_trials(deepcopy=False):
+        process = str(trial.user_attrs.get("process", ""))
+        if trial.state.name == "RUNNING" and (not works(process) or (own and process == mark())):
+            _end(study, trial.number, "FAIL", "its process was killed", lost=True)
 
 
 def _end(study: Any, number: int, state: str, reason: str, *, lost: bool = False) -> None:
@@ -211,15 +177,18 @@ def _end(study: Any, number: int, state: str, reason: str, *, lost: bool = False
 
 def _claim(study: Any, folder: Path, trials: int, seed: int) -> Any:
     """Return the next trial, unless enough are done or under way."""
-    optuna = _optuna()
-    with _locked(folder):
-        known = study.get_trials(deepcopy=False)
-        if sum(not trial.user_attrs.get("lost", False) for trial in known) >= trials:
+    samplers = optuna_there().samplers
+    with Lock(folder / "claims"):
+        _bury(study)
+        taken = {trial.user_attrs["place"] for trial in study.get_trials(deepcopy=False) if not trial.user_attrs.get("lost", False)}
+        if len(taken) >= trials:
             return None
-        drawn = seed_of(seed, "analysis", "settings of a tuning", len(known)) % 2**32  # as many bits as Optuna takes
-        study.sampler = optuna.samplers.TPESampler(seed=drawn, constant_liar=True)
+        place = next(number for number in range(trials) if number not in taken)
+        drawn = seed_of(seed, "analysis", "settings of a tuning", place) % 2**32  # as many bits as Optuna takes
+        study.sampler = samplers.TPESampler(seed=drawn, constant_liar=True)
         trial = study.ask()
-        trial.set_user_attr("process", f"{socket.gethostname()}:{os.getpid()}")
+        trial.set_user_attr("place", place)
+        trial.set_user_attr("process", mark())
         return trial
 
 
@@ -260,12 +229,12 @@ def _tried(trial: Any) -> Tried | None:
     states = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
     if trial.state.name not in states or notes.get("lost", False):
         return None
-    return Tried(trial.number, dict(trial.params), tuple(notes.get("scores", ())), states[trial.state.name], notes.get("reason", ""))
+    return Tried(notes["place"], dict(trial.params), tuple(notes.get("scores", ())), states[trial.state.name], notes.get("reason", ""))
 
 
 def _importance(study: Any, seed: int) -> dict[str, float]:
     """Share of the variance of scores that each parameter explains (fANOVA)."""
-    optuna = _optuna()
+    optuna = optuna_there()
     try:
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=seed_of(seed, "analysis", "trees of importance") % 2**32)
         return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
