@@ -13,7 +13,7 @@ import typer
 
 from cortex_sim.cards import catalogue
 from cortex_sim.errors import CortexSimError, OptionError
-from cortex_sim.runtime import free, prepare_terminal, say, warn
+from cortex_sim.runtime import free, prepare_terminal, say, unread, warn
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 WIDTH = 28  # characters of a name
@@ -296,6 +296,11 @@ def main() -> None:
 def _messages() -> Iterator[None]:
     try:
         yield
+    except SystemExit as ended:
+        if not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        unread(sys.stdout)  # of help, which typer prints
+        sys.exit(0)
     except CortexSimError as problem:
         warn(f"cortex-sim: {problem}")
         sys.exit(BAD_INPUT)

@@ -50,11 +50,34 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
             os.kill(number, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("command", ["list", "show match", "list measures", "show hennequin_2014"])
+LINES = ["list", "show match", "list measures", "show hennequin_2014", "--help", "run --help", "doctor"]
+
+
+@pytest.mark.parametrize("command", LINES)
 def test_a_reader_that_leaves_is_no_fault(command: str) -> None:
     line = f"set -o pipefail; {sys.executable} -m cortex_sim {command} | head -1"
     run = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False, cwd=ROOT)
     assert (run.returncode, run.stderr) == (0, "") and run.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["list", "--help", "run --help"])
+def test_a_reader_that_has_left_before_the_first_word_is_no_fault(command: str) -> None:
+    """That ``head`` leaves too early or too late is chance; here nobody reads for certain."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = [sys.executable, "-m", "cortex_sim", *command.split()]
+    run = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT)
+    os.close(writer)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("command", "code"), [("show nothing", 2), ("run", 2)])
+def test_a_refusal_that_nobody_reads_keeps_its_exit_code(command: str, code: int) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    run = subprocess.run([sys.executable, "-m", "cortex_sim", *command.split()], stderr=writer, stdout=writer, check=False, cwd=ROOT)
+    os.close(writer)
+    assert run.returncode == code
 
 
 def test_exit_codes_hold_when_nobody_reads(tmp_path: Path) -> None:

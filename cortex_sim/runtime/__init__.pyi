@@ -39,5 +39,6 @@ from cortex_sim.runtime._streams import streams_used as streams_used
 from cortex_sim.runtime._terminal import prepare_terminal as prepare_terminal
 from cortex_sim.runtime._terminal import say as say
 from cortex_sim.runtime._toml import read_toml as read_toml
+from cortex_sim.runtime._visible import unread as unread
 from cortex_sim.runtime._visible import visible as visible
 from cortex_sim.runtime._visible import warn as warn

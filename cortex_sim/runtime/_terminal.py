@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from cortex_sim.runtime._visible import visible
+from cortex_sim.runtime._visible import put
 
 
 def prepare_terminal(status: int) -> None:
@@ -44,7 +44,4 @@ def say(text: str) -> None:
     Args:
         text: one or more lines.
     """
-    try:
-        print(visible(text), flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    put(text, sys.stdout)

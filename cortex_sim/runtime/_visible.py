@@ -1,6 +1,8 @@
 """Foreign text made safe: characters that would control a terminal, break a file or change the reading direction are escaped."""
 
+import os
 import sys
+from typing import TextIO
 
 STEERING = {chr(code) for code in (0x200B, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A), 0xFEFF)}
 JOINING = "\u200c\u200d"  # which some scripts need, and nobody sees
@@ -23,7 +25,20 @@ def visible(text: str, longest: int | None = None) -> str:
 
 def warn(line: str) -> None:
     """Print a line on standard error; control characters in it are escaped."""
-    print(visible(line), file=sys.stderr, flush=True)
+    put(line, sys.stderr)
+
+
+def put(text: str, stream: TextIO) -> None:
+    """Print on a stream at once, control characters escaped; where nobody reads any more, it goes nowhere."""
+    try:
+        print(visible(text), file=stream, flush=True)
+    except BrokenPipeError:
+        unread(stream)
+
+
+def unread(stream: TextIO) -> None:
+    """Let a stream that nobody reads any more go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _shown(letter: str) -> str:
