@@ -1,6 +1,7 @@
 """Named arrays from a ``.npz``, ``.mat`` or ``.csv`` file; nothing in it is executed, and what would need to be is skipped and reported."""
 
 import csv
+import io
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from cortex_sim.trials._mat_structs import Columns, hdf5_tables, struct_table
 SUFFIXES = (".npz", ".mat", ".csv")
 PICKLED = "is pickled (an object of Python, which could execute anything)"
 PICKLE = b"\x80"  # that every pickle of today begins with
+LONGEST = 10_000  # bytes of an array's header, as NumPy allows
 CELL = 15  # numbers' worth of memory that a byte of a table with commas may take, as a text of its own
 
 
@@ -79,6 +81,8 @@ def _numpy(path: Path) -> Named:
 
 def _declared(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> tuple[float, bool]:
     """Return the bytes of an array by its header, and whether it holds only numbers or texts."""
+    if item.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # Python unpacks others without a limit
+        raise FileProblem(f"array {item.filename!r} is compressed by method {item.compress_type}; save it with numpy.savez_compressed.")
     with archive.open(item) as file:
         shape, _, dtype = _header(file)
     return float(np.prod(shape, dtype=float)) * dtype.itemsize, not dtype.hasobject
@@ -86,7 +90,11 @@ def _declared(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> tuple[float, b
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     version = np.lib.format.read_magic(file)
-    return np.lib.format.read_array_header_1_0(file) if version == (1, 0) else np.lib.format.read_array_header_2_0(file)
+    announced = file.read(2 if version == (1, 0) else 4)
+    if (length := int.from_bytes(announced, "little")) > LONGEST:
+        raise FileProblem(f"an array has a header of {length} bytes, at most {LONGEST} are read; it is damaged.")
+    head = io.BytesIO(announced + file.read(length))
+    return np.lib.format.read_array_header_1_0(head) if version == (1, 0) else np.lib.format.read_array_header_2_0(head)
 
 
 def _matlab(path: Path) -> Named:

@@ -31,6 +31,11 @@ def check_fits(numbers: float, what: str) -> None:
         raise TrialsError(f"{problem}.")
 
 
+def fits(numbers: float) -> bool:
+    """Whether :func:`check_fits` takes so many."""
+    return too_large(NUMBER * numbers, "") is None
+
+
 def check_rate(rate: Float[ndarray, "trial time unit"], observed: Bool[ndarray, "trial unit"] | None = None) -> None:
     """Check that rates are finite wherever they were observed.
 

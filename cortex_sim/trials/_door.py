@@ -16,9 +16,9 @@ from numpy import ndarray
 
 from cortex_sim.errors import CortexSimError, FileProblem
 from cortex_sim.runtime import visible
-from cortex_sim.trials._checks import check_fits
+from cortex_sim.trials._blocks import LZF, check_blocks, check_filters
+from cortex_sim.trials._checks import check_fits, fits
 
-LZF = 32000
 HEAP = b"GCOL\1\0\0\0"  # that a heap begins with
 FILTERS = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32, h5z.FILTER_SZIP, h5z.FILTER_NBIT, h5z.FILTER_SCALEOFFSET, LZF}
 """Filters that only turn stored bytes into numbers and come with h5py; any other is third-party code."""
@@ -76,7 +76,7 @@ def netcdf(path: Path) -> Iterator[xr.Dataset]:
     """
     with hdf5(path) as file:
         parts = [item for item in file.values() if isinstance(item, h5py.Dataset)]
-        check_fits(sum(float(np.prod(item.shape or (), dtype=float)) for item in parts), f"all of the {len(parts)} arrays")
+        check_fits(sum(_size(item) for item in parts), f"all of the {len(parts)} arrays")
         with xr.open_dataset(path, engine="h5netcdf") as dataset:
             yield dataset
 
@@ -87,8 +87,23 @@ def whole(dataset: h5py.Dataset) -> ndarray:
     Raises:
         TrialsError: it does not fit.
     """
-    check_fits(float(np.prod(dataset.shape or (), dtype=float)), f"array {dataset.name!r} of shape {dataset.shape}")
+    check_fits(_size(dataset), f"array {dataset.name!r} of shape {dataset.shape}")
     return np.asarray(dataset[()])
+
+
+def in_parts(dataset: h5py.Dataset) -> h5py.Dataset:
+    """Return a dataset of any size of which parts are read, once its blocks are known to unpack to what they should hold.
+
+    Raises:
+        FileProblem: one does not.
+    """
+    check_blocks(str(dataset.name), dataset.id)
+    return dataset
+
+
+def _size(dataset: h5py.Dataset) -> float:
+    """How many numbers a dataset has; as a float, which does not overflow."""
+    return float(np.prod(dataset.shape or (), dtype=float))
 
 
 def check_folder(folder: Path) -> None:
@@ -165,6 +180,9 @@ def _check_stored(name: str, dataset: h5d.DatasetID) -> None:
         if (used := stored.get_filter(number))[0] not in FILTERS:
             called = used[3].decode(errors="replace") or f"number {used[0]}"
             raise FileProblem(f"{name!r} is stored through the filter {called!r}, a plug-in; store it by gzip (h5repack -f GZIP=4 OLD NEW).")
+    check_filters(name, dataset)
+    if fits(_size(h5py.Dataset(dataset))):  # of others only parts are read: see in_parts
+        check_blocks(name, dataset)
 
 
 def _references(item: h5py.Group | h5py.Dataset) -> Iterator[h5py.h5r.Reference]:

@@ -16,7 +16,7 @@ from numpy import ndarray
 
 from cortex_sim.errors import FileProblem, TrialsError
 from cortex_sim.trials._checks import check_fits
-from cortex_sim.trials._door import hdf5, reading, whole
+from cortex_sim.trials._door import hdf5, in_parts, reading, whole
 from cortex_sim.trials._findings import noted
 from cortex_sim.trials._nwb_cut import Choice, Cut, cut_trials, note_of, text, values
 from cortex_sim.trials._nwb_zarr import LEFT, zarr_as_hdf5
@@ -129,7 +129,7 @@ def _spikes(file: h5py.File, cut: Cut) -> tuple[tuple[ndarray, ndarray, ndarray]
         raise TrialsError(f"there is no table of units (found {sorted(file)}); spikes are read from 'units' with 'spike_times'.")
     if not {"spike_times", "spike_times_index"} <= set(units):
         raise TrialsError(f"the table of units has columns {sorted(units)}; it should have 'spike_times' and 'spike_times_index'.")
-    source, ends = units["spike_times"], whole(units["spike_times_index"]).astype(np.int64)
+    source, ends = in_parts(units["spike_times"]), whole(units["spike_times_index"]).astype(np.int64)
     begins = np.append(0, ends[:-1])
     if not ends.size or not ends[-1]:
         raise TrialsError(f"none of the {ends.size} units has a spike; at least one should.")

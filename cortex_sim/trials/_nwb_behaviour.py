@@ -11,6 +11,8 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.errors import NotFound, TrialsError, suggestion
+from cortex_sim.trials._checks import check_fits
+from cortex_sim.trials._door import in_parts
 from cortex_sim.trials._nwb import opened
 from cortex_sim.trials._nwb_cut import Choice, Cut, cut_trials
 
@@ -37,7 +39,7 @@ def nwb_series(path: str | Path, name: str | None, choice: Choice) -> xr.DataArr
     """
     with opened(path, name, behaviour=True) as file:
         series, cut = _series(file, name), cut_trials(file, choice)
-        data = series["data"]
+        data = in_parts(series["data"])
         if data.ndim not in {1, 2} or data.dtype.kind not in "iuf":
             raise TrialsError(f"series {series.name!r} holds {data.dtype} of shape {data.shape}; numbers over (time,) or (time, axis) are read.")
         _check_axes(series)
@@ -82,9 +84,10 @@ def _clock(series: h5py.Group, cut: Cut) -> Clock:
     """Return a function that gives, for a stretch of the session, the times of the samples around it and the index of the first."""
     size, low, high = len(series["data"]), (cut.zero + cut.time[0]).min(), (cut.zero + cut.time[-1]).max()
     if "timestamps" in series:
-        stamps = series["timestamps"]
-        first = max(bisect_left(stamps, low) - 1, 0)
-        known = stamps[first : bisect_left(stamps, high) + 2]
+        stamps = in_parts(series["timestamps"])
+        first, last = max(bisect_left(stamps, low) - 1, 0), bisect_left(stamps, high) + 2
+        check_fits(float(last - first), f"{last - first} timestamps of series {series.name!r}")
+        known = stamps[first:last]
         if not (known[1:] > known[:-1]).all():
             raise TrialsError(f"timestamps of series {series.name!r} do not rise throughout; sort them and remove what is not finite.")
         return lambda begin, end: _listed(known, first, begin, end)

@@ -12,7 +12,7 @@ from numpy import ndarray
 from cortex_sim.errors import NotFound, OptionError, TrialsError, suggestion
 from cortex_sim.trials._checks import absent, check_fits
 from cortex_sim.trials._checks import labels as labels_of
-from cortex_sim.trials._door import whole
+from cortex_sim.trials._door import in_parts, whole
 from cortex_sim.trials._rows import chosen, joined
 from cortex_sim.trials._trials import BIN
 
@@ -122,14 +122,14 @@ def _session(file: h5py.File, rows: h5py.Group) -> tuple[float, float] | None:
     units = file.get("units", {})
     if not {"spike_times", "spike_times_index"} <= set(units):
         return None
-    source, ends = units["spike_times"], units["spike_times_index"][:].astype(np.int64)
+    source, ends = in_parts(units["spike_times"]), whole(units["spike_times_index"]).astype(np.int64)
     places = [(int(first), int(last) - 1) for first, last in zip(np.append(0, ends[:-1]), ends, strict=True) if last > first]
     if not places or ends[-1] > source.shape[0]:
         return None
     places = places[:: -(-len(places) // LOOKED_AT)]
     spikes = np.array([source[place] for pair in places for place in pair], dtype=float)
     known = [spikes, _times(rows, "start_time"), _times(rows, "stop_time")]
-    known += [units["obs_intervals"][:].ravel()] if "obs_intervals" in units else []
+    known += [whole(units["obs_intervals"]).ravel()] if "obs_intervals" in units else []
     start, stop = (how(np.concatenate(known)) for how in (np.nanmin, np.nanmax))
     slack = FEW_INTERVALS * float(np.ptp(spikes)) / sum(last - first + 1 for first, last in places)
     return float(start) - slack - EDGE, float(stop) + slack + EDGE

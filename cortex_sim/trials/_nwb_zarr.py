@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from cortex_sim.errors import FileProblem, OptionError
+from cortex_sim.trials._blocks import check_zarr
 from cortex_sim.trials._checks import check_fits
 from cortex_sim.trials._door import check_folder
 
@@ -72,12 +73,13 @@ def _copy(item: Any, parent: h5py.Group, name: str, series: str | None, left: li
 
 
 def _array(item: Any, parent: h5py.Group, name: str, left: list[str]) -> h5py.Dataset | None:
-    codecs = {codec.codec_id for codec in (*(item.filters or ()), *([item.compressor] if item.compressor else ()))}
-    if (unsafe := codecs - CODECS) or item.dtype.names:
+    codecs = [*([item.compressor] if item.compressor else ()), *reversed(item.filters or ())]
+    if (unsafe := {codec.codec_id for codec in codecs} - CODECS) or item.dtype.names:
         why = f"stored by {', '.join(sorted(unsafe))}, which may execute something" if unsafe else "a table within a column"
         left.append(f"{item.name} is {why}")
         return None
     check_fits(max(np.prod(sizes, dtype=float) for sizes in (item.shape, item.chunks)), f"array {item.name!r} of shape {item.shape}")
+    check_zarr(item.name, codecs, Path(item.store.dir_path(item.path)))
     values = item[()]
     if values.dtype == object:
         if not all(isinstance(value, str) for value in values.ravel()):

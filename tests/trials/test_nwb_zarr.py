@@ -1,7 +1,12 @@
 """NWB in Zarr gives what the same file in HDF5 gives; what could execute something is left and named."""
 
+import bz2
+import gzip
 import json
+import lzma
 import shutil
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +15,20 @@ import pynwb
 import pytest
 import xarray as xr
 
-from cortex_sim.errors import FileProblem, OptionError
+from cortex_sim.errors import FileProblem, OptionError, TrialsError
+from cortex_sim.runtime import _memory
 from cortex_sim.trials import Trials, behaviour, read, write_nwb
+from cortex_sim.trials._blocks import _size
 
 hdmf_zarr = pytest.importorskip("hdmf_zarr")
 START = __import__("datetime").datetime(2020, 1, 1, tzinfo=__import__("datetime").timezone.utc)
+
+BOMB = 10**8  # bytes that a block unpacks to, where a sixth of the memory is 2e7
+BOMBS = {
+    "zlib": zlib.compress(bytes(BOMB)), "gzip": gzip.compress(bytes(BOMB)), "bz2": bz2.compress(bytes(BOMB)), "lzma": lzma.compress(bytes(BOMB)),
+    "zstd": b"\x28\xb5\x2f\xfd\xe0" + struct.pack("<Q", BOMB), "lz4": struct.pack("<I", BOMB),
+    "blosc": struct.pack("<4B3I", 2, 1, 0, 8, BOMB, BOMB, 16),
+}  # fmt: skip
 
 
 def exported(path: Path) -> Path:
@@ -96,4 +110,40 @@ def test_what_is_wrong_with_a_folder_is_said(session: Path, monkeypatch: pytest.
     with pytest.raises(
         OptionError, match=r"a.nwb.zarr: reading NWB in Zarr needs hdmf-zarr, which is not installed; say: pip install 'cortex-sim\[nwb\]'"
     ):
+        read(folder)
+
+
+@pytest.mark.parametrize("codec", BOMBS)
+def test_blocks_that_unpack_to_more_than_memory_holds_are_refused(session: Path, codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = exported(session)
+    about = folder / "units/spike_times/.zarray"
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"compressor": {"id": codec}}))
+    (folder / "units/spike_times/0").write_bytes(BOMBS[codec])
+    monkeypatch.setattr(_memory, "memory", lambda: 1.2e8)
+    said = r"a\.nwb\.zarr: block '0' of array '/units/spike_times', which unpacks to .* bytes or more, would take .* GB of memory"
+    with pytest.raises(TrialsError, match=said):
+        read(folder)
+
+
+@pytest.mark.parametrize("codec", BOMBS)
+def test_what_a_block_says_of_its_size_is_understood(codec: str) -> None:
+    numcodecs = pytest.importorskip("numcodecs")
+    values = np.random.default_rng(0).integers(0, 5, 40_000)
+    found = _size("a", codec, bytes(numcodecs.get_codec({"id": codec}).encode(values)))
+    assert found == values.nbytes or (codec in ("zlib", "gzip") and found >= values.nbytes)
+
+
+def test_blocks_within_blocks_are_looked_into(session: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As hdmf-zarr makes them of HDF5: gzip, which comes along, within Blosc."""
+    numcodecs = pytest.importorskip("numcodecs")
+    folder = exported(session)
+    about = folder / "units/spike_times/.zarray"
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"compressor": {"id": "blosc"}, "filters": [{"id": "zlib"}]}))
+    times = np.frombuffer(numcodecs.get_codec({"id": "blosc"}).decode((folder / "units/spike_times/0").read_bytes()))
+    blosc = numcodecs.get_codec({"id": "blosc"})
+    (folder / "units/spike_times/0").write_bytes(blosc.encode(zlib.compress(times.tobytes())))
+    assert read(folder).key == read(session).key
+    (folder / "units/spike_times/0").write_bytes(blosc.encode(BOMBS["zlib"]))
+    monkeypatch.setattr(_memory, "memory", lambda: 1.2e8)
+    with pytest.raises(TrialsError, match="block '0' of array '/units/spike_times', which unpacks to"):
         read(folder)
