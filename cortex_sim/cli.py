@@ -19,15 +19,15 @@ BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 WIDTH = 28  # characters of a name
 HAD_FINISHED = "report: {page} (this run had finished)"
 
-Align = Annotated[str | None, typer.Option(help="column of a table of trials that time 0 is, such as idx_go_cue")]
-Window = Annotated[tuple[float, float] | None, typer.Option(help="of the recording, from where to where, s")]
-Condition = Annotated[list[str] | None, typer.Option(help="column that labels conditions; several, where their combinations do")]
-Where = Annotated[str | None, typer.Option(help="which trials are taken, such as \"success == 1 and target != 'left'\"")]
-Table = Annotated[str | None, typer.Option(help="of an NWB or MATLAB file that holds the trials")]
+Align = Annotated[str | None, typer.Option(help="column of a table of trials with the event at time 0, such as idx_go_cue")]
+Window = Annotated[tuple[float, float] | None, typer.Option(help="start and stop of the analysed part of the recording, s")]
+Condition = Annotated[list[str] | None, typer.Option(help="column that labels conditions; give several to use their combinations")]
+Where = Annotated[str | None, typer.Option(help="which trials to use, such as \"success == 1 and target != 'left'\"")]
+Table = Annotated[str | None, typer.Option(help="table of an NWB or MATLAB file that holds the trials")]
 Bin = Annotated[float | None, typer.Option(help="width of the bins of spikes, s")]
 Dims = Annotated[str | None, typer.Option(help="axes of averages, such as condition,time,unit")]
-Area = Annotated[list[str] | None, typer.Option(help="of a MATLAB table of trials whose spikes are read, such as M1; several, side by side")]
-Step = Annotated[float | None, typer.Option(help="from one sample to the next, s, of averages that store no times")]
+Area = Annotated[list[str] | None, typer.Option(help="area in a MATLAB table of trials whose spikes to read, such as M1; several are combined")]
+Step = Annotated[float | None, typer.Option(help="sampling interval, s, of averages that store no times")]
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -41,7 +41,7 @@ Target = StrEnum("Target", ["numpy", "cython", "standalone"])
 
 
 @app.command("list")
-def list_(kind: Annotated[Kind | None, typer.Argument(help="models, protocols, tasks or measures; all if left out")] = None) -> None:
+def list_(kind: Annotated[Kind | None, typer.Argument(help="models, protocols, tasks or measures; all if omitted")] = None) -> None:
     """List shipped models, protocols, tasks and measures.
 
     Example: cortex-sim list models
@@ -64,7 +64,7 @@ def list_(kind: Annotated[Kind | None, typer.Argument(help="models, protocols, t
 
 @app.command()
 def show(name: Annotated[str, typer.Argument(help="a shipped name, or a path that ends in .toml or .py")]) -> None:
-    """Show a card or a protocol as it is written.
+    """Show a card or a protocol as written.
 
     Example: cortex-sim show hennequin_2014
     """
@@ -76,7 +76,7 @@ def check(
     name: Annotated[str | None, typer.Argument(help="a shipped model, or a path that ends in .toml")] = None,
     everything: Annotated[bool, typer.Option("--all", help="check every shipped model")] = False,
 ) -> None:
-    """Check cards: keys, names, units, and that Brian2 accepts and runs the equations.
+    """Check cards: keys, names, units, and whether Brian2 accepts and runs the equations.
 
     Example: cortex-sim check my_circuit.toml
     """
@@ -94,9 +94,9 @@ def check(
 @app.command()
 def run(
     protocol: Annotated[str, typer.Argument(help="a shipped protocol, or a path that ends in .py")],
-    model: Annotated[str | None, typer.Option(help="a shipped model or a path that ends in .toml; the protocol's own if left out")] = None,
-    recording: Annotated[str | None, typer.Option(help="file of spikes or condition averages; of averages, to match in place of a model")] = None,
-    muscles: Annotated[Path | None, typer.Option(help="file of recorded muscles, in the place of the hand of the recording")] = None,
+    model: Annotated[str | None, typer.Option(help="a shipped model or a path that ends in .toml; the protocol's own if omitted")] = None,
+    recording: Annotated[str | None, typer.Option(help="file of spikes or condition averages; averages can be matched in place of a model")] = None,
+    muscles: Annotated[Path | None, typer.Option(help="file of recorded muscles, to use instead of the hand of the recording")] = None,
     align: Align = None,
     window: Window = None,
     condition: Condition = None,
@@ -106,15 +106,15 @@ def run(
     dims: Dims = None,
     area: Area = None,
     step: Step = None,
-    seed: Annotated[int, typer.Option(min=0, help="of every random choice")] = 0,
-    scale: Annotated[float | None, typer.Option(help="share of a spiking circuit's neurons, above 0 to 1; needs a card with [scaling]")] = None,
-    target: Annotated[Target | None, typer.Option(help="code that Brian2 makes of spiking circuits; the quickest if left out")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="seed of every random choice")] = 0,
+    scale: Annotated[float | None, typer.Option(help="fraction of a spiking circuit's neurons, above 0 to 1; needs a card with [scaling]")] = None,
+    target: Annotated[Target | None, typer.Option(help="code that Brian2 generates for spiking circuits; the fastest if omitted")] = None,
     students: Annotated[Students, typer.Option(help="the cheapest that answer the question, or all")] = Students.default,
-    smoke: Annotated[bool, typer.Option("--smoke", help="small and short: shows that everything runs, numbers mean nothing")] = False,
+    smoke: Annotated[bool, typer.Option("--smoke", help="small and short: shows that everything runs; its numbers mean nothing")] = False,
     check: Annotated[bool, typer.Option("--check", help="exit 1 if a claim of the report fails")] = False,
     out: Annotated[Path | None, typer.Option(help="folder of the report; must not exist. Default: runs/PROTOCOL-TIME")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="go on with the run in --out that was killed, if there is one")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="say when each stage ends, and its time")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="resume a killed run in --out, if there is one")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="print when each stage begins, and its duration")] = False,
 ) -> None:
     """Run a protocol and write its report.
 
@@ -145,9 +145,9 @@ def run(
 @app.command()
 def rerun(
     run: Annotated[Path, typer.Argument(help="folder of a finished run")],
-    out: Annotated[Path | None, typer.Option(help="folder that the repetition is kept in; must not exist. It is not kept if left out")] = None,
+    out: Annotated[Path | None, typer.Option(help="folder to keep the repetition in; must not exist. If omitted, it is not kept")] = None,
 ) -> None:
-    """Repeat a run and say whether its results are the same; exit 1 if not, with what differs and what has changed.
+    """Repeat a run and report whether its results are the same; exit 1 if not, with the differences and what has changed.
 
     Example: cortex-sim rerun my_run
     """
@@ -165,9 +165,9 @@ def rerun(
 
 @app.command()
 def doctor(
-    clear_cache: Annotated[bool, typer.Option("--clear-cache", help="remove what is cached, studies and rescued reports too")] = False,
+    clear_cache: Annotated[bool, typer.Option("--clear-cache", help="remove what the cache can rebuild; studies and rescued reports stay")] = False,
 ) -> None:
-    """Say what is installed, which versions clash, which compiler works, threads, cache and GPU, and what to do.
+    """Report what is installed, which versions clash, which compiler works, threads, cache and GPU, and what to do.
 
     Example: cortex-sim doctor
     """
@@ -202,20 +202,20 @@ def _interrupted(folder: Path, on: str = "Nothing was done that could be kept.")
 @app.command()
 def tune(
     protocol: Annotated[str, typer.Argument(help="a protocol with training data, or a path that ends in .py")],
-    space: Annotated[Path, typer.Option(help="TOML file: what is searched; see docs/tuning.md")],
-    model: Annotated[str | None, typer.Option(help="a shipped model or a path that ends in .toml; the protocol's own if left out")] = None,
-    trials: Annotated[int, typer.Option(help="settings to try, in all")] = 30,
-    folds: Annotated[int, typer.Option(help="of the cross-validation over conditions")] = 5,
-    nested: Annotated[int, typer.Option(help="outer folds that score the whole procedure")] = 0,
-    test: Annotated[float, typer.Option(help="fraction of the conditions set aside before anything")] = 0.2,
-    jobs: Annotated[int, typer.Option(help="processes")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="of every random choice")] = 0,
-    smoke: Annotated[bool, typer.Option("--smoke", help="small and short: numbers mean nothing")] = False,
-    study: Annotated[Path | None, typer.Option(help="folder of the journal, to share or go on with; in the cache if left out")] = None,
+    space: Annotated[Path, typer.Option(help="TOML file with the search space; see docs/tuning.md")],
+    model: Annotated[str | None, typer.Option(help="a shipped model or a path that ends in .toml; the protocol's own if omitted")] = None,
+    trials: Annotated[int, typer.Option(help="total number of settings to try")] = 30,
+    folds: Annotated[int, typer.Option(help="number of folds of the cross-validation over conditions")] = 5,
+    nested: Annotated[int, typer.Option(help="number of outer folds that score the whole procedure")] = 0,
+    test: Annotated[float, typer.Option(help="fraction of the conditions held out before anything else")] = 0.2,
+    jobs: Annotated[int, typer.Option(help="number of processes")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="seed of every random choice")] = 0,
+    smoke: Annotated[bool, typer.Option("--smoke", help="small and short: its numbers mean nothing")] = False,
+    study: Annotated[Path | None, typer.Option(help="folder of the journal, to share or resume; in the cache if omitted")] = None,
     out: Annotated[Path | None, typer.Option(help="folder of the report; must not exist. Default: runs/PROTOCOL-tune-TIME")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on with the tuning in --out that was killed, if there is one")] = False,
 ) -> None:
-    """Search how a protocol's student is best built and taught.
+    """Search for the best construction and training of a protocol's student.
 
     Example: cortex-sim tune match --space match.space.toml --trials 30 --folds 5
     """
@@ -246,7 +246,7 @@ def tune(
 
 @app.command()
 def convert(
-    recording: Annotated[Path, typer.Argument(help="spikes or rates: .nwb, .npz, .mat, .csv, or .nc as reports hold them")],
+    recording: Annotated[Path, typer.Argument(help="spikes or rates: .nwb, .npz, .mat, .csv, or .nc as in reports")],
     out: Annotated[Path, typer.Argument(help="file to write: .nwb (spikes) or .nc; must not exist")],
     align: Align = None,
     window: Window = None,
@@ -258,7 +258,7 @@ def convert(
     area: Area = None,
     step: Step = None,
 ) -> None:
-    """Turn a recording or simulated trials into NWB, or into netCDF.
+    """Convert a recording or simulated trials to NWB or netCDF.
 
     Example: cortex-sim convert my_run/simulated.nc session.nwb
     """
@@ -279,14 +279,14 @@ def convert(
 
 
 def _chosen(**options: Any) -> dict[str, Any]:
-    """What is chosen from a recording, as :func:`cortex_sim.read` takes it."""
+    """Return the options for reading a recording, as :func:`cortex_sim.read` takes them."""
     given = {name: value for name, value in options.items() if value is not None and value != []}
     given |= {name: given[name][0] for name in ("condition", "area") if len(given.get(name, ())) == 1}
     return given | ({"dims": tuple(given["dims"].split(","))} if "dims" in given else {})
 
 
 def main() -> None:
-    """Run the command line: every refusal is one message on standard error and exit code 2, never a traceback."""
+    """Run the command line: every error is one message on standard error and exit code 2, never a traceback."""
     prepare_terminal(INTERRUPTED)
     with _messages():
         app()

@@ -1,4 +1,4 @@
-"""How well rates predict spikes, in bits per spike, and how well some units of a population predict the others.
+"""How well rates predict spikes, in bits per spike, and how well some units of a population predict the others (co-smoothing).
 
 Source:
     Pei, Ye, Zoltowski et al. (2021) NeurIPS Datasets and Benchmarks 34, the Neural Latents Benchmark.
@@ -27,8 +27,8 @@ class SpikeInformation:
     """How well rates predict spikes, trial by trial.
 
     Attributes:
-        gain: log-likelihood of the spikes of a trial beyond that of the mean rate of each unit, nats.
-        spikes: of a trial.
+        gain: log-likelihood of each trial's spikes relative to that under each unit's mean rate, nats.
+        spikes: number of spikes in each trial.
     """
 
     gain: Float[ndarray, " trial"]
@@ -36,24 +36,24 @@ class SpikeInformation:
 
     @property
     def bits(self) -> float:
-        """Bits per spike: 0 for rates that never change, below 0 for rates that mislead."""
+        """Return bits per spike: 0 for rates equal to the mean, below 0 for rates that predict worse than the mean."""
         return self.of(np.arange(len(self.gain)))
 
     def of(self, trials: Int[ndarray, " kept"]) -> float:
-        """Return the information of some of the trials."""
+        """Return the bits per spike in some of the trials."""
         return float(self.gain[trials].sum() / (self.spikes[trials].sum() * np.log(2)))
 
 
 def spike_information(rates: Float[ndarray, "trial time unit"], counts: Float[ndarray, "trial time unit"], bin: float) -> SpikeInformation:
-    r"""Compare rates with spike counts: :math:`\sum n\log(r/\bar r) - (r - \bar r)\,\Delta t` over bins and units, with the mean rate of each unit.
+    r"""Return how well rates predict counts: :math:`\sum n\log(r/\bar r) - (r - \bar r)\,\Delta t` over bins and units, with each unit's mean rate.
 
     Args:
-        rates: Hz; of the same trials, bins and units.
+        rates: Hz; for the same trials, bins and units.
         counts: spikes in each bin.
-        bin: s.
+        bin: width of a bin, s.
 
     Raises:
-        ComparisonError: shapes differ, or there is no spike.
+        ComparisonError: shapes differ, or there are no spikes.
     """
     if rates.shape != counts.shape:
         raise ComparisonError(f"bits per spike: rates are {rates.shape} and counts {counts.shape}; they should be of the same trials and bins.")
@@ -68,20 +68,20 @@ def spike_information(rates: Float[ndarray, "trial time unit"], counts: Float[nd
 
 @threadpool_limits.wrap(limits=1)
 def co_smoothing(trials: Trials, *, share: float = HELD_OUT, sd: float = SD, bin: float = BIN, seed: int = 0) -> SpikeInformation:
-    """Predict the spikes of some units from the smoothed spikes of the others, before and after, in trials left out of the regression.
+    """Return how well the smoothed spikes of some units predict those of the others, in trials that were not used for the regression.
 
-    A Poisson regression for each unit held out, on the standardised rates of the others; of three penalties the one that best predicts a fifth of the
-    training trials.
+    Each held-out unit has a Poisson regression on the standardised smoothed counts of the other units; of three penalties, the one that best
+    predicts a fifth of the training trials is used.
 
     Args:
-        trials: spikes.
-        share: of the units, held out.
-        sd: of the Gaussian that smooths the others' spikes, s.
-        bin: s.
-        seed: of which units are held out and of the folds.
+        trials: trials with spikes.
+        share: fraction of the units that is held out.
+        sd: standard deviation of the Gaussian that smooths the other units' spikes, s.
+        bin: width of a bin, s.
+        seed: of the choice of held-out units and of the folds.
 
     Raises:
-        ComparisonError: there are fewer than two units or trials of a condition than folds, or the units held out never fire.
+        ComparisonError: there are fewer than two units, a condition has fewer trials than there are folds, or the held-out units never fire.
     """
     counts = trials.counts(bin).astype(float)
     units = set_aside(range(counts.shape[2]), share, seed=seed)
@@ -95,7 +95,7 @@ def co_smoothing(trials: Trials, *, share: float = HELD_OUT, sd: float = SD, bin
 
 
 def _predicted(heard: ndarray, wanted: ndarray, split: Split, penalty: float) -> Float[ndarray, "trial time unit"]:
-    """Expected counts of the test part."""
+    """Return expected counts in the test trials."""
     from sklearn.linear_model import PoissonRegressor
 
     train, test = (heard[part].reshape(-1, heard.shape[2]) for part in (split.train, split.test))

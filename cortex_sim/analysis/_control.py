@@ -1,6 +1,6 @@
 r"""Optimal control of a linear circuit: the cost of a state, and the feedback that minimises it.
 
-Time is in units of the circuit's time constant: :math:`\dot x = A x + u` with :math:`A = W - I`, x the departure from where it should be.
+Time is in units of the circuit's time constant: :math:`\dot x = A x + u` with :math:`A = W - I` and x the deviation from the wanted state.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Square = Float[ndarray, "unit unit"]
 
 
 def observability(A: Square, C: Float[ndarray, "output unit"]) -> Square:
-    r"""Return the Gramian Q with :math:`A^\top Q + Q A + C^\top C = 0`: from x the circuit puts out :math:`\int |C x|^2 dt = x^\top Q x`.
+    r"""Return the Gramian Q with :math:`A^\top Q + Q A + C^\top C = 0`: from x, outputs add up to :math:`\int |C x|^2 dt = x^\top Q x`.
 
     Raises:
         Undetermined: A is not stable, so that the integral diverges.
@@ -29,8 +29,8 @@ class Controller:
     r"""Feedback :math:`u = K x` that minimises :math:`\int x^\top Q x + \lambda |u|^2 dt`.
 
     Attributes:
-        K: gain.
-        S: :math:`x^\top S x` is the least cost from x.
+        K: feedback gain.
+        S: :math:`x^\top S x` is the minimal cost from x.
     """
 
     K: Square
@@ -38,12 +38,12 @@ class Controller:
 
 
 def lqr(A: Square, Q: Square, penalty: float) -> Controller:
-    r"""Solve :math:`A^\top S + S A - S S/\lambda + Q = 0`; then :math:`K = -S/\lambda`.
+    r"""Return the optimal feedback: the solution of :math:`A^\top S + S A - S S/\lambda + Q = 0` and :math:`K = -S/\lambda`.
 
     Args:
-        A: of the circuit, every unit of which can be driven.
+        A: of the circuit; every unit can be driven.
         Q: cost of a state, symmetric.
-        penalty: lambda, cost of the drive; above 0.
+        penalty: lambda, cost of the drive; positive.
     """
     S = solve_continuous_are(A, np.eye(len(A)), (Q + Q.T) / 2, penalty * np.eye(len(A)))
     S = (S + S.T) / 2
@@ -51,7 +51,7 @@ def lqr(A: Square, Q: Square, penalty: float) -> Controller:
 
 
 def cost_without_feedback(A: Square, Q: Square) -> Square:
-    r"""Give X such that :math:`\int x^\top Q x\,dt = x^\top X x` from x without feedback.
+    r"""Return X such that :math:`\int x^\top Q x\,dt = x^\top X x` from x without feedback.
 
     Raises:
         Undetermined: A is not stable.

@@ -1,4 +1,4 @@
-"""Decoding: how well the condition of a trial can be told from its spike counts."""
+"""Decoding: how well spike counts predict the condition of a trial."""
 
 import numpy as np
 from jaxtyping import Int, Real
@@ -11,19 +11,19 @@ DECODING_FOLDS = 5
 
 
 def decoding(trials: Trials, *, window: tuple[float, float] | None = None, folds: int = DECODING_FOLDS) -> float:
-    """Return the share of trials whose condition a linear discriminant finds from the counts of all units; chance is 1 over the number of conditions.
+    """Return the fraction of trials that a linear discriminant classifies correctly from all units' counts; chance is 1 / number of conditions.
 
-    The covariance within conditions is shrunk as Ledoit and Wolf prescribe. Every trial is classified by a discriminant of the other folds, which
-    are stretches of trials in order, so that a slow drift does not help.
+    The covariance within conditions is shrunk by the method of Ledoit and Wolf. Every trial is classified by a discriminant fitted to the other
+    folds, which are blocks of consecutive trials, so that a slow drift is no advantage.
 
     Args:
-        trials: spikes, one or more trials a condition and fold.
-        window: start and stop in s of the count; if left out, from the start until the first trial ends that was not broken off
+        trials: trials with spikes, at least one per condition and fold.
+        window: start and stop of the counting window, s; if omitted, from the start until the first end of a trial that was not aborted
             (:func:`.without_aborted`).
-        folds: number of parts, each held out once.
+        folds: number of folds, each held out once.
 
     Raises:
-        ComparisonError: there is one condition, or one has fewer trials than there are folds.
+        ComparisonError: there is only one condition, or a condition has fewer trials than there are folds.
 
     Source:
         scikit-learn (Pedregosa et al. 2011); Ledoit & Wolf (2004) J Multivar Anal 88:365.
@@ -36,7 +36,7 @@ def discriminant(counts: Real[ndarray, "trial unit"], condition: ndarray, *, fol
     """Return the condition that a linear discriminant fitted to the other folds assigns to each trial; see :func:`decoding`.
 
     Raises:
-        ComparisonError: there is one condition, or one has fewer trials than there are folds.
+        ComparisonError: there is only one condition, or a condition has fewer trials than there are folds.
     """
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.model_selection import cross_val_predict
@@ -47,10 +47,10 @@ def discriminant(counts: Real[ndarray, "trial unit"], condition: ndarray, *, fol
 
 
 def trial_folds(condition: ndarray, folds: int = DECODING_FOLDS) -> list[tuple[Int[ndarray, " taught"], Int[ndarray, " asked"]]]:
-    """Cut trials into folds, stretches in order with trials of every condition: positions of training and of test trials.
+    """Return folds of consecutive trials, with trials of every condition in each: indices of training and of test trials.
 
     Raises:
-        ComparisonError: there is one condition, or one has fewer trials than there are folds.
+        ComparisonError: there is only one condition, or a condition has fewer trials than there are folds.
     """
     from sklearn.model_selection import StratifiedKFold
 
@@ -61,7 +61,7 @@ def trial_folds(condition: ndarray, folds: int = DECODING_FOLDS) -> list[tuple[I
 
 
 def spike_counts(trials: Trials) -> Int[ndarray, "trial unit"]:
-    """Count the spikes of every unit, from the start until the first trial ends."""
+    """Return the spike count of every unit and trial, from the start until the first trial ends."""
     (number, _, units), (when, unit, trial) = trials.shape, trials.spikes
     kept = when < trials.stop.min()
     return np.bincount(trial[kept].astype(np.int64) * units + unit[kept], minlength=number * units).reshape(number, units)

@@ -11,7 +11,7 @@ from cortex_sim.errors import ComparisonError
 
 
 def effect(change: Float[ndarray, "condition time unit"]) -> float:
-    """Size of a response: root mean square of the change over conditions, times and units, in the unit of the rates."""
+    """Return the size of a response: root mean square of the change over conditions, times and units, in the unit of the rates."""
     return float(np.sqrt((np.asarray(change) ** 2).mean()))
 
 
@@ -19,23 +19,23 @@ def dose_response(respond: Callable[[float], Float[ndarray, "condition time unit
     """Return the size of the response to every dose.
 
     Args:
-        respond: change of the rates under a push of this dose.
+        respond: returns the change of the rates under a push of this dose.
         doses: in any unit.
     """
     return np.array([effect(respond(dose)) for dose in doses])
 
 
 def matched_dose(respond: Callable[[float], Float[ndarray, "condition time unit"]], wanted: float, *, most: float, tolerance: float = 1e-3) -> float:
-    """Find the dose whose effect has a given size, so that pushes of two systems can be matched in effect and not only in current.
+    """Return the dose whose effect has a given size, so that pushes of two systems can be matched in effect and not only in current.
 
     Args:
-        respond: change of the rates under a push of this dose.
+        respond: returns the change of the rates under a push of this dose.
         wanted: size of the effect, in the unit of the rates.
-        most: largest dose to be tried.
-        tolerance: of the dose, relative to the largest.
+        most: largest dose to try.
+        tolerance: of the dose, relative to the largest dose.
 
     Raises:
-        ComparisonError: the largest dose has less effect than is wanted.
+        ComparisonError: the effect of the largest dose is too small.
     """
     reached = effect(respond(most))
     if not 0 < wanted <= reached:
@@ -46,16 +46,16 @@ def matched_dose(respond: Callable[[float], Float[ndarray, "condition time unit"
 def recovery_time(
     change: Float[ndarray, "condition time unit"], time: Float[ndarray, " time"], *, end: float, share: float = 0.1
 ) -> Float[ndarray, " condition"]:
-    """Time from the end of a push until its effect stays below a share of its largest; infinite where it does not.
+    """Return the time from the end of a push until its effect stays below a fraction of its peak; infinite if it does not.
 
     Args:
-        change: of the rates.
+        change: change of the rates.
         time: s.
         end: of the push, s.
-        share: of the largest size over units at any time.
+        share: fraction of the largest root mean square over units at any time.
 
     Returns:
-        One a condition, s.
+        One time per condition, s.
 
     Raises:
         ComparisonError: the push ends after the last time.

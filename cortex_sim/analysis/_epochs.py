@@ -1,4 +1,4 @@
-"""Preparation and movement of one system, side by side with the muscles that it moves."""
+"""Preparation and movement of one system, together with its muscle activity."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True)
 class Epochs:
-    """Preparation and movement of a system without what all conditions share.
+    """Preparation and movement of a system, with the mean over conditions removed.
 
     Attributes:
-        preparation: rates over their range plus 5 Hz, the mean over conditions removed.
-        movement: the same in movement.
-        muscles: by name, in both epochs one after the other, the mean over conditions removed.
-        rates: in movement, over their range plus 5 Hz, the mean over conditions not removed.
+        preparation: rates over their soft range (:func:`.soft_range`), the mean over conditions removed.
+        movement: likewise during movement.
+        muscles: activity by name, both epochs concatenated, the mean over conditions removed.
+        rates: during movement, over their soft range, the mean over conditions not removed.
     """
 
     preparation: Rates
@@ -35,12 +35,12 @@ class Epochs:
 
     @classmethod
     def of(cls, trials: Trials, windows: Sequence[Span], muscles: Muscles) -> "Epochs":
-        """Cut and normalise trials.
+        """Return the epochs of trials, normalised.
 
         Args:
-            trials: one a condition.
+            trials: one per condition.
             windows: of preparation and of movement, s.
-            muscles: in both windows one after the other.
+            muscles: activity in both windows, concatenated.
         """
         spread = np.ptp(trials.rate, axis=(0, 1))
         before, after = (trials.window(*span).rate for span in windows)
@@ -53,25 +53,25 @@ class Epochs:
 
     @classmethod
     def driving(cls, trials: Trials, windows: Sequence[Span], weights: Mapping[str, Float[ndarray, "unit muscle"]]) -> "Epochs":
-        """Cut and normalise trials whose rates drive muscles through these weights."""
+        """Return the epochs of trials whose rates drive muscles through these weights, normalised."""
         both = np.concatenate([trials.window(*span).rate for span in windows], axis=1)
         return cls.of(trials, windows, {name: both @ W for name, W in weights.items()})
 
     @property
     def together(self) -> Rates:
-        """Both epochs, one after the other."""
+        """Return both epochs, concatenated."""
         return np.concatenate([self.preparation, self.movement], axis=1)
 
     def select(self, kept: ndarray) -> "Epochs":
-        """Keep these conditions."""
+        """Return the epochs of these conditions."""
         return Epochs(self.preparation[kept], self.movement[kept], {name: output[kept] for name, output in self.muscles.items()}, self.rates[kept])
 
     def spaces(self, muscle: str, *, alone: bool = False, ridge: float = RIDGE) -> PotentAndNull:
-        """Find the directions that move muscles by regression on both epochs, or on movement alone.
+        """Return muscle-potent and null directions, by regression on both epochs or on movement alone.
 
         Args:
-            muscle: which set of them.
-            alone: movement alone, as published.
+            muscle: name of the set of muscles.
+            alone: whether to use movement alone, as published.
             ridge: penalty relative to the mean variance.
         """
         output = self.muscles[muscle]
@@ -80,9 +80,9 @@ class Epochs:
         return potent_and_null(self.movement, output[:, -self.movement.shape[1] :], within=self.together, ridge=ridge)
 
     def hidden(self, muscle: str, *, alone: bool = False, ridge: float = RIDGE) -> float:
-        """Return by how much more preparation is hidden from the muscles than movement is, the tuning ratio; arguments as of :meth:`spaces`."""
+        """Return the tuning ratio, by which preparation is more confined to the null space than movement is; arguments as for :meth:`spaces`."""
         return tuning_ratio(self.preparation, self.movement, self.spaces(muscle, alone=alone, ridge=ridge))
 
     def hidden_by_chance(self, spaces: PotentAndNull, *, rng: np.random.Generator, draws: int) -> Float[ndarray, " draw"]:
-        """Return tuning ratios of as many random directions within the same neural axes."""
+        """Return tuning ratios for equally many random directions within the same neural axes."""
         return np.array([tuning_ratio(self.preparation, self.movement, spaces.turned(rng)) for _ in range(draws)])

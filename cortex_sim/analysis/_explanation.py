@@ -1,4 +1,4 @@
-"""What the usual tools say about one system along its trajectories: fixed points, linearised flow, ablations, attributions."""
+"""Standard analyses of one system along its trajectories: fixed points, linearised flow, ablations, attributions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ from cortex_sim.tasks.perturbations import silence_units
 
 @dataclass(frozen=True)
 class Explanation:
-    """What the tools say of one system.
+    """Results of the analyses for one system.
 
     Attributes:
         states: along its trajectories, (condition, time, state), in SI.
-        points: fixed and slow points near them.
-        modes: eigenvalues (1/s) of the flow, by condition and moment.
-        attribution: of each output at one moment to each unit's initial rate, relative to rates of 0, in the unit of the output.
-        missed: most by which the attributions of a condition miss their sum, relative to the spread of that sum.
-        ablation: change of the outputs when a unit is silenced; conditions and bins run on in one axis.
+        points: fixed and slow points near the trajectories.
+        modes: eigenvalues (1/s) of the flow, by condition and time.
+        attribution: of each output at one time to each unit's initial rate, relative to rates of 0, in the unit of the output.
+        missed: largest error of a condition's summed attributions, relative to the spread of the sums.
+        ablation: change of the outputs when a unit is silenced; conditions and bins are concatenated.
     """
 
     states: Float[ndarray, "condition time state"]
@@ -41,16 +41,16 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Questions:
-    """Where and how every system is examined, the same for all.
+    """Settings of the analyses, the same for every system.
 
     Attributes:
-        task: starts from observed rates.
-        outputs: weights of the observed units.
-        moments: where the flow is linearised, s.
-        looked: moment of the output whose origin is looked for, s.
-        ablated: units silenced, one at a time, for the whole task.
+        task: task that starts from observed rates.
+        outputs: readout weights of the observed units.
+        moments: times at which the flow is linearised, s.
+        looked: time of the output that is attributed to initial rates, s.
+        ablated: units to silence, one at a time, for the whole task.
         silent: rate of a silenced unit.
-        seed: of the searches for fixed points.
+        seed: of the fixed-point searches.
     """
 
     task: Task
@@ -62,18 +62,18 @@ class Questions:
     seed: int = 0
 
     def bins(self) -> list[int]:
-        """Bins of the moments."""
+        """Return the bins of the times at which the flow is linearised."""
         return [round((moment - self.task.start) / self.task.bin) for moment in self.moments]
 
 
 @threadpool_limits.wrap(limits=1)
 def explain(model: Model, asked: Questions, report: Callable[[float, str], None] = lambda done, text: None) -> Explanation:
-    """Apply the tools to one circuit or network.
+    """Return the results of the analyses for one circuit or network.
 
     Args:
-        model: starts from observed rates.
-        asked: what.
-        report: called with the fraction done and a line of text.
+        model: a model that starts from observed rates.
+        asked: settings.
+        report: called with the completed fraction and a line of text.
     """
     arrays, task = model.arrays(), asked.task
     states = trajectory(Problem(model, arrays, task))
@@ -92,7 +92,7 @@ def explain(model: Model, asked: Questions, report: Callable[[float, str], None]
 
 
 def explain_all(systems: Mapping[str, Model], asked: Questions) -> dict[str, Explanation]:
-    """Apply the tools to several circuits and networks in the same way, with progress."""
+    """Return the results of the same analyses for several circuits and networks, with progress."""
     found: dict[str, Explanation] = {}
     with track("explaining") as report:
         for name, model in systems.items():
@@ -106,21 +106,21 @@ def explain_all(systems: Mapping[str, Model], asked: Questions) -> dict[str, Exp
 
 
 def mode_distances(truth: Explanation, other: Explanation) -> Float[ndarray, "condition moment"]:
-    """Return how far the slowest modes of one system are from another's, 1/s; see :func:`.modal_distance`."""
+    """Return the distance between the slowest modes of two systems, 1/s; see :func:`.modal_distance`."""
     return np.array([[modal_distance(*pair) for pair in zip(*pairs, strict=True)] for pairs in zip(truth.modes, other.modes, strict=True)])
 
 
 def mode_distances_by_chance(
     truth: Explanation, other: Explanation, model: Model, asked: Questions, *, rng: np.random.Generator, draws: int
 ) -> Float[ndarray, " draw"]:
-    """Return mean distances of the slowest modes where the other system's recurrent weights stand in random places, in the first condition.
+    """Return mean distances of the slowest modes when the other system's recurrent weights are randomly permuted, in the first condition.
 
     Args:
-        truth: of one system.
-        other: of the other.
-        model: the other.
-        asked: of both.
-        rng: of the places.
+        truth: results for one system.
+        other: results for the other.
+        model: the other system.
+        asked: settings used for both.
+        rng: of the permutations.
         draws: number of surrogates.
     """
     found = []

@@ -1,4 +1,4 @@
-"""Effective connectivity: the flow of what is observed about a state, in the directions that activity explores."""
+"""Effective connectivity: the flow of observed rates about a state, in the directions that activity explores."""
 
 import numpy as np
 from jaxtyping import Float
@@ -16,18 +16,18 @@ HIDDEN = 1e-3  # of the largest singular value: hidden directions that are seen 
 
 @threadpool_limits.wrap(limits=1)
 def explored_flow(model: Model, state: Float[ndarray, " state"], axes: Float[ndarray, "unit axis"]) -> Float[ndarray, "axis axis"]:
-    r"""Linearise the observed rates' flow about a state along given axes, :math:`P^\top M F M^+ P` in 1/s.
+    r"""Return the linearised flow of observed rates about a state along given axes, :math:`P^\top M F M^+ P` in 1/s.
 
-    F is the flow of the state, from one step of the model's own integrator, and M the slope of the observed rates by the state, so that networks of
-    hidden units compare with circuits: a departure of the rates is made by the least departure of the state that shows it.
+    F is the flow of the state, from one step of the model's own integrator, and M the derivative of the observed rates with respect to the state.
+    Networks of hidden units thus compare with circuits: a deviation of the rates corresponds to the smallest deviation of the state that causes it.
 
     Args:
-        model: circuit or network whose rates follow from its state.
+        model: circuit or network whose rates are a function of its state.
         state: in SI.
         axes: P, orthonormal directions of the observed rates, in columns.
 
     Raises:
-        ComparisonError: the axes are not of the observed units.
+        ComparisonError: the axes do not match the number of observed units.
     """
     size = STEP * max(1.0, float(np.abs(state).max()))
     moved = state + size * np.concatenate([np.eye(len(state)), -np.eye(len(state))])
@@ -40,12 +40,12 @@ def explored_flow(model: Model, state: Float[ndarray, " state"], axes: Float[nda
 
 
 def observed_rates(model: Model, states: Float[ndarray, "... state"]) -> Float[ndarray, "... unit"]:
-    """Observed rates in given states: through the readout, where there is one."""
+    """Return observed rates in given states, through the readout if there is one."""
     arrays = model.arrays()
     rate = rate_of(model, states, arrays)
     return rate if model.readout is None else rate @ arrays[model.readout.weights].T + arrays[model.readout.offset]
 
 
 def flow_distance(a: Float[ndarray, "axis axis"], b: Float[ndarray, "axis axis"]) -> float:
-    """How far the second flow is from the first, relative to it: 0 where they are the same."""
+    """Return the norm of the difference of two flows, relative to that of the first: 0 if they are equal."""
     return float(np.linalg.norm(a - b) / np.linalg.norm(a))

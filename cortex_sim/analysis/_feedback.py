@@ -1,4 +1,4 @@
-"""Circuits that prepare by feedback: their parts, the feedback of least cost, and the constant input that holds a state."""
+"""Circuits that prepare movements by feedback: their parts, the optimal feedback, and the constant input that holds a state."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -17,7 +17,7 @@ States = Float[ndarray, "condition unit"]
 
 
 class FeedbackParts(NamedTuple):
-    """Names that a card gives to its connections, its feedback, the weights of the input that lets feedback act, and the state at rest."""
+    """The card's names for the connections, the feedback, the weights of the input that gates feedback, and the state at rest."""
 
     W: str
     K: str
@@ -26,10 +26,10 @@ class FeedbackParts(NamedTuple):
 
 
 def feedback_parts(model: Model) -> FeedbackParts:
-    """Find which projection is the connections and which the feedback (it acts only through the input that has weights), and the spontaneous state.
+    """Return the names of the parts: connections, feedback (which acts only while the input with weights is on), and spontaneous state.
 
     Raises:
-        OptionError: the circuit has no such parts.
+        OptionError: the circuit lacks one of these parts.
     """
     hold, rest = [item.weights for item in model.inputs.values() if item.listens], list(model.parsed.parameters)
     recurrent = recurrent_projections(model)
@@ -47,13 +47,13 @@ def feedback_parts(model: Model) -> FeedbackParts:
 
 @dataclass(frozen=True)
 class Controlled:
-    """A circuit with the feedback that minimises the cost of what its readout would put out wrongly.
+    """A circuit with the feedback that minimises the cost of errors of its readout.
 
     Attributes:
         model: with its feedback.
-        readout: outputs by units.
-        Q: cost of a departure x, which is x' Q x; its trace is the number of units.
-        costs: least cost of feedback summed over directions, and that without any.
+        readout: weights of outputs on units.
+        Q: the cost of a deviation x is x' Q x; its trace is the number of units.
+        costs: minimal cost with feedback, summed over directions, and the cost without it.
     """
 
     model: Model
@@ -67,11 +67,11 @@ class Controlled:
 
         Args:
             model: circuit with a spontaneous state and a projection for feedback.
-            readout: outputs by units; what would be put out wrongly is the cost.
+            readout: weights of outputs on units; errors of these outputs are the cost.
             penalty: of the feedback, lambda.
 
         Raises:
-            OptionError: the circuit has no such parts.
+            OptionError: the circuit lacks one of these parts.
             Undetermined: the circuit is not stable.
         """
         parts = feedback_parts(model)
@@ -84,43 +84,43 @@ class Controlled:
 
     @property
     def W(self) -> Float[ndarray, "unit unit"]:
-        """Its connections, without the feedback."""
+        """Return its connections, without the feedback."""
         return self.model.arrays()[feedback_parts(self.model).W]
 
     @property
     def rest(self) -> Float[ndarray, " unit"]:
-        """Its spontaneous state."""
+        """Return its spontaneous state."""
         return self.model.arrays()[feedback_parts(self.model).x_rest]
 
     def holding_input(self, wanted: States, *, feedback: bool) -> States:
-        """Return the constant input that makes these states fixed points, with the feedback or without it."""
+        """Return the constant input that makes these states fixed points, with or without the feedback."""
         steady = wanted - self.rest - (np.maximum(wanted, 0) - np.maximum(self.rest, 0)) @ self.W.T
         return steady - np.maximum(wanted, 0) @ self.model.arrays()[feedback_parts(self.model).K].T if feedback else steady
 
     def from_rest(self, task: Task) -> Float[ndarray, "condition time unit"]:
-        """Return the states that the circuit goes through on a task, from its spontaneous state."""
+        """Return the states of the circuit on a task, starting from its spontaneous state."""
         return trajectories_from(self.model, task, np.tile(self.rest, (task.trials, 1)))
 
     def prospective_error(self, states: Float[ndarray, "condition time unit"], wanted: States) -> Float[ndarray, "condition time"]:
-        """Return what a linear circuit, left alone in these states, would put out wrongly: the squared error summed over time."""
+        """Return the output error of a linear circuit that evolves freely from these states: the squared error, integrated over time."""
         off = states - wanted[:, None]
         return np.asarray(np.einsum("rtu,uv,rtv->rt", off, self.Q, off))
 
 
 def seen_directions(model: Model, readout: Float[ndarray, "output unit"], count: int) -> Float[ndarray, "unit direction"]:
-    """Return the directions of state space, in columns, from which a circuit left alone puts out most, the first most of all.
+    """Return the directions of state space, in columns, from which an autonomous circuit generates most output, in descending order.
 
     Args:
-        model: circuit with connections and feedback, the latter of which is left out.
-        readout: outputs by units.
-        count: how many, at most.
+        model: circuit with connections and feedback; the feedback is ignored.
+        readout: weights of outputs on units.
+        count: maximum number of directions.
     """
     A = model.arrays()[feedback_parts(model).W] - np.eye(model.units)
     return np.linalg.eigh(observability(A, readout))[1][:, ::-1][:, :count]
 
 
 def unseen(rates: States) -> Float[ndarray, "unit unit"]:
-    """Return the projection on the directions of state space in which none of these rates lies: weights in them read nothing of the rates."""
+    """Return the projection onto the orthogonal complement of these rates: weights within it do not respond to the rates."""
     return np.eye(rates.shape[1]) - np.linalg.pinv(rates) @ rates
 
 
@@ -131,12 +131,12 @@ def blind_readout(
     *,
     ridge: float,
 ) -> Float[ndarray, "output unit"]:
-    """Return the ridge regression of outputs on rates whose weights lie in the directions that are left.
+    """Return the ridge regression of outputs on rates, with weights confined to the remaining directions.
 
     Args:
-        rates: of the units that are read.
+        rates: of the units that are read out.
         outputs: of the same conditions and bins.
-        blind: projection on the directions that are left, see :func:`unseen`.
+        blind: projection onto the remaining directions, see :func:`unseen`.
         ridge: penalty, relative to the mean squared rate in them.
     """
     units = rates.shape[2]

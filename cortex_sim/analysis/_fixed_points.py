@@ -1,4 +1,4 @@
-"""Fixed and slow points of a flow, how many there are, how sure one can be to have them all, and what the flow does about each."""
+"""Fixed and slow points of a flow, the probability that all were found, and the linearised flow about each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ class Point:
 
     Attributes:
         state: in the model's own units.
-        speed: how fast the state moves there, as a fraction of the spread of states, 1/s; 0 at a fixed point but for round-off.
-        eigenvalues: of the flow linearised there, 1/s; imaginary parts in rad/s. Slowest decay first. Of a map (a network
-            in discrete time) they are log(mu)/dt of the multipliers mu of one step, so that a positive real part is a modulus above 1.
+        speed: speed of the state there, as a fraction of the spread of states, 1/s; at a fixed point 0 up to round-off.
+        eigenvalues: of the flow linearised there, 1/s; imaginary parts in rad/s. Slowest decay first. For a map (a network
+            in discrete time) they are log(mu)/dt of the multipliers mu of one step, so that a positive real part means a modulus above 1.
         found: number of searches that ended there.
     """
 
@@ -40,23 +40,23 @@ class Point:
 
     @property
     def fixed(self) -> bool:
-        """The flow vanishes, to round-off."""
+        """Return whether the flow vanishes, up to round-off."""
         return self.speed < ROUND_OFF
 
     @property
     def unstable(self) -> int:
-        """Number of directions in which the flow leads away."""
+        """Return the number of unstable directions."""
         return int((self.eigenvalues.real > 0).sum())
 
 
 @dataclass(frozen=True)
 class Portrait:
-    """All points that a number of searches found.
+    """All points found by a number of searches.
 
     Attributes:
-        points: fixed ones first, most stable first; then slow ones.
+        points: fixed points first, most stable first; then slow points.
         searches: number of them.
-        lost: searches that ended neither at a fixed nor at a slow point, or far outside the states that were visited.
+        lost: searches that ended neither at a fixed nor at a slow point, or far outside the visited states.
     """
 
     points: Sequence[Point]
@@ -65,12 +65,12 @@ class Portrait:
 
     @property
     def fixed(self) -> list[Point]:
-        """The fixed points."""
+        """Return the fixed points."""
         return [point for point in self.points if point.fixed]
 
     @property
     def coverage(self) -> float:
-        """Chance that one more search would end at a point already found: 1 minus the share of points found once (Good 1953, Biometrika 40:237)."""
+        """Return the probability that one more search ends at a known point: 1 - share of points found once (Good 1953, Biometrika 40:237)."""
         ended = sum(point.found for point in self.points)
         return 1 - sum(point.found == 1 for point in self.points) / ended if ended else 0.0
 
@@ -85,24 +85,24 @@ def fixed_points(
     seed: int = 0,
     reach: float = 3.0,
 ) -> Portrait:
-    """Look for the fixed and slow points of a model's flow near the states that it visits.
+    """Return the fixed and slow points of a model's flow near the states that it visits.
 
-    Searches start from visited states with noise of half their spread added, so that points beside the trajectories are found too.
+    Searches start from visited states with noise of half their spread added, so that points away from the trajectories are found too.
 
     Args:
-        model: its flow is that of its equation text; of a map, what a step changes, over the step.
+        model: its flow is that of its equation text; for a map, the change by one step divided by the step.
         visited: states on trajectories, in SI.
-        inputs: constant inputs to each unit, by name, in the unit that the card gives the input; 0 for those not named.
-        searches: how many.
-        seed: of the starts.
-        reach: points farther from the mean visited state than this many times the farthest visited one do not count.
+        inputs: constant inputs to each unit, by name, in the unit that the card gives the input; others are 0.
+        searches: number of searches.
+        seed: of the initial points.
+        reach: points whose distance from the mean visited state exceeds this multiple of the largest visited distance are ignored.
 
     Raises:
-        ComparisonError: the visited states are not of the model, or do not differ.
-        TaskError: a projection has a delay; the points do not depend on it, their stability does.
+        ComparisonError: the visited states do not fit the model, or do not differ.
+        TaskError: a projection has a delay, on which the points do not depend but their stability does.
 
     Source:
-        Sussillo & Barak (2013) Neural Comput 25:626, with the speed in 1/s so that one threshold serves every time constant.
+        Sussillo & Barak (2013) Neural Comput 25:626, with the speed in 1/s so that one threshold applies to every time constant.
     """
     if visited.ndim != 2 or visited.shape[1] != model.dimension:
         raise ComparisonError(f"{model.name}: visited states have shape {visited.shape}; they should be (sample, {model.dimension}).")
@@ -127,9 +127,9 @@ def fixed_points(
 
 
 def points_distance(a: Float[ndarray, "point unit"], b: Float[ndarray, "other unit"]) -> float:
-    """Modified Hausdorff distance: from the points of either set to the nearest of the other, the larger of the two means.
+    """Return the modified Hausdorff distance: the mean distance from the points of one set to the nearest of the other, larger of both directions.
 
-    It is 0 where both are the same points, and infinite where one set alone is empty.
+    It is 0 if both sets are equal, and infinite if only one of them is empty.
 
     Source:
         Dubuisson & Jain (1994) Proc 12th Int Conf Pattern Recognition 1:566.
@@ -141,7 +141,7 @@ def points_distance(a: Float[ndarray, "point unit"], b: Float[ndarray, "other un
 
 
 def _groups(states: Float[ndarray, "search state"], kept: ndarray, distance: float) -> list[ndarray]:
-    """Searches that ended at the same place."""
+    """Return groups of searches that ended at the same point."""
     if len(kept) < 2:
         return [kept] if len(kept) else []
     label = fcluster(linkage(states[kept], "single"), distance, "distance")

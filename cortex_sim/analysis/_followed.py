@@ -1,4 +1,4 @@
-"""The inputs that make a system follow a path."""
+"""Inputs that make a system follow a path."""
 
 import numpy as np
 from jaxtyping import Float
@@ -10,14 +10,14 @@ from cortex_sim.tasks import BIN, DT, Drive
 
 
 def drives_along(system: Model, path: Float[ndarray, "condition time unit"]) -> tuple[Drive, ...]:
-    """Return the drives that make a system follow a path: its velocity less the system's own flow (feedback linearisation), constant within a bin.
+    """Return the drives that make a system follow a path: its velocity minus the system's own flow (feedback linearisation), constant within bins.
 
     Args:
-        system: of one state variable a unit, integrated in steps of a bin.
-        path: of its state; it begins there.
+        system: with one state variable per unit and an integration step of one bin.
+        path: of its state, from its first state on.
 
     Raises:
-        OptionError: no input drives its units, or none moves them so.
+        OptionError: no input drives its units, or none can move them that way.
     """
     conditions, _, units = path.shape
     velocity = np.diff(path, axis=1, append=path[:, -1:]) / BIN

@@ -10,7 +10,7 @@ from cortex_sim.trials import Trials
 
 
 def groups_of(model: SpikingModel) -> Int[ndarray, " neuron"]:
-    """Return the group that each neuron that fires is a member of: unit ``first + k // each`` for neuron k of a population."""
+    """Return the group of each spiking neuron: unit ``first + k // each`` for neuron k of a population."""
     parts = [model.populations[name] for name in model.firing]
     return np.concatenate([part.first + np.arange(part.size) // (part.each or part.size) for part in parts])
 
@@ -19,8 +19,8 @@ def group_rates(trials: Trials, group: Int[ndarray, " neuron"]) -> Trials:
     """Return the mean rate of each group's neurons in single trials, Hz.
 
     Args:
-        trials: spikes.
-        group: of each neuron.
+        trials: trials with spikes.
+        group: group of each neuron.
     """
     when, unit, trial = trials.spikes
     place = np.minimum(((when - trials.time[0]) / BIN + 1e-7).astype(int), trials.time.size - 1)

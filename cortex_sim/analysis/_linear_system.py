@@ -1,7 +1,7 @@
-"""Linear-system identification: the linear dynamical system of maximum likelihood for some rates, and its likelihood for others.
+"""Linear-system identification: the maximum-likelihood linear dynamical system for some rates, and its likelihood for others.
 
 Source:
-    Shumway & Stoffer (1982) J Time Ser Anal 3:253, for the expectation-maximisation; Ghahramani & Hinton (1996) for the form of its steps.
+    Shumway & Stoffer (1982) J Time Ser Anal 3:253, for expectation-maximisation; Ghahramani & Hinton (1996) for the form of its steps.
 """
 
 from dataclasses import dataclass, replace
@@ -26,14 +26,14 @@ Rates = Float[ndarray, "condition time unit"]
 
 @dataclass(frozen=True)
 class LinearSystem:
-    r"""Hidden states :math:`x_{t+1} = A x_t + w_t` and rates :math:`y_t = C x_t + d + v_t`, with normal noise.
+    r"""Latent states :math:`x_{t+1} = A x_t + w_t` and rates :math:`y_t = C x_t + d + v_t`, with Gaussian noise.
 
     Attributes:
-        A: from one bin to the next.
-        C: (unit, axis).
+        A: transition from one bin to the next.
+        C: observation matrix, (unit, axis).
         offset: d, of each unit.
         Q: covariance of w.
-        R: variance of v for each unit.
+        R: variance of v, one per unit.
         start: mean of the first state.
         spread: covariance of the first state.
     """
@@ -47,19 +47,19 @@ class LinearSystem:
     spread: Float[ndarray, "axis axis"]
 
     def modes(self, dt: float) -> Complex[ndarray, " axis"]:
-        """Eigenvalues of the flow, log(mu)/dt in 1/s, slowest decay first.
+        """Return the eigenvalues of the flow, log(mu)/dt in 1/s, slowest decay first.
 
         Args:
-            dt: bin, s.
+            dt: width of a bin, s.
         """
         values = np.log(np.linalg.eigvals(self.A).astype(complex)) / dt
         return values[np.argsort(-values.real)]
 
     def log_likelihood(self, rates: Rates) -> Float[ndarray, " condition"]:
-        """Of each condition under the system, nats; conditions are independent.
+        """Return the log-likelihood of each condition under the system, nats; conditions are independent.
 
         Raises:
-            ComparisonError: the units are not as many as the system's.
+            ComparisonError: the number of units is not that of the system.
         """
         if rates.shape[2] != len(self.C):
             raise ComparisonError(f"linear system: rates of {rates.shape[2]} units under a system of {len(self.C)}; the numbers should be equal.")
@@ -67,7 +67,7 @@ class LinearSystem:
 
 
 class _Filtered(NamedTuple):
-    """Means and covariances of states given the rates before (predicted) and with the present ones, (time, ...); covariances are one for all."""
+    """State means and covariances given earlier rates (predicted) and present ones too, (time, ...); covariances are the same for all conditions."""
 
     predicted: ndarray
     predicted_cov: ndarray
@@ -78,12 +78,12 @@ class _Filtered(NamedTuple):
 
 @threadpool_limits.wrap(limits=1)
 def identify_linear_system(rates: Rates, axes: int, *, passes: int = EM_PASSES) -> LinearSystem:
-    """Return the linear system of maximum likelihood for these rates, by expectation-maximisation from principal components.
+    """Return the maximum-likelihood linear system for these rates, by expectation-maximisation from principal components.
 
     Args:
-        rates: of conditions or trials of one length, any unit.
-        axes: hidden dimensions.
-        passes: at most.
+        rates: of conditions or trials of equal length, in any unit.
+        axes: number of latent dimensions.
+        passes: maximum number of iterations.
 
     Raises:
         ComparisonError: there are more axes than units, fewer than three bins, or nothing varies.
@@ -106,16 +106,16 @@ def identify_linear_system(rates: Rates, axes: int, *, passes: int = EM_PASSES) 
 
 
 def held_out_likelihood(rates: Rates, axes: int, *, count: int = FOLDS, seed: int = 0) -> Float[ndarray, " condition"]:
-    """Log-likelihood of each condition under a system identified from the others, less that of independent units with a mean and a variance.
+    """Return the log-likelihood of each condition under a system identified from the others, minus that of independent Gaussian units.
 
     Args:
         rates: of conditions or trials.
-        axes: hidden dimensions.
-        count: folds.
+        axes: number of latent dimensions.
+        count: number of folds.
         seed: of the folds.
 
     Returns:
-        Nats per bin and unit; 0 where dynamics and correlations say nothing.
+        Nats per bin and unit; 0 if dynamics and correlations carry no information.
     """
     found = np.empty(len(rates))
     for split in folds(range(len(rates)), count=count, seed=seed):
@@ -124,7 +124,7 @@ def held_out_likelihood(rates: Rates, axes: int, *, count: int = FOLDS, seed: in
 
 
 def likelihood_gain(system: LinearSystem, training: Float[ndarray, "known moment unit"], rates: Rates) -> Float[ndarray, " condition"]:
-    """Return the likelihood under a given system: nats per bin and unit beyond the mean and variance that each unit has in training conditions."""
+    """Return the log-likelihood under a system, minus that under each unit's mean and variance in training conditions: nats per bin and unit."""
     mean, variance = training.mean(axis=(0, 1)), training.var(axis=(0, 1))
     alone = -0.5 * ((rates - mean) ** 2 / variance + np.log(2 * np.pi * variance)).sum(axis=(1, 2))
     return (system.log_likelihood(rates) - alone) / (rates.shape[1] * rates.shape[2])
@@ -148,7 +148,7 @@ def _floor(variance: Float[ndarray, " unit"]) -> Float[ndarray, " unit"]:
 
 
 def _filtered(system: LinearSystem, rates: Rates) -> _Filtered:
-    """Kalman filter; the covariance of a prediction of the rates is inverted in the hidden space, where it is small."""
+    """Apply the Kalman filter; the covariance of predicted rates is inverted in the latent space, where it is small."""
     A, C, axes = system.A, system.C, len(system.A)
     information = C.T / system.R @ C
     constant = np.log(2 * np.pi * system.R).sum()
@@ -176,7 +176,7 @@ def _symmetric(cov: ndarray) -> ndarray:
 
 
 def _maximised(system: LinearSystem, rates: Rates, filtered: _Filtered) -> LinearSystem:
-    """Smooth the states (Rauch, Tung & Striebel), then take the parameters that make states and rates most likely."""
+    """Smooth the states (Rauch, Tung & Striebel), and return the system that maximises the expected likelihood of states and rates."""
     conditions, bins, _ = rates.shape
     mean, cov = filtered.mean.copy(), filtered.cov.copy()
     lagged = np.empty_like(cov[1:])

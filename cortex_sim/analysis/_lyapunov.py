@@ -1,4 +1,4 @@
-"""Lyapunov exponents: does a circuit left alone forget where it was, keep it, or amplify it?"""
+"""Lyapunov exponents: does an autonomous circuit forget its initial state, keep it, or amplify differences?"""
 
 from dataclasses import dataclass
 
@@ -18,11 +18,11 @@ PARTS = 10  # of the time, whose spread gives the standard errors
 
 @dataclass(frozen=True)
 class Exponents:
-    """What is found.
+    """The estimated exponents.
 
     Attributes:
-        values: 1/s, largest first; positive where nearby states part.
-        error: standard error of each, from tenths of the time taken for independent, 1/s.
+        values: 1/s, largest first; positive if nearby states diverge.
+        error: standard error of each, treating tenths of the averaging time as independent, 1/s.
     """
 
     values: Float[ndarray, " direction"]
@@ -30,7 +30,7 @@ class Exponents:
 
     @property
     def dimension(self) -> float:
-        """Kaplan-Yorke dimension: directions whose exponents still add up to 0, the last in part; infinite if all known ones add up to more."""
+        """Return the Kaplan-Yorke dimension: number of exponents that add up to 0, the last in part; infinite if the sum of all is positive."""
         total = np.cumsum(self.values)
         if self.values[0] < 0:
             return 0.0
@@ -42,21 +42,21 @@ class Exponents:
 
 @threadpool_limits.wrap(limits=1)
 def lyapunov(model: Model, state: Float[ndarray, " state"], *, duration: float, transient: float, count: int = 1, seed: int = 0) -> Exponents:
-    """Follow the largest exponents of an undriven model along its own trajectory.
+    """Return the largest Lyapunov exponents of an undriven model along its own trajectory.
 
-    Directions are carried by the derivative of every step and made orthonormal every ten steps; the logarithms of their growth
-    over time are the exponents.
+    Directions are propagated by the derivative of every step and orthonormalised every ten steps; the logarithms of their growth
+    per unit time are the exponents.
 
     Args:
-        model: stepped by its own integrator.
-        state: where it begins, in SI; take one on the attractor, or a transient long enough to reach it.
-        duration: over which is averaged, s.
-        transient: before that, s; also for directions to turn to where they grow.
-        count: of the largest exponents.
-        seed: of the directions at the start.
+        model: stepped with its own integrator.
+        state: initial state, in SI; choose one on the attractor, or a transient long enough to reach it.
+        duration: averaging time, s.
+        transient: time before averaging, s; directions also need it to align with those of growth.
+        count: number of exponents, from the largest.
+        seed: of the initial directions.
 
     Raises:
-        ComparisonError: more exponents than the state has numbers, the time is shorter than a hundred steps, or the state grows without bound.
+        ComparisonError: there are more exponents than state variables, the time is shorter than a hundred steps, or the state diverges.
         TaskError: a projection has a delay.
 
     Source:

@@ -1,4 +1,4 @@
-"""Whether an output depends on input of some time ago."""
+"""Dependence of an output on past input."""
 
 from dataclasses import replace
 
@@ -11,14 +11,14 @@ from cortex_sim.tasks import BIN, DT, Task
 
 
 def told_by_the_past(model: Model, task: Task, seed: int) -> float:
-    """Return how much an output changes when all input but that of the last bin is replaced by noise.
+    """Return how much an output changes when all input before the last bin is replaced by noise.
 
     It is the root mean square over trials and outputs, half-way through the task, relative to the largest target: 0 if and only if
-    nothing earlier is used.
+    earlier input has no effect.
 
     Args:
         model: network that receives the task's channels.
-        task: with channels and targets.
+        task: a task with channels and targets.
         seed: of the noise.
     """
     assert task.channels is not None

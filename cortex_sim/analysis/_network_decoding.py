@@ -1,4 +1,4 @@
-"""Decoding by a network that receives spike counts bin by bin and gives the condition at the end."""
+"""Decoding by a network that receives spike counts bin by bin and outputs the condition at the end."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,10 +16,10 @@ from cortex_sim.tasks import telling_apart
 
 @dataclass(frozen=True)
 class Told:
-    """Conditions of trials, and the conditions that each decoder assigned to them.
+    """Conditions of trials, and the conditions that decoders assigned to them.
 
     Attributes:
-        question: between which conditions is decided.
+        question: the conditions to distinguish.
         condition: of each trial.
         taken: by decoder, the condition assigned to each trial.
         fitted: networks of the folds.
@@ -31,7 +31,7 @@ class Told:
     fitted: Sequence[Fitted]
 
     def right(self, decoder: str) -> Bool[ndarray, " trial"]:
-        """Whether a decoder is right in each trial."""
+        """Return whether a decoder is right in each trial."""
         return np.asarray(self.taken[decoder] == self.condition)
 
 
@@ -40,19 +40,19 @@ def network_decoding(
 ) -> tuple[ndarray, list[Fitted]]:
     """Return the condition that a network trained on the other folds assigns to each trial, and the networks of all folds.
 
-    Folds are those of :func:`.discriminant`. Two conditions take one output and binary cross-entropy, more than two one output each and
-    cross-entropy; counts are in standard deviations of the trials that a network learns from.
+    Folds are those of :func:`.discriminant`. Two conditions need one output and binary cross-entropy, more than two one output each and
+    cross-entropy; counts are in standard deviations of the network's training trials.
 
     Args:
-        network: that receives the task's channels.
+        network: a network that receives the task's channels.
         heard: counts in bins.
         condition: of each trial.
-        start: of the first bin, s.
-        options: of the training, its loss apart.
+        start: start of the first bin, s.
+        options: training options, except the loss.
         seeds: of the network of each fold.
 
     Raises:
-        ComparisonError: there is one condition, or one has fewer trials than there are folds.
+        ComparisonError: there is only one condition, or a condition has fewer trials than there are folds.
     """
     folds, labels = trial_folds(condition), np.unique(condition)
     options = replace(options, loss="binary cross-entropy" if len(labels) == 2 else "cross-entropy")

@@ -1,4 +1,4 @@
-"""How fast populations fire."""
+"""Firing rates of populations."""
 
 import numpy as np
 
@@ -6,10 +6,10 @@ from cortex_sim.trials import Trials
 
 
 def population_rates(trials: Trials, span: tuple[float, float]) -> dict[str, float]:
-    """Return the mean rate of every population in part of the trials, Hz, over neurons and trials.
+    """Return the mean rate of every population in a time window, Hz, over neurons and trials.
 
     Args:
-        trials: spikes.
+        trials: trials with spikes.
         span: start and stop, s.
     """
     (start, stop), (when, unit, _) = span, trials.spikes

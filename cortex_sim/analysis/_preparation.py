@@ -1,4 +1,4 @@
-"""Preparatory states of a circuit, the currents that lead it there before the go cue, and the movements that it is released into."""
+"""Preparatory states of a circuit, the currents that lead to them before the go cue, and the movements that follow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -26,16 +26,16 @@ CLOSE = 1e-9  # of the largest velocity: what a current may miss
 
 @dataclass(frozen=True)
 class Side:
-    """A task and the trials that were run on it."""
+    """A task and the trials that were simulated on it."""
 
     task: Task
     trials: Trials
 
     def seen(self, units: Int[ndarray, " seen"]) -> "Side":
-        """Return the task and trials of some of the units alone, as electrodes would see them.
+        """Return the task and trials of some of the units alone, as recorded by electrodes.
 
         Args:
-            units: which, in order.
+            units: their indices, in order.
 
         Raises:
             OptionError: the task does not start from rates.
@@ -47,11 +47,11 @@ class Side:
         return Side(replace(self.task, drives=drives, initial=self.task.initial[:, units]), trials)
 
     def pushed(self, part: Task, units: Int[ndarray, " seen"]) -> Task:
-        """The task of all units, perturbed as that of the observed ones is.
+        """Return the task of all units with the perturbation of the task of the observed ones.
 
         Args:
             part: task of the observed units, pushed or silenced.
-            units: which they are.
+            units: indices of the observed units.
         """
         drives = list(self.task.drives)
         for drive in part.drives[len(drives) :]:
@@ -64,14 +64,14 @@ class Side:
 
 @dataclass(frozen=True)
 class Preferred:
-    """Directions of state space a circuit amplifies, strongest first.
+    """Directions of state space that a circuit amplifies, strongest first.
 
     Attributes:
         directions: unit vectors in columns.
-        energy: evoked by each; 1 is what an unconnected unit gives. None where the circuit is not stable at rest.
+        energy: evoked by each; that of an unconnected unit is 1. None if the circuit is not stable at rest.
         how: how the directions were chosen, for the record.
-        rest: rates at rest of a circuit whose rates cannot fall below 0; directions are then of the logarithm of rates. None of one whose state is
-            0 at rest and of either sign.
+        rest: rates at rest, for a circuit whose rates cannot fall below 0; directions are then those of the logarithm of rates. None for a circuit
+            with state 0 at rest and states of either sign.
     """
 
     directions: Float[ndarray, "unit direction"]
@@ -81,11 +81,11 @@ class Preferred:
 
 
 def preferred_states(model: Model) -> Preferred:
-    """Find the initial states that a circuit's linearised flow amplifies most.
+    """Return the initial states that a circuit's linearised flow amplifies most.
 
-    An energy of 1 is what a unit left alone evokes (of units that differ, one of the median time constant).
-    A circuit that is unstable at rest has no evoked energy; for it the unit axes are returned and ``how`` says so. Where the rates themselves are the
-    state and all above 0 at rest, the flow is that of their logarithms, so that what is mixed from its directions stays above 0.
+    An isolated unit evokes an energy of 1 (if units differ, one with the median time constant).
+    A circuit that is unstable at rest has no finite evoked energy; the unit axes are then returned and ``how`` says so. If the rates themselves are
+    the state and all positive at rest, the flow is that of their logarithms, so that mixtures of the directions remain positive.
     """
     arrays, rest = model.arrays(), resting_state(model)
     if len(model.parsed.states) > 1:
@@ -107,19 +107,19 @@ def preferred_states(model: Model) -> Preferred:
 
 
 def resting_state(model: Model) -> Float[ndarray, " unit"]:
-    """Initial state that a card gives, 0 where it gives none; of several variables, the one that the rate is computed from."""
+    """Return the initial state that a card gives, 0 if it gives none; of several variables, the one that the rate is computed from."""
     return beginning(model, 1)[0][_shown(model)]
 
 
 def _shown(model: Model) -> slice:
-    """Positions in the state of the variable that the rate is computed from."""
+    """Return the position in the state of the variable that the rate is computed from."""
     found = model.parsed.states_of(model.rate)
     first = model.parsed.states.index(found[0]) if found else 0
     return slice(first * model.units, (first + 1) * model.units)
 
 
 def _whole(model: Model, states: Float[ndarray, "condition unit"]) -> Float[ndarray, "condition state"]:
-    """The whole state with this variable given and the others at the card's initial values."""
+    """Return the full state, with this variable as given and the others at the card's initial values."""
     if model.dimension == model.units:
         return states
     whole = beginning(model, len(states))
@@ -128,15 +128,15 @@ def _whole(model: Model, states: Float[ndarray, "condition unit"]) -> Float[ndar
 
 
 def mixtures(preferred: Preferred, conditions: int, *, k: int | None, seed: int, sd: float) -> Float[ndarray, "condition unit"]:
-    """Draw states as random mixtures of the k leading directions.
+    """Return states that are random mixtures of the k leading directions.
 
     Args:
-        preferred: what to mix.
+        preferred: the directions.
         conditions: number of states.
-        k: number of directions mixed; None mixes all, so that the states span the state space.
+        k: number of directions; None mixes all, so that the states span the state space.
         seed: of the draw.
-        sd: standard deviation about rest, over units, of every state, in the unit of the state. Logarithms of rates have it over the mean rate at
-            rest, and none departs by more than 1.
+        sd: standard deviation of every state about rest, over units, in the unit of the state. For logarithms of rates it is divided by the mean
+            rate at rest, and deviations are limited to 1.
 
     Raises:
         OptionError: k exceeds the number of directions.
@@ -152,9 +152,9 @@ def mixtures(preferred: Preferred, conditions: int, *, k: int | None, seed: int,
 
 
 def holding_currents(model: Model, states: Float[ndarray, "condition unit"]) -> Float[ndarray, "condition unit"]:
-    """Find the currents that, growing as exp(t / 400 ms), bring a circuit from rest to the given states at the go cue.
+    """Return the currents that, growing as exp(t / 400 ms), bring a circuit from rest to the given states at the go cue.
 
-    Exact for a linear circuit; a nonlinear one arrives close by, and the state that it reached is the one recorded.
+    Exact for a linear circuit; a nonlinear circuit arrives nearby, and the state that it reaches is the one recorded.
 
     Raises:
         OptionError: the circuit has no input that drives its units, or no current leads to a state.
@@ -165,15 +165,15 @@ def holding_currents(model: Model, states: Float[ndarray, "condition unit"]) -> 
 def currents_for(
     model: Model, states: Float[ndarray, "condition unit"], velocity: Float[ndarray, "condition unit"]
 ) -> Float[ndarray, "condition unit"]:
-    """Find the currents into each unit that give a circuit's state this velocity, in the unit of its input.
+    """Return the currents into each unit that give a circuit's state this velocity, in the unit of its input.
 
     Args:
-        model: of its state variables, the one that the rate is computed from is moved; the others have the card's initial values.
-        states: where it is.
-        velocity: how it should move there, per s.
+        model: the velocity is that of the state variable from which the rate is computed; others have the card's initial values.
+        states: present states.
+        velocity: wanted derivative, per s.
 
     Raises:
-        OptionError: the circuit has no input that drives its units, or no current moves a unit so.
+        OptionError: the circuit has no input that drives its units, or no current moves a unit at this velocity.
     """
     driven = [name for name, item in model.inputs.items() if not item.weights and not item.noise]
     if not driven:
@@ -191,7 +191,7 @@ def currents_for(
         return linear
 
     def missing(current: ndarray, row: ndarray, unit: ndarray) -> ndarray:
-        """What one unit's velocity still lacks under each of many currents, those of the other units being fixed."""
+        """Return the error of one unit's velocity under each of many currents, with no current into the other units."""
         each, currents = np.arange(len(row)), np.zeros_like(states[row])
         currents[each, unit] = current
         return (moved(states[row], currents) - velocity[row])[each, unit]
@@ -205,14 +205,14 @@ def currents_for(
 
 
 def reaches(model: Model, *, training: int, test: int, seed: int = 0, preferred: Preferred | None = None) -> tuple[Task, Task]:
-    """Return reaches of a circuit: training and test tasks that start from its rates at the go cue, of different conditions.
+    """Return training and test tasks of reaches of a circuit, which start from its rates at the go cue and have different conditions.
 
     Args:
         model: circuit whose units are the observed ones.
         training: number of conditions to train a network on.
-        test: number of other conditions to compare on.
-        seed: of the preparatory states, and of the circuit's noise where it has any.
-        preferred: states that the circuit amplifies; found if left out.
+        test: number of conditions to compare on.
+        seed: of the preparatory states, and of the circuit's noise if it has any.
+        preferred: states that the circuit amplifies; computed if omitted.
 
     Returns:
         The training task and the test task.
@@ -228,16 +228,16 @@ def reaches(model: Model, *, training: int, test: int, seed: int = 0, preferred:
 
 
 def delayed_reaches(model: Model, counts: Sequence[int], *, seed: int, preferred: Preferred | None = None) -> list[Side]:
-    """Run delayed reaches of a circuit from random mixtures of its preferred states, and return what follows the go cue.
+    """Return simulated delayed reaches of a circuit from random mixtures of its preferred states, from the go cue on.
 
     Args:
         model: its units are the observed ones.
-        counts: number of reaches of each part, for example of training and test.
-        seed: of the mixtures, and of the circuit's noise where it has any.
-        preferred: of the circuit; found if left out.
+        counts: number of reaches in each part, for example for training and test.
+        seed: of the mixtures, and of the circuit's noise if it has any.
+        preferred: of the circuit; computed if omitted.
 
     Returns:
-        For each part the task from the go cue on, starting from the circuit's rates there, and what the circuit did.
+        For each part, the task from the go cue on, starting from the circuit's rates there, and the circuit's trials.
     """
     sides: list[Side] = []
     for task in delayed_tasks(model, counts, seed=seed, preferred=preferred):
@@ -247,23 +247,23 @@ def delayed_reaches(model: Model, counts: Sequence[int], *, seed: int, preferred
 
 
 def delayed_tasks(model: Model, counts: Sequence[int], *, seed: int, preferred: Preferred | None = None) -> list[Task]:
-    """Return whole delayed reaches, preparation and movement, from random mixtures of preferred states; arguments as for :func:`delayed_reaches`."""
+    """Return full delayed reaches, preparation and movement, from random mixtures of preferred states; arguments as for :func:`delayed_reaches`."""
     states = mixtures(preferred or preferred_states(model), sum(counts), k=min(MIXED_STATES, model.units), seed=seed, sd=STATE_SD)
     parts = np.split(holding_currents(model, states), np.cumsum(counts)[:-1])
     return [replace(centre_out(len(holding), holding=holding), channels=None) for holding in parts]
 
 
 def spanning_runs(model: Model, counts: Sequence[int], *, seed: int, preferred: Preferred | None = None) -> list[Side]:
-    """Run a circuit left alone from random states that span all of its state space.
+    """Return simulations of an autonomous circuit from random states that span its state space.
 
     Args:
         model: its units are the observed ones.
-        counts: number of states of each part, for example of training and test.
-        seed: of the states, and of the circuit's noise where it has any.
-        preferred: of the circuit; found if left out.
+        counts: number of states in each part, for example for training and test.
+        seed: of the states, and of the circuit's noise if it has any.
+        preferred: of the circuit; computed if omitted.
 
     Returns:
-        For each part the task and what the circuit did.
+        For each part, the task and the circuit's trials.
     """
     drawn = seed_of(seed, "task", "states that span state space")
     states = mixtures(preferred or preferred_states(model), sum(counts), k=None, seed=drawn, sd=STATE_SD)

@@ -1,4 +1,4 @@
-"""Recorded activity of muscles, condition averages about the movement; where the file does not say when that is, it is found."""
+"""Recorded muscle activity as condition averages aligned to movement; if the file does not state the time of movement, it is estimated."""
 
 import numpy as np
 from jaxtyping import Float
@@ -13,15 +13,15 @@ RISEN = 0.1  # of the way from the least to the most activity, beyond which a mo
 
 
 def activity_onset(rates: Float[ndarray, "condition time unit"]) -> int:
-    """Return the bin from which the mean activity stays beyond a tenth of its way from least to most, until it is at its most.
+    """Return the bin from which mean activity stays above a tenth of the way from its minimum to its peak, until the peak.
 
-    The mean is over conditions and units, each unit over its range.
+    The mean is over conditions and units, each unit divided by its range.
 
     Args:
         rates: in any unit.
 
     Raises:
-        TrialsError: nothing varies, or it is beyond that from the first bin on.
+        TrialsError: nothing varies, or activity exceeds that level from the first bin on.
     """
     spread = np.ptp(rates, axis=(0, 1))
     if not spread.any():
@@ -35,18 +35,18 @@ def activity_onset(rates: Float[ndarray, "condition time unit"]) -> int:
 
 
 def recorded_muscles(source: Source, window: tuple[float, float], *, bin: float = BIN) -> Trials:
-    """Return the activity of recorded muscles about the movement, one trial a condition, interpolated linearly to the left edges of bins.
+    """Return the activity of recorded muscles around movement, one trial per condition, interpolated linearly to the left edges of bins.
 
-    Muscles beside firing rates have their times. Of a file of muscles alone whose times are not stored (``step=`` says how far samples are
-    apart), 0 becomes the moment at which the activity rises (:func:`activity_onset`); which that is stands in the provenance and is printed.
+    Muscles beside firing rates have known times. In a file of muscles alone without times (``step=`` gives the sampling interval),
+    time 0 is set to the onset of activity (:func:`activity_onset`); which sample that is stands in the provenance and is printed.
 
     Args:
         source: condition averages with ``emg``, beside ``firing_rate`` or alone.
-        window: from where to where about the movement, s.
+        window: start and stop relative to movement, s.
         bin: width of the bins, s.
 
     Raises:
-        NotFound: the file holds no muscles.
+        NotFound: the file contains no muscles.
         TrialsError: they do not cover the window.
     """
     source = Recording.of(source).whole
@@ -73,16 +73,16 @@ def recorded_muscles(source: Source, window: tuple[float, float], *, bin: float 
 def recorded_outputs(
     source: Source, window: tuple[float, float], muscles: Source | None = None
 ) -> tuple[Float[ndarray, "condition time output"], str]:
-    """Return what stands for the outputs of a recorded population, and what that is: muscles, or place and velocity of the hand.
+    """Return the outputs of a recorded population, and what they are: muscle activity, or position and velocity of the hand.
 
     Args:
-        source: condition averages about the movement.
-        window: from where to where about it, s.
-        muscles: recorded elsewhere, in place of the recording's own; conditions are paired in the order of the files.
+        source: condition averages aligned to movement.
+        window: start and stop relative to movement, s.
+        muscles: recorded elsewhere, to use instead of the recording's own; conditions are paired in the order of the files.
 
     Raises:
         NotFound: the recording has neither muscles nor a hand.
-        TrialsError: they do not cover the window, or muscles recorded elsewhere are of another number of conditions.
+        TrialsError: they do not cover the window, or muscles recorded elsewhere have another number of conditions.
     """
     source = Recording.of(source).whole
     trials = recordings.read(source)

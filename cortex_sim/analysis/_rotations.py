@@ -1,4 +1,4 @@
-"""jPCA: do neural states rotate, and how much of their flow is rotation?
+"""jPCA: do neural states rotate, and how much of their flow is rotational?
 
 Source:
     Churchland, Cunningham et al. (2012) Nature 487:51; the closed form below replaces the gradient descent of published codes.
@@ -22,12 +22,12 @@ JPCA_AXES = 6  # principal components analysed
 
 @dataclass(frozen=True)
 class Rotations:
-    """What jPCA finds.
+    """Results of jPCA.
 
     Attributes:
-        r2_skew: variance of the velocities that the best purely rotational flow explains.
-        r2: variance that the best linear flow explains.
-        frequency: of each plane, Hz, fastest first; see ``leading`` for the one of most rotation.
+        r2_skew: fraction of the variance of velocities that the best purely rotational flow explains.
+        r2: fraction that the best linear flow explains.
+        frequency: of each plane, Hz, fastest first; see ``leading`` for the plane with most rotation.
         variance: fraction of the analysed variance in each plane.
         projection: states in the planes' axes, (condition, time, axis).
         M_skew: the rotational flow, 1/s.
@@ -42,27 +42,27 @@ class Rotations:
 
     @property
     def leading(self) -> int:
-        """The plane of most rotation: frequency² times variance, the velocity that turning gives. The fastest may hold next to nothing."""
+        """Return the plane with most rotation, by frequency² times variance, its squared speed. The fastest plane may hold almost no variance."""
         return int(np.argmax(self.frequency**2 * self.variance)) if self.frequency.size else 0
 
     @property
     def main_frequency(self) -> float:
-        """Frequency of the plane of most rotation, Hz; 0 if nothing turns."""
+        """Return the frequency of the plane with most rotation, Hz; 0 if nothing rotates."""
         return float(self.frequency[self.leading]) if self.frequency.size else 0.0
 
     @property
     def ratio(self) -> float:
-        """Rotational share of the linear flow; worthless alone, since smooth noise scores 0.5 to 0.8."""
+        """Return the rotational fraction of the linear flow; not informative by itself, since smooth noise scores 0.5 to 0.8."""
         return self.r2_skew / self.r2 if self.r2 > 0 else float("nan")
 
 
 def soft_range(spread: Float[ndarray, " unit"], constant: float | None = None) -> Float[ndarray, " unit"]:
-    """Return what each unit is divided by: its range and a constant, in the unit of the rates.
+    """Return the divisor of each unit: its range plus a constant, in the unit of the rates.
 
     Args:
         spread: range of each unit over the whole recording.
-        constant: added to each; a fifth of the median range if left out, which changes with the unit of the rates as they do. Churchland et
-            al. (2012) took 5 Hz, a fifth for neurons that range over 25 Hz.
+        constant: added to each range; if omitted, a fifth of the median range, so that the result does not depend on the unit of the rates.
+            Churchland et al. (2012) used 5 Hz, a fifth for neurons with a range of 25 Hz.
     """
     return spread + (SOFT_SHARE * float(np.median(spread)) if constant is None else constant)
 
@@ -74,13 +74,13 @@ def soft_normalised(
     *,
     lasting: Bool[ndarray, "condition time"] | None = None,
 ) -> Float[ndarray, "condition time unit"]:
-    """Divide each unit by its range over the whole recording and a constant (:func:`soft_range`), and remove the mean over conditions at each time.
+    """Return rates over their range in the whole recording plus a constant (:func:`soft_range`), with the mean over conditions removed at each time.
 
     Args:
         rates: any unit.
         spread: range of each unit over the whole recording.
         constant: as in :func:`soft_range`.
-        lasting: at which times each condition is there, all if left out; the mean at a time is over those that are, and what is not becomes 0.
+        lasting: at which times each condition lasts, all if omitted; the mean at a time is over those that do, and the others become 0.
     """
     scaled = rates / soft_range(spread, constant)
     if lasting is None:
@@ -91,14 +91,14 @@ def soft_normalised(
 
 
 def observed(states: Float[ndarray, "condition time unit"], lasting: Bool[ndarray, "condition time"] | None) -> Float[ndarray, "sample unit"]:
-    """Return the states of all times at which their condition is there, one after the other; all, where nothing says otherwise.
+    """Return the states at all times at which their condition lasts, concatenated; all states if ``lasting`` is None.
 
     Args:
         states: in any unit.
-        lasting: at which times each condition is there.
+        lasting: at which times each condition lasts.
 
     Raises:
-        OptionError: lasting has other sizes.
+        OptionError: lasting has another shape.
     """
     if lasting is not None and lasting.shape != states.shape[:2]:
         raise OptionError(f"lasting has shape {lasting.shape}; the states are {states.shape} (condition, time, unit).")
@@ -108,12 +108,12 @@ def observed(states: Float[ndarray, "condition time unit"], lasting: Bool[ndarra
 def principal_components(
     states: Float[ndarray, "condition time unit"], axes: int = JPCA_AXES, *, lasting: Bool[ndarray, "condition time"] | None = None
 ) -> Float[ndarray, "condition time axis"]:
-    """Project on the leading principal components of these states.
+    """Return the projection of states onto their leading principal components.
 
     Args:
         states: in any unit.
         axes: number of components.
-        lasting: at which times each condition is there, all if left out; the components are of these states alone.
+        lasting: at which times each condition lasts, all if omitted; the components are those of these states alone.
 
     Raises:
         Undetermined: there are fewer units than axes, or the states span fewer.
@@ -128,13 +128,13 @@ def principal_components(
 
 
 def rotations_of(trials: Trials, *, spread: Float[ndarray, " unit"], window: tuple[float, float], axes: int = JPCA_AXES) -> Rotations:
-    """Find the rotations of trials, one a condition: normalise, cut to the window, reduce to principal components, fit.
+    """Return the rotations of trials, one per condition: normalise, cut to the window, reduce to principal components, fit.
 
     Args:
         trials: rates.
-        spread: range of each unit over the whole recording, in their unit.
+        spread: range of each unit over the whole recording, in the unit of the rates.
         window: s.
-        axes: principal components; fewer, but always an even number, where the states span fewer.
+        axes: number of principal components; fewer, but always even, if the states span fewer.
 
     Raises:
         Undetermined: the states span fewer than two axes.
@@ -145,13 +145,13 @@ def rotations_of(trials: Trials, *, spread: Float[ndarray, " unit"], window: tup
 def jpca_spanned(
     states: Float[ndarray, "condition time unit"], dt: float, *, axes: int = JPCA_AXES, lasting: Bool[ndarray, "condition time"] | None = None
 ) -> Rotations:
-    """Find the rotations of states on their leading principal components, of which there are as many as are spanned, but an even number.
+    """Return the rotations of states in their leading principal components, of which as many are used as the states span, but an even number.
 
     Args:
         states: mean over conditions removed.
-        dt: bin, s.
-        axes: principal components, at most.
-        lasting: at which times each condition is there, all if left out.
+        dt: width of a bin, s.
+        axes: maximum number of principal components.
+        lasting: at which times each condition lasts, all if omitted.
 
     Raises:
         Undetermined: the states span fewer than two axes.
@@ -161,18 +161,18 @@ def jpca_spanned(
 
 
 def spanned_axes(states: Float[ndarray, "condition time unit"], *, lasting: Bool[ndarray, "condition time"] | None = None) -> int:
-    """Number of axes that states span, those of the times at which their condition is there."""
+    """Return the number of axes that states span, at the times at which their condition lasts."""
     flat = observed(states, lasting)
     return int(np.linalg.matrix_rank(flat - flat.mean(axis=0), tol=1e-8))
 
 
 def jpca(states: Float[ndarray, "condition time axis"], dt: float, *, lasting: Bool[ndarray, "condition time"] | None = None) -> Rotations:
-    """Fit linear and purely rotational flows to trajectories, velocities being forward differences within each.
+    """Return the linear and purely rotational flows fitted to trajectories, with velocities as forward differences within each.
 
     Args:
         states: mean over conditions removed, few axes (see :func:`soft_normalised` and :func:`principal_components`).
-        dt: bin, s.
-        lasting: at which times each condition is there, all if left out; the projection is NaN elsewhere.
+        dt: width of a bin, s.
+        lasting: at which times each condition lasts, all if omitted; the projection is NaN elsewhere.
 
     Raises:
         Undetermined: the states do not span every axis.
@@ -199,7 +199,7 @@ def jpca(states: Float[ndarray, "condition time axis"], dt: float, *, lasting: B
 
 
 def skew_flow(states: Float[ndarray, "sample axis"], velocities: Float[ndarray, "sample axis"]) -> Float[ndarray, "axis axis"]:
-    r"""Fit the skew-symmetric flow that best predicts velocity from state.
+    r"""Return the skew-symmetric flow that best predicts velocity from state.
 
     Minimises :math:`\sum_s |\dot{x}_s - M x_s|^2` over :math:`M = -M^\top`. Setting the gradient to zero gives the Sylvester equation
     :math:`MC + CM = P - P^\top` with :math:`C = \sum x x^\top` and :math:`P = \sum \dot{x} x^\top`, solved exactly.
@@ -224,7 +224,7 @@ def skew_flow(states: Float[ndarray, "sample axis"], velocities: Float[ndarray, 
 
 
 def _plane(vector: ndarray, states: ndarray) -> Float[ndarray, "axis 2"]:
-    """Real orthonormal basis of a conjugate pair's plane, turned so that the first state varies most along the first axis."""
+    """Return a real orthonormal basis of a conjugate pair's plane, rotated so that initial states vary most along the first axis."""
     basis = np.stack([vector.real, vector.imag], axis=1) * np.sqrt(2)
     _, _, turn = np.linalg.svd(states[:, 0] @ basis, full_matrices=False)
     turned = basis @ turn.T
@@ -234,13 +234,13 @@ def _plane(vector: ndarray, states: ndarray) -> Float[ndarray, "axis 2"]:
 def rotations_and_null(
     rates: Float[ndarray, "condition time unit"], dt: float, *, rng: np.random.Generator, draws: int
 ) -> tuple[Rotations, Float[ndarray, " draw"]]:
-    """Return the rotations of rates about their mean over conditions, and R²(M_skew) where the conditions of each principal component are permuted.
+    """Return the rotations of rates about their mean over conditions, and R²(M_skew) with conditions permuted in each principal component.
 
     Args:
-        rates: in the window that is looked at.
-        dt: bin, s.
+        rates: in the analysed window.
+        dt: width of a bin, s.
         rng: of the permutations.
-        draws: number of them.
+        draws: number of permutations.
 
     Raises:
         Undetermined: the rates span fewer than six axes.

@@ -1,4 +1,4 @@
-"""Spectra of the linearised flow: which modes a circuit or network has about its rest."""
+"""Spectra of the linearised flow: modes of a circuit or network about rest."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class Spectrum:
     Attributes:
         eigenvalues: 1/s; the imaginary part is an angular frequency in rad/s. Slowest decay first.
         state: where the flow was linearised.
-        speed: how fast that state still moves, relative to the size of a typical state, 1/s.
+        speed: remaining speed of that state, relative to the size of a typical state, 1/s.
     """
 
     eigenvalues: Complex[ndarray, " mode"]
@@ -33,13 +33,13 @@ class Spectrum:
 
     @property
     def at_rest(self) -> bool:
-        """The state is a fixed point for all practical purposes."""
+        """Return whether the state is a fixed point for practical purposes."""
         return self.speed < MOVING
 
 
 @threadpool_limits.wrap(limits=1)
 def spectrum(model: Model, arrays: dict[str, ndarray] | None = None) -> Spectrum:
-    """Return the eigenvalues of a model about the state it settles to, without input, from zero.
+    """Return the eigenvalues of a model about the state it reaches from zero without input.
 
     Raises:
         TaskError: a projection has a delay.
@@ -59,10 +59,10 @@ def spectrum(model: Model, arrays: dict[str, ndarray] | None = None) -> Spectrum
 
 
 def flow_modes(model: Model, arrays: dict[str, ndarray], state: Float[ndarray, " state"]) -> Complex[ndarray, " mode"]:
-    """Eigenvalues of the flow about a state, at rest or on the way, in 1/s; slowest decay first.
+    """Return the eigenvalues of the flow about a state, at rest or on a trajectory, in 1/s; slowest decay first.
 
-    They are log(mu)/dt of one step of the model's own integrator, so that models with different steps compare; modes that a step kills
-    outright (mu = 0) are left out.
+    They are log(mu)/dt for one step of the model's own integrator, so that models with different steps are comparable; modes that a step
+    removes entirely (mu = 0) are omitted.
     """
     multipliers = np.linalg.eigvals(linearise(model, arrays, state))
     values = np.log(multipliers[np.abs(multipliers) > 1e-9].astype(complex)) / model.dt.si
@@ -70,12 +70,12 @@ def flow_modes(model: Model, arrays: dict[str, ndarray], state: Float[ndarray, "
 
 
 def spectral_distance(a: Spectrum, b: Spectrum, count: int = MODES) -> float:
-    """Wasserstein distance between the slowest modes of two spectra: mean distance in 1/s under the best pairing."""
+    """Return the Wasserstein distance between the slowest modes of two spectra: mean distance in 1/s under the best pairing."""
     return modal_distance(a.eigenvalues, b.eigenvalues, count)
 
 
 def modal_distance(a: Complex[ndarray, " mode"], b: Complex[ndarray, " other"], count: int = MODES) -> float:
-    """Wasserstein distance between the slowest of two sets of eigenvalues, each slowest first: mean distance in 1/s under the best pairing."""
+    """Return the Wasserstein distance between the slowest of two sets of eigenvalues, sorted slowest first: mean distance in 1/s, best pairing."""
     count = min(count, len(a), len(b))
     if count == 0:
         return float("nan")
@@ -84,7 +84,7 @@ def modal_distance(a: Complex[ndarray, " mode"], b: Complex[ndarray, " other"], 
 
 
 def shuffled_weights(model: Model, rng: np.random.Generator) -> dict[str, ndarray]:
-    """Return a model's arrays with the entries of every recurrent matrix in random places: the same weights without their structure."""
+    """Return a model's arrays with the entries of every recurrent matrix randomly permuted, which destroys their structure."""
     arrays = model.arrays()
     for name in sorted(model.parsed.called() & model.projections.keys()):
         arrays[name] = rng.permutation(arrays[name].ravel()).reshape(arrays[name].shape)

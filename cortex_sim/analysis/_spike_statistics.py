@@ -1,6 +1,6 @@
-"""Statistics of spike trains, all computed by elephant: rates, irregularity, variability over trials, synchrony, correlations.
+"""Statistics of spike trains, all computed by elephant: rates, irregularity, trial-to-trial variability, synchrony, correlations.
 
-elephant takes a second to import, so the functions that need it do so.
+elephant takes a second to import, so the functions that need it import it themselves.
 """
 
 import importlib
@@ -29,7 +29,7 @@ EDGE = 1e-7  # bins by which a spike at an edge may be misplaced by round-off
 
 
 class SpikeSummary(NamedTuple):
-    """Statistics of one population; NaN where no unit of it has one.
+    """Statistics of one population; NaN if none of its units has a value.
 
     Attributes:
         units: number of units.
@@ -50,18 +50,18 @@ class SpikeSummary(NamedTuple):
 
 @dataclass(frozen=True)
 class SpikeStatistics:
-    """What the spikes of every unit look like.
+    """Spike statistics of every unit.
 
     Attributes:
         population: name of the population of each unit.
-        rate: mean over trials of the rate in each, Hz.
-        cv2: irregularity from pair to pair of successive intervals; NaN with fewer than ``PAIRS`` pairs.
-        cv: coefficient of variation of the intervals, which short trials bias downwards; NaN where ``cv2`` is.
+        rate: firing rate of each unit, mean over trials, Hz.
+        cv2: local irregularity of successive intervals; NaN with fewer than ``PAIRS`` pairs.
+        cv: coefficient of variation of the intervals, which short trials bias downwards; NaN if ``cv2`` is.
         fano: variance over mean of the count, over the trials of a condition; NaN with a mean of ``COUNTED`` spikes or fewer, or one trial.
-        correlation: of counts over trials, the mean of each condition removed; between the units ``paired``, NaN of a unit with itself.
-        paired: positions of the units that were paired.
-        synchrony: Fano factor of the spikes of a whole population in bins of ``bin`` s, by population, ``ALL`` among them.
-        counting: start and stop of the window in which spikes were counted for ``fano`` and ``correlation``, s.
+        correlation: of counts over trials, the mean of each condition removed; between the units ``paired``, NaN on the diagonal.
+        paired: indices of these units.
+        synchrony: Fano factor of the spikes of a whole population in bins of ``bin`` s, by population, with ``ALL`` for all units.
+        counting: start and stop of the window for ``fano`` and ``correlation``, s.
         bin: width of the bins of ``synchrony``, s.
     """
 
@@ -77,11 +77,11 @@ class SpikeStatistics:
     bin: float
 
     def mean(self, measure: str, units: Sequence[int] | ndarray | None = None) -> float:
-        """Average ``"rate"``, ``"cv2"``, ``"cv"``, ``"fano"`` or ``"correlation"`` over these units, by position; over all that have one if None."""
+        """Return the mean of ``"rate"``, ``"cv2"``, ``"cv"``, ``"fano"`` or ``"correlation"`` over these units; over all with a value if None."""
         return _over(np.mean, self._values(measure, units))
 
     def median(self, measure: str, units: Sequence[int] | ndarray | None = None) -> float:
-        """Take the median where :meth:`mean` takes the mean."""
+        """Return the median; arguments as for :meth:`mean`."""
         return _over(np.median, self._values(measure, units))
 
     def _values(self, measure: str, units: Sequence[int] | ndarray | None) -> ndarray:
@@ -92,7 +92,7 @@ class SpikeStatistics:
         return getattr(self, measure)[..., kept]
 
     def summary(self) -> dict[str, SpikeSummary]:
-        """Summarise each population, in order of first appearance, and all units together."""
+        """Return a summary of each population, in order of first appearance, and of all units together."""
         found = {}
         for name in self.synchrony:
             kept = np.flatnonzero((self.population == name) | (name == ALL_UNITS))
@@ -104,29 +104,29 @@ class SpikeStatistics:
 def spike_statistics(
     trials: Trials, *, window: tuple[float, float] | None = None, bin: float = SYNCHRONY_BIN, paired: int = PAIRED, seed: int = 0
 ) -> SpikeStatistics:
-    r"""Describe the spikes of every unit.
+    r"""Return statistics of the spikes of every unit.
 
-    Intervals and pairs of intervals are pooled over trials and never reach from one trial into the next. For a Poisson process CV2 is 1 in
-    expectation however short the trials are, since given their number spikes lie uniformly; so is the Fano factor with the unbiased variance
-    :math:`\sum(n_k-\bar n)^2/(K-1)`, which elephant's population variance is brought to. Counts are taken from the start until the first
-    trial ends; for counts of 400 ms give a window of 400 ms. Correlations are covariances within conditions, pooled over conditions and
-    divided by the deviations pooled alike, which is the correlation of counts less their condition mean.
+    Intervals and pairs of intervals are pooled over trials and never span two trials. For a Poisson process the expectation of CV2 is 1
+    however short the trials are, since spikes are uniformly distributed given their number. So is that of the Fano factor with the unbiased variance
+    :math:`\sum(n_k-\bar n)^2/(K-1)`, to which elephant's population variance is converted. Counts run from the start until the first
+    trial ends; for counts over 400 ms give a window of 400 ms. Correlations are covariances within conditions, pooled over conditions and
+    divided by standard deviations pooled likewise, which is the correlation of counts minus their condition mean.
 
     Args:
-        trials: spikes.
-        window: start and stop in s of what is looked at; everything if left out, but for trials that were broken off
+        trials: trials with spikes.
+        window: start and stop in s of the analysed part; if omitted, everything except aborted trials
             (:func:`.without_aborted`).
-        bin: of the population's count, s.
-        paired: most units that correlations are computed between, drawn from those that fire.
+        bin: width of the bins of synchrony, s.
+        paired: maximum number of units between which correlations are computed, drawn from those that fire.
         seed: of that draw.
 
     Raises:
-        TrialsError: the trials are rates.
-        ComparisonError: some trial ends before the window starts.
+        TrialsError: the trials contain rates, not spikes.
+        ComparisonError: a trial ends before the window starts.
 
     Source:
-        Elephant (Denker et al. 2018); CV2: Holt et al. (1996) J Neurophysiol 75:1806. Fano factors of a condition where the mean count is above
-        1 and CV2 of at least 20 pairs are the definitions by which recordings of the Shenoy lab have a median of 1.20 and 0.88.
+        Elephant (Denker et al. 2018); CV2: Holt et al. (1996) J Neurophysiol 75:1806. Fano factors of conditions with a mean count above
+        1, and CV2 from at least 20 pairs, are the definitions by which recordings of the Shenoy lab have medians of 1.20 and 0.88.
     """
     trials = without_aborted(trials) if window is None else trials.window(*window)
     start, stop = float(trials.time[0]), float(trials.stop.min())
@@ -147,17 +147,17 @@ def spike_statistics(
 
 
 def population_synchrony(trials: Trials, *, population: str = ALL_UNITS, bin: float = SYNCHRONY_BIN) -> float:
-    """Give the Fano factor over bins of how many spikes a whole population fires: 1 for independent Poisson units, N for N identical ones.
+    """Return the Fano factor over bins of the spike count of a whole population: 1 for independent Poisson units, N for N identical ones.
 
-    Rates that change over time or between conditions add to it; the unfinished bin at the end of a trial is left out.
+    Rates that vary over time or between conditions increase it; the incomplete bin at the end of a trial is omitted.
 
     Args:
-        trials: spikes.
-        population: name of the units taken together; all of them by default.
-        bin: width, s.
+        trials: trials with spikes.
+        population: name of the units to combine; all of them by default.
+        bin: width of a bin, s.
 
     Raises:
-        ComparisonError: fewer than two bins.
+        ComparisonError: there are fewer than two bins.
     """
     first = _first_bins(trials, bin)
     if first[-1] < 2:
@@ -169,14 +169,14 @@ def population_synchrony(trials: Trials, *, population: str = ALL_UNITS, bin: fl
 def population_spectrum(
     trials: Trials, *, population: str = ALL_UNITS, bin: float = SPECTRUM_BIN
 ) -> tuple[Float[ndarray, " frequency"], Float[ndarray, " frequency"]]:
-    """Estimate the power spectrum of a population's mean rate by Welch's method, averaged over trials.
+    """Return the power spectrum of a population's mean rate by Welch's method, averaged over trials.
 
-    N independent Poisson units of rate r have the flat one-sided spectrum 2 r/N.
+    N independent Poisson units with rate r have the flat one-sided spectrum 2 r/N.
 
     Args:
-        trials: spikes; looked at from the start until the first one ends that was not broken off.
-        population: name of the units taken together; all of them by default.
-        bin: in which the rate is sampled, s.
+        trials: trials with spikes; used from the start until the first end of a trial that was not aborted.
+        population: name of the units to combine; all of them by default.
+        bin: sampling interval of the rate, s.
 
     Returns:
         Frequencies in Hz, between 0 and the Nyquist frequency, and the power spectral density in Hz²/Hz.
@@ -196,13 +196,13 @@ def population_spectrum(
 
 
 def _elephant(part: str) -> ModuleType:
-    """Import a part of elephant without its filter, which would show everybody's warnings from then on."""
+    """Import a part of elephant without its warning filter, which would from then on show all warnings."""
     with warnings.catch_warnings():
         return importlib.import_module(f"elephant.{part}")
 
 
 def _trains(trials: Trials, until: float = np.inf) -> list[list[ndarray]]:
-    """Times of every unit in every trial, s, before ``until``."""
+    """Return the spike times of every unit in every trial, s, before ``until``."""
     (count, _, units), (when, unit, trial) = trials.shape, trials.spikes
     order = np.argsort(unit, kind="stable")  # which keeps trials, and times within them, in order
     order = order[when[order] < until]
@@ -227,7 +227,7 @@ def _rates(trials: Trials) -> Float[ndarray, " unit"]:
 
 
 def _irregularity(trains: list[list[ndarray]]) -> tuple[Float[ndarray, " unit"], Float[ndarray, " unit"]]:
-    """CV2 and CV of every unit, intervals pooled over trials."""
+    """Return CV2 and CV of every unit, intervals pooled over trials."""
     cv = _elephant("statistics").cv
     cv2 = _elephant("statistics").cv2
     isi = _elephant("statistics").isi
@@ -283,12 +283,12 @@ def _members(trials: Trials, population: str) -> ndarray:
 
 
 def _first_bins(trials: Trials, bin: float) -> Int[ndarray, " edge"]:
-    """Where the bins of each trial start, trials end to end, and how many bins there are."""
+    """Return the index at which the bins of each trial start, trials concatenated, and the total number of bins."""
     return np.concatenate([[0], np.cumsum(np.floor((trials.stop - trials.time[0]) / bin + EDGE).astype(int))])
 
 
 def _places(trials: Trials, bin: float, first: Int[ndarray, " edge"], population: str) -> Int[ndarray, " spike"]:
-    """The bin of every spike of a population, trials end to end, rising."""
+    """Return the bin of every spike of a population, trials concatenated, in ascending order."""
     when, unit, trial = trials.spikes
     place = np.floor((when - trials.time[0]) / bin + EDGE).astype(int)
     kept = (place < np.diff(first)[trial]) & _members(trials, population)[unit]

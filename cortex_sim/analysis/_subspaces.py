@@ -1,4 +1,4 @@
-"""Subspaces: do two epochs use the same directions, which directions move the muscles, and what is variance about?"""
+"""Subspaces: do two epochs share directions, which directions drive the muscles, and what does variance depend on?"""
 
 from dataclasses import dataclass
 
@@ -18,18 +18,18 @@ Rates = Float[ndarray, "condition time unit"]
 def chance_alignment(
     tested: Float[ndarray, "... unit"], axes: int, *, within: Float[ndarray, "... unit"] | None, count: int, rng: np.random.Generator
 ) -> Float[ndarray, " draw"]:
-    """Alignment index of an epoch with random subspaces.
+    """Return alignment indices of an epoch with random subspaces.
 
     Args:
-        tested: activity of the epoch; its variance is what subspaces share.
-        axes: of each subspace.
-        within: activity whose covariance draws the subspaces to where there is variance, that of all epochs; None draws them from all directions
-            alike, which makes nearly anything look aligned where activity has few dimensions.
-        count: subspaces drawn.
+        tested: activity of the epoch, whose variance the subspaces may capture.
+        axes: dimension of each subspace.
+        within: activity whose covariance biases the random subspaces, that of all epochs; None draws them isotropically. Without this bias,
+            low-dimensional activity of nearly any epochs looks aligned.
+        count: number of subspaces.
         rng: of the draws.
 
     Raises:
-        ComparisonError: more axes than the activity that they are drawn from has dimensions.
+        ComparisonError: there are more axes than the dimensions of the activity that they are drawn from.
 
     Source:
         Elsayed, Lara, Kaufman, Churchland & Cunningham (2016) Nat Commun 7:13239.
@@ -49,12 +49,12 @@ def chance_alignment(
 
 @dataclass(frozen=True)
 class PotentAndNull:
-    """Directions of the neural state that move muscles, and those that do not.
+    """Directions of neural state space that drive muscles, and those that do not.
 
     Attributes:
         potent: orthonormal, in columns, (unit, muscle axis).
-        null: orthonormal, in columns, orthogonal to the potent ones within the neural axes that were kept.
-        explained: share of the variance of the muscles that the regression explains, in the rates it was made of.
+        null: orthonormal, in columns, orthogonal to the potent ones within the retained neural axes.
+        explained: fraction of the muscles' variance that the regression explains, on the rates that it was fitted to.
     """
 
     potent: Float[ndarray, "unit potent"]
@@ -62,7 +62,7 @@ class PotentAndNull:
     explained: float
 
     def turned(self, rng: np.random.Generator) -> "PotentAndNull":
-        """Return as many random directions within the same neural axes."""
+        """Return equally many random directions within the same neural axes."""
         axes = np.hstack([self.potent, self.null])
         random = axes @ np.linalg.qr(rng.standard_normal((axes.shape[1],) * 2))[0]
         return PotentAndNull(random[:, : self.potent.shape[1]], random[:, self.potent.shape[1] :], float("nan"))
@@ -77,17 +77,17 @@ def potent_and_null(
     muscular: int = MUSCLES,
     ridge: float = RIDGE,
 ) -> PotentAndNull:
-    """Find them by regressing the leading components of muscles on those of neurons.
+    """Return potent and null directions, by regression of the muscles' leading components on those of the neurons.
 
-    Where preparation and movement are orthogonal, movement alone cannot say what preparatory directions would do to muscles: what is found is then
-    decided by the penalty. Rates of both epochs can.
+    If preparation and movement are orthogonal, movement alone does not determine how preparatory directions would drive muscles, and the penalty
+    decides. Rates of both epochs do determine it.
 
     Args:
         rates: of movement, as published, or of both epochs.
         muscles: of the same conditions and bins.
-        within: rates whose leading components are taken for the neurons', if not these.
-        neural: principal components of the neurons.
-        muscular: principal components of the muscles, fewer than of the neurons.
+        within: rates that define the neurons' principal components, if not ``rates``.
+        neural: number of principal components of the neurons.
+        muscular: number of principal components of the muscles, fewer than of the neurons.
         ridge: penalty of the regression, relative to the mean variance of the neurons' components.
 
     Raises:
@@ -112,12 +112,12 @@ def potent_and_null(
 
 
 def silent_part(weights: Float[ndarray, "unit output"], rates: Float[ndarray, "... unit"], *, axes: int) -> Float[ndarray, "unit output"]:
-    """Return what is left of weights without the leading principal axes of rates, so that these rates hardly move the outputs.
+    """Return weights with the leading principal axes of rates removed, so that these rates hardly drive the outputs.
 
     Args:
-        weights: of outputs, such as muscles.
-        rates: in which they should be silent.
-        axes: how many of theirs are taken out.
+        weights: of outputs, such as muscles, on units.
+        rates: activity that should not drive the outputs.
+        axes: number of axes to remove.
     """
     flat = rates.reshape(-1, len(weights))
     leading = np.linalg.svd(flat - flat.mean(axis=0), full_matrices=False)[2][:axes].T
@@ -125,14 +125,14 @@ def silent_part(weights: Float[ndarray, "unit output"], rates: Float[ndarray, ".
 
 
 def tuning_ratio(preparation: Rates, movement: Float[ndarray, "condition moment unit"], found: PotentAndNull) -> float:
-    """Variance across conditions in null over potent directions during preparation, relative to the same during movement: 1 where nothing is hidden.
+    """Return the null-to-potent ratio of variance across conditions in preparation, relative to that in movement: 1 if preparation is not hidden.
 
-    Per direction, so that unequal numbers of them do not matter; the division by movement takes out that some directions hold more variance anyway.
+    Variance is per direction, so that numbers of directions do not matter; dividing by movement corrects for directions with more variance overall.
 
     Args:
         preparation: rates.
         movement: of the same units and conditions.
-        found: directions.
+        found: potent and null directions.
     """
 
     def hidden(rates: Rates) -> float:
@@ -143,7 +143,7 @@ def tuning_ratio(preparation: Rates, movement: Float[ndarray, "condition moment 
 
 
 def variance_shares(rates: Rates) -> dict[str, float]:
-    """Shares of variance that depend on time alone, on the condition alone, and on both; they add up to 1.
+    """Return the fractions of variance that depend on time alone, on the condition alone, and on both; they add up to 1.
 
     Rates are split, as demixed principal components do, into averages over conditions, over time, and the rest, which are orthogonal.
 

@@ -1,4 +1,4 @@
-"""Tangling: how differently a trajectory continues from similar states."""
+"""Tangling: how different the derivatives of similar states are."""
 
 from dataclasses import dataclass
 
@@ -19,23 +19,23 @@ ROWS = 500  # states compared with all others at a time, to keep memory small
 def tangling(
     rates: Float[ndarray, "condition time unit"], dt: float, *, axes: int = TANGLING_AXES, lasting: Bool[ndarray, "condition time"] | None = None
 ) -> Float[ndarray, "condition time"]:
-    r"""Give :math:`Q(t) = \max_{t'} |\dot x_t - \dot x_{t'}|^2 / (|x_t - x_{t'}|^2 + \varepsilon)` over all times and conditions.
+    r"""Return :math:`Q(t) = \max_{t'} |\dot x_t - \dot x_{t'}|^2 / (|x_t - x_{t'}|^2 + \varepsilon)` over all times and conditions.
 
-    With epsilon a tenth of the mean squared norm of the centred state; states are the leading principal components, derivatives are central
+    Epsilon is a tenth of the mean squared norm of the centred state; states are the leading principal components, derivatives are central
     differences within each condition.
 
-    Args:
-        rates: in any one unit, which does not change Q.
+    rates: in any one unit, which does not affect Q.
+        dt: width of a bin, s.
         dt: bin, s.
-        axes: principal components kept, at most.
-        lasting: at which times each condition is there, where movements are of unequal length: from some bin to another, without gaps. All if
-            left out. What stands elsewhere changes nothing.
+        axes: maximum number of principal components.
+        lasting: at which times each condition lasts, if movements differ in length; each from one bin to another without gaps. All if
+            omitted. Rates at other times have no effect.
 
     Returns:
-        Q in 1/s²; NaN where a condition is not there.
+        Q in 1/s²; NaN where a condition does not last.
 
     Raises:
-        ComparisonError: fewer than 3 bins, also of one condition, or nothing varies, or a condition has gaps.
+        ComparisonError: there are fewer than 3 bins, overall or in a condition, nothing varies, or a condition has gaps.
 
     Source:
         Russo et al. (2018) Neuron 97:953.
@@ -58,7 +58,7 @@ def tangling(
 
 
 def _velocity(states: Float[ndarray, "condition time axis"], dt: float, lasting: Bool[ndarray, "condition time"]) -> ndarray:
-    """Central differences within each condition, one-sided at its own ends."""
+    """Return central differences within each condition, one-sided at its own ends."""
     velocity = np.zeros_like(states)
     for number, there in enumerate(lasting):
         bins = np.flatnonzero(there)
@@ -71,14 +71,14 @@ def _velocity(states: Float[ndarray, "condition time axis"], dt: float, lasting:
 
 @dataclass(frozen=True)
 class Tangled:
-    """Tangling of a population, of the outputs that it drives, and of random projections of the population, as many as outputs.
+    """Tangling of a population, of the outputs that it drives, and of equally many random projections of the population.
 
     Attributes:
         rates: of the population.
-        outputs: such as muscles, of the same conditions and bins.
+        outputs: for example muscles, in the same conditions and bins.
         own: tangling of the population, (condition, time), 1/s².
-        driven: that of the outputs.
-        projected: that of every set of random projections, (set, condition, time).
+        driven: tangling of the outputs.
+        projected: tangling of every set of random projections, (set, condition, time).
     """
 
     rates: Float[ndarray, "condition time unit"]
@@ -98,16 +98,16 @@ class Tangled:
         sets: int,
         rectified: bool = False,
     ) -> "Tangled":
-        """Compute them.
+        """Return the tangling of a population, its outputs and its random projections.
 
         Args:
             rates: of the population.
-            outputs: that it drives.
-            dt: bin, s.
-            rng: of the projections, which are of units scaled to one variance.
-            sets: of as many projections as outputs.
-            rectified: projections have a threshold at their mean, as outputs that are silent below theirs do: a course that stays at 0 while its
-                population moves is tangled, whatever the population does.
+            outputs: outputs that it drives.
+            dt: width of a bin, s.
+            rng: of the projections, which are of units scaled to equal variance.
+            sets: number of sets, each with as many projections as outputs.
+            rectified: whether projections are rectified at their mean, as outputs are that are silent below a threshold: a trajectory that stays at 0
+                while its population moves is tangled, whatever the population does.
         """
         scaled = (rates - rates.mean(axis=(0, 1))) / np.maximum(rates.std(axis=(0, 1)), TINY)
         draws = rng.standard_normal((sets, rates.shape[2], outputs.shape[2]))
@@ -116,15 +116,15 @@ class Tangled:
         return cls(rates, outputs, tangling(rates, dt), tangling(outputs, dt), projected)
 
     def select(self, kept: ndarray) -> "Tangled":
-        """Some of the conditions, or another order; tangling is not computed again."""
+        """Return some of the conditions, or another order; tangling is not recomputed."""
         return Tangled(self.rates[kept], self.outputs[kept], self.own[kept], self.driven[kept], self.projected[:, kept])
 
     @property
     def below_outputs(self) -> float:
-        """Share of times at which the population is less tangled than its outputs."""
+        """Return the fraction of times at which the population is less tangled than its outputs."""
         return float((self.own < self.driven).mean())
 
     @property
     def below_projections(self) -> Float[ndarray, " set"]:
-        """Share of times at which it is less tangled than each set of random projections."""
+        """Return the fraction of times at which the population is less tangled than each set of random projections."""
         return np.asarray((self.own < self.projected).mean(axis=(1, 2)))

@@ -20,16 +20,16 @@ Decoder = Callable[[Rates, Velocity, Others], Decoded]
 
 
 def ridge(rates: Rates, velocity: Velocity, test: Others, *, lags: int = 1) -> Decoded:
-    """Return the velocity decoded in each bin by a linear regression on the rates of as many bins as there are lags, this one the last.
+    """Return the velocity decoded in each bin by linear regression on the rates of this bin and of preceding ones.
 
     Args:
-        rates: to learn from.
-        velocity: that went with them.
-        test: to decode, of other trials.
-        lags: bins seen, the present one among them; before the first bin the rates are those of the first.
+        rates: training rates.
+        velocity: the velocity at these rates.
+        test: rates of other trials, to decode.
+        lags: number of bins used, the present one included; before the first bin, rates are those of the first.
 
     Raises:
-        ComparisonError: the arrays do not fit.
+        ComparisonError: shapes do not match.
     """
     from sklearn.linear_model import Ridge
 
@@ -42,12 +42,12 @@ def ridge(rates: Rates, velocity: Velocity, test: Others, *, lags: int = 1) -> D
 
 
 def wiener(rates: Rates, velocity: Velocity, test: Others) -> Decoded:
-    """Decode by :func:`ridge` with ten lags: the Wiener filter of that length."""
+    """Return the velocity decoded by :func:`ridge` with ten lags, the Wiener filter of that length."""
     return ridge(rates, velocity, test, lags=LAGS)
 
 
 def lagged(rates: Rates, lags: int) -> Float[ndarray, "trial time regressor"]:
-    """Rates of each bin and of those before it, side by side, the present first."""
+    """Return the rates of each bin and of preceding ones, concatenated over units, the present first."""
     first = np.repeat(rates[:, :1], lags - 1, axis=1)
     padded = np.concatenate([first, rates], axis=1)
     return np.concatenate([padded[:, lags - 1 - lag : padded.shape[1] - lag] for lag in range(lags)], axis=2)
@@ -58,9 +58,9 @@ class Kalman:
     r"""A linear Gaussian model of movement and rates: :math:`x_t = A x_{t-1} + w_t`, :math:`z_t = C x_t + q_t`, means removed.
 
     Attributes:
-        A: of the state.
+        A: transition matrix of the state.
         W: covariance of w.
-        C: of the rates.
+        C: observation matrix of the rates.
         Q: covariance of q.
     """
 
@@ -71,7 +71,7 @@ class Kalman:
 
     @classmethod
     def fit(cls, rates: Rates, velocity: Velocity) -> "Kalman":
-        """Fit by least squares; the covariance of the rates is shrunk as Ledoit and Wolf prescribe.
+        """Return the least-squares fit; the covariance of the rates is shrunk by the method of Ledoit and Wolf.
 
         Source:
             Wu, Gao, Bienenstock, Donoghue & Black (2006) Neural Comput 18:80.
@@ -87,7 +87,7 @@ class Kalman:
         return cls(A, rest.T @ rest / len(rest), C, np.asarray(ledoit_wolf(seen - moved @ C.T, assume_centered=True)[0]))
 
     def filtered(self, rates: Rates, start: Float[ndarray, " axis"] | None = None) -> Velocity:
-        """Estimate the state of each bin from the rates up to it, beginning at ``start``, which is taken to be known; 0 if left out."""
+        """Return the state of each bin, estimated from the rates up to it and a known initial state ``start``; 0 if omitted."""
         axes = len(self.A)
         state, P = np.tile(np.zeros(axes) if start is None else start, (len(rates), 1)), np.zeros((axes, axes))
         found = np.empty((*rates.shape[:2], axes))
@@ -101,10 +101,10 @@ class Kalman:
 
 
 def kalman(rates: Rates, velocity: Velocity, test: Others) -> Decoded:
-    """Decode by the Kalman filter that :meth:`Kalman.fit` finds.
+    """Return the velocity decoded by the Kalman filter of :meth:`Kalman.fit`.
 
     Raises:
-        ComparisonError: the arrays do not fit.
+        ComparisonError: shapes do not match.
     """
     _check(rates, velocity, test)
     mean, scale, still = rates.mean(axis=(0, 1)), _scale(rates), velocity.mean(axis=(0, 1))
@@ -116,12 +116,12 @@ DECODERS: Mapping[str, Decoder] = {"ridge": ridge, "Wiener filter": wiener, "Kal
 
 
 def decoded(decode: Decoder, rates: Rates, velocity: Velocity) -> Velocity:
-    """Return the velocity of every trial by a decoder fitted to the others: in five folds, or one trial at a time where there are few.
+    """Return the velocity of every trial by a decoder fitted to the others: in five folds, or one trial at a time if there are few trials.
 
     Args:
         decode: one of :data:`DECODERS`.
-        rates: to decode from.
-        velocity: that went with them.
+        rates: rates to decode from.
+        velocity: the velocity at these rates.
     """
     found, trials = np.empty_like(velocity), np.arange(len(rates))
     for part in np.array_split(trials, len(rates) if each_by_itself(len(rates)) else DECODING_FOLDS):
@@ -131,7 +131,7 @@ def decoded(decode: Decoder, rates: Rates, velocity: Velocity) -> Velocity:
 
 
 def each_by_itself(trials: int) -> bool:
-    """Say whether so few trials are decoded one at a time, as those are of which there is one of each condition."""
+    """Return whether there are so few trials that they are decoded one at a time, as for condition averages."""
     return trials <= 4 * DECODING_FOLDS
 
 

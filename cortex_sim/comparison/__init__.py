@@ -1,4 +1,4 @@
-"""The verb compare: how alike two systems are; one file a family of measures."""
+"""Comparison of two systems by measures of similarity; one file per family of measures."""
 
 from cortex_sim.runtime.doors import opened
 

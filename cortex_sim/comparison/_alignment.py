@@ -1,4 +1,4 @@
-"""Measures of geometry: alike up to rotation, shift and scale, over samples of all conditions and times."""
+"""Measures of geometric similarity up to rotation, shift and scale, over samples of all conditions and times."""
 
 import numpy as np
 

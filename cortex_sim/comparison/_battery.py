@@ -1,4 +1,4 @@
-"""What students of a circuit are tested by: held-out conditions, pushes on and off the states it visits, and silencing."""
+"""Test battery for students of a circuit: held-out conditions, pushes within and outside the visited states, and silencing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,15 +27,15 @@ Responses = Mapping[str, list[Float[ndarray, "trial time unit"]]]
 
 @dataclass(frozen=True)
 class Battery:
-    """Training and test conditions of students, and the circuit's responses to perturbations that no student was trained on.
+    """Training and test conditions for students, and the circuit's responses to perturbations that no student was trained on.
 
     Attributes:
-        split: what the test conditions are, for the record.
+        split: description of the test conditions, for the record.
         training: conditions that students are trained on.
         test: conditions that they are tested on.
-        pushes: draws of each kind of perturbation: random units, which leaves the states that the circuit visits; within the leading principal
-            components of its training rates, as strong over all units; silencing of random units.
-        responses: of the circuit to each draw.
+        pushes: draws of each kind of perturbation: pushes of random units, outside the visited states; pushes within the leading principal
+            components of the training rates, of equal strength over all units; silencing of random units.
+        responses: of the circuit, to each draw.
     """
 
     split: str
@@ -46,14 +46,14 @@ class Battery:
 
     @classmethod
     def of(cls, circuit: Model, split: str, sides: Sequence[Side], *, draws: int, seed: int) -> "Battery":
-        """Perturb a circuit in its test conditions.
+        """Return the test battery of a circuit, with its responses to perturbations in the test conditions.
 
         Args:
             circuit: its units are the observed ones.
-            split: what the test conditions are.
-            sides: training and test.
-            draws: of each kind.
-            seed: of the draws, and of the circuit's noise where it has any.
+            split: description of the test conditions.
+            sides: training and test conditions.
+            draws: number of draws of each kind.
+            seed: of the draws, and of the circuit's noise if it has any.
         """
         training, test = sides
         amplitude, silent = push_amplitude(circuit, MOVED, PUSHED), circuit.silent.si if circuit.silent else 0.0
@@ -69,17 +69,17 @@ class Battery:
         return replace(battery, responses=battery.respond(circuit, seed))
 
     def respond(self, model: Model, seed: int) -> Responses:
-        """Return a model's response to every draw: rates minus those without it."""
+        """Return a model's response to every draw: rates minus unperturbed rates."""
         return {kind: responses(model, self.test.task, draws, seed=seed) for kind, draws in self.pushes.items()}
 
     def scores(self, found: Responses, *, name: str, seed: int, nulls: int) -> Comparison:
         """Return the scores of a student's responses against the circuit's.
 
         Args:
-            found: of the student; see :meth:`respond`.
+            found: responses of the student; see :meth:`respond`.
             name: of the student.
             seed: of the surrogates.
-            nulls: number of them.
+            nulls: number of surrogates.
         """
         shared = {"task": self.test.task, "name": name, "split": self.split, "seed": seed, "nulls": nulls}
         scored = (response_score(kind, self.responses[kind], found[kind], pushed=draws, **shared) for kind, draws in self.pushes.items())
@@ -87,7 +87,7 @@ class Battery:
 
 
 def _within(rates: Float[ndarray, "condition time unit"], count: int, seed: int) -> Float[ndarray, "trial unit"]:
-    """Random directions within the leading principal components, each component as likely as any other."""
+    """Return random directions within the leading principal components, isotropic in these components."""
     flat = rates.reshape(-1, rates.shape[2])
     axes = np.linalg.eigh(np.cov(flat, rowvar=False))[1][:, ::-1][:, :LEADING]
     return stream(seed, "task", "directions within components").standard_normal((count, axes.shape[1])) @ axes.T

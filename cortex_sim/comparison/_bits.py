@@ -1,4 +1,4 @@
-"""Students beside spikes: how well their rates predict single trials."""
+"""Students compared with spikes: how well their rates predict single trials."""
 
 from collections.abc import Mapping
 
@@ -16,15 +16,15 @@ UNKNOWN = "true rates would score more than the circuit known from other trials;
 
 
 def compare_bits(spikes: Trials, rates: Mapping[str, Trials], *, repeats: int, again: str, seed: int = 0, nulls: int = NULLS) -> Comparison:
-    """Score how well rates predict the spikes of single trials, in bits per spike beyond each unit's mean rate.
+    """Return scores of how well rates predict the spikes of single trials, in bits per spike relative to each unit's mean rate.
 
     Args:
-        spikes: trials of test conditions, those of one condition side by side.
-        rates: of every student at the left edges of the bins, one trial a condition, and of the circuit that made the spikes, known by other trials.
-        repeats: trials of each condition.
-        again: name of the latter: the score of the circuit known no better than a student; the true rates would score more, by an unknown amount.
-        seed: of the surrogates, in which conditions are permuted.
-        nulls: number of them.
+        spikes: trials of test conditions, consecutive for each condition.
+        rates: of every student at the left edges of the bins, one trial per condition, and of the spiking circuit, estimated from other trials.
+        repeats: number of trials per condition.
+        again: name of the latter; its score is that of a circuit known only as well as a student can. True rates would score more, unknown how much.
+        seed: of the surrogates, which permute conditions.
+        nulls: number of surrogates.
 
     Source:
         Pei et al. (2021) Neural Latents Benchmark, NeurIPS Datasets and Benchmarks.

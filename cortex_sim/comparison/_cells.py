@@ -1,4 +1,4 @@
-"""Cells: reaches and pushes of a circuit, observed in full or in part, as rates or as spikes."""
+"""Cells of the comparison: reaches and pushes of a circuit, observed fully or partially, as rates or as spikes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -19,7 +19,7 @@ from cortex_sim.tasks.perturbations import push, silence
 
 
 class Spiking(TypedDict):
-    """How rates are seen as spikes; see :class:`Electrodes`."""
+    """Settings for observing rates through spikes; see :class:`Electrodes`."""
 
     base: float
     depth: float
@@ -34,14 +34,14 @@ SPIKES: Spiking = {"base": 10.0, "depth": 5.0, "repeats": 20, "smoothed": 0.03} 
 
 
 def cells_of(name: str, circuit: Model, shares: Mapping[float, bool], seed: int, counts: tuple[int, int]) -> list[Cell]:
-    """Return reaches and pushes of one circuit as observed by electrodes on a share of its units.
+    """Return reaches and pushes of one circuit, as observed by electrodes on a fraction of its units.
 
     Args:
         name: of the circuit.
         circuit: its units are the observed ones.
-        shares: of the units that are seen, to whether they are seen as spikes too.
+        shares: maps each fraction of observed units to whether spikes are used too.
         seed: of the reaches, the pushes and the choice of units.
-        counts: conditions trained on, and conditions tested on.
+        counts: numbers of training and of test conditions.
     """
     training, test = delayed_reaches(circuit, counts, seed=seed)
     order = stream(seed, "analysis", "units recorded in mechanism").permutation(circuit.units)
@@ -63,15 +63,15 @@ def cells_of(name: str, circuit: Model, shares: Mapping[float, bool], seed: int,
 
 
 def pushes(circuit: Model, task: Task, spread: Float[ndarray, " unit"], rest: Float[ndarray, " unit"], seed: int) -> list[Task]:
-    """Return draws of a push and of a silencing in turn; a push is given by the change of rate at rest that it would make.
+    """Return alternating draws of a push and a silencing; a push is given by the change of rate that it would cause at rest.
 
-    Rates that cannot fall below 0 are not pulled down faster than they can fall.
+    Rates that cannot fall below 0 are not pushed down faster than they can decay.
 
     Args:
-        circuit: whose units are seen.
-        task: of the units that are seen.
-        spread: standard deviation of the rate of each.
-        rest: rate of each at rest.
+        circuit: the circuit whose units are observed.
+        task: the task of the observed units.
+        spread: standard deviation of each unit's rate.
+        rest: resting rate of each unit.
         seed: of the draws.
     """
     silent, amplitude = circuit.silent.si if circuit.silent else 0.0, JUMP * spread * _typical(circuit) / PUSHED
@@ -86,19 +86,19 @@ def pushes(circuit: Model, task: Task, spread: Float[ndarray, " unit"], rest: Fl
 
 
 def in_whole(circuit: Model, test: Side, part: Task, seen: Int[ndarray, " seen"]) -> Task:
-    """Return the perturbation of the observed units as one of the whole circuit, through its own input."""
+    """Return the perturbation of the observed units as one of the whole circuit, applied through its own input."""
     rest = np.tile(resting_state(circuit), (part.trials, 1))
     still = flow(circuit, circuit.arrays(), rest)
     return _changed(test.task, test.pushed(part, seen), lambda pattern: currents_for(circuit, rest, still + pattern / _typical(circuit)))
 
 
 def _changed(task: Task, pushed: Task, change: Callable[[ndarray], ndarray]) -> Task:
-    """A pushed task with the currents that were added to the task changed."""
+    """Return a pushed task with its added currents changed."""
     count = len(task.drives)
     added = tuple(replace(drive, pattern=change(drive.pattern)) for drive in pushed.drives[count:])
     return replace(pushed, drives=pushed.drives[:count] + added)
 
 
 def _typical(circuit: Model) -> float:
-    """Time constant of a typical unit, s, that a push is measured by."""
+    """Return the median time constant of the units, s, which scales pushes."""
     return float(np.median(time_constant(circuit)))

@@ -1,4 +1,4 @@
-"""A system of damped rotations and companions that, by construction, are the same as it to some measures and not to others."""
+"""A system of damped rotations, and companions that by construction equal it for some measures and not for others."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ AXES = 2 * len(ANGLES)
 
 @dataclass(frozen=True)
 class Known:
-    """A system: averages of its conditions, and single trials of it."""
+    """A system: its condition averages and its single trials."""
 
     averages: Float[ndarray, "condition step axis"]
     singles: Float[ndarray, "trial moment axis"]
@@ -34,10 +34,10 @@ def companions(seed: int, *, conditions: int, repeats: int, trials: int) -> tupl
     """Return the system and its companions, by name; single trials always have new noise.
 
     Args:
-        seed: of starting states, images and noise.
-        conditions: starting states.
-        repeats: noisy trials that are averaged over.
-        trials: single trials, from random states.
+        seed: of initial states, images and noise.
+        conditions: number of initial states.
+        repeats: number of noisy trials per average.
+        trials: number of single trials, from random states.
     """
     streams = (stream(seed, "circuit", "runs of identity", number) for number in count())
     rng = stream(seed, "circuit", "images of a system")
@@ -67,7 +67,7 @@ def _run(A: ndarray, start: ndarray, repeats: int, trials: int, streams: Iterato
 
 
 def _possessed(base: Known, A: ndarray, each: int, rng: np.random.Generator) -> Known:
-    """The averages of the system, and trials that depart from them, from random states on, as another system would."""
+    """Return the system's averages, with trials whose deviations from them follow another system's dynamics from random states."""
     conditions = len(base.averages)
     apart = noisy_steps(A, rng.standard_normal((conditions * each, AXES)), SHOWN, rng, NOISE).reshape(conditions, each, SHOWN, AXES)
     singles = base.averages[:, None] + apart - apart.mean(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""compare(teacher, student) -> Comparison: scores that always carry a null, a ceiling and an interval; one file per family."""
+"""compare(teacher, student) -> Comparison: scores that always include a null, a ceiling and an interval; one file per family."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypedDict
@@ -36,7 +36,7 @@ DEFAULT = ("R² of rates", "Procrustes angle (rad)", "linear CKA, debiased")
 
 
 class Common(TypedDict):
-    """What all scores of one comparison have in common."""
+    """Arguments shared by all scores of one comparison."""
 
     name: str
     split: str
@@ -62,27 +62,27 @@ def compare(
     seed: int = 0,
     nulls: int = NULLS,
 ) -> Comparison:
-    """Score how alike two sets of matched conditions are: by measures of the catalogue, and the rotations of either.
+    """Return scores of the similarity of two sets of matched conditions: by measures of the catalogue, and by the rotations of each.
 
-    Where the two sides have other numbers of units, each is brought about its own mean and over its own scale, and what needs units in
-    common, the R² of rates, is left out. What was taken by default stands in the comparison's notes.
+    If the two sides differ in their number of units, each is centred and scaled by itself, and measures that compare units with each other, such as
+    the R² of rates, are omitted. The comparison's notes state every default that was used.
 
     Args:
-        teacher: one trial a condition, conditions not used to train the student; trials, or an array (condition, time, unit).
+        teacher: one trial per condition, of conditions not used to train the student; trials, or an array (condition, time, unit).
         student: the same conditions and bins.
-        training: of the teacher, what the student was trained on, or one such part for each condition that was held out by itself; means
-            and scales come from here alone. The teacher's own conditions if left out.
-        name: of the student; the name of the model it came from if left out.
-        split: which conditions are compared, for the record.
-        window: start and stop in s of the window in which rotations are looked for; all of the time if left out.
-        spread: range of each unit of the teacher, for the normalisation of jPCA; that over the training conditions if left out.
-        bin: width of the bins of plain arrays, s.
-        measures: names of measures; ``cs.measures.MEASURES`` has all of them.
+        training: the teacher's rates that the student was trained on, or one such set for each condition that was held out by itself; means
+            and scales come from it alone. The teacher's compared conditions if omitted.
+        name: of the student; the name of its model if omitted.
+        split: description of the compared conditions, for the record.
+        window: start and stop in s of the window for rotations; the whole duration if omitted.
+        spread: range of each unit of the teacher, for the normalisation of jPCA; if omitted, the range over training conditions.
+        bin: bin width of plain arrays, s.
+        measures: names of measures; ``cs.measures.MEASURES`` contains all of them.
         seed: of the surrogates.
         nulls: number of surrogates.
 
     Raises:
-        ComparisonError: the sides are not matched, or a side does not vary.
+        ComparisonError: the sides do not match, or a side does not vary.
         NotFound: a measure is unknown; a close name is suggested.
     """
     notes: list[str] = []
@@ -121,7 +121,7 @@ def compare(
 
 
 def _sides(teacher: Activity, student: Activity, bin: float | None, notes: list[str]) -> tuple[Trials, Trials]:
-    """Give both sides as trials; a plain array takes bins and labels of the other side, if that has them."""
+    """Return both sides as trials; a plain array takes the bins and labels of the other side, if that has them."""
     known = next((side for side in (teacher, student) if isinstance(side, Trials)), None)
     if bin is not None and known is not None and abs(known.bin - bin) > 1e-9:
         raise ComparisonError(f"bin {bin!r} s is not that of the trials, {known.bin:g} s; leave it out.")
@@ -157,7 +157,7 @@ def _as_trials(array: Float[ndarray, "condition time unit"], bin: float) -> Tria
 
 
 def _training(training: Activity | Sequence[Trials], teacher: Trials) -> Trials | list[Trials]:
-    """What means and scales come from, as trials of as many units as the teacher."""
+    """Return the trials that means and scales come from, with as many units as the teacher."""
     if not isinstance(training, Trials) and isinstance(training, Sequence):
         parts = list(training)
         if len(parts) != len(teacher.condition):
@@ -181,15 +181,15 @@ def compare_rotations(
     seed: int = 0,
     nulls: int = NULLS,
 ) -> tuple[Score, ...]:
-    """Score the rotations of a student, with those of its teacher as the value to be close to; empty if the states span too few axes.
+    """Return scores of a student's rotations, with those of its teacher as target; empty if the states span too few axes.
 
     Args:
-        teacher: one trial a condition.
-        student: of the same conditions and bins.
+        teacher: one trial per condition.
+        student: trials with the same conditions and bins.
         spread: range of each unit of the teacher over the whole recording.
         window: start and stop, s.
         name: of the student.
-        split: which conditions are compared.
+        split: description of the compared conditions.
         seed: of the surrogates.
         nulls: number of surrogates.
     """
@@ -241,20 +241,20 @@ def compare_responses(
     seed: int = 0,
     nulls: int = NULLS,
 ) -> Comparison:
-    """Push both models alike and score how the student changes, beside how its teacher does.
+    """Return scores of a student's responses to perturbations, compared with those of its teacher.
 
     Args:
         teacher: circuit or network.
-        student: another one of as many observed rates.
-        task: without the perturbation.
-        pushed: the same task perturbed (:mod:`cortex_sim.tasks.perturbations`), or several draws of one perturbation.
-        name: of the student; its model's name if left out.
-        split: which conditions are compared, for the record.
+        student: another one with the same number of observed rates.
+        task: the unperturbed task.
+        pushed: the same task with a perturbation (:mod:`cortex_sim.tasks.perturbations`), or several draws of it.
+        name: of the student; the name of its model if omitted.
+        split: description of the compared conditions, for the record.
         seed: of the noise, the same with and without the perturbation, and of the surrogates.
         nulls: number of surrogates.
 
     Raises:
-        ComparisonError: the perturbed task is the task itself, or the teacher does not respond.
+        ComparisonError: the perturbed task equals the task, or the teacher does not respond.
         TaskError: a task does not fit a model.
     """
     draws = [pushed] if isinstance(pushed, Task) else list(pushed)
@@ -270,7 +270,7 @@ def compare_responses(
 
 
 def _kinds(task: Task, pushed: Task) -> list[str]:
-    """What a perturbed task has that the task has not, by name."""
+    """Return the names of the perturbations in a perturbed task."""
     kinds = []
     for before, after in ((task.drives, pushed.drives), (task.clamps, pushed.clamps), (task.loads, pushed.loads)):
         known = {id(item) for item in before}
@@ -282,14 +282,14 @@ def _kinds(task: Task, pushed: Task) -> list[str]:
 
 @threadpool_limits.wrap(limits=1)
 def compare_spectra(teacher: Spectrum, student: Model, *, name: str | None = None, seed: int = 0, shuffles: int = WEIGHT_SHUFFLES) -> Score:
-    """Score how close the slowest modes of a student are to those of its teacher.
+    """Return the score of the distance between a student's slowest modes and those of its teacher.
 
     Args:
-        teacher: its spectrum.
+        teacher: spectrum of the teacher.
         student: circuit or network.
-        name: of the student; its model's name if left out.
+        name: of the student; the name of its model if omitted.
         seed: of the shuffled weights.
-        shuffles: number of them.
+        shuffles: number of shuffles.
     """
     found = spectrum(student)
     rng = stream(seed, "null", "shuffled weights")

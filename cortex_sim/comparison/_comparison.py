@@ -1,4 +1,4 @@
-"""Comparison: scores of one student or many, as a table with nulls and intervals, and what was taken by default."""
+"""Comparison: scores of one or many students, as a table with nulls, intervals and the defaults that were used."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from cortex_sim.statistics import Score
 
 @dataclass(frozen=True)
 class Comparison:
-    """Scores of one student or many.
+    """Scores of one or many students.
 
     Attributes:
         scores: each with its null, ceiling and interval, or the reason why one is absent.
-        notes: what was taken by default, a sentence each.
+        notes: defaults that were used, a sentence each.
     """
 
     scores: tuple[Score, ...] = ()
@@ -30,10 +30,10 @@ class Comparison:
         return len(self.scores)
 
     def of(self, measure: str, student: str) -> Score:
-        """Find one score.
+        """Return one score.
 
         Raises:
-            ComparisonError: there is no such score.
+            ComparisonError: the score does not exist.
         """
         for score in self.scores:
             if score.measure == measure and score.student == student:
@@ -41,10 +41,10 @@ class Comparison:
         raise ComparisonError(f"no score {measure!r} of {student!r}; measures are {sorted({s.measure for s in self.scores})}.")
 
     def estimates(self, measure: str) -> dict[str, float]:
-        """Give the estimates of one measure, by student.
+        """Return the estimates of one measure, by student.
 
         Raises:
-            ComparisonError: nobody has a score of this measure.
+            ComparisonError: no student has a score of this measure.
         """
         found = {score.student: score.estimate for score in self.scores if score.measure == measure}
         if not found:

@@ -1,4 +1,4 @@
-"""Averages over noisy trials against the time courses of a circuit without noise, unit by unit."""
+"""Averages over noisy trials compared with time courses of a circuit without noise, unit by unit."""
 
 import numpy as np
 from jaxtyping import Float
@@ -13,17 +13,17 @@ Courses = Float[ndarray, "time unit"]
 
 
 def course_score(name: str, found: Courses, wanted: Courses, single: Trials, *, window: str, what: str, rng: np.random.Generator, seed: int) -> Score:
-    """Return the correlation of time courses over time and units, with units permuted as the null and units left out for the interval.
+    """Return the correlation of time courses over time and units; the null permutes units, the interval omits units in turn.
 
     Args:
-        name: of what is compared.
+        name: name of the student.
         found: averages over the trials, smoothed.
-        wanted: smoothed alike.
-        single: the trials; the root of their reliability is the ceiling.
-        window: what part of them it is, for the record.
-        what: what units are called.
+        wanted: the target, smoothed likewise.
+        single: single trials; the square root of their reliability is the ceiling.
+        window: description of the analysed part of the trials, for the record.
+        what: name of the units.
         rng: of the null.
-        seed: of the halves that the reliability is taken from.
+        seed: of the halves for the reliability.
     """
     ceiling = float(np.sqrt(np.clip(np.nanmean(reliability(single, seed=seed)), 0, 1)))
 

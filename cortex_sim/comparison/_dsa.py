@@ -1,4 +1,4 @@
-"""Dynamical similarity: do two systems move alike, whatever their geometry? Linear operators on delay embeddings, compared up to a rotation.
+"""Dynamical similarity analysis: linear operators on delay embeddings, compared up to a rotation, whatever the geometry of the systems.
 
 Source:
     Ostrow, Eisen, Kozachkov & Fiete (2023) NeurIPS 36; the search over rotations is our own.
@@ -22,15 +22,15 @@ STARTS, SEARCH = 16, 200  # of the measures' search for the best rotation: fewer
 
 
 def delay_operator(rates: Float[ndarray, "condition time unit"], *, delays: int = 1, rank: int | None = None) -> Float[ndarray, "axis axis"]:
-    """Fit the linear operator that advances the delay coordinates of a system by one bin (HAVOK).
+    """Return the linear operator that advances the delay coordinates of a system by one bin (HAVOK).
 
-    Delay vectors, which never reach across conditions, are rotated to their principal axes and scaled to one length; the operator is the least
-    squares from each to the next.
+    Delay vectors, which never span two conditions, are rotated to their principal axes and scaled by a common factor; the operator is the
+    least-squares map from each vector to the next.
 
     Args:
         rates: any unit.
-        delays: bins in a delay vector.
-        rank: principal axes kept; as many as are spanned where fewer are, or if None.
+        delays: number of bins in a delay vector.
+        rank: number of principal axes; if None, or if fewer are spanned, the number spanned.
 
     Raises:
         ComparisonError: conditions are too short for the delays, or nothing varies.
@@ -41,19 +41,19 @@ def delay_operator(rates: Float[ndarray, "condition time unit"], *, delays: int 
 def input_operator(
     rates: Float[ndarray, "condition time unit"], inputs: Float[ndarray, "condition time channel"], *, delays: int = 1, rank: int | None = None
 ) -> tuple[Float[ndarray, "axis axis"], Float[ndarray, "axis channel"]]:
-    """Fit the linear operator of a driven system, in which the next coordinates depend on these and on the input.
+    """Return the linear operator of a driven system, whose next coordinates depend on the present ones and on the input.
 
     Args:
         rates: any unit.
-        inputs: what drives the system from one bin to the next.
-        delays: bins in a delay vector.
-        rank: principal axes kept.
+        inputs: input to the system from one bin to the next.
+        delays: number of bins in a delay vector.
+        rank: number of principal axes.
 
     Returns:
-        The operator, and how inputs enter.
+        The operator, and the input matrix.
 
     Raises:
-        ComparisonError: as for :func:`delay_operator`, or inputs are not of the same conditions and bins.
+        ComparisonError: as for :func:`delay_operator`, or inputs have other conditions or bins.
     """
     if inputs.shape[:2] != rates.shape[:2]:
         raise ComparisonError(f"dsa: inputs are (condition, time) {inputs.shape[:2]}; they should be {rates.shape[:2]}, as the rates are.")
@@ -80,9 +80,9 @@ def _fitted(rates: ndarray, inputs: ndarray | None, delays: int, rank: int | Non
 
 
 def eigenvalue_distance(a: Float[ndarray, "axis axis"], b: Float[ndarray, "other other"]) -> float:
-    """Wasserstein distance between the eigenvalues of two operators: root mean square under the best pairing; the smaller set is filled up with 0.
+    """Return the Wasserstein distance of the eigenvalues of two operators: root mean square, best pairing; the smaller set is padded with 0.
 
-    No normalisation: faster decay tells systems apart as well as faster rotation. Its square is the default score of dsa-metric 2.
+    There is no normalisation: faster decay distinguishes systems as well as faster rotation. Its square is the default score of dsa-metric 2.
     """
     values = [np.linalg.eigvals(one) for one in (a, b)]
     size = max(map(len, values))
@@ -100,21 +100,21 @@ def procrustes_distance(
     restarts: int = RESTARTS,
     steps: int = STEPS,
 ) -> float:
-    r"""Distance :math:`\min_C \lVert A - C B C^\top\rVert_F` over orthogonal C, both of norm 1: the dynamics, blind to geometry and to pace of decay.
+    r"""Return :math:`\min_C \lVert A - C B C^\top\rVert_F` over orthogonal C, both of norm 1: independent of geometry and of overall decay rate.
 
-    The minimum is looked for from many random rotations and reflections at once, by Adam on the group with Cayley steps: from the identity alone two
-    recordings of one system may come out 0.35 apart. For normal matrices it equals the distance of the eigenvalues (Hoffman & Wielandt).
+    The minimum is searched from many random rotations and reflections at once, by Adam on the group with Cayley steps: from the identity alone, two
+    recordings of one system can have a distance of 0.35. For normal matrices it equals the distance of the eigenvalues (Hoffman & Wielandt).
 
     Args:
         a: an operator.
         b: another of the same size.
-        inputs: how inputs enter either, (axis, channel) each, which the same rotation has to match too; the squared distances are added.
-        seed: of the starts.
-        restarts: number of starts.
-        steps: of the search.
+        inputs: input matrices of both, (axis, channel) each, which the same rotation must match too; the squared distances are added.
+        seed: of the initial rotations.
+        restarts: number of initial rotations.
+        steps: number of steps of the search.
 
     Raises:
-        ComparisonError: the sizes differ, or one is 0.
+        ComparisonError: the sizes differ, or an operator is 0.
     """
     if a.shape != b.shape:
         raise ComparisonError(f"dsa: operators of {len(a)} and {len(b)} axes; give both the same rank.")
@@ -129,14 +129,14 @@ def procrustes_distance(
 
 
 def _turns(size: int, count: int, seed: int) -> Float[ndarray, "restart axis axis"]:
-    """Rotations and reflections, uniformly distributed."""
+    """Return uniformly distributed rotations and reflections."""
     rng = stream(seed, "analysis", "restarts of DSA")
     Q, R = np.linalg.qr(rng.standard_normal((count, size, size)))
     return Q * np.sign(np.diagonal(R, axis1=1, axis2=2))[:, None, :]
 
 
 def _aligned(A: ndarray, B: ndarray, entering: ndarray, C: ndarray, steps: int) -> Float[ndarray, "restart axis axis"]:
-    """Climb tr(A' C B C') + tr(E' C) from every start; a step C <- (I - X/2)^-1 (I + X/2) C with skew X stays orthogonal."""
+    """Maximise tr(A' C B C') + tr(E' C) from every start; a step C <- (I - X/2)^-1 (I + X/2) C with skew-symmetric X stays orthogonal."""
     identity = np.eye(len(A))
     mean, square = np.zeros_like(C), np.zeros((len(C), 1, 1))
     for step in range(1, steps + 1):
@@ -151,20 +151,20 @@ def _aligned(A: ndarray, B: ndarray, entering: ndarray, C: ndarray, steps: int) 
 
 
 def _operator(rates: Float[ndarray, "condition time unit"], _: float) -> Float[ndarray, "axis axis"] | None:
-    """Of delay embeddings of the departure from the mean over conditions."""
+    """Return the operator of delay embeddings of the deviations from the mean over conditions."""
     x = departures(rates)
     return delay_operator(x, delays=DELAYS, rank=min(RANK, _spanned(x))) if np.ptp(x, axis=(0, 1)).any() else None
 
 
 def _spanned(rates: Float[ndarray, "condition time unit"]) -> int:
-    """Axes of a delay embedding that hold all but a hundredth of its variance, so that a little noise adds none."""
+    """Return the number of axes of a delay embedding that hold 99 % of its variance, so that weak noise adds none."""
     embedded = np.concatenate([rates[:, DELAYS - 1 - k : rates.shape[1] - k] for k in range(DELAYS)], axis=2)
     values = np.linalg.eigvalsh(np.cov(embedded.reshape(-1, embedded.shape[2]), rowvar=False))
     return int((np.cumsum(np.maximum(values, 0.0)) > LOST * values.sum()).sum())
 
 
 def _filled(one: ndarray | None, other: ndarray | None) -> tuple[ndarray, ndarray] | None:
-    """Both operators of the larger size: in axes that a system does not span nothing moves, which is a difference and not to be left out."""
+    """Return both operators padded to the larger size: along unspanned axes a system does not move, a difference that must count."""
     if one is None or other is None:
         return None
     size = max(len(one), len(other))

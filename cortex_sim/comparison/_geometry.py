@@ -1,4 +1,4 @@
-"""Geometry of activity: how alike two sets of matched samples are up to rotation, shift and scale."""
+"""Geometry of activity: similarity of two sets of matched samples up to rotation, shift and scale."""
 
 import numpy as np
 from jaxtyping import Float
@@ -11,7 +11,7 @@ LOST = 1e-6  # of the variance, when samples are reduced to principal components
 
 
 def procrustes_angle(a: Float[ndarray, "sample unit"], b: Float[ndarray, "sample other"]) -> float:
-    r"""Angle between two centred and scaled sets of samples after the best rotation: a metric (Williams et al. 2021).
+    r"""Return the angle between two centred and scaled sets of samples after the best rotation: a metric (Williams et al. 2021).
 
     :math:`\theta = \arccos\left(\lVert A^\top B\rVert_* / (\lVert A\rVert_F \lVert B\rVert_F)\right)`: 0 for a rotated, shifted or scaled copy,
     at most :math:`\pi/2`.
@@ -30,12 +30,12 @@ def procrustes_angle(a: Float[ndarray, "sample unit"], b: Float[ndarray, "sample
 
 
 def linear_cka(a: Float[ndarray, "sample unit"], b: Float[ndarray, "sample other"], *, debiased: bool = True) -> float:
-    r"""Linear centred kernel alignment; debiased by the unbiased estimator of HSIC (Song et al. 2012), which has mean 0 under independence.
+    r"""Return linear centred kernel alignment; debiased by the unbiased estimator of HSIC (Song et al. 2012), with mean 0 under independence.
 
     Args:
         a: samples in rows.
         b: the same samples of the other system.
-        debiased: False gives the textbook estimator, which for n samples of d independent Gaussian units is far above 0 unless n >> d.
+        debiased: False gives the standard estimator, which for n samples of d independent Gaussian units is far above 0 unless n >> d.
 
     Raises:
         ComparisonError: the numbers of samples differ, there are fewer than four, or a side does not vary.
@@ -50,9 +50,9 @@ def linear_cka(a: Float[ndarray, "sample unit"], b: Float[ndarray, "sample other
 
 
 def principal_part(samples: Float[ndarray, "... unit"], lost: float = LOST) -> Float[ndarray, "... axis"]:
-    """Rotate samples to the principal components that hold all but a millionth, or another share, of their variance.
+    """Return samples rotated to the principal components that hold all of their variance but a millionth, or another fraction.
 
-    Measures that rotation does not change are changed by less than the square root of that, and become much cheaper.
+    Rotation-invariant measures change by less than the square root of that fraction, and become much cheaper.
     """
     flat = samples.reshape(-1, samples.shape[-1])
     centred = flat - flat.mean(axis=0)
@@ -62,20 +62,20 @@ def principal_part(samples: Float[ndarray, "... unit"], lost: float = LOST) -> F
 
 
 def participation_ratio(samples: Float[ndarray, "... unit"]) -> float:
-    """Effective number of dimensions, (sum of eigenvalues)^2 / sum of squares, of the covariance."""
+    """Return the effective number of dimensions, (sum of eigenvalues)^2 / sum of squares, of the covariance."""
     values = np.linalg.eigvalsh(np.cov(samples.reshape(-1, samples.shape[-1]), rowvar=False))
     return float(values.sum() ** 2 / (values**2).sum())
 
 
 def alignment_index(a: Float[ndarray, "... unit"], b: Float[ndarray, "... unit"], axes: int = 10) -> float:
-    r"""Alignment index: share of b's variance along the leading axes of a, relative to the most that as many axes can hold (Elsayed et al. 2016).
+    r"""Return the alignment index: share of b's variance along the leading axes of a, relative to the most possible (Elsayed et al. 2016).
 
-    :math:`A = \operatorname{tr}(D_a^\top C_b D_a) / \sum_{i \le k} \sigma_i(C_b)`: 1 where both occupy one subspace, 0 where orthogonal ones.
+    :math:`A = \operatorname{tr}(D_a^\top C_b D_a) / \sum_{i \le k} \sigma_i(C_b)`: 1 if both occupy one subspace, 0 if they are orthogonal.
 
     Args:
         a: activity in one epoch.
         b: activity in another; the same units.
-        axes: k; fewer where there are fewer units.
+        axes: k; fewer if there are fewer units.
     """
     C_a, C_b = (np.cov(one.reshape(-1, one.shape[-1]), rowvar=False) for one in (a, b))
     k = min(axes, len(C_a))
@@ -84,7 +84,7 @@ def alignment_index(a: Float[ndarray, "... unit"], b: Float[ndarray, "... unit"]
 
 
 def _unbiased_hsic(a: ndarray, b: ndarray) -> float:
-    """HSIC_1 of Song et al. (2012) for linear kernels, from features: no sample-by-sample matrix is made."""
+    """Return HSIC_1 of Song et al. (2012) for linear kernels, from features, without a sample-by-sample matrix."""
     n = len(a)
     ka, kb = (a**2).sum(axis=1), (b**2).sum(axis=1)
     rows_a, rows_b = a @ a.sum(axis=0) - ka, b @ b.sum(axis=0) - kb

@@ -1,4 +1,4 @@
-"""Similarity of the distances between samples: kernel alignment with Gaussian kernels, and representational similarity of conditions."""
+"""Similarity of distances between samples: kernel alignment with Gaussian kernels, and representational similarity of conditions."""
 
 import numpy as np
 from jaxtyping import Float
@@ -15,9 +15,9 @@ SAMPLES = 400  # of which kernels are made, evenly over conditions and time
 
 
 def rbf_cka(a: Float[ndarray, "sample unit"], b: Float[ndarray, "sample other"], *, width: float = 1.0) -> float:
-    r"""Centred alignment of Gaussian kernels, debiased (Song et al. 2012): 1 for the same distances, mean 0 under independence.
+    r"""Return the centred alignment of Gaussian kernels, debiased (Song et al. 2012): 1 for equal distances, mean 0 under independence.
 
-    :math:`k(x, y) = \exp(-|x - y|^2 / 2 w^2 m^2)` with m the median distance on each side, so that rotation, shift and scale do not count.
+    :math:`k(x, y) = \exp(-|x - y|^2 / 2 w^2 m^2)` with m the median distance on each side, so that rotation, shift and scale have no effect.
 
     Args:
         a: samples in rows.
@@ -25,7 +25,7 @@ def rbf_cka(a: Float[ndarray, "sample unit"], b: Float[ndarray, "sample other"],
         width: w, in median distances.
 
     Raises:
-        ComparisonError: the numbers of samples differ, there are fewer than four, or most samples of a side are one.
+        ComparisonError: the numbers of samples differ, there are fewer than four, or most samples of a side coincide.
 
     Source:
         Kornblith, Norouzi, Lee & Hinton (2019) ICML.
@@ -37,7 +37,7 @@ def rbf_cka(a: Float[ndarray, "sample unit"], b: Float[ndarray, "sample other"],
 
 
 def _gaussian(samples: ndarray, width: float) -> Float[ndarray, "sample sample"]:
-    """Kernel without its diagonal, which the debiased estimator does not use."""
+    """Return the kernel without its diagonal, which the debiased estimator does not use."""
     squared = squared_distances(samples, samples)
     median = np.median(squared[np.triu_indices(len(squared), 1)])
     if not median > 0:
@@ -48,18 +48,18 @@ def _gaussian(samples: ndarray, width: float) -> Float[ndarray, "sample sample"]
 
 
 def _unbiased(K: ndarray, L: ndarray) -> float:
-    """HSIC_1 of Song et al. (2012) of kernels whose diagonal is 0."""
+    """Return HSIC_1 of Song et al. (2012) for kernels with zero diagonal."""
     n, rows_k, rows_l = len(K), K.sum(axis=0), L.sum(axis=0)
     total = np.vdot(K, L) + rows_k.sum() * rows_l.sum() / ((n - 1) * (n - 2)) - 2 * rows_k @ rows_l / (n - 2)
     return float(total / (n * (n - 3)))
 
 
 def dissimilarities(rates: Float[ndarray, "condition time unit"], noise: Float[ndarray, "unit unit"] | None = None) -> Float[ndarray, "time pair"]:
-    """Squared distances between every two conditions at every time, over the number of units; Mahalanobis distances where the noise is given.
+    """Return squared distances between all pairs of conditions at every time, over the number of units; Mahalanobis distances if noise is given.
 
     Args:
         rates: any unit.
-        noise: covariance of single trials about their condition's mean.
+        noise: covariance of single trials about the mean of their condition.
     """
     whitened = rates if noise is None else rates @ _inverse_root(noise)
     upper = np.triu_indices(len(rates), 1)
@@ -69,11 +69,11 @@ def dissimilarities(rates: Float[ndarray, "condition time unit"], noise: Float[n
 
 
 def rsa(a: Float[ndarray, "condition time unit"], b: Float[ndarray, "condition time other"]) -> float:
-    """Correlation of the dissimilarities of conditions, over pairs and times: 1 where conditions are as far apart as in the other system.
+    """Return the correlation of the conditions' dissimilarities, over pairs and times: 1 if conditions are equally far apart in both systems.
 
     Args:
         a: rates.
-        b: of the same conditions and bins.
+        b: rates with the same conditions and bins.
 
     Raises:
         ComparisonError: conditions or bins differ, or all conditions of a side are equally far apart.
@@ -90,18 +90,18 @@ def rsa(a: Float[ndarray, "condition time unit"], b: Float[ndarray, "condition t
 
 
 def crossnobis(trials: Trials, *, seed: int = 0) -> Float[ndarray, "time pair"]:
-    """Squared Mahalanobis distances between conditions, without the bias of noise: products of differences in two halves of the trials.
+    """Return squared Mahalanobis distances between conditions, without noise bias: products of differences in two halves of the trials.
 
-    Halves are drawn for each condition; the noise covariance is that of trials about the means of their own half: about those of
-    all trials it would be large where the halves differ, and bias distances upwards. Where two conditions do not differ
-    the mean is 0, and single values may be negative.
+    Halves are drawn for each condition. The noise covariance is that of trials about the means of their own half: about the means of
+    all trials it would be large where the halves differ, and bias distances upwards. If two conditions do not differ,
+    the expected value is 0, and single values may be negative.
 
     Args:
-        trials: rates of single trials, four or more of each condition.
+        trials: rates of single trials, at least four per condition.
         seed: of the halves.
 
     Returns:
-        Over the number of units; pairs of conditions in order of first appearance.
+        Distances over the number of units; pairs of conditions in order of first appearance.
 
     Raises:
         ComparisonError: a condition has fewer than four trials.
@@ -127,7 +127,7 @@ def crossnobis(trials: Trials, *, seed: int = 0) -> Float[ndarray, "time pair"]:
 
 
 def _inverse_root(covariance: ndarray) -> Float[ndarray, "unit unit"]:
-    """Symmetric inverse root of a covariance, shrunk towards its mean variance."""
+    """Return the symmetric inverse square root of a covariance, shrunk towards its mean variance."""
     size = len(covariance)
     shrunk = (1 - SHRINK) * covariance + SHRINK * np.trace(covariance) / size * np.eye(size)
     values, axes = np.linalg.eigh(shrunk)

@@ -1,4 +1,4 @@
-"""The measures of this folder, by name, without importing what they are made of."""
+"""The measures of this folder by name, found without importing their modules."""
 
 import ast
 from functools import cache
@@ -9,7 +9,7 @@ from cortex_sim.runtime import marked
 
 @cache
 def listed() -> dict[str, tuple[str, str]]:
-    """Every measure by name: its module, and what it reads."""
+    """Return every measure by name: its module, and a description."""
     found = {}
     for module, _, decorator in marked(Path(__file__).parent, "measure"):
         assert isinstance(decorator, ast.Call)

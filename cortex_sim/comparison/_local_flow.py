@@ -16,18 +16,18 @@ RIDGE = 1e-6  # of the mean variance
 def local_flow(
     a: Float[ndarray, "condition time unit"], b: Float[ndarray, "condition time other"], dt: float, *, seed: int = 0, reduce: bool = True
 ) -> float:
-    r"""Agreement of the velocity v of one system at a place with that, w, of the other at the nearest place it visits; 1 for one flow.
+    r"""Return the agreement of one system's velocity v in a state with the other's, w, in the nearest state that it visits; 1 for one flow.
 
-    The other system is brought into the space of the first by a linear map learned on some conditions; of the rest, each state of the first is paired
-    with the nearest state of the other, whatever its condition and time: :math:`2 \sum v^\top w / \sum (|v|^2 + |w|^2)`, which another
-    direction and another speed make smaller, and which independent flows bring to 0.
+    The other system is mapped into the space of the first by a linear map fitted to some conditions. In the others, each state of the first is paired
+    with the nearest state of the other, in any condition and at any time: :math:`2 \sum v^\top w / \sum (|v|^2 + |w|^2)`. Differences in
+    direction and in speed both reduce it, and for independent flows it is 0.
 
     Args:
         a: first system.
-        b: other, of the same conditions and bins.
-        dt: bin, s.
+        b: other, with the same conditions and bins.
+        dt: width of a bin, s.
         seed: of the folds.
-        reduce: to principal components first; False where these are principal components already.
+        reduce: reduce to principal components first; False if these are principal components already.
 
     Raises:
         ComparisonError: conditions or bins differ, or there are too few.

@@ -1,4 +1,4 @@
-"""A circuit of low rank beside a network that was fitted to it: the same activity, and the same connections?"""
+"""A low-rank circuit and a network fitted to it: do they have the same activity, and the same connections?"""
 
 from dataclasses import dataclass
 
@@ -16,10 +16,10 @@ from cortex_sim.tasks import Task
 
 @dataclass(frozen=True)
 class LowRankFit:
-    """A circuit and a network of as many units, each with one recurrent projection of low rank and one that channels enter by.
+    """A circuit and a network with equal numbers of units, each with one low-rank recurrent projection and one input projection.
 
     Attributes:
-        circuit: of known connections, without noise.
+        circuit: with known connections, without noise.
         network: without noise.
         battery: trials that the network was not trained on.
         rank: of the connections.
@@ -31,7 +31,7 @@ class LowRankFit:
     rank: int = 1
 
     def explained(self, count: int) -> tuple[float, Float[ndarray, " surrogate"]]:
-        """Return R² of the trials, and R² with the network's trials permuted, so many times."""
+        """Return R² of the trials, and R² with the network's trials permuted ``count`` times."""
         wanted, made = (simulate(side, self.battery).rate for side in (self.circuit, self.network))
         mean, scale = wanted.mean(axis=(0, 1)), np.ones(wanted.shape[2])
 
@@ -41,12 +41,12 @@ class LowRankFit:
         return measure(wanted, made), permuted(measure, wanted, made, seed=0, count=count)
 
     def connections(self, *, effective: bool) -> tuple[Float[ndarray, "unit unit"], Float[ndarray, "unit unit"]]:
-        """Return connections of the circuit and of the network, as they are or as far as activity explores them."""
+        """Return the connections of the circuit and of the network, as they are or as far as they determine activity."""
         true, found = (self._connections(side, effective) for side in (self.circuit, self.network))
         return true, found
 
     def correlation(self, *, effective: bool, rng: np.random.Generator | None = None) -> float:
-        """Return the correlation of true and inferred connections; with units of the network shuffled if a stream is given."""
+        """Return the correlation of true and inferred connections; with the network's units permuted if a random generator is given."""
         true, found = self.connections(effective=effective)
         order = np.arange(len(found)) if rng is None else rng.permutation(len(found))
         return entry_correlation(true, found[np.ix_(order, order)])

@@ -1,6 +1,6 @@
-"""Measures by name: what each reads, and the one path from a measure to its score with a null and an interval.
+"""Measures by name: what each compares, and the one path from a measure to its score with a null and an interval.
 
-A function of this folder that is marked :func:`measure` is one; no list has to be extended.
+A function of this folder that is decorated with :func:`measure` is a measure; no list has to be extended.
 """
 
 import importlib
@@ -32,19 +32,19 @@ NO_TRIALS = "one noiseless or averaged trial per condition, so there is no trial
 
 @dataclass(frozen=True)
 class Measure:
-    """How alike two systems are in matched conditions.
+    """A measure of the similarity of two systems in matched conditions.
 
     Attributes:
         name: with its unit.
-        about: what it reads, in a line.
-        function: of two arrays (condition, time, unit) and the bin in s; or of what was read off either.
-        better: whether higher or lower is more alike.
-        identical: value for the same rates twice.
-        unlike: value for a student that does not vary; None where the function sees to it.
-        same_units: each unit is compared with itself; else both sides are principal components.
-        read: of one array and the bin, if sides are read by themselves, so that it does not matter which condition of one is which of the other.
-        slow: begun first, so that no core idles.
-        learns: maps of some conditions, judged on others: fewer conditions make it worse, so that its interval takes larger subsets.
+        about: description in one line.
+        function: takes two arrays (condition, time, unit) and the bin width in s; or the results of ``read``.
+        better: whether higher or lower means more similar.
+        identical: value for identical rates.
+        unlike: value for a student that does not vary; None if the function handles this.
+        same_units: whether units are compared one by one; otherwise both sides are principal components.
+        read: analysis of one array and the bin width, if sides are analysed separately, so that conditions need not be matched.
+        slow: whether to start it first, so that no core idles.
+        learns: whether it fits maps to some conditions and tests them on others. Fewer conditions lower it, so its interval uses larger subsets.
     """
 
     name: str
@@ -59,13 +59,13 @@ class Measure:
     learns: bool = False
 
     def __call__(self, teacher: Rates, student: Rates, dt: float, training: Float[ndarray, "known time unit"] | None = None) -> float:
-        """Measure two sides of the same conditions, bins and units.
+        """Return the measure for two sides with the same conditions, bins and units.
 
         Args:
             teacher: rates.
             student: rates.
-            dt: bin, s.
-            training: rates of the teacher in training conditions, where means and scales come from; those compared if left out.
+            dt: width of a bin, s.
+            training: the teacher's rates in training conditions, for means and scales; the compared ones if omitted.
         """
         a, b = scaled(teacher, student, training)
         if not self.same_units:
@@ -73,13 +73,13 @@ class Measure:
         return self.between(*((self.read(a, dt), self.read(b, dt)) if self.read else (a, b, dt)))
 
     def between(self, a: Any, b: Any, *dt: float) -> float:
-        """Measure sides that are scaled and reduced, or what was read off them."""
+        """Return the measure for two sides that are already scaled and reduced, or for results of ``read``."""
         if self.unlike is not None and isinstance(b, ndarray) and not np.ptp(b, axis=(0, 1)).any():
             return self.unlike
         return float(self.function(a, b, *dt))
 
     def alike(self, value: ndarray | float) -> Any:
-        """Return values with signs such that higher is more alike, to rank by several measures."""
+        """Return values with signs such that higher means more similar, to rank by several measures."""
         return value if self.better == "higher" else -value
 
 
@@ -98,7 +98,7 @@ def measure(
     slow: bool = False,
     learns: bool = False,
 ) -> Callable[[Callable[..., float]], Callable[..., float]]:
-    """Mark a function as a measure; see :class:`Measure`."""
+    """Return a decorator that makes a function a measure; see :class:`Measure`."""
 
     def enter(function: Callable[..., float]) -> Callable[..., float]:
         _registered[name] = Measure(name, about, function, better, identical, unlike, same_units, read, slow, learns)
@@ -108,7 +108,7 @@ def measure(
 
 
 class _Measures(Mapping[str, Measure]):
-    """Every measure of this folder, by name, those of unit by unit first."""
+    """Every measure of this folder by name; those that compare unit by unit come first."""
 
     @cached_property
     def _all(self) -> dict[str, Measure]:
@@ -136,23 +136,23 @@ MEASURES: Mapping[str, Measure] = _Measures()
 
 
 def flat(rates: Rates, most: int | None = None) -> Float[ndarray, "sample unit"]:
-    """Samples of all conditions and times, or evenly of at most so many."""
+    """Return the samples of all conditions and times, or evenly spaced ones, at most this many."""
     every = 1 if most is None else -(-rates.shape[0] * rates.shape[1] // most)
     return rates.reshape(-1, rates.shape[2])[::every]
 
 
 def departures(rates: Rates) -> Rates:
-    """Departures from the mean over conditions at each time."""
+    """Return deviations from the mean over conditions at each time."""
     return rates - rates.mean(axis=0)
 
 
 def scaled(teacher: Rates, student: Rates, training: Float[ndarray, "known time unit"] | None = None) -> tuple[Rates, Rates]:
-    """Either side about the mean and in standard deviations (:func:`~cortex_sim.fitting.unit_scale`) of each unit of the teacher.
+    """Return both sides centred and in standard deviations (:func:`~cortex_sim.fitting.unit_scale`) of each unit of the teacher.
 
     Args:
         teacher: rates.
         student: rates.
-        training: of the teacher, where means and scales come from; the compared conditions themselves if left out.
+        training: the teacher's rates for means and scales; the compared conditions themselves if omitted.
     """
     known = teacher if training is None else training
     mean, scale = known.mean(axis=(0, 1)), unit_scale(known)
@@ -160,7 +160,7 @@ def scaled(teacher: Rates, student: Rates, training: Float[ndarray, "known time 
 
 
 def images(one: Rates, other: Float[ndarray, "condition time other"]) -> tuple[Rates, Float[ndarray, "condition time other"]]:
-    """Two coordinate systems: either about its mean, and over the root mean square of all its units, so that no unit is given weight."""
+    """Return two coordinate systems, each centred and divided by the root mean square of all its units, so that relative sizes are kept."""
     first, second = ((x - x.mean(axis=(0, 1))) / x.std() for x in (one, other))
     return first, second
 
@@ -180,17 +180,17 @@ def table(
     seed: int = 0,
     same_units: bool = True,
 ) -> list[Score]:
-    """Score a student by every measure, with its conditions permuted as the null and intervals from conditions left out.
+    """Return scores of a student by every measure; the null permutes conditions, intervals omit conditions.
 
     Args:
         teacher: rates without noise, or averages.
-        student: of the same conditions and bins, and units unless said otherwise.
-        dt: bin, s.
+        student: rates with the same conditions and bins, and the same units unless stated otherwise.
+        dt: width of a bin, s.
         name: of the student.
-        split: which conditions these are.
-        nulls: permutations.
-        seed: of them.
-        same_units: each unit is compared with itself; else sides are two coordinate systems, and measures of unit by unit are left out.
+        split: description of the conditions.
+        nulls: number of permutations.
+        seed: of the permutations.
+        same_units: whether units correspond; otherwise sides are two coordinate systems, and measures unit by unit are omitted.
     """
     sides = scaled(teacher, student) if same_units else images(teacher, student)
     labels = [label for label in MEASURES if same_units or not MEASURES[label].same_units]
@@ -201,16 +201,16 @@ def table(
 def tables(
     teacher: Rates, students: Mapping[str, ndarray], dt: float, *, split: str, nulls: int = 200, seed: int = 0, same_units: bool = True
 ) -> list[Score]:
-    """Score students by every measure, with progress; see :func:`table`.
+    """Return scores of students by every measure, with progress; see :func:`table`.
 
     Args:
         teacher: rates without noise, or averages.
-        students: by name, each of the same conditions and bins.
-        dt: bin, s.
-        split: which conditions these are.
-        nulls: permutations.
-        seed: of them.
-        same_units: each unit is compared with itself.
+        students: by name, each with the same conditions and bins.
+        dt: width of a bin, s.
+        split: description of the conditions.
+        nulls: number of permutations.
+        seed: of the permutations.
+        same_units: whether units correspond.
     """
     scores = []
     with track("measures") as report:
@@ -232,28 +232,28 @@ def scores_of(
     seed: int,
     lost: float = NOTHING,
 ) -> list[Score]:
-    """Score two sides, already scaled, by measures of these names, in their order.
+    """Return scores of two sides, already scaled, by measures of these names, in their order.
 
     Args:
         labels: names of measures.
-        teacher: (condition, time, unit), without dimension.
-        student: of the same conditions and bins.
-        dt: bin, s.
+        teacher: (condition, time, unit), dimensionless.
+        student: with the same conditions and bins.
+        dt: width of a bin, s.
         name: of the student.
-        split: which conditions these are.
-        nulls: surrogates.
-        seed: of them.
-        lost: share of the variance that may be lost when sides are reduced to principal components.
+        split: description of the conditions.
+        nulls: number of surrogates.
+        seed: of the surrogates.
+        lost: fraction of the variance that may be lost in the reduction to principal components.
 
     Raises:
-        NotFound: there is no such measure; a close name is suggested.
+        NotFound: a measure does not exist; a close name is suggested.
     """
     measures = {label: MEASURES[label] for label in labels}
     rng = stream(seed, "null", "orders of conditions")
     orders = [rng.permutation(len(teacher)) for _ in range(nulls)]
 
     def scored(group: Sequence[str]) -> list[Score]:
-        """Measures that share what they read from each side, which is computed once for all of them."""
+        """Return scores for measures that share their analysis of each side, which is computed once for all of them."""
         first = measures[group[0]]
         parts, read = subsets(len(teacher), share=LEARNED if first.learns else 0.5), first.read
         everyone = np.arange(len(teacher))
@@ -288,5 +288,5 @@ def scores_of(
 
 
 def self_departures(trials: Sequence[Trials]) -> dict[str, float]:
-    """Return how far a system compared with itself is from what identical systems give, by measure; the largest over these trials."""
+    """Return how far a system compared with itself is from the value for identical systems, by measure; the largest over these trials."""
     return {name: max(abs(measured(side.rate, side.rate, side.bin) - measured.identical) for side in trials) for name, measured in MEASURES.items()}

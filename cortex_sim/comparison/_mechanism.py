@@ -1,4 +1,4 @@
-"""How near a student comes to the known mechanism of a simulated circuit, and how similar measures of activity find the two."""
+"""How close a student comes to the known mechanism of a simulated circuit, and how similar measures of activity find them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,15 +46,15 @@ WORST = -1.0  # what a response explained worse than this counts as; ranks hardl
 
 @dataclass(frozen=True)
 class Electrodes:
-    """Rates seen as smoothed spikes, averaged over trials, and turned back into the unit of the rates.
+    """Rates observed as smoothed spikes, averaged over trials, and converted back to the unit of the rates.
 
     Attributes:
-        base: Hz at rest.
-        depth: Hz that a spread comes to.
-        repeats: trials of a condition.
+        base: firing rate at rest, Hz.
+        depth: firing rate that corresponds to one ``spread``, Hz.
+        repeats: number of trials per condition.
         smoothed: standard deviation of the Gaussian kernel, s.
         rest: rates of the units at rest.
-        spread: a typical standard deviation of a unit's rate.
+        spread: typical standard deviation of a unit's rate.
         seed: of the spikes.
     """
 
@@ -67,14 +67,14 @@ class Electrodes:
     seed: int
 
     def see(self, rates: Float[ndarray, "condition time unit"], place: int, bin: float = BIN) -> Float[ndarray, "condition time unit"]:
-        """What is seen of rates; of each place, other spikes; bins are in s."""
+        """Return observed rates, with new spikes for each place; bins are in s."""
         rng = stream(self.seed, "analysis", "spikes seen", place)
         fired = self.base + self.depth * (rates - self.rest) / self.spread
         averages = spike_averages(fired, bin, repeats=self.repeats, sd=self.smoothed, rng=rng)
         return (averages - self.base) / self.depth * self.spread + self.rest
 
     def of(self, side: Side, place: int) -> Side:
-        """A task and its trials as observed; runs begin where these do."""
+        """Return a task and its trials as observed; the task starts from the observed initial rates."""
         rate = self.see(side.trials.rate, place, side.trials.bin)
         task = side.task.window(side.task.start, side.task.stop, initial=rate[:, 0])
         return Side(task, Trials.from_arrays(rate, side.trials.time, condition=side.trials.condition))
@@ -82,15 +82,15 @@ class Electrodes:
 
 @dataclass(frozen=True)
 class CircuitTruths:
-    """What is known of the mechanism of a circuit on a task.
+    """Known mechanisms of a circuit on a task.
 
     Attributes:
-        axes: directions of its rates that it explores most, (unit, axis).
-        flows: flow along them at each of the points, 1/s.
+        axes: directions that its rates explore most, (unit, axis).
+        flows: flow along them at selected points, 1/s.
         points: rates at its fixed points.
-        stable: how many of them are stable.
-        sent: currents from either half of its units to either half, about their means, in the unit of its state.
-        spread: of its rates, root of their total variance.
+        stable: number of stable fixed points.
+        sent: currents from each half of its units to each half, minus their means, in the unit of its state.
+        spread: square root of the total variance of its rates.
     """
 
     axes: Float[ndarray, "unit axis"]
@@ -102,7 +102,7 @@ class CircuitTruths:
 
     @classmethod
     def of(cls, circuit: Model, task: Task, rates: Float[ndarray, "condition time unit"], seed: int) -> "CircuitTruths":
-        """Compute it from the circuit."""
+        """Return the known mechanisms of the circuit."""
         flat = rates.reshape(-1, circuit.units)
         axes = np.linalg.eigh(np.cov(flat, rowvar=False))[1][:, ::-1][:, :EXPLORED]
         states = _states(circuit, task)
@@ -112,7 +112,7 @@ class CircuitTruths:
         return cls(axes, flows, *_fixed(circuit, states, seed), sent, float(np.sqrt(flat.var(axis=0).sum())))
 
     def apart(self, student: Model, task: Task, rates: Float[ndarray, "condition time unit"], seed: int) -> dict[str, float]:
-        """Distance of a student with these rates on the task from the circuit, by truth; NaN where the student has nothing to compare."""
+        """Return the distances of a student with these rates on the task from the circuit, by mechanism; NaN if the student has no counterpart."""
         states, sent = _states(student, task), _sent(student, rates)
         own = [explored_flow(student, state, self.axes) for state in _passed(states, task)]
         return {
@@ -124,21 +124,21 @@ class CircuitTruths:
 
 @dataclass(frozen=True)
 class Cell:
-    """One circuit, observed in full or in part, and what its students are tested on.
+    """One circuit, observed fully or partially, and the test battery for its students.
 
     Attributes:
         circuit: its name.
-        model: it.
-        share: of its units that are observed.
+        model: the circuit.
+        share: fraction of its units that is observed.
         seed: of this draw.
-        training: what students are trained on, of the observed units.
-        test: what they are tested on.
-        pushed: tasks of the students under pushes and silencing.
-        changed: how each of them changes the rates of the circuit's observed units.
-        modes: of the circuit about its rest.
+        training: training conditions for students, of the observed units.
+        test: test conditions.
+        pushed: tasks for students with pushes and silencing.
+        changed: the response of the circuit's observed units to each of them.
+        modes: spectrum of the circuit about rest.
         stable: number of its stable fixed points.
-        known: what else is known of it; None where it is observed in part, or through spikes.
-        electrodes: through which it and its students are observed; None where rates are observed directly.
+        known: other known mechanisms; None if it is observed partially, or through spikes.
+        electrodes: through which it and its students are observed; None if rates are observed directly.
     """
 
     circuit: str
@@ -156,22 +156,22 @@ class Cell:
 
     @property
     def view(self) -> str:
-        """What is observed of the circuit."""
+        """Return a description of what is observed of the circuit."""
         return f"{self.share:.0%}{FROM_SPIKES if self.electrodes else ''}"
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What is read off the students of a cell, one number a student.
+    """Results for the students of a cell, one number per student.
 
     Attributes:
-        cell: whose.
+        cell: the cell.
         students: their names.
-        alike: by measure, the higher the more alike.
-        halves: explained share of the responses, by either half of the pushes.
-        slowest: rate at which the slowest mode of each student decays, 1/s; below 0 it grows.
-        stable: number of stable fixed points of those students where they are counted.
-        truths: by truth, the higher the nearer to the circuit; NaN where it is not known or has no meaning for the student.
+        alike: similarity by measure; higher means more similar.
+        halves: explained fraction of the responses, for each half of the pushes.
+        slowest: decay rate of each student's slowest mode, 1/s; negative if it grows.
+        stable: number of stable fixed points of those students for which they are counted.
+        truths: closeness to the circuit by known mechanism; higher means closer; NaN if it is unknown or undefined for the student.
     """
 
     cell: Cell
@@ -183,25 +183,25 @@ class Reading:
     truths: Mapping[str, Float[ndarray, " student"]]
 
     def slower(self, student: str) -> bool:
-        """The slowest mode of the student decays more slowly than the circuit's."""
+        """Return whether the student's slowest mode decays more slowly than the circuit's."""
         return bool(self.slowest[self.students.index(student)] < -self.cell.modes.eigenvalues[0].real)
 
     def more_attractors(self, student: str) -> bool:
-        """The student has more stable fixed points than the circuit."""
+        """Return whether the student has more stable fixed points than the circuit."""
         return self.stable[student] > self.cell.stable
 
 
 def mean_distance(readings: Sequence[Reading], student: str, truth: str) -> float:
-    """Return how far a student is from its circuit by a truth, mean over the cells that have it."""
+    """Return the distance of a student from its circuit by a known mechanism, mean over the cells that have it."""
     return -float(np.mean([reading.truths[truth][reading.students.index(student)] for reading in readings if student in reading.students]))
 
 
 @threadpool_limits.wrap(limits=1)
 def read_students(cell: Cell, students: Mapping[str, Model], counted: Sequence[str] = ()) -> Reading:
-    """Compare the students of a cell with its circuit, by every truth and every measure.
+    """Return how close the students of a cell are to its circuit, by every known mechanism and every measure.
 
     Args:
-        cell: the circuit, and what students are tested on.
+        cell: the circuit, and the test battery for students.
         students: by name.
         counted: those whose stable fixed points are counted.
     """
@@ -233,21 +233,21 @@ def _states(model: Model, task: Task) -> Float[ndarray, "condition time state"]:
 
 
 def _passed(states: Float[ndarray, "condition time state"], task: Task) -> list[Float[ndarray, " state"]]:
-    """States at the points."""
+    """Return the states at the selected points."""
     return [states[condition, round((moment - task.start) / task.bin)] for condition, moment in POINTS]
 
 
 def _fixed(model: Model, states: Float[ndarray, "condition time state"], seed: int) -> tuple[Float[ndarray, "point unit"], int]:
-    """Observed rates at the fixed points near the states that are visited, and how many of the points are stable."""
+    """Return the observed rates at the fixed points near visited states, and the number of stable points."""
     found = fixed_points(model, states.reshape(-1, states.shape[2]), searches=SEARCHES, seed=seed).fixed
     return observed_rates(model, np.array([point.state for point in found]).reshape(len(found), -1)), sum(not point.unstable for point in found)
 
 
 def _sent(model: Model, rates: Float[ndarray, "condition time unit"]) -> Currents | None:
-    """Currents between halves of the units, about their means; None where units are not those that are observed.
+    """Return the currents between halves of the units, minus their means; None if the units are not the observed ones.
 
-    A readout scales units to rates, so that a current counts as much as the rate of the unit it flows into. Of several projections that differ in
-    their unit, as of a mean and a variance, the first counts.
+    A readout scales units to rates, so that a current is weighted like the rate of the unit it enters. Of several projections with different
+    units, as for a mean and a variance, the first is used.
     """
     if model.initial or (model.readout and model.projections[model.readout.weights].rule != "diagonal"):
         return None

@@ -1,6 +1,6 @@
-"""Activity with planted dynamics, or none: what every measure of dynamics should be tried on first.
+"""Activity with planted dynamics, or with none, on which every measure of dynamics should be tested first.
 
-All are (condition, time, unit) in bins of dt s, in any one unit.
+All arrays are (condition, time, unit) in bins of dt s, in any one unit.
 """
 
 import numpy as np
@@ -19,16 +19,16 @@ Rates = Float[ndarray, "condition time unit"]
 
 
 def planted_rotation(rng: np.random.Generator, *, frequency: float, noise: float, conditions: int, bins: int, units: int, dt: float) -> Rates:
-    """Turn every condition's state in one plane, conditions evenly spread over phases.
+    """Return states that rotate in one plane, with the phases of conditions evenly spread.
 
     Args:
         rng: of the plane and of the noise.
         frequency: Hz.
         noise: standard deviation of independent noise, relative to that of a unit.
-        conditions: number of them.
-        bins: number of them.
-        units: number of them.
-        dt: s.
+        conditions: number of conditions.
+        bins: number of bins.
+        units: number of units.
+        dt: width of a bin, s.
     """
     angle = 2 * np.pi * (np.arange(conditions)[:, None] / conditions + frequency * dt * np.arange(bins))
     plane = np.linalg.qr(rng.standard_normal((units, 2)))[0]
@@ -37,21 +37,21 @@ def planted_rotation(rng: np.random.Generator, *, frequency: float, noise: float
 
 
 def smooth_noise(rng: np.random.Generator, *, width: float, conditions: int, bins: int, units: int, dt: float) -> Rates:
-    """Smooth white noise of every unit in every condition by a Gaussian of this width, in s: no unit drives another."""
+    """Return white noise of every unit in every condition, smoothed by a Gaussian of this width, in s: no unit drives another."""
     edge = int(np.ceil(EDGE * width / dt))
     return gaussian_filter1d(rng.standard_normal((conditions, bins + 2 * edge, units)), width / dt, axis=1)[:, edge : edge + bins]
 
 
 def velocity_tuned(rng: np.random.Generator, *, latency: float, conditions: int, bins: int, units: int, dt: float) -> Rates:
-    """Tune units to the velocity of reaches in evenly spread directions, each with a latency of its own: an output, not a dynamical system.
+    """Return rates tuned to the velocity of reaches in evenly spread directions, with a latency per unit: an output, not a dynamical system.
 
     Args:
         rng: of preferred directions, depths and latencies.
         latency: standard deviation of latencies over units, s.
         conditions: number of directions.
-        bins: number of them.
-        units: number of them.
-        dt: s.
+        bins: number of bins.
+        units: number of units.
+        dt: width of a bin, s.
 
     Source:
         Michaels, Dann & Scherberger (2016) PLoS Comput Biol 12:e1005175; Lebedev et al. (2019) Sci Rep 9:18978.
@@ -62,23 +62,23 @@ def velocity_tuned(rng: np.random.Generator, *, latency: float, conditions: int,
 
 
 def peak_sequence(rng: np.random.Generator, *, conditions: int, bins: int, units: int, dt: float) -> Rates:
-    """Let units peak one after another, each scaled by a two-dimensional tuning to the condition: a sequence without dynamics."""
+    """Return rates that peak one unit after another, each scaled by a two-dimensional tuning to the condition: a sequence without dynamics."""
     peaks = np.linspace(-BEYOND, dt * (bins - 1) + BEYOND, units)
     course = np.exp(-0.5 * ((dt * np.arange(bins)[:, None] - peaks) / BUMP) ** 2)
     return rng.normal(size=(conditions, 1, 2)) @ rng.normal(size=(2, units)) * course
 
 
 def random_decay(rng: np.random.Generator, *, gain: float, tau: float, conditions: int, bins: int, units: int, dt: float) -> Rates:
-    r"""Release a linear network :math:`\tau \dot x = -x + Jx`, :math:`J_{ij} \sim N(0, g^2/N)`, from random states.
+    r"""Return runs of a linear network :math:`\tau \dot x = -x + Jx`, :math:`J_{ij} \sim N(0, g^2/N)`, from random states.
 
     Args:
         rng: of the weights and the states.
         gain: g; below 1 everything decays.
-        tau: s.
-        conditions: number of states.
-        bins: number of them.
+        tau: time constant, s.
+        conditions: number of initial states.
+        bins: number of bins.
         units: N.
-        dt: s.
+        dt: width of a bin, s.
     """
     step = expm(dt / tau * (gain * rng.standard_normal((units, units)) / np.sqrt(units) - np.eye(units)))
     states = [rng.standard_normal((conditions, units))]
@@ -88,25 +88,25 @@ def random_decay(rng: np.random.Generator, *, gain: float, tau: float, condition
 
 
 def white_samples(rng: np.random.Generator, columns: Float[ndarray, "unit axis"], *, samples: int) -> Float[ndarray, "sample unit"]:
-    """Draw samples along these columns that are uncorrelated and of the same variance along each, exactly.
+    """Return samples along these columns that are exactly uncorrelated and of equal variance along each.
 
     Args:
         rng: of the draw.
-        columns: orthogonal; twice as long, twice the deviation.
-        samples: number of them, more than columns.
+        columns: orthogonal; a column of twice the length has twice the standard deviation.
+        samples: number of samples, more than columns.
     """
     x = rng.standard_normal((samples, columns.shape[1]))
     return np.linalg.qr(x - x.mean(axis=0))[0] @ columns.T
 
 
 def driven_by_few(rng: np.random.Generator, *, units: int, outputs: int, drivers: int) -> Float[ndarray, "unit output"]:
-    """Draw the weights of outputs, such as muscles, each of which some units drive, chosen at random, with random weights; 0 elsewhere.
+    """Return the weights of outputs, such as muscles, each driven by some randomly chosen units with random weights; 0 elsewhere.
 
     Args:
         rng: of the choice and the weights.
-        units: number of them.
-        outputs: number of them.
-        drivers: of each output, at most.
+        units: number of units.
+        outputs: number of outputs.
+        drivers: maximum number of units that drive an output.
     """
     weights = np.zeros((units, outputs))
     for column in weights.T:
@@ -116,7 +116,7 @@ def driven_by_few(rng: np.random.Generator, *, units: int, outputs: int, drivers
 
 
 def damped_rotations(angles: Float[ndarray, " plane"], radii: Float[ndarray, " plane"]) -> Float[ndarray, "axis axis"]:
-    r"""Return the matrix of one step that turns each plane by its angle (rad) and shrinks it by its factor; eigenvalues :math:`r e^{\pm i\theta}`."""
+    r"""Return the matrix of a step that rotates each plane by its angle (rad) and shrinks it by its radius; eigenvalues :math:`r e^{\pm i\theta}`."""
     turns = [
         radius * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) for angle, radius in zip(angles, radii, strict=True)
     ]
@@ -126,7 +126,7 @@ def damped_rotations(angles: Float[ndarray, " plane"], radii: Float[ndarray, " p
 def noisy_steps(
     A: Float[ndarray, "axis axis"], start: Float[ndarray, "trial axis"], steps: int, rng: np.random.Generator, noise: float
 ) -> Float[ndarray, "trial step axis"]:
-    """Return states of :math:`x(t+1) = A x(t)` and noise of this standard deviation, from each start on."""
+    """Return states of :math:`x(t+1) = A x(t)` plus noise of this standard deviation, from each initial state."""
     x = np.empty((len(start), steps, len(A)))
     x[:, 0] = start
     for t in range(steps - 1):

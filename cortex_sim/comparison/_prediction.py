@@ -1,4 +1,4 @@
-"""How well a student predicts rates: explained variance on held-out conditions, each unit counting the same."""
+"""How well a student predicts rates: explained variance on held-out conditions, with equal weight for each unit."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,23 +19,23 @@ def variance_explained(
     mean: Float[ndarray, "..."],
     scale: Float[ndarray, "..."],
 ) -> float:
-    r"""Fraction of variance explained, :math:`1 - \sum (y - \hat y)^2/\sigma^2 / \sum (y - \mu)^2/\sigma^2`.
+    r"""Return the fraction of variance explained, :math:`1 - \sum (y - \hat y)^2/\sigma^2 / \sum (y - \mu)^2/\sigma^2`.
 
     Args:
         wanted: y.
         found: the prediction of y.
-        mean: of each unit (or one for each condition that was held out by itself), from training conditions only: what a model predicts that knows
-            nothing predicts.
+        mean: of each unit (or one for each condition that was held out by itself), from training conditions only: the prediction of a model that
+            knows nothing else.
         scale: standard deviation of each unit, from training conditions only.
     """
     return float(1 - ((((wanted - found) / scale) ** 2).sum() / (((wanted - mean) / scale) ** 2).sum()))
 
 
 def training_reference(training: Trials | Sequence[Trials]) -> tuple[Float[ndarray, "*condition unit"], Float[ndarray, "*condition unit"]]:
-    """Mean and standard deviation of each unit over training conditions and time; the latter at least a tenth of the median one.
+    """Return the mean and standard deviation of each unit over training conditions and time; the latter at least a tenth of the median one.
 
     Args:
-        training: the training part, or one for each compared condition where each was held out by itself; means and deviations then have
+        training: the training set, or one for each compared condition if each was held out by itself; means and deviations then have
             the shape (condition, 1, unit).
     """
     if not isinstance(training, Trials):
@@ -45,21 +45,21 @@ def training_reference(training: Trials | Sequence[Trials]) -> tuple[Float[ndarr
 
 
 def active_share(trials: Trials, training: Trials) -> float:
-    """Fraction of units whose standard deviation is at least a tenth of that of the median unit of the training part."""
+    """Return the fraction of units whose standard deviation is at least a tenth of that of the median unit in the training set."""
     return float((trials.rate.std(axis=(0, 1)) >= QUIET_FLOOR * np.median(training.rate.std(axis=(0, 1)))).mean())
 
 
 def units_that_vary(systems: Mapping[str, Trials], training: Trials) -> str:
-    """Return which systems have units that do not vary (:func:`active_share`), for the facts of a report."""
+    """Return the fraction of units that vary in each system (:func:`active_share`), for the facts of a report."""
     shares = {name: active_share(trials, training) for name, trials in systems.items()}
     return ", ".join(f"{name} {share:.0%}" for name, share in shares.items() if share < 1) or "all, on every side"
 
 
 def check_matched(teacher: Trials, student: Trials) -> None:
-    """Refuse two sides whose conditions or bins differ.
+    """Check that two sides have the same conditions and bins.
 
     Raises:
-        ComparisonError: what differs.
+        ComparisonError: they differ; the message says in what.
     """
     if teacher.rate.shape[:2] != student.rate.shape[:2]:
         shapes = f"teacher has (condition, time, unit) {teacher.rate.shape}, student {student.rate.shape}"

@@ -22,15 +22,15 @@ Map = tuple[Float[ndarray, "unit other"], Float[ndarray, " other"]]
 
 
 def predictivity(source: Rates, target: Float[ndarray, "condition time other"], *, seed: int = 0, reduce: bool = True) -> float:
-    """Share of the variance of one system that a linear map from the other explains, at the same times, in held-out conditions.
+    """Return the fraction of one system's variance that a linear map from the other explains, at equal times, in held-out conditions.
 
-    Ridge regression; its penalty is chosen by leaving out training conditions. 1 for any invertible linear image; 0 for predicting the mean.
+    Ridge regression with a penalty chosen by cross-validation over training conditions. 1 for any invertible linear image; 0 for predicting the mean.
 
     Args:
-        source: predicts.
-        target: is predicted, of the same conditions and bins.
+        source: rates that predict.
+        target: rates to be predicted, with the same conditions and bins.
         seed: of the folds.
-        reduce: to principal components first; False where these are principal components already.
+        reduce: reduce to principal components first; False if these are principal components already.
 
     Raises:
         ComparisonError: conditions or bins differ, or there are fewer than 4 conditions.
@@ -41,13 +41,13 @@ def predictivity(source: Rates, target: Float[ndarray, "condition time other"], 
 
 
 def decoding_transfer(a: Rates, b: Rates, output: Float[ndarray, "condition time output"], *, seed: int = 0) -> float:
-    """Share of the variance of an output that a decoder fitted to one system explains when it is given the other, in held-out conditions.
+    """Return the fraction of an output's variance that a decoder fitted to one system explains when applied to the other, on held-out conditions.
 
-    Equal to :func:`predictivity` for the same system; any shortfall is due to the other system. May be far below 0.
+    It equals :func:`predictivity` for the same system; any difference is due to the other system. It may be far below 0.
 
     Args:
-        a: system whose rates the decoder is fitted to.
-        b: system that it is then given, of the same units, conditions and bins.
+        a: system to whose rates the decoder is fitted.
+        b: system to which it is then applied, with the same units, conditions and bins.
         output: of the first system, such as its muscles.
         seed: of the folds.
 
@@ -64,15 +64,15 @@ def decoding_transfer(a: Rates, b: Rates, output: Float[ndarray, "condition time
 
 
 def cycle_consistency(a: Rates, b: Float[ndarray, "condition time other"], *, seed: int = 0, reduce: bool = True) -> float:
-    """Share of the variance of the first system that survives a linear map to the other and one back, in held-out conditions.
+    """Return the fraction of the first system's variance that survives a linear map to the other and one back, in held-out conditions.
 
-    Below 1 where the other system lacks something of the first. Maps are those of :func:`predictivity`.
+    It is below 1 if the other system lacks something of the first. Maps are those of :func:`predictivity`.
 
     Args:
         a: first system.
-        b: other, of the same conditions and bins.
+        b: other, with the same conditions and bins.
         seed: of the folds.
-        reduce: to principal components first; False where these are principal components already.
+        reduce: reduce to principal components first; False if these are principal components already.
 
     Raises:
         ComparisonError: as for :func:`predictivity`.
@@ -95,18 +95,18 @@ def canonical_correlation(
     seed: int = 0,
     reduce: bool = True,
 ) -> float:
-    """Mean canonical correlation of the leading principal components (SVCCA) on conditions held out; means, axes and maps are of the others.
+    """Return the mean canonical correlation of leading principal components (SVCCA) on held-out conditions; all is fitted to the others.
 
-    1 for the same subspace in any coordinates; mean 0 for independent systems, whose in-sample correlations are far above 0.
+    It is 1 for the same subspace in any coordinates; its mean is 0 for independent systems, whose in-sample correlations are far above 0.
 
     Args:
         a: first system.
-        b: other, of the same conditions and bins.
-        axes: leading principal components of each, of most variance; fewer where there are fewer units.
-        across: remove the mean over training conditions at every time.
-        count: folds; None leaves out one condition at a time.
+        b: other, with the same conditions and bins.
+        axes: number of leading principal components of each; fewer if there are fewer units.
+        across: whether to remove the mean over training conditions at every time.
+        count: number of folds; None leaves out one condition at a time.
         seed: of the folds.
-        reduce: to principal components first; False where these are principal components already.
+        reduce: reduce to principal components first; False if these are principal components already.
 
     Raises:
         ComparisonError: as for :func:`predictivity`.
@@ -144,7 +144,7 @@ def _folds(conditions: int, count: int | None, seed: int) -> tuple[Split, ...]:
 
 
 def _fitting(source: ndarray, target: ndarray) -> Callable[[Split], Map]:
-    """Ridge regressions of the training parts of splits, each with the penalty that predicts its conditions best when they are left out in turn."""
+    """Return a function that fits ridge regressions to the training set of a split, with the penalty of lowest leave-one-condition-out error."""
     sums = _Sums.of(source, target)
 
     def fit(split: Split) -> Map:
@@ -158,7 +158,7 @@ def _fitting(source: ndarray, target: ndarray) -> Callable[[Split], Map]:
 
 
 class _Sums(NamedTuple):
-    """Sums of products of predictors X and what they predict, Y, over samples: all that ridge regressions need; of each condition, or of several."""
+    """Sums of products of predictors X and targets Y over samples, all that ridge regressions need; for each condition, or for several."""
 
     XX: ndarray
     XY: ndarray
@@ -169,32 +169,32 @@ class _Sums(NamedTuple):
 
     @classmethod
     def of(cls, x: ndarray, y: ndarray) -> "_Sums":
-        """Of each condition."""
+        """Return the sums for each condition."""
         turned = x.transpose(0, 2, 1)
         return cls(turned @ x, turned @ y, (y**2).sum(axis=(1, 2)), x.sum(axis=1), y.sum(axis=1), np.full(len(x), x.shape[1]))
 
     def total(self, conditions: Int[ndarray, " kept"]) -> "_Sums":
-        """Over some of the conditions."""
+        """Return the sums over some of the conditions."""
         kept = np.zeros(len(self.n))
         kept[conditions] = 1
         return _Sums(*(np.tensordot(kept, part, 1) for part in self))
 
     def about(self, x: ndarray, y: ndarray) -> tuple[ndarray, ndarray, float]:
-        """Products of departures from given means."""
+        """Return the products of deviations from given means."""
         XX = self.XX - np.outer(self.X, x) - np.outer(x, self.X) + self.n * np.outer(x, x)
         XY = self.XY - np.outer(self.X, y) - np.outer(x, self.Y) + self.n * np.outer(x, y)
         return XX, XY, self.YY - 2 * float(self.Y @ y) + self.n * float(y @ y)
 
 
 def _factors(train: _Sums) -> tuple[ndarray, ndarray, ndarray, float]:
-    """Eigenvalues and axes V of the covariance of X, V' times its covariance with Y, and the mean variance."""
+    """Return eigenvalues and axes V of the covariance of X, V' times its covariance with Y, and the mean variance."""
     XX, XY, _ = train.about(train.X / train.n, train.Y / train.n)
     values, axes = np.linalg.eigh(XX / train.n)
     return np.maximum(values, 0.0), axes, axes.T @ XY / train.n, max(float(values.mean()), np.finfo(float).tiny)
 
 
 def _errors(train: _Sums, test: _Sums) -> Float[ndarray, " penalty"]:
-    """Squared errors of the test part with every penalty p: with W = V D Z, D = 1/(values + p), they are quadratic in the diagonal of D."""
+    """Return squared errors on the test set for every penalty p: with W = V D Z, D = 1/(values + p), they are quadratic in the diagonal of D."""
     values, V, Z, size = _factors(train)
     XX, XY, YY = test.about(train.X / train.n, train.Y / train.n)
     linear, quadratic = ((V.T @ XY) * Z).sum(axis=1), (V.T @ XX @ V) * (Z @ Z.T)
@@ -203,7 +203,7 @@ def _errors(train: _Sums, test: _Sums) -> Float[ndarray, " penalty"]:
 
 
 def _solved(train: _Sums, penalty: float) -> Map:
-    """Ridge regression with a penalty relative to the mean variance of the predictors."""
+    """Return the ridge regression with a penalty relative to the mean variance of the predictors."""
     XX, XY, _ = train.about(train.X / train.n, train.Y / train.n)
     size = max(float(np.trace(XX)) / (train.n * len(XX)), np.finfo(float).tiny)
     W = np.linalg.solve(XX / train.n + penalty * size * np.eye(len(XX)), XY / train.n)
@@ -215,7 +215,7 @@ def _apply(fitted: Map, rates: ndarray) -> ndarray:
 
 
 def _explained(target: ndarray, seed: int, predict: Callable[[Split], ndarray]) -> float:
-    """Share of the variance about the mean of each fold's training conditions that predictions of its others explain."""
+    """Return the fraction of held-out variance, about the mean of each fold's training conditions, that predictions explain."""
     missed, total = 0.0, 0.0
     for split in _folds(len(target), FOLDS, seed):
         wanted = target[split.test]

@@ -19,13 +19,13 @@ KNOWN: dict[str, str] = {
 
 
 def rank_score(measure: str, readings: Sequence[Reading], truth: str, view: str, seed: int) -> Score:
-    """Return how well a measure ranks students by a truth, mean over cells; the interval leaves out whole circuits.
+    """Return how well a measure ranks students by a known mechanism, mean over cells; the interval omits whole circuits.
 
     Args:
         measure: its name.
         readings: of all cells.
-        truth: which.
-        view: what is observed of the circuits; other cells are left out.
+        truth: name of the known mechanism.
+        view: what is observed of the circuits; other cells are ignored.
         seed: of the null.
     """
     seen = [reading for reading in readings if reading.cell.view == view]
@@ -43,9 +43,9 @@ def rank_score(measure: str, readings: Sequence[Reading], truth: str, view: str,
 
 
 def blind_taus(readings: Sequence[Reading], rng: np.random.Generator, count: int) -> tuple[Float[ndarray, " draw"], float]:
-    r"""Return τ of random rankings, so many in each cell, and four standard errors of their mean under independence.
+    r"""Return τ of random rankings, ``count`` in each cell, and four standard errors of their mean under independence.
 
-    The variance of τ of n students is :math:`2(2n+5)/(9n(n-1))`.
+    The variance of τ for n students is :math:`2(2n+5)/(9n(n-1))`.
 
     Source:
         Kendall (1938) Biometrika 30:81.

@@ -1,4 +1,4 @@
-"""How well networks recall, compared with outputs of other trials."""
+"""How well networks recall, compared with outputs in other trials."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,13 +23,13 @@ def recall_score(
     called: str = "trials",
     otherwise: str | None = None,
 ) -> Score:
-    """Return the mean error of recall after a delay over networks; in the null every trial gets the output of another one of that delay.
+    """Return the mean error of recall after a delay over networks; the null gives every trial the output in another trial with this delay.
 
     Args:
         student: name of the networks.
         task: of :func:`.recall`.
-        made: velocities of the hand of each network, cm/s.
-        delay: s, one of the task's.
+        made: hand velocities of each network, cm/s.
+        delay: one of the task's delays, s.
         rng: of the permutations.
         called: name of the trials.
         otherwise: why there is no interval if there are fewer than three networks; see :func:`.mean_over`.
@@ -46,12 +46,12 @@ def recall_score(
 def permuted_recall(
     task: Task, made: Sequence[Float[ndarray, "trial time 2"]], delay: float, *, rng: np.random.Generator, count: int
 ) -> Float[ndarray, " surrogate"]:
-    """Return errors of recall after a delay where every trial gets the output of another one of that delay, one network after another.
+    """Return errors of recall after a delay with every trial given the output in another trial with this delay, for the networks in turn.
 
     Args:
         task: of :func:`.recall`.
-        made: velocities of the hand of each network, cm/s.
-        delay: s, one of the task's.
+        made: hand velocities of each network, cm/s.
+        delay: one of the task's delays, s.
         rng: of the permutations.
         count: number of surrogates.
     """

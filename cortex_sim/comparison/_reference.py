@@ -1,4 +1,4 @@
-"""What predicts held-out conditions without any network: the mean of the others, cosine tuning, and a regression on the first bin."""
+"""Predictions of held-out conditions without a network: the mean of the others, cosine tuning, and regression on the first bin."""
 
 import numpy as np
 from jaxtyping import Float
@@ -10,28 +10,28 @@ PENALTIES = np.logspace(-6, 3, 19)  # of the ridge regression, relative to the m
 
 
 def mean_of_others(trials: Trials) -> Trials:
-    """Predict each condition, held out by itself, as the mean of the others in every bin."""
+    """Return a prediction of each held-out condition as the mean of the others in every bin."""
     return _left_out(trials, np.ones((len(trials.rate), 1)))
 
 
 def cosine_tuning(trials: Trials, directions: Float[ndarray, " condition"]) -> Trials:
-    """Predict each condition, held out by itself, from the others by cosine tuning of every unit in every bin (Georgopoulos et al. 1982).
+    """Return a prediction of each held-out condition from the others, by cosine tuning of every unit in every bin (Georgopoulos et al. 1982).
 
     Args:
-        trials: one a condition.
+        trials: one per condition.
         directions: of the reaches, rad.
     """
     return _left_out(trials, np.stack([np.ones_like(directions), np.cos(directions), np.sin(directions)], axis=1))
 
 
 def ridge_from_first_bin(training: Trials, test: Trials) -> Trials:
-    """Predict every bin of test conditions by ridge regression on the first one, where students start: a linear map without dynamics.
+    """Return a prediction of test conditions by ridge regression on the first bin, where students start: a linear map without dynamics.
 
-    The penalty is the one that predicts training conditions best when they are left out one at a time.
+    The penalty minimises the leave-one-out error over training conditions.
 
     Args:
-        training: one trial a condition.
-        test: other conditions, in the same bins; only their first bin is read.
+        training: one trial per condition.
+        test: other conditions, in the same bins; only their first bin is used.
     """
     from sklearn.linear_model import RidgeCV
 

@@ -19,12 +19,12 @@ from cortex_sim.trials import Trials
 
 @dataclass(frozen=True)
 class RegionFit:
-    """A circuit of three regions, and a network of as many units that was fitted to it.
+    """A circuit of three regions, and a network with the same number of units that was fitted to it.
 
     Attributes:
-        circuit: of known connections.
-        recorded: its rates, in one trial.
-        fitted: network.
+        circuit: with known connections.
+        recorded: its rates, one trial.
+        fitted: the network.
         task: the input that the network received while it was fitted.
     """
 
@@ -35,28 +35,28 @@ class RegionFit:
 
     @cached_property
     def free(self) -> Trials:
-        """The fitted network by itself, from the first recorded rates."""
+        """Return the trial of the free-running network from the first recorded rates."""
         return simulate(self.fitted.model, replace(self.task, initial=self.recorded.rate[:, 0]))
 
     @cached_property
     def true(self) -> Currents:
-        """Currents of the circuit."""
+        """Return the currents of the circuit."""
         return currents(recurrent_weights(self.circuit), self.recorded.rate[0], region_thirds(self.circuit.units))
 
     @cached_property
     def found(self) -> Currents:
-        """Currents of the network."""
+        """Return the currents of the network."""
         return self.shuffled(np.arange(self.circuit.units))
 
     def shuffled(self, order: Int[ndarray, " unit"]) -> Currents:
-        """Return currents of the network with its sources in another order."""
+        """Return the currents of the network with its sources permuted."""
         return currents(recurrent_weights(self.fitted.model)[:, order], self.free.rate[0], region_thirds(self.circuit.units))
 
     def agreement(self, found: Currents) -> tuple[float, float, float]:
-        """Compare currents with those of the circuit.
+        """Return the agreement of currents with those of the circuit.
 
         Returns:
-            The mean correlation of currents within regions, that of currents between regions, and the share of power from other regions, inferred
+            The mean correlation of currents within regions, that of currents between regions, and the fraction of power from other regions, inferred
             minus true, mean over regions.
         """
         correlations = current_correlations(self.true, found).items()
@@ -65,26 +65,26 @@ class RegionFit:
         return within, between, float(np.mean([share[name] - true[name] for name in true]))
 
     def explained(self, order: Int[ndarray, " unit"]) -> float:
-        """Return R² of the network by itself with its units in another order."""
+        """Return R² of the free-running network with its units permuted."""
         mean, scale = training_reference(self.recorded)
         return variance_explained(self.recorded.rate, self.free.rate[:, :, order], mean=mean, scale=scale)
 
     @property
     def explained_in_training(self) -> float:
-        """R² of the last pass of training about the mean of all units, as Perich et al. (2020) compute it."""
+        """Return R² of the last training pass about the mean of all units, as computed by Perich et al. (2020)."""
         rates, made = self.recorded.rate, self.fitted.outputs
         assert made is not None
         return variance_explained(rates, made, mean=np.full(rates.shape[2], rates.mean()), scale=np.ones(rates.shape[2]))
 
 
 def mean_current_correlations(fits: Sequence[RegionFit]) -> Float[ndarray, "target source"]:
-    """Return the correlation of true and inferred currents from each region to each, mean over circuits."""
+    """Return the correlations of true and inferred currents from each region to each, mean over circuits."""
     table = np.mean([list(current_correlations(fit.true, fit.found).values()) for fit in fits], axis=0)
     return table.reshape(round(len(table) ** 0.5), -1)
 
 
 def shares_from_others(fits: Sequence[RegionFit]) -> tuple[Float[ndarray, "circuit region"], Float[ndarray, "circuit region"]]:
-    """Return the share of current power that each region of each circuit gets from others: true and inferred."""
+    """Return the fraction of current power that each region of each circuit receives from others: true and inferred."""
     true, found = (
         np.array([list(share_from_others(given).values()) for given in side]) for side in zip(*((f.true, f.found) for f in fits), strict=True)
     )

@@ -1,9 +1,9 @@
-r"""The score of a perfect model: the noise of condition averages, from halves of the trials.
+r"""The ceiling: the score of a perfect model, given the noise of condition averages, which is estimated from halves of the trials.
 
 With the averages A and B of two random halves of :math:`n_1 + n_2 = n` trials, :math:`\tfrac{n_1 n_2}{n^2}(A-B)^2` has the expectation
-:math:`s^2/n`, the variance of the average of all n. A model that knows the true course y errs by that much and no less. Written with
+:math:`s^2/n`, the variance of the average of all n. A model that knows the true course y has this error and no less. Written with
 :math:`r = (D-E)/(D+E)`, the intraclass correlation of the halves, where D is the variance of the average over conditions and time and E that of
-its noise, :math:`1 - E/D = 2r/(1+r)` is the prophecy of Spearman and Brown; for signal of variance 1 it is :math:`1/(1+s^2/n)`.
+its noise, :math:`1 - E/D = 2r/(1+r)` is the Spearman-Brown formula; for a signal of variance 1 it is :math:`1/(1+s^2/n)`.
 """
 
 from collections.abc import Sequence
@@ -23,13 +23,13 @@ SPLITS = 20
 def noise_ceiling(trials: Trials, *, training: Trials | Sequence[Trials] | None = None, splits: int = SPLITS, seed: int = 0) -> float:
     """Return the R² that a model with the true rates would reach on the condition averages of these trials.
 
-    Each unit counts as in :func:`cortex_sim.comparison._prediction.explained`, which computes it, so this is the ceiling of "R² of rates" of a
-    student whose teacher is ``trials.averaged()``. It is an estimate: with few trials a good student may land a little above it.
+    It is computed by :func:`cortex_sim.comparison._prediction.variance_explained`, with units weighted as there, and so is the ceiling of the "R² of
+    rates" of a student whose teacher is ``trials.averaged()``. It is an estimate: with few trials a good student may score slightly above it.
 
     Args:
-        trials: rates of single trials, two or more of each condition, of the conditions that are predicted.
-        training: condition averages that the mean and scale of each unit come from, as ``explained`` wants them; those of ``trials`` if left out.
-        splits: random halves averaged over.
+        trials: rates of single trials in the predicted conditions, at least two per condition.
+        training: condition averages for the mean and scale of each unit, see :func:`.training_reference`; those of ``trials`` if omitted.
+        splits: number of random halvings to average over.
         seed: of the splits.
 
     Raises:
@@ -46,12 +46,12 @@ def reliability(trials: Trials, *, splits: int = SPLITS, seed: int = 0) -> Float
     """Return the reliability of each unit's condition averages over conditions and time: 1 without noise, 0 for pure noise.
 
     Args:
-        trials: rates of single trials, two or more of each condition.
-        splits: random halves averaged over.
+        trials: rates of single trials, at least two per condition.
+        splits: number of random halvings to average over.
         seed: of the splits.
 
     Returns:
-        The split-half correlation after Spearman and Brown; NaN where the unit does not vary, slightly below 0 by chance.
+        The split-half correlation with the Spearman-Brown correction; NaN if the unit does not vary, and possibly slightly below 0 by chance.
 
     Raises:
         ComparisonError: a condition has one trial, or nothing varies.
@@ -65,15 +65,15 @@ def reliability(trials: Trials, *, splits: int = SPLITS, seed: int = 0) -> Float
 
 
 def noise_variance(trials: Trials, *, splits: int = SPLITS, seed: int = 0) -> Float[ndarray, "condition time unit"]:
-    """Estimate the variance of condition averages from random halves; see the head of this file.
+    """Return the variance of condition averages, estimated from random halves; see the docstring of this module.
 
     Args:
-        trials: rates of single trials, two or more of each condition.
-        splits: random halves averaged over.
+        trials: rates of single trials, at least two per condition.
+        splits: number of random halvings to average over.
         seed: of the splits.
 
     Returns:
-        In the square of the rates' unit, conditions in order of first appearance.
+        Variances in the squared unit of the rates, conditions in order of first appearance.
 
     Raises:
         ComparisonError: a condition has one trial.

@@ -24,9 +24,9 @@ def responses(model: Model, task: Task, pushed: Iterable[Task], *, seed: int = 0
 
     Args:
         model: circuit or network.
-        task: without the perturbation.
-        pushed: draws of it.
-        seed: of the noise, the same with and without.
+        task: the unperturbed task.
+        pushed: draws of the perturbed task.
+        seed: of the noise, the same with and without the perturbation.
 
     Raises:
         TaskError: a task does not fit the model.
@@ -36,20 +36,20 @@ def responses(model: Model, task: Task, pushed: Iterable[Task], *, seed: int = 0
 
 
 def response_r2(teacher: Float[ndarray, "condition time unit"], student: Float[ndarray, "condition time unit"]) -> float:
-    r"""Explained share of the teacher's response, :math:`1 - \sum(\Delta - \hat\Delta)^2/\sum\Delta^2`.
+    r"""Return the explained fraction of the teacher's response, :math:`1 - \sum(\Delta - \hat\Delta)^2/\sum\Delta^2`.
 
-    Both arguments are differences from the same system's unperturbed run, in the unit of the rates. Predicting no response at all
-    scores 0; a response of the wrong sign or size scores less.
+    Both arguments are differences from the same system's unperturbed run, in the unit of the rates. Predicting no response
+    scores 0; a response of the wrong sign or size may score less.
     """
     return float(1 - ((teacher - student) ** 2).sum() / (teacher**2).sum())
 
 
 def left_free(task: Task, pushed: Task, units: int) -> Bool[ndarray, " unit"]:
-    """Return which observed units a perturbation does not hold: units held at one rate on both sides would respond alike in any two systems.
+    """Return which observed units a perturbation does not clamp: units clamped to one rate on both sides would agree in any two systems.
 
     Args:
-        task: without the perturbation.
-        pushed: with it.
+        task: the unperturbed task.
+        pushed: the perturbed task.
         units: number of observed units.
     """
     free = np.ones(units, dtype=bool)
@@ -64,19 +64,19 @@ def response_score(
     perturbation: str, teacher: Sequence[Rates], student: Sequence[Rates], *, task: Task, pushed: Sequence[Task], name: str, split: str,
     seed: int = 0, nulls: int,
 ) -> Score:  # fmt: skip
-    """Score a student's response to a perturbation, in the units that it does not hold.
+    """Return the score of a student's response to a perturbation, in the units that it does not clamp.
 
-    The null permutes the conditions of the student where the perturbation differs between them, as pushes of random units do. One that is the same in
-    all conditions has responses that are alike in all of them; there units are put in random order.
+    The null permutes the conditions of the student if the perturbation differs between them, as pushes of random units do. A perturbation that
+    is the same in all conditions causes similar responses in all of them; units are then permuted instead.
 
     Args:
         perturbation: its name.
         teacher: for each draw of the perturbation, rates minus those of the unperturbed run, (condition, time, unit).
-        student: the same of the student.
-        task: without the perturbation.
-        pushed: the draws.
+        student: likewise for the student.
+        task: the unperturbed task.
+        pushed: draws of the perturbed task.
         name: of the student.
-        split: which conditions are compared.
+        split: description of the compared conditions.
         seed: of the surrogates.
         nulls: number of surrogates.
 
@@ -108,12 +108,12 @@ def response_score(
 
 
 def _side(draws: Sequence[Rates]) -> Float[ndarray, "condition 1 feature"]:
-    """All draws side by side, conditions first."""
+    """Return all draws concatenated, conditions first."""
     return np.concatenate([response.reshape(len(response), 1, -1) for response in draws], axis=2)
 
 
 def _same_in_all(task: Task, pushed: Task) -> bool:
-    """Whether the perturbation is the same in every condition."""
+    """Return whether the perturbation is the same in every condition."""
     added = [drive.pattern for drive in pushed.drives if all(drive is not before for before in task.drives)]
     other = pushed.channels is not task.channels or pushed.loads != task.loads or pushed.feeling is not task.feeling
     return not other and all((pattern == pattern[0]).all() for pattern in added)

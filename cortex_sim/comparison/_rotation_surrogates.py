@@ -1,4 +1,4 @@
-"""Rotations compared with those of surrogates, as proposed by both sides of the debate about what rotations show."""
+"""Rotations compared with those of surrogates, as proposed by both sides of the debate about the meaning of rotations."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ Rates = Float[ndarray, "condition time unit"]
 
 @dataclass(frozen=True)
 class Turning:
-    """What jPCA finds in a data set.
+    """Results of jPCA for a data set.
 
     Attributes:
-        states: that were analysed, their mean over conditions removed.
+        states: the analysed states, with the mean over conditions removed.
         found: their rotations.
-        nulls: R²(M_skew) of surrogates, by their name.
+        nulls: R²(M_skew) of surrogates, by name of the surrogate.
     """
 
     states: Rates
@@ -32,16 +32,16 @@ class Turning:
 
 
 def rotations_against_surrogates(states: Rates, dt: float, *, rng_of: Callable[[int, int], np.random.Generator], draws: int) -> Turning:
-    """Find the rotations of states, and those of surrogates of five kinds.
+    """Return the rotations of states, and those of surrogates of five kinds.
 
-    Surrogates that do not depend on axes are made of the principal components, which are fewer than units. Of every unit reduced to its best
-    single time course, scaled by condition, there is one.
+    Surrogates that do not depend on the choice of axes are made from principal components, which are fewer than units. The surrogate that
+    reduces every unit to its best single time course, scaled by condition, is deterministic and has a single value.
 
     Args:
-        states: their mean over conditions removed.
-        dt: bin, s.
-        rng_of: generator of a kind of surrogate and a draw, by their numbers.
-        draws: of each kind.
+        states: with the mean over conditions removed.
+        dt: width of a bin, s.
+        rng_of: returns the generator for a kind of surrogate and a draw, by their numbers.
+        draws: number of draws of each kind.
     """
     few = principal_part(states)
     makers: dict[str, Callable[[np.random.Generator], Rates]] = {

@@ -1,4 +1,4 @@
-"""Networks trained by several rules, compared with the circuit whose reaches they make: outputs, activity, and how rules differ."""
+"""Networks trained by several rules, compared with the circuit whose reaches they reproduce: outputs, activity, and differences between rules."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ Values = dict[str, dict[str, Float[ndarray, " value"]]]  # by measure and rule
 
 @dataclass(frozen=True)
 class Activity:
-    """Rates of a system in training and in test conditions, and the window of time in which rotations are looked for, s."""
+    """Rates of a system in training and test conditions, and the time window for rotations, s."""
 
     taught: Trials
     test: Trials
@@ -44,16 +44,16 @@ class Activity:
 
     @property
     def scaled(self) -> Rates:
-        """Rates of the test conditions on principal axes, each unit in standard deviations about its mean over the training conditions."""
+        """Return test rates on principal axes, each unit in standard deviations about its mean over the training conditions."""
         mean, scale = training_reference(self.taught)
         return principal_part((self.test.rate - mean) / scale)
 
     def turning(self) -> tuple[float, float]:
-        """Return R²(M_skew) and the frequency of the plane of most rotation, Hz."""
+        """Return R²(M_skew) and the frequency of the plane with most rotation, Hz."""
         return _rotation(self._states())
 
     def turning_under_surrogates(self, rng: np.random.Generator, count: int) -> Float[ndarray, "surrogate 2"]:
-        """Return the same with conditions of each unit permuted, so many times."""
+        """Return R²(M_skew) and that frequency for ``count`` surrogates with conditions permuted in each unit."""
         states = self._states()
         return np.array([_rotation(permuted_conditions(states, rng)) for _ in range(count)])
 
@@ -64,15 +64,15 @@ class Activity:
 def read_rules(
     wanted: Trials, made: Mapping[str, Sequence[Trials]], circuit: Activity, hidden: Mapping[str, Sequence[Activity]], *, seed: int, count: int
 ) -> tuple[Values, Values]:
-    """Return the values of networks of each rule by each measure, and medians over networks under surrogates.
+    """Return the values of every rule's networks by each measure, and medians over networks under surrogates.
 
     Args:
-        wanted: outputs in test conditions.
-        made: outputs of the networks of each rule.
-        circuit: that the networks are compared with.
-        hidden: activity of the networks of each rule.
+        wanted: target outputs in test conditions.
+        made: outputs of every rule's networks.
+        circuit: activity of the circuit, for comparison.
+        hidden: activity of every rule's networks.
         seed: of the surrogates.
-        count: number of them.
+        count: number of surrogates.
     """
     teacher, rng = circuit.scaled, stream(seed, "task", "readings of learning_rules")
     measures = {ANGLE: flattened(procrustes_angle), CKA: flattened(linear_cka)}
@@ -96,7 +96,7 @@ def read_rules(
 
 
 def rule_scores(values: Values, nulls: Values, circuit: Activity, split: str) -> list[Score]:
-    """Return the median over networks of every measure and rule, with its interval from order statistics."""
+    """Return the median over networks for every measure and rule, with an interval from order statistics."""
     identical = {ERROR: 0.0, ANGLE: 0.0, CKA: 1.0} | dict(zip((SKEW, FREQUENCY), circuit.turning(), strict=True))
     scores = []
     for measure, by_rule in values.items():
@@ -113,21 +113,21 @@ def rule_scores(values: Values, nulls: Values, circuit: Activity, split: str) ->
 
 
 def distances_between(hidden: Mapping[str, Sequence[Activity]]) -> Float[ndarray, "rule network rule network"]:
-    """Return Procrustes angles of the activity of all networks from each other, rad."""
+    """Return Procrustes angles between the activity of all networks, rad."""
     return pairwise_distances([[activity.scaled for activity in networks] for networks in hidden.values()], flattened(procrustes_angle))
 
 
 def separation_scores(
     distance: Float[ndarray, "rule network rule network"], rules: Sequence[str], split: str, *, seed: int, count: int
 ) -> list[Score]:
-    """Return how much farther the networks of each rule are from those of other rules than from each other.
+    """Return how much farther each rule's networks are from those of other rules than from each other.
 
     Args:
-        distance: of all networks from each other.
-        rules: their names.
-        split: which conditions it was computed on.
-        seed: of the null, in which rules of each network are in random order.
-        count: of its draws.
+        distance: between all networks.
+        rules: names of the rules.
+        split: description of the conditions it was computed on.
+        seed: of the null, which permutes the rules of each network.
+        count: number of draws of the null.
     """
     networks = distance.shape[1]
     return [
@@ -141,7 +141,7 @@ def separation_scores(
 
 
 def flattened(measure: Callable[[ndarray, ndarray], float]) -> Callable[[Rates, Rates], float]:
-    """Return the measure of two sides whose samples are all bins of all conditions."""
+    """Return the measure as a function of two sides whose samples are all bins of all conditions."""
     return lambda a, b: measure(a.reshape(-1, a.shape[2]), b.reshape(-1, b.shape[2]))
 
 

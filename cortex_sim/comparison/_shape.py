@@ -1,4 +1,4 @@
-"""Shape metrics: how far two sets of matched samples are apart after the best rotation, from canonical correlations to plain Procrustes.
+"""Shape metrics: distances of two sets of matched samples after the best rotation, from canonical correlations to plain Procrustes.
 
 Source:
     Williams, Kunz, Kornblith & Linderman (2021) NeurIPS 34.
@@ -15,7 +15,7 @@ SPANNED = 1e-6  # of the largest singular value: directions below are left out, 
 
 
 def shape_distance(a: Float[ndarray, "sample unit"], b: Float[ndarray, "sample other"], *, alpha: float = 1.0) -> float:
-    r"""Angle between two centred, partly whitened sets of samples after the best rotation: a metric for every alpha.
+    r"""Return the angle between two centred, partly whitened sets of samples after the best rotation: a metric for every alpha.
 
     With singular values s of mean square 1 on each side, samples are scaled to :math:`U(\alpha s + 1 - \alpha)`; the angle is
     :math:`\arccos(\lVert A^\top B\rVert_* / \lVert A\rVert_F \lVert B\rVert_F)`. It is 0 for a rotated, shifted and scaled copy; at alpha = 0, where
@@ -27,7 +27,7 @@ def shape_distance(a: Float[ndarray, "sample unit"], b: Float[ndarray, "sample o
         alpha: from 0, canonical correlations, to 1, Procrustes.
 
     Returns:
-        rad.
+        The angle, rad.
 
     Raises:
         ComparisonError: alpha is out of range, the numbers of samples differ, or a side does not vary.

@@ -23,20 +23,20 @@ SMOOTHED_NULLS = 10  # of co-smoothing
 
 
 def spike_estimates(found: SpikeStatistics) -> dict[str, float]:
-    """Return the mean of every statistic over units, and the synchrony of them all."""
+    """Return the mean of every statistic over units, and the synchrony of all units."""
     return {label: found.mean(key) for label, key in SPIKE_MEASURES.items()} | {SYNCHRONY: found.synchrony[ALL_UNITS]}
 
 
 def spike_scores(name: str, trials: Trials, found: SpikeStatistics, *, wanted: Mapping[str, float], draws: int, seed: int) -> list[Score]:
-    """Return the statistics of some units, units or trials left out in turn for the intervals.
+    """Return the statistics of some units as scores; intervals omit units or trials in turn.
 
     Args:
-        name: what the units are called.
+        name: name of the units.
         trials: their spikes.
         found: their statistics.
-        wanted: value to be close to, of every statistic that there is one for.
+        wanted: target value of every statistic that has one.
         draws: number of surrogates.
-        seed: of the surrogates, and of the units between which correlations are computed.
+        seed: of the surrogates, and of the choice of units for correlations.
     """
     null = [spike_estimates(spike_statistics(_surrogate(trials, seed, draw), seed=seed)) for draw in range(draws)]
     scores = []
@@ -55,10 +55,10 @@ def spike_scores(name: str, trials: Trials, found: SpikeStatistics, *, wanted: M
 
 
 def synchrony_scores(trials: Trials, *, draws: int, seed: int) -> list[Score]:
-    """Return the synchrony of whole populations, with trials left out in turn.
+    """Return the synchrony of whole populations as scores; intervals omit trials in turn.
 
     Args:
-        trials: spikes of all neurons.
+        trials: with the spikes of all neurons.
         draws: number of surrogates.
         seed: of the surrogates.
     """
@@ -83,11 +83,11 @@ def synchrony_scores(trials: Trials, *, draws: int, seed: int) -> list[Score]:
 
 
 def co_smoothing_scores(sides: Mapping[str, Trials], recording: str, *, seed: int) -> list[Score]:
-    """Return how well three quarters of the units predict the spikes of the rest; sides with too few trials to leave some out have no score.
+    """Return how well three quarters of the units predict the spikes of the rest; sides with too few trials for cross-validation have no score.
 
     Args:
         sides: spikes by name.
-        recording: name of the side that the others should be close to; where it is absent, the value to be close to is 0.
+        recording: name of the side that is the target of the others; if it is absent, the target is 0.
         seed: of the quarters, and of the surrogates.
     """
     enough = {name: trials for name, trials in sides.items() if np.unique(trials.condition, return_counts=True)[1].min() >= DECODING_FOLDS}
@@ -107,7 +107,7 @@ def _surrogate(trials: Trials, seed: int, draw: int) -> Trials:
 
 
 def _left_out(label: str, trials: Trials, found: SpikeStatistics) -> tuple[str, int, Callable[[Int[ndarray, " kept"]], float]]:
-    """What is left out in turn for the interval of a statistic, how many of them there are, and the statistic of those that are kept."""
+    """Return what is omitted in turn for the interval of a statistic, their number, and the statistic as a function of those kept."""
     if label == SYNCHRONY:
         return "trials", trials.shape[0], lambda kept: population_synchrony(trials.select(kept))
     key = SPIKE_MEASURES[label]

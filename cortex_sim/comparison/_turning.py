@@ -1,4 +1,4 @@
-"""Measures of rotations and tangling: the difference of one number of either system."""
+"""Measures of rotations and tangling: the difference of one number between the systems."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ TOP = 90  # percentile of the tangling that is compared
 
 
 def _turning(rates: Rates, dt: float) -> Rotations | None:
-    """JPCA of the departure from the mean over conditions; None where there is no plane."""
+    """Return jPCA of deviations from the mean over conditions; None if there is no plane."""
     x = departures(rates)
     axes = min(JPCA_AXES, spanned_axes(x)) // 2 * 2
     return jpca(principal_components(x, axes), dt) if axes >= 2 else None

@@ -24,13 +24,13 @@ def two_wells(m: Float[ndarray, " unit"], *, strength: float, tau: float, step: 
     """Return the circuit with the weights of one pattern.
 
     Args:
-        m: of 1 and -1.
+        m: the pattern, of 1 and -1.
         strength: g, above 1.
         tau: time constant, ms.
-        step: of integration, ms.
+        step: integration step, ms.
 
     Raises:
-        OptionError: m holds another number, or the strength is 1 or less, so that there is one well only.
+        OptionError: m contains another number, or the strength is not above 1, so that there is only one well.
     """
     if not (np.abs(m) == 1).all() or not strength > 1:
         raise OptionError(f"two wells: strength {strength!r} should be above 1, and m hold 1 and -1 alone (got {np.unique(m)[:4].tolist()}).")
@@ -42,7 +42,7 @@ def two_wells(m: Float[ndarray, " unit"], *, strength: float, tau: float, step: 
 
 
 def well_depth(strength: float) -> float:
-    """Return kappa above 0."""
+    """Return the positive kappa."""
     return float(brentq(lambda k: strength * np.tanh(k) - k, 0.5, 2 * strength))
 
 

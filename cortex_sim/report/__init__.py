@@ -1,4 +1,4 @@
-"""Report and Claim: a page with figures, scores and claims; the only folder that imports matplotlib."""
+"""Reports: a page with figures, scores and claims; the only folder that imports matplotlib."""
 
 from cortex_sim.runtime.doors import opened
 

@@ -23,9 +23,9 @@ ARROWS = {"higher": "↑", "lower": "↓", "closer": "→"}
 
 
 def file_names(names: Iterable[str]) -> dict[str, str]:
-    """Give each name a file name, without suffix, that no other of them has on any system.
+    """Return a file name for each name, without suffix, unique among them on any file system.
 
-    The signs of numbers are spelt out; names that would still be alike, or are very long, end in a hash of their own.
+    Signs of numbers are spelt out; names that would still coincide, or are very long, end in a hash.
     """
     spelt = {name: PLUS.sub("plus ", SIGN.sub("minus ", name.lower())) for name in names}
     stems = {name: re.sub(r"\W+", "_", text).strip("_") for name, text in spelt.items()}
@@ -37,7 +37,7 @@ def file_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def render(report: "Report", run: Mapping[str, Any], figures: Path) -> str:
-    """Fill the template; figures become data so that the page stands alone."""
+    """Return the page: the filled template, with figures embedded so that the page is self-contained."""
     environment = Environment(loader=PackageLoader("cortex_sim.report", "."), autoescape=True, undefined=StrictUndefined, finalize=_readable)
     environment.filters["number"] = number
     environment.filters["listed"] = listed
@@ -51,12 +51,12 @@ def render(report: "Report", run: Mapping[str, Any], figures: Path) -> str:
 
 
 def _readable(value: Any) -> Any:
-    """Text that is put into the page: without what nobody sees."""
+    """Return text for the page, with invisible characters escaped."""
     return visible(value) if type(value) is str else value
 
 
 def number(value: float | None) -> str:
-    """Give a number with three significant digits, at most four decimals, and a proper minus sign."""
+    """Return a number with three significant digits, at most four decimals, and a proper minus sign."""
     if value is None or math.isnan(value):
         return "–"
     if value in (float("inf"), float("-inf")):
@@ -66,7 +66,7 @@ def number(value: float | None) -> str:
 
 
 def listed(value: Any) -> str:
-    """Give a number of a card as it is, a row of them in full, and of a table its size."""
+    """Return a number of a card as it is, a list of numbers in full, and of a table its size."""
     if not isinstance(value, list):
         return f"{value:g}"
     if isinstance(value[0], list):
@@ -75,7 +75,7 @@ def listed(value: Any) -> str:
 
 
 def _units_of_inference(scores: Sequence[Score]) -> str:
-    """What was left out in turn for the intervals, each once."""
+    """Return the units of inference that were omitted in turn for the intervals, each once."""
     return ", ".join(dict.fromkeys(score.interval_over for score in scores if score.interval))
 
 

@@ -1,4 +1,4 @@
-"""Protocols of several parts, each with claims, scores, pictures and trials of its own."""
+"""Protocols with several parts, each with claims, scores, pictures and trials of its own."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,11 +14,11 @@ class Part:
     """The results of one part of a protocol.
 
     Attributes:
-        claims: of it.
-        scores: of it.
+        claims: claims of this part.
+        scores: scores of this part.
         pictures: by name.
         trials: by name.
-        says: its sentence of the answer.
+        says: its sentence in the answer.
     """
 
     claims: list[Claim] = field(default_factory=list)
@@ -29,7 +29,7 @@ class Part:
 
 
 class Together(TypedDict):
-    """Fields of a :class:`Report` that are put together of its parts."""
+    """Fields of a :class:`Report` that combine those of its parts."""
 
     answer: str
     claims: list[Claim]
@@ -39,11 +39,11 @@ class Together(TypedDict):
 
 
 def together(parts: Iterable[Part], *, claimed: bool = True) -> Together:
-    """Return the fields of a report of several parts, in their order.
+    """Return the fields of a report with several parts, in their order.
 
     Args:
-        parts: names of pictures and trials are each part's own.
-        claimed: whether claims of the parts are claims of the report.
+        parts: each with its own names of pictures and trials.
+        claimed: whether claims of the parts become claims of the report.
     """
     found: Together = {"answer": "", "claims": [], "scores": [], "pictures": {}, "trials": {}}
     for part in parts:

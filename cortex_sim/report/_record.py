@@ -1,4 +1,4 @@
-"""What a run leaves beside its numbers: all that repeats it (run.json), and what is in its folder, as archives read it (RO-Crate)."""
+"""The record of a run: everything needed to repeat it (run.json), and the contents of its folder in the format of archives (RO-Crate)."""
 
 import datetime
 import hashlib
@@ -27,13 +27,13 @@ TYPES = {".nc": "application/x-netcdf", ".safetensors": "application/octet-strea
 
 
 def run_record(report: "Report", command: str, protocol: Path | None, asked: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return what made a report and repeats it: arguments, files that were read, seed and streams, code, versions, machine, times.
+    """Return everything needed to repeat a report: arguments, input files, seed and streams, code, versions, machine, times.
 
     Args:
-        report: whose numbers are to be repeated.
-        command: what was typed.
-        protocol: file that made it.
-        asked: arguments by name, as JSON holds them.
+        report: the report to repeat.
+        command: the command that was typed.
+        protocol: file of the protocol.
+        asked: arguments by name, as JSON values.
     """
     from cortex_sim import __version__
 
@@ -52,7 +52,7 @@ def run_record(report: "Report", command: str, protocol: Path | None, asked: Map
 
 
 def versions(names: tuple[str, ...]) -> dict[str, str]:
-    """Return versions of packages, of those that are installed."""
+    """Return the versions of those packages that are installed."""
     found = {}
     for name in names:
         try:
@@ -63,17 +63,17 @@ def versions(names: tuple[str, ...]) -> dict[str, str]:
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file of a folder, by its path in it."""
+    """Return the SHA-256 of every file in a folder, by relative path."""
     return {path.relative_to(folder).as_posix(): _sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def crate(folder: Path, report: "Report", run: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the metadata of a run's folder as RO-Crate 1.1 asks for it, JSON-LD without a library.
+    """Return the metadata of a run's folder as RO-Crate 1.1 requires, as JSON-LD without a library.
 
     Args:
-        folder: its files are listed.
-        report: whose title and question describe it.
-        run: its record.
+        folder: folder whose files are listed.
+        report: provides title and question for the description.
+        run: record of the run.
 
     Source:
         Soiland-Reyes et al. (2022) Data Science 5:97; https://w3id.org/ro/crate/1.1.
@@ -109,7 +109,7 @@ def _sha256(path: Path) -> str:
 
 
 def _inputs(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Files that were read: their hash, and the text of a card; of a folder, the hashes of its files."""
+    """Return the input files: their hash, and the text of a card; for a folder, the hashes of its files."""
     from cortex_sim.cards import catalogue
 
     found: dict[str, Any] = {}
@@ -127,7 +127,7 @@ def _inputs(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _checkout() -> dict[str, Any] | None:
-    """Commit of the code and whether files differ from it, where the package lies in a checkout."""
+    """Return the commit of the code and whether files differ from it, if the package is in a checkout."""
     import cortex_sim
 
     top = Path(cortex_sim.__file__).parents[1]
@@ -153,7 +153,7 @@ def _threads() -> dict[str, int]:
 
 
 def _peak() -> dict[str, int] | None:
-    """Largest memory of this process, and of the largest of those that it started and that have ended."""
+    """Return the peak memory of this process, and of the largest of its child processes that have ended."""
     try:
         import resource
     except ImportError:

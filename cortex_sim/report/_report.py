@@ -1,4 +1,4 @@
-"""Report: what a protocol found, as a page a scientist would show a colleague, with the numbers beside it."""
+"""Report: the results of a protocol, as a page to show to colleagues, with the numbers beside it."""
 
 import base64
 import datetime
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Claim:
-    """A number that should lie in an interval, and where the interval comes from."""
+    """A number with the interval in which it should lie, and the source of the interval."""
 
     text: str
     found: float
@@ -35,11 +35,11 @@ class Claim:
 
     @property
     def holds(self) -> bool:
-        """The number lies in the interval."""
+        """Return whether the number is in the interval."""
         return bool(self.low <= self.found <= self.high)
 
     def as_json(self) -> dict[str, Any]:
-        """Give the claim as ``claims.json`` holds it."""
+        """Return the claim as in ``claims.json``."""
         return {
             "text": self.text, "found": _number(self.found), "low": _number(self.low), "high": _number(self.high),
             "source": self.source, "holds": self.holds,
@@ -57,7 +57,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Animation:
-    """A picture that moves, as the text of an SVG."""
+    """An animated picture, as the text of an SVG."""
 
     svg: str
     title: str
@@ -66,28 +66,28 @@ class Animation:
 
 @dataclass(frozen=True)
 class Report:
-    """What a protocol found.
+    """The results of a protocol.
 
     Attributes:
         title: of the page.
         question: the scientific question.
         answer: two sentences with numbers.
-        findings: what else was found, a paragraph each by its heading.
+        findings: further results, a paragraph each by its heading.
         claims: numbers with intervals.
         scores: comparisons with nulls and intervals.
         pictures: by file name.
         trials: by name.
-        models: circuits and networks by name, whose cards and weights are written too.
-        methods: how it was done, in paragraphs that an empty line divides.
-        facts: a label and a value each: sizes, times, counts.
-        absent: what the reader may miss, and why it is not there.
-        smoke: a run to show that everything runs; page and record say so.
+        models: circuits and networks by name; their cards and weights are written too.
+        methods: paragraphs separated by an empty line.
+        facts: labels with values: sizes, times, counts.
+        absent: what the reader may miss, and why it is absent.
+        smoke: whether the run only shows that everything works; page and record say so.
         seed: of the run.
         seconds: time of each stage.
-        packages: whose versions are kept beside the usual ones.
+        packages: packages whose versions are recorded beside the usual ones.
 
     Raises:
-        ComparisonError: a score is no finite number.
+        ComparisonError: a score is not a finite number.
     """
 
     title: str
@@ -116,17 +116,17 @@ class Report:
 
     @property
     def holds(self) -> bool:
-        """Every claim holds."""
+        """Return whether every claim holds."""
         return all(claim.holds for claim in self.claims)
 
     @property
     def paragraphs(self) -> list[str]:
-        """Give the paragraphs of the methods, a line each."""
+        """Return the paragraphs of the methods, one line each."""
         return [" ".join(paragraph.split()) for paragraph in self.methods.split("\n\n") if paragraph.strip()]
 
     @property
     def told(self) -> dict[str, str]:
-        """Return the facts, with what was read of recordings and noticed about them, and whether this is a smoke run."""
+        """Return the facts, with what was read from recordings, findings about them, and whether this is a smoke run."""
         read = {name: _recorded(trials) for name, trials in self.trials.items() if "recording" in trials.provenance}
         smoke = {"smoke run": "shows that everything runs; its numbers mean nothing"} if self.smoke else {}
         return dict(self.facts) | {f"{name}, as read": said for name, said in read.items()} | smoke
@@ -139,20 +139,20 @@ class Report:
         return f"<h3>{escaped(self.title)}</h3>{texts}{found}{scores}" + "".join(map(_figure, self.pictures.values()))
 
     def write(self, folder: str | Path, *, command: str = "", protocol: Path | None = None, asked: Mapping[str, Any] | None = None) -> Path:
-        """Write the page and everything beside it into a new folder, whole or not at all.
+        """Write the page and everything beside it into a new folder, completely or not at all.
 
         Args:
-            folder: must not exist, unless this process holds it for this run (:func:`cortex_sim.runtime.run_folder`); its parents are made.
-            command: what to type to repeat the run.
-            protocol: file that made the report; its hash is kept.
-            asked: what decides the run, for ``cortex-sim rerun``.
+            folder: must not exist, unless this process holds it for this run (:func:`cortex_sim.runtime.run_folder`); parent folders are created.
+            command: command that repeats the run.
+            protocol: file of the protocol; its hash is recorded.
+            asked: settings that determine the run, for ``cortex-sim rerun``.
 
         Returns:
-            The page, ``report.html``.
+            The path of the page, ``report.html``.
 
         Raises:
-            FileProblem: the folder exists, cannot be written, or the disk is full; the report is then kept in the cache, and the message says
-                where, or nothing is left behind.
+            FileProblem: the folder exists, cannot be written, or the disk is full; the report is then kept in the cache if possible, and the message
+                says where.
         """
         folder = Path(folder)
         check_new(folder)
@@ -170,7 +170,7 @@ class Report:
         return folder / "report.html"
 
     def _rescued(self, folder: Path, command: str, protocol: Path | None, asked: Mapping[str, Any] | None) -> str:
-        """Write a report that has no other place into the cache and say where it is."""
+        """Write a report into the cache, for lack of another place, and return a sentence that says where it is."""
         place = free(cache_folder() / "reports" / f"{folder.name}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
         try:
             self._put(place, command, protocol, asked)
@@ -206,7 +206,7 @@ class Report:
 
 
 def _figure(picture: Picture | Animation) -> str:
-    """A picture with its caption, for a notebook."""
+    """Return a picture with its caption, for a notebook."""
     from cortex_sim.report.figures import svg_of
 
     drawn = picture.svg if isinstance(picture, Animation) else svg_of(picture.figure)
@@ -216,7 +216,7 @@ def _figure(picture: Picture | Animation) -> str:
 
 
 def _recorded(trials: Trials) -> str:
-    """What was read from a recording, and noticed about it."""
+    """Return what was read from a recording, and findings about it."""
     made, (count, _, units) = trials.provenance, trials.shape
     start, stop = float(trials.time[0]), float(trials.stop.max())
     said = f"{made['recording']}, {1e3 * start:g} to {1e3 * stop:g} ms, {count} trials, {units} units"
@@ -224,12 +224,12 @@ def _recorded(trials: Trials) -> str:
 
 
 def _write_json(path: Path, content: Any) -> None:
-    """Write JSON; halves of surrogate pairs, which UTF-8 lacks, as JSON's own escapes."""
+    """Write JSON; lone surrogates, which UTF-8 lacks, become JSON escapes."""
     path.write_bytes((json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "backslashreplace"))
 
 
 def _plain(value: Any) -> Any:
-    """Turn NumPy numbers into plain ones and numbers that JSON lacks into null."""
+    """Return a value with NumPy numbers as plain ones, and null for numbers that JSON lacks."""
     match value:
         case dict():
             return {key: _plain(item) for key, item in value.items()}

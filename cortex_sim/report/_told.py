@@ -1,4 +1,4 @@
-"""A report as lines of a terminal, and whether one that was written holds."""
+"""A report as lines for a terminal, and whether the claims of a written report hold."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from cortex_sim.report._report import Report
 
 
 def told(report: Report, page: Path) -> str:
-    """Return answer, findings and claims of a report, and where its page is, as a terminal shows them."""
+    """Return answer, findings and claims of a report, and the place of its page, as shown on a terminal."""
     lines = ["", report.answer, ""]
     for heading, text in report.findings.items():
         lines += [f"{heading}. {text}", ""]
@@ -17,9 +17,9 @@ def told(report: Report, page: Path) -> str:
 
 
 def claims_hold(folder: Path) -> bool:
-    """Say whether every claim of a finished run holds.
+    """Return whether every claim of a finished run holds.
 
     Args:
-        folder: of the run.
+        folder: folder of the run.
     """
     return all(claim["holds"] for claim in json.loads((folder / "claims.json").read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""Many runs: the search for how a student is best built and taught."""
+"""Runs of protocols, their repetition, and the search for the best construction and training of a student."""
 
 from cortex_sim.runtime.doors import opened
 

@@ -1,4 +1,4 @@
-"""A run as it is asked for on the command line, or in the record of an earlier one."""
+"""A run as requested on the command line, or in the record of an earlier one."""
 
 import os
 from collections.abc import Mapping
@@ -15,16 +15,16 @@ OURS = ("protocol", "model", "scale", "target", "seed", "smoke")
 
 
 def perform(asked: Mapping[str, Any], folder: Path, *, command: str = "", resume: bool = False) -> tuple[Report, Path]:
-    """Run a protocol and write its report; return it and its page.
+    """Run a protocol, write its report, and return the report and the path of its page.
 
     Args:
-        asked: ``protocol``, ``model``, ``scale``, ``target``, ``seed``, ``smoke`` and what the protocol takes beside, by name.
-        folder: new; held from the start.
-        command: what was typed.
-        resume: go on with a run that was killed there, if there is one.
+        asked: ``protocol``, ``model``, ``scale``, ``target``, ``seed``, ``smoke`` and the protocol's own options, by name.
+        folder: new folder; reserved from the start.
+        command: the command that was typed.
+        resume: whether to resume a killed run in this folder, if there is one.
 
     Raises:
-        OptionError: something asked for does not apply.
+        OptionError: an option does not apply.
         FileProblem: the folder exists, is held by another process, or cannot be written.
     """
     check_new(folder, resume=resume)
@@ -43,7 +43,7 @@ def perform(asked: Mapping[str, Any], folder: Path, *, command: str = "", resume
 
 
 def _sized(model: Model | SpikingModel | None, scale: float | None) -> Model | SpikingModel | None:
-    """Change the scale of a spiking circuit, where one is given."""
+    """Return the model, with the scale of a spiking circuit changed if one is given."""
     if scale is None:
         return model
     if model is None:

@@ -1,4 +1,4 @@
-"""What a machine has of what this package needs, and what to do about what it lacks."""
+"""The state of an installation: what this package needs, and what to do about what is missing."""
 
 import importlib.metadata
 import os
@@ -16,10 +16,10 @@ PROGRAM = "#include <vector>\nint main() { return std::vector<int>(3, 0)[2]; }\n
 
 
 def examine(*, clear_cache: bool = False) -> tuple[list[str], bool]:
-    """Return a line on each thing that this package needs, and whether nothing is amiss.
+    """Return a line on each requirement of this package, and whether all of them are met.
 
     Args:
-        clear_cache: first remove what the cache holds and can be made again; reports that had no other place and studies stay.
+        clear_cache: whether first to remove what the cache can rebuild; studies and reports without another copy stay.
     """
     lines, sound = [f"cortex-sim {_version('cortex-sim')}, Python {platform.python_version()}, {platform.platform()}"], True
     cleared = [_cleared()] if clear_cache else []
@@ -38,7 +38,7 @@ def _version(name: str) -> str:
 
 
 def _clashes() -> tuple[list[str], bool]:
-    """Every package that is needed: its version, and whether it is one that this package works with."""
+    """Return the version of every required package, and whether all are compatible."""
     from packaging.requirements import Requirement
 
     lines, sound = [], True
@@ -66,7 +66,7 @@ def _optional() -> list[str]:
 
 
 def _compiles() -> tuple[list[str], bool]:
-    """Whether a C++ compiler is there, and makes a program that runs."""
+    """Return whether there is a C++ compiler whose programs run."""
     path = shutil.which(COMPILER)
     if path is None:
         return [f"compiler: {COMPILER!r} is absent; spiking circuits run in NumPy, slower. do: install g++ or clang++"], True

@@ -1,4 +1,4 @@
-"""Published properties of circuits, as claims of the protocols that run them."""
+"""Published properties of circuits, as claims of the protocols that use them."""
 
 from cortex_sim.analysis import Preferred
 from cortex_sim.cards import Model, spectral_abscissa
@@ -16,7 +16,7 @@ SOURCE = "authors' matrix (data.mat of Stroud et al. 2018): {}; band about it, n
 
 
 def published_properties(model: Model, preferred: Preferred) -> list[Claim]:
-    """Return claims of a circuit's published properties: those of the stability-optimised one of the paper's size; none of others.
+    """Return claims about published properties of a circuit: for the stability-optimised one at the size of the paper; none for others.
 
     Args:
         model: the circuit.

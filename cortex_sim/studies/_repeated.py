@@ -1,4 +1,4 @@
-"""A run repeated from its record, and compared with what it found then."""
+"""Repetition of a run from its record, and comparison of the results."""
 
 import contextlib
 import json
@@ -18,22 +18,22 @@ AROUND = ("versions", "code", "checkout", "machine", "processor", "cores", "thre
 
 @dataclass(frozen=True)
 class Repeated:
-    """Whether a repetition gave the same results, and what is to be said about it."""
+    """Whether a repetition gave the same results, and sentences about it."""
 
     same: bool
     lines: list[str]
 
 
 def repeat(run: Path, out: Path | None = None, *, command: str = "") -> Repeated:
-    """Repeat a finished run from its record and compare scores and claims with those it has, number by number.
+    """Repeat a finished run from its record and compare its scores and claims with the recorded ones, number by number.
 
     Args:
-        run: its folder.
-        out: new folder for the repetition; it is not kept if left out.
-        command: what was typed.
+        run: folder of the run.
+        out: new folder for the repetition; if omitted, it is not kept.
+        command: the command that was typed.
 
     Raises:
-        FileProblem: the folder holds no finished run, its results are not those it wrote, or it was made from objects of Python.
+        FileProblem: the folder contains no finished run, its results have changed since, or the run was made from Python objects.
     """
     record = _json(run / "run.json")
     before = {name: _json(run / name) for name in RESULTS}
@@ -70,7 +70,7 @@ def _json(path: Path) -> Any:
 
 @contextlib.contextmanager
 def _inside(folder: str | None) -> Iterator[None]:
-    """Work where the run was started, so that relative paths mean what they meant, if that folder is still there."""
+    """Work in the folder where the run was started, if it still exists, so that relative paths keep their meaning."""
     if folder and Path(folder).is_dir():
         with contextlib.chdir(folder):
             yield
@@ -79,7 +79,7 @@ def _inside(folder: str | None) -> Iterator[None]:
 
 
 def _first(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Say which number differs first, and by how much; and how many do."""
+    """Return sentences that say which number differs first and by how much, and how many do."""
     differing = [(name, *one) for name in RESULTS for one in _differences(before[name], after[name])]
     if not differing:
         return ["the files differ, but no value in them does"]

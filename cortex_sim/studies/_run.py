@@ -23,21 +23,21 @@ def run(
     resume: bool = False,
     **options: Any,
 ) -> Report:
-    """Run a protocol and return its report; linear algebra uses one thread, so that results do not depend on how many there are.
+    """Run a protocol and return its report; linear algebra uses one thread, so that results do not depend on the number of threads.
 
     Args:
         protocol: a shipped protocol, or a path that ends in ``.py``.
-        model: circuit, a shipped name or a path that ends in ``.toml``; the protocol's own if left out.
+        model: circuit, a shipped name or a path that ends in ``.toml``; the protocol's own if omitted.
         seed: of every random choice.
-        smoke: small and short: shows that everything runs, its numbers mean nothing.
-        out: new folder that the report is written to, held from the start; it is not written if left out.
-        resume: go on with a run that was killed, where ``out`` holds one: what it simulated and taught is not done again.
-        **options: what this protocol takes beside, for example ``recording="averages.npz"``, and beside a recording the options of
+        smoke: small and short: shows that everything runs; its numbers mean nothing.
+        out: new folder for the report, reserved from the start; if omitted, the report is not written.
+        resume: whether to resume a killed run in ``out``, if there is one: what it simulated and trained is not repeated.
+        **options: the protocol's own options, for example ``recording="averages.npz"``, and with a recording the options of
             :func:`.read`, for example ``window=(-0.05, 0.2)``.
 
     Raises:
-        OptionError: the protocol takes no such option, or names no model and none is given.
-        NotFound: there is no such protocol or model; a close name is suggested.
+        OptionError: the protocol has no such option, or names no model and none is given.
+        NotFound: the protocol or model does not exist; a close name is suggested.
         FileProblem: the folder exists or cannot be written.
     """
     if out is not None:
@@ -65,16 +65,16 @@ def run(
 
 
 def _asked(given: dict[str, Any]) -> dict[str, Any]:
-    """Arguments that a file can hold, or none where one of them is an object of Python."""
+    """Return arguments that a file can hold, or none if one of them is a Python object."""
     plain = {name: str(value) if isinstance(value, Path) else value for name, value in given.items() if value is not None}
     return plain if all(isinstance(value, str | int | float | tuple | list) for value in plain.values()) else {}
 
 
 def _read_so(options: dict[str, Any], takes: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of a protocol, those of its recording gathered in it; ``step`` is of the muscles, where there are some.
+    """Return the options of a protocol, with those of its recording combined; ``step`` belongs to the muscles, if there are any.
 
     Raises:
-        OptionError: there is something to choose from a recording, and no recording.
+        OptionError: options of a recording are given without a recording.
     """
     chosen = {name: value for name, value in options.items() if name in OPTIONS and name not in takes}
     if not chosen or "recording" not in takes:
@@ -88,13 +88,13 @@ def _read_so(options: dict[str, Any], takes: Mapping[str, Any]) -> dict[str, Any
 
 
 def model_of(protocol: str, model: Model | SpikingModel | str | None, options: Mapping[str, Any]) -> Model | SpikingModel | None:
-    """Return the circuit that a protocol runs on: the one that is given, else its own ``MODEL``.
+    """Return the circuit on which a protocol runs: the given one, else its own ``MODEL``.
 
-    Where a recording takes the circuit's place, which a protocol tells by accepting ``None`` for its model, a circuit that is not given is ``None``.
+    If a recording may replace the circuit, which a protocol shows by accepting ``None`` as its model, a circuit that is not given is ``None``.
 
     Raises:
         OptionError: the protocol names no model and none is given.
-        NotFound: there is no such protocol or model.
+        NotFound: the protocol or model does not exist.
     """
     if isinstance(model, str):
         return catalogue.load(model)

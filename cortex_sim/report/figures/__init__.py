@@ -1,4 +1,4 @@
-"""Figures, in files named by what they draw."""
+"""Figures, in files named after their content."""
 
 from cortex_sim.runtime.doors import opened
 

@@ -12,7 +12,7 @@ from cortex_sim.report.figures._scatters import clouds
 
 
 def current_pictures(fits: Mapping[str, Sequence[RegionFit]], regions: Sequence[str]) -> dict[str, Picture]:
-    """Draw tables of currents and shares, one current against the true one, and learning, for each setting.
+    """Return tables of currents and shares, one current compared with the true one, and learning curves, for each setting.
 
     Args:
         fits: circuits and networks by setting.

@@ -1,4 +1,4 @@
-"""Lines over time, over a setting, over training."""
+"""Lines over time, over settings, over training."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,14 +16,14 @@ Line = tuple[Sequence[float], Float[ndarray, "network setting"]]
 
 @figure
 def curves(x: Float[ndarray, " sample"], lines: Mapping[str, Float[ndarray, " sample"]], *, xlabel: str, ylabel: str, log: bool = False) -> Figure:
-    """Draw lines over one axis; the first, the target of the others, thick and pale.
+    """Draw lines over one axis; the first, which is the target of the others, is thick and pale.
 
     Args:
         x: shared by all.
         lines: by name.
         xlabel: quantity and unit.
         ylabel: quantity and unit.
-        log: the values are drawn on a logarithmic axis.
+        log: whether the y axis is logarithmic.
     """
     figure = Figure(figsize=(0.7 * WIDTH, 3.0))
     ax = figure.subplots()
@@ -36,7 +36,7 @@ def curves(x: Float[ndarray, " sample"], lines: Mapping[str, Float[ndarray, " sa
 
 @figure
 def learning_curves(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, ylabel: str = "squared error / variance") -> Figure:
-    """Draw loss by epoch, training dashed and validation solid; a student without epochs keeps its colour for itself and has no curve."""
+    """Draw loss by epoch, training dashed and validation solid; a student without epochs keeps its own colour but has no curve."""
     figure = Figure(figsize=(WIDTH, 2.6))
     ax = figure.subplots()
     ink = colours(list(curves))
@@ -52,14 +52,14 @@ def learning_curves(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]
 def over_settings(
     panels: Mapping[str, Mapping[str, Line]], *, xlabel: str, log: bool = False, even: bool = False, reference: Mapping[str, float] | None = None
 ) -> Figure:
-    """Draw one panel a quantity: a line through the mean of the networks at each setting, and a dot for each network.
+    """Draw one panel per quantity: a line through the mean over networks at each setting, and a dot for each network.
 
     Args:
-        panels: label of the quantity with its unit, to the name of a line, to its settings and values.
-        xlabel: what was varied, with its unit.
-        log: both axes are logarithmic.
-        even: settings stand at even distances.
-        reference: value of each quantity that a dashed line marks, where it has one.
+        panels: maps the label of a quantity, with its unit, and the name of a line to settings and values.
+        xlabel: the varied quantity, with its unit.
+        log: whether both axes are logarithmic.
+        even: whether settings are drawn at equal distances.
+        reference: value of a quantity to mark by a dashed line, for those that have one.
     """
     figure = Figure(figsize=(WIDTH, 3.5))
     row = figure.subplots(1, len(panels), squeeze=False)[0]
@@ -93,7 +93,7 @@ def over_time(
     ylabel: str,
     xlabel: str,
 ) -> Figure:
-    """Draw the target, thick and pale, and the output of each network, a panel a row."""
+    """Draw the target, thick and pale, and the output of each network, one panel per row."""
     figure = Figure(figsize=(WIDTH, 1.35 * len(titles) + 0.8))
     axes = figure.subplots(len(titles), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     ink = colours(list(made))
@@ -110,7 +110,7 @@ def over_time(
 
 
 def costs_over_length(costs: Mapping[str, Cost], lengths: Sequence[float]) -> Figure:
-    """Draw bytes and seconds of gradients and runs over the length of a sequence, in steps of 10 ms."""
+    """Draw bytes and seconds of gradients and runs over sequence length, in steps of 10 ms."""
     bytes_ = {name: (lengths, np.array([cost.bytes], dtype=float)) for name, cost in costs.items()}
     seconds = {name: (lengths, np.array([cost.seconds])) for name, cost in costs.items()}
     return over_settings({"bytes held": bytes_, "seconds": seconds}, xlabel="length (steps of 10 ms)", log=True)
@@ -121,9 +121,9 @@ def strokes(task: Task, made: Mapping[str, Float[ndarray, "trial time 2"]], titl
 
     Args:
         task: of :func:`.recall`.
-        made: velocities of the hand of each network, cm/s.
-        titles: of the trials that are shown, by position.
-        bins: how many are shown; all if left out.
+        made: hand velocities of each network, cm/s.
+        titles: of the trials to show, by index.
+        bins: number of bins to show; all if omitted.
     """
     assert task.targets is not None
     trials = list(titles)
@@ -134,11 +134,11 @@ def strokes(task: Task, made: Mapping[str, Float[ndarray, "trial time 2"]], titl
 
 @figure
 def along(time: Float[ndarray, " moment"], students: Mapping[str, Float[ndarray, " moment"]], *, ylabel: str, event: str) -> Figure:
-    """Draw one number of each student at a few moments.
+    """Draw one number per student at several times.
 
     Args:
         time: s.
-        students: the number at each moment.
+        students: the number at each time.
         ylabel: quantity and unit.
         event: what happens at time 0.
     """
@@ -153,7 +153,7 @@ def along(time: Float[ndarray, " moment"], students: Mapping[str, Float[ndarray,
 
 @figure
 def learning_by_rule(curves: Mapping[str, Sequence[Sequence[float]]]) -> Figure:
-    """Draw the error on validation conditions over passes, a thin line a network and a thick one for the median of those still learning."""
+    """Draw the validation error over passes, a thin line per network and a thick one for the median of those still learning."""
     figure = Figure(figsize=(WIDTH, 3.2))
     ax, ink = figure.subplots(), colours(list(curves))
     for name, each in curves.items():
@@ -169,7 +169,7 @@ def learning_by_rule(curves: Mapping[str, Sequence[Sequence[float]]]) -> Figure:
 
 @figure
 def explained_by_pass(curves: Mapping[str, Float[ndarray, "network pass"]]) -> Figure:
-    """Draw what is left unexplained over passes, a thin line a network and a thick one for the mean."""
+    """Draw the unexplained fraction of variance over passes, a thin line per network and a thick one for the mean."""
     figure = Figure(figsize=(0.7 * WIDTH, 3.2))
     ax, ink = figure.subplots(), colours(list(curves))
     for name, each in curves.items():

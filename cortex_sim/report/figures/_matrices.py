@@ -1,4 +1,4 @@
-"""Tables of numbers in colour."""
+"""Tables of numbers with colours."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,15 +20,15 @@ DARK = 0.6  # of the colour scale, from where on numbers are written in white
 def annotated(
     values: Float[ndarray, "row column"], rows: Sequence[str], columns: Sequence[str], *, label: str, low: float = -1.0, high: float = 1.0
 ) -> Figure:
-    """Draw a table whose cells are coloured by their numbers; what is not finite stays empty.
+    """Draw a table whose cells are coloured by their numbers; cells that are not finite stay empty.
 
     Args:
         values: numbers.
         rows: names.
         columns: names.
-        label: what the numbers are, with their unit.
-        low: end of the colour scale.
-        high: end of the colour scale.
+        label: quantity, with its unit.
+        low: lower end of the colour scale.
+        high: upper end of the colour scale.
     """
     figure = Figure(figsize=(WIDTH, 0.32 * len(rows) + 1.5))
     ax = figure.subplots()
@@ -48,7 +48,7 @@ def annotated(
 
 @figure
 def confusion(tables: Mapping[str, Float[ndarray, "true taken"]], names: Sequence[str]) -> Figure:
-    """Draw one table a decoder: the share of the trials of each condition (rows) that was assigned to each condition (columns)."""
+    """Draw one table per decoder: the fraction of each condition's trials (rows) assigned to each condition (columns)."""
     figure = Figure(figsize=(WIDTH, WIDTH / max(2, len(tables)) + 0.4))
     row = figure.subplots(1, len(tables), squeeze=False)[0]
     for number, (ax, (title, table)) in enumerate(zip(row, tables.items(), strict=True)):
@@ -72,11 +72,11 @@ def region_tables(
     shares: Mapping[str, tuple[Float[ndarray, " target"], Float[ndarray, " target"]]],
     regions: Sequence[str],
 ) -> Figure:
-    """Draw for each setting a table of correlations of currents, sources in columns, above bars of the share of current power from other regions.
+    """Draw for each setting a table of correlations of currents, sources in columns, above bars of the current power from other regions.
 
     Args:
         correlations: of true and inferred currents, by setting.
-        shares: true and inferred, by setting.
+        shares: true and inferred fractions of power, by setting.
         regions: their names.
     """
     figure = Figure(figsize=(WIDTH, 5.2))
@@ -110,10 +110,10 @@ def pair_tables(
     """Draw rules against rules: a panel of differences for each measure, red where the row is larger, and a panel for each kind of distance.
 
     Args:
-        tests: title to the difference of every pair.
-        names: of the rules, in the order of rows and columns; distances are between the first of them.
-        distances: title to distances between networks, (rule, network, rule, network); their means over different networks are drawn.
-        sure: p below which a difference gets a star.
+        tests: maps a title to the difference of every pair.
+        names: of the rules, in the order of rows and columns; distances are between the first of these.
+        distances: maps a title to distances between networks, (rule, network, rule, network); means over different networks are drawn.
+        sure: p-value below which a difference is marked by a star.
     """
     rows = -(-(len(tests) + len(distances)) // 2)
     figure = Figure(figsize=(WIDTH, rows * (1.3 + 0.28 * len(names))))

@@ -1,4 +1,4 @@
-"""Paths of the hand, still and moving."""
+"""Hand paths, static and animated."""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ FRAME, PIXELS = 0.02, 300  # s between frames of an animation; width of a panel
 
 @figure
 def hand_paths(hand: Float[ndarray, "trial time 2"], wanted: Float[ndarray, "trial time 2"], condition: ndarray) -> Figure:
-    """Draw paths of the hand in cm, beside both coordinates over time, a colour a condition; dashed: the target."""
+    """Draw hand paths in cm, beside both coordinates over time, one colour per condition; dashed: the target."""
     figure = Figure(figsize=(WIDTH, 3.6))
     paths, *courses = figure.subplots(1, 3, width_ratios=(1, 1.1, 1.1))
     labels = np.unique(condition)
@@ -41,7 +41,7 @@ def hand_paths(hand: Float[ndarray, "trial time 2"], wanted: Float[ndarray, "tri
 
 @figure
 def hand_paths_by_rule(paths: Mapping[str, Float[ndarray, "trial time 2"]], wanted: Float[ndarray, "trial time 2"]) -> Figure:
-    """Draw the hand's paths, one panel a rule, a colour a direction; dashed: the target."""
+    """Draw hand paths, one panel per rule, one colour per direction; dashed: the target."""
     columns = -(-len(paths) // ROWS)
     figure = Figure(figsize=(WIDTH, ROWS * WIDTH / columns + 0.3))
     axes = figure.subplots(ROWS, columns, sharex=True, sharey=True, squeeze=False)
@@ -66,11 +66,11 @@ def hand_paths_by_rule(paths: Mapping[str, Float[ndarray, "trial time 2"]], want
 def side_by_side(
     moved: Mapping[str, Movement], wanted: Float[ndarray, "reach time 2"], time: Float[ndarray, " time"], muscles: Sequence[str]
 ) -> Figure:
-    """Draw one column a system: paths, speeds, torques at both joints, and the activity of each muscle; a colour a reach.
+    """Draw one column per system: paths, speeds, torques at both joints, and the activity of each muscle; one colour per reach.
 
     Args:
-        moved: the same reaches by each system.
-        wanted: hand positions, cm.
+        moved: the same reaches of each system.
+        wanted: target hand positions, cm.
         time: s from the go cue.
         muscles: their names.
     """
@@ -102,7 +102,7 @@ def side_by_side(
 
 @figure
 def pushed(moved: Mapping[str, Mapping[str, Movement]], wanted: Float[ndarray, "reach time 2"]) -> Figure:
-    """Draw hand paths, a row a circumstance (such as a push) and a column a system; dashed: the target."""
+    """Draw hand paths, one row per perturbation and one column per system; dashed: the target."""
     rows, columns = len(moved), len(next(iter(moved.values())))
     figure = Figure(figsize=(WIDTH, 0.85 * WIDTH * rows / columns + 0.3))
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
@@ -117,11 +117,11 @@ def pushed(moved: Mapping[str, Mapping[str, Movement]], wanted: Float[ndarray, "
 
 
 def in_motion(moved: Mapping[str, Movement], arm: Arm, time: Float[ndarray, " time"], names: Sequence[str]) -> str:
-    """Give an animated SVG: one panel a system, all reaches at once as stick figures, over and over, at the speed at which they were made.
+    """Return an animated SVG: one panel per system, all reaches at once as stick figures, repeated in real time.
 
     Args:
-        moved: by system.
-        arm: that moves.
+        moved: reaches by system.
+        arm: the moving arm.
         time: s from the go cue.
         names: of the reaches, for the record in the file.
     """
@@ -162,7 +162,7 @@ def _stick(joints: Float[ndarray, "frame 3 2"], shade: str, label: str, seconds:
 
 
 def _clock(time: Float[ndarray, " frame"], seconds: float, width: float, height: float) -> str:
-    """A bar that fills while time goes on, with a mark at the go cue."""
+    """Return a bar that fills over time, with a mark at the go cue."""
     go = width * (0.0 - time[0]) / (time[-1] - time[0])
     bar = f'<rect x="0" y="{height - 6:.0f}" height="6" width="0" fill="{GREY}">'
     bar += f'<animate attributeName="width" dur="{seconds:.2f}s" repeatCount="indefinite" from="0" to="{width:.0f}"/></rect>'

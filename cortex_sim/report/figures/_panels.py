@@ -1,4 +1,4 @@
-"""Sets of pictures that several protocols show."""
+"""Sets of pictures shared by several protocols."""
 
 from collections.abc import Mapping, Sequence
 
@@ -31,16 +31,16 @@ def activity_pictures(
     window: tuple[float, float],
     event: str,
 ) -> dict[str, Picture]:
-    """Draw scores, example units, principal components and jPCA planes.
+    """Return pictures of scores, example units, principal components and jPCA planes.
 
     Args:
         scores: of all students.
-        teacher: trials that were held out.
-        students: the same of each student.
-        measures: that get a panel.
+        teacher: held-out trials.
+        students: the same trials of each student.
+        measures: measures that get a panel.
         spread: range of each unit, for jPCA.
-        window: in which rotations are looked for, s.
-        event: what happens at time 0.
+        window: window for rotations, s.
+        event: the event at time 0.
     """
     shown = dict(list(students.items())[:MOST])
     rates = {name: trials.rate for name, trials in shown.items()}
@@ -79,12 +79,12 @@ def mechanism_pictures(
     time: Float[ndarray, " time"],
     spans: Mapping[str, tuple[float, float]],
 ) -> dict[str, Picture]:
-    """Draw responses to perturbations and the spectra of the linearised flows.
+    """Return pictures of responses to perturbations and of the spectra of the linearised flows.
 
     Args:
-        teacher: perturbation to differences from the unperturbed run, one array (condition, time, unit) a draw.
-        students: student to the same.
-        flows: spectra, that of ``"teacher"`` among them.
+        teacher: maps a perturbation to differences from the unperturbed run, one array (condition, time, unit) per draw.
+        students: maps a student to the same.
+        flows: spectra, including that of ``"teacher"``.
         time: s.
         spans: when each perturbation acts, s.
     """
@@ -106,7 +106,7 @@ def mechanism_pictures(
 
 
 def learning_pictures(fitted: Mapping[str, Fitted]) -> dict[str, Picture]:
-    """Draw the learning curves of the students that were trained by gradient; nothing if none was."""
+    """Return learning curves of the students that were trained by gradient descent; empty if there are none."""
     curves = {name: (one.train, one.validation) for name, one in fitted.items()}
     if not any(train for train, _ in curves.values()):
         return {}
@@ -115,7 +115,7 @@ def learning_pictures(fitted: Mapping[str, Fitted]) -> dict[str, Picture]:
 
 
 def decoding_pictures(told: Told) -> dict[str, Picture]:
-    """Draw the confusions of each decoder, and the learning curves of the networks of all folds."""
+    """Return confusion matrices of each decoder, and learning curves of the networks of all folds."""
     labels, key = np.unique(told.condition), told.question.replace(" ", "_")
     tables = {name: np.array([[(taken[told.condition == a] == b).mean() for b in labels] for a in labels]) for name, taken in told.taken.items()}
     courses = {f"fold {number + 1}": (network.train, network.validation) for number, network in enumerate(told.fitted)}

@@ -1,4 +1,4 @@
-"""Text in figures is text: nothing in the name of a system or unit is taken for a formula, and the numbers at logarithmic axes need none."""
+"""Plain text in figures: names of systems and units are never parsed as formulas, and labels of logarithmic axes need none."""
 
 import re
 
@@ -15,10 +15,10 @@ POWER = re.compile(r"\^\{(-?\d+)\}")
 
 
 class PlainFormatter(Formatter):
-    """The labels that another formatter gives, as text.
+    """Labels of another formatter, as plain text.
 
     Args:
-        inner: the other, which knows its axis.
+        inner: the other formatter, which knows its axis.
     """
 
     def __init__(self, inner: Formatter) -> None:
@@ -33,11 +33,11 @@ class PlainFormatter(Formatter):
         return [self._text(label) for label in self.inner.format_ticks(values)]
 
     def get_offset(self) -> str:
-        """Return what all labels have in common."""
+        """Return the common offset of all labels."""
         return self._text(self.inner.get_offset())
 
     def set_locs(self, locs: list[float]) -> None:
-        """Say where the ticks are."""
+        """Set the positions of the ticks."""
         self.inner.set_locs(locs)
 
     def _text(self, label: str) -> str:
@@ -48,7 +48,7 @@ class PlainFormatter(Formatter):
 
 
 def plain(figure: Figure) -> None:
-    """Make every text of a figure show as it is written, shortened where it is very long."""
+    """Make every text of a figure appear as written, shortened if it is very long."""
     for text in figure.findobj(Text):
         text.set_parse_math(False)
         text.set_text(visible(text.get_text(), LONGEST))

@@ -23,11 +23,11 @@ CAPTIONS = {
 
 
 def rank_pictures(found: Sequence[Reading], ranked: Mapping[tuple[str, str], Sequence[Score]], counted: str) -> dict[str, Picture]:
-    """Draw tables of τ by truth, circuit and view, the explained share of students' responses to pushes, and their slowest modes.
+    """Return tables of τ by known mechanism, circuit and view, explained fractions of responses to pushes, and slowest modes of students.
 
     Args:
-        found: of every cell; those of the first view see all units.
-        ranked: by truth and view, a score a measure, whose settings give τ of each circuit.
+        found: results for every cell; those of the first view observe all units.
+        ranked: by known mechanism and view, one score per measure, whose settings contain τ for each circuit.
         counted: the student whose slowest mode and stable fixed points are shown.
     """
     views = [view for truth, view in ranked if truth == PUSHES]
@@ -72,13 +72,13 @@ def rank_pictures(found: Sequence[Reading], ranked: Mapping[tuple[str, str], Seq
 
 
 def _mean_of(student: str, found: Sequence[Reading]) -> float:
-    """Mean explained share of the responses; NaN where the circuit has no such student."""
+    """Return the mean explained fraction of the responses; NaN if the circuit has no such student."""
     values = [one.truths[PUSHES][one.students.index(student)] for one in found if student in one.students]
     return float(np.mean(values)) if values else float("nan")
 
 
 def _attractors(found: Sequence[Reading], circuits: Sequence[str], counted: str) -> dict[str, dict[str, Line]]:
-    """Rate at which the slowest mode decays and number of stable fixed points, students minus circuits."""
+    """Return the decay rate of the slowest mode and the number of stable fixed points, students minus circuits."""
     rates = [one for one in found if not one.cell.electrodes]
     shares, seeds = (list(dict.fromkeys(getattr(one.cell, name) for one in rates)) for name in ("share", "seed"))
     off = {

@@ -1,4 +1,4 @@
-"""Rates of units, and of populations on their principal components."""
+"""Rates of units, and population trajectories on principal components."""
 
 from collections.abc import Mapping, Sequence
 
@@ -32,7 +32,7 @@ def example_units(
         units: columns of panels.
         conditions: rows of panels.
         ylabel: quantity and unit.
-        event: what happens at time 0.
+        event: the event at time 0.
     """
     figure = Figure(figsize=(WIDTH, 1.55 * len(conditions) + 0.6))
     axes = figure.subplots(len(conditions), len(units), sharex=True, sharey="col", squeeze=False)
@@ -56,7 +56,7 @@ def example_units(
 
 @figure
 def components(teacher: Float[ndarray, "condition time unit"], students: Mapping[str, Float[ndarray, "condition time unit"]], *, unit: str) -> Figure:
-    """Draw all conditions on the teacher's first two principal components, one panel a system; dots mark the start."""
+    """Draw all conditions on the teacher's first two principal components, one panel per system; dots mark initial states."""
     flat = teacher.reshape(-1, teacher.shape[2])
     axes_ = np.linalg.svd(flat - flat.mean(axis=0), full_matrices=False)[2][:2].T if teacher.shape[2] > 1 else np.eye(1, 2)
     panels = {"teacher": teacher, **students}
@@ -79,11 +79,11 @@ def responses(
     *,
     ylabel: str,
 ) -> Figure:
-    """Draw, for each perturbation, the size of the response over time and how far each student's is from the teacher's.
+    """Draw, for each perturbation, the size of the response over time and the distance of each student's response from the teacher's.
 
     Args:
-        teacher: perturbation to difference from the unperturbed run.
-        students: student to the same.
+        teacher: maps a perturbation to the difference from the unperturbed run.
+        students: maps a student to the same.
         time: s.
         spans: when each perturbation acts, s.
         ylabel: quantity and unit.
@@ -114,11 +114,11 @@ def _rms(rates: Float[ndarray, "condition time unit"]) -> Float[ndarray, " time"
 def fixed_point_portraits(
     paths: Mapping[str, Float[ndarray, "condition time unit"]], systems: Mapping[str, Model], points: Mapping[str, Sequence[Point]], *, unit: str
 ) -> Figure:
-    """Draw trajectories of systems and their fixed points where their observed rates are; see :func:`portraits`.
+    """Draw trajectories of systems, and their fixed points in the space of observed rates; see :func:`portraits`.
 
     Args:
         paths: rates, the teacher's first.
-        systems: by the same names.
+        systems: models by the same names.
         points: of each system.
         unit: of the rates.
     """
@@ -134,7 +134,7 @@ def portraits(
 
     Args:
         paths: rates.
-        points: rates at each fixed point and the number of directions in which the flow leads away from it.
+        points: rates at each fixed point and its number of unstable directions.
         unit: of the rates.
     """
     first = next(iter(paths.values()))

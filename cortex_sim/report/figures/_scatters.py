@@ -1,4 +1,4 @@
-"""One quantity against another."""
+"""Scatter plots of one quantity against another."""
 
 from collections.abc import Mapping
 
@@ -17,12 +17,12 @@ DOTS = 3000  # of a scatter, at most
 def grouped_scatters(
     panels: Mapping[str, Mapping[str, tuple[Float[ndarray, " point"], Float[ndarray, " point"]]]], *, ylabel: str, columns: int = 4
 ) -> Figure:
-    """Draw one small scatter a quantity, a colour a group.
+    """Draw one small scatter plot per quantity, one colour per group.
 
     Args:
-        panels: quantity on the x axis, to the name of a group, to x and y of its points.
-        ylabel: what y is, with its unit.
-        columns: panels beside each other.
+        panels: maps the quantity on the x axis and the name of a group to x and y of its points.
+        ylabel: the y quantity, with its unit.
+        columns: number of panels per row.
     """
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(WIDTH, 2.3 * rows + 0.5))
@@ -43,13 +43,13 @@ def grouped_scatters(
 
 @figure
 def scatters(truth: Float[ndarray, " sample"], found: Mapping[str, Float[ndarray, " sample"]], *, quantity: str, said: Mapping[str, str]) -> Figure:
-    """Draw one panel a student: its values against those of the teacher, with the line of equality.
+    """Draw one panel per student: its values against those of the teacher, with the line of equality.
 
     Args:
-        truth: of the teacher.
-        found: of each student, sample by sample.
-        quantity: what is drawn, with its unit.
-        said: a line under each student's name.
+        truth: values of the teacher.
+        found: values of each student, sample by sample.
+        quantity: the quantity, with its unit.
+        said: a line of text under each student's name.
     """
     figure = Figure(figsize=(WIDTH, WIDTH / max(3, len(found)) + 0.5))
     row = figure.subplots(1, len(found), sharex=True, sharey=True, squeeze=False)[0]
@@ -66,12 +66,12 @@ def scatters(truth: Float[ndarray, " sample"], found: Mapping[str, Float[ndarray
 
 @figure
 def against(panels: Mapping[str, tuple[Float[ndarray, " sample"], Float[ndarray, " sample"]]], *, xlabel: str, ylabel: str) -> Figure:
-    """Draw two positive quantities against each other on logarithmic axes, one panel a system, with the line of equality and the share below it.
+    """Draw two positive quantities on logarithmic axes, one panel per system, with the line of equality and the fraction of samples below it.
 
     Args:
-        panels: name of a system to both quantities, sample by sample.
-        xlabel: the first, with its unit.
-        ylabel: the second, with its unit.
+        panels: maps the name of a system to both quantities, sample by sample.
+        xlabel: the first quantity, with its unit.
+        ylabel: the second quantity, with its unit.
     """
     rows = -(-len(panels) // ABREAST)
     figure = Figure(figsize=(WIDTH, rows * (WIDTH / ABREAST + 0.3) + 0.3))
@@ -92,10 +92,10 @@ def against(panels: Mapping[str, tuple[Float[ndarray, " sample"], Float[ndarray,
 
 @figure
 def clouds(panels: Mapping[str, tuple[ndarray, ndarray]], *, xlabel: str, ylabel: str) -> Figure:
-    """Draw found over true values, a panel each, with the line of equality and the correlation.
+    """Draw estimated against true values, one panel each, with the line of equality and the correlation.
 
     Args:
-        panels: title to true and found values; of many, evenly spaced ones are drawn.
+        panels: maps a title to true and estimated values; of many values, evenly spaced ones are drawn.
         xlabel: quantity and unit.
         ylabel: quantity and unit.
     """
@@ -113,11 +113,11 @@ def clouds(panels: Mapping[str, tuple[ndarray, ndarray]], *, xlabel: str, ylabel
 
 @figure
 def error_over_cost(errors: Mapping[str, Float[ndarray, " network"]], costs: Mapping[str, Mapping[str, Float[ndarray, " network"]]]) -> Figure:
-    """Draw the error of every network over the cost of its training, one panel a kind of cost; a ring marks the medians of a rule.
+    """Draw each network's error against the cost of its training, one panel per kind of cost; a ring marks the medians of a rule.
 
     Args:
-        errors: of each rule.
-        costs: label of each kind of cost to the cost by rule; a rule without cost is a line across.
+        errors: errors by rule.
+        costs: maps the label of a kind of cost to the costs by rule; a rule without a cost is a horizontal line.
     """
     figure = Figure(figsize=(WIDTH, 3.4))
     row, ink = figure.subplots(1, len(costs), sharey=True, squeeze=False)[0], colours(list(errors))

@@ -13,7 +13,7 @@ from cortex_sim.statistics import Score, estimates
 
 @figure
 def score_panels(scores: Sequence[Score], measures: Sequence[str], *, floor: float = -1.0) -> Figure:
-    """Draw one panel a measure: each student's estimate with its interval, the null as a grey band, the value of identical systems dashed."""
+    """Draw one panel per measure: each student's estimate with its interval, the null as a grey band, the value of identical systems dashed."""
     names = list(dict.fromkeys(score.student for score in scores))
     figure = Figure(figsize=(WIDTH, 0.32 * len(names) + 1.1 + 0.15 * max(broken(measure, len(measures)).count("\n") for measure in measures)))
     row = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
@@ -32,7 +32,7 @@ def score_panels(scores: Sequence[Score], measures: Sequence[str], *, floor: flo
 
 
 def score_table(scores: Sequence[Score]) -> Figure:
-    """Draw the estimate of every measure, a row, for every student, a column; distances are negative."""
+    """Draw the estimates as a table, measures in rows and students in columns; distances are negative."""
     names, measures = list(dict.fromkeys(score.student for score in scores)), list(dict.fromkeys(score.measure for score in scores))
     value = estimates(scores)
     table = np.array([[value.get((measure, name), np.nan) for name in names] for measure in measures])
@@ -54,7 +54,7 @@ def _score(ax: Axes, score: Score, place: int, colour: str, floor: float) -> Non
 
 @figure
 def importance(shares: Mapping[str, float]) -> Figure:
-    """Draw the share of the scores' variance that each parameter explains."""
+    """Draw the fraction of the scores' variance that each parameter explains."""
     figure = Figure(figsize=(WIDTH, 0.3 * len(shares) + 0.9))
     ax = figure.subplots()
     ax.barh(list(shares), list(shares.values()), color=COLOURS[0], height=0.6)

@@ -13,7 +13,7 @@ from cortex_sim.report.figures._style import GREY, TEACHER, WIDTH, colours, figu
 
 @figure
 def rotation_planes(found: Mapping[str, Rotations]) -> Figure:
-    """Draw the jPCA plane of most rotation of each system with its numbers."""
+    """Draw the jPCA plane with most rotation for each system, with its numbers."""
     figure = Figure(figsize=(WIDTH, WIDTH / max(3, len(found)) + 0.7))
     row = figure.subplots(1, len(found), squeeze=False)[0]
     for ax, (name, rotation) in zip(row, found.items(), strict=True):
@@ -29,7 +29,7 @@ def rotation_planes(found: Mapping[str, Rotations]) -> Figure:
 
 @figure
 def spectra(teacher: Spectrum | None, students: Mapping[str, Spectrum]) -> Figure:
-    """Draw eigenvalues of the flow linearised at rest, teacher as rings and each student as dots."""
+    """Draw eigenvalues of the flow linearised at rest, those of the teacher as rings and those of each student as dots."""
     figure = Figure(figsize=(WIDTH, WIDTH / max(3, len(students)) + 0.4))
     row = figure.subplots(1, len(students), sharex=True, sharey=True, squeeze=False)[0]
     ink = colours(list(students))
@@ -57,7 +57,7 @@ def power_spectrum(
 
     Args:
         spectra: frequencies in Hz, and densities in Hz²/Hz, by name.
-        flat: density of independent Poisson units of the same rates, 2 r/N; dashed, in the colour of its name.
+        flat: spectral density of independent Poisson units with the same rates, 2 r/N; dashed, in the colour of its name.
     """
     figure = Figure(figsize=(0.62 * WIDTH, 3.2))
     ax = figure.subplots()

@@ -1,4 +1,4 @@
-"""Rasters, rates of populations and distributions over units."""
+"""Raster plots, population rates and distributions over units."""
 
 from collections.abc import Mapping, Sequence
 
@@ -26,13 +26,13 @@ OUTER = 1.0  # percent of the values at either end that the axis of a distributi
 
 @figure
 def raster(trials: Trials, *, trial: int = 0, each: int = EACH, spikes: int = SPIKES, seed: int = 0) -> Figure:
-    """Draw the spikes of one trial: a row a unit, equally many units of every population, coloured by population.
+    """Draw the spikes of one trial: one row per unit, equal numbers of units from every population, coloured by population.
 
     Args:
         trials: spikes.
-        trial: position of the trial.
-        each: most units of a population, drawn at random.
-        spikes: most spikes; fewer units are drawn where there would be more.
+        trial: index of the trial.
+        each: maximum number of units per population, drawn at random.
+        spikes: maximum number of spikes; fewer units are drawn if there would be more.
         seed: of the draw.
     """
     one = trials.select([trial])
@@ -66,8 +66,8 @@ def rate_bars(
     Args:
         found: mean rate by population, Hz.
         reference: rates to compare with, of some or all of the populations, Hz.
-        tolerance: share of the reference within which a rate counts as alike; drawn as a band.
-        spread: least half width of the band, Hz.
+        tolerance: relative deviation from the reference within which a rate counts as equal; drawn as a band.
+        spread: minimum half-width of the band, Hz.
         source: of the reference, for the legend.
     """
     names, reference = list(found), reference or {}
@@ -95,11 +95,11 @@ def rate_bars(
 
 @figure
 def distributions(systems: Mapping[str, SpikeStatistics], measures: Sequence[str] = tuple(PANELS)) -> Figure:
-    """Draw, for each statistic, the cumulative share of the units (or of pairs of them), one line a system; dots mark medians.
+    """Draw, for each statistic, the cumulative fraction of units (or of pairs), one line per system; dots mark medians.
 
     Args:
-        systems: statistics by name; one that is called a surrogate is grey.
-        measures: that get a panel: ``"rate"``, ``"cv2"``, ``"fano"``, ``"correlation"``.
+        systems: statistics by name; systems whose name says surrogate are grey.
+        measures: statistics that get a panel: ``"rate"``, ``"cv2"``, ``"fano"``, ``"correlation"``.
     """
     figure = Figure(figsize=(WIDTH, 3.0))
     row = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
@@ -118,7 +118,7 @@ def distributions(systems: Mapping[str, SpikeStatistics], measures: Sequence[str
 
 
 def _drawn(one: Trials, each: int, spikes: int, seed: int) -> dict[str, ndarray]:
-    """Positions of the units shown, by population."""
+    """Return the indices of the units to show, by population."""
     rng, fired = stream(seed, "analysis", "neurons of a raster"), np.bincount(one.spikes.unit, minlength=one.shape[2])
     groups = {}
     for name in dict.fromkeys(one.population.tolist()):
@@ -134,7 +134,7 @@ def _cycled(count: int) -> list[str]:
 
 
 def _values(found: SpikeStatistics, measure: str) -> ndarray:
-    """Every value of a statistic; a pair of units once."""
+    """Return every value of a statistic; each pair of units once."""
     values = found.correlation[np.triu_indices(len(found.correlation), 1)] if measure == "correlation" else np.ravel(getattr(found, measure))
     return np.sort(values[np.isfinite(values)])
 
@@ -146,7 +146,7 @@ def _cumulative(ax: Axes, values: ndarray, colour: str, name: str) -> None:
 
 
 def _limit(ax: Axes, measure: str, shown: Sequence[ndarray]) -> None:
-    """Leave out the outermost values, and give rates a logarithmic axis."""
+    """Set the limits without the outermost values, and give rates a logarithmic axis."""
     positive = [values[values > 0] for values in shown] if measure == "rate" else shown
     ends = [np.percentile(values, [OUTER, 100 - OUTER]) for values in positive if values.size]
     if not ends:

@@ -1,4 +1,4 @@
-"""How every figure looks, and how one is written."""
+"""The common style of all figures, and their SVG output."""
 
 import inspect
 import io
@@ -36,7 +36,7 @@ ABREAST = 4  # panels in a row
 
 
 def figure(draw: Callable[Given, Made]) -> Callable[Given, Made]:
-    """Return the function as one that draws in the style of all figures; missing numbers stay empty."""
+    """Return the function as one that draws in the common style; missing numbers stay empty."""
 
     @missing_allowed(*inspect.signature(draw).parameters)
     @wraps(draw)
@@ -48,12 +48,12 @@ def figure(draw: Callable[Given, Made]) -> Callable[Given, Made]:
 
 
 def save_svg(figure: Figure, path: Path) -> None:
-    """Write a figure as SVG; the same figure gives the same bytes."""
+    """Write a figure as SVG; equal figures give equal bytes."""
     path.write_text(svg_of(figure), encoding="utf-8")
 
 
 def svg_of(figure: Figure) -> str:
-    """Give a figure as the text of an SVG."""
+    """Return a figure as the text of an SVG."""
     written = io.StringIO()
     with matplotlib.rc_context(STYLE):
         plain(figure)
@@ -62,13 +62,13 @@ def svg_of(figure: Figure) -> str:
 
 
 def colours(students: Sequence[str]) -> dict[str, str]:
-    """Give each student its colour; untrained and shuffled ones are light and dark grey."""
+    """Return each student's colour; untrained and shuffled ones are light and dark grey."""
     free = iter(COLOURS * 3)
     return {name: FIXED.get(name) or next(free) for name in students}
 
 
 def broken(title: str, panels: int) -> str:
-    """Return a title in lines that fit one of so many panels side by side."""
+    """Return a title broken into lines that fit one of several panels side by side."""
     return textwrap.fill(title, max(10, 100 // panels))
 
 
@@ -81,6 +81,6 @@ def trajectories(ax: Axes, states: Float[ndarray, "condition time 2"]) -> None:
 
 
 def inked(systems: Mapping[str, object]) -> dict[str, str]:
-    """A recording is black, a surrogate grey, the rest have colours."""
+    """Return colours: black for a recording, grey for a surrogate, others for the rest."""
     free = iter(COLOURS * 3)
     return {name: TEACHER if "record" in name and "surrogate" not in name else GREY if "surrogate" in name else next(free) for name in systems}

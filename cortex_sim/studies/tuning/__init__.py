@@ -1,4 +1,4 @@
-"""The search for how a student is best built and taught."""
+"""The search for the best construction and training of a student."""
 
 from cortex_sim.runtime.doors import opened
 

@@ -1,4 +1,4 @@
-"""What a tuned student is taught and scored on: parts of the conditions, and the score of a student on one of them."""
+"""Training and test data of a tuned student: subsets of the conditions, and the score of a student on them."""
 
 from dataclasses import dataclass, replace
 
@@ -21,7 +21,7 @@ Places = Int[ndarray, " trial"]
 
 @dataclass(frozen=True)
 class Material:
-    """What a protocol's ``training_data`` gives: the student and the options to start from, the training data, and the task."""
+    """The ``training_data`` of a protocol: initial student and options, training data, and task."""
 
     model: Model
     trials: Trials
@@ -30,30 +30,30 @@ class Material:
 
     @property
     def key(self) -> str:
-        """Hash of the student, its training data and its options."""
+        """Return a hash of the student, its training data and its options."""
         return content_key("material", self.model.key, self.trials.key, self.task.key, self.options.key)
 
     def select(self, places: Places) -> "Material":
-        """Keep these trials, by position."""
+        """Return the material with these trials alone, by index."""
         return replace(self, trials=self.trials.select(places), task=self.task.select(places))
 
     @property
     def measure(self) -> str:
-        """What scores are."""
+        """Return the name of the score."""
         return "accuracy" if "cross-entropy" in self.options.loss else "R² of outputs"
 
 
 @dataclass(frozen=True)
 class Answers:
-    """Outputs of a student on trials it was not trained on, and how to score them.
+    """Outputs of a student on held-out trials, and their score.
 
     Attributes:
         wanted: target outputs.
-        found: its outputs; logits where the loss is a cross-entropy.
-        weights: how much each bin counts, (trial, time, 1); 0 in the first bin where students start from it.
-        mean: of each output, over the trials taught.
-        scale: of each output, over the trials taught.
-        loss: of the options.
+        found: its outputs; logits if the loss is a cross-entropy.
+        weights: weight of each bin, (trial, time, 1); 0 in the first bin if students start from it.
+        mean: of each output, over the training trials.
+        scale: of each output, over the training trials.
+        loss: loss of the options.
     """
 
     wanted: Trials
@@ -64,11 +64,11 @@ class Answers:
     loss: str
 
     def score(self, kept: Places | None = None, order: Places | None = None) -> float:
-        r"""Share of weighted variance explained, :math:`1 - \sum w (y - \hat y)^2/\sigma^2 / \sum w (y - \mu)^2/\sigma^2`, or of right answers.
+        r"""Return the weighted variance explained, :math:`1 - \sum w (y - \hat y)^2/\sigma^2 / \sum w (y - \mu)^2/\sigma^2`, or the accuracy.
 
         Args:
-            kept: trials that count; all if left out.
-            order: of the student's trials, to make a null.
+            kept: indices of the trials that count; all if omitted.
+            order: permutation of the student's trials, for a null.
         """
         kept = np.arange(len(self.wanted.rate)) if kept is None else kept
         y, w = self.wanted.rate[kept], self.weights[kept]
@@ -81,7 +81,7 @@ class Answers:
 
 
 def apart(condition: ndarray, fraction: float, seed: int) -> tuple[Places, Places]:
-    """Set conditions aside, with all their trials; positions of the rest and of those set aside.
+    """Return the indices of the remaining and of the held-out trials; conditions are held out with all their trials.
 
     Raises:
         OptionError: the fraction is not between 0 and 1.
@@ -95,10 +95,10 @@ def apart(condition: ndarray, fraction: float, seed: int) -> tuple[Places, Place
 
 
 def folded(condition: ndarray, folds: int, seed: int) -> list[tuple[Places, Places]]:
-    """Split trials into folds by condition: positions of those taught and of those held out, each condition held out once.
+    """Return folds by condition: indices of training and held-out trials, each condition held out once.
 
     Raises:
-        OptionError: there are fewer than 2 folds, or too few conditions for them.
+        OptionError: there are fewer than 2 folds, or too few conditions.
     """
     conditions = np.unique(condition)
     if folds < 2:
@@ -111,17 +111,17 @@ def folded(condition: ndarray, folds: int, seed: int) -> list[tuple[Places, Plac
 
 
 def teach(material: Material, setting: Setting, taught: Places, *, seed: int, most: int | None = None) -> Fitted:
-    """Teach a student with a setting; the seed is one for all settings, so that they differ in nothing else.
+    """Return a student trained with a setting; the seed is the same for all settings, so that they differ in nothing else.
 
     Args:
-        material: of the protocol.
-        setting: what is changed.
-        taught: positions of the trials.
+        material: material of the protocol.
+        setting: values to change.
+        taught: indices of the training trials.
         seed: of the untrained weights and of the order of conditions.
-        most: epochs at most.
+        most: maximum number of epochs.
 
     Raises:
-        Diverged: the loss was no longer finite.
+        Diverged: the loss is no longer finite.
         KeyboardInterrupt: training was interrupted.
     """
     model, options = apply(setting, material.model, material.options)
@@ -134,7 +134,7 @@ def teach(material: Material, setting: Setting, taught: Places, *, seed: int, mo
 
 
 def answers(material: Material, model: Model, taught: Places, tested: Places, *, seed: int) -> Answers:
-    """Return a student's outputs on trials that it was not trained on; means and scales come from its training trials."""
+    """Return a student's outputs on held-out trials; means and scales come from its training trials."""
     part, known = material.select(tested), material.trials.select(taught)
     from_first = material.options.start == "first bin"
     weights = np.ones(part.trials.rate.shape[:2]) if part.task.mask is None else part.task.mask.astype(float)
@@ -147,13 +147,13 @@ def answers(material: Material, model: Model, taught: Places, tested: Places, *,
 
 @dataclass(frozen=True)
 class Folds:
-    """The objective of a search: the held-out score of a student trained on the other folds.
+    """The objective of a search: the held-out score of a student that was trained on the other folds.
 
     Attributes:
         material: all trials of the protocol.
-        parts: positions taught and held out, by fold.
+        parts: indices of training and held-out trials, by fold.
         seed: of the students.
-        most: epochs at most.
+        most: maximum number of epochs.
     """
 
     material: Material
@@ -162,7 +162,7 @@ class Folds:
     most: int | None = None
 
     def __call__(self, setting: Setting, fold: int) -> float:
-        """Score of a setting on a fold."""
+        """Return the score of a setting on a fold."""
         from cortex_sim.simulation.torch import use_one_thread
 
         use_one_thread()
@@ -172,9 +172,9 @@ class Folds:
 
 
 def within(places: Places, condition: ndarray, folds: int, seed: int) -> list[tuple[Places, Places]]:
-    """Fold some of the trials; positions are those of the whole."""
+    """Return folds of some of the trials, with indices into all trials."""
     return [(places[taught], places[held]) for taught, held in folded(condition[places], folds, seed)]
 
 
 def _silent(done: float, text: str) -> None:
-    """Shows nothing: the progress of a search is that of its trials."""
+    """Show nothing: the progress of a search is counted in its trials."""

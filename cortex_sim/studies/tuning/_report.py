@@ -1,4 +1,4 @@
-"""The report of a search: what was tried, what matters, what was chosen, and its score on untouched conditions."""
+"""The report of a search: the settings tried, the importance of parameters, the choice, and its score on untouched conditions."""
 
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ CEILING = "one run of a protocol cannot separate signal from noise"
 
 
 def written(tuned: "Tuned", protocol: str) -> Report:
-    """Write up a tuning."""
+    """Return the report of a tuning."""
     found, best, measure = tuned.found, tuned.found.best, tuned.material.measure
     scores = [_test(tuned.test, "best setting", measure, tuned.plan.seed), _test(tuned.untrained, "untrained", measure, tuned.plan.seed)]
     scores.append(_over(best.scores, "best setting", f"{len(best.scores)} folds of the search, which chose by them", measure))
@@ -58,7 +58,7 @@ def _test(answers: Answers, student: str, measure: str, seed: int) -> Score:
 
 
 def _over(values: "tuple[float, ...] | list[float]", student: str, split: str, measure: str) -> Score:
-    """Mean over folds with Student's t interval."""
+    """Return the mean over folds with Student's t interval."""
     mean, count = float(np.mean(values)), len(values)
     reach = float(student_t.ppf(0.975, count - 1) * np.std(values, ddof=1) / np.sqrt(count))
     return Score(
@@ -68,7 +68,7 @@ def _over(values: "tuple[float, ...] | list[float]", student: str, split: str, m
 
 
 def _chosen(tuned: "Tuned", name: str) -> str:
-    """The value chosen, and its spread over outer folds or over trials near the best."""
+    """Return the chosen value, and its spread over outer folds or over trials near the best."""
     value = tuned.found.best.setting[name]
     others = [one.chosen.setting[name] for one in tuned.outer] or [one.setting[name] for one in tuned.found.near]
     if tuned.space[name].choices:

@@ -1,4 +1,4 @@
-"""The search: Optuna proposes settings, folds score them, a journal keeps every trial whatever happens to the process."""
+"""The search: Optuna proposes settings, folds score them, and a journal keeps every trial even if the process is killed."""
 
 import math
 import threading
@@ -22,12 +22,12 @@ Objective = Callable[[Setting, int], float]
 
 @dataclass(frozen=True)
 class Tried:
-    """A setting and what became of it.
+    """A setting and its outcome.
 
     Attributes:
         number: of the trial among those that count; those of killed processes do not.
         setting: a value for each parameter.
-        scores: of the folds that were run.
+        scores: of the completed folds.
         state: ``"complete"``, ``"pruned"`` or ``"failed"``.
         reason: why it was pruned or failed.
     """
@@ -40,33 +40,33 @@ class Tried:
 
     @property
     def mean(self) -> float:
-        """Score over folds."""
+        """Return the mean score over folds."""
         return float(np.mean(self.scores))
 
     @property
     def error(self) -> float:
-        """Standard error over folds; 0 of one."""
+        """Return the standard error over folds; 0 for a single one."""
         return float(np.std(self.scores, ddof=1) / math.sqrt(len(self.scores))) if len(self.scores) > 1 else 0.0
 
 
 @dataclass(frozen=True)
 class Found:
-    """All trials of a search, and how much each parameter matters (shares of 1; empty where that cannot be said)."""
+    """All trials of a search, and the importance of each parameter (fractions of 1; empty if it cannot be computed)."""
 
     tried: tuple[Tried, ...]
     importance: Mapping[str, float]
 
     @property
     def complete(self) -> list[Tried]:
-        """Trials with a score on every fold."""
+        """Return the trials with a score on every fold."""
         return [one for one in self.tried if one.state == "complete"]
 
     @property
     def best(self) -> Tried:
-        """The highest mean over folds.
+        """Return the trial with the highest mean over folds.
 
         Raises:
-            OptionError: no trial came to an end.
+            OptionError: no trial was completed.
         """
         if not self.complete:
             reasons = "; ".join(dict.fromkeys(one.reason for one in self.tried if one.reason)) or "none was run"
@@ -75,7 +75,7 @@ class Found:
 
     @property
     def near(self) -> list[Tried]:
-        """Trials within one standard error (of the best, over folds) of the best."""
+        """Return the trials within one standard error (of the best, over folds) of the best."""
         best = self.best
         return [one for one in self.complete if one.mean >= best.mean - best.error]
 
@@ -92,25 +92,25 @@ def search(
     key: str = "",
     jobs: int = 1,
 ) -> Found:
-    """Look for the setting with the highest mean score over folds: tree-structured Parzen estimator, median pruning between folds.
+    """Return the trials of a search for the highest mean score over folds: tree-structured Parzen estimator, median pruning between folds.
 
-    What is already in the journal counts, so a run that was killed goes on, and several processes may share a folder. Trial n of one seed
-    draws from a stream of its own, and one whose process was killed is tried again as trial n: a run of one process gives the same whether
-    or not it was killed, at whatever moment.
+    Trials already in the journal count, so that a killed run resumes, and several processes may share a folder. Trial n of a seed
+    draws from a stream of its own, and one whose process was killed is tried again as trial n: a run of one process gives the same result
+    whether or not it was killed, at any moment.
 
     Args:
-        objective: of a setting and the number of a fold; higher is better. What it refuses, or no finite number, makes a failed trial.
-        space: what is searched, by name.
-        trials: of the study in all, failed and pruned ones too.
-        folds: of each trial.
+        objective: function of a setting and the number of a fold; higher is better. An error, or a value that is not finite, makes a failed trial.
+        space: parameters of the search, by name.
+        trials: total number in the study, including failed and pruned ones.
+        folds: number of folds per trial.
         seed: of the sampler.
-        folder: of the journal; made if absent.
-        name: of the study in it.
-        key: content of all that decides scores; a study of another key is refused.
-        jobs: processes.
+        folder: folder of the journal; created if absent.
+        name: name of the study in it.
+        key: hash of everything that affects scores; a study with another key is refused.
+        jobs: number of processes.
 
     Raises:
-        OptionError: Optuna is missing, or the folder holds a search of something else.
+        OptionError: Optuna is missing, or the folder contains a different search.
     """
     optuna_there()
     folder.mkdir(parents=True, exist_ok=True)
@@ -125,14 +125,14 @@ def search(
 
 
 def read(folder: Path, name: str, seed: int = 0) -> Found:
-    """Read what a study holds; trials still running, and those of killed processes, are left out."""
+    """Return the content of a study, without trials that are still running or belong to killed processes."""
     study = _open(folder, name)
     tried = [one for trial in study.get_trials(deepcopy=False) if (one := _tried(trial))]
     return Found(tuple(sorted(tried, key=lambda one: one.number)), _importance(study, seed))
 
 
 def check_installed() -> None:
-    """Refuse to go on without Optuna.
+    """Check that Optuna is installed.
 
     Raises:
         OptionError: how to install it.

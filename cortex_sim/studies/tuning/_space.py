@@ -1,4 +1,4 @@
-"""What is searched: a TOML file with one table for each parameter of a student or of how it is taught."""
+"""The search space: a TOML file with one table for each parameter of a student or of its training."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -25,11 +25,11 @@ class Parameter:
     """A range or a list of choices.
 
     Attributes:
-        low: of the range, included.
-        high: of the range, included.
-        log: the logarithm is searched evenly.
-        step: between values, counted from ``low``.
-        choices: instead of a range.
+        low: lower end of the range, included.
+        high: upper end of the range, included.
+        log: whether to search the logarithm uniformly.
+        step: distance between values, counted from ``low``.
+        choices: list of choices, instead of a range.
     """
 
     low: float | None = None
@@ -39,7 +39,7 @@ class Parameter:
     choices: tuple[Value, ...] = ()
 
     def suggest(self, trial: Any, name: str) -> Value:
-        """Ask an Optuna trial for a value."""
+        """Return a value that an Optuna trial suggests."""
         if self.choices:
             return trial.suggest_categorical(name, list(self.choices))
         if KNOWN.get(name, float) is int:
@@ -48,10 +48,10 @@ class Parameter:
 
 
 def read_space(path: Path) -> dict[str, Parameter]:
-    """Read a space.
+    """Return a search space, read from a file.
 
     Raises:
-        NotFound: there is no such file.
+        NotFound: the file does not exist.
         OptionError: where, what was found and what would be right.
     """
     if not path.is_file():
@@ -63,15 +63,15 @@ def read_space(path: Path) -> dict[str, Parameter]:
 
 
 def apply(setting: Setting, model: Model, options: Options) -> tuple[Model, Options]:
-    """Change a student and the options it is taught with.
+    """Return a student and its training options, changed by a setting.
 
     Args:
         setting: a value for each parameter of a space.
-        model: that the search starts from; another card gets its number of units.
-        options: that the search starts from.
+        model: initial student; another card gets its number of units.
+        options: initial options.
 
     Raises:
-        CortexSimError: the student cannot be, or the options do not go together.
+        CortexSimError: the student is impossible, or the options are incompatible.
     """
     if "card" in setting:
         loaded = catalogue.load(str(setting["card"]))
@@ -137,7 +137,7 @@ def _is(value: Any, kind: type) -> bool:
 
 
 def _value(where: str, name: str, value: Any) -> Value:
-    """Check one value by what it would be used for."""
+    """Return one value, checked by what it would be used for."""
     kind = KNOWN[name]
     if not _is(value, kind):
         words = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}

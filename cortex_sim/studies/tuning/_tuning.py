@@ -1,4 +1,4 @@
-"""Tuning: search how a protocol's student is best built and taught, and score the outcome on conditions the search never saw."""
+"""Tuning: search for the best construction and training of a protocol's student, and score the result on conditions the search never saw."""
 
 import inspect
 from collections.abc import Mapping
@@ -26,11 +26,11 @@ class Plan:
     """How to tune.
 
     Attributes:
-        trials: settings to try, in all.
-        folds: of the cross-validation that scores each.
-        nested: outer folds that score the whole procedure; 0 for none.
-        test: fraction of the conditions set aside before anything.
-        jobs: processes.
+        trials: total number of settings to try.
+        folds: number of folds of the cross-validation that scores each.
+        nested: number of outer folds that score the whole procedure; 0 for none.
+        test: fraction of the conditions held out before anything else.
+        jobs: number of processes.
         seed: of every random choice.
         smoke: few trials, two folds, two epochs: shows that everything runs.
     """
@@ -52,13 +52,13 @@ class Plan:
 
     @property
     def size(self) -> tuple[int, int, int | None]:
-        """Trials, folds, and epochs at most."""
+        """Return the numbers of trials and folds, and the maximum number of epochs."""
         return (min(self.trials, FEW), 2, SHORT) if self.smoke else (self.trials, self.folds, None)
 
 
 @dataclass(frozen=True)
 class Outer:
-    """One outer fold: what the search chose without it, and the score of that on it."""
+    """One outer fold: the choice of the search without it, and the score of this choice on it."""
 
     chosen: Tried
     score: float
@@ -66,7 +66,7 @@ class Outer:
 
 @dataclass(frozen=True)
 class Tuned:
-    """What tuning found: the search, the student with the best setting, and its answers on the untouched conditions."""
+    """Results of tuning: the search, the student with the best setting, and its outputs on the untouched conditions."""
 
     plan: Plan
     space: Mapping[str, Parameter]
@@ -83,7 +83,7 @@ def training_data_of(module: ModuleType, name: str, model: Any, *, seed: int, sm
     """Return the training data of a protocol's student.
 
     Raises:
-        OptionError: it has no ``training_data``; those that have are named.
+        OptionError: the protocol has no ``training_data``; the message names those that have.
     """
     if not callable(getattr(module, "training_data", None)):
         able = [each for each, path in catalogue.protocols().items() if "\ndef training_data(" in path.read_text(encoding="utf-8")]
@@ -95,18 +95,18 @@ def training_data_of(module: ModuleType, name: str, model: Any, *, seed: int, sm
 
 
 def study_folder(material: Material, space: Mapping[str, Parameter], plan: Plan) -> Path:
-    """Where the journal of a search is kept unless a folder is given: in the cache, by the content of everything that decides its result."""
+    """Return the default folder of a search's journal: in the cache, named by the hash of everything that affects its result."""
     return cache_folder() / "studies" / _key(material, space, plan)[:24]
 
 
 def tune(material: Material, space: Mapping[str, Parameter], plan: Plan, study: Path) -> Tuned:
-    """Search on all but the test conditions, train the best setting on all of those, and score it on the test conditions, once.
+    """Search on all but the test conditions, train the best setting on all of these, and score it on the test conditions, once.
 
     Args:
-        material: of the protocol's training data.
-        space: what is searched.
-        plan: how.
-        study: folder of the journal; what it holds already counts.
+        material: material of the protocol.
+        space: search space.
+        plan: plan of the search.
+        study: folder of the journal; trials already in it count.
     """
     seconds: dict[str, float] = {}
     key, condition = _key(material, space, plan), material.trials.condition
@@ -133,14 +133,14 @@ def tune(material: Material, space: Mapping[str, Parameter], plan: Plan, study: 
 
 
 def _key(material: Material, space: Mapping[str, Parameter], plan: Plan) -> str:
-    """Content of all that decides the score of a setting."""
+    """Return a hash of everything that affects the score of a setting."""
     spaces = {name: asdict(parameter) for name, parameter in space.items()}
     how = [plan.size[1], plan.size[2], plan.nested, plan.test, plan.seed]
     return content_key("study", material.key, spaces, how, code_key())
 
 
 def report_of(tuned: Tuned, protocol: str) -> Report:
-    """The report of a tuning."""
+    """Return the report of a tuning."""
     from cortex_sim.studies.tuning._report import written
 
     return written(tuned, protocol)
