@@ -1,4 +1,4 @@
-"""The verb simulate: one problem for every backend, and the backends that run it."""
+"""Simulation: one problem for every backend, and the backends that run it."""
 
 import warnings
 

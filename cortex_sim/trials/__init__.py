@@ -1,4 +1,4 @@
-"""The noun Trials, and every file format it is read from and written to."""
+"""Trials, and every file format from which they are read or to which they are written."""
 
 from cortex_sim.runtime.doors import opened
 
