@@ -240,7 +240,7 @@ class _Recorder(b2.BrianObject):
         super().__init__(clock=group.clock, when="before_start" if is_state else "start", order=-1, name="recorder*")
         self.step, self._every, self._clamps, self._moving = 0, problem.every, problem.clamps, moving
         self._readout = model.readout and (problem.arrays[model.readout.weights].T, problem.arrays[model.readout.offset])
-        self.rates, self._model, self._times = np.empty((task.trials, task.bins, model.units)), model, task.time
+        self.rates, self._model, self._task = np.empty((task.trials, task.bins, model.units)), model, task
         self._states = [group.variables[own_names(model)[name]].get_value().reshape(task.trials, model.units) for name in model.parsed.states]
         self._rate = group.variables[own_names(model)[model.rate]].get_value().reshape(task.trials, model.units)
 
@@ -259,6 +259,6 @@ class _Recorder(b2.BrianObject):
 
     def _keep(self, bin: int) -> None:
         """Record the rates of a bin, unless a number diverged."""
-        refuse_divergence(self._model, np.concatenate(self._states, axis=1)[:, None], self._times[[bin]], "state")
-        refuse_divergence(self._model, self._rate[:, None], self._times[[bin]], "rate of unit")
+        refuse_divergence(self._model, np.concatenate(self._states, axis=1)[:, None], self._task, bin, "state")
+        refuse_divergence(self._model, self._rate[:, None], self._task, bin, "rate of unit")
         self.rates[:, bin] = self._rate

@@ -46,10 +46,10 @@ def bounded(problem: Problem, span: slice, piece: Run) -> None:
     Raises:
         Diverged: one did; the message names the first, and when.
     """
-    model, times = problem.model, problem.task.time
+    model, task = problem.model, problem.task
     if piece.states is not None:
-        refuse_divergence(model, piece.states[..., : model.dimension], times[span], "state")
-    refuse_divergence(model, piece.rates, times[span], "rate of unit")
+        refuse_divergence(model, piece.states[..., : model.dimension], task, span.start, "state")
+    refuse_divergence(model, piece.rates, task, span.start, "rate of unit")
 
 
 def linearise(model: Model, arrays: Mapping[str, ndarray], state: Float[ndarray, " state"]) -> Float[ndarray, "state state"]:
