@@ -21,6 +21,7 @@ STREAMS: dict[str, Callable[[], Any]] = {
     "zlib": zlib.decompressobj, "gzip": lambda: zlib.decompressobj(31), "bz2": bz2.BZ2Decompressor, "lzma": lzma.LZMADecompressor,
 }  # fmt: skip
 DEFLATED, PACKED = {"zlib", "gzip"}, {"blosc", "lz4", "zstd", *STREAMS}
+WIDEST = 8  # times its size in memory that a block takes before filters of Zarr narrow its numbers
 LARGEST, HEAD = 1.01, 64  # times a block, and bytes, that it is stored in at most where it cannot be made smaller
 STORE = "store it by gzip (h5repack -f GZIP=4 OLD NEW)"
 
@@ -75,16 +76,17 @@ def _suspect(filters: list[int], size: int, block: int) -> bool:
     return growth > 1 and (size > LARGEST * block + HEAD or not fits(growth * size / 8))
 
 
-def check_zarr(name: str, codecs: Sequence[Any], folder: Path) -> None:
-    """Refuse blocks of Zarr that unpack to more than fits in memory.
+def check_zarr(name: str, codecs: Sequence[Any], folder: Path, block: float) -> None:
+    """Refuse blocks of Zarr that unpack to more than they should hold, or than fits in memory.
 
     Args:
         name: of the array.
         codecs: of numcodecs, in the order in which they unpack; several may compress, as where gzip comes along from HDF5.
         folder: of the blocks.
+        block: bytes that one should hold; infinite where that is not known, as of texts.
 
     Raises:
-        FileProblem: a block does not say what it unpacks to.
+        FileProblem: a block unpacks to more, or does not say what it unpacks to.
         TrialsError: a block does not fit.
     """
     last = max((place for place, codec in enumerate(codecs) if codec.codec_id in PACKED), default=-1)
@@ -92,7 +94,7 @@ def check_zarr(name: str, codecs: Sequence[Any], folder: Path) -> None:
         check_fits(path.stat().st_size / 8, f"block {path.name!r} of array {name!r}")
         data = path.read_bytes()
         for place, codec in enumerate(codecs[: last + 1]):
-            size = _size(name, codec.codec_id, data)
+            size = _size(name, codec.codec_id, data, WIDEST * block)
             check_fits(size / 8, f"block {path.name!r} of array {name!r}, which unpacks to {size:.3g} bytes or more,")
             after = codecs[place + 1 : last + 1]
             if all(each.codec_id in DEFLATED or each.codec_id not in PACKED for each in after) and fits(DEFLATE ** len(after) * size / 8):
@@ -100,12 +102,20 @@ def check_zarr(name: str, codecs: Sequence[Any], folder: Path) -> None:
             data = bytes(codec.decode(data))
 
 
-def _size(name: str, codec: str, data: bytes) -> float:
-    """Bytes that a block of Zarr unpacks to, or more than fit; of what certainly fits, the most that it may be."""
+def _size(name: str, codec: str, data: bytes, most: float = np.inf) -> float:
+    """Bytes that a block of Zarr unpacks to, or more than fit; of what certainly fits, the most that it may be.
+
+    Raises:
+        FileProblem: more than ``most``, of what is unpacked to know it; or it is not said.
+    """
     if codec not in PACKED or (codec in DEFLATED and fits(DEFLATE * len(data) / 8)):
         return float(len(data) * (DEFLATE if codec in DEFLATED else 1))
     if codec in STREAMS:
-        return float(_streamed(STREAMS[codec], data, lambda size: fits(size / 8)))
+        if (found := _streamed(STREAMS[codec], data, lambda size: size <= most and fits(size / 8))) > most:
+            raise FileProblem(
+                f"array {name!r} has a block of {len(data)} bytes that unpacks to more than the {most:.0f} it may hold; it is no array."
+            )
+        return float(found)
     if codec == "zstd":
         return _of_zstd(name, data)
     return float(int.from_bytes(data[4:8] if codec == "blosc" else data[:4], "little"))

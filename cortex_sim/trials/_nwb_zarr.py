@@ -79,7 +79,8 @@ def _array(item: Any, parent: h5py.Group, name: str, left: list[str]) -> h5py.Da
         left.append(f"{item.name} is {why}")
         return None
     check_fits(max(np.prod(sizes, dtype=float) for sizes in (item.shape, item.chunks)), f"array {item.name!r} of shape {item.shape}")
-    check_zarr(item.name, codecs, Path(item.store.dir_path(item.path)))
+    block = np.inf if item.dtype == object else float(np.prod(item.chunks, dtype=float)) * item.dtype.itemsize
+    check_zarr(item.name, codecs, Path(item.store.dir_path(item.path)), block)
     values = item[()]
     if values.dtype == object:
         if not all(isinstance(value, str) for value in values.ravel()):
