@@ -1,8 +1,8 @@
 """Which network can hold a movement in mind, and what does it cost?
 
 Reproduces  no figure. Delayed recall after Elman (1990) Cognitive Science 14:179 (context units) and Hochreiter & Schmidhuber (1997) Neural
-            Comput 9:1735 (gates), as strokes of a hand that are made 0 to 2 s after they were shown.
-Claim       a network that sees one or two steps of its input fails as soon as there is a delay, a convolution fails beyond its window, and a gated
+            Comput 9:1735 (gates), as hand strokes that are repeated 0 to 2 s after they were shown.
+Claim       a network that sees one or two steps of its input fails at any delay, a convolution fails beyond its window, and a gated
             network leaves less than half of the error after 1 s.
 """
 
@@ -33,18 +33,18 @@ Costs = Mapping[str, Mapping[str, np.ndarray]]  # of an architecture, by what is
 
 
 def training_data(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> tuple[cs.Model, cs.Trials, cs.Task, cs.Options]:
-    """A student, its targets, the task and the options, for searching better options."""
+    """Return a student, its targets, the task and the options, to search for better options."""
     task = cs.tasks.recall(20 if smoke else TAUGHT, delays=_delays(smoke), seed=seed)
     return model.with_arrays({}, units=UNITS), task.wanted, task, replace(OPTIONS, epochs=2) if smoke else OPTIONS
 
 
 def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
-    """Train networks of every architecture on the same recall, and measure the memory and the cost of each.
+    """Train networks of every architecture on the same recall task, and measure the memory and the cost of each.
 
     Args:
-        model: reference that the others are compared with and take their number of learned numbers from.
+        model: reference with which the others are compared; it sets their number of learned numbers.
         seed: of every random choice.
-        smoke: short delays, few trials and epochs: shows that everything runs, its numbers mean nothing.
+        smoke: short delays, few trials and epochs: shows that everything runs; its numbers mean nothing.
 
     Raises:
         OptionError: the reference receives no channels or has no readout of hidden units.
@@ -97,7 +97,7 @@ def _hearing(card: cs.Model, units: int) -> cs.Model:
 
 
 def _sized(card: cs.Model, budget: int) -> cs.Model:
-    """The card with as many units as bring its learned numbers nearest to the budget."""
+    """Return the card with the number of units that brings its learned numbers nearest to the budget."""
     if card.name == WINDOWED:
         spacing = cs.cards.Parameter(value=SPACING, unit="ms", meaning="time between taps", source="chosen")
         card = card.with_arrays({}, taps=TAPS, spacing=spacing)
@@ -105,7 +105,7 @@ def _sized(card: cs.Model, budget: int) -> cs.Model:
 
 
 def _costs(networks: Sequence[cs.Fitted], battery: cs.Task) -> dict[str, np.ndarray]:
-    """Cost of each network of an architecture; inference is timed on one trial."""
+    """Return the cost of each network of an architecture; inference is timed on one trial."""
     trial = battery.select([0])
     return {
         LEARNED: np.array([float(cs.cards.learned_numbers(network.model)) for network in networks]),
@@ -177,7 +177,7 @@ def _pictures(battery: cs.Task, made: Mapping[str, Sequence[np.ndarray]], errors
         ),
         "strokes": cs.Picture(
             cs.figures.strokes(battery, {name: made[name][0] for name in costs}, shown), "Strokes made by the first network of each architecture",
-            "One trial of each delay, not taught.",
+            "One held-out trial per delay.",
         ),
         "cost": cs.Picture(
             cs.figures.error_over_cost({name: values.mean(axis=1) for name, values in table.items()}, by_cost), "Error over cost",
@@ -195,14 +195,14 @@ def _fact(student: cs.Model, cost: Mapping[str, np.ndarray]) -> str:
 
 def _methods(battery: cs.Task, networks: int) -> str:
     return f"""
-    A stroke of {battery.notes["stroke_s"]:g} s in a random direction is shown as the velocity of a hand, and shall be made again when the go signal
-    comes, 0 to 2 s later. Each network is taught all delays at once, in turn, so that it cannot know how long it will have to wait. A delay line does
-    this without error. A network without memory can at best keep still once there is a delay, since directions are independent and uniform: error 1.
+    A stroke of {battery.notes["stroke_s"]:g} s in a random direction is shown as the velocity of a hand, and must be repeated when the go signal
+    comes, 0 to 2 s later. Each network is trained on all delays in alternation, so that it cannot know how long it will have to wait. A delay line
+    does this without error. A network without memory can at best keep still at any delay, since directions are independent and uniform: error 1.
 
-    {networks} networks of each architecture, with the same trials, {OPTIONS.epochs} epochs at most, Adam at {OPTIONS.rate:g}, back-propagation
-    through all of time, and as many units as bring the learned numbers nearest to those of the reference with {UNITS} units. The convolution sees
-    {TAPS} moments {SPACING:g} ms apart. Recurrent networks whose output is their state answer one bin late, which costs less than 0.01 of the error.
+    {networks} networks of each architecture, with the same trials, at most {OPTIONS.epochs} epochs, Adam at {OPTIONS.rate:g}, back-propagation
+    through the whole trial, and the number of units that brings the learned numbers nearest to those of the reference with {UNITS} units. The
+    convolution sees {TAPS} samples {SPACING:g} ms apart. Recurrent networks with their state as output answer one bin late, at a cost below 0.01.
 
     Architectures are compared with the reference at each delay by paired t tests of the logarithm of the error over networks, corrected by Holm's
-    method for all of them. Operations: 2 for each entry of each matrix that multiplies in a step. Times were measured on the machine of this run.
+    method for all comparisons. Operations: 2 for each entry of each matrix that multiplies in a step. Times were measured on the machine of this run.
     """

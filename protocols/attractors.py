@@ -1,8 +1,8 @@
-"""Can measures distinguish a switch from an integrator and from a return to rest, where all averages agree?
+"""Can measures distinguish a switch from an integrator and from a return to rest if all averages agree?
 
 Reproduces  Ostrow et al. (2023) NeurIPS 36, Fig. 3: bistable, line and point attractors with the parameters of the authors' notebook, driven so that
-            averages of every condition are the same. Noise is white and the line attractor one (theirs is turned; see the card).
-Claim       noise-free runs agree to round-off; DSA of single trials puts systems of one kind together, Procrustes and the like do not.
+            averages of every condition are the same. Noise is white and there is one line attractor (theirs is rotated; see the card).
+Claim       noise-free runs agree to round-off; DSA of single trials groups systems by kind, Procrustes and similar measures do not.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -36,15 +36,15 @@ UNMATCHED = (AVERAGES, ANGLE, KERNEL, RATES)
 
 @threadpool_limits.wrap(limits=1)
 def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
-    """Drive attractors of three kinds along the same averages, and ask which distances put systems of one kind together.
+    """Drive attractors of three kinds along the same averages, and test which distances group systems by kind.
 
     Args:
         model: two variables with a linear and a cubic flow, k_1 and k_3, as in ostrow_2023.
         seed: of parameters and noise.
-        smoke: few systems and trials: shows that everything runs, its numbers mean nothing.
+        smoke: few systems and trials: shows that everything runs; its numbers mean nothing.
 
     Raises:
-        OptionError: the model has no such flows, or other than two units.
+        OptionError: the model has no such flows, or not two units.
     """
     if model.units != 2 or not {"k_1", "k_3", "s"} <= model.parameters.keys():
         raise cs.errors.OptionError(
@@ -87,14 +87,14 @@ def _task(drives: Mapping[str, np.ndarray], first: np.ndarray) -> cs.Task:
 
 
 def _system(model: cs.Model, kind: str, seed: int, number: int) -> cs.Model:
-    """One system of a kind, its flow drawn from the ranges."""
+    """Return one system of a kind, its flow drawn from the ranges."""
     rng = cs.stream(seed, "circuit", "flow of attractors", kind, number)
     drawn = {name: [float(rng.uniform(*ends)) for ends in ranges] for name, ranges in zip(("k_1", "k_3"), KINDS[kind], strict=True)}
     return cs.edit.with_values(model, drawn, source=DRAWN_FROM).with_arrays({}, name=kind)
 
 
 def _distances(found: Mapping[str, np.ndarray], shown: Callable[[float, str], None]) -> dict[str, np.ndarray]:
-    """By measure, distances of every system from every other, from (condition, trial, time, variable)."""
+    """Return, by measure, the distances between all systems, from (condition, trial, time, variable)."""
     averages = [rate.mean(axis=1) for rate in found.values()]
     sparse = [rate[:, :, ::EVERY] for rate in found.values()]
     single = [rate.reshape(-1, *rate.shape[2:]) for rate in sparse]
@@ -147,8 +147,8 @@ def _answer(scores: Sequence[cs.Score]) -> str:
     names = [score.student for score in scores]
     return (
         f"Silhouette of the three kinds, 1 where systems of one kind are the same and 0 where they are as far from each other as from others: "
-        f"{'; '.join(told(name) for name in names if name not in UNMATCHED)}; {'; '.join(told(name) for name in UNMATCHED)}. How averages are shaped "
-        "says nothing about what made them; how single trials depart from them and come back does."
+        f"{'; '.join(told(name) for name in names if name not in UNMATCHED)}; {'; '.join(told(name) for name in UNMATCHED)}. The shape of averages "
+        "says nothing about their mechanism; how single trials depart from them and return does."
     )
 
 
@@ -161,7 +161,7 @@ def _pictures(far: Mapping[str, np.ndarray], kinds: np.ndarray, path: np.ndarray
     return {
         "trials": cs.Picture(
             cs.figures.over_time(np.array([path[0, :, 0]] * len(KINDS)), some, time, list(KINDS), ylabel="first variable", xlabel="time (s)"),
-            "The same averages, three mechanisms", "Thick: what a noise-free run does, in all systems alike. Thin: single trials of one system of "
+            "The same averages, three mechanisms", "Thick: a noise-free run, the same in all systems. Thin: single trials of one system of "
             "each kind, which return to it or not.",
         ),
         "dsa": cs.Picture(
@@ -171,7 +171,7 @@ def _pictures(far: Mapping[str, np.ndarray], kinds: np.ndarray, path: np.ndarray
         "pairs": cs.Picture(
             cs.figures.annotated(means, list(far), [f"{a}, {b}" for a, b in pairs], label="mean distance, of the largest", low=0.0),
             "Within kinds and between", "Mean distance between systems of two kinds over the largest of the measure. A measure that tells kinds "
-            "apart is small where a kind stands twice, and large elsewhere.",
+            "apart is small within kinds, and large between them.",
         ),
     }  # fmt: skip
 
@@ -186,12 +186,12 @@ def _methods() -> str:
     return f"""
     Two variables, each with a linear and a cubic flow drawn from ranges in 1/s ({ranges}), and white noise of 0.05 per root s. The shared averages
     are those of the card from {FIRST[0, 0]:g} and {FIRST[1, 0]:g}, with a constant input of {INPUT[0]:g} or {INPUT[1]:g} per s. Every system is
-    driven by what its own flow lacks along them, an input of its own in every condition and step, so that it does the same without noise.
+    driven by the difference between the velocity of these averages and its own flow, so that without noise it follows them exactly.
 
     DSA as published: one bin in {EVERY} of single trials, {DELAYS} delays, rank {RANK}, operators of norm 1 compared by the best of 32 rotations;
-    eigenvalues by the best pairing, not normalised. Departures: single trials less the average of their condition, without delays. Silhouette: for
+    eigenvalues by the best pairing, not normalised. Departures: single trials minus the average of their condition, without delays. Silhouette: for
     each system, distance to the nearest other kind minus that to its own, over the larger of the two, mean over systems. Null: kinds permuted {NULLS}
-    times. Intervals leave out one system at a time.
+    times. Intervals omit one system at a time.
     """
 
 

@@ -1,7 +1,7 @@
-"""What does an LSTM read out of motor cortex that linear decoders do not?
+"""What does an LSTM decode from motor cortex that linear decoders do not?
 
-Reproduces  no figure. The classic sequence classifier: an LSTM of 50 units with a sigmoid output tells two reaches apart, with a softmax all of them;
-            linear discriminant analysis beside it. Velocity: ridge regression, the Wiener filter, and the Kalman filter of Wu et al. (2006) Neural
+Reproduces  no figure. The classic sequence classifier: an LSTM of 50 units with a sigmoid output distinguishes two reaches, with a softmax all;
+            linear discriminant analysis for comparison. Velocity: ridge regression, Wiener filter and the Kalman filter of Wu et al. (2006) Neural
             Comput 18:80.
 Claim       five-fold linear discrimination of the recorded delay activity reaches 0.976, as an independent implementation found; every decoder beats
             chance. Whether the LSTM does better than the discriminant is tested and reported as found.
@@ -32,16 +32,16 @@ Moving = tuple[np.ndarray, np.ndarray, str]  # rates (trial, time, unit), veloci
 
 
 def run(model: cs.Model | None, *, seed: int = 0, smoke: bool = False, recording: cs.trials.Source | None = None) -> cs.Report:
-    """Decode reaches and velocity from the spikes of a circuit, or what a recording has of either.
+    """Decode reaches and velocity from the spikes of a circuit, or from a recording.
 
     Args:
-        model: circuit, whose rates make spikes; None beside a recording, which takes its place.
+        model: circuit whose rates generate spikes; None with a recording, which replaces it.
         seed: of spikes, networks and surrogates.
-        smoke: few trials and epochs: shows that everything runs, its numbers mean nothing.
-        recording: spikes of single trials, in which conditions are told apart, or condition averages; of either, velocity beside a hand.
+        smoke: few trials and epochs: shows that everything runs; its numbers mean nothing.
+        recording: spikes of single trials, to classify conditions, or condition averages; velocity too, if there is a hand.
 
     Raises:
-        OptionError: a circuit beside a recording, or neither.
+        OptionError: both a circuit and a recording, or neither, are given.
     """
     if (model is None) == (recording is None):
         raise cs.errors.OptionError("decode: takes either a circuit or a recording; leave out --model, or --recording.")
@@ -68,7 +68,7 @@ def run(model: cs.Model | None, *, seed: int = 0, smoke: bool = False, recording
 
 
 def _circuit(model: cs.Model, seed: int, smoke: bool) -> tuple[cs.Trials, Moving]:
-    """Delayed reaches of a circuit whose preparatory states turn with the direction, and Poisson spikes of some of its units."""
+    """Return delayed reaches of a circuit whose preparatory states rotate with the direction, and Poisson spikes of some of its units."""
     if model.size("observed") != model.units or model.initial:
         raise cs.errors.OptionError(f"{model.name}: its units are hidden behind a readout; decode needs a circuit whose units are the observed ones.")
     angle = 2 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS
@@ -182,7 +182,7 @@ def _pictures(told: Sequence[cs.analysis.Told], decoded: Mapping[str, np.ndarray
         titles = [f"trial {number + 1}" for number in shown]
         pictures["velocity"] = cs.Picture(
             cs.figures.over_time(velocity[shown, :, 0], made, time, titles, ylabel=f"velocity x ({unit})", xlabel="time (s)"),
-            "Velocity, decoded", "Four trials that were not learned from. Pale: the hand.",
+            "Velocity, decoded", "Four held-out trials. Pale: the hand.",
         )  # fmt: skip
     return pictures
 
@@ -196,19 +196,19 @@ def _absent(spikes: cs.Trials | None, moving: Moving | None) -> list[str]:
 
 def _methods(simulated: bool) -> str:
     text = f"""
-    The LSTM has {UNITS} units and hears the counts of all neurons in bins of {1e3 * cs.tasks.BIN:g} ms, in standard deviations of the trials it is
-    taught. At the last bin it puts out the logit of one of two reaches (binary cross-entropy) or of each (softmax, cross-entropy). Adam at {RATE:g},
-    mini-batches of {BATCH}, {EPOCHS} epochs; a fifth of the taught trials is set aside and decides which epoch is kept. The linear discriminant sees
-    the counts of the whole window, its covariance shrunk as Ledoit and Wolf prescribe. Both judge the same folds. Two reaches: the first condition
+    The LSTM has {UNITS} units and receives the counts of all neurons in bins of {1e3 * cs.tasks.BIN:g} ms, in standard deviations of its training
+    trials. In the last bin it outputs the logit of one of two reaches (binary cross-entropy) or of each (softmax, cross-entropy). Adam at {RATE:g},
+    mini-batches of {BATCH}, {EPOCHS} epochs; a fifth of the training trials is held out to select the epoch. The linear discriminant uses
+    the counts of the whole window, with its covariance shrunk by the method of Ledoit and Wolf. Folds are the same. Two reaches: the first condition
     and the one half-way through the list, which are opposite directions if conditions are in order.
 
     Velocity is decoded bin by bin: ridge regression on the present bin, the Wiener filter on ten bins, and the Kalman filter, whose model is fitted
-    by least squares; all with means and scales of the trials learned from.
+    by least squares; all with means and scales of the training trials.
     """
     if simulated:
         text += f"""
-    The circuit makes {DIRECTIONS} reaches whose preparatory states turn with the direction; its rates plus {BASELINE:g} Hz, where above 0, make
-    Poisson spikes of {NEURONS} units, {REPEATS} trials a direction. Reaches are told apart from the {1e3 * (DELAY[1] - DELAY[0]):g} ms before the go
-    cue; velocity is that of minimum jerk, of which the circuit knows nothing, so that it is decoded as far as the rates determine the time.
+    The circuit makes {DIRECTIONS} reaches whose preparatory states rotate with the direction; its rates plus {BASELINE:g} Hz, rectified, generate
+    Poisson spikes of {NEURONS} units, {REPEATS} trials per direction. Classification uses the {1e3 * (DELAY[1] - DELAY[0]):g} ms before the go
+    cue. Velocity is that of minimum jerk, which the circuit does not encode; it can be decoded as far as the rates determine direction and time.
     """
     return text

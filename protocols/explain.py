@@ -1,9 +1,9 @@
-"""What does a trained network do, and do the tools that explain it say the same of the network as of the cortex it was trained on?
+"""What does a trained network do, and do the tools that explain it give the same answer as for the cortex on which it was trained?
 
 Reproduces  the usual explanations of a trained network (fixed points and linearised flow, Sussillo & Barak 2013 Neural Comput 25:626; ablation of
             units; integrated gradients, Sundararajan et al. 2017) on students of a circuit, and on the circuit itself, which is the planted truth.
-Claim       attributions are complete, the circuit's only fixed point is its rest, a bistable circuit's three are found in closed form's places,
-            and the student of the circuit's own class is explained as the circuit is; the report says how far the others are.
+Claim       attributions are complete, the circuit's only fixed point is its rest, the three of a bistable circuit are where the closed form says,
+            and the student of the circuit's own class has the same explanation as the circuit; the report says how far the others deviate.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,12 +37,12 @@ WELLS, COUNTED, SINGLE = "bistable circuit: fixed points", "a count; the untrain
 
 
 def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
-    """Explain students of a circuit and the circuit itself by the same tools.
+    """Explain students of a circuit and the circuit itself with the same tools.
 
     Args:
         model: circuit whose units are the observed ones.
         seed: of every random choice.
-        smoke: few units, conditions and epochs: shows that everything runs, its numbers mean nothing.
+        smoke: few units, conditions and epochs: shows that everything runs; its numbers mean nothing.
     """
     seconds: dict[str, float] = {}
     model = cs.edit.shrunk(model, SMALL_UNITS) if smoke else model
@@ -84,7 +84,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
 
 
 def _bistable(seed: int) -> tuple[cs.Model, cs.analysis.Side]:
-    """A circuit with two stable states and a saddle between them, and its runs from random states into either."""
+    """Return a circuit with two stable states and a saddle between them, and its runs from random states into both."""
     rng = cs.stream(seed, "task", "starts in two wells")
     m = rng.choice([-1.0, 1.0], WELL_UNITS)
     circuit = cs.measures.two_wells(m, strength=STRENGTH, tau=TAU, step=STEP)
@@ -98,7 +98,7 @@ def _points(circuit: cs.Model, task: cs.Task, seed: int) -> list[cs.analysis.Poi
 
 
 def _questions(model: cs.Model, training: cs.Trials, task: cs.Task, seed: int, ablated: int) -> cs.analysis.Questions:
-    """Two outputs, each driven by random neurons with random weights and of unit variance over the training reaches; random units to silence."""
+    """Return two outputs, each driven by random neurons with random weights, of unit variance over the training reaches; random units to silence."""
     rng, units = cs.stream(seed, "task", "weights of the questions"), training.rate.shape[2]
     weights = cs.measures.driven_by_few(rng, units=units, outputs=MUSCLES, drivers=DRIVEN)
     weights /= (training.rate @ weights).std(axis=(0, 1))
@@ -107,7 +107,7 @@ def _questions(model: cs.Model, training: cs.Trials, task: cs.Task, seed: int, a
 
 
 def _scores(name: str, student: cs.Model, found: Mapping[str, cs.analysis.Explanation], test: cs.analysis.Questions) -> list[cs.Score]:
-    """How like the circuit's explanations a student's are."""
+    """Return how similar a student's explanations are to the circuit's."""
     truth, own = found[TEACHER], found[name]
     a, b = (np.moveaxis(system.attribution, 1, 0) for system in (truth, own))  # units first: they are what the null permutes
     effects, distance = (truth.ablation, own.ablation), cs.analysis.mode_distances(truth, own)
@@ -135,7 +135,7 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
 def _claims(
     scores: Sequence[cs.Score], found: Mapping[str, cs.analysis.Explanation], bistable: cs.Model, points: list[cs.analysis.Point]
 ) -> list[cs.Claim]:
-    """What is known of the circuits, and of the student of the circuit's own class."""
+    """Return claims about known facts of the circuits, and about the student of the circuit's own class."""
     value, kappa = cs.statistics.estimates(scores), cs.measures.well_depth(STRENGTH)
     told = [OWN] if (ATTRIBUTION, OWN) in value else []
     rates = [np.clip(cs.analysis.observed_rates(bistable, point.state), -1 + 1e-12, 1 - 1e-12) for point in points]
@@ -173,7 +173,7 @@ def _pictures(scores: Sequence[cs.Score], found: Mapping[str, cs.analysis.Explan
 
     return {
         "scores": cs.Picture(
-            cs.figures.score_panels(scores, (ATTRIBUTION, ABLATION, FLOW)), "How like the circuit's explanation each student's is",
+            cs.figures.score_panels(scores, (ATTRIBUTION, ABLATION, FLOW)), "How similar each student's explanation is to the circuit's",
             "Dots: estimate; lines: 95 % interval over conditions; grey bands: 95 % of the surrogates; dashed: value of two identical systems.",
         ),
         "portraits": cs.Picture(
@@ -183,7 +183,7 @@ def _pictures(scores: Sequence[cs.Score], found: Mapping[str, cs.analysis.Explan
         ),
         "flow": cs.Picture(
             cs.figures.along(np.array(MOMENTS), along, ylabel="distance of the slowest modes (1/s)", event="the go cue"),
-            "The linearised flow along the reach", "Mean distance of each student's slowest eigenvalues from the circuit's at the same moment.",
+            "The linearised flow along the reach", "Mean distance of each student's slowest eigenvalues from the circuit's at the same time.",
         ),
         "attribution": cs.Picture(
             beside("attribution", ATTRIBUTION, "r", "attribution (s.d. of the output)"), "Where the movement comes from",
@@ -191,7 +191,7 @@ def _pictures(scores: Sequence[cs.Score], found: Mapping[str, cs.analysis.Explan
         ),
         "ablation": cs.Picture(
             beside("ablation", ABLATION, "R²", "change (s.d. of the output)"), "What silencing one neuron does",
-            "Change of the two planted muscles at every moment of every reach; one neuron silenced at a time.",
+            "Change of the two planted muscles at every time in every reach; one neuron silenced at a time.",
         ),
         "bistable": cs.Picture(
             wells, "A bistable circuit and its students",
@@ -203,12 +203,12 @@ def _pictures(scores: Sequence[cs.Score], found: Mapping[str, cs.analysis.Explan
 def _methods() -> str:
     rule = f"W = {STRENGTH:g} m m'/N with |m| = 1, whose fixed points x = kappa m obey kappa = {STRENGTH:g} tanh(kappa)"
     return f"""
-    The circuit ran delayed reaches from random mixtures of its preferred states; students were taught {TRAINING} of them, {TESTED} others are
-    explained. Every tool is used on the circuit itself too, whose equations are differentiable as they stand: that is the planted truth.
+    The circuit ran delayed reaches from random mixtures of its preferred states; students were trained on {TRAINING} of them, {TESTED} others are
+    explained. Every tool is also applied to the circuit itself, whose equations are differentiable as they stand: that is the planted truth.
 
     Fixed points: Levenberg-Marquardt searches of |dx/dt|² from visited states with noise added, to round-off. Linearised flow: eigenvalues of one
-    step at the state that each system visits at that moment, as rates in 1/s. Two planted muscles, each driven by {DRIVEN} random neurons with random
-    weights, are the output that is explained. Attribution: integrated gradients from rest (captum). Ablation: one neuron is held at zero firing for
+    step at the state that each system visits at that time, as rates in 1/s. Two planted muscles, each driven by {DRIVEN} random neurons with random
+    weights, are the outputs to explain. Attribution: integrated gradients from rest (captum). Ablation: one neuron is clamped to zero firing for
     the whole movement.
 
     Bistable circuit: {rule}; students see runs from random states into either well.

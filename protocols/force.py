@@ -1,10 +1,10 @@
-"""Does a small error while a network is taught prove that it generates its pattern?
+"""Does a small error during training prove that a network generates its pattern?
 
 Reproduces  FORCE: Sussillo & Abbott (2009) Neuron 63:544, a sum of four sines by a chaotic network of 1000 units. full-FORCE: DePasquale et al.
-            (2018) PLoS ONE 13:e0191527, a chirp set off by a pulse.
-Claim       after 12 periods 1000 units go on by themselves (mean error at most 0.03), while 300 units after 6 periods do not, although their error
-            while they were taught is small as well; full-FORCE generates the chirp (relative squared error below 0.01) where FORCE, with as many
-            units and trials, is more than 10 times worse.
+            (2018) PLoS ONE 13:e0191527, a chirp triggered by a pulse.
+Claim       after 12 periods 1000 units continue by themselves (mean error at most 0.03), while 300 units after 6 periods do not, although their
+            error during training is small as well; full-FORCE generates the chirp (relative squared error below 0.01) where FORCE, with equal
+            numbers of units and trials, is more than 10 times worse.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ MORE = 3.0  # how much larger than an independent draw an error may be; chosen b
 
 @dataclass(frozen=True)
 class Heard:
-    """What a network that was taught a periodic pattern puts out while taught and by itself afterwards, (time,), and the norm of its readout."""
+    """Outputs of a network during training on a periodic pattern and by itself afterwards, (time,), and the norm of its readout."""
 
     taught: np.ndarray
     alone: np.ndarray
@@ -49,12 +49,12 @@ class Heard:
 
 
 def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
-    """Teach networks patterns while they run, and let them go on by themselves.
+    """Train networks online on patterns, and let them continue by themselves.
 
     Args:
         model: leaky network with a readout and an encoder, for the periodic pattern.
-        seed: of every random choice; each network has a seed of its own made from it.
-        smoke: few units and periods: shows that everything runs, its numbers mean nothing.
+        seed: of every random choice; the seed of each network is derived from it.
+        smoke: few units and periods: shows that everything runs; its numbers mean nothing.
     """
     seconds: dict[str, float] = {}
     sizes = SMOKE if smoke else WHOLE
@@ -82,7 +82,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
 
 
 def _periodic(model: cs.Model, size: tuple[int, int], seed: int, gain: float | None = None) -> cs.fitting.Job:
-    """Feedback weights are between -1 and 1 for an output of 1, as published; the rule's are for an output one standard deviation away."""
+    """Return the training job for the periodic pattern; feedback weights are between -1 and 1 for an output of 1, as published."""
     units, periods = size
     task = cs.tasks.periodic(periods)
     student = model if gain is None else cs.edit.with_argument(model, cs.simulation.recurrent_projections(model)[0], gain=gain)
@@ -98,7 +98,7 @@ def _chirped(rule: str, units: int, trials: int, seed: int) -> cs.fitting.Job:
 
 
 def _heard(network: cs.Fitted, taught: cs.Task) -> Heard:
-    """The network goes on by itself for the periods that follow what was taught."""
+    """Return the free-running outputs of the network for the periods after training."""
     after = cs.tasks.periodic(TESTED, first=round(taught.stop / cs.tasks.PATTERN_PERIOD))
     free = cs.simulate(network.model, replace(after, initial=np.zeros((1, 1))))
     norm = float(np.linalg.norm(network.model.arrays()[network.model.readout.weights]))
@@ -106,7 +106,7 @@ def _heard(network: cs.Fitted, taught: cs.Task) -> Heard:
 
 
 def _off(made: np.ndarray, bins: int | None = None) -> float:
-    """Mean absolute distance from the periodic pattern, which begins anew with each period, in the first bins or all."""
+    """Return the mean absolute distance from the periodic pattern, which restarts with each period, in the first bins or all."""
     return float(np.abs(made[:bins] - _wanted(len(made))[:bins]).mean())
 
 
@@ -186,7 +186,7 @@ def _pictures(
     return {
         "pattern": cs.Picture(
             cs.figures.over_time(np.tile(_wanted(PERIOD), (3, 1)), made, time, titles, ylabel="output", xlabel="time in the period (s)"),
-            "A periodic pattern, taught and by itself", "The first network of either size. Pale: wanted.",
+            "A periodic pattern, taught and by itself", "The first network of each size. Pale: target.",
         ),
         "gains": cs.Picture(
             cs.figures.over_settings(panels, xlabel="g before training", even=True), f"Error of {small} units over the gain before training",
@@ -194,7 +194,7 @@ def _pictures(
         ),
         "chirp": cs.Picture(
             cs.figures.over_time(target, each, chirp.time, list(chirps), ylabel="output", xlabel="time from the pulse (s)"),
-            "A chirp set off by a pulse", "The first network of each kind, by itself. Pale: wanted.",
+            "A chirp set off by a pulse", "The first network of each kind, by itself. Pale: target.",
         ),
     }  # fmt: skip
 
@@ -202,11 +202,11 @@ def _pictures(
 def _methods() -> str:
     return f"""
     Times are those of the cards, in which the published unit of time is 0.1 s (periodic pattern) and tau is ten times as long (chirp): a period lasts
-    {cs.tasks.PATTERN_PERIOD:g} s. The periodic pattern is taught once through, {LARGE[1]} periods to {LARGE[0]} units and {SMALL[1]} to {SMALL[0]},
-    corrected every second bin by recursive least squares with alpha = 1, and then goes on by itself for {TESTED} periods from the state that it was
-    left in. The chirp is taught in trials of 20 s that begin with a pulse: {TRIALS[150]} to 150 units and {TRIALS[300]} to 300; claims about it are
-    about the median network, since in a first run one of three failed, and the scores show all.
+    {cs.tasks.PATTERN_PERIOD:g} s. Training on the periodic pattern is one pass, {LARGE[1]} periods for {LARGE[0]} units, {SMALL[1]} for {SMALL[0]},
+    with corrections every second bin by recursive least squares with alpha = 1. The network then continues by itself for {TESTED} periods from its
+    last state. The chirp is trained in trials of 20 s that begin with a pulse: {TRIALS[150]} for 150 units and {TRIALS[300]} for 300; claims about it
+    concern the median network, since in a first run one of three failed; the scores show all.
 
-    Null: outputs shifted in time at random, circularly; a network that generates the pattern out of phase is no better. Every network, taught and
-    chaotic alike, runs without noise.
+    Null: outputs shifted in time at random, circularly; a network that generates the pattern out of phase is no better. All networks, trained or
+    not, run without noise.
     """

@@ -1,10 +1,10 @@
-"""Which measure calls which systems the same, where one knows whether they are?
+"""Which measure calls which systems the same, if it is known whether they are?
 
 Reproduces  dynamical similarity on a system of three damped rotations and its images (Ostrow et al. 2023), and the known answers of centred kernel
-            alignment and Procrustes shape (Kornblith et al. 2019; Williams et al. 2021), with the biases of either.
-Claim       one system twice, and its images, are the same to measures that should not see the difference, to round-off or below the threshold; a
-            change of frequency is seen by DSA, a faster decay hardly by DSA as published, but by its eigenvalues; averages that agree say nothing
-            about the dynamics of single trials.
+            alignment and Procrustes shape (Kornblith et al. 2019; Williams et al. 2021), with the biases of both.
+Claim       two runs of one system, and its images, are the same for measures that are invariant to the difference, to round-off or below the
+            threshold; DSA detects a change of frequency; as published it hardly detects a faster decay, but its eigenvalues do; averages that agree
+            say nothing about the dynamics of single trials.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,9 +38,9 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     """Apply every measure to pairs of systems whose relation is known.
 
     Args:
-        model: circuit whose reaches are compared with themselves, with those of a faster one, and with those of one without connections.
+        model: circuit whose reaches are compared with themselves, with those of a faster circuit, and with those of one without connections.
         seed: of every random choice.
-        smoke: few conditions and surrogates: shows that everything runs, its numbers mean nothing.
+        smoke: few conditions and surrogates: shows that everything runs; its numbers mean nothing.
     """
     seconds: dict[str, float] = {}
     conditions, repeats, trials, nulls = SMALL if smoke else (CONDITIONS, REPEATS, TRIALS, NULLS)
@@ -77,7 +77,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
 
 
 def _reaches(model: cs.Model, conditions: int, seed: int) -> dict[str, cs.Trials]:
-    """What the circuit does from its prepared states, and what two others do from there."""
+    """Return the activity of the circuit from its prepared states, and that of two others from the same states."""
     (side,) = cs.analysis.delayed_reaches(model, (conditions,), seed=seed)
     recurrent, tau = cs.simulation.recurrent_projections(model)[0], cs.simulation.drive_parameter(model)
     built = model.with_arrays(model.arrays())
@@ -89,7 +89,7 @@ def _reaches(model: cs.Model, conditions: int, seed: int) -> dict[str, cs.Trials
 
 
 def _operators_apart(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
-    """Distances of the operators of single trials, in six dimensions: Procrustes with one and with five delays, and eigenvalues."""
+    """Return distances between the operators of single trials, in six dimensions: Procrustes with one and with five delays, and eigenvalues."""
     found = {}
     for delays in (1, 5):
         pair = [cs.measures.delay_operator(x, delays=delays, rank=6) for x in (a, b)]
@@ -100,7 +100,7 @@ def _operators_apart(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
 
 
 def _singles(apart: Mapping[str, Mapping[str, float]], likely: Mapping[str, float], split: str) -> list[cs.Score]:
-    """The null is the pair of unrelated noise; the ceiling, the same system twice, is among the rows."""
+    """Return scores whose null is the pair of unrelated noise; the ceiling, the same system twice, is among the rows."""
     values = {label: {name: found[label] for name, found in apart.items()} for label in apart[SAME]} | {LIKELIHOOD: dict(likely)}
     return [
         cs.Score(label, name, split, value, "higher" if label == LIKELIHOOD else "lower",
@@ -142,7 +142,7 @@ def _claims(scores: Sequence[cs.Score], apart: Mapping[str, Mapping[str, float]]
 
 
 def _biases(seed: int) -> list[cs.Claim]:
-    """Values of measures for independent data, and for images of random data."""
+    """Return claims on measures of independent data, and of images of random data."""
     rng, claims = cs.stream(seed, "circuit", "independent draws"), []
     for samples, known in SAMPLES.items():
         drawn = [rng.standard_normal((2, samples, 200)) for _ in range(DRAWS)]
@@ -186,7 +186,7 @@ def _pictures(scores: Sequence[cs.Score], first: Mapping[str, cs.Trials]) -> dic
         "systems": cs.Picture(
             cs.figures.components(first[SYSTEM].rate, shown, unit="1"), "The system and some of its companions",
             "Averages of every condition on the first two principal components of the system. The last has the same averages, and trials that "
-            "move on from them otherwise.",
+            "deviate from them with other dynamics.",
         ),
     }  # fmt: skip
 
@@ -194,14 +194,14 @@ def _pictures(scores: Sequence[cs.Score], first: Mapping[str, cs.Trials]) -> dic
 def _methods() -> str:
     return f"""
     x(t + 1) = A x(t) + noise of s.d. {cs.measures.NOISE:g}, with three damped rotations of {", ".join(map(str, ANGLES))} rad and radii
-    {", ".join(map(str, RADII))}. Averages: {CONDITIONS} starting states, {REPEATS} noisy trials each, {cs.measures.SHOWN} steps; images are of the
-    very averages. Single trials: {TRIALS} of {cs.measures.STEPS} steps from random states; images of a second run with new noise. "{POSSESSED}":
-    averages are those of the system, and single trials depart from them, from random states on, as in the system of other frequency. Sides are taken
-    for two coordinate systems: either about its mean and over its root mean square. The circuit's {CONDITIONS} reaches, unit by unit, are compared
+    {", ".join(map(str, RADII))}. Averages: {CONDITIONS} initial states, {REPEATS} noisy trials each, {cs.measures.SHOWN} steps; images are of these
+    averages. Single trials: {TRIALS} of {cs.measures.STEPS} steps from random states; images of a second run with new noise. "{POSSESSED}":
+    averages are those of the system, and single trials deviate from them, from random states, as in the system with the other frequency. Sides are
+    treated as two coordinate systems, each centred and divided by its root mean square. The circuit's {CONDITIONS} reaches are compared unit by unit
     with themselves, with those of the same circuit {FASTER:g} times as fast, and without connections, from the same states.
 
-    Likelihood: of single trials of the other, in the same units, under the linear system that was identified from those of the system by expectation
-    maximisation, beyond that of units with a mean and a variance only. DSA: delay embeddings of rank 6, operators compared by the best of 32
+    Likelihood: that of the other system's single trials, in the same units, under the linear system identified from the system by expectation
+    maximisation, minus that of independent units with a mean and a variance. DSA: delay embeddings of rank 6, operators compared by the best of 32
     rotations found by a search, both of norm 1; eigenvalues by the best pairing, not normalised. Null of averages: conditions (or those of each
-    principal component) permuted, {NULLS} times; intervals leave out one condition at a time.
+    principal component) permuted, {NULLS} times; intervals omit one condition at a time.
     """

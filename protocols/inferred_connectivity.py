@@ -1,9 +1,9 @@
-"""Does a network fitted to recordings recover the connections that made them?
+"""Does a network fitted to recordings recover the connections that generated them?
 
 Reproduces  Perich et al. (2020) bioRxiv 2020.12.18.423348, three regions, and Valente, Pillow & Ostojic (2022) NeurIPS 35, rank one, on circuits
             whose connections are known.
-Claim       fits explain more than 0.97 of the activity; currents between weakly coupled regions are nevertheless not those of the circuit, and of a
-            low-rank connectivity only the part that activity explores is found.
+Claim       fits explain more than 0.97 of the activity; currents between weakly coupled regions nevertheless differ from those of the circuit, and
+            of a low-rank connectivity only the part that activity explores is recovered.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     Args:
         model: circuit of three regions whose projection L connects them.
         seed: of every random choice.
-        smoke: small circuits and few passes: shows that everything runs, its numbers mean nothing.
+        smoke: small circuits and few passes: shows that everything runs; its numbers mean nothing.
 
     Raises:
         OptionError: the circuit has no projection L made by rule "between".
@@ -102,7 +102,7 @@ def _curbd(name: str, circuit: cs.Model, recorded: cs.Trials, task: cs.Task, num
 
 
 def _planted(number: int, smoke: bool) -> tuple[cs.Model, cs.Task, cs.Task]:
-    """A circuit of rank one with known vectors, and trials of random dots to train and to test on; every bin counts."""
+    """Return a circuit of rank one with known vectors, and trials of random dots to train and to test on; every bin counts."""
     card = cs.load(LOW_RANK)
     units = 20 if smoke else card.units
     m, vector, rest = cs.stream(number, "circuit", "planted rank one").standard_normal((3, units))
@@ -124,7 +124,7 @@ def _score(measure: str, name: str, split: str, values: Sequence[float], **rest:
 
 
 def _regional_scores(name: str, fits: Sequence[cs.measures.RegionFit], seed: int) -> list[cs.Score]:
-    """Four measures of a setting, each with the same networks whose sources or units are shuffled."""
+    """Return four measures of a setting; in the null, sources or units of the same networks are shuffled."""
     rng, surrogates = cs.stream(seed, "null", "shuffled currents of inferred_connectivity"), (SOURCES, SOURCES, SOURCES, UNITS)
     own = [(*fit.agreement(fit.found), fit.explained(np.arange(fit.circuit.units))) for fit in fits]
     nulls = []
@@ -190,22 +190,22 @@ def _answer(numbers: Mapping[tuple[str, str], float], fits: Fits) -> str:
 def _low_rank_picture(fit: cs.measures.LowRankFit) -> dict[str, cs.Picture]:
     clouds = {f"{which} connections": fit.connections(effective=which == "effective") for which in ("all", "effective")}
     drawn = cs.figures.clouds(clouds, xlabel="true connection", ylabel="inferred connection")
-    caption = "A dot: one pair of units. Effective: without the part that its own outputs and input vectors do not span."
+    caption = "Dots: pairs of units. Effective: without the part outside the span of its own outputs and input vectors."
     return {"low_rank": cs.Picture(drawn, "Connections of a circuit of rank one", caption)}
 
 
 def _methods() -> str:
     return f"""
     Three chaotic regions (g 1.8, 1.5, 1.5; tau 100 ms) are recorded without noise for {cs.tasks.REGIONS_DURATION:g} s while a bump moves through half
-    of B and another changes its place in half of C. A network of as many units is taught by rule curbd for {PASSES.epochs} passes (the paper: 500),
+    of B and another changes its place in half of C. A network of the same size is trained by rule curbd for {PASSES.epochs} passes (the paper: 500),
     from the first recorded rates. Weak coupling: five connections of size 0.02 from region to region. Strong: {100 * STRONG["density"]:g} % of the
-    pairs, each region onto each other with g {STRONG["gain"]:g}. A known drive enters the network as it entered the circuit. Published is an error of
-    the rate, one of the input is one of x + tau dx/dt, which a leaky unit receives. Both are of one moment; the authors take the sample before.
+    pairs, from each region to each other with g {STRONG["gain"]:g}. A known drive enters the network as it did the circuit. The published error is
+    of the rate; that of the input is of x + tau dx/dt, the input of a leaky unit. Both compare equal times; the authors use the sample before.
 
-    Currents are J_ab r_b, of the circuit with its own rates, of the network with those it makes by itself; shares are of summed squares.
+    Currents are J_ab r_b, of the circuit with its own rates, of the free-running network with its own; shares are of summed squares.
 
-    The circuit of rank one has n = {OVERLAP[0]:g} m + {OVERLAP[1]:g} I + {OVERLAP[2]:g} xi of independent Gaussian vectors, hears random dots and is
-    recorded with noise. LINT is back-propagation in a network held to rank one ({LOW_RANK}) with Adam at {DESCENT.rate:g}, gradients cut to
+    The circuit of rank one has n = {OVERLAP[0]:g} m + {OVERLAP[1]:g} I + {OVERLAP[2]:g} xi of independent Gaussian vectors, receives random dots, is
+    recorded with noise. LINT is back-propagation in a network of fixed rank one ({LOW_RANK}) with Adam at {DESCENT.rate:g}, gradients clipped at
     {DESCENT.clip:g}. The network has no noise, as in the authors' code, and learns its input vectors too. R² is between runs without noise.
-    Effective: n projected on the span of m and the input vectors.
+    Effective: n projected onto the span of m and the input vectors.
     """

@@ -1,9 +1,9 @@
-"""Do thalamic and premotor inputs to a layered motor cortex turn into a reach that its output layer can steer?
+"""Do thalamic and premotor inputs to a layered motor cortex become a reach that can be read out from its output layer?
 
 Reproduces  cell counts, connection probabilities and long-range inputs of Dura-Bernal et al. (2023) Cell Reports 42:112574, as a network of
-            integrate-and-fire neurons whose gains are calibrated here; that movement-related input modulates layer 5B.
-Claim       the published structure is there exactly, rates and synchrony are in range, the input drives layer 5B, and the spikes of PT5B, read out
-            linearly, give the hand position of reaches that were not used to find the readout.
+            integrate-and-fire neurons whose gains are calibrated here; modulation of layer 5B by movement-related input.
+Claim       the published structure is reproduced exactly, rates and synchrony are in range, the input drives layer 5B, and the spikes of PT5B, read
+            out linearly, give the hand position in reaches that were not used to fit the readout.
 """
 
 from dataclasses import replace
@@ -37,15 +37,15 @@ TABLES = "tables of the published model (conn.pkl), averaged over depth"
 
 
 def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Report:
-    """Check the structure, run the circuit at rest and through reaches, and read the hand out of its output neurons.
+    """Check the structure, run the circuit at rest and through reaches, and decode the hand from its output neurons.
 
     Args:
         model: layered motor cortex.
         seed: of every random choice; connections follow ``model.seed``.
-        smoke: few and short trials of few neurons: shows that everything runs, its numbers mean nothing.
+        smoke: few and short trials of few neurons: shows that everything runs; its numbers mean nothing.
 
     Raises:
-        OptionError: the model lacks the populations of the published one.
+        OptionError: the model lacks populations of the published one.
     """
     if not {OUTPUT, *DEEP} <= set(getattr(model, "populations", ())):
         raise cs.errors.OptionError(f"{model.name}: this protocol needs a layered motor cortex with the populations {', '.join((OUTPUT, *DEEP))}.")
@@ -89,7 +89,7 @@ def _answer(score: cs.Score, error: float, moving: dict[str, float]) -> str:
 
 
 def _reaches(model: cs.SpikingModel, directions: int, repeats: int, seed: int) -> cs.Task:
-    """Premotor input that ramps up until the go cue, and thalamic input that then follows the movement; neurons prefer directions."""
+    """Return premotor input that ramps up until the go cue, and thalamic input that then follows the movement; neurons have preferred directions."""
     task = cs.tasks.centre_out(np.repeat(np.arange(directions) * 360.0 / directions, repeats), preparation=PREPARATION, movement=MOVEMENT)
     preferred = cs.stream(seed, "task", "preferred directions of layered_motor_cortex").uniform(0, 2 * np.pi, model.units)
     tuning = 1 + np.cos(np.radians(task.condition)[:, None] - preferred)
@@ -101,7 +101,7 @@ def _reaches(model: cs.SpikingModel, directions: int, repeats: int, seed: int) -
 
 
 def _read_out(output: cs.Trials, task: cs.Task, repeats: int) -> tuple[Float[ndarray, "trial time 2"], Float[ndarray, "trial time 2"], ndarray]:
-    """Fit hand position by ridge regression on the rates of most trials; give prediction and truth, in cm, of the others."""
+    """Fit hand position by ridge regression on the rates of most trials; return prediction and truth, in cm, for the others."""
     number = np.arange(task.trials) % repeats
     tested, taught = np.flatnonzero(number >= repeats - HELD_OUT), np.flatnonzero(number < repeats - HELD_OUT)
     assert isinstance(task.targets, xr.DataArray)
@@ -117,7 +117,7 @@ def _read_out(output: cs.Trials, task: cs.Task, repeats: int) -> tuple[Float[nda
 
 
 def _readout_score(hand: ndarray, wanted: ndarray, condition: ndarray, seed: int) -> cs.Score:
-    """R² of the hand position, with held-out trials assigned to wrong directions as the null."""
+    """Return R² of the hand position; the null assigns held-out trials to wrong directions."""
     rng = cs.stream(seed, "null", "permuted directions of layered_motor_cortex")
 
     def explained(a: ndarray, b: ndarray) -> float:
@@ -134,13 +134,13 @@ def _readout_score(hand: ndarray, wanted: ndarray, condition: ndarray, seed: int
 
 
 def _rates(trials: cs.Trials) -> dict[str, tuple[float, float]]:
-    """Rates of the deep populations before the premotor ramp is high, and during the movement, Hz."""
+    """Return rates of the deep populations before the premotor ramp is high, and during the movement, Hz."""
     rest, moving = (cs.analysis.population_rates(trials, span) for span in ((-PREPARATION + 0.1, -PREPARATION + 0.3), (0.2, MOVEMENT)))
     return {name: (rest[name], moving[name]) for name in DEEP}
 
 
 def _structure(model: cs.SpikingModel, found: dict[tuple[str, str], float]) -> list[cs.Claim]:
-    """Counts and probabilities of the network that was run; four standard errors of the draw, plus the rounding of the table."""
+    """Return claims on counts and probabilities of the simulated network, within four standard errors of the draw and the rounding of the table."""
     claims = [cs.Claim("number of neurons", model.units, CELLS, CELLS, "published; at scale 1")]
     absent = sum(found["PT5B", target] for target in ("IT2", "IT4", "IT5A", "IT5B", "IT6"))
     claims.append(cs.Claim("connections from PT5B to IT populations", absent, 0, 0, TABLES))
@@ -175,7 +175,7 @@ def _pictures(
     rates = {name: summary[name].rate for name in wanted}
     spectra = {name: cs.analysis.population_spectrum(rest, population=name) for name in ("IT2", *DEEP)}
     return {
-        "hands": cs.Picture(cs.figures.hand_paths(*hands), "Hand paths read out of PT5B", "Held-out trials, a colour a direction; dashed: as asked."),
+        "hands": cs.Picture(cs.figures.hand_paths(*hands), "Hand paths read out of PT5B", "Held-out trials, a colour per direction; dashed: target."),
         "raster": cs.Picture(
             cs.figures.raster(trials), "One reach", "One trial: the premotor ramp peaks at the go cue, 0; the hand moves from 0.1 to 0.5 s."
         ),
@@ -187,12 +187,12 @@ def _pictures(
 def _methods(repeats: int) -> str:
     return f"""
     Fifteen populations with the published numbers of cells and connection probabilities (averaged over depth), as current-based integrate-and-fire
-    neurons. Gains, threshold and a factor on each population's long-range input are calibrated by us, since the published strengths belong to
+    neurons. Gains, threshold and a factor for each population's long-range input are calibrated by us, since the published strengths are those of
     multi-compartment neurons.
 
-    Movement: {DIRECTIONS} directions, {repeats} trials each. Every neuron prefers a direction, drawn at random. The rate of its premotor afferents
+    Movement: {DIRECTIONS} directions, {repeats} trials each. Every neuron has a random preferred direction. The rate of its premotor afferents
     ramps up as exp(t/400 ms) until the go cue and falls within 100 ms; the rate of its thalamic afferents then follows the course of the reach. Both
-    are modulated by 1 + cos of the angle between reach and preferred direction. How strongly, and that they do, is our choice.
+    are modulated by 1 + cos of the angle between reach and preferred direction. This modulation and its strength are our choice.
 
     Readout: hand position (minimum jerk, {cs.tasks.REACH_DISTANCE:g} cm) by ridge regression on the rates of {OUTPUT}, smoothed with {SD * 1e3:g} ms,
     fitted on {repeats - HELD_OUT} trials of each direction and tested on the other {HELD_OUT}.

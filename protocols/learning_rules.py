@@ -3,8 +3,8 @@
 Reproduces  six ways of learning on one task of our own: back-propagation through time, Werbos (1990) Proc IEEE 78:1550; FORCE, Sussillo & Abbott
             (2009) Neuron 63:544; full-FORCE, DePasquale et al. (2018) PLoS ONE 13:e0191527, and its closed form; e-prop, Bellec et al. (2020) Nat
             Commun 11:3625; gain modulation, Stroud et al. (2018) Nat Neurosci 21:1774. The circuit is that of Hennequin et al. (2014) Neuron 82:1394.
-Claim       every rule teaches the reach better than no learning does, back-propagation to within 2 % of the variance; five rules that change
-            weights do better than the one that changes gains alone. What it does to the mechanism is reported as found.
+Claim       every rule makes better reaches than no learning, back-propagation to within 2 % of the variance; five rules that change
+            weights do better than the one that changes gains alone. The effect on the mechanism is reported as found.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,12 +42,12 @@ Tests = Mapping[str, Mapping[tuple[str, str], cs.statistics.Difference]]
 
 
 def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
-    """Teach the same networks the same reach by every rule, and compare what they do and how with a circuit that reaches.
+    """Train the same networks on the same reach by every rule, and compare their outputs and activity with those of a circuit that reaches.
 
     Args:
-        model: network to be taught: leaky, with a gain for each unit and a readout.
+        model: network to train: leaky, with a gain for each unit and a readout.
         seed: of every random choice.
-        smoke: few units, networks and passes: shows that everything runs, its numbers mean nothing.
+        smoke: few units, networks and passes: shows that everything runs; its numbers mean nothing.
     """
     seconds: dict[str, float] = {}
     tasks = _tasks(8 if smoke else TAUGHT, 4 if smoke else TESTED)
@@ -80,7 +80,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
 
 
 def _tasks(taught: int, asked: int) -> tuple[cs.Task, cs.Task]:
-    """Reaches to be taught, and reaches half-way between some of them."""
+    """Return training reaches, and reaches half-way between some of them."""
     step = 360.0 / taught
     between = step * np.arange(0, taught, taught // asked) + step / 2
     reach = partial(cs.tasks.centre_out, preparation=PREPARATION, movement=MOVEMENT)
@@ -88,7 +88,7 @@ def _tasks(taught: int, asked: int) -> tuple[cs.Task, cs.Task]:
 
 
 def _circuit(circuit: cs.Model, tasks: tuple[cs.Task, cs.Task], seed: int) -> cs.measures.Activity:
-    """The circuit released from preparatory states that turn with the direction, in the plane of two mixtures of its preferred states."""
+    """Return the circuit released from preparatory states that rotate with the direction, in the plane of two mixtures of its preferred states."""
     preferred, mixed = cs.analysis.preferred_states(circuit), min(cs.analysis.MIXED_STATES, circuit.units)
     x, y = cs.analysis.mixtures(preferred, 2, k=mixed, seed=seed, sd=cs.analysis.STATE_SD)
     y = y - x * (x @ y) / (x @ x)
@@ -164,7 +164,7 @@ def _of_learning(
         ),
         "hands": cs.Picture(
             cs.figures.hand_paths_by_rule({name: hands[name][at].rate for name, at in middle.items()}, wanted.rate), "Held-out reaches",
-            "Of the network with the median error under each rule; dashed: what was asked for.",
+            "For the network with the median error under each rule; dashed: target.",
         ),
         "learning": cs.Picture(
             cs.figures.learning_by_rule({name: [network.validation for network in networks] for name, networks in taught.items()}), "Learning curves",
@@ -179,7 +179,7 @@ def _of_activity(scores: Sequence[cs.Score], tests: Tests, distance: np.ndarray)
     between = {"angle between networks (rad)": distance}
     return {
         "scores": cs.Picture(
-            cs.figures.score_panels(scores, (ANGLE, CKA, SKEW, FREQUENCY), floor=-0.2), "How alike the activity of each network and the circuit is",
+            cs.figures.score_panels(scores, (ANGLE, CKA, SKEW, FREQUENCY), floor=-0.2), "Similarity of the activity of each network and the circuit",
             "Dots: median over networks; lines: interval from order statistics; grey: 95 % of the surrogates; dashed: the circuit itself.",
         ),
         "pairs": cs.Picture(
@@ -193,15 +193,15 @@ def _of_activity(scores: Sequence[cs.Score], tests: Tests, distance: np.ndarray)
 def _methods() -> str:
     options = "; ".join(f"{name}: {o.epochs} epochs at most, rate {o.rate:g}{', ' + str(h) if h else ''}" for name, (o, h) in RULES.items())
     return f"""
-    Each untrained network is taught by every rule, with the same directions kept for validation, so rules are compared within networks. The network
-    hears the target's x and y and a hold signal that ends at the go cue, starts from rest {PREPARATION * 1e3:g} ms before it and shall put out the
-    hand's minimum-jerk position. Back-propagation and e-prop change all weights, biases and gains; force, full_force and target_regression recurrent
-    weights and readout; node_perturbation gains alone. So rules differ in what they change as well as in how.
+    Every rule trains the same initial networks, with the same directions held out for validation, so that rules are compared within networks. The
+    network receives the target's x and y and a hold signal until the go cue. It starts from rest {PREPARATION * 1e3:g} ms before the go cue, and
+    its target output is the hand's minimum-jerk position. Back-propagation and e-prop change all weights, biases and gains; force, full_force and
+    target_regression recurrent weights and readout; node_perturbation gains alone. Rules thus differ in what they change as well as in how.
 
-    Numbers of the rules, chosen by trying a few on two networks: {options}. What they cost depends on these numbers.
+    Parameters of the rules, chosen by trying a few on two networks: {options}. The cost of a rule depends on these parameters.
 
-    The circuit is released from preparatory states that turn with the direction, in the plane of two mixtures of its {cs.analysis.MIXED_STATES} most
+    The circuit is released from preparatory states that rotate with direction, in the plane of two mixtures of its {cs.analysis.MIXED_STATES} most
     amplified states. Hidden rates of the networks and rates of the circuit, go cue to {MOVEMENT * 1e3:g} ms, are divided by each unit's standard
-    deviation over the taught directions; units differ in number, so they are compared by geometry. For jPCA ({TURNING[0] * 1e3:g} to
-    {TURNING[1] * 1e3:g} ms) rates are divided by the unit's range plus {cs.analysis.SOFT_SHARE:g} of the median one.
+    deviation over the training directions; units differ in number, so they are compared by geometry. For jPCA ({TURNING[0] * 1e3:g} to
+    {TURNING[1] * 1e3:g} ms) rates are divided by the unit's range plus {cs.analysis.SOFT_SHARE:g} of the median range.
     """

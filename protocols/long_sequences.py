@@ -1,9 +1,9 @@
-"""What do long sequences cost a network that learns them, and what does truncation lose?
+"""What do long sequences cost a network that learns them, and what does truncation miss?
 
 Reproduces  no figure. Truncated back-propagation with carried state, Williams & Peng (1990) Neural Comput 2:490, and gradients by checkpoints,
             Chen et al. (2016) arXiv:1604.06174, on sequences of 10^3 to 10^5 steps and on recall after known delays.
-Claim       bytes of a gradient grow as the length through all of time, as its square root with checkpoints, which give the same gradient, and
-            not at all with truncation, nor do those of a run; truncation learns what its segments reach back to, and nothing else.
+Claim       memory for a gradient grows in proportion to the length with full back-propagation, as its square root with checkpoints, which give the
+            same gradient, and not at all with truncation or in a run; truncation learns what its segments reach back to, and nothing else.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,12 +33,12 @@ Errors = Mapping[Key, np.ndarray]  # of recall, one a network
 
 
 def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
-    """Measure what sequences of many lengths cost, and what networks learn from segments of many lengths.
+    """Measure the cost of sequences of many lengths, and what networks learn from segments of many lengths.
 
     Args:
         model: network that receives channels and has a readout.
         seed: of every random choice.
-        smoke: short sequences, few networks: shows that everything runs, its numbers mean nothing.
+        smoke: short sequences, few networks: shows that everything runs; its numbers mean nothing.
 
     Raises:
         OptionError: the network receives no channels or has no readout of hidden units.
@@ -87,7 +87,7 @@ def _through(way: str, segment: int) -> cs.Options:
 
 
 def _jobs(student: cs.Model, segments: Sequence[int], networks: int, longest: int, seed: int, smoke: bool) -> dict[Key, list[cs.fitting.Job]]:
-    """Networks to be taught many sequences, by delay and segment, and networks to be taught one long recording."""
+    """Return training jobs: networks for many sequences, by delay and segment, and networks for one long recording."""
     seeds = [cs.seed_of(seed, "student", "network of long_sequences", k) for k in range(max(networks, RECORDINGS))]
     ways: dict[Key, tuple[cs.Task, cs.Options]] = {}
     for delay in DELAYS:
@@ -107,7 +107,7 @@ def _how(key: Key) -> str:
 
 
 def _missed(networks: Sequence[cs.Model], battery: cs.Task, segments: Sequence[int]) -> np.ndarray:
-    """Share of the gradient's norm that truncation changes: (network, segment)."""
+    """Return by how much truncation changes the gradient, relative to its norm: (network, segment)."""
     data, cut = cs.fitting.TrainingData.of(battery.select(range(4))), [_through(TRUNCATED, segment) for segment in segments]
     return np.array([[change.gradient for change in cs.fitting.gradient_changes(network, data, WHOLE, cut)] for network in networks])
 
@@ -130,7 +130,7 @@ def _growth(costs: Costs, lengths: Sequence[int]) -> list[cs.Claim]:
 
 
 def _learning(errors: Errors, tests: Mapping[Key, float], segments: Sequence[int]) -> list[cs.Claim]:
-    """A segment whose last bin, its length less 1 from its first, does not reach what told what is wanted learns nothing of it."""
+    """Return claims on learning; a segment shorter than the interval from a cue to its target, both bins included, learns nothing of it."""
     left = {key: float(values.mean()) for key, values in errors.items()}
     whole = {delay: left[delay, segments[-1]] for delay in DELAYS}
     blind = [(delay, segment) for delay, segment in tests if segment - 1 < cs.tasks.nearest_heard(delay)]
@@ -184,7 +184,7 @@ def _pictures(
         ),
         "strokes": cs.Picture(
             cs.figures.strokes(batteries[last], strokes, {trial: f"sequence {trial + 1}" for trial in range(3)}, bins=150),
-            f"Strokes made {last:g} s after they were shown, by the first network of each segment", "Beginnings of sequences not taught.",
+            f"Strokes made {last:g} s after they were shown, by the first network of each segment", "Initial parts of held-out sequences.",
         ),
     }  # fmt: skip
 
@@ -192,23 +192,23 @@ def _pictures(
 def _methods(networks: int, lengths: Sequence[int]) -> str:
     reach = ", ".join(f"{cs.tasks.nearest_heard(delay)} bins (delay {delay:g} s)" for delay in DELAYS)
     return f"""
-    A step is one of the network's own, {cs.tasks.BIN * 1e3:g} ms, which is a bin. Bytes are those of all arrays that torch made and held at once, and
-    in a run those of NumPy too, which is looked at now and then; the sequence itself, the weights and the outputs grow with the length in any case
-    and are not counted. Gradients are of one sequence in float32, runs in float64; gradients are compared in float64, at up to {EXACT} bins.
+    A step is one of the network's own, {cs.tasks.BIN * 1e3:g} ms, which is a bin. Bytes are those of all arrays that torch held at once, and
+    in a run those of NumPy too, which are sampled now and then; the sequence itself, the weights and the outputs grow with the length in any case
+    and are not counted. Gradients are for one sequence in float32, runs in float64; gradients are compared in float64, at up to {EXACT} bins.
 
-    Through all of time every step leaves b bytes: c + b L for L steps, exponent 1. With segments of s steps the states between L/s segments are kept,
-    a bytes each, and the steps of one segment at a time: c + a L/s + b s, which is least at s² = a L/b. With s² = L it is c + (a + b) √L, no more
-    than (a + b)/√(4 a b) times the least; its exponent is 1/2, less where c counts. A truncated segment and a piece of a run know nothing of L.
+    With full back-propagation every step keeps b bytes: c + b L for L steps, exponent 1. With segments of s steps the states between L/s segments,
+    a bytes each, are kept, and the steps of one segment at a time: c + a L/s + b s, least at s² = a L/b. With s² = L it is c + (a + b) √L, at
+    most (a + b)/√(4 a b) times the minimum; its exponent is 1/2, less where c matters. A truncated segment, or a piece of a run, is independent of L.
 
-    A stroke of {cs.tasks.RECALL_STROKE:g} s in a random direction follows another, and each shall be made again a fixed delay later. Directions are
-    independent, so that without memory the error is 1. What is wanted at a moment was last shown at least {reach} before. A segment that is no longer
-    hands no gradient from anything wanted to anything that told it, though the state that it starts from may know.
+    A stroke of {cs.tasks.RECALL_STROKE:g} s in a random direction follows another, and each must be repeated after a fixed delay. Directions are
+    independent, so that without memory the error is 1. The target of a bin was last shown at least {reach} before. A segment of at most this length
+    carries no gradient from any target to its cue, though its initial state may contain the information.
 
-    {networks} networks, the same under every segment, were taught {TAUGHT} sequences of {BINS} bins, {OPTIONS.epochs} times, by Adam at
-    {OPTIONS.rate:g}. A step of the optimiser takes {BINS} bins: of one sequence, or of segments of as many sequences as make up for their shortness.
-    So only how far a gradient reaches differs. Paired t tests of the logarithm of the error, Holm's correction for all. Delays, segments and bounds
-    were chosen after trying one network each; a delay of 0.4 s was learned by none in so many steps, through all of time neither.
+    {networks} networks, the same for every segment length, were trained {OPTIONS.epochs} times on {TAUGHT} sequences of {BINS} bins, by Adam at
+    {OPTIONS.rate:g}. Each optimiser step uses {BINS} bins: of one sequence, or of segments from proportionally more sequences, so that only the reach
+    of the gradient differs. Paired t tests of the logarithm of the error, Holm's correction for all. Delays, segments and bounds
+    were chosen after trying one network each; no network learned a delay of 0.4 s in this number of steps, not even with full back-propagation.
 
-    One recording of {lengths[-1]} bins: segments of {LONG} bins with carried state, {PASSES[TRUNCATED]} passes, a step each; or checkpoints,
+    One recording of {lengths[-1]} bins: segments of {LONG} bins with carried state, {PASSES[TRUNCATED]} passes, one step each; or checkpoints,
     {PASSES[CHECKPOINTS]} passes of one step.
     """

@@ -2,8 +2,8 @@
 
 Reproduces  preparatory states released into movement, Hennequin, Vogels & Gerstner (2014) Neuron 82:1394, as delayed centre-out reaches of
             the simulated circuit; rotations, Churchland et al. (2012) Nature 487:51, by jPCA.
-Claim       the best student explains at least 95 % of held-out rates, and the student of the circuit's own class, taught from states that
-            span the state space, also explains unseen pushes (R2 > 0.97) and silencing (R2 > 0.9).
+Claim       the best student explains at least 95 % of held-out rates, and the student of the circuit's own class, trained on states that
+            span the state space, also explains unseen pushes (R² > 0.97) and silencing (R² > 0.8).
 """
 
 from collections.abc import Iterable, Mapping
@@ -50,18 +50,18 @@ def run(
 ) -> cs.Report:
     """Train networks on the activity of a circuit, or of a recording, and compare activity and mechanism.
 
-    A spiking circuit is taught by the smoothed spikes of a few of its neurons, as the protocol match_spiking says, and a recording by its condition
-    averages, as match_recording says.
+    A spiking circuit is matched by the smoothed spikes of a few of its neurons, as in the protocol match_spiking, and a recording by its condition
+    averages, as in match_recording.
 
     Args:
-        model: circuit to be matched; beside a recording, one that is compared with it too, or None.
+        model: circuit to match; with a recording, a model to compare with it too, or None.
         seed: of every random choice; the circuit's own weights follow ``model.seed``.
-        smoke: few units, conditions and epochs: shows that everything runs, its numbers mean nothing.
+        smoke: few units, conditions and epochs: shows that everything runs; its numbers mean nothing.
         recording: condition averages to match instead of the circuit.
         students: ``"default"``, the cheapest that answer the question, or ``"all"``.
 
     Raises:
-        OptionError: students is neither, or units are hidden behind a readout.
+        OptionError: students is neither of these, or units are hidden behind a readout.
     """
     if isinstance(model, cs.SpikingModel) and (recording is not None or students != "default"):
         raise cs.errors.OptionError(f"{model.name}: is a spiking circuit, which is matched without --recording and --students.")
@@ -77,7 +77,7 @@ def run(
 
 
 def training_data(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> tuple[cs.Model, cs.Trials, cs.Task, cs.Options]:
-    """A student, the reaches it is trained on, and the options, for searching better options."""
+    """Return a student, its training reaches, and the options, to search for better options."""
     model = cs.edit.shrunk(model, FEW) if smoke else model
     training, _ = cs.analysis.delayed_reaches(model, (SMALL if smoke else TRAINING, TESTED), seed=seed)
     card, options = TAUGHT["hidden units"]
@@ -136,7 +136,7 @@ def _matched(model: cs.Model, names: Iterable[str], seed: int, smoke: bool) -> c
 def _jobs(
     model: cs.Model, names: Iterable[str], reaching: cs.analysis.Side, spanning: cs.analysis.Side, seed: int, smoke: bool
 ) -> dict[str, cs.fitting.Job]:
-    """The circuit's own class, taught in closed form by reaches and by states that span state space, the students, and their controls."""
+    """Return the circuit's own class, fitted in closed form to reaches and to states that span state space, the students, and their controls."""
     closed, possible = cs.Options(epochs=0), not cs.fitting.not_own_class(model)
     students = {name: (cs.fitting.with_time_constant_of(cs.load(TAUGHT[name][0]), model), TAUGHT[name][1]) for name in names}
     jobs = {OWN: cs.fitting.Job(cs.fitting.own_class(model), reaching.trials, reaching.task, seed, closed)} if possible else {}
@@ -166,14 +166,14 @@ def _answer(scores: cs.Comparison) -> str:
 
 
 def _claims(scores: cs.Comparison) -> list[cs.Claim]:
-    """What every run should show, however small."""
+    """Return claims that every run should meet, however small."""
     r2 = scores.estimates(R2)
     beaten = np.mean([r2[name] > max(r2["untrained"], r2["shuffled"]) for name in r2 if name not in CONTROLS])
     return [cs.Claim("share of trained students that beat the untrained and the shuffled one", float(beaten), 1.0, 1.0, BOUND)]
 
 
 def _full_claims(scores: cs.Comparison, preferred: cs.analysis.Preferred, model: cs.Model) -> list[cs.Claim]:
-    """What a run of full size should show, of the students and of the circuit."""
+    """Return claims that a run of full size should meet, on students and circuit."""
     best = max(estimate for name, estimate in scores.estimates(R2).items() if name not in CONTROLS)
     claims = [cs.Claim("R² of held-out rates, best student", best, 0.95, 1.0, BOUND)]
     for measure, (text, low, tried) in REACHED.items() if CONTROL in scores.estimates(R2) else ():
@@ -185,27 +185,27 @@ def _full_claims(scores: cs.Comparison, preferred: cs.analysis.Preferred, model:
 def _methods(model: cs.Model, preferred: cs.analysis.Preferred, fitted: Mapping[str, cs.Fitted], draws: int) -> str:
     pushed, silenced = cs.measures.SPANS["push"], cs.measures.SPANS["silencing"]
     step, k, runs = f"{model.dt.value:g} {model.dt.unit}", min(cs.analysis.MIXED_STATES, model.units), [f.conditions[0] for f in fitted.values()][-1]
-    control = f"""The positive control has the circuit's own equations, learned in closed form from {runs} free runs whose starts span all of state
-    space, and is asked such runs: if it fell short, the chain from simulation to score would be broken.""" * (CONTROL in fitted)
+    control = f"""The positive control has the circuit's own equations, fitted in closed form to {runs} free runs whose initial states span state
+    space, and is tested on such runs: if it failed, there would be a fault between simulation and score.""" * (CONTROL in fitted)
     return f"""
     The circuit was run in Brian2 (step {step}) on delayed reaches. Each preparatory state is a random mixture of the top k = {k} preferred states
     ({preferred.how}), scaled to a standard deviation over units of {cs.analysis.STATE_SD:g}, in the unit of the state; a current that grows as
-    exp(t/400 ms) leads there and is withdrawn within 2 ms at the go cue. What the circuit did from then on is the teacher.
+    exp(t/400 ms) leads to it and is withdrawn within 2 ms at the go cue. The circuit's activity from then on is the teacher.
 
     Students start from the circuit's rates at the go cue, receive the same input, and run freely for {cs.analysis.AFTER_GO_CUE[1] * 1e3:g} ms; their
     error is the squared difference of rates over the variance of each unit. Conditions were split before anything was computed from the data; means
-    and scales come from the conditions taught on.
+    and scales come from the training conditions.
 
     {cs.fitting.summary(fitted)}
 
-    The untrained student has its random weights; the shuffled one was taught to go on from each condition's first bin as another condition does.
+    The untrained student has its random weights; the shuffled one was trained to continue from each condition's first bin as another condition does.
     {control}
 
-    Pushes are currents of {1e3 * (pushed[1] - pushed[0]):g} ms from {1e3 * pushed[0]:g} ms after the go cue: of random signs into
-    {cs.measures.SHARES["push"]:.0%} of the units, each as strong as moves it by {cs.measures.MOVED:g}; or in random directions within the
-    {cs.measures.LEADING} leading principal components of the training rates, as strong over all units. Silencing:
-    {cs.measures.SHARES["silencing"]:.0%} of the units held at zero firing for {1e3 * (silenced[1] - silenced[0]):g} ms, and the others compared.
-    {draws} draws each, the same on both sides. Where a student's units are no neurons, the least change of its state that changes the observed rates
-    as asked takes their place. Without connections: the circuit's own equations, recurrent weights at 0. Ridge from the first bin: a linear map from
-    the rates at the go cue to those of every later bin.
+    Pushes are currents of {1e3 * (pushed[1] - pushed[0]):g} ms from {1e3 * pushed[0]:g} ms after the go cue: with random signs into
+    {cs.measures.SHARES["push"]:.0%} of the units, each strong enough to move it by {cs.measures.MOVED:g}; or in random directions within the
+    {cs.measures.LEADING} leading principal components of the training rates, equally strong over all units. Silencing:
+    {cs.measures.SHARES["silencing"]:.0%} of the units clamped to zero firing for {1e3 * (silenced[1] - silenced[0]):g} ms; the others are compared.
+    {draws} draws each, the same on both sides. If a student's units do not correspond to neurons, it receives the smallest change of its state that
+    changes the observed rates as required. Without connections: the circuit's own equations with recurrent weights 0. Ridge from the first bin: a
+    linear map from the rates at the go cue to those of every later bin.
     """

@@ -1,6 +1,6 @@
-"""Does a network that is taught the activity of motor cortex predict a reach it has never seen?
+"""Does a network trained on the activity of motor cortex predict a reach that it has never seen?
 
-Reproduces  the situation of Churchland et al. (2012) Nature 487:51: condition averages of recorded neurons, here each condition held out once.
+Reproduces  the setting of Churchland et al. (2012) Nature 487:51: condition averages of recorded neurons, here with each condition held out once.
 Claim       every trained student predicts held-out conditions better than the untrained and the shuffled one.
 """
 
@@ -34,20 +34,20 @@ ABSENT = (
 
 
 def run(model: cs.Model | None = None, *, recording: cs.trials.Source, seed: int = 0, smoke: bool = False, students: str = "default") -> cs.Report:
-    """Teach networks the condition averages of a recording, each condition held out once, and compare them with it.
+    """Train networks on the condition averages of a recording, each condition held out once, and compare them with it.
 
     Args:
-        model: a network or circuit that hears target and hold channels, taught elsewhere or not, that is compared with the recording too; it starts
-            from the recording's first bin where it has as many units.
+        model: a network or circuit with target and hold channels, trained or not, to compare with the recording too; it starts
+            from the recording's first bin if its number of units matches.
         recording: condition averages, ``.npz`` or ``.nc``.
         seed: of every random choice.
-        smoke: few epochs: shows that everything runs, its numbers mean nothing.
+        smoke: few epochs: shows that everything runs; its numbers mean nothing.
         students: ``"default"``, the cheapest that answer the question, or ``"all"``.
 
     Raises:
-        OptionError: students is neither, or the recording holds spikes.
+        OptionError: students is neither of these, or the recording contains spikes.
         TrialsError: the recording lacks the movement.
-        TaskError: the model hears nothing of the task.
+        TaskError: the model receives no input from the task.
     """
     if students not in ("default", "all"):
         raise cs.errors.OptionError(f"students {students!r} is unknown. {cs.errors.suggestion(students, ('default', 'all'))}")
@@ -99,7 +99,7 @@ def run(model: cs.Model | None = None, *, recording: cs.trials.Source, seed: int
 
 
 def _averages(whole: cs.Trials, path: cs.trials.Recording) -> cs.Trials:
-    """Condition averages about the movement."""
+    """Return condition averages aligned to movement."""
     if "rate" not in whole.dataset:
         advice = "average it first: read(path).smoothed(0.025).averaged().save('averages.nc')"
         raise cs.errors.OptionError(f"{path}: holds spikes of {whole.shape[0]} trials; match needs condition averages in 10 ms bins; {advice}.")
@@ -112,7 +112,7 @@ def _averages(whole: cs.Trials, path: cs.trials.Recording) -> cs.Trials:
 
 
 def _task(cortex: cs.Trials) -> cs.Task:
-    """The task of a recording: target and hold channels where its conditions are directions, else nothing but the first bin."""
+    """Return the task of a recording: target and hold channels if its conditions are directions, else only the first bin."""
     start, stop = float(cortex.time[0]), float(cortex.time[-1] + cortex.bin)
     if cortex.provenance.get("condition") != cs.trials.DIRECTION:
         return cs.Task("recorded conditions", start, stop, cortex.condition)
@@ -147,13 +147,13 @@ def _methods(cortex: cs.Trials, fitted: Mapping[str, cs.Fitted]) -> str:
     start, stop = cortex.time[0] * 1e3, (cortex.time[-1] + cortex.bin) * 1e3
     return f"""
     {len(cortex.rate)} condition averages of {cortex.rate.shape[2]} units, {start:g} to {stop:g} ms. Every condition was held out once: students were
-    taught on the others, one more of which decided when to stop, then started from the held-out condition's first bin and ran freely. Learning rates
-    were tried out on hatsopoulos2007 itself, which favours the networks a little there. Means and scales come from the conditions taught on; the
-    range that jPCA divides by, from the whole recording.
+    trained on the others, one of which decided when to stop, then started from the held-out condition's first bin and ran freely. Learning rates
+    were chosen on hatsopoulos2007 itself, which slightly favours the networks there. Means and scales come from the training conditions; the
+    range for jPCA comes from the whole recording.
 
     {cs.fitting.summary(fitted)} Numbers are those of the first of the folds.
 
     Where the conditions are directions, students receive the target's x and y and a hold signal that ends at movement onset. Cosine tuning is a
-    regression of every unit in every bin on the cosine and sine of the direction, and knows no dynamics; it does not see the first bin. The ridge
-    regression maps the rates of the first bin, which is all that students are told, to those of every later one.
+    regression of every unit in every bin on the cosine and sine of the direction, without dynamics; it does not use the first bin. The ridge
+    regression maps the rates of the first bin, the only rates given to students, to those of every later one.
     """

@@ -1,6 +1,6 @@
-"""Does a network that is taught the spikes of a few neurons reproduce what the circuit does, as well as the noise of its trials allows?
+"""Does a network trained on the spikes of a few neurons reproduce the circuit's activity, as well as the noise of its trials allows?
 
-Reproduces  the situation of an experiment: a few neurons of a large circuit, few trials, smoothed spikes; on a spiking circuit whose truth is known.
+Reproduces  the setting of an experiment: a few neurons of a large circuit, few trials, smoothed spikes; on a spiking circuit whose truth is known.
 Claim       the best student explains more of the held-out condition averages than untrained and shuffled ones, and no more than a model that
             knew the rates without noise would.
 """
@@ -34,12 +34,12 @@ UNKNOWN = "what rates without noise would reach is not known; the circuit run ag
 
 
 def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Report:
-    """Record a few neurons of a spiking circuit, teach networks their smoothed spikes, and compare.
+    """Record a few neurons of a spiking circuit, train networks on their smoothed spikes, and compare.
 
     Args:
         model: spiking circuit with inputs that prepare or drive movements.
         seed: of every random choice.
-        smoke: few conditions, trials and epochs: shows that everything runs, its numbers mean nothing.
+        smoke: few conditions, trials and epochs: shows that everything runs; its numbers mean nothing.
     """
     seconds: dict[str, float] = {}
     counts = SMALL if smoke else COUNTS
@@ -83,7 +83,7 @@ ABSENT = (
 
 
 def _tasks(model: cs.SpikingModel, counts: tuple[int, int, int, int], seed: int) -> tuple[cs.Task, cs.Task]:
-    """Training and test conditions, in repeated trials."""
+    """Return training and test conditions, in repeated trials."""
     inputs = {name for name, part in model.inputs.items() if part.kind == "drive"}
     if {"hold", "drive"} <= inputs:
         return _released(model, counts, seed)
@@ -94,7 +94,7 @@ def _tasks(model: cs.SpikingModel, counts: tuple[int, int, int, int], seed: int)
 
 
 def _released(model: cs.SpikingModel, counts: tuple[int, int, int, int], seed: int) -> tuple[cs.Task, cs.Task]:
-    """Random mixtures of the states that the groups' weights amplify most, held and released."""
+    """Return random mixtures of the states that the groups' weights amplify most, held and then released."""
     groups = next(kind for kind, part in model.neurons.items() if part.threshold is None)
     directions = cs.cards.evoked_energy(cs.cards.coupling(model, groups))[1][:, :MIXED]
     rng = cs.stream(seed, "task", "mixtures of match_spiking")
@@ -106,7 +106,7 @@ def _released(model: cs.SpikingModel, counts: tuple[int, int, int, int], seed: i
 
 
 def _directed(model: cs.SpikingModel, counts: tuple[int, int, int, int], seed: int) -> tuple[cs.Task, cs.Task]:
-    """Reaches: premotor input until the go cue, thalamic input after it, both tuned to a direction that each neuron prefers."""
+    """Return reaches: premotor input until the go cue, thalamic input after it, both tuned to each neuron's preferred direction."""
     preferred = cs.stream(seed, "task", "preferred directions of match_spiking").uniform(0, 2 * np.pi, model.units)
     turns = (np.arange(counts[0]) / counts[0], (np.arange(counts[1]) + 0.5) / counts[1] + 0.5 / counts[0])
     tasks = []
@@ -125,14 +125,14 @@ def _recorded(trials: cs.Trials) -> cs.Trials:
 
 
 def _chosen(taught: cs.Trials, seed: int) -> np.ndarray:
-    """Neurons drawn among the faster ones of the taught trials."""
+    """Return neurons drawn among the faster ones in the training trials."""
     rate = np.bincount(taught.spikes.unit, minlength=taught.shape[2]) / taught.shape[0] / (taught.stop[0] - taught.time[0])
     fast = np.flatnonzero(rate >= SLOWEST)
     return np.sort(cs.stream(seed, "analysis", "units recorded in match_spiking").choice(fast, min(UNITS, fast.size), replace=False))
 
 
 def _task_of(task: cs.Task, averages: cs.Trials, repeats: int) -> cs.Task:
-    """The task as students see it: one trial a condition, and channels, but none of the currents into the circuit's neurons."""
+    """Return the task for students: one trial per condition, and channels, without the currents into the circuit's neurons."""
     bare = replace(task, drives=(), clamps=()).select(np.arange(0, task.trials, repeats))
     return bare.window(*WINDOW, initial=averages.rate[:, 0])
 
@@ -152,7 +152,7 @@ def _compared(teacher: cs.Trials, copies: Mapping[str, cs.Trials], training: cs.
 
 
 def _with_ceilings(scores: cs.Comparison, noiseless: float) -> cs.Comparison:
-    """Give R² the value that a model which knew the rates without noise would reach; what is known of the other measures is the circuit run again."""
+    """Return scores with the value of a model that knows the noise-free rates as the ceiling of R²; other ceilings are unknown."""
     return cs.Comparison(tuple(
         replace(score, ceiling=noiseless, ceiling_reason="") if score.measure == R2 else replace(score, ceiling_reason=UNKNOWN) for score in scores
     ))  # fmt: skip
@@ -191,13 +191,13 @@ def _claims(scores: cs.Comparison, smoke: bool) -> list[cs.Claim]:
 
 def _methods(counts: tuple[int, int, int, int], fitted: Mapping[str, cs.Fitted]) -> str:
     return f"""
-    {counts[0]} conditions of {counts[2]} trials each were taught, {counts[1]} others of {counts[3]} trials each are the test. {UNITS} neurons were
-    drawn among those that fire at {SLOWEST:g} Hz or faster in the taught trials. Their spikes were smoothed with a Gaussian of {SMOOTHED * 1e3:g} ms
+    {counts[0]} conditions of {counts[2]} trials each served for training, {counts[1]} others of {counts[3]} trials each for the test. {UNITS} neurons
+    were drawn among those that fire at {SLOWEST:g} Hz or faster in training. Their spikes were smoothed with a Gaussian of {SMOOTHED * 1e3:g} ms
     and averaged over the trials of a condition.
 
-    Students start from the averages at the go cue and run freely; their rates are compared with the averages as they are. Ceiling of R²: what a model
-    that knew the rates without noise would reach, from halves of the trials. The circuit run again with other noise is as noisy as the averages, so
-    it reaches less than that; it stands in every table.
+    Students start from the averages at the go cue and run freely; their rates are compared with the averages directly. Ceiling of R²: that of a model
+    that knew the rates without noise, from halves of the trials. The circuit run again with other noise is as noisy as the averages, so
+    it scores lower than that; it is in every table.
 
     {cs.fitting.summary(fitted)}
     """

@@ -1,10 +1,10 @@
-"""Which measure of similarity tells that a student works like its circuit, and not only that it does what the circuit does?
+"""Which measure of similarity shows that a student works like its circuit, and not only that it does what the circuit does?
 
-Reproduces  no figure. Circuits whose mechanism is known, since they are simulated, teach students of other classes; every measure ranks the
-            students, and so do truths: how well each predicts what the circuit does when it is pushed or silenced as nobody was taught, its modes,
+Reproduces  no figure. Circuits whose mechanism is known, since they are simulated, train students of other classes. Every measure ranks the
+            students, and so do truths: how well each predicts the circuit's responses to pushes and silencing without training on them, its modes,
             its flow, its fixed points, its currents.
-Claim       a circuit compared with itself is identical by every measure; measures that are told nothing rank at chance. Which measure ranks
-            best, and what remains of it when few units are seen, is reported as found (Qian et al. 2024: partial observation misleads).
+Claim       a circuit compared with itself is identical by every measure; uninformed measures rank at chance. Which measure ranks
+            best, and what remains of it when few units are observed, is reported as found (Qian et al. 2024: partial observation misleads).
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,9 +38,9 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     """Train students on the rates of circuits, of all or some of their units, and find which measure ranks them by mechanism.
 
     Args:
-        model: one more circuit, beside those of this protocol, if it is none of them.
-        seed: of every random choice; each draw of the circuits has a seed of its own made from it.
-        smoke: one small circuit and little training: shows that everything runs, its numbers mean nothing.
+        model: one more circuit, if it is not one of those of this protocol.
+        seed: of every random choice; the seed of each draw of the circuits is derived from it.
+        smoke: one small circuit and little training: shows that everything runs; its numbers mean nothing.
 
     Raises:
         OptionError: units of the model are hidden behind a readout, or have several state variables.
@@ -82,7 +82,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
 
 
 def _circuits(model: cs.Model, seed: int) -> dict[str, cs.Model]:
-    """The model, the layered cortex, and plain equations with connections of every known mechanism."""
+    """Return the model, the layered cortex, and plain equations with connections of every known mechanism."""
     plain, rng = _slowed(cs.load(PLAIN).with_arrays({}, units=UNITS)), cs.stream(seed, "circuit", "wiring of mechanism")
     exact = {
         "low rank": cs.cards.turning_plane(UNITS, rng, *ROTATING), "balanced amplification": cs.cards.balanced_pairs(UNITS, *PAIR),
@@ -103,7 +103,7 @@ def _slowed(model: cs.Model) -> cs.Model:
 
 
 def _jobs(cell: cs.measures.Cell, smoke: bool) -> dict[str, cs.fitting.Job]:
-    """Students of a cell: all at the time constant of its circuit; its own equations too, where one projection enters them."""
+    """Return the students of a cell: all with the time constant of its circuit; its own equations too, if they have a single recurrent projection."""
     cards = {name: cs.fitting.with_time_constant_of(cs.load(card), cell.model) for name, (card, _) in STUDENTS.items()}
     cards = {name: card.with_arrays({}, units=HIDDEN) if card.initial else card for name, card in cards.items()}
     cards[LINEAR] = cards[LINEAR].with_arrays({}, name=LINEAR, equations=cards[LINEAR].equations.replace("tanh(x)", "x"))
@@ -144,7 +144,7 @@ def _answer(best_first: Sequence[cs.Score]) -> str:
 
 
 def _findings(best_first: Ranked, views: Sequence[str], whole: str, few: str) -> dict[str, str]:
-    """What else was found, by heading."""
+    """Return further findings, by heading."""
     pushes = {view: best_first[cs.measures.PUSHES, view] for view in views}
     best, flow = pushes[whole][0], best_first[cs.measures.FLOW, whole][0]
     left = next(score for score in pushes[few] if score.student == best.student)
@@ -190,28 +190,28 @@ def _methods() -> str:
     spikes = cs.measures.SPIKES
     return f"""
     Circuits: the stability-optimised one; layered motor cortex as 15 populations; and tanh units with connections of known mechanism: a plane that
-    grows by {ROTATING[0]:g} and turns by {ROTATING[1]:g} per tau and a random part of g = {MIXED_IN["low rank"]:g}; balanced pairs (w = 4 2/7, k =
+    grows by {ROTATING[0]:g} and rotates by {ROTATING[1]:g} per tau and a random part of g = {MIXED_IN["low rank"]:g}; balanced pairs (w = 4 2/7, k =
     1.1) and a random part of g = {MIXED_IN["balanced amplification"]:g}; a chain; a ring of g = {RING:g}; and random connections of g = {CHAOTIC:g}.
-    All but the first have tau = {TAU} ms, the layered ones too, so that movements last for several time constants. Each, of {UNITS} units where it is
-    not layered, makes {TRAINING} delayed reaches to learn from and {TESTED} to be tested on, released from mixtures of the states that it amplifies
-    most, or of all states where its rest is unstable; layered rates, which cannot fall below 0, from mixtures of their logarithms.
+    All but the first have tau = {TAU} ms, including the layered ones, so that movements last for several time constants. Each has {UNITS} units if
+    it is not layered, and makes {TRAINING} training and {TESTED} test reaches with a delay, released from mixtures of the states that it amplifies
+    most, or of all states if its rest is unstable; layered rates, which cannot fall below 0, from mixtures of their logarithms.
 
-    Students see all units, or a random share of them, and learn their rates from the go cue on: the circuit's own equations by linear regression (not
-    where two projections enter them); leaky tanh networks, also under Dale's law, and a linear system, from the regression of their own equation; a
-    tanh network held to rank 6, by back-propagation, as LINT; one by {ONLINE.epochs} passes of CURBD, with an error of the input (that of the rate,
+    Students observe all units, or a random fraction, and learn their rates from the go cue on: the circuit's own equations by linear regression (not
+    with two projections in them); leaky tanh networks, also under Dale's law, and a linear system, from the regression of their own equation; a
+    tanh network of fixed rank 6, by back-propagation, as LINT; one by {ONLINE.epochs} passes of CURBD, with an error of the input (that of the rate,
     as published, fails on short reaches); tanh networks of {HIDDEN} hidden units, also with little training, GRU and LSTM.
 
-    Truth: the share of the change of the seen units' rates that a student explains when a fifth of them gets a current for
+    Truth: the fraction of the response of the observed units that a student explains when a fifth of them receives a current for
     {cs.measures.PUSHED * 1e3:g} ms that moves each by {cs.measures.JUMP:g} of its standard deviations, or is silenced for
-    {cs.measures.SILENCED * 1e3:g} ms, as nobody was taught; mean of {cs.measures.DRAWS} draws. The circuit gets the current through its own input, as
-    large as moves it so at rest. Further truths, where all units are seen: distance of the 20 slowest modes about rest; that of the flow of observed
-    rates, linearised at {len(cs.measures.POINTS)} points of the reaches in the {cs.measures.EXPLORED} axes they explore most (effective
+    {cs.measures.SILENCED * 1e3:g} ms, without training for either; mean of {cs.measures.DRAWS} draws. The circuit receives the current through its
+    own input, as large as moves it so at rest. Further truths, if all units are observed: distance of the 20 slowest modes about rest; that of
+    the linearised flow of rates at {len(cs.measures.POINTS)} points of the reaches in the {cs.measures.EXPLORED} axes they explore most (effective
     connectivity), relative to the circuit's; modified Hausdorff distance of the rates at all fixed points found; and correlation, over time and
-    units, of the recurrent currents between halves of the units, mean over the four, for students that have a unit for each observed one.
+    units, of the recurrent currents between halves of the units, mean over the four, for students that have one unit for each observed unit.
 
-    Measures see only the rates of the test reaches. Their ranks of the students are compared by Kendall's τ within each circuit and draw. Null:
-    students permuted. Ceiling: τ between the truths of either half of the draws. Intervals leave out one circuit at a time, since circuits are what
-    the statement is about. Seen as spikes, all units fire as Poisson processes about {spikes["base"]:g} Hz, with a typical standard deviation of
-    {spikes["depth"]:g} Hz, in {spikes["repeats"]:g} trials of a condition; students are taught their averages, smoothed with
+    Measures use only the rates of the test reaches. Their ranks of the students are compared by Kendall's τ within each circuit and draw. Null:
+    students permuted. Ceiling: τ between the truths from each half of the draws. Intervals omit one circuit at a time, since the statement is
+    about circuits. Observed as spikes, all units fire as Poisson processes about {spikes["base"]:g} Hz, with a typical standard deviation of
+    {spikes["depth"]:g} Hz, in {spikes["repeats"]:g} trials per condition; students are trained on the averages, smoothed with
     {spikes["smoothed"] * 1e3:g} ms, and are measured in the same way.
     """

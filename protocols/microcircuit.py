@@ -28,7 +28,7 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Rep
     Args:
         model: a microcircuit with the eight populations.
         seed: of initial potentials and external input; connections follow ``model.seed``.
-        smoke: a short run: shows that everything runs, its numbers mean nothing.
+        smoke: a short run: shows that everything runs; its numbers mean nothing.
 
     Raises:
         OptionError: the model has other populations.
@@ -57,7 +57,7 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Rep
 
 
 def _rate_claims(model: cs.SpikingModel, rates: dict[str, float], wanted: dict[str, float]) -> list[cs.Claim]:
-    """Rates beside those of the same scale; there are none at other scales."""
+    """Return the reference rates at the same scale; there are none at other scales."""
     claims = []
     for name, reference in wanted.items() if model.scale in (SCALE, 1.0) else ():
         reach = SLOW.get(name, reference * LOOSE.get(name, TOLERANCE))
@@ -66,14 +66,14 @@ def _rate_claims(model: cs.SpikingModel, rates: dict[str, float], wanted: dict[s
 
 
 def _order_claim(rates: dict[str, float]) -> cs.Claim:
-    """Count the neighbours in the published order that are the wrong way round."""
+    """Return a claim on the number of neighbours in the published order that are swapped."""
     places = [[rates[name] for name in ([place] if isinstance(place, str) else place)] for place in ORDER]
     wrong = sum(min(higher) <= max(lower) for higher, lower in pairwise(places))
     return cs.Claim("neighbours in the published order of rates that are the wrong way round", wrong, 0, 0, "order of the full-scale rates in NEST")
 
 
 def _order_score(trials: cs.Trials, seed: int) -> cs.Score:
-    """Rank correlation of the eight rates with NEST's; populations in random order are the null."""
+    """Return the rank correlation of the eight rates with NEST's; the null orders populations at random."""
     counts = np.bincount(trials.spikes.unit, minlength=trials.shape[2])
     a, b = np.array([counts[trials.population == name].mean() for name in NEST]), np.array(list(NEST.values()))
     rng = cs.stream(seed, "null", "permuted populations of microcircuit")
@@ -94,7 +94,7 @@ def _pictures(trials: cs.Trials, rates: dict[str, float], wanted: dict[str, floa
     return {
         "rates": cs.Picture(cs.figures.rate_bars(rates, reference=wanted, tolerance=TOLERANCE, source="NEST"), "Rates of the eight populations",
                          "Bars: mean over neurons and time; the reference with the tolerance of the claims (0.15 Hz in L2/3E and L6E)."),
-        "raster": cs.Picture(cs.figures.raster(trials), "Spikes", "As many neurons of each population, drawn at random."),
+        "raster": cs.Picture(cs.figures.raster(trials), "Spikes", "Equal numbers of neurons from each population, drawn at random."),
         "spectra": cs.Picture(cs.figures.power_spectrum(spectra), "Power of the population rates", "Excitatory populations of the four layers."),
     }  # fmt: skip
 
@@ -102,9 +102,9 @@ def _pictures(trials: cs.Trials, rates: dict[str, float], wanted: dict[str, floa
 def _methods(model: cs.SpikingModel) -> str:
     return f"""
     Current-based integrate-and-fire neurons with exponential synapses, integrated exactly in steps of {model.dt.value:g} {model.dt.unit}. At scale
-    {model.scale:g} the in-degrees, external ones included, shrink with the scale, weights grow with its inverse root, and a constant current makes up
-    for the mean input that is missing at the full-scale rates (van Albada, Helias & Diesmann 2015). External input is Poisson.
+    {model.scale:g} the in-degrees, external ones included, shrink with the scale, weights grow with its inverse square root, and a constant current
+    replaces the missing mean input at the full-scale rates (van Albada, Helias & Diesmann 2015). External input is Poisson.
 
-    CV2 of a few seconds is biased low: slow neurons have too few intervals to count. Rates depend a little on the scale; the bounds are for scale
+    CV2 over a few seconds is biased low: slow neurons have too few intervals to count. Rates depend slightly on the scale; the bounds are for scale
     0.1, and for the full circuit those of its own rates in NEST.
     """

@@ -3,9 +3,9 @@
 Reproduces  Sussillo, Churchland, Kaufman & Shenoy (2015) Nat Neurosci 18:1025 on synthetic muscles: a network trained to turn preparatory input into
             muscle activity, with and without regularisers; tangling, Russo et al. (2018) Neuron 97:953; the modular network of Michaels et al.
             (2020) PNAS 117:32124.
-Claim       every variant generates the muscles (normalised squared error at most 2 %) and is less tangled than they are at more than 95 % of the
-            times; where the preparatory input is withdrawn at the go cue it rotates more than its surrogates. That only the regularised one
-            rotates is looked for and reported as found, beside untrained networks.
+Claim       every variant generates the muscle activity (normalised squared error at most 2 %) and is less tangled than it at more than 95 % of the
+            times; if the preparatory input is withdrawn at the go cue, it rotates more than its surrogates. Whether only the regularised one
+            rotates is tested and reported as found, beside untrained networks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ MODULAR, SPLIT = "modular", "all conditions, all of which were taught"
 
 
 class Reading(NamedTuple):
-    """What is read off one network."""
+    """Results for one network."""
 
     error: float  # squared, of the muscles, over their variance
     turning: cs.analysis.Rotations  # of its hidden rates in movement
@@ -48,18 +48,18 @@ class Reading(NamedTuple):
 
     @property
     def numbers(self) -> tuple[float, float, float, float]:
-        """In the order of MEASURES."""
+        """Return the results in the order of MEASURES."""
         return self.error, self.turning.r2_skew, self.tangled, self.aligned
 
 
 def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: cs.trials.Source | None = None) -> cs.Report:
-    """Train variants of a network to generate muscle activity and look at how they do it.
+    """Train variants of a network to generate muscle activity, and analyse how they do it.
 
     Args:
-        model: leaky network that hears channels.
-        seed: of every random choice; each network has a seed of its own made from it.
-        smoke: few epochs and seeds: shows that everything runs, its numbers mean nothing.
-        recording: averages of muscles, which all but the modular network generate in place of synthetic ones.
+        model: leaky network that receives channels.
+        seed: of every random choice; the seed of each network is derived from it.
+        smoke: few epochs and seeds: shows that everything runs; its numbers mean nothing.
+        recording: muscle averages, which all but the modular network generate instead of synthetic ones.
     """
     seconds: dict[str, float] = {}
     epochs = SMALL_EPOCHS if smoke else EPOCHS
@@ -109,7 +109,7 @@ def _error(out: cs.Trials, wanted: cs.Trials) -> float:
 
 
 def _cut(model: cs.Model, task: cs.Task, seed: int, draws: int) -> dict[str, list[float]]:
-    """Errors of the modular network, whole, without weights between modules, and within; ``blind`` is that of the mean over conditions."""
+    """Return errors of the modular network: intact, without weights between modules, and within; ``blind`` is that of the mean over conditions."""
     (recurrent,) = cs.simulation.recurrent_projections(model)
     W, module = model.arrays()[recurrent], np.arange(model.units) * MODULES // model.units
     between = (module[:, None] != module[None, :]) & (W != 0)
@@ -128,7 +128,7 @@ def _cut(model: cs.Model, task: cs.Task, seed: int, draws: int) -> dict[str, lis
 
 
 def _scores(name: str, found: Sequence[Reading], untrained: Sequence[Reading], seed: int) -> list[cs.Score]:
-    """The four measures of one variant, with intervals over seeds."""
+    """Return the four measures of one variant, with intervals over seeds."""
     rng, out = cs.stream(seed, "null", "permuted outputs of muscles"), found[0].muscles
     mixed = cs.statistics.reordered(lambda order: _error(out, cs.Trials.from_arrays(out.rate[order], out.time)), len(out.rate), rng=rng, draws=NULLS)
     values, bare = (list(zip(*(reading.numbers for reading in each), strict=True)) for each in (found, untrained))
@@ -188,7 +188,7 @@ def _pictures(scores: Sequence[cs.Score], found: Mapping[str, Sequence[Reading]]
         ),
         "muscles": cs.Picture(
             cs.figures.example_units(task.targets.values, muscles, task.time, [0, 2, 4, 6], [0, task.trials // 2], ylabel="activity", event="go cue"),
-            "Muscles", "Activity of four muscles (as a share of each one's peak) in two conditions; thick: asked for.",
+            "Muscles", "Activity of four muscles (as a share of each one's peak) in two conditions; thick: target.",
         ),
         "rotations": cs.Picture(
             cs.figures.rotation_planes({name: readings[0].turning for name, readings in found.items()}), "Rotations of the hidden rates (jPCA)",
@@ -197,7 +197,7 @@ def _pictures(scores: Sequence[cs.Score], found: Mapping[str, Sequence[Reading]]
         "tangling": cs.Picture(
             cs.figures.curves(time * 1e3, {name: np.log10(line) for name, line in curves.items()}, xlabel="time from go cue (ms)",
                            ylabel="log10 of tangling (1/s²)"),
-            "Tangling", "90th percentile over conditions, first seed. A system that drives itself should be less tangled than what it drives.",
+            "Tangling", "90th percentile over conditions, first seed. A system that drives itself should be less tangled than its outputs.",
         ),
     }  # fmt: skip
 
@@ -205,11 +205,11 @@ def _pictures(scores: Sequence[cs.Score], found: Mapping[str, Sequence[Reading]]
 def _methods(task: cs.Task) -> str:
     strong = ", ".join(f"{name} {value:g}" for name, value in STRONG.items())
     return f"""
-    {cs.tasks.muscles_said(task)} Networks of {UNITS} units start from rest, hear the cues and a hold signal until the go cue (one variant hears the
-    cues to the end), and were taught all conditions by back-propagation through time; the paper used Hessian-free optimisation, recorded muscles and
-    300 units. Regularisers: {strong} (full), a tenth of them, or none. The modular network has synthetic muscles.
+    {cs.tasks.muscles_said(task)} Networks of {UNITS} units start from rest, receive the cues and a hold signal until the go cue (one variant receives
+    the cues to the end), and were trained on all conditions by back-propagation through time; the paper used Hessian-free optimisation, recorded
+    muscles and 300 units. Regularisers: {strong} (full), a tenth of them, or none. The modular network has synthetic muscles.
 
     Rotations: jPCA on six components of the hidden rates after removal of the mean over conditions, without soft normalisation. Tangling: eight
-    components. Alignment: of preparatory activity with the ten leading components of movement activity. Untrained networks stand beside the trained
-    ones: what they show as well has nothing to do with the muscles.
+    components. Alignment: of preparatory activity with the ten leading components of movement activity. Untrained networks are shown beside the
+    trained ones: properties that both share have nothing to do with the muscles.
     """

@@ -1,9 +1,9 @@
-"""Does a motor cortex that is controlled optimally prepare a movement within tens of milliseconds?
+"""Does a motor cortex under optimal control prepare a movement within tens of milliseconds?
 
 Reproduces  Kao, Sadabadi & Hennequin (2021) Neuron 109:1567: an inhibition-stabilised network, feedback that minimises the prospective error of the
             movement (LQR), and naive preparation by a constant input, on a two-joint arm.
-Claim       feedback brings the prospective error below 10 % within tens of ms, naive preparation not within 500 ms; 100 ms of either differ by more
-            than a hundredfold; at rest and in prepared states nothing is put out.
+Claim       feedback brings the prospective error below 10 % within tens of ms, naive preparation not within 500 ms; after 100 ms the two differ by
+            more than a hundredfold; at rest and in prepared states the output is 0.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,9 +37,9 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     """Prepare eight reaches by feedback and by a constant input, release them after different times, and move the arm.
 
     Args:
-        model: circuit with a spontaneous state (x_rest of kao_2021), a projection for feedback (K) and an input that lets it act (hold).
+        model: circuit with a spontaneous state (x_rest of kao_2021), a projection for feedback (K) and an input that gates it (hold).
         seed: of the spontaneous state and of the prepared states.
-        smoke: a small circuit and two times: shows that everything runs, its numbers mean nothing.
+        smoke: a small circuit and two times: shows that everything runs; its numbers mean nothing.
     """
     seconds: dict[str, float] = {}
     times = PREPARED[1::3] if smoke else PREPARED
@@ -66,7 +66,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
 
 
 def _reaches() -> tuple[np.ndarray, np.ndarray]:
-    """Places of the hand at every ms, m from the shoulder, (reach, time, 2), and the torques that they take, N m."""
+    """Return hand positions at every ms, m from the shoulder, (reach, time, 2), and the torques for them, N m."""
     time = np.arange(round(MOVED / cs.tasks.DT)) * cs.tasks.DT
     along, angle = cs.tasks.bell_shaped_path(time, distance=DISTANCE, lasts=LASTS, width=SPEEDY), np.radians(DIRECTIONS)
     hand = np.array(HOME) + along[None, :, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)[:, None]
@@ -74,7 +74,7 @@ def _reaches() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _circuits(model: cs.Model, torque: np.ndarray, seed: int) -> tuple[np.ndarray, dict[str, cs.analysis.Controlled]]:
-    """States to be prepared, (reach, unit), and the circuit controlled for a random readout and for one that is fitted to the torques."""
+    """Return the states to prepare, (reach, unit), and the circuit controlled for a random readout and for one fitted to the torques."""
     parts, units, E = cs.analysis.feedback_parts(model), model.units, round(EXCITATORY * model.units)
     rest = 1 + RESTED * cs.stream(seed, "circuit", "spontaneous state").standard_normal(units)
     model = model.with_arrays({parts.x_rest: rest, parts.W_hold: np.ones((units, 1))})
@@ -93,7 +93,7 @@ def _circuits(model: cs.Model, torque: np.ndarray, seed: int) -> tuple[np.ndarra
 
 
 def _delayed(circuit: cs.analysis.Controlled, wanted: np.ndarray, name: str, lasts: float) -> tuple[np.ndarray, np.ndarray]:
-    """Prepare for a while by either strategy, and move: the time, and the states from rest at every bin."""
+    """Prepare for a while by either strategy, and move; return the time, and the states from rest at every bin."""
     feedback = name == FEEDBACK
     holding = circuit.holding_input(wanted, feedback=feedback)
     task = cs.tasks.held_then_moving(holding, preparation=lasts, movement=MOVED, course=BUMP, hold=feedback)
@@ -101,7 +101,7 @@ def _delayed(circuit: cs.analysis.Controlled, wanted: np.ndarray, name: str, las
 
 
 def _long(circuit: cs.analysis.Controlled, wanted: np.ndarray, name: str) -> tuple[np.ndarray, cs.Trials]:
-    """Prospective error of every reach at every bin of a long preparation, relative to that at its start, and rates from there to the end."""
+    """Return the prospective error of every reach in every bin of a long preparation, relative to its start, and rates from there to the end."""
     time, states = _delayed(circuit, wanted, name, LONG)
     error = circuit.prospective_error(states, wanted)
     rates = cs.Trials.from_arrays(np.maximum(states, 0.0), time, condition=np.round(DIRECTIONS, 1), units="1")
@@ -109,7 +109,7 @@ def _long(circuit: cs.analysis.Controlled, wanted: np.ndarray, name: str) -> tup
 
 
 def _moved(circuit: cs.analysis.Controlled, wanted: np.ndarray, name: str, lasts: float) -> cs.body.Movement:
-    """The arm, moved by the torques that are read out after the go cue."""
+    """Return the movement of the arm under the torques that are read out after the go cue."""
     time, states = _delayed(circuit, wanted, name, lasts)
     after = time >= -1e-9
     torque = (np.maximum(states, 0.0) @ circuit.readout.T)[:, after]
@@ -139,7 +139,7 @@ def _scores(name: str, error: np.ndarray, rates: cs.Trials, moved: Mapping[float
 
 
 def _exact(circuit: cs.analysis.Controlled, wanted: np.ndarray) -> list[cs.Claim]:
-    """What holds by construction."""
+    """Return claims that hold by construction."""
     row_sum = circuit.model.projections[cs.analysis.feedback_parts(circuit.model).W].arguments["row_sum"].si
     W, E = circuit.W, round(EXCITATORY * circuit.model.units)
     silent = np.abs(circuit.readout @ np.maximum(np.vstack([circuit.rest, wanted]), 0.0).T).max()
@@ -153,7 +153,7 @@ def _exact(circuit: cs.analysis.Controlled, wanted: np.ndarray) -> list[cs.Claim
 
 
 def _claims(circuit: cs.analysis.Controlled, errors: Errors, hand: np.ndarray, torque: np.ndarray) -> list[cs.Claim]:
-    """What an independent implementation found with another draw."""
+    """Return claims on what an independent implementation found with another draw."""
     left = {key: float(errors[RANDOM, key[0]].mean(axis=0)[round(key[1] / cs.tasks.BIN)]) for key in product((FEEDBACK, NAIVE), PREPARED)}
     speed, (shoulder, elbow) = np.linalg.norm(np.diff(hand, axis=1), axis=2).max() / cs.tasks.DT, np.abs(torque).max(axis=(0, 1))
     costs = zip(("least cost of feedback, summed over directions", "the same without control"), circuit.costs, (18.3, 596), strict=True)
@@ -195,20 +195,20 @@ def _pictures(errors: Errors, moved: Mapping[str, Mapping[float, cs.body.Movemen
         "paths": cs.Picture(
             cs.figures.pushed(rows, 100 * (hand - np.array(HOME))[:, :: round(cs.tasks.BIN / cs.tasks.DT)]),
             "Where the hand goes after so much preparation",
-            "A colour a reach; dashed: what is wanted. Torques are read out linearly of excitatory rates.",
+            "One colour per reach; dashed: target. Torques are read out linearly from excitatory rates.",
         ),
     }  # fmt: skip
 
 
 def _methods() -> str:
     return f"""
-    Prepared states lie {SPREAD:g} (s.d. over units) from the spontaneous state, in random directions among the {PREFERRED} that a random readout of
-    the excitatory units sees best. Two readouts, both blind to rest and to every prepared state, are used: that random one, by which the numbers of
-    the independent implementation are judged, and the ridge regression of the torques of eight reaches on the excitatory rates that follow each
-    state, which moves the arm. States and readouts are not trained further, which the paper does. The prospective error of a state x is (x - x*)' Q
-    (x - x*), Q the observability Gramian of circuit and readout, scaled to a trace of N: what a linear circuit would put out wrongly.
+    Prepared states are {SPREAD:g} (s.d. over units) from the spontaneous state, in random directions among the {PREFERRED} that a random readout of
+    the excitatory units responds to most. Two readouts are used, both blind to rest and to every prepared state: that random one, which is compared
+    with the independent implementation, and the ridge regression of the torques of eight reaches on the excitatory rates that follow each
+    state, which moves the arm. Unlike in the paper, states and readouts are not trained further. The prospective error of a state x is (x - x*)' Q
+    (x - x*), Q the observability Gramian of circuit and readout, scaled to a trace of N: the output error of a linear circuit from x on.
 
-    Naive preparation: the constant input that makes x* the place of rest. Feedback: K r and the constant that goes with it, K of the linear quadratic
+    Naive preparation: the constant input that makes x* the fixed point. Feedback: K r and the constant that goes with it, K of the linear quadratic
     regulator with lambda = {PENALTY:g}; it acts on rates, which are rectified, and is switched off at the go cue, when an input common to all units
-    starts the movement. The whole of it is one card, simulated as it is written; the arm gets the torques in steps of {1e3 * cs.tasks.BIN:g} ms.
+    starts the movement. All of this is one card, simulated as written; the arm receives the torques in steps of {1e3 * cs.tasks.BIN:g} ms.
     """

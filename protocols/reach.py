@@ -1,9 +1,9 @@
-"""Do a circuit with a readout, a network trained on the arm and a circuit in closed loop move the same arm alike?
+"""Do a circuit with a readout, a network trained on the arm and a circuit in closed loop move the same arm in the same way?
 
 Reproduces  no figure. Eight reaches of a two-joint arm with six muscles after Lillicrap & Scott (2013), in closed loop with a delay of 50 ms as
             in Kalidindi et al. (2021); the circuit is that of Hennequin et al. (2014). Minimum-jerk reaches: Flash & Hogan (1985).
-Claim       each brings the hand to within 1 cm of all eight targets; Brian2 and torch move the arm alike. What is not fed back corrects no push at
-            all; how much the closed loops correct, and whether their rates rotate, is reported as found.
+Claim       each brings the hand to within 1 cm of all eight targets; in Brian2 and in torch the arm moves alike. Without feedback no push is
+            corrected; how much the closed loops correct, and whether their rates rotate, is reported as found.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ MEASURES = (
 
 
 class Reading(NamedTuple):
-    """What is read off one system."""
+    """Results for one system."""
 
     fitted: cs.Fitted
     task: cs.Task  # of the trained reaches
@@ -45,12 +45,12 @@ class Reading(NamedTuple):
 
 
 def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
-    """Teach three systems the same eight reaches of the same arm, and look at how each makes them.
+    """Train three systems on the same eight reaches of the same arm, and analyse how each makes them.
 
     Args:
         model: circuit with one drive and no readout.
         seed: of the weights that learn.
-        smoke: few steps of learning: shows that everything runs, its numbers mean nothing.
+        smoke: few steps of learning: shows that everything runs; its numbers mean nothing.
     """
     seconds: dict[str, float] = {}
     options = replace(OPTIONS, epochs=2) if smoke else OPTIONS
@@ -79,7 +79,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
 
 
 def _task(name: str, body: cs.body.Body, directions: np.ndarray | int = REACHES) -> cs.Task:
-    """The reaches as a system is told of them: a circuit with a readout is prepared by a cue of its own for each target and then left alone."""
+    """Return the task for a system: a circuit with a readout is prepared by a separate cue for each target and then left alone."""
     if name == OPEN:
         return cs.tasks.centre_out(directions, **DURATION, body=replace(body, delay=None), stay=False, each=True)
     return cs.tasks.centre_out(directions, **DURATION, body=body)
@@ -98,7 +98,7 @@ def _read(fitted: cs.Fitted, task: cs.Task) -> Reading:
 
 
 def _apart(task: cs.Task, hand: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Mean distance of two courses of the hand from END on, cm, (reach,)."""
+    """Return the mean distance between two hand trajectories from END on, cm, (reach,)."""
     late = task.time >= END - 1e-9
     return np.linalg.norm(hand[:, late] - other[:, late], axis=2).mean(axis=1)
 
@@ -178,19 +178,19 @@ def _pictures(found: Mapping[str, Reading]) -> dict[str, cs.Picture | cs.Animati
     return {
         "side_by_side": cs.Picture(
             cs.figures.side_by_side(moved, wanted, task.time, cs.body.MUSCLE_NAMES), "The same reaches by three systems",
-            "A colour a reach; dashed: minimum jerk. Torques are those of the muscles; activation 1 is a muscle's strength.",
+            "One colour per reach; dashed: minimum jerk. Torques are those of the muscles; activation 1 is a muscle's strength.",
         ),
         "in_motion": cs.Animation(
             cs.figures.in_motion(moved, cs.body.REACHING.arm, task.time, names), "The arms in motion",
-            "All reaches at once, at the speed at which they were made.",
+            "All reaches at once, in real time.",
         ),
         "pushed": cs.Picture(
             cs.figures.pushed(rows, wanted), f"A push of {PUSH:g} N to the right, {PUSHED[0]:g} to {PUSHED[1]:g} s after the go cue",
-            "Above: what each system does; below: what the same arm does with the commands of the reach that was not pushed.",
+            "Above: each system; below: the same arm with the commands of the unpushed reach.",
         ),
         "learning": cs.Picture(
             cs.figures.learning_curves(courses, ylabel="squared distance (cm²)"), "Learning curves",
-            "Squared distance from the path, mean over axes and times. Solid: after each epoch; dashed: while it learned. No reach is held out.",
+            "Squared distance from the path, mean over axes and times. Solid: after each epoch; dashed: during training. No reach is held out.",
         ),
     }  # fmt: skip
 
@@ -198,17 +198,17 @@ def _pictures(found: Mapping[str, Reading]) -> dict[str, cs.Picture | cs.Animati
 def _methods() -> str:
     start, stop = cs.tasks.REACH_WINDOW
     return f"""
-    The arm has two joints and six muscles; outputs of each system are the logits of the excitations of the muscles, which follow with 50 ms. Targets
-    are shown {DURATION["preparation"]:g} s before the go cue; the hand should stay until {start:g} s after it, reach {cs.tasks.REACH_DISTANCE:g} cm
-    by minimum jerk within {stop - start:g} s, and stay there for {DURATION["movement"] - stop:g} s. The error that is descended is the squared
-    distance of the hand from that path at all times, back-propagated through the arm and, where there is feedback, through what was felt
+    The arm has two joints and six muscles; outputs of each system are logits of the muscles' excitations; activation follows with 50 ms. Targets
+    are shown {DURATION["preparation"]:g} s before the go cue; the hand must stay until {start:g} s after it, reach {cs.tasks.REACH_DISTANCE:g} cm
+    by minimum jerk within {stop - start:g} s, and stay there for {DURATION["movement"] - stop:g} s. The training error is the squared
+    distance of the hand from that path at all times, back-propagated through the arm and, with feedback, through the senses of
     {1e3 * (cs.body.REACHING.delay or 0):g} ms earlier: length and velocity of every muscle.
 
-    {OPEN}: each target has a cue of its own, which prepares the circuit and goes off at the go cue; from then on the circuit is left alone and feels
-    nothing. {NETWORK}: a leaky network, all of whose weights learn. {CLOSED}: the same circuit told where the target is, until the end. Of the
-    circuits only what brings cues and senses to them and the readout learn, with a step of {STEP} ms; their own weights stay as the card makes them.
+    {OPEN}: each target has its own cue, which prepares the circuit and ends at the go cue; from then on the circuit is autonomous and without
+    feedback. {NETWORK}: a leaky network, all of whose weights learn. {CLOSED}: the same circuit with the target as input until the end. In the
+    circuits only the input weights of cues and senses and the readout learn, with a step of {STEP} ms; their own weights are those of the card.
 
-    Correction of a push: 1 minus the distance of the hand from its unpushed self, from {END:g} s after the go cue on, relative to that of the same
-    arm, pushed alike, that gets the commands of the unpushed reach. What is left to be corrected is therefore not what muscles resist by themselves.
-    No system was pushed while it learned.
+    Correction of a push: 1 minus the distance of the hand from its unpushed path, from {END:g} s after the go cue on, relative to that of the same
+    arm, pushed likewise, with the commands of the unpushed reach. The passive resistance of the muscles therefore does not count as correction.
+    No system was pushed during training.
     """

@@ -1,9 +1,9 @@
 """Do rotations in a population show that it is a dynamical system, or does a sequence of tuned neurons rotate as well?
 
 Reproduces  jPCA (Churchland, Cunningham et al. 2012 Nature 487:51) on a stability-optimised circuit and on activity whose dynamics are known,
-            its false positives included (Michaels et al. 2016; Lebedev et al. 2019), against the surrogates of both sides of the argument.
+            including its false positives (Michaels et al. 2016; Lebedev et al. 2019), against the surrogates of both sides of the debate.
 Claim       a planted rotation is found with its frequency, and a circuit released from preferred states rotates; smooth noise has a high ratio
-            R²(M_skew)/R²(M) without rotating; tuned cells without dynamics rotate where their latencies spread, which permuted conditions do not
+            R²(M_skew)/R²(M) without rotating; tuned cells without dynamics rotate if their latencies vary, which permuted conditions do not
             expose and the peak-sequence control does.
 """
 
@@ -39,13 +39,13 @@ INDEPENDENT = "independent implementation: {}; within {}"
 
 @threadpool_limits.wrap(limits=1)
 def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: cs.trials.Source | None = None) -> cs.Report:
-    """Look for rotations where they are known to be, where they are known not to be, and in a recording.
+    """Test for rotations where they are known to exist, where they are known not to, and in a recording.
 
     Args:
-        model: circuit that is released from its preferred states.
+        model: circuit to release from its preferred states.
         seed: of every random choice.
-        smoke: few units and surrogates: shows that everything runs, its numbers mean nothing.
-        recording: condition averages about movement onset that cover the window, its own where it has one.
+        smoke: few units and surrogates: shows that everything runs; its numbers mean nothing.
+        recording: condition averages around movement onset that cover the window, its own if it has one.
     """
     seconds: dict[str, float] = {}
     model = cs.edit.shrunk(model, SMALL_UNITS) if smoke else model
@@ -84,7 +84,7 @@ def _recorded(path: cs.trials.Recording) -> np.ndarray:
 
 
 def _circuits(model: cs.Model, seed: int, draws: int) -> tuple[list[dict[str, np.ndarray]], dict[str, cs.Trials]]:
-    """Normalised rates of the circuit from mixtures of few and of many preferred states, as many times as asked, and the first of them raw."""
+    """Return normalised rates of the circuit from mixtures of few and of many preferred states, for every draw, and the first of them raw."""
     preferred = cs.analysis.preferred_states(model)
     states: list[dict[str, np.ndarray]] = [{} for _ in range(draws)]
     trials = {}
@@ -98,7 +98,7 @@ def _circuits(model: cs.Model, seed: int, draws: int) -> tuple[list[dict[str, np
 
 
 def _planted(rng: np.random.Generator, circuit: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Activity with known answers, its mean over conditions removed."""
+    """Return activity with known answers, its mean over conditions removed."""
     size = {"conditions": CONDITIONS, "bins": BINS, "units": UNITS, "dt": cs.tasks.BIN}
     six = circuit[CIRCUIT[6]]
     made = {ROTATION: cs.measures.planted_rotation(rng, frequency=FREQUENCY, noise=NOISE, **size)} | dict(circuit)
@@ -126,7 +126,7 @@ def _scores(turning: Mapping[str, cs.measures.Turning]) -> list[cs.Score]:
 
 
 def _claims(turning: Mapping[str, cs.measures.Turning], found: Mapping[str, Sequence[cs.analysis.Rotations]]) -> list[cs.Claim]:
-    """Means over draws where chance decides; surrogates of the first draw."""
+    """Return claims on means over draws where results are random, and on surrogates of the first draw."""
     share = {name: float(data.nulls[cs.measures.ONE_COURSE][0]) / data.found.r2_skew for name, data in turning.items() if data.found.r2_skew > 0}
     p = cs.statistics.p_value(turning[TUNED[0.1]].found.r2_skew, turning[TUNED[0.1]].nulls[cs.measures.SHUFFLED])
 
@@ -193,16 +193,16 @@ def _pictures(turning: Mapping[str, cs.measures.Turning]) -> dict[str, cs.Pictur
 def _methods() -> str:
     return f"""
     Every data set has {CONDITIONS} conditions, {BINS} bins of {cs.tasks.BIN * 1e3:g} ms; a recording has its own conditions, from
-    {WINDOW[0] * 1e3:g} to {WINDOW[1] * 1e3:g} ms about movement onset where no window is given. Units of circuits and recordings are divided by their
+    {WINDOW[0] * 1e3:g} to {WINDOW[1] * 1e3:g} ms around movement onset if no window is given. Units of circuits and recordings are divided by their
     range plus {cs.analysis.SOFT_SHARE:g} of the
-    median one; the mean over conditions is removed at each time; {cs.analysis.JPCA_AXES} principal components of the window, or as many as are
+    median range; the mean over conditions is removed at each time; {cs.analysis.JPCA_AXES} principal components of the window, or as many as are
     spanned, are analysed. Velocities are forward differences; the rotational flow is the exact least-squares one. The circuit is released from random
     mixtures of the k states it amplifies most (s.d. {cs.analysis.STATE_SD:g} Hz over units). Tuned cells are scaled by the cosine of direction and
     follow the speed of the hand, with latencies of the standard deviation given.
 
-    Surrogates: conditions permuted for each unit; half of the conditions mirrored about their first state; phases of the Fourier components of a
-    condition randomised, the same for all units, the window being taken for one period; the distribution of maximum entropy with the covariances over
+    Surrogates: conditions permuted for each unit; half of the conditions reflected about their first state; phases of the Fourier components of a
+    condition randomised, the same for all units, treating the window as one period; the maximum-entropy distribution with the covariances over
     conditions, over times and over units (Elsayed & Cunningham 2017), fitted to the analysed states; and every unit reduced to one time course scaled
-    by condition. {NULLS} draws of each but the last, which is one. Intervals leave out one condition at a time. Claims about random data are on means
-    of {DRAWS} draws.
+    by condition. {NULLS} draws of each except the last, which is deterministic. Intervals omit one condition at a time. Claims on random data are on
+    means of {DRAWS} draws.
     """

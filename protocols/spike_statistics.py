@@ -1,7 +1,7 @@
 """Does a simulated motor cortex fire like a recorded one?
 
 Reproduces  rates and asynchronous irregular firing of the layered motor cortex of Dura-Bernal et al. (2023) Cell Reports 42:112574, as a network
-            of integrate-and-fire neurons; statistics of spikes of a recording beside it, where one is given.
+            of integrate-and-fire neurons; with a recording, its spike statistics for comparison.
 Claim       every population fires within a factor of two of the calibration, irregularly (CV2 above 0.5), and without population bursts (Fano
             factor of the network's count in 5 ms bins below 10, where the published gains give 300 and more).
 """
@@ -32,17 +32,17 @@ CLOSED = "closed form: 1 for Poisson units, give or take five standard errors"
 
 
 def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False, recording: cs.trials.Source | None = None) -> cs.Report:
-    """Simulate spontaneous activity, draw as many units as were recorded, and put the statistics of their spikes side by side.
+    """Simulate spontaneous activity, draw as many units as were recorded, and compare their spike statistics.
 
     Args:
         model: spiking circuit.
         seed: of every random choice; the circuit's own connections follow ``model.seed``.
-        smoke: few and short trials: shows that everything runs, its numbers mean nothing.
-        recording: spikes of single trials to be compared with.
+        smoke: few and short trials: shows that everything runs; its numbers mean nothing.
+        recording: spikes of single trials, for comparison.
 
     Raises:
         OptionError: the model does not spike.
-        TrialsError: the recording holds no spikes.
+        TrialsError: the recording contains no spikes.
     """
     seconds: dict[str, float] = {}
     draws = SMOKE_NULLS if smoke else NULLS
@@ -69,7 +69,7 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False, recording
 
 
 def _simulated(model: cs.SpikingModel, seed: int, smoke: bool) -> cs.Trials:
-    """Spikes of the circuit left to itself, once it has settled."""
+    """Return spikes of the spontaneously active circuit, once it has settled."""
     if model.kind != "spiking":
         raise cs.errors.OptionError(f"{model.name}: is of kind {model.kind!r}; this protocol needs a spiking circuit, such as {MODEL}.")
     trials, duration = SMALL if smoke else (TRIALS, DURATION)
@@ -77,7 +77,7 @@ def _simulated(model: cs.SpikingModel, seed: int, smoke: bool) -> cs.Trials:
 
 
 def _recorded(path: cs.trials.Recording) -> cs.Trials:
-    """The start of every recorded trial."""
+    """Return the initial part of every recorded trial."""
     if "bin" in path.options:
         raise cs.errors.OptionError(f"{path}: bin does not apply; every statistic of spikes has a width of its own. Leave it out.")
     trials = cs.read(path)
@@ -87,7 +87,7 @@ def _recorded(path: cs.trials.Recording) -> cs.Trials:
 
 
 def _matched(simulated: cs.Trials, recorded: cs.Trials | None, seed: int) -> dict[str, cs.Trials]:
-    """As many units as were recorded, in trials of one length; a neuron slower than any recorded one would not have been recorded."""
+    """Return as many units as were recorded, in trials of equal length; a neuron slower than any recorded one would not have been recorded."""
     duration, number, slowest = COUNTING, UNITS, SLOWEST
     if recorded is not None:
         duration, number = recorded.time.size * recorded.bin, recorded.shape[2]
@@ -100,7 +100,7 @@ def _matched(simulated: cs.Trials, recorded: cs.Trials | None, seed: int) -> dic
 
 
 def _claims(model: cs.SpikingModel, whole: cs.analysis.SpikeStatistics, smoke: bool) -> list[cs.Claim]:
-    """What the calibrated motor cortex should do; another circuit makes no such claims."""
+    """Return claims on the calibrated motor cortex; there are none for another circuit."""
     found = {name: max(summary.rate, 1e-9) for name, summary in whole.summary().items()}
     factors = {name: max(found[name] / rate, rate / found[name]) for name, rate in cs.cards.calibrated_rates(model).items()}
     worst = max(factors, key=lambda name: factors[name])
@@ -113,7 +113,7 @@ def _claims(model: cs.SpikingModel, whole: cs.analysis.SpikeStatistics, smoke: b
 
 
 def _control(simulated: cs.Trials, seed: int) -> list[cs.Claim]:
-    """What must come out for the surrogate, or the chain from spikes to numbers is broken."""
+    """Return claims on the surrogate, which hold unless there is a fault between spikes and numbers."""
     found = cs.analysis.spike_statistics(cs.statistics.poisson_surrogate(simulated, seed=seed), paired=2)
     bins = simulated.shape[0] * round(simulated.time.size * simulated.bin / cs.analysis.SYNCHRONY_BIN)
     cells = max(1, np.isfinite(found.fano).sum())
@@ -151,10 +151,10 @@ def _of_the_circuit(model: cs.SpikingModel, simulated: cs.Trials, seed: int) -> 
     return {
         "rates": cs.Picture(
             cs.figures.rate_bars(rates, reference=cs.cards.calibrated_rates(model), tolerance=0.25, source="card"), "Rates of the populations",
-            "Bars: mean over all neurons and trials; lines: the rate that the card gives for the population, with a quarter of it shaded.",
+            "Bars: mean over all neurons and trials; lines: the rate in the card for the population, with a quarter of it shaded.",
         ),
         "raster": cs.Picture(
-            cs.figures.raster(simulated, seed=seed), "Simulated spikes", "One trial; neurons drawn at random, as many of each population.",
+            cs.figures.raster(simulated, seed=seed), "Simulated spikes", "One trial; equal numbers of neurons from each population, drawn at random.",
         ),
         "rhythm": cs.Picture(
             cs.figures.power_spectrum(spectra, flat=flat), "Rhythms of the population rate",
@@ -200,15 +200,15 @@ def _absent(recorded: bool) -> tuple[str, ...]:
 def _methods(sides: Mapping[str, cs.Trials]) -> str:
     first = next(iter(sides.values()))
     return f"""
-    The circuit was left to itself in Brian2; the first {TRANSIENT * 1e3:g} ms of each trial were dropped. To measure both sides alike, simulated
-    trials were cut into pieces of {first.time.size * first.bin * 1e3:g} ms, and of the neurons that fire at least as fast as the slowest recorded
-    unit (without a recording: {SLOWEST:g} Hz) as many were drawn at random as were recorded (without: {UNITS}).
+    Spontaneous activity was simulated in Brian2; the first {TRANSIENT * 1e3:g} ms of each trial were dropped. To measure both sides alike, simulated
+    trials were cut into pieces of {first.time.size * first.bin * 1e3:g} ms. Of the neurons that fire at least as fast as the slowest recorded
+    unit (without a recording: {SLOWEST:g} Hz), as many were drawn at random as were recorded (without: {UNITS}).
 
-    Statistics are elephant's. CV2 is pooled over trials and never reaches across the end of one, so of a slow neuron that fires in bursts short
-    pieces hold the pairs within bursts, which makes it lower than over whole trials; for Poisson units it is 1 in both. Fano factors are of counts
+    Statistics are elephant's. CV2 is pooled over trials and never spans two trials. For a slow neuron that fires in bursts, short
+    pieces contain mostly the pairs within bursts, which lowers it compared with whole trials; for Poisson units it is 1. Fano factors are of counts
     over the trials of one condition, with the unbiased variance; correlations are of counts with the mean of each condition removed. Synchrony is the
     Fano factor of the summed count in {cs.analysis.SYNCHRONY_BIN * 1e3:g} ms bins, so it grows with the number of units: compare sides of equal size
-    only. Whatever changes rates from trial to trial or over time adds to Fano factors and synchrony; the surrogate keeps the rate of each unit in
+    only. Rate changes between trials or over time increase Fano factors and synchrony; the surrogate keeps the rate of each unit in
     each condition and nothing else. Co-smoothing: a quarter of the units is predicted from the smoothed spikes of the others, by Poisson regressions
-    on other trials; bits per spike beyond the mean rate of each unit.
+    on other trials; bits per spike relative to the mean rate of each unit.
     """

@@ -1,10 +1,10 @@
-"""Does a rate circuit describe the spiking circuit it stands for?
+"""Does a rate circuit describe the spiking circuit that it represents?
 
 Reproduces  the f-I curve in closed form; states B and C of Brunel (2000) J Comput Neurosci 8:183 against Siegert rates; figure 2 of Montbrió, Pazó &
-            Roxin (2015) Phys Rev X 5:021028; and, by own spiking designs, Hennequin, Vogels & Gerstner (2014) Neuron 82:1394.
+            Roxin (2015) Phys Rev X 5:021028; and, by spiking designs of our own, Hennequin, Vogels & Gerstner (2014) Neuron 82:1394.
 Claim       quadratic neurons follow their exact mean field within 4 %, networks of leaky ones their Siegert rates within 6 %, and the excitatory
-            groups of a spiking stability-optimised circuit correlate above 0.6 with the rate circuit; of the layered motor cortex the reduction
-            orders the populations, and the report says how far off each rate is.
+            groups of a spiking stability-optimised circuit correlate above 0.6 with the rate circuit; the reduction of the layered motor cortex
+            orders its populations, and the report says how far off each rate is.
 """
 
 from dataclasses import replace
@@ -34,7 +34,7 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Rep
     Args:
         model: layered circuit whose reduction is ``rate/dura_bernal_2023``.
         seed: of every random choice.
-        smoke: few neurons and short runs: shows that everything runs, its numbers mean nothing.
+        smoke: few neurons and short runs: shows that everything runs; its numbers mean nothing.
     """
     seconds: dict[str, float] = {}
     parts = {"single neuron": _neuron, "leaky neurons": _brunel, "quadratic neurons": _quadratic, "stability-optimised": _soc,
@@ -52,7 +52,7 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Rep
 
 
 def _neuron(seed: int, smoke: bool) -> cs.report.Part:
-    """Intervals of single neurons against the closed form."""
+    """Compare intervals of single neurons with the closed form."""
     card = cs.load("lif")
     trials = cs.simulate(card, cs.tasks.spontaneous(0.3 if smoke else 1.0), seed=seed)
     value = {name: part.si for name, part in card.neurons["lif"].parameters.items() if name != "mu"}
@@ -69,7 +69,7 @@ def _neuron(seed: int, smoke: bool) -> cs.report.Part:
 
 
 def _brunel(seed: int, smoke: bool) -> cs.report.Part:
-    """Two states of Brunel's network against self-consistent Siegert rates."""
+    """Compare two states of Brunel's network with self-consistent Siegert rates."""
     found, said, spectra, duration = cs.report.Part(), [], {}, 0.3 if smoke else 1.2
     for state, (inhibition, outside) in STATES.items():
         card = _state(cs.load("brunel_2000"), inhibition, outside, smoke)
@@ -107,7 +107,7 @@ def _self_consistent(card: cs.SpikingModel) -> np.ndarray:
 
 
 def _quadratic(seed: int, smoke: bool) -> cs.report.Part:
-    """Quadratic neurons and their exact mean field through a step and a sine."""
+    """Compare quadratic neurons with their exact mean field through a step and a sine."""
     spiking, rate = cs.load("montbrio_2015_qif"), cs.load("montbrio_2015")
     spiking = cs.edit.resized(spiking, {"all": 500}, summed=["coupling"]) if smoke else spiking
     tasks = [cs.tasks.step_and_sine(units, step=STEP, sine=SINE, period=PERIOD, cycles=0 if smoke else 2) for units in (spiking.size("all"), 1)]
@@ -131,7 +131,7 @@ def _quadratic(seed: int, smoke: bool) -> cs.report.Part:
 
 
 def _soc(seed: int, smoke: bool) -> cs.report.Part:
-    """Groups of the spiking circuit against units of the rate circuit, released from the same state."""
+    """Compare groups of the spiking circuit with units of the rate circuit, released from the same state."""
     spiking, rate, count = cs.load("soc_lif"), cs.load("hennequin_2014"), 2 if smoke else TRIALS
     state = cs.analysis.preferred_states(rate).directions[:, 0] * SD * np.sqrt(rate.units)
     tau, resting = (spiking.neurons["group"].parameters[name].si for name in ("tau_s", "r_0"))
@@ -161,7 +161,7 @@ def _soc(seed: int, smoke: bool) -> cs.report.Part:
 
 
 def _layered(model: cs.SpikingModel, seed: int, smoke: bool) -> cs.report.Part:
-    """Rates of the layered circuit at rest and with more thalamic input, against its reduction."""
+    """Compare rates of the layered circuit, at rest and with more thalamic input, with its reduction."""
     reduced, names, duration = cs.load("dura_bernal_2023"), list(model.populations), 0.5 if smoke else 4.0
     base = cs.tasks.spontaneous(duration)
     thalamus = cs.tasks.Drive(np.full((1, model.units), THALAMUS), np.ones(base.steps), "thalamus", into="thalamus")
@@ -204,12 +204,12 @@ def _ranks(name: str, a: np.ndarray, b: np.ndarray, seed: int) -> cs.Score:
 def _methods() -> str:
     return f"""
     Single neurons: intervals of 41 neurons with mean inputs between 15 and 65 mV. Brunel's network: {SETTLING:g} s to settle, then 1 s; the theory is
-    the self-consistent Siegert rate in the diffusion approximation. Quadratic neurons: ten thousand, all to all, and the two equations of their exact
+    self-consistent Siegert rate in the diffusion approximation. Quadratic neurons: ten thousand, all to all, and the two equations of their exact
     mean field under the same drive.
 
     Stability-optimised circuit: the same weights in both. The most amplified state is held for {HELD * 1e3:g} ms with the groups' input from each
-    other shut off, then released; rates of groups are averaged over {TRIALS} trials and {SMOOTHED} bins. The rate circuit starts from the same state.
+    other cut off, then released; rates of groups are averaged over {TRIALS} trials and {SMOOTHED} bins. The rate circuit starts from the same state.
 
-    Layered motor cortex: population rates at rest and with twice the rate of thalamic afferents; the reduction takes mean and variance of every
+    Layered motor cortex: population rates at rest and with twice the rate of thalamic afferents; the reduction uses mean and variance of every
     population's input and gives the stationary rate of a leaky neuron in white noise.
     """

@@ -1,10 +1,10 @@
-"""Does motor cortex prepare in directions that it does not move in, and that do not move the muscles?
+"""Does motor cortex prepare in directions in which it does not move, and which do not move the muscles?
 
 Reproduces  orthogonal preparatory and movement subspaces (Elsayed et al. 2016 Nat Commun 7:13239) and the null space of the muscles (Kaufman et al.
-            2014 Nat Neurosci 17:440) on a stability-optimised circuit, on networks that were taught its delayed reaches, on planted activity, and
-            on a recording where one is given.
-Claim       planted subspaces, ratios and chance levels come out; the circuit's preparation and movement are nearly orthogonal from 80 ms after the go
-            cue on, more so than subspaces drawn from the covariance of its activity; muscles that are silent in preparation are told from others.
+            2014 Nat Neurosci 17:440) on a stability-optimised circuit, on networks that were trained on its delayed reaches, on planted activity, and
+            on a recording if one is given.
+Claim       planted subspaces, ratios and chance levels are recovered; the circuit's preparation and movement are nearly orthogonal from 80 ms after
+            the go cue on, more so than subspaces drawn from the covariance of its activity; muscles silent in preparation are told from others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,8 +42,8 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: cs.tr
     Args:
         model: circuit that makes delayed reaches.
         seed: of every random choice.
-        smoke: few units, reaches and epochs: shows that everything runs, its numbers mean nothing.
-        recording: condition averages about movement onset that cover both epochs, with positions of the hand.
+        smoke: few units, reaches and epochs: shows that everything runs; its numbers mean nothing.
+        recording: condition averages around movement onset that cover both epochs, with hand positions.
     """
     seconds: dict[str, float] = {}
     draws = SMOKE_DRAWS if smoke else DRAWS
@@ -72,14 +72,14 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: cs.tr
 
 
 def _weights(training: cs.Trials, seed: int, number: int = 0) -> dict[str, np.ndarray]:
-    """Muscles by random weights, and by the parts of such weights that the directions of preparation do not reach."""
+    """Return muscles by random weights, and by the components of such weights orthogonal to the directions of preparation."""
     rng = cs.stream(seed, "task", "muscles of subspaces", number)
     random = rng.standard_normal((training.rate.shape[2], MUSCLES))
     return {SILENT: cs.analysis.silent_part(random, training.window(*BEFORE).rate, axes=AXES), OTHERS: random}
 
 
 def _recorded(path: cs.trials.Recording) -> cs.analysis.Epochs:
-    """The hand's place and velocity stand in for muscles."""
+    """Return the hand's position and velocity, used in place of muscles."""
     trials, place = cs.trials.read_window(path, RECORDED[0][0], RECORDED[1][1]), cs.trials.hand(path.whole)
     moved = np.concatenate([place, np.gradient(place, cs.tasks.BIN, axis=1)], axis=2)
     moved = cs.Trials.from_arrays((moved - moved.mean(axis=(0, 1))) / moved.std(axis=(0, 1)), trials.time)
@@ -116,7 +116,7 @@ def _chance(epochs: cs.analysis.Epochs, within: np.ndarray | None, seed: int, dr
 
 
 def _curves(test: cs.Trials, seed: int, draws: int) -> dict[str, cs.figures.Line]:
-    """Alignment of the circuit's movement with its preparation, and both kinds of chance, by the start of the movement window."""
+    """Return the alignment of the circuit's movement with its preparation, and both chance levels, by the start of the movement window."""
     values = []
     for start in STARTS:
         epochs = cs.analysis.Epochs.of(test, (BEFORE, (start, AFTER[1])), {})
@@ -126,7 +126,7 @@ def _curves(test: cs.Trials, seed: int, draws: int) -> dict[str, cs.figures.Line
 
 
 def _planted(seed: int) -> list[cs.Claim]:
-    """Two epochs of ten dimensions each in twenty used ones of a hundred, and three hidden directions beside three that move muscles."""
+    """Return claims on two planted epochs of ten dimensions each within twenty of a hundred, and on three hidden beside three potent directions."""
     rng, index = cs.stream(seed, "task", "planted subspaces"), cs.measures.alignment_index
     axes, white = np.linalg.qr(rng.standard_normal((100, 20)))[0], partial(cs.measures.white_samples, rng, samples=27 * 30)
     a, b = white(axes[:, :10]), white(axes[:, 10:])
@@ -145,7 +145,7 @@ def _planted(seed: int) -> list[cs.Claim]:
 
 
 def _claims(scores: Sequence[cs.Score], training: cs.Trials, test: cs.Trials, seed: int) -> list[cs.Claim]:
-    """The circuit is aligned less than chance would have it; the ratio of silent to random muscles is the median over sets of them."""
+    """Return claims that the circuit is aligned less than chance; the ratio of silent to random muscles is the median over sets of them."""
     aligned = cs.statistics.named(scores)[ALIGNED, CIRCUIT]
     sets = [cs.analysis.Epochs.driving(test, WINDOWS, _weights(training, seed, number)) for number in range(SETS)]
     factors = [float(np.median([epochs.hidden(SILENT, **WAYS[way]) / epochs.hidden(OTHERS, **WAYS[way]) for epochs in sets])) for way in (BOTH, WEAK)]
@@ -180,19 +180,19 @@ def _pictures(found: Mapping[str, cs.analysis.Epochs], curves: Mapping[str, cs.f
     return {
         "windows": cs.Picture(
             cs.figures.over_settings({"alignment index": curves}, xlabel="start of the movement window after the go cue (ms)"),
-            "The window decides, and so does what chance is taken to be",
+            "The result depends on the window, and on the definition of chance",
             f"Share of the variance of movement, until {AFTER[1] * 1e3:g} ms, along {AXES} leading axes of preparation, relative to the most that as "
-            "many can hold. Subspaces drawn from all directions look as orthogonal as anything; those drawn where the activity is do not.",
+            "many can hold. Subspaces drawn from all directions look just as orthogonal; those drawn from the directions of activity do not.",
         ),
         "ratios": cs.Picture(
             cs.figures.over_settings({"tuning ratio": ratios}, xlabel="penalty of the regression, relative to the mean variance", log=True),
-            "What preparation would do to muscles, told from movement alone and from both epochs",
+            "Effect of preparation on muscles, estimated from movement alone and from both epochs",
             "Variance in null over potent directions, in preparation relative to movement; circuit. Regressed over both epochs, muscles that are "
-            "silent in preparation are told from others; movement alone, as published, gives for both what the penalty makes of them.",
+            "silent in preparation are distinguished from others; movement alone, as published, gives a ratio that depends on the penalty for both.",
         ),
         "shares": cs.Picture(
             cs.figures.annotated(table, list(found), [f"by {part}" for part in shares[0]], label="share of variance", low=0.0),
-            "What the variance of movement is about",
+            "What the variance of movement depends on",
             "By time: the same in all conditions; by condition: lasting differences; the rest depends on both.",
         ),
     }
@@ -200,16 +200,16 @@ def _pictures(found: Mapping[str, cs.analysis.Epochs], curves: Mapping[str, cs.f
 
 def _methods() -> str:
     return f"""
-    Preparation: {BEFORE[0] * 1e3:g} to {BEFORE[1] * 1e3:g} ms about the go cue, movement: {AFTER[0] * 1e3:g} to {AFTER[1] * 1e3:g} ms, of {TESTED}
-    delayed reaches that nobody was taught, from mixtures of {cs.analysis.MIXED_STATES} states that the circuit amplifies; networks get the same
+    Preparation: {BEFORE[0] * 1e3:g} to {BEFORE[1] * 1e3:g} ms about the go cue, movement: {AFTER[0] * 1e3:g} to {AFTER[1] * 1e3:g} ms, in {TESTED}
+    held-out delayed reaches from mixtures of {cs.analysis.MIXED_STATES} states that the circuit amplifies; networks receive the same
     preparatory currents. Recordings: {RECORDED[0][0] * 1e3:g} to {RECORDED[0][1] * 1e3:g} and {RECORDED[1][0] * 1e3:g} to {RECORDED[1][1] * 1e3:g} ms
-    about movement onset. Units are divided by their range plus {cs.analysis.SOFT_SHARE:g} of the median one and, except for shares of variance, the
+    around movement onset. Units are divided by their range plus {cs.analysis.SOFT_SHARE:g} of the median range and, except for variance shares, the
     mean over conditions is removed at each time. The alignment index is the variance of movement along {AXES} leading axes of preparation over the
     most that as many axes can hold (Elsayed et al. 2016). Chance: {DRAWS} subspaces spanned by random vectors with the covariance of both epochs, or
     by random directions.
 
-    Null and potent directions: {MUSCLES} muscles, random sums of the rates, silent in preparation where the weights leave out its axes; of a
-    recording, place and velocity of the hand. Three components of them are regressed on six of the neurons, with a ridge penalty: over movement
+    Null and potent directions: {MUSCLES} muscles, random sums of the rates, silent in preparation if the weights are orthogonal to its axes; for a
+    recording, position and velocity of the hand. Three components of them are regressed on six of the neurons, with a ridge penalty: over movement
     alone, as Kaufman et al. (2014) did, or over both epochs. The tuning ratio is the variance across conditions in null over potent directions in
-    preparation, over the same in movement. Intervals leave out one condition at a time.
+    preparation, divided by that in movement. Intervals omit one condition at a time.
     """

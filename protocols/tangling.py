@@ -1,8 +1,8 @@
-"""Is a population less tangled than the muscles it drives, and does that say that it generates its movement by itself?
+"""Is a population less tangled than the muscles it drives, and does this show that it generates its movement by itself?
 
 Reproduces  trajectory tangling (Russo et al. 2018 Neuron 97:953) on closed forms, on a stability-optimised circuit and its muscles, on networks that
-            were taught the circuit, and on tuned cells that have no dynamics; a recording of motor cortex and the hand beside them, where given.
-Claim       the closed forms come out; the circuit is less tangled than its muscles most of the time, but nearly as often less tangled than
+            were trained on the circuit, and on tuned cells that have no dynamics; with a recording, motor cortex and the hand.
+Claim       the closed forms are reproduced; the circuit is less tangled than its muscles most of the time, but nearly as often less tangled than
             random projections of it that are rectified as muscles are; the report says whether cells without dynamics pass as well.
 """
 
@@ -42,14 +42,14 @@ def run(
     """Compare the tangling of populations with that of the muscles they drive.
 
     Args:
-        model: circuit whose reaches are looked at and taught.
+        model: circuit whose reaches are analysed and used for training.
         seed: of every random choice.
-        smoke: few units, reaches and epochs: shows that everything runs, its numbers mean nothing.
-        recording: condition averages about movement onset that cover the window, with muscles, or the hand in their place.
-        muscles: averages of muscles of as many conditions, recorded elsewhere, in the place of the recording's own.
+        smoke: few units, reaches and epochs: shows that everything runs; its numbers mean nothing.
+        recording: condition averages around movement onset that cover the window, with muscles or, in their place, the hand.
+        muscles: averages of muscles recorded elsewhere in the same number of conditions, instead of the recording's own.
 
     Raises:
-        OptionError: muscles without a recording.
+        OptionError: muscles are given without a recording.
     """
     if muscles is not None and recording is None:
         raise cs.errors.OptionError("tangling: muscles stand beside a recording; give one with --recording.")
@@ -86,14 +86,14 @@ def run(
 
 
 def _recorded(path: cs.trials.Recording, muscles: cs.trials.Source | None) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], str]:
-    """Rates beside muscles or the hand, and which it is."""
+    """Return rates with muscles or the hand, and which of them it is."""
     window = path.window(WINDOW)
     trials, (outputs, beside) = cs.trials.read_window(path, *window), cs.analysis.recorded_outputs(path, window, muscles)
     return {RECORDING: (trials.window(*window).rate, outputs)}, beside
 
 
 def _drive(trained: np.ndarray, seed: int) -> Any:
-    """Muscles: rectified sums of random neurons with random weights, about the mean of training reaches; what falls below it is silent."""
+    """Return muscles: rectified sums of random neurons with random weights, with their mean over training reaches as threshold."""
     rng = cs.stream(seed, "task", "muscles of tangling")
     weights = cs.measures.driven_by_few(rng, units=trained.shape[2], outputs=MUSCLES, drivers=DRIVEN)
     mean, scale = (trained @ weights).mean(axis=(0, 1)), (trained @ weights).std(axis=(0, 1))
@@ -101,7 +101,7 @@ def _drive(trained: np.ndarray, seed: int) -> Any:
 
 
 def _tuned(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cells tuned to velocity with spread latencies, and muscles driven by them."""
+    """Return cells tuned to velocity with various latencies, and muscles driven by them."""
     rng = cs.stream(seed, "analysis", "velocity-tuned cells of tangling")
     rates = cs.measures.velocity_tuned(rng, latency=LATENCY, conditions=TESTED, bins=60, units=UNITS, dt=cs.tasks.BIN)
     return rates, _drive(rates, seed)(rates)
@@ -129,7 +129,7 @@ def _scores(found: Mapping[str, cs.analysis.Tangled]) -> list[cs.Score]:
 
 
 def _outputs(systems: Mapping[str, cs.analysis.Tangled], seed: int, nulls: int) -> list[cs.Score]:
-    """How well students move the circuit's muscles: by the circuit's own weights, and through a decoder learned on the circuit."""
+    """Return how well students drive the circuit's muscles: by the circuit's own weights, and through a decoder fitted to the circuit."""
     truth, count = systems[CIRCUIT], len(systems[CIRCUIT].rates)
     middle = truth.outputs.mean(axis=(0, 1))
     measures: dict[str, Callable[[np.ndarray, cs.analysis.Tangled], float]] = {
@@ -148,7 +148,7 @@ def _outputs(systems: Mapping[str, cs.analysis.Tangled], seed: int, nulls: int) 
 
 
 def _closed_forms() -> list[cs.Claim]:
-    """A circle, a figure of eight and the same lifted, once a second; their tangling in units of the squared angular frequency."""
+    """Return claims on a circle, a figure of eight and the same lifted, once per second; their tangling in units of the squared angular frequency."""
     phase = 2 * np.pi * np.arange(SAMPLES) / SAMPLES
 
     def top(*coordinates: np.ndarray, dt: float = 1 / SAMPLES) -> float:
@@ -189,8 +189,8 @@ def _pictures(found: Mapping[str, cs.analysis.Tangled], runs: Mapping[str, cs.Tr
     return {
         "clouds": cs.Picture(
             cs.figures.against(clouds, xlabel="tangling of muscles (1/s²)", ylabel="of the population (1/s²)"), "Population against muscles",
-            "Every condition and time; below the dashed line the population is less tangled than the muscles it drives. In the recording, what "
-            f"stands for muscles is: {beside or 'nothing'}.",
+            "Every condition and time; below the dashed line the population is less tangled than the muscles it drives. In the recording, outputs "
+            f"are: {beside or 'nothing'}.",
         ),
         "courses": cs.Picture(
             cs.figures.curves(runs[CIRCUIT].time * 1e3, logs, xlabel="time from the go cue (ms)", ylabel="log10 of tangling (1/s²)"),
@@ -202,13 +202,13 @@ def _pictures(found: Mapping[str, cs.analysis.Tangled], runs: Mapping[str, cs.Tr
 def _methods() -> str:
     return f"""
     Tangling is Q(t) = max over t' of |dx(t) - dx(t')|² / (|x(t) - x(t')|² + ε) over all times and conditions, with ε a tenth of the mean squared norm
-    of the centred state, on at most {cs.analysis.JPCA_AXES} principal components, of populations and muscles alike. {TESTED} delayed reaches that
-    nobody was taught are looked at from the go cue on. Each of {MUSCLES} muscles is the rectified sum of {DRIVEN} random neurons with random weights,
+    of the centred state, on at most {cs.analysis.JPCA_AXES} principal components, for populations and muscles alike. {TESTED} held-out delayed
+    reaches are analysed from the go cue on. Each of {MUSCLES} muscles is the rectified sum of {DRIVEN} random neurons with random weights,
     above its mean over training reaches. Networks drive the same muscles with their observed rates. Tuned cells follow the velocity of the hand with
     latencies of {LATENCY * 1e3:g} ms (s.d.) and have no dynamics.
 
-    Null: as many random projections of the population as there are muscles, {PROJECTIONS} sets, with a threshold at their mean as muscles have
-    (without one beside the hand of a recording): how untangled a population is beside anything of so few dimensions that is silent half of the time.
-    Students are also judged by what becomes of the circuit's muscles: by its own weights, and through a linear decoder that was learned on the
-    circuit's other reaches and hears the student. Intervals leave out one condition at a time.
+    Null: random projections of the population, one per muscle, {PROJECTIONS} sets, rectified at their mean as muscles are
+    (not for the hand of a recording): the comparison with any low-dimensional signal that is silent half of the time.
+    Students are also judged by the muscles that they drive: by the circuit's own weights, and through a linear decoder that was fitted to the
+    circuit's other reaches and is applied to the student. Intervals omit one condition at a time.
     """
