@@ -30,8 +30,8 @@ SLOW = 10.0  # s
 ZARR = importlib.util.find_spec("hdmf_zarr") is not None
 HEAD = """# Reliability
 
-What was tried on this code to make it run a stranger's program, lose a result, or fail in words that are not its own. Written by
-`python benchmarks/reliability.py`; the short forms of the same are in `make test`, longer ones in `make test-all`.
+Attempts to make this code run a stranger's program, lose a result, or fail with an error that is not its own. Written by
+`python benchmarks/reliability.py`; shorter versions are in `make test`, longer ones in `make test-all`.
 
 | tried | times | read | refused, with the file and the place | anything else | over {slow:g} s |
 |---|---|---|---|---|---|

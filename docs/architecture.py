@@ -76,8 +76,8 @@ def page(rooms: list[list[str]], edges: Counter[tuple[str, str]]) -> str:
             lines.append(f"| {len(rooms) - floor} | `{name}/` | {sentence(name)} | {below or 'no room'} |")
     lines += [
         "",
-        "Beside them `errors.py` below all, and `cli.py` above. Each room's `__init__.pyi` lists what it hands out; modules that start with `_` are",
-        "imported inside their room only. `cortex_sim/__init__.pyi` is the front door: protocols and notebooks need nothing deeper.", "",
+        "`errors.py` is below all rooms and `cli.py` above them. Each room's `__init__.pyi` lists its public names; modules that start with `_` are",
+        "imported only inside their room. `cortex_sim/__init__.pyi` is the front door: protocols and notebooks need nothing deeper.", "",
     ]  # fmt: skip
     return "\n".join(lines)
 
