@@ -180,7 +180,7 @@ def doctor(
 
 
 def _folder(out: Path | None, name: str, resume: bool) -> Path:
-    """Folder of a report: the one that is asked for, else a new one named by the time."""
+    """Return the folder of a report: the one given, else a new one named after the time."""
     if resume and out is None:
         raise OptionError("--resume goes on with a run in the folder that --out names; give it.")
     return out or free(Path("runs") / f"{name}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
@@ -213,7 +213,7 @@ def tune(
     smoke: Annotated[bool, typer.Option("--smoke", help="small and short: its numbers mean nothing")] = False,
     study: Annotated[Path | None, typer.Option(help="folder of the journal, to share or resume; in the cache if omitted")] = None,
     out: Annotated[Path | None, typer.Option(help="folder of the report; must not exist. Default: runs/PROTOCOL-tune-TIME")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="go on with the tuning in --out that was killed, if there is one")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="resume a killed tuning in --out, if there is one")] = False,
 ) -> None:
     """Search for the best construction and training of a protocol's student.
 

@@ -116,7 +116,7 @@ def check_new(folder: Path, *, resume: bool = False) -> None:
 
 
 def free(folder: Path) -> Path:
-    """Return a folder that is not there: this one, or one with a number behind it. Of names made of the time that is needed: clocks go back."""
+    """Return a folder that does not exist: this one, or one with a number appended. Names made of the time need this, since clocks can go back."""
     numbered = (folder.with_name(f"{folder.name}-{number}") for number in count(2))
     return next(path for path in chain([folder], numbered) if not os.path.lexists(path))
 

@@ -29,7 +29,7 @@ def warn(line: str) -> None:
 
 
 def put(text: str, stream: TextIO) -> None:
-    """Print on a stream at once, control characters escaped; where nobody reads any more, it goes nowhere."""
+    """Print on a stream at once, with control characters escaped; output is discarded once its reader is gone."""
     try:
         print(visible(text), file=stream, flush=True)
     except BrokenPipeError:
@@ -37,7 +37,7 @@ def put(text: str, stream: TextIO) -> None:
 
 
 def unread(stream: TextIO) -> None:
-    """Let a stream that nobody reads any more go nowhere."""
+    """Discard all further output to a stream whose reader is gone."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

@@ -33,7 +33,7 @@ class Kept:
         key: returns a hash of everything that affects the result of a job, from the job's arguments.
         write: writes a result to a file, completely or not at all.
         read: reads it; nothing in the file may be executed. If it raises, the file is damaged and the result is computed again.
-        folder: where the present run keeps its results; otherwise the name inside the cache.
+        folder: name of the files' folder, inside that of the present run if it keeps results, else inside the cache.
         suffix: of the files.
     """
 

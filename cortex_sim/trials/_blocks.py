@@ -1,4 +1,4 @@
-"""Compressed blocks of a file, looked at before a library unpacks them whole: gzip makes a thousand bytes of one, and libraries let it."""
+"""Checks of a file's compressed blocks before a library unpacks them: gzip expands data up to a thousandfold, and libraries do not limit it."""
 
 import bz2
 import lzma
@@ -27,10 +27,10 @@ STORE = "store it by gzip (h5repack -f GZIP=4 OLD NEW)"
 
 
 def check_filters(name: str, dataset: h5d.DatasetID) -> None:
-    """Refuse filters of HDF5 that make room for more than a block holds, and blocks that do not fit.
+    """Check that HDF5 filters allocate no more than a block holds, and that blocks fit in memory.
 
     Raises:
-        FileProblem: a parameter of a filter says so, or a block is compressed twice.
+        FileProblem: a filter's parameter allocates more, or a block is compressed twice.
         TrialsError: a block does not fit in memory.
     """
     stored = dataset.get_create_plist()
@@ -49,13 +49,13 @@ def check_filters(name: str, dataset: h5d.DatasetID) -> None:
 
 
 def check_blocks(name: str, dataset: h5d.DatasetID) -> None:
-    """Refuse blocks of HDF5 that unpack to more than they should hold.
+    """Check that no HDF5 block unpacks to more than it should hold.
 
-    Only those are unpacked, in pieces, that are larger in the file than they should be in memory, or could fill it: to look up the size of a block
-    takes 2 µs, to read one with 100 numbers takes 7.
+    Blocks are unpacked, in pieces, only if they are larger in the file than they should be in memory, or could fill it: looking up the size of
+    a block takes 2 µs, reading one with 100 numbers takes 7.
 
     Raises:
-        FileProblem: one does, or cannot be looked at.
+        FileProblem: a block does, or cannot be checked.
     """
     stored = dataset.get_create_plist()
     filters = [stored.get_filter(number)[0] for number in range(stored.get_nfilters())]
@@ -71,23 +71,23 @@ def check_blocks(name: str, dataset: h5d.DatasetID) -> None:
 
 
 def _suspect(filters: list[int], size: int, block: int) -> bool:
-    """Whether what is stored in so many bytes may unpack to more than a block, or than fits."""
+    """Return whether data stored in this many bytes may unpack to more than a block, or than fits in memory."""
     growth = max((GROWTH.get(number, 1) for number in filters), default=1)
     return growth > 1 and (size > LARGEST * block + HEAD or not fits(growth * size / 8))
 
 
 def check_zarr(name: str, codecs: Sequence[Any], folder: Path, block: float) -> None:
-    """Refuse blocks of Zarr that unpack to more than they should hold, or than fits in memory.
+    """Check that no Zarr block unpacks to more than it should hold, or than fits in memory.
 
     Args:
         name: of the array.
-        codecs: of numcodecs, in the order in which they unpack; several may compress, as where gzip comes along from HDF5.
-        folder: of the blocks.
-        block: bytes that one should hold; infinite where that is not known, as of texts.
+        codecs: of numcodecs, in the order of unpacking; several may compress, for example with gzip from HDF5.
+        folder: folder of the blocks.
+        block: bytes that a block should hold; infinite if unknown, as for texts.
 
     Raises:
-        FileProblem: a block unpacks to more, or does not say what it unpacks to.
-        TrialsError: a block does not fit.
+        FileProblem: a block unpacks to more, or does not state its unpacked size.
+        TrialsError: a block does not fit in memory.
     """
     last = max((place for place, codec in enumerate(codecs) if codec.codec_id in PACKED), default=-1)
     for path in (path for path in folder.rglob("*") if last >= 0 and path.is_file() and not path.name.startswith(".")):
@@ -103,10 +103,10 @@ def check_zarr(name: str, codecs: Sequence[Any], folder: Path, block: float) -> 
 
 
 def _size(name: str, codec: str, data: bytes, most: float = np.inf) -> float:
-    """Bytes that a block of Zarr unpacks to, or more than fit; of what certainly fits, the most that it may be.
+    """Return the unpacked bytes of a Zarr block, or more than fit in memory; for blocks that certainly fit, an upper bound.
 
     Raises:
-        FileProblem: more than ``most``, of what is unpacked to know it; or it is not said.
+        FileProblem: the block unpacks to more than ``most``, if it has to be unpacked, or it does not state its size.
     """
     if codec not in PACKED or (codec in DEFLATED and fits(DEFLATE * len(data) / 8)):
         return float(len(data) * (DEFLATE if codec in DEFLATED else 1))
@@ -122,7 +122,7 @@ def _size(name: str, codec: str, data: bytes, most: float = np.inf) -> float:
 
 
 def _of_zstd(name: str, head: bytes) -> float:
-    """What the head of a frame says (RFC 8878, 3.1.1.1)."""
+    """Return the size that the header of a frame states (RFC 8878, 3.1.1.1)."""
     about = head[4] if len(head) > 4 else 0
     alone, flag = about >> 5 & 1, about >> 6
     start, length = 5 + (1 - alone) + (0, 1, 2, 4)[about & 3], (alone, 2, 4, 8)[flag]
@@ -132,12 +132,12 @@ def _of_zstd(name: str, head: bytes) -> float:
 
 
 def _block(dataset: h5d.DatasetID) -> int:
-    """Bytes of a block."""
+    """Return the bytes of a block."""
     return int(np.prod(dataset.get_create_plist().get_chunk(), dtype=float)) * int(dataset.get_type().get_size())
 
 
 def _stored(dataset: h5d.DatasetID) -> Iterator[tuple[tuple[int, ...], int, int]]:
-    """Where each block belongs, which filters it leaves out, and its bytes in the file."""
+    """Return the place of each block, the filters that it skips, and its bytes in the file."""
     found: list[Any] = []
     if hasattr(dataset, "chunk_iter"):
         dataset.chunk_iter(found.append)
@@ -147,7 +147,7 @@ def _stored(dataset: h5d.DatasetID) -> Iterator[tuple[tuple[int, ...], int, int]
 
 
 def _unpacked(name: str, filters: list[int], data: bytes, most: int) -> int:
-    """Bytes that a block unpacks to, or more than ``most``."""
+    """Return the unpacked bytes of a block, or more than ``most``."""
     while filters and filters[-1] == h5z.FILTER_FLETCHER32:
         filters, data = filters[:-1], data[:-CHECKSUM]
     last = filters[-1] if filters else None
@@ -161,7 +161,7 @@ def _unpacked(name: str, filters: list[int], data: bytes, most: int) -> int:
 
 
 def _streamed(stream: Callable[[], Any], data: bytes, enough: Callable[[int], bool]) -> int:
-    """Bytes of streams behind one another, unpacked in pieces for as long as there are not too many."""
+    """Return the bytes of concatenated streams, unpacked in pieces until there are too many."""
     size = 0
     while data:
         unpacking, rest = stream(), data
@@ -175,7 +175,7 @@ def _streamed(stream: Callable[[], Any], data: bytes, enough: Callable[[int], bo
 
 
 def _of_lzf(data: bytes) -> int:
-    """Sum of the lengths that stand in front of stretches of LZF."""
+    """Return the sum of the lengths that precede stretches of LZF."""
     size = place = 0
     while place < len(data):
         first = data[place]

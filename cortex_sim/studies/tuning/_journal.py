@@ -1,4 +1,4 @@
-"""The journal of a study: a line for everything that happens, behind locks that a killed process does not keep."""
+"""The journal of a study: one line per event, behind locks that are released when a process is killed."""
 
 import json
 import os
@@ -18,12 +18,12 @@ JOURNAL, BEGINS = "journal.log", b'{"op_code":'
 
 
 class Lock:
-    """One process at a time, by a lock on a file; the system lets go of it when the process ends, however it ends.
+    """A lock on a file that admits one process at a time; the system releases it when the process ends, for whatever reason.
 
-    Optuna's own locks are files: after a kill everyone waits for half a minute, and who merely sleeps for longer loses his.
+    Optuna's own locks are files: after a kill everyone waits for half a minute, and a process that merely sleeps for longer loses its lock.
 
     Args:
-        path: of the file; made if absent.
+        path: of the file; created if absent.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,7 +35,7 @@ class Lock:
             self._other: Any = JournalFileOpenLock(str(path))
 
     def acquire(self) -> bool:
-        """Wait for the lock and take it, as Optuna asks for it."""
+        """Wait for the lock and take it, as Optuna's interface requires."""
         if fcntl is None:
             return bool(self._other.acquire())
         file = open(self.path, "ab")  # noqa: SIM115 - open as long as the lock is held
@@ -48,7 +48,7 @@ class Lock:
         return True
 
     def release(self) -> None:
-        """Let go of the lock."""
+        """Release the lock."""
         if fcntl is None:
             self._other.release()
         elif self._held:
@@ -65,7 +65,7 @@ def optuna_there() -> Any:
     """Return Optuna.
 
     Raises:
-        OptionError: it is not installed, and how it is.
+        OptionError: it is not installed; the message says how to install it.
     """
     try:
         import optuna
@@ -76,15 +76,15 @@ def optuna_there() -> Any:
 
 
 def opened(folder: Path, name: str, pruner: Any) -> Any:
-    """Open a study of a journal, or begin it.
+    """Return a study of a journal, opened or newly created.
 
     Args:
         folder: of the journal.
-        name: of the study in it.
-        pruner: of its trials.
+        name: name of the study in it.
+        pruner: pruner of its trials.
 
     Raises:
-        FileProblem: the file is no journal, or is damaged.
+        FileProblem: the file is not a journal, or is damaged.
     """
     optuna = optuna_there()
     from optuna.storages import JournalStorage
@@ -99,7 +99,7 @@ def opened(folder: Path, name: str, pruner: Any) -> Any:
 
 
 def mended(folder: Path) -> None:
-    """Cut a last line off the journal that was not written to its end: its process was killed, and the next line would be spoilt by it."""
+    """Remove an incomplete last line from the journal: its process was killed, and the next line would be appended to it."""
     path = folder / JOURNAL
     with Lock(path), path.open("a+b") as file:
         file.seek(0)
@@ -111,6 +111,6 @@ def mended(folder: Path) -> None:
 
 
 def works(process: str) -> bool:
-    """Whether a process, by its mark, works still; one of another machine does, and one that did not come so far as to leave its mark does not."""
+    """Return whether the process with a mark is still running; processes of other machines count as running, a missing mark as not running."""
     machine, number = process.split("-")[:2] if process else ("", "")
     return bool(process) and (not mark().startswith(f"{machine}-") or alive(int(number)))

@@ -154,11 +154,11 @@ def _open(folder: Path, name: str, key: str = "") -> Any:
 
 
 def _bury(study: Any, *, own: bool = False) -> None:
-    """Mark trials whose process on this machine is gone, so that they do not count. Who calls it holds the claims.
+    """Mark trials whose process on this machine is gone, so that they do not count. The caller must hold the lock on claims.
 
     Args:
-        study: to look at.
-        own: this process has not begun to work, so that trials in its name are of one that had its number before.
+        study: the study to check.
+        own: whether this process has not yet begun to work, so that trials with its mark belong to an earlier process with the same number.
     """
     for trial in study.get_trials(deepcopy=False):
         process = str(trial.user_attrs.get("process", ""))
