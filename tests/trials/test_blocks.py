@@ -80,6 +80,18 @@ def test_blocks_that_unpack_to_more_than_they_should_hold_are_refused(
             read(path)
 
 
+@pytest.mark.parametrize("make", [deflated, in_lzf], ids=lambda make: make.__name__)
+def test_what_is_larger_in_the_file_than_in_memory_is_refused_however_much_memory_there_is(
+    tmp_path: Path, make: Callable[[h5py.File, str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HDF5 unpacks LZF again and again, into more and more room: 3 MB take it 42 s."""
+    monkeypatch.setattr(_memory, "memory", lambda: 1e13)
+    with h5py.File(tmp_path / "a.mat", "w") as file:
+        make(file, "bomb")
+    with pytest.raises(CortexSimError, match=r"a\.mat: '/bomb' has a block of \d+ bytes that unpacks to more than the 8000 it should hold"):
+        read(tmp_path / "a.mat")
+
+
 def trials() -> Trials:
     rng = np.random.default_rng(0)
     spikes = rng.uniform(0, 0.99, 200), rng.integers(0, 7, 200), rng.integers(0, 6, 200)
