@@ -23,10 +23,10 @@ def alternate(runs: Mapping[str, Callable[[], object]], repeats: int) -> dict[st
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
-def write(name: str, rows: list[dict[str, object]]) -> None:
-    """Print the rows and keep them in benchmarks/results/."""
+def write(name: str, rows: list[dict[str, object]], *, quiet: bool = False) -> None:
+    """Keep the rows in benchmarks/results/, and print them."""
     RESULTS.mkdir(exist_ok=True)
     machine = {"platform": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count(), "date": time.strftime("%Y-%m-%d")}
     (RESULTS / f"{name}.json").write_text(json.dumps({"machine": machine, "rows": rows}, indent=1) + "\n")
-    for row in rows:
+    for row in () if quiet else rows:
         print("  ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in row.items()), flush=True)
