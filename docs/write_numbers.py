@@ -15,6 +15,7 @@ PAGES = ("README.md", "docs/scores.md")
 BLOCK = re.compile(r"(<!-- numbers: (\w+) -->)(.*?)(<!-- end -->)", re.DOTALL)
 AVERAGES, DELAY, EMG = "hatsopoulos2007_rs_centerout.npz", "shenoy_delay_spikes.npz", "liang_emg_centerout.npz"
 RUNS = {  # name of a block and of its folder: what follows `cortex-sim run`, where that is not the name itself
+    "match_all": "match --students all",
     "rotations": f"rotations --recording {AVERAGES}",
     "tangling": f"tangling --recording {AVERAGES}",
     "tangling_muscles": f"tangling --recording {AVERAGES} --muscles {EMG} --step 0.001",
@@ -127,6 +128,13 @@ def pushes(run: Run) -> str:
         f"in `match` the tanh student explains {rates} % of held-out rates, {pushed} % of the response to a push of random units and {within} % of "
         "one within the six leading components"
     )
+
+
+def hidden(run: Run) -> str:
+    measures = ("R² of rates", "response to push, R²", "response to silencing, R²")
+    found = {name: ", ".join(run.value(measure, name) for measure in measures[:2]) for name in ("hidden units", "GRU")}
+    tanh, gru = (f"{text} and {run.value(measures[2], name)}" for name, text in found.items())
+    return f"300 tanh units {tanh}, a GRU of 200 units {gru}"
 
 
 def layered_motor_cortex(run: Run) -> str:
@@ -335,6 +343,13 @@ def mechanism(run: Run) -> str:
     )
 
 
+def architectures(run: Run) -> str:
+    after = "error of recall after 1 s"
+    names = ("gru", "lstm", "leaky_readout", "elman_1990", "temporal_convolution", "feedforward", "two_tap")
+    left = sorted((run.score(after, name)["estimate"], name) for name in names)
+    return f"1 s after strokes were shown, these errors are left (1: none is remembered): {', '.join(f'{name} {error:.2f}' for error, name in left)}"
+
+
 def muscles(run: Run, recorded: Run) -> str:
     error, turn = "normalised squared error of the muscles", "jPCA R²(M_skew)"
     withdrawn = ("no regulariser", "a tenth of them", "regularised", "no regulariser, g = 0.5")
@@ -344,7 +359,7 @@ def muscles(run: Run, recorded: Run) -> str:
         f"networks that generate muscle activity to\nwithin {100 * max(errors):.1f} % of its variance rotate where the preparatory input is "
         f"withdrawn at the go "
         f"cue (jPCA R² {min(turns):.2f} to {max(turns):.2f}; {run.value(turn, 'cues stay')} where it stays), regularised\nor not; "
-        f"networks that were never trained by {run.value(turn, 'untrained')}. Taught recorded muscles: error up to "
+        f"untrained networks rotate too ({run.value(turn, 'untrained')}). Trained on recorded muscles: error up to "
         f"{100 * max(recorded.score(error, name)['estimate'] for name in withdrawn):.1f} %, R² "
         f"{min(recorded.score(turn, name)['estimate'] for name in withdrawn):.2f} to "
         f"{max(recorded.score(turn, name)['estimate'] for name in withdrawn):.2f}, untrained {recorded.value(turn, 'untrained')}"
@@ -354,8 +369,8 @@ def muscles(run: Run, recorded: Run) -> str:
 TEXTS: dict[str, Callable[..., str]] = {
     text.__name__: text
     for text in (
-        match, headline, pushes, layered_motor_cortex, spikes_and_rates, spike_statistics, match_spiking, explain, learning_rules, force, decode,
-        long_sequences, inferred_connectivity, mechanism, muscles, identity, attractors, rotations, tangling, subspaces, reach, preparation,
+        match, headline, hidden, pushes, layered_motor_cortex, spikes_and_rates, spike_statistics, match_spiking, explain, learning_rules, force, decode,
+        long_sequences, inferred_connectivity, mechanism, architectures, muscles, identity, attractors, rotations, tangling, subspaces, reach, preparation,
     )
 }  # fmt: skip
 READS = {
@@ -364,6 +379,7 @@ READS = {
     "decode": ("decode_delay", "decode_averages"),
     "pushes": ("match",),
     "headline": ("match",),
+    "hidden": ("match_all",),
 }  # runs that a block is written from, where not that of its name
 
 
