@@ -369,8 +369,9 @@ def muscles(run: Run, recorded: Run) -> str:
 TEXTS: dict[str, Callable[..., str]] = {
     text.__name__: text
     for text in (
-        match, headline, hidden, pushes, layered_motor_cortex, spikes_and_rates, spike_statistics, match_spiking, explain, learning_rules, force, decode,
-        long_sequences, inferred_connectivity, mechanism, architectures, muscles, identity, attractors, rotations, tangling, subspaces, reach, preparation,
+        match, headline, hidden, pushes, architectures, layered_motor_cortex, spikes_and_rates, spike_statistics, match_spiking,
+        explain, learning_rules, force, decode, long_sequences, inferred_connectivity, mechanism, muscles, identity, attractors, rotations, tangling,
+        subspaces, reach, preparation,
     )
 }  # fmt: skip
 READS = {
