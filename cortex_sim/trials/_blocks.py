@@ -160,11 +160,11 @@ def _unpacked(name: str, filters: list[int], data: bytes, most: int) -> int:
     raise FileProblem(f"{name!r} is compressed in an order of filters that is not known; {STORE}.")
 
 
-def _streamed(stream: Callable[[], Any], data: bytes, enough: Callable[[int], bool]) -> int:
+def _streamed(unpacker: Callable[[], Any], data: bytes, enough: Callable[[int], bool]) -> int:
     """Return the bytes of concatenated streams, unpacked in pieces until there are too many."""
     size = 0
     while data:
-        unpacking, rest = stream(), data
+        unpacking, rest = unpacker(), data
         while not unpacking.eof:
             piece = unpacking.decompress(rest, PIECE)
             size, rest = size + len(piece), getattr(unpacking, "unconsumed_tail", b"")
