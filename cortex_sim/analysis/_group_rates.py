@@ -10,9 +10,9 @@ from cortex_sim.trials import Trials
 
 
 def groups_of(model: SpikingModel) -> Int[ndarray, " neuron"]:
-    """Return the group of each spiking neuron: unit ``first + k // each`` for neuron k of a population."""
-    parts = [model.populations[name] for name in model.firing]
-    return np.concatenate([part.first + np.arange(part.size) // (part.each or part.size) for part in parts])
+    """Return the group of each simulated spiking neuron: unit ``first + k // each`` for neuron k of a population."""
+    parts = [(model.populations[name], model.size(name)) for name in model.firing]
+    return np.concatenate([part.first + np.arange(size) // (part.each or size) for part, size in parts])
 
 
 def group_rates(trials: Trials, group: Int[ndarray, " neuron"]) -> Trials:

@@ -22,6 +22,13 @@ def test_excitatory_units_of_the_linked_circuit_have_120_neurons_each_and_inhibi
     assert len(groups) == model.units and np.bincount(groups).tolist() == [120] * 100 + [30] * 100
 
 
+def test_every_neuron_of_a_scaled_circuit_has_a_group() -> None:
+    model = load("potjans_diesmann_2014")
+    assert isinstance(model, SpikingModel)
+    small = model.changed(scale=0.01)
+    assert len(groups_of(small)) == small.units < model.units
+
+
 def test_a_smaller_population_keeps_its_summed_input() -> None:
     model = load("montbrio_2015_qif")
     assert isinstance(model, SpikingModel)

@@ -1,6 +1,6 @@
 """Rates that a spiking card states for its populations, and connection probabilities of the network built from it."""
 
-import numpy as np
+from itertools import product
 
 from cortex_sim.cards.spiking._model import SpikingModel
 from cortex_sim.cards.spiking._wiring import blocks
@@ -13,11 +13,8 @@ def calibrated_rates(model: SpikingModel) -> dict[str, float]:
 
 def connection_probabilities(model: SpikingModel) -> dict[tuple[str, str], float]:
     """Return the number of synapses per pair of neurons between two populations of the simulated network, by source and target."""
-    names, sizes = list(model.populations), [model.size(name) for name in model.populations]
-    starts, counts = np.cumsum([0, *sizes]), np.zeros((len(sizes), len(sizes)))
-    for projection in model.projections:
-        for block in blocks(model, projection):
-            if block.pre.size:
-                source, target = (int(np.searchsorted(starts, ends[0], side="right")) - 1 for ends in (block.pre, block.post))
-                counts[source, target] += block.pre.size
-    return {(a, b): counts[i, j] / (sizes[i] * sizes[j]) for i, a in enumerate(names) for j, b in enumerate(names)}
+    size = {name: model.size(name) for name in model.populations}
+    counts = dict.fromkeys(product(size, size), 0)
+    for block in (block for name in model.projections for block in blocks(model, name)):
+        counts[block.source, block.target] += block.pre.size
+    return {(source, target): count / (size[source] * size[target]) for (source, target), count in counts.items()}

@@ -28,12 +28,16 @@ class Block:
     """Synapses from one population to another, indexed by the neurons of their kinds.
 
     Attributes:
+        source: name of the population it starts from.
+        target: name of the population it ends at.
         pre: source neuron of each synapse, in ascending order.
         post: target neuron.
         weight: in SI units.
         delay: s; empty if there is none, of length 1 if all are equal.
     """
 
+    source: str
+    target: str
     pre: Int32[ndarray, " synapse"]
     post: Int32[ndarray, " synapse"]
     weight: Float32[ndarray, " synapse"]
@@ -155,7 +159,7 @@ def blocks(model: "SpikingModel", name: str) -> Iterator[Block]:
             w = _spread(weight[row, column] * entry, projection.weight.sd, len(pre), rng)
             sd = projection.delay.sd if projection.delay else 0.0
             d = np.empty(0, np.float32) if delay is None else _delays(delay[row, column], sd, len(pre), model.dt.si, rng)
-            yield Block(pre + np.int32(offset(model, source)), post + np.int32(offset(model, target)), w, d)
+            yield Block(source, target, pre + np.int32(offset(model, source)), post + np.int32(offset(model, target)), w, d)
 
 
 def coupling(model: "SpikingModel", kind: str) -> Float[ndarray, "post pre"]:

@@ -5,6 +5,7 @@ import pytest
 
 from cortex_sim.cards import calibrated_rates, connection_probabilities, load
 from cortex_sim.cards.spiking import SpikingModel
+from tests.cards.spiking.test_spiking import CARD, table
 
 
 def test_a_fixed_indegree_is_that_share_of_the_sources() -> None:
@@ -16,6 +17,16 @@ def test_a_fixed_indegree_is_that_share_of_the_sources() -> None:
     for column, source in enumerate((excitatory, inhibitory)):
         for row, target in enumerate((excitatory, inhibitory)):
             assert found[source, target] == pytest.approx(indegree[row, column] / small.size(source))
+
+
+def test_the_planted_connections_are_found_whatever_the_kinds_of_neuron_and_the_order_of_their_populations() -> None:
+    sizes, planted = {"A": 3, "B": 5, "C": 7, "D": 2}, {("C", "D"), ("B", "C"), ("A", "A"), ("D", "B")}
+    populations = {name: {"neurons": "lif" if name in "AC" else "other", "size": size} for name, size in sizes.items()}
+    wire = {"synapse": "jump", "rule": "all_to_all", "weight": table(0.1, "mV"), "delay": table(1.5, "ms")}
+    projections = {f"{source}{target}": wire | {"sources": [source], "targets": [target]} for source, target in planted}
+    kinds = {"lif": CARD["neurons"]["lif"], "other": CARD["neurons"]["lif"]}
+    model = SpikingModel.model_validate(CARD | {"neurons": kinds, "populations": populations, "projections": projections})
+    assert connection_probabilities(model) == {(a, b): float((a, b) in planted) for a in sizes for b in sizes}
 
 
 def test_rates_are_those_of_the_card_and_none_where_it_gives_none() -> None:
