@@ -190,7 +190,8 @@ FAULTS = (
     Fault("every pair but the last ones", "cards/spiking/_wiring.py", "np.cumsum(pair.rng.geometric(probability, expected)) - 1", "np.cumsum(pair.rng.geometric(probability, expected)) + pair.targets", "tests/cards/spiking/test_wiring.py"),
     Fault("Lorentzian of half the width", "cards/spiking/_tables.py", "centre + width * np.tan(np.pi * (quantile - 0.5))", "centre + 0.5 * width * np.tan(np.pi * (quantile - 0.5))", "tests/cards"),
     Fault("refractory time forgotten", "cards/_siegert.py", "scale * (refractory + np.pi**0.5 * tau * below)", "scale * (np.pi**0.5 * tau * below)", "tests/cards/test_siegert.py"),
-    Fault("gain outside the rate", "cards/edit/_lesion.py", "word.sub(f'({GAIN}*{states[0]})', right)", "word.sub(f'({states[0]})', right)", "tests/tasks tests/cards"),
+    Fault("gain outside the rate", "cards/edit/_lesion.py", "{state: read_expression(f\"{GAIN}*{state}\", \"lesion\")}", "{state: ast.Name(state)}", "tests/cards/edit/test_lesion.py"),
+    Fault("gain in the dynamics too", "cards/edit/_lesion.py", "for name in _read_elsewhere(lines, seen, rate)}", "for name in ()}", "tests/cards/edit/test_lesion.py"),
     # fitting
     Fault("recursive least squares that forgets", "fitting/_recursive.py", "share = 1.0 / (1.0 + float(r @ k))", "share = 1.0 / (0.5 + float(r @ k))", RULES + " tests/fitting/test_force.py"),
     Fault("Adam without its correction", "fitting/_descent.py", "self._first[name] / (1 - slow**self._steps) / size", "self._first[name] / size", "tests/fitting"),

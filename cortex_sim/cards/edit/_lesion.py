@@ -1,13 +1,17 @@
 """Changes to a circuit or network itself: cut connections, and raised or lowered gains."""
 
-import re
-from collections.abc import Sequence
+import ast
+from collections.abc import Mapping, Sequence, Set
+from copy import deepcopy
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from cortex_sim.cards._equations import FUNCTIONS, RATE_FLAGS
+from cortex_sim.cards._grammar import Line, read_expression, read_lines
 from cortex_sim.cards._model import Model
+from cortex_sim.cards._trees import WrittenOut, names_in
 from cortex_sim.errors import OptionError, suggestion
 from cortex_sim.runtime import stream
 
@@ -60,30 +64,59 @@ def unconnected(model: Model) -> Model:
 def with_gain(model: Model, gain: float | Float[ndarray, " unit"]) -> Model:
     """Return the model with a gain on the argument of each unit's rate: :math:`r = f(g x)` (Stroud et al. 2018, Nat Neurosci 21:1774).
 
+    Only the rate sees the state times its gain. A subexpression that other lines read as well is left to them, and the rate gets a copy.
+
     Args:
         model: its rate must be a function of its state.
         gain: one for all units, or one per unit; 1 changes nothing.
 
     Raises:
-        OptionError: the rate is itself a state or depends on several states, or gains are not finite, or not one per unit.
+        OptionError: the rate is itself a state, depends on several states or on states of other units, or gains are not finite, or not one per
+            unit; or a name that would be added is taken.
     """
     text, gain = model.parsed, np.asarray(gain, dtype=float)
     if gain.shape not in ((), (model.units,)) or not np.isfinite(gain).all():
         raise OptionError(f"lesion: gain has shape {gain.shape}; it should be one number, or one for each of the {model.units} units.")
     states = text.states_of(model.rate)
-    if model.rate in text.states or len(states) != 1 or GAIN in text.equations:
+    if model.rate in text.states or len(states) != 1:
         raise OptionError(f"lesion: the rate {model.rate!r} of {model.name} should be a function of one state, which a gain can multiply.")
-    inner = text.used_by(model.rate)
-    word = re.compile(rf"\b{states[0]}\b")
-    lines = []
-    for line in model.equations.splitlines():
-        name = line.split("=")[0].strip()
-        left, sign, right = line.partition("=")
-        lines.append(f"{left}{sign}{word.sub(f'({GAIN}*{states[0]})', right)}" if name == model.rate or name in inner else line)
     parameter = {"value": 1, "unit": "1", "meaning": "gain of each unit", "over": "units"}
     parameters = {key: p.model_dump() for key, p in model.parameters.items()} | {GAIN: parameter}
-    changed = model.with_arrays({}, equations="\n".join([*lines, f"{GAIN} : 1 (constant)"]), parameters=parameters)
+    changed = model.with_arrays({}, equations=_steeper(model, states[0]), parameters=parameters)
     return changed.with_arrays({GAIN: np.broadcast_to(gain, model.units).copy()})
+
+
+def _steeper(model: Model, state: str) -> str:
+    """Return the equations with a gain on the state in the rate, and in those of its subexpressions that depend on the state."""
+    text, rate, lines = model.parsed, model.rate, {line.name: line for line in read_lines(model.equations, "equations:", RATE_FLAGS)}
+    seen = {name for name in (rate, *text.used_by(rate)) if name in lines and state in text.used_by(name)}
+    if mixing := [name for name in sorted(seen) if _passes_on(lines[name].right, {*seen, state})]:
+        found = f"{mixing[0]!r} of {model.name} calls a projection or input with {state!r}"
+        raise OptionError(f"lesion: {found}; a gain needs a rate of each unit's own state.")
+    copies = {name: f"{name}_of_{rate}" for name in _read_elsewhere(lines, seen, rate)}
+    if taken := {GAIN, *copies.values()} & {*lines, *text.names, *model.parameters}:
+        raise OptionError(f"lesion: {min(taken)!r} is a name that would be added to {model.name}, which has it already; rename it.")
+    gained = WrittenOut({state: read_expression(f"{GAIN}*{state}", "lesion")} | {name: ast.Name(copy) for name, copy in copies.items()})
+    kept = [line for name, line in lines.items() if name not in seen or name in copies]
+    made = [lines[name]._replace(name=copies.get(name, name), right=gained.visit(deepcopy(lines[name].right))) for name in lines if name in seen]
+    return "\n".join([*(line.written for line in (*kept, *made)), f"{GAIN} : 1 (constant)"])
+
+
+def _passes_on(tree: ast.expr | None, names: Set[str]) -> bool:
+    """Return whether an expression calls a projection or input with one of these names."""
+    calls = (node for node in ast.walk(tree or ast.Constant(0)) if isinstance(node, ast.Call) and names_in(*node.args) & names)
+    return any(isinstance(call.func, ast.Name) and call.func.id not in FUNCTIONS for call in calls)
+
+
+def _read_elsewhere(lines: Mapping[str, Line], seen: Set[str], rate: str) -> set[str]:
+    """Return which lines that the rate needs are read other than through the rate, directly or through each other."""
+    found: set[str] = set()
+    waiting = [line.right for name, line in lines.items() if name not in seen]
+    while waiting:
+        new = (names_in(waiting.pop()) & seen) - {rate} - found
+        found |= new
+        waiting += [lines[name].right for name in new]
+    return found
 
 
 def _check(model: Model, projection: str) -> None:
