@@ -61,15 +61,21 @@ def recall(
 
 
 def recall_without_pause(trials: int, *, bins: int, delay: float, seed: int = 0) -> Task:
-    """Make trials of :func:`recall` with the number of whole strokes whose duration comes nearest to this number of bins.
+    """Make trials of :func:`recall` with as many whole strokes as fit into this number of bins.
 
     Args:
         trials: number of trials.
-        bins: wanted number of bins of a trial, with the delay and the rests before and after.
+        bins: largest number of bins of a trial, with the delay and the rests before and after.
         delay: s.
         seed: of the directions.
+
+    Raises:
+        TaskError: not even one stroke fits, or the delay does not suit :func:`recall`.
     """
-    return recall(trials, delays=(delay,), strokes=round((bins * BIN - 2 * RECALL_REST - delay) / RECALL_STROKE), seed=seed)
+    around, stroke = round((2 * RECALL_REST + delay) / BIN), round(RECALL_STROKE / BIN)
+    if bins < around + stroke:
+        raise TaskError(f"recall: {bins} bins hold no stroke after a delay of {delay:g} s; ask for at least {around + stroke}.")
+    return recall(trials, delays=(delay,), strokes=(bins - around) // stroke, seed=seed)
 
 
 def _task(
@@ -115,11 +121,14 @@ def recall_error(task: Task, made: Float[ndarray, "trial time 2"]) -> dict[float
     Args:
         task: of :func:`recall`.
         made: velocities of the hand, cm/s.
+
+    Raises:
+        TaskError: the task is none of recall.
     """
-    assert task.targets is not None
-    assert task.channels is not None
+    if task.targets is None or task.channels is None or "delay_s" not in task.notes:
+        raise TaskError(f"recall: task {task.name!r} lacks targets, channels or delays; take one of recall().")
     wanted = task.targets.values
-    moving = task.channels.values[:, :: round(BIN / DT), 2:]
+    moving = task.channels.values[:, :: round(task.bin / task.step), 2:]
     missed, total = (((made - wanted) ** 2 * moving).sum(axis=(1, 2)), (wanted**2 * moving).sum(axis=(1, 2)))
     delay = np.array(task.notes["delay_s"])
     return {float(value): float(missed[delay == value].sum() / total[delay == value].sum()) for value in np.unique(delay)}

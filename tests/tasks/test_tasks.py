@@ -21,7 +21,7 @@ from cortex_sim.tasks._isometric import FORCE, RISE, isometric
 from cortex_sim.tasks._maze import WIDE, maze
 from cortex_sim.tasks._posture import TORQUE, posture
 from cortex_sim.tasks._random_target import DURATION, DWELL, REACTION, random_target
-from cortex_sim.tasks._recall import fastest, recall
+from cortex_sim.tasks._recall import fastest, recall, recall_without_pause
 from cortex_sim.tasks._released import released
 from cortex_sim.tasks._task import Task
 from cortex_sim.tasks.body._standard import REACHING
@@ -222,3 +222,19 @@ def test_strokes_are_recalled_a_delay_after_they_were_shown_while_the_go_signal_
         on = (task.time >= start + delay - 1e-9) & (task.time < stop + delay - 1e-9)
         np.testing.assert_array_equal(go[trial, :, 0], on)
         assert not task.targets.values[trial, ~on].any()
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.1, 0.2])
+def test_no_trial_of_recall_is_longer_than_asked_and_none_could_have_one_more_stroke(delay: float) -> None:
+    least = 20 + round(100 * delay)
+    for bins in range(least, least + 25):
+        found = recall_without_pause(1, bins=bins, delay=delay)
+        assert found.bins <= bins < found.bins + 10
+    with pytest.raises(TaskError, match=f"recall: {least - 1} bins hold no stroke after a delay of {delay:g} s; ask for at least {least}"):
+        recall_without_pause(1, bins=least - 1, delay=delay)
+
+
+@pytest.mark.parametrize(("bins", "delay", "strokes"), [(500, 0.1, 48), (500, 0.2, 47), (100, 0.2, 7), (200, 0.2, 17), (10_000, 0.2, 997)])
+def test_lengths_of_whole_strokes_are_kept(bins: int, delay: float, strokes: int) -> None:
+    found = recall_without_pause(2, bins=bins, delay=delay, seed=3)
+    assert found.bins == bins and found.key == recall(2, delays=(delay,), strokes=strokes, seed=3).key
