@@ -5,7 +5,6 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from cortex_sim.cards import SpikingModel
-from cortex_sim.tasks import BIN
 from cortex_sim.trials import Trials
 
 
@@ -23,7 +22,7 @@ def group_rates(trials: Trials, group: Int[ndarray, " neuron"]) -> Trials:
         group: group of each neuron.
     """
     when, unit, trial = trials.spikes
-    place = np.minimum(((when - trials.time[0]) / BIN + 1e-7).astype(int), trials.time.size - 1)
+    place = np.minimum(((when - trials.time[0]) / trials.bin + 1e-7).astype(int), trials.time.size - 1)
     shape = (trials.shape[0], trials.time.size, int(group.max()) + 1)
     counts = np.bincount(np.ravel_multi_index((trial, place, group[unit]), shape), minlength=int(np.prod(shape))).reshape(shape)
-    return Trials.from_arrays(counts / np.bincount(group) / BIN, trials.time, condition=trials.condition, provenance=trials.provenance)
+    return Trials.from_arrays(counts / np.bincount(group) / trials.bin, trials.time, condition=trials.condition, provenance=trials.provenance)

@@ -11,7 +11,7 @@ from cortex_sim.analysis._decoding import trial_folds
 from cortex_sim.cards import Model
 from cortex_sim.fitting import Fitted, Job, Options, train_many
 from cortex_sim.simulation import simulate
-from cortex_sim.tasks import telling_apart
+from cortex_sim.tasks import BIN, telling_apart
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,14 @@ class Told:
 
 
 def network_decoding(
-    network: Model, heard: Float[ndarray, "trial time channel"], condition: ndarray, *, start: float, options: Options, seeds: Sequence[int]
+    network: Model,
+    heard: Float[ndarray, "trial time channel"],
+    condition: ndarray,
+    *,
+    start: float,
+    options: Options,
+    seeds: Sequence[int],
+    bin: float = BIN,
 ) -> tuple[ndarray, list[Fitted]]:
     """Return the condition that a network trained on the other folds assigns to each trial, and the networks of all folds.
 
@@ -50,13 +57,14 @@ def network_decoding(
         start: start of the first bin, s.
         options: training options, except the loss.
         seeds: of the network of each fold.
+        bin: width of the bins, s.
 
     Raises:
         ComparisonError: there is only one condition, or a condition has fewer trials than there are folds.
     """
     folds, labels = trial_folds(condition), np.unique(condition)
     options = replace(options, loss="binary cross-entropy" if len(labels) == 2 else "cross-entropy")
-    tasks = [telling_apart(heard, condition, start=start, reference=taught) for taught, _ in folds]
+    tasks = [telling_apart(heard, condition, start=start, reference=taught, bin=bin) for taught, _ in folds]
     jobs = {}
     for number, ((taught, _), task, seed) in enumerate(zip(folds, tasks, seeds, strict=True)):
         part = task.select(taught)

@@ -29,7 +29,7 @@ from cortex_sim.runtime import stream
 from cortex_sim.simulation import Problem, simulate
 from cortex_sim.simulation.torch import trajectory
 from cortex_sim.statistics import spike_averages
-from cortex_sim.tasks import BIN, Task
+from cortex_sim.tasks import Task
 from cortex_sim.trials import Trials
 
 PUSHES: str = "responses to unseen pushes"
@@ -66,7 +66,7 @@ class Electrodes:
     spread: float
     seed: int
 
-    def see(self, rates: Float[ndarray, "condition time unit"], place: int, bin: float = BIN) -> Float[ndarray, "condition time unit"]:
+    def see(self, rates: Float[ndarray, "condition time unit"], place: int, bin: float) -> Float[ndarray, "condition time unit"]:
         """Return observed rates, with new spikes for each place; bins are in s."""
         rng = stream(self.seed, "analysis", "spikes seen", place)
         fired = self.base + self.depth * (rates - self.rest) / self.spread
@@ -216,7 +216,7 @@ def read_students(cell: Cell, students: Mapping[str, Model], counted: Sequence[s
         spectra.append(spectrum(student))
         rows.append(cell.known.apart(student, cell.test.task, copies[name], cell.seed) if cell.known else {})
         if cell.electrodes:
-            copies[name] = cell.electrodes.see(copies[name], 2 + place)
+            copies[name] = cell.electrodes.see(copies[name], 2 + place, cell.test.trials.bin)
     first, second = np.array(halves).T
     rate, bin, known = cell.test.trials.rate, cell.test.trials.bin, cell.training.trials.rate
     alike = {name: measure.alike(np.array([measure(rate, copy, bin, known) for copy in copies.values()])) for name, measure in MEASURES.items()}

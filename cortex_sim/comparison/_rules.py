@@ -22,7 +22,6 @@ from cortex_sim.statistics import (
     relabelled_separations,
     separation,
 )
-from cortex_sim.tasks import BIN
 from cortex_sim.trials import Trials
 
 ERROR, ANGLE, CKA, SKEW, FREQUENCY = RULE_MEASURES = (
@@ -50,12 +49,12 @@ class Activity:
 
     def turning(self) -> tuple[float, float]:
         """Return R²(M_skew) and the frequency of the plane with most rotation, Hz."""
-        return _rotation(self._states())
+        return _rotation(self._states(), self.test.bin)
 
     def turning_under_surrogates(self, rng: np.random.Generator, count: int) -> Float[ndarray, "surrogate 2"]:
         """Return R²(M_skew) and that frequency for ``count`` surrogates with conditions permuted in each unit."""
         states = self._states()
-        return np.array([_rotation(permuted_conditions(states, rng)) for _ in range(count)])
+        return np.array([_rotation(permuted_conditions(states, rng), self.test.bin) for _ in range(count)])
 
     def _states(self) -> Rates:
         return soft_normalised(self.test.window(*self.window).rate, np.ptp(self.taught.rate, axis=(0, 1)))
@@ -149,7 +148,7 @@ def _error(wanted: Rates, made: Rates) -> float:
     return 1 - variance_explained(wanted, made, mean=wanted.mean(axis=(0, 1)), scale=np.ones(1))
 
 
-def _rotation(states: Rates) -> tuple[float, float]:
+def _rotation(states: Rates, bin: float) -> tuple[float, float]:
     axes = max(2, min(JPCA_AXES, spanned_axes(states)) // 2 * 2)
-    found = jpca(principal_components(states, axes), BIN)
+    found = jpca(principal_components(states, axes), bin)
     return found.r2_skew, found.main_frequency

@@ -15,7 +15,7 @@ from cortex_sim.fitting._options import Options
 from cortex_sim.fitting._regression import not_own_class
 from cortex_sim.fitting._start import own_class, with_time_constant_of
 from cortex_sim.runtime import cache_folder, code_key, content_key, run_cache, stream, workers
-from cortex_sim.tasks import Task
+from cortex_sim.tasks import BIN, Task
 from cortex_sim.trials import Trials, derangement
 
 Key = TypeVar("Key", bound=Hashable)
@@ -77,20 +77,21 @@ def students_of(circuit: Model, students: Mapping[str, tuple[Model, Options]], t
     """
     ready = {name: (with_time_constant_of(model, circuit), options) for name, (model, options) in students.items()}
     basic, _ = next(iter(ready.values()))
-    jobs = {} if not_own_class(circuit) else {OWN_GAIN: Job(own_class(circuit), trials, task, seed, Options(epochs=0))}
+    jobs = {} if not_own_class(circuit, task.bin) else {OWN_GAIN: Job(own_class(circuit, task.bin), trials, task, seed, Options(epochs=0))}
     jobs |= {name: Job(model, trials, task, seed, options) for name, (model, options) in ready.items()}
     return jobs | {UNTRAINED: Job(basic, trials, task, seed, Options(epochs=0, closed_form=False))}
 
 
-def own_class_absent(circuit: Model, fitted: Mapping[str, Fitted], names: Sequence[str]) -> list[str]:
+def own_class_absent(circuit: Model, fitted: Mapping[str, Fitted], names: Sequence[str], *, bin: float = BIN) -> list[str]:
     """Return sentences on what a circuit does not allow: students of its own class from its rates, and initial states that rates determine.
 
     Args:
         circuit: the circuit that students reproduce.
         fitted: students by name.
         names: those of students of the circuit's own class.
+        bin: width of the bins on which students learn, s.
     """
-    reason, states = not_own_class(circuit), circuit.parsed.states
+    reason, states = not_own_class(circuit, bin), circuit.parsed.states
     said = [f"{' and '.join(names)}: a student of the circuit's own class is not guaranteed, since {reason}."] if reason else []
     kept = [name for name in names if name in fitted and fitted[name].began.startswith("untrained")]
     said += [f"{name}: kept its {fitted[name].began}, so it bounds nothing." for name in kept]

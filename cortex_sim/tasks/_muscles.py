@@ -9,7 +9,7 @@ from cortex_sim.errors import TaskError
 from cortex_sim.runtime import stream
 from cortex_sim.tasks._labelled import channels, targets
 from cortex_sim.tasks._registry import task
-from cortex_sim.tasks._task import DT, Task
+from cortex_sim.tasks._task import Task
 
 PREPARATION, MOVEMENT = 0.4, 0.5  # s before and after the go cue
 BUMPS = 4  # Gaussian bumps that a muscle's activity is made of
@@ -71,7 +71,7 @@ def muscle_activity(
 
 
 def cue_channels(task: Task, cue: Float[ndarray, "condition cue"], stay: bool) -> xr.DataArray:
-    before = (task.fine_time < -DT / 2).astype(float)[None, :, None]
+    before = (task.fine_time < -task.step / 2).astype(float)[None, :, None]
     shown = cue[:, None, :] * (np.ones_like(before) if stay else before)
     hold = np.broadcast_to(before, (task.trials, task.steps, 1))
     names = [*(f"cue {k + 1}" for k in range(cue.shape[1])), "hold"]

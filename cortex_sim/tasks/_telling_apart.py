@@ -12,7 +12,12 @@ from cortex_sim.tasks._task import BIN, DT, Task
 
 
 def telling_apart(
-    heard: Float[ndarray, "trial time channel"], condition: ndarray, *, start: float, reference: Int[ndarray, " known"] | None = None
+    heard: Float[ndarray, "trial time channel"],
+    condition: ndarray,
+    *,
+    start: float,
+    reference: Int[ndarray, " known"] | None = None,
+    bin: float = BIN,
 ) -> Task:
     """Return the task of reporting, at the last bin, the condition of an input.
 
@@ -24,6 +29,7 @@ def telling_apart(
         condition: label of each trial.
         start: of the first bin, s.
         reference: positions of the trials that give means and standard deviations, such as the training trials; all if omitted.
+        bin: width of the bins, s.
     """
     labels, which = np.unique(condition, return_inverse=True)
     bins = heard.shape[1]
@@ -31,8 +37,8 @@ def telling_apart(
     names = ["second"] if len(labels) == 2 else [str(label) for label in labels]
     known = heard if reference is None else heard[reference]
     mean, scale = known.mean(axis=(0, 1)), known.std(axis=(0, 1))
-    values = np.repeat((heard - mean) / np.where(scale > 0, scale, 1.0), round(BIN / DT), axis=1)
-    bare = Task("telling reaches apart", start, float(np.round(start + bins * BIN, 9)), np.arange(len(condition)))
+    values = np.repeat((heard - mean) / np.where(scale > 0, scale, 1.0), round(bin / DT), axis=1)
+    bare = Task("telling reaches apart", start, float(np.round(start + bins * bin, 9)), np.arange(len(condition)), bin=bin)
     outputs = targets(bare, np.repeat(wanted[:, None], bins, axis=1), names, units="1", what="probability of the condition")
     mask = np.zeros((len(condition), bins))
     mask[:, -1] = 1.0

@@ -37,6 +37,18 @@ def test_what_is_heard_is_in_deviations_of_the_reference_and_asked_for_at_the_en
     assert three.wanted.rate.shape == (30, 4, 3) and (three.wanted.rate.argmax(axis=2)[:, 0] == np.repeat([0, 1, 2], 10)).all()
 
 
+@pytest.mark.parametrize("bin", [0.001, 0.005, 0.01, 0.02, 0.05])
+def test_counts_are_heard_on_bins_of_any_width(bin: float) -> None:
+    heard = RNG.normal(3.0, 2.0, (30, 4, 3))
+    task = telling_apart(heard, CONDITION, start=-4 * bin, bin=bin)
+    assert task.bin == bin and task.stop == 0.0 and task.bins == 4
+    shown = telling_apart(heard, CONDITION, start=0.0).channels.values[:, ::10]
+    np.testing.assert_array_equal(task.channels.values, np.repeat(shown, task.steps // 4, axis=1))
+    options = Options(epochs=0, closed_form=False, start="rest")
+    _, fitted = network_decoding(load("lstm").with_arrays({}, units=4), heard, CONDITION, start=0.0, options=options, seeds=range(5), bin=bin)
+    assert all(abs(bin / part.model.dt.si - round(bin / part.model.dt.si)) < 1e-9 for part in fitted)
+
+
 def test_spikes_fire_at_their_rates_and_within_their_bins() -> None:
     rates = np.broadcast_to(np.array([50.0, -10.0, 200.0]), (40, 30, 3))
     time = 0.01 * np.arange(-10, 20)

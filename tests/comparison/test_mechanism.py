@@ -102,6 +102,23 @@ def test_students_are_read_by_every_truth_that_is_known(circuit: Model, side: Si
         assert np.isnan(found.truths[FLOW]).all() and (found.truths[PUSHES] < 1).all()
 
 
+@pytest.mark.parametrize("bin", [0.005, 0.02])
+def test_electrodes_see_students_on_the_bins_of_the_circuit(circuit: Model, side: Side, bin: float) -> None:
+    seen_on = []
+
+    class Watched(Electrodes):
+        def see(self, rates: np.ndarray, place: int, bin: float) -> np.ndarray:
+            seen_on.append(bin)
+            return super().see(rates, place, bin)
+
+    electrodes, task = Watched(10, 5, 20, 0.03, np.zeros(UNITS), 1.0, 0), side.task.on_bins(bin)
+    shown = electrodes.of(Side(task, simulate(circuit, task)), 1)
+    pushed = [push(shown.task, UNITS, seed=1, amplitude=1.0, **WHEN), silence(shown.task, UNITS, seed=2, rate=0.0, **WHEN)]
+    true = [simulate(circuit, part).rate - shown.trials.rate for part in pushed]
+    read_students(Cell("planted", circuit, 1.0, 0, shown, shown, pushed, true, spectrum(circuit), 2, None, electrodes), {"itself": circuit})
+    assert seen_on == pytest.approx([bin, bin])
+
+
 def test_the_truths_of_a_circuit_are_read_along_what_it_explores_where_it_goes(circuit: Model, side: Side) -> None:
     known = CircuitTruths.of(circuit, side.task, side.trials.rate, seed=0)
     flat = side.trials.rate.reshape(-1, UNITS)
@@ -126,11 +143,11 @@ def test_electrodes_see_rates_without_bias_and_with_the_noise_of_counts() -> Non
     rest, spread, count = np.array([0.0, 3.0]), 2.0, 400
     rates = np.tile(np.add(rest, [1.0, -2.0]), (50, 60, 1))
     electrodes = Electrodes(20.0, 5.0, count, 0.02, rest, spread, 7)
-    seen = electrodes.see(rates, 0)
+    seen = electrodes.see(rates, 0, 0.01)
     fired = 20 + 5 * (rates[0, 0] - rest) / spread
     bound = 5 * spread / 5 * np.sqrt(fired / count / (50 * 0.6))  # the spikes of all trials, conditions and bins
     assert (np.abs(seen.mean(axis=(0, 1)) - rates[0, 0]) < bound).all()
-    assert np.array_equal(seen, electrodes.see(rates, 0)) and not np.array_equal(seen, electrodes.see(rates, 1))
+    assert np.array_equal(seen, electrodes.see(rates, 0, 0.01)) and not np.array_equal(seen, electrodes.see(rates, 1, 0.01))
     kernel = 1 / (2 * np.sqrt(np.pi) * 0.02)  # integral of the squared Gaussian, 1/s
     expected = (spread / 5) ** 2 * fired * kernel / count
     middle = seen[:, 15:45].var(axis=(0, 1))

@@ -7,9 +7,10 @@ from cortex_sim.comparison import ANGLE, CKA, ERROR, FREQUENCY, Activity, plante
 from cortex_sim.trials import Trials
 
 
-def activity(seed: int, frequency: float = 2.0) -> Activity:
-    rates = planted_rotation(np.random.default_rng(seed), frequency=frequency, noise=0.0, conditions=16, bins=40, units=10, dt=0.01)
-    taught, test = (Trials.from_arrays(100 * rates[part::2], 0.01 * np.arange(40)) for part in range(2))
+def activity(seed: int, frequency: float = 2.0, bin: float = 0.01) -> Activity:
+    bins = round(0.4 / bin)
+    rates = planted_rotation(np.random.default_rng(seed), frequency=frequency, noise=0.0, conditions=16, bins=bins, units=10, dt=bin)
+    taught, test = (Trials.from_arrays(100 * rates[part::2], bin * np.arange(bins)) for part in range(2))
     return Activity(taught, test, (0.0, 0.2))
 
 
@@ -18,6 +19,12 @@ def test_a_rotation_is_found_at_its_frequency_whatever_rates_are_multiplied_by()
     assert plain.turning()[1] == pytest.approx(2.0, rel=0.05)
     scaled = Activity(*(Trials.from_arrays(3 * side.rate, side.time) for side in (plain.taught, plain.test)), plain.window)
     assert scaled.turning() == pytest.approx(plain.turning())
+
+
+@pytest.mark.parametrize("bin", [0.001, 0.005, 0.01, 0.02, 0.05])
+def test_a_rotation_has_one_frequency_on_any_bins(bin: float) -> None:
+    found = activity(0, bin=bin).turning()[1]
+    assert abs(found / 2.0 - 1) < 0.05 + (2 * np.pi * 2.0 * bin) ** 2 / 6  # central differences of a sine are sin(w h)/h
 
 
 def test_the_circuit_itself_and_its_own_output_are_identical() -> None:

@@ -75,6 +75,18 @@ def test_students_of_a_circuit_have_one_of_its_own_class_where_it_can_be_had() -
         assert ("own gain" in jobs) is has and {"leaky tanh", "untrained"} <= set(jobs)
 
 
+@pytest.mark.parametrize("bin", [0.001, 0.005, 0.02, 0.05])
+def test_the_student_of_the_own_class_takes_steps_of_the_bins_it_is_taught_on(bin: float) -> None:
+    model = circuit(PLAIN)
+    task = cs.tasks.free_run(np.random.default_rng(0).normal(size=(30, 20)), 0.2, bin=bin)
+    trials = cs.simulate(model, task)
+    job = students_of(model, {"leaky tanh": (cs.load("leaky_tanh"), Options())}, trials, task, seed=0)["own gain"]
+    assert job.model.dt.si == pytest.approx(bin)
+    assert train(job.model, trials, task, options=job.options).began.startswith("closed-form")
+    stepped = circuit(PLAIN).with_arrays({}, equations=f"dx/dt = (W(r) - x)/dt + drive(t, i)/tau : Hz\n{RATE}")
+    assert bool(own_class_absent(stepped, {}, ("own gain",), bin=bin)) is (bin != 0.001)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("protocol", ["tangling", "subspaces"])
 def test_protocols_say_where_their_positive_control_is_absent(protocol: str) -> None:
