@@ -13,7 +13,7 @@ from numpy import ndarray
 
 from cortex_sim.errors import FileProblem
 from cortex_sim.trials._checks import check_fits
-from cortex_sim.trials._door import hdf5, reading, whole
+from cortex_sim.trials._door import check_together, hdf5, reading, whole
 from cortex_sim.trials._mat_five import check_five
 from cortex_sim.trials._mat_structs import Columns, hdf5_tables, struct_table
 
@@ -102,6 +102,7 @@ def _matlab(path: Path) -> Named:
     found = Named({}, {}, {})
     if h5py.is_hdf5(path):
         with hdf5(path) as file:
+            check_together([item for name, item in file.items() if not name.startswith("#")], "arrays")
             for name, item in file.items():
                 plain = isinstance(item, h5py.Dataset) and item.dtype.kind in "biuf" and item.attrs.get("MATLAB_class", b"double") != b"char"
                 if plain and not item.attrs.get("MATLAB_empty", 0):

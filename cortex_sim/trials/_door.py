@@ -5,7 +5,7 @@ import mmap
 import os
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import h5py
@@ -22,6 +22,7 @@ from cortex_sim.trials._checks import check_fits, fits
 HEAP = b"GCOL\1\0\0\0"  # that a heap begins with
 FILTERS = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32, h5z.FILTER_SZIP, h5z.FILTER_NBIT, h5z.FILTER_SCALEOFFSET, LZF}
 """Filters that only turn stored bytes into numbers and come with h5py; any other is third-party code."""
+WIDE = 8  # bytes of a number; texts of fixed length and compounds take more
 LONGEST = 300  # characters of what a library said
 OBJECTS = {h5py.h5g.GroupID: h5py.Group, h5d.DatasetID: h5py.Dataset}
 
@@ -75,8 +76,7 @@ def netcdf(path: Path) -> Iterator[xr.Dataset]:
         TrialsError: what it declares does not fit in memory.
     """
     with hdf5(path) as file:
-        parts = [item for item in file.values() if isinstance(item, h5py.Dataset)]
-        check_fits(sum(_size(item) for item in parts), f"all of the {len(parts)} arrays")
+        check_together([item for item in file.values() if isinstance(item, h5py.Dataset)], "arrays")
         with xr.open_dataset(path, engine="h5netcdf") as dataset:
             yield dataset
 
@@ -87,8 +87,31 @@ def whole(dataset: h5py.Dataset) -> ndarray:
     Raises:
         TrialsError: it does not fit.
     """
-    check_fits(_size(dataset), f"array {dataset.name!r} of shape {dataset.shape}")
+    check_whole(dataset)
     return np.asarray(dataset[()])
+
+
+def check_whole(dataset: h5py.Dataset) -> None:
+    """Check that all of a dataset fits in memory.
+
+    Raises:
+        TrialsError: it does not.
+    """
+    wide = f" with {dataset.dtype.itemsize:g} bytes each" if dataset.dtype.itemsize > WIDE else ""
+    check_fits(_size(dataset), f"array {dataset.name!r} of shape {dataset.shape}{wide}")
+
+
+def check_together(datasets: Sequence[h5py.Dataset | h5py.Group], what: str) -> None:
+    """Check that several datasets fit in memory together, each as often as it is named.
+
+    Args:
+        datasets: to be read; groups do not count.
+        what: they are, in the plural, for the message.
+
+    Raises:
+        TrialsError: they do not.
+    """
+    check_fits(sum(_size(item) for item in datasets if isinstance(item, h5py.Dataset)), f"all of the {len(datasets)} {what}")
 
 
 def in_parts(dataset: h5py.Dataset) -> h5py.Dataset:
@@ -102,8 +125,8 @@ def in_parts(dataset: h5py.Dataset) -> h5py.Dataset:
 
 
 def _size(dataset: h5py.Dataset) -> float:
-    """How many numbers a dataset has; as a float, which does not overflow."""
-    return float(np.prod(dataset.shape or (), dtype=float))
+    """How many numbers a dataset has, or as many as take its bytes; as a float, which does not overflow."""
+    return float(np.prod(dataset.shape or (), dtype=float)) * max(1.0, dataset.dtype.itemsize / WIDE)
 
 
 def check_folder(folder: Path) -> None:

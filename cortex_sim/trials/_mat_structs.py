@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 from numpy import ndarray
 
-from cortex_sim.trials._door import whole
+from cortex_sim.trials._door import check_together, whole
 
 Columns = dict[str, list[ndarray]]
 """A table: the entries of every row, by column name."""
@@ -33,7 +33,9 @@ def hdf5_tables(file: h5py.File) -> Iterator[tuple[str, Columns]]:
         fields = dict(group.items()) if isinstance(group, h5py.Group) and not name.startswith("#") else {}
         plain = [isinstance(item, h5py.Dataset) and h5py.check_ref_dtype(item.dtype) is h5py.Reference for item in fields.values()]
         if fields and all(plain) and len({item.size for item in fields.values()}) == 1:
-            yield name, {field: [_value(file[reference]) for reference in whole(item).ravel()] for field, item in fields.items()}
+            found = {field: [file[reference] for reference in whole(item).ravel()] for field, item in fields.items()}
+            check_together([item for column in found.values() for item in column], f"entries of {name!r}")
+            yield name, {field: [_value(item) for item in column] for field, column in found.items()}
 
 
 def _value(item: h5py.Dataset | h5py.Group) -> ndarray:

@@ -16,9 +16,9 @@ from numpy import ndarray
 
 from cortex_sim.errors import FileProblem, TrialsError
 from cortex_sim.trials._checks import check_fits
-from cortex_sim.trials._door import hdf5, in_parts, reading, whole
+from cortex_sim.trials._door import hdf5, reading, whole
 from cortex_sim.trials._findings import noted
-from cortex_sim.trials._nwb_cut import Choice, Cut, cut_trials, note_of, text, values
+from cortex_sim.trials._nwb_cut import Choice, Cut, cut_trials, note_of, said, spike_times, text, values
 from cortex_sim.trials._nwb_zarr import LEFT, zarr_as_hdf5
 from cortex_sim.trials._trials import Trials
 
@@ -129,7 +129,7 @@ def _spikes(file: h5py.File, cut: Cut) -> tuple[tuple[ndarray, ndarray, ndarray]
         raise TrialsError(f"there is no table of units (found {sorted(file)}); spikes are read from 'units' with 'spike_times'.")
     if not {"spike_times", "spike_times_index"} <= set(units):
         raise TrialsError(f"the table of units has columns {sorted(units)}; it should have 'spike_times' and 'spike_times_index'.")
-    source, ends = in_parts(units["spike_times"]), whole(units["spike_times_index"]).astype(np.int64)
+    source, ends = spike_times(units)
     begins = np.append(0, ends[:-1])
     if not ends.size or not ends[-1]:
         raise TrialsError(f"none of the {ends.size} units has a spike; at least one should.")
@@ -240,5 +240,5 @@ def _population(file: h5py.File, count: int) -> ndarray | None:
 
 
 def _provenance(file: h5py.File, cut: Cut) -> dict[str, Any]:
-    said = {name: text(file[name][()]) for name in ("identifier", "session_description") if name in file}
-    return note_of(file).get("provenance", {}) | said | {"align": cut.event, "condition": cut.named, "trials left out": cut.left_out}
+    about = {name: said(file[name]) for name in ("identifier", "session_description") if name in file}
+    return note_of(file).get("provenance", {}) | about | {"align": cut.event, "condition": cut.named, "trials left out": cut.left_out}

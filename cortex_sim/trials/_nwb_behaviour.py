@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from cortex_sim.errors import NotFound, TrialsError, suggestion
 from cortex_sim.trials._checks import check_fits
-from cortex_sim.trials._door import in_parts
+from cortex_sim.trials._door import in_parts, whole
 from cortex_sim.trials._nwb import opened
 from cortex_sim.trials._nwb_cut import Choice, Cut, cut_trials
 
@@ -43,6 +43,8 @@ def nwb_series(path: str | Path, name: str | None, choice: Choice) -> xr.DataArr
         if data.ndim not in {1, 2} or data.dtype.kind not in "iuf":
             raise TrialsError(f"series {series.name!r} holds {data.dtype} of shape {data.shape}; numbers over (time,) or (time, axis) are read.")
         _check_axes(series)
+        axes = data.size // max(1, len(data))
+        check_fits(float(axes) * cut.time.size * cut.zero.size, f"{axes} axes of series {series.name!r} in {cut.zero.size} trials")
         clock = _clock(series, cut)
         trials = np.stack([_sampled(data, clock, cut, trial) for trial in range(cut.zero.size)])
         if np.isnan(trials).all():
@@ -76,6 +78,8 @@ def _check_axes(series: h5py.Group) -> None:
     turned = len(shape) == 2 and (times == shape[1] != shape[0] or (times is None and shape[0] < AXES < shape[1] / AXES))
     if turned:
         raise TrialsError(f"series {series.name!r} has shape {shape}, which seems to be (axis, time); NWB has (time, axis). Write it the other way.")
+    if times is not None and series["timestamps"].ndim != 1:
+        raise TrialsError(f"timestamps of series {series.name!r} have shape {series['timestamps'].shape}; there should be one after the other.")
     if times is not None and times != shape[0]:
         raise TrialsError(f"series {series.name!r} has {times} timestamps for {shape[0]} samples; there should be one each.")
 
@@ -93,7 +97,7 @@ def _clock(series: h5py.Group, cut: Cut) -> Clock:
         return lambda begin, end: _listed(known, first, begin, end)
     if "starting_time" not in series or not series["starting_time"].attrs.get("rate", 0) > 0:
         raise TrialsError(f"series {series.name!r} has neither timestamps nor a starting_time with a rate; it needs one of them.")
-    start, rate = float(series["starting_time"][()]), float(series["starting_time"].attrs["rate"])
+    start, rate = float(whole(series["starting_time"]).item()), float(series["starting_time"].attrs["rate"])
     return lambda begin, end: _regular(start, rate, size, begin, end)
 
 
@@ -103,8 +107,9 @@ def _listed(known: ndarray, first: int, begin: float, end: float) -> tuple[ndarr
 
 
 def _regular(start: float, rate: float, size: int, begin: float, end: float) -> tuple[ndarray, int]:
-    place = max(int(np.floor((begin - start) * rate)) - 1, 0)
-    return start + np.arange(place, min(int(np.ceil((end - start) * rate)) + 2, size)) / rate, place
+    place, stop = max(int(np.floor((begin - start) * rate)) - 1, 0), min(int(np.ceil((end - start) * rate)) + 2, size)
+    check_fits(float(stop - place), f"{stop - place} samples of one trial")
+    return start + np.arange(place, stop) / rate, place
 
 
 def _sampled(data: h5py.Dataset, clock: Clock, cut: Cut, trial: int) -> Float[ndarray, "time axis"]:
@@ -113,6 +118,7 @@ def _sampled(data: h5py.Dataset, clock: Clock, cut: Cut, trial: int) -> Float[nd
     times, place = clock(asked[0], asked[-1])
     if times.size < 2:
         return np.full((asked.size, 1 if data.ndim == 1 else data.shape[1]), np.nan)
+    check_fits(float(times.size) * (data.size // len(data)), f"{times.size} samples of one trial, of shape {data.shape[1:]} each,")
     samples = data[place : place + times.size].reshape(times.size, -1).astype(float)
     before = np.clip(np.searchsorted(times, asked, side="right") - 1, 0, times.size - 2)
     nearest = np.minimum(np.abs(asked - times[before]), np.abs(asked - times[before + 1]))

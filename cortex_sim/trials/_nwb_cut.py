@@ -12,7 +12,7 @@ from numpy import ndarray
 from cortex_sim.errors import NotFound, OptionError, TrialsError, suggestion
 from cortex_sim.trials._checks import absent, check_fits
 from cortex_sim.trials._checks import labels as labels_of
-from cortex_sim.trials._door import in_parts, whole
+from cortex_sim.trials._door import check_whole, in_parts, whole
 from cortex_sim.trials._rows import chosen, joined
 from cortex_sim.trials._trials import BIN
 
@@ -23,6 +23,7 @@ LOOKED_AT = 64  # units, evenly chosen, whose first and last spikes tell how lon
 EDGE = 1e-10  # s, more than the round-off of a session clock of days
 WIDE = 10.0  # s: a longer window may be meant in ms
 SHORT = 0.5  # of the typical length: trials shorter than this were broken off
+LETTERS = 6  # of 4 bytes, in what is allowed for a number while it is read
 SHARED = 0.5  # of a trial: where neighbours share more than this, they are no trials of one clock
 
 
@@ -122,7 +123,7 @@ def _session(file: h5py.File, rows: h5py.Group) -> tuple[float, float] | None:
     units = file.get("units", {})
     if not {"spike_times", "spike_times_index"} <= set(units):
         return None
-    source, ends = in_parts(units["spike_times"]), whole(units["spike_times_index"]).astype(np.int64)
+    source, ends = spike_times(units)
     places = [(int(first), int(last) - 1) for first, last in zip(np.append(0, ends[:-1]), ends, strict=True) if last > first]
     if not places or ends[-1] > source.shape[0]:
         return None
@@ -133,6 +134,18 @@ def _session(file: h5py.File, rows: h5py.Group) -> tuple[float, float] | None:
     start, stop = (how(np.concatenate(known)) for how in (np.nanmin, np.nanmax))
     slack = FEW_INTERVALS * float(np.ptp(spikes)) / sum(last - first + 1 for first, last in places)
     return float(start) - slack - EDGE, float(stop) + slack + EDGE
+
+
+def spike_times(units: h5py.Group) -> tuple[h5py.Dataset, Int[ndarray, " unit"]]:
+    """Return the spike times of all units, of which parts are read, and where those of each unit end.
+
+    Raises:
+        TrialsError: the times have several axes.
+    """
+    source, ends = in_parts(units["spike_times"]), whole(units["spike_times_index"]).astype(np.int64)
+    if source.ndim != 1:
+        raise TrialsError(f"'spike_times' has shape {source.shape}; it should hold the times of all units in one row.")
+    return source, ends
 
 
 def broken_off(begin: ndarray, end: ndarray, event: str, kept: Bool[ndarray, " row"]) -> dict[str, Bool[ndarray, " row"]]:
@@ -211,7 +224,7 @@ def _table(file: h5py.File, name: str) -> h5py.Group:
 def note_of(file: h5py.File) -> dict[str, Any]:
     """Return what :func:`write_nwb` stored with the trials; empty for files of other origin."""
     try:
-        note = json.loads(text(file["general/notes"][()]))["cortex-sim"]
+        note = json.loads(said(file["general/notes"]))["cortex-sim"]
     except (KeyError, TypeError, ValueError):
         return {}
     return note if {"align", "start", "bin", "bins", "provenance"} <= set(note) else {}
@@ -255,8 +268,17 @@ def values(dataset: h5py.Dataset) -> ndarray:
     """Return all of a dataset, with texts as str."""
     if h5py.check_string_dtype(dataset.dtype) is None:
         return whole(dataset)
-    check_fits(float(dataset.size), f"array {dataset.name!r} of shape {dataset.shape}")
-    return dataset.asstr(errors="replace")[:].astype(str)
+    check_whole(dataset)
+    texts = dataset.asstr(errors="replace")[:]
+    longest = max(map(len, texts.ravel()), default=0)
+    check_fits(longest * texts.size / LETTERS, f"array {dataset.name!r} of {texts.size} texts of up to {longest} letters")
+    return texts.astype(str)
+
+
+def said(dataset: h5py.Dataset) -> str:
+    """Return the one text that a dataset holds."""
+    found = whole(dataset)
+    return text(found.item() if found.size == 1 else found)
 
 
 def text(value: Any) -> str:
