@@ -98,7 +98,8 @@ def _steeper(model: Model, state: str) -> str:
         raise OptionError(f"lesion: {min(taken)!r} is a name that would be added to {model.name}, which has it already; rename it.")
     gained = WrittenOut({state: read_expression(f"{GAIN}*{state}", "lesion")} | {name: ast.Name(copy) for name, copy in copies.items()})
     kept = [line for name, line in lines.items() if name not in seen or name in copies]
-    made = [lines[name]._replace(name=copies.get(name, name), right=gained.visit(deepcopy(lines[name].right))) for name in lines if name in seen]
+    steeper = [(name, line, deepcopy(line.right)) for name, line in lines.items() if name in seen]
+    made = [line._replace(name=copies.get(name, name), right=gained.visit(tree)) for name, line, tree in steeper if tree is not None]
     return "\n".join([*(line.written for line in (*kept, *made)), f"{GAIN} : 1 (constant)"])
 
 
