@@ -203,5 +203,6 @@ def _methods() -> str:
     Likelihood: that of the other system's single trials, in the same units, under the linear system identified from the system by expectation
     maximisation, minus that of independent units with a mean and a variance. DSA: delay embeddings of rank 6, operators compared by the best of 32
     rotations found by a search, both of norm 1; eigenvalues by the best pairing, not normalised. Null of averages: conditions (or those of each
-    principal component) permuted, {NULLS} times; intervals omit one condition at a time.
+    principal component) permuted, {NULLS} times; intervals come from random halves of the conditions, or
+    three quarters for measures that fit maps to conditions.
     """

@@ -113,15 +113,13 @@ def _planted(rng: np.random.Generator, circuit: Mapping[str, np.ndarray]) -> dic
 def _scores(turning: Mapping[str, cs.measures.Turning]) -> list[cs.Score]:
     scores = []
     for name, data in turning.items():
-        few = cs.measures.principal_part(data.states)
-        without = cs.statistics.remembered(lambda kept, few=few: cs.analysis.jpca_spanned(few[kept], cs.tasks.BIN))
-        score = partial(cs.Score, student=name, split="all conditions", better="higher", identical=1.0, interval_over="conditions",
+        intervals = cs.analysis.rotation_intervals(cs.measures.principal_part(data.states), cs.tasks.BIN, READINGS)
+        score = partial(cs.Score, student=name, split="all conditions", better="higher", identical=1.0, interval_over="subsets of the conditions",
                         ceiling_reason="a description of one data set; nothing is predicted")  # fmt: skip
         for label, read in READINGS.items():
-            interval = cs.statistics.jackknifed(lambda kept, read=read, without=without: read(without(kept)), len(few))
             nulls = {f"{label}, {surrogate}": (null, surrogate) for surrogate, null in data.nulls.items()}
             for measure, (null, surrogate) in (nulls if label == SKEW else {label: (None, "surrogates are compared by R²(M_skew)")}).items():
-                scores.append(score(measure, estimate=read(data.found), null=null, surrogate=surrogate, interval=interval))
+                scores.append(score(measure, estimate=read(data.found), null=null, surrogate=surrogate, interval=intervals[label]))
     return cs.statistics.by_measure(scores)
 
 
@@ -203,6 +201,6 @@ def _methods() -> str:
     Surrogates: conditions permuted for each unit; half of the conditions reflected about their first state; phases of the Fourier components of a
     condition randomised, the same for all units, treating the window as one period; the maximum-entropy distribution with the covariances over
     conditions, over times and over units (Elsayed & Cunningham 2017), fitted to the analysed states; and every unit reduced to one time course scaled
-    by condition. {NULLS} draws of each except the last, which is deterministic. Intervals omit one condition at a time. Claims on random data are on
-    means of {DRAWS} draws.
+    by condition. {NULLS} draws of each except the last, which is deterministic. Intervals come from random subsets of
+    three quarters of the conditions, with axes and flow found anew in each. Claims on random data are on means of {DRAWS} draws.
     """

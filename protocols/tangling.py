@@ -32,6 +32,9 @@ BELOW, TOP = "share of times at which it is less tangled than its muscles", "90t
 OUTPUT, TRANSFER = "R² of muscles", "R² of muscles through the circuit's decoder"
 PERCENTILE, SAMPLES = 90, 2000  # of the closed forms
 CIRCLE, CROSSING, LIFTED = 4 / 4.1, 40.0, 11.68
+READINGS: Mapping[str, Callable[[cs.analysis.Tangled], float]] = {
+    BELOW: lambda found: found.below_outputs, TOP: lambda found: float(np.percentile(found.own, PERCENTILE)),
+}  # fmt: skip
 CLOSED, BOUND = "closed form", "bound of this protocol"
 
 
@@ -109,20 +112,15 @@ def _tuned(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _scores(found: Mapping[str, cs.analysis.Tangled]) -> list[cs.Score]:
     scores = []
-    top = partial(np.percentile, q=PERCENTILE)
     for name, system in found.items():
-        without = cs.statistics.remembered(
-            lambda kept, system=system: tuple(cs.analysis.tangling(rates[kept], cs.tasks.BIN) for rates in (system.rates, system.outputs))
-        )
-        below = cs.statistics.jackknifed(lambda kept, without=without: float((without(kept)[0] < without(kept)[1]).mean()), len(system.rates))
-        tops = cs.statistics.jackknifed(lambda kept, without=without: float(top(without(kept)[0])), len(system.rates))
-        score = partial(cs.Score, student=name, split=f"{len(system.rates)} conditions", interval_over="conditions")
+        value, interval = {label: read(system) for label, read in READINGS.items()}, system.intervals(cs.tasks.BIN, READINGS)
+        score = partial(cs.Score, student=name, split=f"{len(system.rates)} conditions", interval_over="subsets of the conditions")
         scores += [
-            score(BELOW, estimate=system.below_outputs, better="higher", identical=1.0, interval=below,
+            score(BELOW, estimate=value[BELOW], better="higher", identical=1.0, interval=interval[BELOW],
                   null=system.below_projections, surrogate="as many random projections of the population, rectified as muscles are",
                   ceiling_reason="a share of times; nothing is predicted"),
-            score(TOP, estimate=float(top(system.own)), better="closer", identical=float(top(found[CIRCUIT].own)), interval=tops,
-                  null=top(system.projected, axis=(1, 2)), surrogate="random projections of the population, as many as muscles",
+            score(TOP, estimate=value[TOP], better="closer", identical=READINGS[TOP](found[CIRCUIT]), interval=interval[TOP],
+                  null=np.percentile(system.projected, PERCENTILE, axis=(1, 2)), surrogate="random projections of the population, as many as muscles",
                   ceiling_reason="one noiseless or averaged trial per condition"),
         ]  # fmt: skip
     return cs.statistics.by_measure(scores)
@@ -138,11 +136,12 @@ def _outputs(systems: Mapping[str, cs.analysis.Tangled], seed: int, nulls: int) 
     }
     rng, everyone = cs.stream(seed, "null", "permuted conditions of tangling"), np.arange(count)
     orders = [rng.permutation(count) for _ in range(nulls)]
+    parts = cs.statistics.subsets(count, share=cs.statistics.LEARNED)
     return [
         cs.Score(label, name, f"{count} held-out reaches", measure(everyone, student), "higher", 1.0,
                  np.array([measure(everyone, student.select(order)) for order in orders]), cs.statistics.PERMUTATION,
-                 cs.statistics.jackknifed(lambda kept, student=student, measure=measure: measure(kept, student.select(kept)), count), "conditions",
-                 ceiling=measure(everyone, truth))
+                 cs.statistics.subsampled(lambda kept, student=student, measure=measure: measure(kept, student.select(kept)), count, parts),
+                 "subsets of the conditions", ceiling=measure(everyone, truth))
         for label, measure in measures.items() for name, student in systems.items() if name != CIRCUIT
     ]  # fmt: skip
 
@@ -210,5 +209,6 @@ def _methods() -> str:
     Null: random projections of the population, one per muscle, {PROJECTIONS} sets, rectified at their mean as muscles are
     (not for the hand of a recording): the comparison with any low-dimensional signal that is silent half of the time.
     Students are also judged by the muscles that they drive: by the circuit's own weights, and through a linear decoder that was fitted to the
-    circuit's other reaches and is applied to the student. Intervals omit one condition at a time.
+    circuit's other reaches and is applied to the student. Intervals come from random subsets of the conditions: halves for
+    tangling, which is computed anew in each, and three quarters for muscles.
     """

@@ -65,6 +65,7 @@ from cortex_sim.analysis._rotations import Rotations as Rotations
 from cortex_sim.analysis._rotations import jpca as jpca
 from cortex_sim.analysis._rotations import jpca_spanned as jpca_spanned
 from cortex_sim.analysis._rotations import principal_components as principal_components
+from cortex_sim.analysis._rotations import rotation_intervals as rotation_intervals
 from cortex_sim.analysis._rotations import rotations_and_null as rotations_and_null
 from cortex_sim.analysis._rotations import rotations_of as rotations_of
 from cortex_sim.analysis._rotations import soft_normalised as soft_normalised

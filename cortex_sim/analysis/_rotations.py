@@ -4,6 +4,7 @@ Source:
     Churchland, Cunningham et al. (2012) Nature 487:51; the closed form below replaces the gradient descent of published codes.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy import ndarray
 from scipy.linalg import eigh, solve_sylvester
 
 from cortex_sim.errors import OptionError, Undetermined
-from cortex_sim.statistics import permuted_conditions
+from cortex_sim.statistics import LEARNED, intervals_of, permuted_conditions
 from cortex_sim.trials import Trials
 
 SOFT_SHARE = 0.2  # of the median range, added to the range of a unit when normalising, so that quiet units do not dominate
@@ -229,6 +230,24 @@ def _plane(vector: ndarray, states: ndarray) -> Float[ndarray, "axis 2"]:
     _, _, turn = np.linalg.svd(states[:, 0] @ basis, full_matrices=False)
     turned = basis @ turn.T
     return turned if np.linalg.det(turn) > 0 else turned * np.array([1.0, -1.0])
+
+
+def rotation_intervals(
+    states: Float[ndarray, "condition time unit"], dt: float, readings: Mapping[str, Callable[[Rotations], float]], *, axes: int = JPCA_AXES
+) -> dict[str, tuple[float, float]]:
+    """Return the 95 % interval over conditions of each reading of jPCA, from subsets of them, in each of which mean, axes and flow are found anew.
+
+    Args:
+        states: at least 3 conditions.
+        dt: width of a bin, s.
+        readings: numbers that are read off the rotations, by name.
+        axes: maximum number of principal components.
+
+    Raises:
+        ComparisonError: there are fewer than 3 conditions.
+        Undetermined: the states of a subset span fewer than two axes.
+    """
+    return intervals_of(lambda kept: jpca_spanned(states[kept] - states[kept].mean(axis=0), dt, axes=axes), len(states), readings, share=LEARNED)
 
 
 def rotations_and_null(

@@ -1,6 +1,7 @@
 """Tangling: how different the derivatives of similar states are."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -8,7 +9,7 @@ from numpy import ndarray
 
 from cortex_sim.analysis._rotations import observed, principal_components, spanned_axes
 from cortex_sim.errors import ComparisonError
-from cortex_sim.statistics import squared_distances
+from cortex_sim.statistics import intervals_of, squared_distances
 
 SHARE = 0.1  # of the mean squared norm, added to squared distances
 TANGLING_AXES = 8  # principal components
@@ -118,6 +119,23 @@ class Tangled:
     def select(self, kept: ndarray) -> "Tangled":
         """Return some of the conditions, or another order; tangling is not recomputed."""
         return Tangled(self.rates[kept], self.outputs[kept], self.own[kept], self.driven[kept], self.projected[:, kept])
+
+    def intervals(self, dt: float, readings: Mapping[str, Callable[["Tangled"], float]]) -> dict[str, tuple[float, float]]:
+        """Return the 95 % interval over conditions of each reading, from subsets of them, in which tangling is computed anew, projections excepted.
+
+        Args:
+            dt: width of a bin, s.
+            readings: numbers that are read off the tangling, by name.
+
+        Raises:
+            ComparisonError: there are fewer than 3 conditions.
+        """
+
+        def among(kept: ndarray) -> Tangled:
+            some = self.select(kept)
+            return replace(some, own=tangling(some.rates, dt), driven=tangling(some.outputs, dt))
+
+        return intervals_of(among, len(self.rates), readings)
 
     @property
     def below_outputs(self) -> float:

@@ -14,6 +14,7 @@ from cortex_sim.analysis import (
     Spectrum,
     jpca,
     principal_components,
+    rotation_intervals,
     shuffled_weights,
     soft_normalised,
     spanned_axes,
@@ -27,7 +28,7 @@ from cortex_sim.comparison._measures import MEASURES, NO_TRIALS, scores_of
 from cortex_sim.comparison._response import response_score, responses
 from cortex_sim.errors import ComparisonError
 from cortex_sim.runtime import stream
-from cortex_sim.statistics import Score, permuted_conditions, remembered, subsampled, subsets
+from cortex_sim.statistics import Score, permuted_conditions
 from cortex_sim.tasks import Task
 from cortex_sim.trials import BIN, Trials
 
@@ -203,14 +204,13 @@ def compare_rotations(
     rng = stream(seed, "null", "rotated states")
     mixed = [permuted_conditions(prepared[1], rng) for _ in range(nulls)]
     surrogates = [jpca(principal_components(rates, axes), teacher.bin) for rates in mixed]
-    known = remembered(lambda kept: jpca(principal_components(prepared[1][kept] - prepared[1][kept].mean(axis=0), axes), teacher.bin))
-    parts = subsets(len(prepared[1]))
     readings: dict[str, Callable[[Rotations], float]] = {
         "jPCA R²(M_skew)": lambda r: r.r2_skew,
         "jPCA R²(M)": lambda r: r.r2,
         "jPCA R²(M_skew)/R²(M)": lambda r: r.ratio,
         "jPCA frequency (Hz)": lambda r: r.main_frequency,
     }
+    intervals = rotation_intervals(prepared[1], teacher.bin, readings, axes=axes)
     return tuple(
         Score(
             reading,
@@ -221,7 +221,7 @@ def compare_rotations(
             read(wanted),
             np.array([read(r) for r in surrogates]),
             "conditions of each unit permuted",
-            subsampled(lambda kept, read=read: read(known(kept)), len(prepared[1]), parts),
+            intervals[reading],
             "subsets of the conditions",
             ceiling_reason=NO_TRIALS,
             settings={"axes": axes, "window_s": list(window)},

@@ -19,12 +19,11 @@ from cortex_sim.comparison._listed import listed
 from cortex_sim.errors import NotFound, suggestion
 from cortex_sim.fitting import unit_scale
 from cortex_sim.runtime import stream, track, workers
-from cortex_sim.statistics import PERMUTATION, Score, permuted_conditions, remembered, subsampled, subsets
+from cortex_sim.statistics import LEARNED, PERMUTATION, Score, permuted_conditions, remembered, subsampled, subsets
 from cortex_sim.trials import Trials
 
 Rates = Float[ndarray, "condition time unit"]
 NOTHING = geometry.LOST  # of the variance, to all purposes
-LEARNED = 0.75  # of the conditions in the subsets of an interval, of measures that learn from conditions
 LOST = 0.01  # of the variance, when only principal components are compared
 MIXING = "conditions of each principal component of the student permuted"
 NO_TRIALS = "one noiseless or averaged trial per condition, so there is no trial noise to bound a model by"
@@ -45,6 +44,7 @@ class Measure:
         read: analysis of one array and the bin width, if sides are analysed separately, so that conditions need not be matched.
         slow: whether to start it first, so that no core idles.
         learns: whether it fits maps to some conditions and tests them on others. Fewer conditions lower it, so its interval uses larger subsets.
+        signed: whether the function returns a difference, of which the measure is the absolute value. Its interval comes from the difference.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Measure:
     read: Callable[[Any, float], Any] | None = None
     slow: bool = False
     learns: bool = False
+    signed: bool = False
 
     def __call__(self, teacher: Rates, student: Rates, dt: float, training: Float[ndarray, "known time unit"] | None = None) -> float:
         """Return the measure for two sides with the same conditions, bins and units.
@@ -74,6 +75,11 @@ class Measure:
 
     def between(self, a: Any, b: Any, *dt: float) -> float:
         """Return the measure for two sides that are already scaled and reduced, or for results of ``read``."""
+        value = self.difference(a, b, *dt)
+        return abs(value) if self.signed else value
+
+    def difference(self, a: Any, b: Any, *dt: float) -> float:
+        """Return the measure with its sign, if it is ``signed``; otherwise the measure itself."""
         if self.unlike is not None and isinstance(b, ndarray) and not np.ptp(b, axis=(0, 1)).any():
             return self.unlike
         return float(self.function(a, b, *dt))
@@ -97,11 +103,12 @@ def measure(
     read: Callable[[Any, float], Any] | None = None,
     slow: bool = False,
     learns: bool = False,
+    signed: bool = False,
 ) -> Callable[[Callable[..., float]], Callable[..., float]]:
     """Return a decorator that makes a function a measure; see :class:`Measure`."""
 
     def enter(function: Callable[..., float]) -> Callable[..., float]:
-        _registered[name] = Measure(name, about, function, better, identical, unlike, same_units, read, slow, learns)
+        _registered[name] = Measure(name, about, function, better, identical, unlike, same_units, read, slow, learns, signed)
         return function
 
     return enter
@@ -274,7 +281,8 @@ def scores_of(
         return [
             Score(
                 label, name, split, one.between(*pair(everyone)), one.better, one.identical, np.array([one.between(*sides) for sides in drawn]),
-                MIXING if read else PERMUTATION, subsampled(lambda kept, one=one: one.between(*pair(kept)), len(a), parts),
+                MIXING if read else PERMUTATION,
+                subsampled(lambda kept, one=one: one.difference(*pair(kept)), len(a), parts, absolute=one.signed),
                 "subsets of the conditions", ceiling_reason=NO_TRIALS,
             )
             for label, one in ((label, measures[label]) for label in group)

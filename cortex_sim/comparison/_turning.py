@@ -19,16 +19,18 @@ def _tangled(rates: Rates, dt: float) -> float:
     return float(np.percentile(tangling(rates, dt), TOP)) if np.ptp(rates, axis=(0, 1)).any() else 0.0
 
 
-@measure("jPCA R²(M_skew) apart", better="lower", identical=0.0, read=_turning, about="difference of how well a skew flow fits")
+@measure("jPCA R²(M_skew) apart", better="lower", identical=0.0, read=_turning, signed=True, about="difference of how well a skew flow fits")
 def _skew_apart(one: Rotations | None, other: Rotations | None) -> float:
-    return abs(one.r2_skew - other.r2_skew) if one and other else np.inf
+    return one.r2_skew - other.r2_skew if one and other else np.inf
 
 
-@measure("jPCA frequency apart (Hz)", better="lower", identical=0.0, read=_turning, about="difference of the frequency of the plane of most rotation")
+@measure("jPCA frequency apart (Hz)", better="lower", identical=0.0, read=_turning, signed=True,
+         about="difference of the frequency of the plane of most rotation")  # fmt: skip
 def _frequency_apart(one: Rotations | None, other: Rotations | None) -> float:
-    return abs(one.main_frequency - other.main_frequency) if one and other else np.inf
+    return one.main_frequency - other.main_frequency if one and other else np.inf
 
 
-@measure("tangling apart", better="lower", identical=0.0, read=_tangled, about="difference of the log of the 90th percentile of tangling")
+@measure("tangling apart", better="lower", identical=0.0, read=_tangled, signed=True,
+         about="difference of the log of the 90th percentile of tangling")  # fmt: skip
 def _tangling_apart(one: float, other: float) -> float:
-    return abs(float(np.log(one / other))) if one > 0 and other > 0 else np.inf
+    return float(np.log(one / other)) if one > 0 and other > 0 else np.inf

@@ -14,10 +14,12 @@ from cortex_sim.statistics._paired import pairwise_distances as pairwise_distanc
 from cortex_sim.statistics._paired import relabelled_separations as relabelled_separations
 from cortex_sim.statistics._paired import separation as separation
 from cortex_sim.statistics._ranks import kendall_tau as kendall_tau
+from cortex_sim.statistics._score import LEARNED as LEARNED
 from cortex_sim.statistics._score import PERMUTATION as PERMUTATION
 from cortex_sim.statistics._score import Measure as Measure
 from cortex_sim.statistics._score import Rates as Rates
 from cortex_sim.statistics._score import Score as Score
+from cortex_sim.statistics._score import intervals_of as intervals_of
 from cortex_sim.statistics._score import jackknifed as jackknifed
 from cortex_sim.statistics._score import permuted as permuted
 from cortex_sim.statistics._score import remembered as remembered

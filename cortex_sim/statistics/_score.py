@@ -14,6 +14,7 @@ from cortex_sim.runtime import html_table, stream
 
 Better = Literal["higher", "lower", "closer"]
 SUBSETS, FEWEST = 40, 4  # subsets that an interval is made of, and conditions in each at least
+LEARNED = 0.75  # of the conditions in these subsets, where a measure fits much to them, so that with fewer it would be another
 PERMUTATION = "conditions of the student permuted"
 Rates = Float[ndarray, "condition time unit"]
 Measure = Callable[[Rates, Rates], float]
@@ -163,7 +164,9 @@ def subsets(count: int, *, share: float = 0.5, draws: int = SUBSETS) -> list[Int
     return [np.sort(rng.choice(count, size, replace=False)) for _ in range(draws)]
 
 
-def subsampled(evaluate: Callable[[Int[ndarray, " kept"]], float], count: int, samples: Sequence[Int[ndarray, " kept"]]) -> tuple[float, float]:
+def subsampled(
+    evaluate: Callable[[Int[ndarray, " kept"]], float], count: int, samples: Sequence[Int[ndarray, " kept"]], *, absolute: bool = False
+) -> tuple[float, float]:
     r"""Return the 95 % interval of a measure over conditions, from subsets of them (the delete-d jackknife).
 
     With m of n conditions in each subset, the squared standard error is :math:`\tfrac{m}{n-m}` times the variance over subsets. If a measure
@@ -174,6 +177,8 @@ def subsampled(evaluate: Callable[[Int[ndarray, " kept"]], float], count: int, s
         evaluate: returns the measure on the conditions with these indices.
         count: number of conditions, at least 3.
         samples: subsets of the conditions, all of one size; see :func:`subsets`.
+        absolute: whether to return the interval of the measure's absolute value: the absolute values of all that its own interval holds. It holds
+            :math:`|\theta|` whenever that one holds :math:`\theta`, near 0 as well, where absolute values over subsets are skewed.
 
     Raises:
         ComparisonError: there are fewer than 3 conditions.
@@ -186,6 +191,8 @@ def subsampled(evaluate: Callable[[Int[ndarray, " kept"]], float], count: int, s
     kept = len(samples[0])
     error = np.sqrt(kept / (count - kept) * np.var([evaluate(sample) for sample in samples]))
     estimate, reach = evaluate(np.arange(count)), float(student_t.ppf(0.975, count - 1) * error)
+    if absolute:
+        return max(abs(estimate) - reach, 0.0), abs(estimate) + reach
     return estimate - reach, estimate + reach
 
 
@@ -199,3 +206,21 @@ def remembered(analyse: Callable[[Int[ndarray, " kept"]], Any]) -> Callable[[Int
         return known[kept.tobytes()]
 
     return once
+
+
+def intervals_of(
+    analyse: Callable[[Int[ndarray, " kept"]], Any], count: int, readings: Mapping[str, Callable[[Any], float]], *, share: float = 0.5
+) -> dict[str, tuple[float, float]]:
+    """Return the 95 % interval of every reading of an analysis over conditions, from subsets of them, each analysed once (:func:`subsampled`).
+
+    Args:
+        analyse: returns the analysis of the conditions with these indices.
+        count: number of conditions, at least 3.
+        readings: numbers that are read off the analysis, by name.
+        share: fraction of the conditions in each subset.
+
+    Raises:
+        ComparisonError: there are fewer than 3 conditions.
+    """
+    once, parts = remembered(analyse), subsets(count, share=share)
+    return {name: subsampled(lambda kept, read=read: read(once(kept)), count, parts) for name, read in readings.items()}

@@ -11,7 +11,7 @@ from numpy import ndarray
 from scipy.linalg import block_diag
 
 from cortex_sim.analysis._preparation import mixtures, preferred_states
-from cortex_sim.analysis._rotations import Rotations, jpca, principal_components, skew_flow, soft_normalised
+from cortex_sim.analysis._rotations import Rotations, jpca, principal_components, rotation_intervals, skew_flow, soft_normalised
 from cortex_sim.cards import catalogue
 from cortex_sim.comparison._planted import peak_sequence, planted_rotation, random_decay, smooth_noise, velocity_tuned
 from cortex_sim.errors import Undetermined
@@ -205,3 +205,12 @@ def test_states_that_leave_the_flow_open_are_refused_with_what_to_do() -> None:
         principal_components(np.ones((5, 8, 6)), 2)
     with pytest.raises(Undetermined, match=r"^the states span 3 of 6 axes, which leaves the flow undetermined; first reduce them with principal"):
         jpca(flat, 0.01)
+
+
+def test_intervals_do_not_depend_on_a_course_that_all_conditions_share() -> None:
+    rng = np.random.default_rng(3)
+    states, course = rotating(0.01) + 0.1 * rng.normal(size=(CONDITIONS, BINS, 6)), 5 * np.cumsum(rng.normal(size=(BINS, 6)), axis=0)
+    readings: dict[str, Callable[[Rotations], float]] = {"rotation": lambda r: r.r2_skew, "frequency": lambda r: r.main_frequency}
+    plain, shared = (rotation_intervals(rates, 0.01, readings) for rates in (states, states + course))
+    for name, reading in readings.items():
+        assert shared[name] == pytest.approx(plain[name], rel=1e-9) and plain[name][0] < reading(of(states)) < plain[name][1]

@@ -1,7 +1,8 @@
 """Statistics are what they are called: p-values of nothing are uniform, intervals cover, and what should not matter does not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from scipy.linalg import expm
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import binom, kstest
 
-from cortex_sim.cards import Model
+from cortex_sim.analysis._rotations import jpca_spanned, rotation_intervals
+from cortex_sim.analysis._tangling import Tangled
+from cortex_sim.cards import Model, catalogue
 from cortex_sim.comparison._geometry import linear_cka
 from cortex_sim.comparison._measures import LOST, MEASURES, scaled, scores_of, table
 from cortex_sim.comparison._response import left_free, response_score, responses
@@ -22,44 +25,97 @@ from cortex_sim.tasks._centre_out import centre_out
 from cortex_sim.tasks.perturbations._pushes import push, silence
 
 DT, BINS, UNITS = 0.08, 25, 12
-DRAWS = 80
+DRAWS, REPORTED = 80, 120  # of measures, and of what protocols report
+CONDITIONS = 27  # of protocols
 TASK = centre_out(8)
-LOOSE = {"jPCA R²(M_skew) apart": (0.7, 1), "tangling apart": (0.7, 1), "cycle consistency": (0.9, 1), "is predicted": (0.9, 1)}
-"""Coverage of measures that are a difference's absolute value, which is skewed near 0, or that lie within a hundredth of their bound."""
+NOISE = 0.2  # where units have standard deviations of 1 to 3
 
 
 class Planted:
-    """Two linear systems of six dimensions, seen by twelve units each, released from random states; the second is noisy."""
+    """Two linear systems of six dimensions, seen by twelve units each, released from random states; the second is noisy.
 
-    def __init__(self) -> None:
+    If alike, both have the same flow, units and noise, drawn anew for each, so that by symmetry any difference is 0 on average.
+    """
+
+    def __init__(self, *, alike: bool = False) -> None:
         rng = np.random.default_rng(0)
         A = rng.normal(size=(6, 6))
         A = 1.2 * (A - A.T) - 0.6 * np.eye(6)
         self.flows = [[expm(DT * k * flow) for k in range(BINS)] for flow in (A, A + 0.35 * rng.normal(size=(6, 6)))]
         C = rng.normal(size=(6, UNITS))
         self.seen = (C, C + 0.4 * rng.normal(size=(6, UNITS)))
+        self.alike = alike
+        if alike:
+            self.flows, self.seen = self.flows[:1] * 2, (C, C)
 
     def draw(self, seed: int, conditions: int) -> tuple[ndarray, ndarray]:
         """Rates of either in new conditions."""
         rng = np.random.default_rng(seed)
         start = rng.normal(size=(conditions, 6)) * np.array([2, 1.5, 1, 1, 0.7, 0.5])
         a, b = (np.stack([start @ step.T for step in flow], axis=1) @ C for flow, C in zip(self.flows, self.seen, strict=True))
-        return a, b + 0.2 * rng.normal(size=b.shape)
+        b = b + NOISE * rng.normal(size=b.shape)
+        return (a + NOISE * rng.normal(size=a.shape) if self.alike else a), b
+
+
+def assert_covered(found: Mapping[str, Sequence[tuple[float, Any]]], *, truth: float | None = None) -> None:
+    """Nominal 95 %: 90 to 98 % are wanted, and three standard errors of the share among so many draws are allowed.
+
+    Args:
+        found: by name, the estimate and the interval of each draw.
+        truth: what intervals should cover, the mean estimate if omitted.
+    """
+    for name, draws in found.items():
+        wanted = np.mean([estimate for estimate, _ in draws]) if truth is None else truth
+        covered = sum(low <= wanted <= high for _, (low, high) in draws)
+        assert binom.ppf(0.0013, len(draws), 0.90) <= covered <= binom.ppf(0.9987, len(draws), 0.98), f"{name}: {covered} of {len(draws)}"
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", [name for name in MEASURES if name != "DSA, Procrustes"])  # a search that takes minutes here
 def test_the_interval_of_a_measure_covers_its_expectation(name: str) -> None:
-    """Nominal 95 %: 90 to 98 % are wanted, and three standard errors of the share among so many draws are allowed."""
-    planted, found, intervals = Planted(), [], []
+    planted, found = Planted(), []
     for seed in range(DRAWS):
         (score,) = scores_of([name], *scaled(*planted.draw(seed, 16)), DT, name="other", split="drawn", nulls=1, seed=seed, lost=LOST)
-        found.append(score.estimate)
-        intervals.append(score.interval)
-    truth = np.mean(found)
-    covered = sum(low <= truth <= high for low, high in intervals)
-    low, high = LOOSE.get(name, (0.90, 0.98))
-    assert binom.ppf(0.0013, DRAWS, low) <= covered <= binom.ppf(0.9987, DRAWS, high)
+        found.append((score.estimate, score.interval))
+    assert_covered({name: found})
+
+
+@pytest.mark.long
+def test_the_interval_of_an_absolute_difference_covers_0_where_the_systems_are_alike() -> None:
+    names = [name for name, measure in MEASURES.items() if measure.signed]
+    planted, found = Planted(alike=True), {name: [] for name in names}
+    for seed in range(DRAWS):
+        sides = scaled(*planted.draw(seed, 16))
+        for score in scores_of(names, *sides, DT, name="other", split="drawn", nulls=1, seed=seed, lost=LOST):
+            found[score.measure].append((score.estimate, score.interval))
+    assert len(names) == 3
+    assert_covered(found, truth=0.0)
+
+
+@pytest.mark.long
+def test_the_intervals_that_the_protocol_of_rotations_reports_cover_their_expectation() -> None:
+    readings = catalogue.protocol("rotations").READINGS
+    planted, found = Planted(), {name: [] for name in readings}
+    for seed in range(REPORTED):
+        rates = planted.draw(seed, CONDITIONS)[1]
+        states = rates - rates.mean(axis=0)
+        intervals, turning = rotation_intervals(states, DT, readings), jpca_spanned(states, DT)
+        for name, read in readings.items():
+            found[name].append((read(turning), intervals[name]))
+    assert_covered(found)
+
+
+@pytest.mark.long
+def test_the_intervals_that_the_protocol_of_tangling_reports_cover_their_expectation() -> None:
+    readings = catalogue.protocol("tangling").READINGS
+    planted, found, weights = Planted(), {name: [] for name in readings}, np.random.default_rng(11).normal(size=(UNITS, 5))
+    for seed in range(REPORTED):
+        a, b = planted.draw(seed, CONDITIONS)
+        tangled = Tangled.of(b, a @ weights, DT, rng=np.random.default_rng(0), sets=1)
+        intervals = tangled.intervals(DT, readings)
+        for name, read in readings.items():
+            found[name].append((read(tangled), intervals[name]))
+    assert_covered(found)
 
 
 @pytest.mark.long

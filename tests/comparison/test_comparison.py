@@ -161,6 +161,15 @@ def test_the_interval_of_a_mean_from_subsets_is_its_t_interval_to_the_error_of_t
     assert (low + high) / 2 == pytest.approx(values.mean()) and (high - low) / 2 == pytest.approx(reach, rel=5 / np.sqrt(2 * 4000))
 
 
+@pytest.mark.parametrize("mean", [-3.0, -0.1, 0.0, 0.1, 3.0])
+def test_the_interval_of_an_absolute_value_is_that_of_its_absolute_values(mean: float) -> None:
+    values = np.random.default_rng(4).normal(mean, 1, size=20)
+    parts = subsets(20)
+    signed, found = (subsampled(lambda kept: float(values[kept].mean()), 20, parts, absolute=absolute) for absolute in (False, True))
+    held = np.abs(np.linspace(*signed, 100_001))
+    assert found == pytest.approx((held.min(), held.max()), abs=np.ptp(signed) / 100_000)
+
+
 def test_the_jackknife_interval_of_a_mean_is_its_t_interval() -> None:
     values = np.random.default_rng(4).normal(size=9)
     reach = student_t.ppf(0.975, 8) * values.std(ddof=1) / np.sqrt(9)
