@@ -58,7 +58,7 @@ class Planted:
 
 
 def assert_covered(found: Mapping[str, Sequence[tuple[float, Any]]], *, truth: float | None = None) -> None:
-    """Nominal 95 %: 90 to 98 % are wanted, and three standard errors of the share among so many draws are allowed.
+    """Nominal 95 %: 90 to 98 % are wanted, and three standard errors of the share among so many draws are allowed: with up to 300 draws, all of them.
 
     Args:
         found: by name, the estimate and the interval of each draw.
