@@ -37,6 +37,7 @@ REACHED = {
     PUSHES[0]: ("R² of the response to a push", 0.97, "0.99 to 1.00"),
     PUSHES[2]: ("R² of the response to silencing", 0.8, "0.91 to 0.94, held units counted"),
 }
+NO_MODES = "Spectrum, {}: no modes, since its activity vanishes within a step or grows without bound."
 ACTIVITY = (R2, "Procrustes angle (rad)", "linear CKA, debiased")
 
 
@@ -105,14 +106,16 @@ def _matched(model: cs.Model, names: Iterable[str], seed: int, smoke: bool) -> c
         flows = {"teacher": cs.analysis.spectrum(model)} | {name: cs.analysis.spectrum(student) for name, student in students.items()}
         copies[RIDGE] = cs.measures.ridge_from_first_bin(reaching.training.trials, reaching.test.trials)
         scores = cs.Comparison()
+        modeless = [name for name, flow in flows.items() if not len(flow.eigenvalues)]
         for name, copy in copies.items():
             battery = batteries.get(name, reaching)
             shared, spread = {"name": name, "seed": seed, "nulls": nulls}, np.ptp(battery.training.trials.rate, axis=(0, 1))
             known = {"training": battery.training.trials, "window": TURNING, "spread": spread, "split": battery.split}
             scores += cs.compare(battery.test.trials, copy, **known, **shared)
             if name in students:
-                spectrum = cs.measures.compare_spectra(flows["teacher"], students[name], name=name, seed=seed)
-                scores += battery.scores(responses[name], **shared) + cs.Comparison((spectrum,))
+                scores += battery.scores(responses[name], **shared)
+            if name in students and not {name, "teacher"} & {*modeless}:
+                scores += cs.Comparison((cs.measures.compare_spectra(flows["teacher"], students[name], name=name, seed=seed),))
     shown = {name: copy for name, copy in copies.items() if name != CONTROL}
     spread, test, training = np.ptp(reaching.training.trials.rate, axis=(0, 1)), reaching.test.trials, reaching.training.trials
     pictures = (
@@ -129,7 +132,7 @@ def _matched(model: cs.Model, names: Iterable[str], seed: int, smoke: bool) -> c
         claims=_claims(scores) + ([] if smoke else _full_claims(scores, preferred, model)), scores=tuple(scores), pictures=pictures,
         trials={"teacher": test, "training": training} | copies, models={"teacher": model} | students,
         methods=_methods(model, preferred, fitted, draws), facts=facts, smoke=smoke, seed=seed, seconds=seconds,
-        absent=cs.fitting.own_class_absent(model, fitted, (OWN, CONTROL)),
+        absent=[*cs.fitting.own_class_absent(model, fitted, (OWN, CONTROL)), *(NO_MODES.format(name) for name in modeless)],
     )  # fmt: skip
 
 

@@ -290,8 +290,13 @@ def compare_spectra(teacher: Spectrum, student: Model, *, name: str | None = Non
         name: of the student; the name of its model if omitted.
         seed: of the shuffled weights.
         shuffles: number of shuffles.
+
+    Raises:
+        ComparisonError: one of them has no modes, as a network whose activity vanishes within a step.
     """
     found = spectrum(student)
+    if without := [label for label, side in (("the teacher", teacher), (name or student.name, found)) if not len(side.eigenvalues)]:
+        raise ComparisonError(f"spectrum: {without[0]} has no modes, since its activity vanishes within a step or grows without bound.")
     rng = stream(seed, "null", "shuffled weights")
     null = [spectral_distance(teacher, spectrum(student, shuffled_weights(student, rng))) for _ in range(shuffles)]
     return Score(
