@@ -37,11 +37,17 @@ class Run:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         claims = json.loads((folder / "claims.json").read_text(encoding="utf-8"))
         self.claims = {claim["text"]: claim["found"] for claim in claims}
         self.failed = [_failure(claim) for claim in claims if not claim["holds"]]
         self._scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
         self.students = {score["student"] for score in self._scores}
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What the report states beside its scores."""
+        return json.loads((self._folder / "run.json").read_text(encoding="utf-8"))["facts"]
 
     def score(self, measure: str, student: str, split: str = "") -> dict:
         """The only score of a measure and a student; all may be given by their beginning where no name equals them."""
@@ -201,9 +207,11 @@ def decode(run: Run, averages: Run) -> str:
 
 def long_sequences(run: Run) -> str:
     def error(delay: str, segment: str) -> str:
-        return run.value(f"error of recall after {delay} s", f"segments of {segment} bins")
+        return run.value(f"error of recall after {delay} s", f"segments of {segment} bins", 3)
 
+    held = [re.search(r"100000 bins: (\S+ MB)", run.facts[way])[1] for way in ("all of time", "checkpoints", "truncated")]
     return (
+        f"at 10^5 steps a gradient holds {held[0]} through all of time, {held[1]} with checkpoints (the same gradient) and {held[2]} truncated; "
         f"with segments of 10 bins a network learns to bridge 0.1 s (error {error('0.1', '10')}) but not 0.2 s ({error('0.2', '10')}), with 100 bins "
         f"both ({error('0.1', '100')} and {error('0.2', '100')})"
     )
