@@ -4,12 +4,14 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import brian2 as b2
 import numpy as np
 import pytest
 
 from cortex_sim.cards import catalogue
 from cortex_sim.cards.spiking import declared
-from cortex_sim.cards.spiking._model import SpikingModel
+from cortex_sim.cards.spiking._model import GROUP, OWN, SpikingModel
+from cortex_sim.errors import CardError
 from cortex_sim.simulation import simulate
 from cortex_sim.tasks import Drive, spontaneous
 
@@ -17,8 +19,8 @@ CARDS = [name for name, path in catalogue.models().items() if path.parent.name =
 DURATION = 0.03  # s
 TEXTS = ("equations", "threshold", "reset", "refractory", "each_step", "on_pre")
 STRANGE = [
-    "tau", "x", "a", "V", "Ge", "group", "cell", "state_dict", "dtype", "model", "weights", "rate", "start", "k", "S", "I", "E", "theta", "mu", "u",
-    "neurons", "synapse", "alpha", "beta", "gamma_", "zeta", "rho", "total", "summed", "forward", "w_in", "float64", "array", "namespace", "clock",
+    "tau", "x", "a", "V", "Ge", "group", "cell", "state_dict", "dtype", "model", "weights", "rate", "first", "k", "S", "I", "E", "theta", "mu", "u",
+    "neurons", "synapse", "alpha", "beta", "gamma_", "zeta", "rho", "total", "summed", "forward", "w_in", "float64", "array", "names", "clock",
 ]  # fmt: skip
 
 
@@ -67,6 +69,16 @@ def other_names(model: SpikingModel, shift: int) -> tuple[SpikingModel, dict[str
     if card["scaling"]:
         card["scaling"] = {key: names[name] for key, name in card["scaling"].items()}
     return SpikingModel.model_validate(card), names
+
+
+def test_parts_of_brian2s_groups_are_no_names_of_linked_variables() -> None:
+    """A linked variable takes the place of what a group keeps under its name: one named ``start`` made neurons part of another group."""
+    group = b2.NeuronGroup(1, "x : 1", threshold="x > 1", reset="x = 0", name="group_asked")
+    assert {name for name in vars(group) if not name.startswith("_")} - {"variables"} == {*GROUP} and "variables" in OWN
+    card = catalogue.load("soc_lif").model_dump()
+    card["neurons"]["lif"]["linked"]["start"] = card["neurons"]["lif"]["linked"]["s"]
+    with pytest.raises(CardError, match="the name 'start', by which Brian2 means its own"):
+        SpikingModel.model_validate(card)
 
 
 def fired(model: SpikingModel, into: str, target: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -28,9 +28,14 @@ CONSTANTS = ("pi", "e", "inf", "and", "or", "not", "True", "False")
 OWN = (
     "N", "i", "j", "t", "dt", "t_in_timesteps", "lastspike", "not_refractory", "xi", "spike", "spikes", "refractory", "arcsin", "arccos",
     "arctan", "tan", "log10", "exprel", "sign", "ceil", "floor", "rand", "randn", "poisson", "binomial", "timestep", "logical_not", *CONSTANTS,
-    *MATHEMATICS,
+    *MATHEMATICS, "variables",
 )  # fmt: skip
 """Names with a meaning of their own in Brian2, in the text of every spiking card."""
+GROUP = (
+    "codeobj_class", "equations", "event_codes", "events", "indices", "method_choice", "namespace", "order", "resetter", "start", "state_updater",
+    "stop", "subexpression_updater", "thresholder", "user_equations", "when",
+)  # fmt: skip
+"""Parts of Brian2's groups, which a linked variable of the name would take the place of."""
 NEURON = 200  # bytes of one, at least: its states, parameters and place among the others
 SYNAPTIC = re.compile(r"^(?P<name>\w+)_(?:pre|post)$")
 
@@ -233,7 +238,7 @@ class SpikingModel(Checked):
             _known(f"{place}.start", "variable", name, states)
         given = (*states, *kind.parameters, *kind.linked)
         for number, name in enumerate(given):
-            _own(place, name)
+            _own(place, name, GROUP if name in kind.linked else ())
             if name in given[:number]:
                 raise CardError(f"[{place}] gives {name!r} twice, in its equations, parameters or linked variables; each name means one thing.")
         states |= {"not_refractory", "lastspike"} if kind.refractory else set()
@@ -370,10 +375,10 @@ def _known(place: str, what: str, name: str, known: Any) -> None:
         raise CardError(f"[{place}] names the {what} {name!r}, which is absent. {suggestion(name, known)}")
 
 
-def _own(place: str, name: str) -> None:
+def _own(place: str, name: str, more: tuple[str, ...] = ()) -> None:
     """Check that a name does not mean something else in the text, where Brian2's meaning would silently take precedence."""
     check_name(name, f"[{place}] has")
-    if name in OWN or name in SCALES or name.startswith(("xi_", "_")) or SYNAPTIC.match(name):
+    if name in (*OWN, *more) or name in SCALES or name.startswith(("xi_", "_")) or SYNAPTIC.match(name):
         raise CardError(f"[{place}] gives something the name {name!r}, by which Brian2 means its own; choose another name, such as '{name}_0'.")
 
 
