@@ -34,7 +34,7 @@ from tests.test_damaged_files import read_damaged  # noqa: E402
 
 PAGE = ROOT / "docs/reliability.md"
 SLOW = 5.0  # s of computing
-PIECE, LONGEST = 10_000, 3600  # files of a process, which ends after so many s at the latest
+PIECE, LONGEST = 5_000, 3600  # files of a process, which ends after so many s at the latest
 CARDS, ATTACKED = "cards", "attacks"
 FILES = {  # damaged ones, a million in all
     CARDS: 520_000, "averages.npz": 50_000, "packed.npz": 30_000, "spikes.npz": 40_000, "members.npz": 30_000, "averages.mat": 30_000,

@@ -60,7 +60,7 @@ def _encoded(part: Any) -> tuple[bytes, bytes]:
         case float() | np.floating():
             found = b"f", struct.pack("<d", float(part))
         case str():
-            found = b"s", part.encode()
+            found = b"s", part.encode("utf-8", "surrogatepass")
         case bytes():
             found = b"y", part
         case ndarray():

@@ -71,7 +71,7 @@ def _digest(seed: int, role: str, purpose: str, index: tuple[int | str, ...], us
     _used.add((role, purpose))
     digest = hashlib.sha256(use)
     for part in (_whole("seed", seed), role, purpose, *(one if isinstance(one, str) else _whole("index", one) for one in index)):
-        text = str(part).encode()
+        text = str(part).encode("utf-8", "surrogatepass")
         digest.update(f"{'s' if isinstance(part, str) else 'i'}{len(text)}:".encode() + text)
     return digest.digest()
 

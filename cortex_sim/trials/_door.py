@@ -22,6 +22,7 @@ from cortex_sim.trials._checks import check_fits, fits
 HEAP = b"GCOL\1\0\0\0"  # that a heap begins with
 FILTERS = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32, h5z.FILTER_SZIP, h5z.FILTER_NBIT, h5z.FILTER_SCALEOFFSET, LZF}
 """Filters that only turn stored bytes into numbers and come with h5py; any other is third-party code."""
+LISTS = 3  # place of the byte of an encoded type that says, in four bits, whether it is of lists (0) or texts (1)
 WIDE = 8  # bytes of a number; texts of fixed length and compounds take more
 LONGEST = 300  # characters of what a library said
 OBJECTS = {h5py.h5g.GroupID: h5py.Group, h5d.DatasetID: h5py.Dataset}
@@ -219,9 +220,13 @@ def _references(item: h5py.Group | h5py.Dataset) -> Iterator[h5py.h5r.Reference]
 
 
 def _may_refer(item: h5d.DatasetID | h5py.h5a.AttrID) -> bool:
+    """Return whether an object may hold references. Refuse lists that are neither lists nor texts, on which the HDF5 library crashes."""
     waiting = [item.get_type()]
     while waiting:
         kind = waiting.pop()
+        if isinstance(kind, h5py.h5t.TypeVlenID) and kind.encode()[LISTS] & 15:
+            name = item.name if isinstance(item, h5py.h5a.AttrID) else h5py.h5i.get_name(item)
+            raise FileProblem(f"{name.decode(errors='replace')!r} holds lists of no kind that HDF5 has; it is damaged. Fetch or write it again.")
         if isinstance(kind, h5py.h5t.TypeReferenceID):
             return True
         if isinstance(kind, h5py.h5t.TypeCompoundID):

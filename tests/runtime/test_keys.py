@@ -58,6 +58,7 @@ ZEROS, W = np.zeros((2, 3)), np.arange(6.0).reshape(3, 2).T
         (np.array(["1"]), np.array([1])),
         (np.array("a"), "a"),
         (np.zeros(0), np.zeros((0, 3))),
+        ("\ud800", "\udcff"),  # halves of surrogate pairs, as damaged files have them
     ],
 )
 def test_keys_differ_where_contents_do(one: object, other: object) -> None:
