@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rocrate.rocrate import ROCrate
 
 import cortex_sim as cs
 from cortex_sim.errors import FileProblem
@@ -75,8 +76,7 @@ def test_the_folder_is_a_crate(done: Path) -> None:
 
 
 def test_the_reference_library_reads_the_crate(done: Path) -> None:
-    library = pytest.importorskip("rocrate.rocrate")
-    crate = library.ROCrate(done)
+    crate = ROCrate(done)
     assert crate.name == "Title" and {entity.id for entity in crate.data_entities} >= {"run.json", "scores.json", "flat.nc"}
 
 
