@@ -14,7 +14,7 @@ import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "soc_lif"
-COUNTS, SMALL = (60, 8, 4, 12), (3, 3, 2, 2)  # training and test conditions and trials of each; those of a smoke run
+COUNTS, SMALL = (60, 8, 4, 12), (3, 3, 1, 2)  # training and test conditions and trials of each; those of a smoke run
 UNITS, SLOWEST = 80, 2.0  # neurons that are measured, drawn among those that fire at this rate in Hz or faster
 SMOOTHED = 0.04  # s, standard deviation of the kernel, on both sides
 HELD, MOVING = 0.3, 0.5  # s before and after the go cue

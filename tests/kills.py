@@ -24,7 +24,7 @@ def run(model, *, seed, smoke):
     training, _ = cs.analysis.delayed_reaches(small, (12, 4), seed=seed)
     card = cs.fitting.with_time_constant_of(cs.load("leaky_tanh"), small)
     options = cs.Options(epochs=8, rate=5e-3, patience=99)
-    jobs = {f"student {n}": cs.fitting.Job(card, training.trials, training.task, seed + n, options) for n in range(3)}
+    jobs = {f"student {n}": cs.fitting.Job(card, training.trials, training.task, seed + n, options) for n in range(2)}
     jobs["least squares"] = cs.fitting.Job(card, training.trials, training.task, seed, cs.Options(epochs=2), "curbd")
     fitted = cs.fitting.train_many(jobs)
     scores = cs.Comparison()

@@ -100,7 +100,7 @@ def test_a_terminal_without_letters_shows_marks_for_them(letters: dict[str, str]
     found = shell("cortex-sim run letters.py --out a --verbose", place, **letters)
     assert found.returncode == 0 and "of r? ? 1" in found.stdout and "report: a/report.html" in found.stdout
     assert "R² of r₀ → 1 ≥ ½" in (place / "a/claims.json").read_text(encoding="utf-8")
-    for command in ("list", "show match", "doctor", "show no→where"):
+    for command in ("list", "show no→where"):
         assert shell(f"cortex-sim {command}", place, **letters).returncode == (2 if "where" in command else 0)
 
 

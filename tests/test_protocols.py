@@ -79,7 +79,7 @@ def test_a_smoke_run_writes_a_whole_report_whose_claims_hold(name: str, tmp_path
     assert list((tmp_path / "run/figures").glob("*.svg")) and list((tmp_path / "run").glob("*.nc"))
     if name == "match":
         _check_match(report)
-    if name == "preparation":
+    if name == "subspaces":
         again = run(name, seed=1, smoke=True)
         assert [score.estimate for score in again.scores] == [score.estimate for score in report.scores]
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from cortex_sim.errors import ComparisonError
 from cortex_sim.runtime import html_table, stream
@@ -148,7 +148,7 @@ def jackknifed(evaluate: Callable[[Int[ndarray, " kept"]], float], count: int) -
     everyone = np.arange(count)
     without = np.array([evaluate(np.delete(everyone, left)) for left in everyone])
     error = np.sqrt((count - 1) / count * ((without - without.mean()) ** 2).sum())
-    estimate, reach = evaluate(everyone), float(student_t.ppf(0.975, count - 1) * error)
+    estimate, reach = evaluate(everyone), float(stdtrit(count - 1, 0.975) * error)
     return estimate - reach, estimate + reach
 
 
@@ -190,7 +190,7 @@ def subsampled(
         raise ComparisonError(f"subsets: {count} conditions; at least 3 are needed for an interval.")
     kept = len(samples[0])
     error = np.sqrt(kept / (count - kept) * np.var([evaluate(sample) for sample in samples]))
-    estimate, reach = evaluate(np.arange(count)), float(student_t.ppf(0.975, count - 1) * error)
+    estimate, reach = evaluate(np.arange(count)), float(stdtrit(count - 1, 0.975) * error)
     if absolute:
         return max(abs(estimate) - reach, 0.0), abs(estimate) + reach
     return estimate - reach, estimate + reach

@@ -6,7 +6,7 @@ from typing import TypedDict
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from cortex_sim.statistics._score import Score, jackknifed
 
@@ -46,7 +46,7 @@ def mean_interval(values: Sequence[float] | Float[ndarray, " member"]) -> tuple[
     """Return the 95 % interval of the mean of independent values, by Student's t; None if there are fewer than two."""
     if len(values) < 2:
         return None
-    reach = float(student_t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
+    reach = float(stdtrit(len(values) - 1, 0.975) * np.std(values, ddof=1) / np.sqrt(len(values)))
     return float(np.mean(values)) - reach, float(np.mean(values)) + reach
 
 

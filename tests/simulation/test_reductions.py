@@ -61,7 +61,7 @@ def test_rate_and_potential_at_a_fixed_point_obey_the_papers_relations() -> None
         assert v**2 - 5 + 15 * r + drive == pytest.approx((np.pi * r) ** 2, rel=1e-10)
 
 
-@pytest.mark.parametrize("backend", ["brian", "torch"])
+@pytest.mark.parametrize("backend", ["brian", pytest.param("torch", marks=pytest.mark.long)])
 def test_a_step_of_drive_switches_the_mean_field_on_and_it_stays_on(backend: str) -> None:
     """Focus and step state decay with 0.31 and 0.23 a tau; 0.005 h |w|^2 is what Euler's step takes off: means of 10 tau are flat to 0.1 %."""
     course = np.zeros(900)
