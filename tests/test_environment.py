@@ -88,14 +88,17 @@ def test_a_compiler_that_fails_is_said_by_the_doctor(place: Path) -> None:
     assert found.returncode == 1 and "fails: no such target; do: repair it, or run with --target numpy" in found.stdout
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", "> /dev/full"])
+LONG = [pytest.param(closed, marks=pytest.mark.long) for closed in (">&-", ">&- 2>&-")]
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-", "> /dev/full", *LONG])
 def test_closed_streams_cost_no_report(closed: str, place: Path) -> None:
     found = shell(f"cortex-sim run failing.py --out a {closed}", place)
     assert (place / "a/report.html").read_text(encoding="utf-8").startswith("<!") and (place / "a/claims.json").read_text().startswith("[")
     assert found.returncode == (2 if "full" in closed else 0)
 
 
-@pytest.mark.parametrize("letters", [{"PYTHONIOENCODING": "ascii"}, {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])
+@pytest.mark.parametrize("letters", [pytest.param({"PYTHONIOENCODING": "ascii"}, marks=pytest.mark.long), {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])
 def test_a_terminal_without_letters_shows_marks_for_them(letters: dict[str, str], place: Path) -> None:
     found = shell("cortex-sim run letters.py --out a --verbose", place, **letters)
     assert found.returncode == 0 and "of r? ? 1" in found.stdout and "report: a/report.html" in found.stdout

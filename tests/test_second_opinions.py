@@ -244,6 +244,7 @@ def test_variance_shares_are_those_of_averages() -> None:
     assert found["time"] == pytest.approx(time / (about**2).sum()) and found["condition"] == pytest.approx(condition / (about**2).sum())
 
 
+@pytest.mark.long
 def test_the_largest_lyapunov_exponent_is_the_growth_of_a_small_difference() -> None:
     """Benettin et al. (1980): two runs a little apart, brought together again after every stretch."""
     rng = np.random.default_rng(4)

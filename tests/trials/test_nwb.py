@@ -291,6 +291,7 @@ def test_notes_of_others_are_left_alone_and_hdf5_of_another_name_is_read(tmp_pat
         assert read(tmp_path / "f.h5").spikes.time.tolist() == [0.5]
 
 
+@pytest.mark.long
 def test_flipped_bytes_give_trials_or_a_clear_error_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = itertools.count()  # in place of random ones, so that the same bytes are flipped every time
     monkeypatch.setattr("hdmf.container.uuid4", lambda: UUID(int=next(names)))
