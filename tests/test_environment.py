@@ -98,7 +98,10 @@ def test_closed_streams_cost_no_report(closed: str, place: Path) -> None:
     assert found.returncode == (2 if "full" in closed else 0)
 
 
-@pytest.mark.parametrize("letters", [pytest.param({"PYTHONIOENCODING": "ascii"}, marks=pytest.mark.long), {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])
+ASCII = pytest.param({"PYTHONIOENCODING": "ascii"}, marks=pytest.mark.long)
+
+
+@pytest.mark.parametrize("letters", [{"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, ASCII])
 def test_a_terminal_without_letters_shows_marks_for_them(letters: dict[str, str], place: Path) -> None:
     found = shell("cortex-sim run letters.py --out a --verbose", place, **letters)
     assert found.returncode == 0 and "of r? ? 1" in found.stdout and "report: a/report.html" in found.stdout
