@@ -61,3 +61,8 @@ def pytest_collection_finish() -> None:
     """Take what was imported and collected out of garbage collection: Brian2 collects before every run, over a heap of a million objects."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of the whole first: they take longest, and no worker should end alone with one of them."""
+    items.sort(key=lambda item: item.path.parent != ROOT / "tests")
