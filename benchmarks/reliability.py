@@ -1,13 +1,14 @@
 """How reliable is it? Attacks, damaged files, kills and repeated runs, counted, and written into docs/reliability.md.
 
 ``python benchmarks/reliability.py [--share 0.1] [--workers 2] [--only KIND ...]``: with the whole share a million damaged files, a thousand kills
-and every protocol run twice, which takes some hours of two cores. Files are changed at random and, where atheris is installed
+and every protocol run twice, which takes hours. Files are changed at random and, where atheris is installed
 (``pip install atheris``), by what reaches new code. What is done stays in benchmarks/results/; ``--only`` replaces these kinds.
 """
 
 import argparse
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -137,7 +138,9 @@ def piece(kind: str, count: int, seed: int) -> dict[str, object]:
 def done_by(command: list[str]) -> tuple[Counter[str], str]:
     """Counts that a process printed, and why it broke off if it did."""
     try:
-        made = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, timeout=LONGEST, cwd=ROOT)
+        with tempfile.TemporaryDirectory() as folder:  # what a process that breaks off leaves behind goes with it
+            how = {"cwd": ROOT, "env": os.environ | {"TMPDIR": folder}, "timeout": LONGEST}
+            made = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, **how)
     except subprocess.TimeoutExpired:
         return Counter(other=1), f"{command}: did not end in {LONGEST} s"
     if "_guided" in command[1]:

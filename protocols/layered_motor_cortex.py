@@ -28,7 +28,7 @@ OUTPUT, DEEP = "PT5B", ("IT5B", "PT5B")
 CELLS = 10_073  # published number of neurons
 FACTOR, BURSTS = 2.0, 10.0  # from the calibrated rate; Fano factor of the network's count in 5 ms
 NULLS = 100
-FEW = 10  # of so many neurons, one is left in a smoke run
+FEW = 1000  # neurons of a smoke run
 LIKELY = {  # source and target: published probability, averaged over depth
     ("IT2", "IT5A"): 0.122, ("IT2", "PT5B"): 0.097, ("IT2", "SOM5A"): 0.117, ("IT2", "SOM5B"): 0.117, ("IT2", "PV5A"): 0.003, ("IT2", "PV5B"): 0.003,
     ("IT5B", "PV5B"): 0.117, ("PT5B", "PV5B"): 0.117, ("IT5B", "SOM5B"): 0.003, ("PT5B", "SOM5B"): 0.003,
@@ -50,7 +50,7 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Rep
     if not {OUTPUT, *DEEP} <= set(getattr(model, "populations", ())):
         raise cs.errors.OptionError(f"{model.name}: this protocol needs a layered motor cortex with the populations {', '.join((OUTPUT, *DEEP))}.")
     seconds: dict[str, float] = {}
-    repeats, circuit = (3, _small(model)) if smoke else (REPEATS, model)
+    repeats, circuit = (3, cs.edit.shrunk(model, FEW)) if smoke else (REPEATS, model)
     with cs.timed(seconds, "structure"):
         found = cs.cards.connection_probabilities(model)
     with cs.timed(seconds, "rest"):
@@ -74,10 +74,6 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Rep
         models={"motor cortex": model}, methods=_methods(repeats),
         facts={"neurons": str(model.units), "reaches": f"{task.trials} trials, {len(tested)} held out"}, smoke=smoke, seed=seed, seconds=seconds,
     )  # fmt: skip
-
-
-def _small(model: cs.SpikingModel) -> cs.SpikingModel:
-    return cs.edit.resized(model, {name: max(1, part.size // FEW) for name, part in model.populations.items()})
 
 
 def _answer(score: cs.Score, error: float, moving: dict[str, float]) -> str:

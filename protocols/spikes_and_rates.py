@@ -18,7 +18,7 @@ import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "dura_bernal_2023_lif"
-FEW = 5  # of so many neurons of the layered circuit, one is left in a smoke run
+FEW = 2000  # neurons of the layered circuit in a smoke run
 SETTLING = 0.2  # s that a spontaneous network is given
 STATES = {"C": (-0.5, 20.0), "B": (-0.6, 40.0)}  # inhibitory weight (mV) and external rate (Hz) of Brunel's states
 STEP, SINE, PERIOD = 3.0, 3.0, 0.4  # drive of the quadratic neurons and its period, s: 40 tau
@@ -164,7 +164,7 @@ def _soc(seed: int, smoke: bool) -> cs.report.Part:
 def _layered(model: cs.SpikingModel, seed: int, smoke: bool) -> cs.report.Part:
     """Compare rates of the layered circuit, at rest and with more thalamic input, with its reduction."""
     reduced, names, duration = cs.load("dura_bernal_2023"), list(model.populations), 0.5 if smoke else 4.0
-    model = cs.edit.resized(model, {name: max(1, part.size // FEW) for name, part in model.populations.items()}) if smoke else model
+    model = cs.edit.shrunk(model, FEW) if smoke else model
     base = cs.tasks.spontaneous(duration)
     thalamus = cs.tasks.Drive(np.full((1, model.units), THALAMUS), np.ones(base.steps), "thalamus", into="thalamus")
     extra = np.array([part.parameters["m_ext"].si * part.parameters["nu_TVL"].si for part in model.populations.values()])

@@ -119,3 +119,30 @@ def test_the_second_ctrl_c_ends_the_process_at_once(tmp_path: Path) -> None:
     (tmp_path / "stubborn.py").write_text(STUBBORN.replace("60", "0").replace("finally:", "finally:\n        return cs.Report('t', 'q', 'a')"))
     again = subprocess.run([*command, "--resume"], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert again.returncode == 0 and (tmp_path / "x/report.html").exists(), again.stderr
+
+
+SWALLOWING = '''"""Does it end?"""
+import signal
+import cortex_sim as cs
+MODEL = "murphy_miller_2009"
+def run(model, *, seed, smoke):
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except:  # as libraries do while they look whether something can be imported
+        pass
+    PLACE
+    return cs.Report("t", "q", "a", seed=seed)
+'''
+PLACES = {
+    "a stage": "with cs.timed({}, 'stage'): pass",
+    "a run of Brian2": "cs.simulate(model, cs.tasks.free_run([[1.0] * 2], 0.1))",
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_ctrl_c_that_a_library_swallows_is_heard_at_the_next_sign_of_progress(place: str, tmp_path: Path) -> None:
+    (tmp_path / "swallowing.py").write_text(SWALLOWING.replace("PLACE", PLACES[place]))
+    command = [sys.executable, "-m", "cortex_sim", "run", "swallowing.py", "--out", "x"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert run.returncode == 130 and "interrupted; no report was written" in run.stderr and "Traceback" not in run.stderr
+    assert not (tmp_path / "x/report.html").exists()

@@ -1,6 +1,7 @@
 """Progress on standard error for anything that takes more than two seconds."""
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,19 @@ EARLY = 0.02  # share done before which nothing is said about the time left
 Report = Callable[[float, str], None]
 _said: set[str] = set()
 _shown = False
+_interrupted = False
+
+
+def note_interrupt() -> None:
+    """Note that the process was interrupted, so that it ends at the next sign of progress if a library loses the exception."""
+    global _interrupted  # noqa: PLW0603 - of the process
+    _interrupted = True
+
+
+def _heed() -> None:
+    """Raise what a library has lost: an exception raised in an import, a destructor or a callback may be swallowed there."""
+    if _interrupted and threading.current_thread() is threading.main_thread() and not isinstance(sys.exc_info()[1], KeyboardInterrupt):
+        raise KeyboardInterrupt
 
 
 def show_stages(shown: bool) -> None:
@@ -39,10 +53,12 @@ def track(label: str) -> Iterator[Report]:
     Yields:
         A function of the completed fraction (0 to 1) and a line of text.
     """
+    _heed()
     show = _bar(label) if sys.stderr.isatty() else _line(label)
     started = time.monotonic()
 
     def report(done: float, text: str) -> None:
+        _heed()
         if time.monotonic() - started > QUIET:
             show((done, text))
 
@@ -55,6 +71,7 @@ def track(label: str) -> Iterator[Report]:
 @contextmanager
 def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     """Add the wall time of the block to the stage's entry; see :func:`show_stages`."""
+    _heed()
     began = time.monotonic()
     if _shown:
         warn(f"{time.strftime('%H:%M:%S')} {stage} ...")

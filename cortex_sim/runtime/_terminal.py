@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 
+from cortex_sim.runtime._progress import note_interrupt
 from cortex_sim.runtime._visible import put
 
 
@@ -32,6 +33,7 @@ def prepare_terminal(status: int) -> None:
 
     def stop(*_: object) -> None:
         signal.signal(signal.SIGINT, leave)
+        note_interrupt()
         raise KeyboardInterrupt
 
     with contextlib.suppress(ValueError):  # not the main thread

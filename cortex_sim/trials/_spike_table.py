@@ -95,7 +95,8 @@ def _odd(arrays: Mapping[str, ndarray], first: float) -> list[str]:
     """Return findings about spikes and units."""
     when, unit, trial = (arrays[name] for name in SPIKE)
     findings = [f"spikes before 0: trials are taken to start at {first * 1e3:g} ms."] if first < 0 else []
-    never = np.setdiff1d(np.arange(int(unit.max()) + 1), unit)
+    heard = np.unique(unit)
+    never = np.setdiff1d(np.arange(min(heard[-1] + 1, heard.size + FEW + 1)), heard)  # the first few, however large the numbers are
     if "n_units" not in arrays and never.size:
         listed = ", ".join(map(str, never[:FEW])) + ", …" * (never.size > FEW)
         cure = "; if units are numbered from 1, subtract 1" if never.tolist() == [0] else "; 'n_units' says how many there are"

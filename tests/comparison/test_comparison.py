@@ -237,6 +237,13 @@ def test_the_spectrum_of_the_same_network_is_at_distance_zero_and_its_shuffle_is
     assert slower.estimate == pytest.approx(1.0, rel=0.03)  # every mode 0.2 / tau = 1/s faster, to dt |lambda|
 
 
+def test_a_network_that_forgets_within_a_step_has_no_modes_to_compare(linear_circuit: Build) -> None:
+    model, forgetful = linear_circuit(np.diag(np.arange(-1.0, 0.0, 0.1))), linear_circuit(np.zeros((10, 10)), dt=0.2)  # a step of tau
+    for teacher, student, who in ((model, forgetful, "linear"), (forgetful, model, "the teacher")):
+        with pytest.raises(ComparisonError, match=f"spectrum: {who} has no modes"):
+            compare_spectra(spectrum(teacher), student)
+
+
 def test_explained_variance_and_its_reference() -> None:
     wanted = np.array([[[1.0, 10.0]], [[3.0, 30.0]]])
     assert variance_explained(wanted, wanted + np.array([0.5, 5.0]), mean=np.array([2.0, 20.0]), scale=np.array([1.0, 10.0])) == pytest.approx(0.75)

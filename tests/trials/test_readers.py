@@ -131,6 +131,10 @@ def test_what_is_odd_about_units_labels_and_spikes_is_said(tmp_path: Path) -> No
     found = read(wrote(tmp_path / "a.npz", from_one)).provenance["findings"]
     assert found == ["no spike is of unit 0, which is taken for silent; if units are numbered from 1, subtract 1."]
     assert "findings" not in read(wrote(tmp_path / "a.npz", from_one | {"n_units": 6})).provenance
+    for silent, listed in ((2, "4, 5"), (6, "4, 5, 6, 7, 8, 9"), (7, "4, 5, 6, 7, 8, 9, …"), (500, "4, 5, 6, 7, 8, 9, …")):
+        unit = np.where(from_one["spike_unit"] == 5, 4 + silent, from_one["spike_unit"] - 1)
+        found = read(wrote(tmp_path / "a.npz", from_one | {"spike_unit": unit})).provenance["findings"]
+        assert found == [f"no spike is of unit {listed}, which are taken for silent; 'n_units' says how many there are."]
     lost = read(wrote(tmp_path / "a.npz", from_one | {"n_units": 6, "trial_condition": np.where(np.arange(10) < 3, np.nan, np.arange(10) % 2)}))
     assert lost.provenance["findings"] == ["3 of 10 trials have no label in trial_condition, and are left out."]
     assert lost.shape[0] == 7 and lost.spikes.time.size == SPIKES * 7 // 10

@@ -4,12 +4,11 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import t as student_t
 
 from cortex_sim.report import Picture, Report
 from cortex_sim.report.figures import history, importance, slices
 from cortex_sim.runtime import stream
-from cortex_sim.statistics import Score, jackknifed
+from cortex_sim.statistics import Score, jackknifed, mean_interval
 from cortex_sim.studies.tuning._folds import Answers
 
 if TYPE_CHECKING:
@@ -59,11 +58,9 @@ def _test(answers: Answers, student: str, measure: str, seed: int) -> Score:
 
 def _over(values: "tuple[float, ...] | list[float]", student: str, split: str, measure: str) -> Score:
     """Return the mean over folds with Student's t interval."""
-    mean, count = float(np.mean(values)), len(values)
-    reach = float(student_t.ppf(0.975, count - 1) * np.std(values, ddof=1) / np.sqrt(count))
     return Score(
-        measure, student, split, mean, "higher", 1.0, None, "scores over folds: see those on the test conditions",
-        (mean - reach, mean + reach), "folds", ceiling_reason=CEILING,
+        measure, student, split, float(np.mean(values)), "higher", 1.0, None, "scores over folds: see those on the test conditions",
+        mean_interval(values), "folds", ceiling_reason=CEILING,
     )  # fmt: skip
 
 
