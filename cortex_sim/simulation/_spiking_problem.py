@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.cards.spiking import Neurons, SpikingModel, equation_lines, offset, statement_names, written_equations
+from cortex_sim.cards.spiking import Neurons, SpikingModel, equation_lines, lag, offset, read_late, statement_names, written_equations
 from cortex_sim.errors import CardError, TaskError, suggestion
 from cortex_sim.runtime import content_key, seed_of, stream
 from cortex_sim.simulation._spiking_inputs import MANY, SPARSE, Source
@@ -121,6 +121,11 @@ class SpikingProblem:
             pre, post = (self.model.populations[side[0]].neurons for side in (part.sources, part.targets))
             found.setdefault((part.synapse, pre, post), []).append(name)
         return [Wire(*ends, tuple(names)) for ends, names in found.items()]
+
+    def late(self, wire: Wire) -> list[tuple[str, int]]:
+        """Return the variables of the source that the equations of synapses read as they were a delay ago, and the delay in steps."""
+        steps = lag(self.model, wire.projections[0])
+        return [(name, steps) for name in read_late(self.model, wire.projections[0])] if steps else []
 
     def spread(self, kind: str) -> list[str]:
         """Return the parameters of a kind that may differ between neurons; the form of the card decides, not its numbers."""
@@ -252,7 +257,7 @@ class SpikingProblem:
         inputs = {name: [part.kind, part.unit] for name, part in self.model.inputs.items()}
         units = {name: [[n, v.unit] for n, v in part.parameters.items()] for name, part in self.model.neurons.items()}
         synapses = {name: part.model_dump() for name, part in self.model.synapses.items()}
-        return content_key(kinds, layout, links, inputs, units, synapses, [list(wire[:3]) for wire in self.wires()], self.dt)
+        return content_key(kinds, layout, links, inputs, units, synapses, [[*wire[:3], self.late(wire)] for wire in self.wires()], self.dt)
 
     def observe(self, spikes: Sequence[tuple[ndarray, ndarray]], target: str) -> Trials:
         """Return trials, given the times (s from the start of the run) and units of each trial's spikes."""

@@ -1,5 +1,6 @@
 """Synapses with states of their own do the same on every code target, and what a delay would not do is refused or said."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -95,11 +96,83 @@ def test_a_start_of_nothing_and_a_target_that_never_fires_are_refused() -> None:
         SpikingModel.model_validate(card)
 
 
-@pytest.mark.parametrize("beside", [{}, {"on_pre": "v_post += w"}])
-def test_a_delay_that_continuous_coupling_would_ignore_is_refused(beside: dict[str, str]) -> None:
-    graded = {"equations": "I_post = w*x_pre : 1 (summed)"} | beside
-    with pytest.raises(CardError, match=r"carries a \(summed\) variable, which arrives at once; a delay of 5\.0 ms would be ignored"):
-        circuit(graded, delay={"value": 5, "unit": "ms"})
+CONTINUOUS = {
+    "a variable": {"equations": "I_post = w*x_pre : 1 (summed)"},
+    "a subexpression, and the target as it is": {"equations": "I_post = w*(half_pre + x_pre/2)*(1 + 0*v_post) : 1 (summed)"},
+    "spikes beside": {"equations": "I_post = w*x_pre : 1 (summed)", "on_pre": "v_post += 0*w"},
+    "a state of the synapses": {"equations": "ds/dt = (x_pre - s)/(2*ms) : 1 (clock-driven)\nI_post = w*s : 1 (summed)"},
+}
+
+
+def continuous(synapse: dict[str, Any], delay: dict[str, Any] | None = None, **changes: Any) -> SpikingModel:
+    """Cells of all thresholds that sum up what two sources are told to be, a delay later."""
+    card = circuit({"on_pre": "v_post += w"}, **({} if delay is None else {"delay": delay})).model_dump()
+    card["synapses"]["y"] = {"weight": "1", "meaning": "test"} | synapse
+    card["neurons"]["src"] = {"equations": "x : 1\nhalf = x/2 : 1", "threshold": "x > 1e9", "reset": "x = 0", "each_step": "x = drive(t, i)"}
+    card["neurons"]["tgt"]["equations"] = "dv/dt = (I + J)/(40*ms) : 1\nI : 1\nJ : 1"
+    return SpikingModel.model_validate(card | changes)
+
+
+def shifted(steps: int) -> Task:
+    """Sources that wander, by so many milliseconds later than they would; before, they are what they are at the start."""
+    course = 1 + np.cumsum(np.random.default_rng(0).normal(0, 0.3, 100))
+    return replace(task(), drives=(Drive(np.array([[1.0, 0.5]]), course[np.maximum(np.arange(100) - steps, 0)]),))
+
+
+@pytest.mark.parametrize("target", ["numpy", *(pytest.param(name, marks=[compiled, pytest.mark.long]) for name in ("standalone", "cython"))])
+@pytest.mark.parametrize("form", CONTINUOUS)
+def test_a_delay_of_continuous_coupling_is_the_same_as_sources_that_are_later(form: str, target: str) -> None:
+    late = continuous(CONTINUOUS[form], delay={"value": 7, "unit": "ms"})
+    found, expected = simulate(late, shifted(0), target=target).spikes, simulate(continuous(CONTINUOUS[form]), shifted(7), target="numpy").spikes
+    assert len(expected.time) > 100 and all(np.array_equal(one, other) for one, other in zip(found, expected, strict=True))
+    at_once = simulate(continuous(CONTINUOUS[form]), shifted(0), target="numpy").spikes
+    assert not np.array_equal(at_once.time, expected.time)
+
+
+@pytest.mark.parametrize("target", TARGETS[:2])
+def test_two_delays_of_one_source_are_kept_apart(target: str) -> None:
+    """The sum of two delayed copies with weights of 1/2 each is that of sources which are the mean of two."""
+    both = {"y": {"weight": "1", "meaning": "test", "equations": "I_post = w*x_pre : 1 (summed)"}}
+    both["z"] = both["y"] | {"equations": "J_post = w*x_pre : 1 (summed)"}
+    join = {"rule": "all_to_all", "sources": ["S"], "targets": ["T"], "weight": {"value": 0.25}}
+    projections = {
+        "p": {"synapse": "y", "delay": {"value": 3, "unit": "ms"}} | join,
+        "q": {"synapse": "z", "delay": {"value": 9, "unit": "ms"}} | join,
+    }
+    found = simulate(continuous(CONTINUOUS["a variable"], synapses=both, projections=projections), shifted(0), target=target).spikes
+    courses = [shifted(steps).drives[0] for steps in (3, 9)]
+    mean = replace(task(), drives=(Drive(courses[0].pattern, (courses[0].course + courses[1].course) / 2),))
+    expected = simulate(continuous(CONTINUOUS["a variable"]), mean, target="numpy").spikes
+    assert len(expected.time) > 100 and np.abs(found.time - expected.time).max() < 1.5e-4 and np.array_equal(found.unit, expected.unit)
+
+
+def test_trials_do_not_remember_one_another() -> None:
+    model = continuous(CONTINUOUS["a variable"], delay={"value": 7, "unit": "ms"})
+    course = shifted(0).drives[0].course
+    two = Task("two", 0.0, 0.1, np.zeros(2), drives=(Drive(np.array([[1.0, 0.5], [0.2, 0.1]]), course),))
+    second = simulate(model, two, target="numpy").select([1]).spikes
+    alone = simulate(model, two.select([1]), target="numpy").spikes
+    assert np.array_equal(second.time, alone.time) and np.array_equal(second.unit, alone.unit)
+
+
+@pytest.mark.parametrize(
+    ("delay", "equations", "message"),
+    [
+        ({"value": 5, "unit": "ms", "sd": 0.1}, "I_post = w*x_pre : 1 (summed)", r"read x_pre as it was a delay ago, so all of them share one delay"),
+        ({"value": [[5]], "unit": "ms"}, "I_post = w*x_pre : 1 (summed)", r"\[projections\.p\.delay\].*write one number, without sd"),
+        ({"value": 5, "unit": "ms"}, "I_post = w*int(not_refractory_pre) : 1 (summed)", "not_refractory_pre, which is no quantity"),
+    ],
+)
+def test_what_cannot_arrive_late_is_refused(delay: dict[str, Any], equations: str, message: str) -> None:
+    with pytest.raises(CardError, match=message):
+        continuous({"equations": equations}, delay)
+
+
+def test_continuous_synapses_have_one_delay() -> None:
+    card = continuous(CONTINUOUS["a variable"], {"value": 5, "unit": "ms"}).model_dump()
+    card["projections"]["q"] = card["projections"]["p"] | {"delay": {"value": 6, "unit": "ms"}}
+    with pytest.raises(CardError, match=r"\[projections\.p\] and \[projections\.q\] share continuous synapses but not their delay"):
+        SpikingModel.model_validate(card)
 
 
 def test_delays_that_are_no_whole_steps_are_said() -> None:

@@ -16,6 +16,7 @@ from cortex_sim.cards._grammar import check_name, read_statements
 from cortex_sim.cards._shown import shown
 from cortex_sim.cards._trees import zero_divisor
 from cortex_sim.cards._units import SCALES, scale
+from cortex_sim.cards.spiking._late import check_late
 from cortex_sim.cards.spiking._tables import Distribution, Table
 from cortex_sim.cards.spiking._text import condition_names, declared, equation_lines, statement_names
 from cortex_sim.cards.spiking._wiring import check_rule
@@ -37,6 +38,7 @@ GROUP = (
 )  # fmt: skip
 """Parts of Brian2's groups, which a linked variable of the name would take the place of."""
 NEURON = 200  # bytes of one, at least: its states, parameters and place among the others
+LATE = re.compile(r"^past_\d+_")
 SYNAPTIC = re.compile(r"^(?P<name>\w+)_(?:pre|post)$")
 
 
@@ -115,7 +117,12 @@ class Synapse(Checked):
 
 
 class Projection(Checked):
-    """Synapses of one kind between populations: the rule that draws them, their weights and their delays."""
+    """Synapses of one kind between populations: the rule that draws them, their weights and their delays.
+
+    Attributes:
+        delay: after which spikes of the source act, and with which the synapses' equations read variables of the source; before the start, these
+            were as in the first step.
+    """
 
     synapse: str
     rule: str
@@ -195,6 +202,7 @@ class SpikingModel(Checked):
         for label, projection in self.projections.items():
             self._check_projection(f"projections.{label}", projection)
         check_writers(self)
+        check_late(self)
         for label, unit in self._units():
             _inside(label, unit)
         return self
@@ -273,10 +281,6 @@ class SpikingModel(Checked):
         pre, post = (self.neurons[self.populations[side[0]].neurons] for side in (projection.sources, projection.targets))
         if synapse.on_pre is None and "summed" not in synapse.equations:
             raise CardError(f"[{place}] does nothing: give on_pre, what an arriving spike does, or equations with a (summed) variable.")
-        if "(summed)" in synapse.equations.replace(" ", "") and projection.delay is not None:
-            delay = f"{projection.delay.value!r} {projection.delay.unit}"
-            found = f"carries a (summed) variable, which arrives at once; a delay of {delay} would be ignored"
-            raise CardError(f"[projections] of synapse {projection.synapse!r} {found}. Leave delay out, or send spikes by on_pre.")
         defined, used = declared(synapse.equations, place)
         own = defined | {"w"}
         self._check_known(f"{place}.equations", used - own, (pre, post))
@@ -378,7 +382,7 @@ def _known(place: str, what: str, name: str, known: Any) -> None:
 def _own(place: str, name: str, more: tuple[str, ...] = ()) -> None:
     """Check that a name does not mean something else in the text, where Brian2's meaning would silently take precedence."""
     check_name(name, f"[{place}] has")
-    if name in (*OWN, *more) or name in SCALES or name.startswith(("xi_", "_")) or SYNAPTIC.match(name):
+    if name in (*OWN, *more) or name in SCALES or name.startswith(("xi_", "_")) or SYNAPTIC.match(name) or LATE.match(name):
         raise CardError(f"[{place}] gives something the name {name!r}, by which Brian2 means its own; choose another name, such as '{name}_0'.")
 
 

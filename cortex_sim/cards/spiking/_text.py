@@ -1,10 +1,11 @@
 """Brian2's equation text, statements and conditions of spiking cards, parsed by the grammar of cards and written out again for Brian2."""
 
 import ast
+from collections.abc import Mapping
 
 from cortex_sim.cards._equations import MATHEMATICS
 from cortex_sim.cards._grammar import FLAGS, KINDS, Line, read_expression, read_lines, read_statements
-from cortex_sim.cards._trees import calls_in, names_in, uncalled
+from cortex_sim.cards._trees import Renamed, calls_in, names_in, uncalled
 from cortex_sim.errors import CardError, suggestion
 
 
@@ -65,9 +66,10 @@ def condition_names(text: str, place: str) -> frozenset[str]:
     return names_in(found)
 
 
-def written_equations(text: str) -> str:
-    """Return checked equation text in the form given to Brian2."""
-    return "\n".join(line.written for line in equation_lines(text, "equations"))
+def written_equations(text: str, names: Mapping[str, str] | None = None) -> str:
+    """Return checked equation text in the form given to Brian2, with what it reads renamed."""
+    lines = equation_lines(text, "equations")
+    return "\n".join(line._replace(right=line.right and Renamed(names or {}).visit(line.right)).written for line in lines)
 
 
 def written_statements(text: str) -> str:

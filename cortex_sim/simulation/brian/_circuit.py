@@ -52,8 +52,10 @@ def assemble(problem: SpikingProblem, *, compiled: bool) -> Circuit:
         made.groups[kind] = _group(problem, kind, made, compiled)
     for number, wire in enumerate(problem.wires()):
         synapse = problem.model.synapses[wire.synapse]
+        late = {f"{name}_pre": f"{_past(number, name)}_pre" for name, _ in problem.late(wire)}
         made.synapses.append(b2.Synapses(
-            made.groups[wire.pre], made.groups[wire.post], f"w : {base_unit(synapse.weight)}\n{written_equations(synapse.equations)}",
+            made.groups[wire.pre], made.groups[wire.post],
+            f"w : {base_unit(synapse.weight)}\n{written_equations(synapse.equations, late)}",
             on_pre=_statements(synapse.on_pre), on_post=_statements(synapse.on_post),
             dt=problem.dt * b2.second, namespace={}, name=f"wire_{number}", method="euler",
             dtype={"w": np.float32},  # as they were drawn
@@ -65,6 +67,8 @@ def _group(problem: SpikingProblem, kind: str, made: Circuit, compiled: bool) ->
     part, units = problem.model.neurons[kind], {name: base_unit(value.unit) for name, value in problem.model.neurons[kind].parameters.items()}
     text = kind_text(part, list(problem.shared(kind)), problem.spread(kind), units)
     text += "".join(f"\n{name} : {_unit_of(problem, link.neurons, link.variable)} (linked)" for name, link in part.linked.items())
+    late = {_past(number, name): (name, lag) for number, wire in enumerate(problem.wires()) if wire.pre == kind for name, lag in problem.late(wire)}
+    text += "".join(f"\n{past} : {_unit_of(problem, kind, name)}" for past, (name, _) in late.items())
     silenced = bool(part.threshold) and (compiled or any(clamp.units.size for clamp in problem.task.clamps))
     threshold, refractory = (text and written_condition(text) for text in (part.threshold, part.refractory))
     threshold = f"({threshold}) and not held" if silenced else threshold
@@ -73,13 +77,16 @@ def _group(problem: SpikingProblem, kind: str, made: Circuit, compiled: bool) ->
         problem.size(kind), text + ("\nheld : boolean" if silenced else ""), threshold=threshold, reset=_statements(part.reset),
         refractory=refractory or False, method=part.integrator, dt=problem.dt * b2.second, name=f"kind_{kind}",
         order=-1 if part.linked else 0,  # what is read from another kind is its value at the start of the step, as Euler wants
-        namespace={name: _input(problem, kind, name, made, compiled) for name in called},
+        namespace={name: _input(problem, kind, name, made, compiled) for name in called}
+        | {f"{past}_now": _delay_line(past, lag, problem.dt) for past, (_, lag) in late.items()},
     )  # fmt: skip
     for name, link in part.linked.items():
         setattr(group, name, b2.linked_var(made.groups[link.neurons], link.variable, index=_reads(problem, kind)))
-    for name, steps in (("steps", written_statements(part.each_step)), ("hold", f"held = {HELD}(t, i) > 0" * silenced)):
+    lines = [f"{past} = {past}_now({name}, t, i)" for past, (name, _) in late.items()]
+    begun = {"steps": written_statements(part.each_step), "hold": f"held = {HELD}(t, i) > 0" * silenced, "late": "\n".join(lines)}
+    for order, (name, steps) in enumerate(begun.items()):
         if steps:
-            group.run_regularly(steps, when="start", name=f"{name}_{kind}", codeobj_class=None if compiled else NumpyCodeObject)
+            group.run_regularly(steps, when="start", order=order, name=f"{name}_{kind}", codeobj_class=None if compiled else NumpyCodeObject)
     if part.threshold:
         made.monitors[kind] = b2.SpikeMonitor(group, name=f"spikes_{kind}")
     return group
@@ -91,10 +98,13 @@ def _statements(text: str | None) -> str | None:
 
 def _unit_of(problem: SpikingProblem, kind: str, variable: str) -> str:
     """Return the unit that a kind's equations give a variable."""
-    for line in equation_lines(problem.model.neurons[kind].equations, kind):
+    part = problem.model.neurons[kind]
+    if link := part.linked.get(variable):
+        return _unit_of(problem, link.neurons, link.variable)
+    for line in equation_lines(part.equations, kind):
         if line.name == variable:
             return line.unit
-    return base_unit(problem.model.neurons[kind].parameters[variable].unit)
+    return base_unit(part.parameters[variable].unit)
 
 
 def _reads(problem: SpikingProblem, kind: str) -> ndarray:
@@ -126,6 +136,39 @@ def _input(problem: SpikingProblem, kind: str, name: str, made: Circuit, compile
         }}
         """
         function.implementations.add_implementation("cpp", code=code, name=f"_{kind}_{name}", compiler_kwds={"headers": ['"inputs.h"']})
+    return function
+
+
+def _past(wire: int, name: str) -> str:
+    """Return the name of what the synapses of a wire read in place of a variable of their source."""
+    return f"past_{wire}_{name}"
+
+
+def _delay_line(past: str, lag: int, dt: float) -> Function:
+    """Return a Brian2 function of a variable, time and neuron: its value some steps ago, and before the start that of the first step."""
+    rows = np.zeros((lag, 0))
+
+    def call(value: ndarray, t: float, i: ndarray) -> ndarray:
+        nonlocal rows
+        step, now = round(float(t) / dt), np.broadcast_to(value, i.shape)
+        if not step:
+            rows = np.tile(now, (lag, 1))
+        then = rows[step % lag].copy()
+        rows[step % lag] = now
+        return then
+
+    function = Function(
+        call, arg_units=[None, b2.second, 1], arg_types=["float", "float", "integer"], stateless=False, auto_vectorise=False, return_type="float",
+        return_unit=lambda value, *_: b2.Unit(1, dim=value.dim),
+    )  # fmt: skip
+    function.implementations.add_implementation("numpy", code=call)
+    code = f"""
+    static inline double _{past}(double value, double t, int64_t i) {{
+        static cortex_sim::DelayLine line({lag}, {dt!r});
+        return line.passed(value, t, i);
+    }}
+    """
+    function.implementations.add_implementation("cpp", code=code, name=f"_{past}", compiler_kwds={"headers": ['"inputs.h"']})
     return function
 
 

@@ -199,5 +199,26 @@ struct Source {
     uint64_t second = 0;
 };
 
+// A variable of neurons some steps ago; before the start, it was that of the first step.
+struct DelayLine {
+    const int64_t lag;
+    const double dt;
+    std::vector<std::vector<double>> rows;
+
+    DelayLine(int64_t steps, double step) : lag(steps), dt(step), rows(steps) {}
+
+    double passed(double value, double t, int64_t i) {
+        const int64_t k = std::llround(t / dt);
+        if (k == 0)
+            for (auto &row : rows) {
+                if ((int64_t)row.size() <= i) row.resize(i + 1);
+                row[i] = value;
+            }
+        const double then = rows[k % lag][i];
+        rows[k % lag][i] = value;
+        return then;
+    }
+};
+
 } // namespace cortex_sim
 #endif
