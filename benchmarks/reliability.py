@@ -38,9 +38,9 @@ SLOW = 5.0  # s of computing
 PIECE, LONGEST = 5_000, 3600  # files of a process, which ends after so many s at the latest
 CARDS, ATTACKED = "cards", "attacks"
 FILES = {  # damaged ones, a million in all
-    CARDS: 520_000, "averages.npz": 50_000, "packed.npz": 30_000, "spikes.npz": 40_000, "members.npz": 30_000, "averages.mat": 30_000,
-    "packed.mat": 30_000, "rows.mat": 30_000, "seven.mat": 12_000, "spikes.csv": 40_000, "rates.nc": 15_000, "spikes.nc": 15_000,
-    "spikes.nwb": 6_000, "spikes.zarr": 2_000, "weights.safetensors": 60_000, "space.toml": 60_000,
+    CARDS: 200_000, "averages.npz": 120_000, "packed.npz": 100_000, "spikes.npz": 100_000, "members.npz": 30_000, "averages.mat": 30_000,
+    "packed.mat": 30_000, "rows.mat": 30_000, "seven.mat": 12_000, "spikes.csv": 80_000, "rates.nc": 15_000, "spikes.nc": 15_000,
+    "spikes.nwb": 6_000, "spikes.zarr": 2_000, "weights.safetensors": 100_000, "space.toml": 100_000,
 }  # fmt: skip
 GUIDED = {CARDS: 15_000, "averages.npz": 5_000, "averages.mat": 5_000, "spikes.csv": 2_500, "weights.safetensors": 2_500}
 KILLED = {"run": 700, "study": 300}

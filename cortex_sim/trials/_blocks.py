@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from h5py import h5d, h5z
+from h5py import h5d, h5t, h5z
 
 from cortex_sim.errors import FileProblem
 from cortex_sim.trials._checks import check_fits, fits
 
 LZF = 32000
+LISTED = 16  # bytes in which HDF5 stores the length of a text or list, and where it lies
 DEFLATE, PIECE, CHECKSUM = 1032, 2**20, 4  # times its size that deflate unpacks to at most; bytes unpacked at once, and of a checksum
 GROWTH = {h5z.FILTER_DEFLATE: DEFLATE, LZF: 264 / 3, h5z.FILTER_SZIP: np.inf}  # LZF: 3 bytes name up to 264 that were before
 STATED = {h5z.FILTER_NBIT: (2, 4), h5z.FILTER_SCALEOFFSET: (2, 4), LZF: (2,)}  # parameters of filters whose product is what they make room for
@@ -21,6 +22,7 @@ STREAMS: dict[str, Callable[[], Any]] = {
     "zlib": zlib.decompressobj, "gzip": lambda: zlib.decompressobj(31), "bz2": bz2.BZ2Decompressor, "lzma": lzma.LZMADecompressor,
 }  # fmt: skip
 DEFLATED, PACKED = {"zlib", "gzip"}, {"blosc", "lz4", "zstd", *STREAMS}
+TEXTS = "vlen-utf8"  # whose blocks begin with the number of texts, for which its library makes room
 WIDEST = 8  # times its size in memory that a block takes before filters of Zarr narrow its numbers
 LARGEST, HEAD = 1.01, 64  # times a block, and bytes, that it is stored in at most where it cannot be made smaller
 STORE = "store it by gzip (h5repack -f GZIP=4 OLD NEW)"
@@ -76,7 +78,38 @@ def _suspect(filters: list[int], size: int, block: int) -> bool:
     return growth > 1 and (size > LARGEST * block + HEAD or not fits(growth * size / 8))
 
 
-def check_zarr(name: str, codecs: Sequence[Any], folder: Path, block: float) -> None:
+def check_lengths(name: str, dataset: h5d.DatasetID, path: Path) -> None:
+    """Check that no text or list of an HDF5 dataset announces more than its file holds, for which the library would make room.
+
+    Datasets that are compressed, or lie within the header of their object, pass.
+
+    Raises:
+        FileProblem: one does.
+    """
+    kind = dataset.get_type()
+    text = isinstance(kind, h5t.TypeStringID) and kind.is_variable_str()
+    if not (text or isinstance(kind, h5t.TypeVlenID)):
+        return
+    each, most = 1 if text else kind.get_super().get_size(), path.stat().st_size
+    for data in _raw(dataset, path):
+        lengths = np.frombuffer(data, "<u4")[:: LISTED // 4].astype(np.uint64)
+        if lengths.size and (found := int(lengths.max()) * each) > most:
+            raise FileProblem(f"{name!r} has an entry that announces {found} bytes, in a file of {most}; it is damaged. Fetch or write it again.")
+
+
+def _raw(dataset: h5d.DatasetID, path: Path) -> Iterator[bytes]:
+    """Yield the stored bytes of a dataset that is not compressed."""
+    stored, count = dataset.get_create_plist(), int(dataset.get_space().get_simple_extent_npoints())
+    if stored.get_layout() == h5d.CONTIGUOUS and dataset.get_offset() is not None:
+        with path.open("rb") as file:
+            file.seek(dataset.get_offset())
+            yield file.read(LISTED * count)[: dataset.get_storage_size()]
+    elif stored.get_layout() == h5d.CHUNKED and not stored.get_nfilters():
+        for place, _, _ in _stored(dataset):
+            yield dataset.read_direct_chunk(place)[1]
+
+
+def check_zarr(name: str, codecs: Sequence[Any], folder: Path, block: float, entries: int) -> None:
     """Check that no Zarr block unpacks to more than it should hold, or than fits in memory.
 
     Args:
@@ -84,20 +117,30 @@ def check_zarr(name: str, codecs: Sequence[Any], folder: Path, block: float) -> 
         codecs: of numcodecs, in the order of unpacking; several may compress, for example with gzip from HDF5.
         folder: folder of the blocks.
         block: bytes that a block should hold; infinite if unknown, as for texts.
+        entries: of a block.
 
     Raises:
-        FileProblem: a block unpacks to more, or does not state its unpacked size.
+        FileProblem: a block unpacks to more, announces more texts, or does not state its unpacked size.
         TrialsError: a block does not fit in memory.
     """
-    last = max((place for place, codec in enumerate(codecs) if codec.codec_id in PACKED), default=-1)
+    names = [codec.codec_id for codec in codecs]
+    last = max((place for place, codec in enumerate(names) if codec in {*PACKED, TEXTS}), default=-1)
     for path in (path for path in folder.rglob("*") if last >= 0 and path.is_file() and not path.name.startswith(".")):
         check_fits(path.stat().st_size / 8, f"block {path.name!r} of array {name!r}")
         data = path.read_bytes()
         for place, codec in enumerate(codecs[: last + 1]):
+            if codec.codec_id == TEXTS:
+                if (count := int.from_bytes(data[:4], "little")) > entries:
+                    raise FileProblem(f"array {name!r} has a block that announces {count} texts, and holds {entries}; it is damaged.")
+                break
             size = _size(name, codec.codec_id, data, WIDEST * block)
             check_fits(size / 8, f"block {path.name!r} of array {name!r}, which unpacks to {size:.3g} bytes or more,")
             after = codecs[place + 1 : last + 1]
-            if all(each.codec_id in DEFLATED or each.codec_id not in PACKED for each in after) and fits(DEFLATE ** len(after) * size / 8):
+            if (
+                TEXTS not in names
+                and all(each.codec_id in DEFLATED or each.codec_id not in PACKED for each in after)
+                and fits(DEFLATE ** len(after) * size / 8)
+            ):
                 break
             data = bytes(codec.decode(data))
 

@@ -16,7 +16,7 @@ from numpy import ndarray
 
 from cortex_sim.errors import CortexSimError, FileProblem
 from cortex_sim.runtime import visible
-from cortex_sim.trials._blocks import LZF, check_blocks, check_filters
+from cortex_sim.trials._blocks import LZF, check_blocks, check_filters, check_lengths
 from cortex_sim.trials._checks import check_fits, fits
 
 HEAP = b"GCOL\1\0\0\0"  # that a heap begins with
@@ -65,7 +65,7 @@ def hdf5(path: Path) -> Iterator[h5py.File]:
         raise FileProblem("is no plain file." if path.exists() else "there is no such file.")
     _check_heaps(path)
     with h5py.File(path, "r") as file:
-        _walk(file)
+        _walk(file, path)
         yield file
 
 
@@ -166,7 +166,7 @@ def _check_heaps(path: Path) -> None:
             place = data.find(HEAP, place + 4)
 
 
-def _walk(file: h5py.File) -> None:
+def _walk(file: h5py.File, path: Path) -> None:
     """Check every object once, whether a link or a reference leads to it."""
     seen: set[int] = set()
     waiting = [("/", file["/"].id)]
@@ -180,6 +180,7 @@ def _walk(file: h5py.File) -> None:
             waiting += [(f"{name.rstrip('/')}/{key.decode(errors='replace')}", h5o.open(item, key)) for key in item if _hard(item, key, name)]
         elif isinstance(item, h5d.DatasetID):
             _check_stored(name, item)
+            check_lengths(name, item, path)
         if type(item) in OBJECTS:
             for reference in _references(OBJECTS[type(item)](item)):
                 with contextlib.suppress(ValueError, RuntimeError, KeyError):  # what was removed: whoever follows it will say so

@@ -80,7 +80,7 @@ def _array(item: Any, parent: h5py.Group, name: str, left: list[str]) -> h5py.Da
         return None
     check_fits(max(np.prod(sizes, dtype=float) for sizes in (item.shape, item.chunks)), f"array {item.name!r} of shape {item.shape}")
     block = np.inf if item.dtype == object else float(np.prod(item.chunks, dtype=float)) * item.dtype.itemsize
-    check_zarr(item.name, codecs, Path(item.store.dir_path(item.path)), block)
+    check_zarr(item.name, codecs, Path(item.store.dir_path(item.path)), block, int(np.prod(item.chunks)))
     values = item[()]
     if values.dtype == object:
         if not all(isinstance(value, str) for value in values.ravel()):

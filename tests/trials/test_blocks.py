@@ -1,5 +1,6 @@
 """What a compressed block unpacks to is known before a library unpacks it; blocks that cannot fill the memory are not looked at."""
 
+import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -161,3 +162,27 @@ def test_a_filter_that_makes_room_for_more_than_a_block_is_refused(tmp_path: Pat
         except (CortexSimError, OSError, RuntimeError, ValueError, KeyError) as problem:
             refused += "makes room for 1.72e+10 bytes in blocks of 8000" in str(problem)
     assert refused == 1
+
+
+@pytest.mark.parametrize("options", [{}, {"chunks": (4,), "maxshape": (None,)}])
+@pytest.mark.parametrize("kind", [h5py.string_dtype(), h5py.vlen_dtype(np.float64)])
+def test_a_text_or_list_longer_than_its_file_is_refused_before_room_is_made_for_it(tmp_path: Path, kind: np.dtype, options: dict[str, Any]) -> None:
+    path, texts = tmp_path / "a.h5", h5py.check_string_dtype(kind)
+    values = ["one", "two", "three", "four", "five"] if texts else [np.arange(n, dtype=float) for n in (3, 3, 5, 4, 4)]
+    with h5py.File(path, "w") as file:
+        made = file.create_dataset("a", (5,), kind, **options)
+        made[:] = values if texts else np.array(values, dtype=object)
+    with hdf5(path) as file:
+        assert len(file["a"][2]) == 5
+    data = bytearray(path.read_bytes())
+    entry = struct.pack("<IQ", 5, data.index(b"GCOL\1\0\0\0"))  # length, and the heap where it lies
+    assert data.count(entry) == 1
+    place = data.index(entry)
+    data[place : place + 4] = struct.pack("<I", 2**32 - 1)
+    path.write_bytes(data)
+    announced = (2**32 - 1) * (1 if texts else 8)
+    with (
+        pytest.raises(CortexSimError, match=rf"'/a' has an entry that announces {announced} bytes, in a file of {len(data)}; it is damaged"),
+        hdf5(path),
+    ):
+        pass

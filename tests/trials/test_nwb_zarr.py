@@ -147,3 +147,21 @@ def test_blocks_within_blocks_are_looked_into(session: Path, monkeypatch: pytest
     monkeypatch.setattr(_memory, "memory", lambda: 1.2e8)
     with pytest.raises(CortexSimError, match=REFUSED):
         read(folder)
+
+
+@pytest.mark.parametrize("compressor", [None, {"id": "zlib", "level": 1}])
+def test_a_block_that_announces_more_texts_than_it_may_hold_is_refused(session: Path, compressor: dict[str, Any] | None) -> None:
+    """The library makes room for as many, 17 GB here, before it looks for them."""
+    folder = exported(session)
+    about = folder / "intervals/trials/target/.zarray"
+    told = json.loads(about.read_text())
+    assert told["filters"] == [{"id": "vlen-utf8"}] or told["filters"][0]["id"] == "pickle"
+    about.write_text(json.dumps(told | {"filters": [{"id": "vlen-utf8"}], "compressor": compressor}))
+    texts = struct.pack("<I", 2**31) + struct.pack("<I1s", 1, b"a") * 8
+    (about.parent / "0").write_bytes(zlib.compress(texts) if compressor else texts)
+    message = rf"'/intervals/trials/target' has a block that announces {2**31} texts, and holds 8; it is damaged"
+    with pytest.raises(FileProblem, match=message):
+        read(folder)
+    texts = struct.pack("<I", 8) + struct.pack("<I1s", 1, b"a") * 8
+    (about.parent / "0").write_bytes(zlib.compress(texts) if compressor else texts)
+    assert read(folder, condition="target").condition.tolist() == ["a"] * 8
