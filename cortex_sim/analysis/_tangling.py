@@ -25,9 +25,9 @@ def tangling(
     Epsilon is a tenth of the mean squared norm of the centred state; states are the leading principal components, derivatives are central
     differences within each condition.
 
-    rates: in any one unit, which does not affect Q.
+    Args:
+        rates: in any one unit, which does not affect Q.
         dt: width of a bin, s.
-        dt: bin, s.
         axes: maximum number of principal components.
         lasting: at which times each condition lasts, if movements differ in length; each from one bin to another without gaps. All if
             omitted. Rates at other times have no effect.

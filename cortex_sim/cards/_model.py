@@ -16,7 +16,7 @@ from cortex_sim.cards._fields import Axis, Encoder, Input, Parameter, Projection
 from cortex_sim.cards._given import in_si
 from cortex_sim.cards._shown import shown
 from cortex_sim.cards._steps import is_map, not_exponential, refuse_other_pace
-from cortex_sim.cards._units import dimensions, scale
+from cortex_sim.cards._units import check_unit, dimensions, scale
 from cortex_sim.errors import CardError, suggestion
 from cortex_sim.runtime import Role, content_key, load_arrays, read_toml, save_arrays, too_large, write_text
 
@@ -66,8 +66,8 @@ class Model(Checked):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         text = parsed(self.equations)
-        for label, unit in self._units().items():
-            _inside(label, lambda unit=unit: scale(unit))
+        for label, (unit, like) in self._units(text).items():
+            _inside(label, lambda unit=unit, like=like: check_unit(unit, like))
         self._check_names(text)
         for label, item in self.inputs.items():
             if item.noise and dimensions(item.unit)[2].denominator != 2:
@@ -162,13 +162,17 @@ class Model(Checked):
         elif many := [name for name, argument in projection.arguments.items() if argument.shape]:
             raise CardError(f"arguments.{many[0]} should be one number; only rule 'table' takes many.")
 
-    def _units(self) -> dict[str, str]:
-        found = {"dt": self.dt.unit} | {name: part.unit for name in ("silent", "spacing") if (part := getattr(self, name))}
-        found |= {f"parameters.{name}": p.unit for name, p in self.parameters.items()} | {f"inputs.{name}": i.unit for name, i in self.inputs.items()}
-        found |= {f"initial_values.{name}": p.unit for name, p in self.initial_values.items()}
-        found |= {f"projections.{name}": p.unit for name, p in self.projections.items()}
-        found |= {f"projections.{name}.delay": p.delay.unit for name, p in self.projections.items() if p.delay}
-        return found | {f"projections.{p}.arguments.{a}": v.unit for p, q in self.projections.items() for a, v in q.arguments.items()}
+    def _units(self, text: Equations) -> dict[str, tuple[str, str | None]]:
+        """Return every unit, and one with the dimensions that it should have, if they follow from what the number stands for."""
+        meant = {name: line.unit for name, line in text.equations.items()}
+        given = {"dt": (self.dt, "second"), "spacing": (self.spacing, "second"), "silent": (self.silent, meant.get(self.rate))}
+        given |= {f"parameters.{name}": (part, meant.get(name)) for name, part in self.parameters.items()}
+        given |= {f"initial_values.{name}": (part, meant.get(name)) for name, part in self.initial_values.items()}
+        rules = {name: part for name, part in self.projections.items() if part.rule != "table"}
+        given |= {f"projections.{name}.arguments.{key}": (number, "1") for name, part in rules.items() for key, number in part.arguments.items()}
+        found = {label: (part.unit, like) for label, (part, like) in given.items() if part}
+        found |= {f"{table}.{name}": (part.unit, None) for table in ("inputs", "projections") for name, part in getattr(self, table).items()}
+        return found | {f"projections.{name}.delay": (part.delay.unit, "second") for name, part in self.projections.items() if part.delay}
 
     def _needed_projections(self) -> dict[str, str]:
         wanted = {f"inputs.{name}": item.weights for name, item in self.inputs.items()}

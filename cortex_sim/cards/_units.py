@@ -42,6 +42,18 @@ def dimensions(unit: str) -> Dimensions:
     return _dimensions(_tree(unit))
 
 
+def check_unit(unit: str, like: str | None = None) -> None:
+    """Check that a unit is known and, unless ``like`` is None, that it has the dimensions of another.
+
+    Raises:
+        CardError: it is unknown, with a suggestion, or has other dimensions.
+    """
+    scale(unit)
+    if like is not None and dimensions(unit) != dimensions(like):
+        wanted = "no unit" if like == "1" else f"{like!r}, or a unit of the same dimensions"
+        raise CardError(f"unit {unit!r} does not fit what the number stands for; it should have {wanted}.")
+
+
 def written_unit(unit: str) -> str:
     """Return a unit, written out from its checked tree.
 

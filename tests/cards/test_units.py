@@ -1,9 +1,12 @@
 """Units mean what Brian2 means by them."""
 
+import re
+
 import pytest
 from brian2.core.namespace import DEFAULT_UNITS
 from brian2.units import allunits
 
+from cortex_sim.cards import Model, catalogue
 from cortex_sim.cards._units import SCALES, scale
 from cortex_sim.errors import CardError
 
@@ -63,3 +66,22 @@ def test_an_unknown_unit_is_named_and_a_close_one_suggested(unit: str, message: 
 def test_a_unit_in_the_wrong_case_is_recognised(unit: str, meant: str) -> None:
     with pytest.raises(CardError, match=f"unit '{unit}' is unknown. Did you mean '{meant}'"):
         scale(unit)
+
+
+@pytest.mark.parametrize("name", catalogue.models())
+def test_a_number_in_a_unit_that_measures_something_else_is_refused_in_every_card(name: str) -> None:
+    """Numbers reach simulators in SI, without their units: what a card says of them is all that is ever checked."""
+    model = catalogue.load(name)
+    found = model._units(model.parsed) if isinstance(model, Model) else {label: (unit, like) for label, unit, like in model._units()}
+    places = [label for label, (_, like) in found.items() if like is not None]
+    assert len(places) > len(model.projections)
+    for label in places:
+        card = model.model_dump()
+        keys = label.split(".")
+        inner = card
+        for key in keys[:-1]:
+            inner = inner[key]
+        inner[keys[-1]] = "metre**5" if isinstance(inner[keys[-1]], str) else inner[keys[-1]] | {"unit": "metre**5"}
+        where = r"\w[\w.]*" if label.startswith(("neurons", "synapses")) else re.escape(label)  # others follow these
+        with pytest.raises(CardError, match=rf"\[{where}\] unit '[^']+' does not fit what the number stands for"):
+            type(model).model_validate(card)

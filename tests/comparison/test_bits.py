@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cortex_sim.analysis._co_smoothing import spike_information
 from cortex_sim.comparison._bits import compare_bits
 from cortex_sim.trials import Trials, over_bins
 
@@ -36,6 +37,14 @@ def test_true_rates_tell_as_many_bits_as_their_information_and_flat_ones_none() 
     count = truth.rate.sum() * BIN * REPEATS
     assert found["truth"] == pytest.approx(information, abs=5 / np.sqrt(count))
     assert found["flat"] == pytest.approx(0.0, abs=5 / np.sqrt(count)) and found["wrong"] < found["flat"]
+
+
+@pytest.mark.parametrize("factor", [0.25, 1.0, 2.0])
+def test_a_rate_that_is_wrong_by_a_factor_costs_what_poisson_spikes_say(factor: float) -> None:
+    """log2 c - (c - 1)/ln 2 bits per spike, whatever the spikes: their number is what the mean expects."""
+    counts = np.random.default_rng(0).poisson(0.2, (6, 30, 3)).astype(float)
+    rates = np.broadcast_to(factor * counts.mean(axis=(0, 1)) / BIN, counts.shape)
+    assert spike_information(rates, counts, BIN).bits == pytest.approx(np.log2(factor) - (factor - 1) / np.log(2), abs=1e-12)
 
 
 def test_true_rates_tell_more_than_the_same_half_a_bin_before_or_after() -> None:

@@ -10,6 +10,7 @@ from numpy import ndarray
 from scipy.linalg import expm
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import binom, kstest
+from scipy.stats import t as student_t
 
 from cortex_sim.analysis._rotations import jpca_spanned, rotation_intervals
 from cortex_sim.analysis._tangling import Tangled
@@ -19,6 +20,7 @@ from cortex_sim.comparison._measures import LOST, MEASURES, scaled, scores_of, t
 from cortex_sim.comparison._response import left_free, response_score, responses
 from cortex_sim.comparison._shape import shape_distance
 from cortex_sim.simulation import simulate
+from cortex_sim.statistics import subsets
 from cortex_sim.statistics._inference import p_value
 from cortex_sim.tasks import Task, free_run
 from cortex_sim.tasks._centre_out import centre_out
@@ -234,6 +236,39 @@ def test_rotation_apart_is_of_the_skew_flow_and_frequency_of_the_plane_that_turn
     skew, frequency = MEASURES["jPCA R²(M_skew) apart"], MEASURES["jPCA frequency apart (Hz)"]
     assert skew.between(skew.read(turning(1, 5), 0.01), skew.read(decay, 0.01)) > 0.9  # type: ignore[misc] - a linear flow fits both
     assert frequency.between(frequency.read(turning(1, 5), 0.01), frequency.read(turning(1.5, 5), 0.01)) == pytest.approx(0.5, rel=0.05)  # type: ignore[misc]
+
+
+def test_tangling_apart_is_that_of_the_most_tangled_tenth() -> None:
+    """Against the definition of Russo et al. (2018), sample by sample, for two-dimensional rates, which are their own principal components."""
+    rng, sides = np.random.default_rng(3), []
+    for bend in (1.0, 4.0):
+        t = 0.01 * np.arange(40)
+        phase, height = rng.uniform(0, 2 * np.pi, (5, 1)), rng.uniform(1, 2, (5, 1))
+        sides.append(np.stack([height * np.cos(5 * t + phase), height * np.sin(5 * t + phase) ** 3 + 0.1 * bend * np.sin(20 * t)], axis=2))
+
+    def most(rates: ndarray) -> float:
+        x = (rates - rates.mean(axis=(0, 1))).reshape(-1, 2)
+        v = np.gradient(rates, 0.01, axis=1).reshape(-1, 2)
+        floor = 0.1 * np.mean([point @ point for point in x])
+        q = sorted(max((v[i] - v[j]) @ (v[i] - v[j]) / ((x[i] - x[j]) @ (x[i] - x[j]) + floor) for j in range(len(x))) for i in range(len(x)))
+        return float(np.interp(0.9 * (len(q) - 1), range(len(q)), q))
+
+    tangled = MEASURES["tangling apart"]
+    found = tangled.difference(*(tangled.read(side, 0.01) for side in sides))  # type: ignore[misc]
+    assert found == pytest.approx(np.log(most(sides[0]) / most(sides[1])), rel=1e-9) and abs(found) > 0.1
+
+
+@pytest.mark.parametrize("name", [name for name, measured in MEASURES.items() if measured.signed])
+def test_the_interval_of_an_absolute_difference_is_as_wide_as_that_of_the_difference(name: str) -> None:
+    """Where systems are alike, absolute differences of subsets spread by a factor of sqrt(1 - 2/pi) = 0.6 less."""
+    one, two = scaled(*Planted(alike=True).draw(0, 16))
+    measured, kept = MEASURES[name], subsets(16)
+    (score,) = scores_of([name], one, two, DT, name="other", split="drawn", nulls=1, seed=0, lost=0.0)
+    read = [[measured.read(side[part], DT) for side in (one, two)] for part in kept]  # type: ignore[misc]
+    apart = [measured.difference(*sides) for sides in read]
+    assert min(apart) < 0 < max(apart)
+    reach = student_t.ppf(0.975, 15) * np.std(apart) * np.sqrt(len(kept[0]) / (16 - len(kept[0])))
+    assert score.interval == pytest.approx((max(score.estimate - reach, 0.0), score.estimate + reach), rel=1e-6)
 
 
 def test_a_perturbation_that_does_nothing_has_no_response(linear_circuit: Callable[..., Model]) -> None:

@@ -172,7 +172,7 @@ def test_two_noise_inputs_are_independent(linear_circuit: Build) -> None:
 )  # fmt: skip
 def test_inconsistent_units_are_refused_in_brian2s_own_words(linear_circuit: Build, old: str, new: str, sentence: str) -> None:
     text = linear_circuit(np.zeros((2, 2))).equations
-    with pytest.raises(CardError, match=f"^linear: {sentence}"):
+    with pytest.raises(CardError, match=f"^(linear: )?{sentence}"):
         check(linear_circuit(np.zeros((2, 2)), equations=text.replace(old, new)))
 
 
@@ -228,15 +228,21 @@ def test_two_variables_with_units_tables_and_lists_are_a_bare_numpy_loop(linear_
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"parameters": MANY | {"b": MANY["b"] | {"unit": "ms"}}}, r"\[parameters.b\] has unit 'ms'; the equations say 'volt'"),
-        ({"initial_values": {"a": {"value": 1, "unit": "Hz", "meaning": "a"}}}, r"\[initial_values.a\] has unit 'Hz'; the equations say 'volt'"),
+        (
+            {"parameters": MANY | {"b": MANY["b"] | {"unit": "ms"}}},
+            r"\[parameters.b\] unit 'ms' does not fit what the number stands for; it should have 'volt'",
+        ),
+        (
+            {"initial_values": {"a": {"value": 1, "unit": "Hz", "meaning": "a"}}},
+            r"\[initial_values.a\] unit 'Hz' does not fit what the number stands for; it should have 'volt'",
+        ),
         ({"projections": {"W": {"rule": "gaussian", "unit": "mV", "arguments": {"gain": {"value": 1, "meaning": "g"}}}}}, ".*inconsistent units.*'W"),
         ({"inputs": {"drive": {"unit": "Hz", "meaning": "input"}}}, r".*inconsistent units.*'drive\(t, i\)' has unit Hz"),
     ],
 )
 def test_units_of_lists_tables_and_initial_values_are_checked(linear_circuit: Build, changes: dict[str, object], sentence: str) -> None:
     check(adapting(linear_circuit)[1])
-    with pytest.raises(CardError, match=f"^linear: {sentence}"):
+    with pytest.raises(CardError, match=f"^(linear: )?{sentence}"):
         check(adapting(linear_circuit, **changes)[1])
 
 

@@ -12,10 +12,10 @@ from pydantic import Field, model_validator
 from cortex_sim.cards._checked import Checked
 from cortex_sim.cards._equations import GIVEN, MATHEMATICS
 from cortex_sim.cards._fields import content
-from cortex_sim.cards._grammar import check_name, read_statements
+from cortex_sim.cards._grammar import KINDS, check_name, read_statements
 from cortex_sim.cards._shown import shown
 from cortex_sim.cards._trees import zero_divisor
-from cortex_sim.cards._units import SCALES, scale
+from cortex_sim.cards._units import SCALES, check_unit
 from cortex_sim.cards.spiking._late import check_late
 from cortex_sim.cards.spiking._tables import Distribution, Table
 from cortex_sim.cards.spiking._text import condition_names, declared, equation_lines, statement_names
@@ -38,6 +38,7 @@ GROUP = (
 )  # fmt: skip
 """Parts of Brian2's groups, which a linked variable of the name would take the place of."""
 NEURON = 200  # bytes of one, at least: its states, parameters and place among the others
+MOST = {"probability": 1.0, "indegree": np.inf}  # arguments of rules that are 0 or more
 LATE = re.compile(r"^past_\d+_")
 SYNAPTIC = re.compile(r"^(?P<name>\w+)_(?:pre|post)$")
 
@@ -181,6 +182,7 @@ class SpikingModel(Checked):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        _inside("dt", self.dt.unit, "second")
         if self.dt.si <= 0:
             raise CardError(f"[dt] value {self.dt.value!r} should be positive.")
         if self.scale != 1 and self.scaling is None:
@@ -203,8 +205,8 @@ class SpikingModel(Checked):
             self._check_projection(f"projections.{label}", projection)
         check_writers(self)
         check_late(self)
-        for label, unit in self._units():
-            _inside(label, unit)
+        for label, unit, like in self._units():
+            _inside(label, unit, like)
         return self
 
     @model_validator(mode="after")
@@ -219,10 +221,36 @@ class SpikingModel(Checked):
                 raise CardError(f"[neurons.{part.neurons}] divides by {divisor}, which is 0 in population {name!r}.")
         return self
 
-    def _units(self) -> Iterator[tuple[str, str]]:
-        """Yield every unit, except those of tables and distributions, which check their own."""
-        yield from ((f"inputs.{name}", part.unit) for name, part in self.inputs.items())
-        yield from ((f"synapses.{name}", part.weight) for name, part in self.synapses.items())
+    def _units(self) -> Iterator[tuple[str, str, str | None]]:
+        """Yield every unit with its place, and one with the dimensions that it should have, if they follow from what the number stands for."""
+        yield "limit", self.limit.unit, "hertz"
+        yield from ((f"inputs.{name}", part.unit, None) for name, part in self.inputs.items())
+        yield from ((f"synapses.{name}", part.weight, None) for name, part in self.synapses.items())
+        for label, kind in self.neurons.items():
+            meant = {line.name: line.unit for line in equation_lines(kind.equations, label)}
+            yield from ((f"neurons.{label}.parameters.{name}", part.unit, None) for name, part in kind.parameters.items())
+            yield from ((f"neurons.{label}.start.{name}", part.unit, meant[name]) for name, part in kind.start.items())
+        for label, population in self.populations.items():
+            own = self.neurons[population.neurons].parameters
+            yield from ((f"populations.{label}.parameters.{name}", part.unit, own[name].unit) for name, part in population.parameters.items())
+            yield from ((f"populations.{label}.rate", part.unit, "hertz") for part in [population.rate] if part)
+        for label, synapse in self.synapses.items():
+            meant = {"w": synapse.weight} | {line.name: line.unit for line in equation_lines(synapse.equations, label)}
+            yield from ((f"synapses.{label}.start.{name}", part.unit, meant[name]) for name, part in synapse.start.items())
+        for label, projection in self.projections.items():
+            yield f"projections.{label}.weight", projection.weight.unit, self.synapses[projection.synapse].weight
+            yield from ((f"projections.{label}.delay", part.unit, "second") for part in [projection.delay] if part)
+            yield from ((f"projections.{label}.arguments.{name}", part.unit, "1") for name, part in projection.arguments.items())
+        if self.scaling:
+            yield from self._scaling_units(self.scaling)
+
+    def _scaling_units(self, scaling: Scaling) -> Iterator[tuple[str, str, str]]:
+        """Yield the units of what makes up for missing input: ``input`` grows by ``charge`` times sums of weights times rates."""
+        for label, kind in self.neurons.items():
+            own = {key: kind.parameters[name].unit for key, name in scaling.model_dump().items()}
+            meant = {"external_rate": "hertz", "external_count": "1", "input": f"({own['charge']})*({own['external_weight']})*hertz"}
+            yield from ((f"neurons.{label}.parameters.{getattr(scaling, key)}", own[key], like) for key, like in meant.items())
+            yield from ((f"synapses.{name}.weight", part.weight, own["external_weight"]) for name, part in self.synapses.items())
 
     def _check_scaling(self, scaling: Scaling) -> None:
         for label, kind in self.neurons.items():
@@ -270,7 +298,9 @@ class SpikingModel(Checked):
         tables = {"weight": projection.weight, "delay": projection.delay} | {f"arguments.{n}": t for n, t in projection.arguments.items()}
         for name, table in tables.items():
             if table is not None:
-                table.spread(shape, f"{place}.{name}")
+                values = table.spread(shape, f"{place}.{name}")
+                if (most := MOST.get(name.removeprefix("arguments."))) and not ((values >= 0) & (values <= most)).all():
+                    raise CardError(f"[{place}.{name}] holds {values.min():g} to {values.max():g}; it should lie between 0 and {most:g}.")
         if projection.delay is not None and projection.delay.spread(shape, f"{place}.delay").min() < self.dt.si * (1 - 1e-9):
             found = f"{projection.delay.value!r} {projection.delay.unit}"
             raise CardError(f"[{place}.delay] {found} lies below one step ({self.dt.value:g} {self.dt.unit}); lengthen the delay or shorten dt.")
@@ -386,8 +416,8 @@ def _own(place: str, name: str, more: tuple[str, ...] = ()) -> None:
         raise CardError(f"[{place}] gives something the name {name!r}, by which Brian2 means its own; choose another name, such as '{name}_0'.")
 
 
-def _inside(label: str, unit: str) -> None:
+def _inside(label: str, unit: str, like: str | None) -> None:
     try:
-        scale(unit)
+        check_unit(unit, like if like not in KINDS else "1")
     except CardError as problem:
         raise CardError(f"[{label}] {problem}") from None

@@ -12,7 +12,6 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from cortex_sim.cards import FUNCTIONS, GIVEN, SCALES, Model, first_passage, scale
-from cortex_sim.errors import CardError
 from cortex_sim.runtime import track
 from cortex_sim.simulation._divergence import refuse_divergence
 from cortex_sim.simulation._problem import Problem
@@ -85,7 +84,6 @@ def _group(problem: Problem, moving: Moving | None) -> b2.NeuronGroup:
             task.trials * model.units, written, method=model.integrator, clock=clock,
             namespace=namespace, codeobj_class=NumpyCodeObject,
         )  # fmt: skip
-        _check_units(model)
         for name in text.parameters:
             group.variables[names[name]].get_value()[:] = np.tile(problem.arrays[name], task.trials)
         for name, values in zip(text.states, np.split(problem.initial(), len(text.states), axis=1), strict=True):
@@ -103,16 +101,6 @@ def own_names(model: Model) -> dict[str, str]:
     text = model.parsed
     kept = {*GIVEN, *FUNCTIONS, *SCALES} - text.equations.keys()
     return {name: f"{OWN}{number:03d}" for number, name in enumerate(name for name in text.mentioned() if name not in kept)}
-
-
-def _check_units(model: Model) -> None:
-    """Check that the card's numbers have the units of their variables; Brian2 never sees the units of these numbers."""
-    numbers = {f"parameters.{name}": model.parameters[name] for name in model.parsed.parameters}
-    numbers |= {f"initial_values.{name}": number for name, number in model.initial_values.items()}
-    for label, number in numbers.items():
-        wanted = model.parsed.equations[label.split(".")[1]].unit
-        if not b2.have_same_dimensions(unit_named(number.unit), unit_named(wanted)):
-            raise CardError(f"{model.name}: [{label}] has unit {number.unit!r}; the equations say {wanted!r}.")
 
 
 def _namespace(problem: Problem, moving: Moving | None, names: Mapping[str, str], clock: b2.Clock) -> dict[str, object]:
