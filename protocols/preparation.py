@@ -133,7 +133,8 @@ def _scores(name: str, error: np.ndarray, rates: cs.Trials, moved: Mapping[float
     before, after = (part - part.mean(axis=0) for part in (rates.window(*span).rate for span in (BEFORE, AFTER)))
     turned = (after @ np.linalg.qr(rng.standard_normal((after.shape[2],) * 2))[0] for _ in range(TURNS))
     null = np.array([cs.measures.alignment_index(turn, before, axes=AXES) for turn in turned])
-    aligned = cs.statistics.estimated_over("reaches", count, lambda kept: cs.measures.alignment_index(after[kept], before[kept], axes=AXES))
+    align = partial(cs.measures.alignment_index, axes=AXES)
+    aligned = cs.statistics.estimated_over("reaches", count, lambda kept: align(after[kept], before[kept]), selects=True)
     turning = cs.Score(ALIGNED, null=null, surrogate="movement turned at random", ceiling_reason="rates are without noise", **shared, **aligned)
     return [*scores, turning]
 

@@ -114,8 +114,7 @@ def _scores(name: str, reading: Reading, seed: int) -> list[cs.Score]:
     left, without = (_apart(task, movement.made, reading.movement.made) for movement in (reading.pushed, reading.replayed))
     rates, rng = reading.rates.window(*MOVING).rate, cs.stream(seed, "null", "turned axes of reach")
     turning, null = cs.analysis.rotations_and_null(rates, cs.tasks.BIN, rng=rng, draws=NULLS)
-    about = rates - rates.mean(axis=0)
-    interval = cs.statistics.jackknifed(lambda kept: cs.analysis.jpca(cs.analysis.principal_components(about[kept]), cs.tasks.BIN).r2_skew, REACHES)
+    turned = cs.analysis.rotation_intervals(rates, cs.tasks.BIN, {MEASURES[4]: lambda found: found.r2_skew})
     return [
         *scores,
         score(MEASURES[2], better="closer", identical=15 / 8, null=None, surrogate="a closed form is compared with",
@@ -124,7 +123,8 @@ def _scores(name: str, reading: Reading, seed: int) -> list[cs.Score]:
               ceiling_reason="nothing says how much can be", settings={"left_cm": left.tolist(), "replayed_cm": without.tolist()},
               **over(lambda kept: 1 - float(left[kept].sum() / without[kept].sum()))),
         score(MEASURES[4], better="higher", identical=1.0, null=null, surrogate="reaches of each axis permuted",
-              ceiling_reason="rates are without noise", estimate=turning.r2_skew, interval=interval, interval_over="reaches"),
+              ceiling_reason="rates are without noise", estimate=turning.r2_skew, interval=turned[MEASURES[4]],
+              interval_over="subsets of the reaches"),
     ]  # fmt: skip
 
 

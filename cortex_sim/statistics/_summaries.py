@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from scipy.special import stdtrit
 
-from cortex_sim.statistics._score import Score, jackknifed
+from cortex_sim.statistics._score import Score, jackknifed, subsampled, subsets
 
 
 class Estimated(TypedDict):
@@ -20,7 +20,13 @@ class Estimated(TypedDict):
 
 
 def estimated_over(
-    what: str, count: int, evaluate: Callable[[Int[ndarray, " kept"]], float], *, least: int = 3, otherwise: str | None = None
+    what: str,
+    count: int,
+    evaluate: Callable[[Int[ndarray, " kept"]], float],
+    *,
+    least: int = 3,
+    otherwise: str | None = None,
+    selects: bool = False,
 ) -> Estimated:
     """Return a number with its 95 % jackknife interval, as fields of a score.
 
@@ -30,11 +36,13 @@ def estimated_over(
         evaluate: returns the number for those with these indices.
         least: how many are needed for an interval.
         otherwise: reason to give if there are fewer; if omitted, that ``least`` are needed.
+        selects: whether ``evaluate`` selects axes; the interval then comes from subsets of half of them (:func:`subsampled`).
     """
     estimate = evaluate(np.arange(count))
     if count < least:
         return {"estimate": estimate, "interval": None, "interval_over": otherwise or f"{count} {what}; at least {least} are needed"}
-    return {"estimate": estimate, "interval": jackknifed(evaluate, count), "interval_over": what}
+    interval = subsampled(evaluate, count, subsets(count)) if selects else jackknifed(evaluate, count)
+    return {"estimate": estimate, "interval": interval, "interval_over": f"subsets of the {what}" if selects else what}
 
 
 def mean_over(what: str, values: Float[ndarray, " member"], *, otherwise: str | None = None) -> Estimated:

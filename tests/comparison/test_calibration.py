@@ -12,6 +12,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.stats import binom, kstest
 from scipy.stats import t as student_t
 
+from cortex_sim.analysis import Epochs
 from cortex_sim.analysis._rotations import jpca_spanned, rotation_intervals
 from cortex_sim.analysis._tangling import Tangled
 from cortex_sim.cards import Model, catalogue
@@ -25,6 +26,7 @@ from cortex_sim.statistics._inference import p_value
 from cortex_sim.tasks import Task, free_run
 from cortex_sim.tasks._centre_out import centre_out
 from cortex_sim.tasks.perturbations._pushes import push, silence
+from cortex_sim.trials import Trials
 
 DT, BINS, UNITS = 0.08, 25, 12
 DRAWS, REPORTED = 80, 120  # of measures, and of what protocols report
@@ -104,6 +106,27 @@ def test_the_intervals_that_the_protocol_of_rotations_reports_cover_their_expect
         intervals, turning = rotation_intervals(states, DT, readings), jpca_spanned(states, DT)
         for name, read in readings.items():
             found[name].append((read(turning), intervals[name]))
+    assert_covered(found)
+
+
+@pytest.mark.long
+def test_the_intervals_that_the_protocol_of_subspaces_reports_cover_their_expectation() -> None:
+    """Eight modes hold still in preparation, and turn in overlapping directions, each at its own frequency, in movement."""
+    protocol, rng = catalogue.protocol("subspaces"), np.random.default_rng(0)
+    time, k = np.arange(-0.3, 0.6 - 1e-9, 0.01), np.arange(8)
+    held, late = (time < 0) + (time >= 0) * np.exp(-np.maximum(time, 0) / 0.05), np.maximum(time, 0)[:, None]
+    turned = np.sin(2 * np.pi * (1 + 0.2 * k) * late + 0.3 * k) * np.exp(-late / 0.4)
+    axes, weights = np.linalg.qr(rng.standard_normal((40, 14)))[0], rng.standard_normal((40, 8))
+    still, moving = (part * np.linspace(2, 0.5, 8) for part in (axes[:, :8], axes[:, 5:13] + 0.15 * axes[:, :8]))
+    found: dict[str, list[tuple[float, Any]]] = {}
+    for seed in range(DRAWS):
+        rng = np.random.default_rng(seed)
+        start = rng.normal(size=(CONDITIONS, 1, 8))
+        rates = start * held[:, None] @ still.T + start * turned @ moving.T + 0.05 * rng.normal(size=(CONDITIONS, len(time), 40))
+        epochs = Epochs.driving(Trials.from_arrays(20 + 5 * rates, time), protocol.WINDOWS, {protocol.SILENT: weights, protocol.OTHERS: weights})
+        for score in protocol._scores({protocol.CIRCUIT: epochs}, seed, 1):
+            found.setdefault(score.measure, []).append((score.estimate, score.interval))
+    assert len(found) == 2 + 2 * 3 + 3
     assert_covered(found)
 
 

@@ -299,3 +299,26 @@ def test_a_run_needs_no_compiler_and_leaves_no_file(tmp_path: Path) -> None:
     here = simulate(catalogue.load("murphy_miller_2009"), free_run(np.array([[1.0, 0.5]]), 0.05))
     assert done.stdout.strip() == here.rate.tobytes().hex()
     assert {path for path in tmp_path.rglob("*") if "matplotlib" not in str(path)} == set(places.values())  # Brian2's import lets it list fonts
+
+
+REFUSED = """
+import gc, sys
+import cortex_sim as cs
+card = cs.load("brunel_2000").model_dump()
+card["synapses"][next(iter(card["synapses"]))]["on_pre"] = "v_post += w*w"
+try:
+    cs.simulate(cs.SpikingModel.model_validate(card), cs.tasks.spontaneous(0.1), target="numpy")
+except cs.errors.CardError as problem:
+    print(problem)
+gc.collect()
+raise ValueError("of the user's own script")
+"""
+
+
+def test_brian2_gives_no_advice_of_its_own() -> None:
+    """Neither about objects that a refused card leaves behind, nor that a fault of the user's script be reported to its authors."""
+    run = subprocess.run([sys.executable, "-c", REFUSED], capture_output=True, text=True, check=False)
+    assert run.stdout.startswith("brunel_2000: Expression 'v_post + w * w' uses inconsistent units")
+    said = run.stderr.splitlines()
+    assert said[0].startswith("brunel_2000: NumPy, about") and said[1].startswith("Traceback") and said[-1] == "ValueError: of the user's own script"
+    assert "brian" not in run.stderr.lower().removeprefix("brunel_2000")

@@ -1,9 +1,11 @@
 """Calls into Brian2: interrupts that end cleanly, errors in one sentence, units by name."""
 
 import contextlib
+import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TypeVar
 
 import brian2 as b2
@@ -15,9 +17,14 @@ from brian2.stateupdaters.base import UnsupportedEquationsException
 from cortex_sim.cards import combined
 from cortex_sim.errors import CardError, CortexSimError, Diverged
 
+HERE = str(Path(__file__).parent)
 REFUSALS = (BrianObjectException, EquationError, UnsupportedEquationsException, ValueError, TypeError, KeyError, SyntaxError, NotImplementedError)
 
 T = TypeVar("T")
+
+b2.BrianLogger.suppress_hierarchy("brian2.codegen")
+b2.prefs.logging.file_log = False
+logging.getLogger("brian2.core.base.unused_brian_object").addFilter(lambda said: HERE not in said.getMessage())  # left behind by a refused card
 
 
 @contextlib.contextmanager

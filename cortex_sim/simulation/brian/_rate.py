@@ -22,9 +22,6 @@ from cortex_sim.tasks.body import BodyTrajectory, Moving
 SIEGERT = [b2.volt, b2.volt, b2.second, b2.second, b2.volt, b2.volt]  # mu, sigma, tau, refractory, threshold, reset
 OWN = "card_"  # begins the names that a card's own names have in Brian2
 
-b2.BrianLogger.suppress_hierarchy("brian2.codegen")
-b2.prefs.logging.file_log = False
-
 
 def run(problem: Problem) -> tuple[Float[ndarray, "trial time unit"], BodyTrajectory | None]:
     """Integrate the model's equations and return its rates in every bin, and the trajectory of the task's body, if it has one.
