@@ -7,6 +7,7 @@ Claim       every population fires within a factor of two of the calibration, ir
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 
 import numpy as np
 
@@ -64,7 +65,8 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False, recording
         claims=_control(simulated, seed) + (_claims(model, whole, smoke) if model.name == MODEL else []), scores=[*drawn, *network, *predicted],
         pictures=_beside(sides, found, [*drawn, *predicted], seed) | _of_the_circuit(model, simulated, seed),
         trials={"simulated": simulated} | recorded, models={"circuit": model}, methods=_methods(sides),
-        facts=_facts(model, simulated, sides, found), smoke=smoke, absent=_absent(bool(recorded)), seed=seed, seconds=seconds,
+        facts=_facts(model, simulated, sides, found), smoke=smoke, absent=_absent(bool(recorded), sides, drawn, wanted), seed=seed,
+        seconds=seconds,
     )  # fmt: skip
 
 
@@ -167,7 +169,7 @@ def _of_the_circuit(model: cs.SpikingModel, simulated: cs.Trials, seed: int) -> 
 def _answer(found: Mapping[str, cs.analysis.SpikeStatistics], whole: cs.analysis.SpikeStatistics) -> str:
     def line(name: str) -> str:
         rate, cv2, fano, correlation = (found[name].mean(measure) for measure in cs.measures.SPIKE_MEASURES.values())
-        return f"{rate:.1f} Hz, CV2 {cv2:.2f}, Fano factor {fano:.2f}, correlation {correlation:.3f}"
+        return f"{rate:.1f} Hz, CV2 {cv2:.2f}, Fano factor {fano:.2f}, correlation {correlation:.3f}".replace("nan", "–")
 
     synchrony = f"The Fano factor of the whole network's count in {whole.bin * 1e3:g} ms bins is {whole.synchrony[cs.analysis.ALL_UNITS]:.1f}."
     if RECORDING not in found:
@@ -186,11 +188,16 @@ def _facts(
     return facts
 
 
-def _absent(recorded: bool) -> tuple[str, ...]:
+def _absent(recorded: bool, sides: Mapping[str, cs.Trials], scores: Sequence[cs.Score], wanted: Mapping[str, float]) -> tuple[str, ...]:
     movement = "Decoding of the movement, and tuning: the circuit is left to itself, so its trials have one condition."
+    known, asked = cs.statistics.named(scores), product(wanted, sides)
+    silent = tuple(
+        f"{label} of {name}: no unit has enough spikes, there or in what it is compared with." for label, name in asked if (label, name) not in known
+    )
     if recorded:
-        return (movement,)
+        return (movement, *silent)
     return (
+        *silent,
         "A recording: none was given, so the null is all there is to compare with. --recording takes a table of spikes (.npz) or NWB; with it, as "
         "many units are drawn from the circuit as were recorded, and counted in the same window.",
         movement,

@@ -17,6 +17,7 @@ CO_SMOOTHING = "co-smoothing (bits per spike)"
 SYNCHRONY, NETWORK_SYNCHRONY = "5 ms synchrony", "5 ms synchrony of whole populations"
 INDEPENDENT = {CV2: 1.0, FANO: 1.0, CORRELATION: 0.0, SYNCHRONY: 1.0}  # what independent Poisson units have
 POISSON = "Poisson units of the same rates in each condition"
+NO_SURROGATE = "no unit of the surrogates has one"
 SAME = "a surrogate of the same rates has the same rate"
 NO_CEILING = "nothing is predicted trial by trial; the recording's own value is given with its interval"
 SMOOTHED_NULLS = 10  # of co-smoothing
@@ -30,6 +31,8 @@ def spike_estimates(found: SpikeStatistics) -> dict[str, float]:
 def spike_scores(name: str, trials: Trials, found: SpikeStatistics, *, wanted: Mapping[str, float], draws: int, seed: int) -> list[Score]:
     """Return the statistics of some units as scores; intervals omit units or trials in turn.
 
+    A statistic that no unit has, there or in what it is compared with, has no score; surrogates where no unit has it are left out of the null.
+
     Args:
         name: name of the units.
         trials: their spikes.
@@ -41,14 +44,16 @@ def spike_scores(name: str, trials: Trials, found: SpikeStatistics, *, wanted: M
     null = [spike_estimates(spike_statistics(_surrogate(trials, seed, draw), seed=seed)) for draw in range(draws)]
     scores = []
     for label, estimate in spike_estimates(found).items():
-        if label not in wanted:
+        if label not in wanted or not np.isfinite([estimate, wanted[label]]).all():
             continue
         over, having, evaluate = _left_out(label, trials, found)
-        surrogates = None if label == RATE else np.array([drawn[label] for drawn in null])
+        values = np.array([drawn[label] for drawn in null])
+        surrogates = values[np.isfinite(values)] if label != RATE and np.isfinite(values).any() else None
         interval = jackknifed(evaluate, having) if having >= 3 else None
+        drawn_from = POISSON if surrogates is not None else SAME if label == RATE else NO_SURROGATE
         scores.append(Score(
             label, name, f"{trials.shape[0]} trials of {trials.time.size * trials.bin * 1e3:g} ms", estimate, "closer", wanted[label],
-            surrogates, SAME if surrogates is None else POISSON, interval, over if interval else f"{having} {over} have one; 3 are needed",
+            surrogates, drawn_from, interval, over if interval else f"{having} {over} have one; 3 are needed",
             ceiling_reason=NO_CEILING, settings={"drawn": trials.shape[2], over: having},
         ))  # fmt: skip
     return scores

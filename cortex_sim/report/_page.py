@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from cortex_sim.runtime import content_key, visible
+from cortex_sim.runtime import content_key, missing_allowed, visible
 from cortex_sim.statistics import Score
 
 if TYPE_CHECKING:
@@ -55,8 +55,9 @@ def _readable(value: Any) -> Any:
     return visible(value) if type(value) is str else value
 
 
+@missing_allowed("value")
 def number(value: float | None) -> str:
-    """Return a number with three significant digits, at most four decimals, and a proper minus sign."""
+    """Return a number with three significant digits, at most four decimals, and a proper minus sign; a dash for NaN and None."""
     if value is None or math.isnan(value):
         return "–"
     if value in (float("inf"), float("-inf")):

@@ -35,7 +35,7 @@ class Refused(Exception):
 
 
 def missing_allowed(*names: str) -> Callable[[Given], Given]:
-    """Mark a function some of whose arrays may contain NaN, as its docstring explains."""
+    """Mark a function some of whose arrays may contain NaN and numbers be NaN or infinite, as its docstring explains."""
 
     def mark(function: Given) -> Given:
         setattr(function, MISSING_ALLOWED, names)
@@ -91,7 +91,7 @@ def brought(value: Any, hint: Any, *, missing: bool = False) -> Any:
     Args:
         value: what was given.
         hint: an annotation.
-        missing: whether arrays may contain NaN.
+        missing: whether arrays may contain NaN, and numbers be NaN or infinite.
 
     Raises:
         Refused: the value is of another kind.
@@ -110,7 +110,7 @@ def brought(value: Any, hint: Any, *, missing: bool = False) -> Any:
             wrong = not isinstance(value, Integral) or isinstance(value, bool)
             value = value if wrong else int(value)
         case _ if hint is float:
-            wrong = not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value)
+            wrong = not isinstance(value, Real) or isinstance(value, bool) or not (missing or math.isfinite(value))
             value = value if wrong else float(value)
         case _ if origin in (collections.abc.Sequence, collections.abc.Mapping, tuple, list, dict):
             return _gathered(value, origin, inner, missing)
