@@ -116,7 +116,7 @@ def ours(card: str, seed: str, duration: str, keep: str = "", scale: str = "", t
     parts.mark("python")
     from cortex_sim import load, simulate
     from cortex_sim.simulation import _programs as programs
-    from cortex_sim.tasks._task import spontaneous
+    from cortex_sim.tasks._free import spontaneous
 
     parts.mark("import")
     model = load(card)

@@ -11,7 +11,7 @@ import numpy as np
 from cortex_sim.cards.spiking._model import SpikingModel
 from cortex_sim.simulation import _programs as programs
 from cortex_sim.simulation._spiking_problem import SpikingProblem
-from cortex_sim.tasks._task import spontaneous
+from cortex_sim.tasks._free import spontaneous
 
 DURATION, SETTLED = 1.0, 0.1  # s; rates and CVs are taken after the second
 FEWEST, ERRORS, SEEDS = 5, 4.0, range(11, 19)  # spikes of a neuron whose CV counts; standard deviations allowed; networks they are taken from

@@ -17,7 +17,7 @@ from _measure import write
 from cortex_sim import load
 from cortex_sim.simulation._spiking_backend import synapses
 from cortex_sim.simulation._spiking_problem import SpikingProblem
-from cortex_sim.tasks._task import spontaneous
+from cortex_sim.tasks._free import spontaneous
 
 CARD, SETTLED, DURATION, LIMIT = "potjans_diesmann_2014", 0.5, 1.0, 24.0  # s, s, GiB
 BYTES, SAMPLED, NOTED = 16, 0.2, 0.05  # of a synapse on disk; s between looks at memory; GiB from which a program is listed

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 from cortex_sim import Model
 from cortex_sim.simulation import brian
 from cortex_sim.simulation._problem import Problem
-from cortex_sim.tasks._task import free_run
+from cortex_sim.tasks._free import free_run
 
 TAU, DT, SPAN = 0.2, 1e-3, 20.0  # s, s, Hz
 DURATIONS, SUMMED_STEPS, REPEATS = (0.5, 2.5), 200, 5  # s, steps, rounds

@@ -8,7 +8,7 @@ from _measure import write
 from cortex_sim import load
 from cortex_sim.simulation import _programs as programs
 from cortex_sim.simulation._spiking_problem import SpikingProblem
-from cortex_sim.tasks._task import spontaneous
+from cortex_sim.tasks._free import spontaneous
 
 CARD, TRIALS, DURATION, ROUNDS, CLAIM = "dura_bernal_2023_lif", 20, 1.0, 3, 1.8
 

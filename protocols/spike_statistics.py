@@ -194,13 +194,15 @@ def _absent(recorded: bool, sides: Mapping[str, cs.Trials], scores: Sequence[cs.
     silent = tuple(
         f"{label} of {name}: no unit has enough spikes, there or in what it is compared with." for label, name in asked if (label, name) not in known
     )
-    if recorded:
-        return (movement, *silent)
     return (
-        *silent,
-        "A recording: none was given, so the null is all there is to compare with. --recording takes a table of spikes (.npz) or NWB; with it, as "
-        "many units are drawn from the circuit as were recorded, and counted in the same window.",
-        movement,
+        (movement, *silent)
+        if recorded
+        else (
+            *silent,
+            "A recording: none was given, so the null is all there is to compare with. --recording takes a table of spikes (.npz) or NWB; with it, as "
+            "many units are drawn from the circuit as were recorded, and counted in the same window.",
+            movement,
+        )
     )
 
 

@@ -216,7 +216,7 @@ FAULTS = (
     # trials
     Fault("rates half a bin late", "trials/_moments.py", "away = np.arange(-half, half) + 0.5", "away = np.arange(-half, half) + 1.0", "tests/trials"),
     Fault("mean over bins of their left edges", "trials/_moments.py", "return np.asarray((rate + following) / 2)", "return np.asarray(rate)", "tests/trials"),
-    Fault("a spike on an edge in the bin before", "trials/_trials.py", "/ width + 1e-7).astype(int)", "/ width - 1e-7).astype(int)", "tests/trials"),
+    Fault("a spike on an edge in the bin before", "trials/_stored.py", "/ width + 1e-7).astype(int)", "/ width - 1e-7).astype(int)", "tests/trials"),
     Fault("unobserved trials average as silence", "trials/_trials.py", "np.nanmean(self._rate[part], axis=0)", "np.nan_to_num(self._rate[part]).mean(axis=0)", "tests/trials"),
     Fault("invalid stretches kept", "trials/_nwb_cut.py", "(begin[:, None] < stop) & (end[:, None] > start)", "(begin[:, None] < start) & (end[:, None] > stop)", "tests/trials"),
     Fault("observed where any interval touches", "trials/_nwb.py", "(end <= stop[np.maximum(place, 0)] + edge)", "(begin <= stop[np.maximum(place, 0)] + edge)", "tests/trials"),

@@ -179,7 +179,7 @@ def test_ctrl_c_says_one_line_and_leaves_nothing(tmp_path: Path) -> None:
 
 def test_simulated_spikes_become_nwb_and_come_back(tmp_path: Path) -> None:
     from cortex_sim import load, simulate
-    from cortex_sim.tasks._task import spontaneous
+    from cortex_sim.tasks._free import spontaneous
     from cortex_sim.trials._trials import Trials
 
     simulate(load("lif"), spontaneous(0.1), target="numpy").save(tmp_path / "a.nc")

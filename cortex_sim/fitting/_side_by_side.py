@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from jaxtyping import Int
+from numpy import ndarray
 
 from cortex_sim.cards import Model
 from cortex_sim.fitting import rules
@@ -16,7 +18,7 @@ from cortex_sim.fitting._regression import not_own_class
 from cortex_sim.fitting._start import own_class, with_time_constant_of
 from cortex_sim.runtime import cache_folder, code_key, content_key, run_cache, stream, workers
 from cortex_sim.tasks import BIN, Task
-from cortex_sim.trials import Trials, derangement
+from cortex_sim.trials import Trials
 
 Key = TypeVar("Key", bound=Hashable)
 OWN_GAIN, UNTRAINED = "own gain", "untrained"  # names of students that comparisons need
@@ -53,7 +55,7 @@ def with_controls(students: Mapping[str, tuple[Model, Options]], trials: Trials,
         seed: of every student, and of the shuffle.
     """
     basic, _ = next(iter(students.values()))
-    order = derangement(len(trials.rate), stream(seed, "null", "conditions of the shuffled student"))
+    order = _derangement(len(trials.rate), stream(seed, "null", "conditions of the shuffled student"))
     wrong = np.concatenate([trials.rate[:, :1], trials.rate[order][:, 1:]], axis=1)
     mixed = Trials.from_arrays(wrong, trials.time, condition=trials.condition)
     jobs = {name: Job(model, trials, task, seed, options) for name, (model, options) in students.items()}
@@ -165,3 +167,13 @@ def _train_alone(job: Job, report: Callable[[float, str], None]) -> Fitted:
 
 def _checkpoint(job: Job) -> Path:
     return (run_cache() or cache_folder()) / "fits" / f"{job.key[:24]}.pt"
+
+
+def _derangement(count: int, rng: np.random.Generator) -> Int[ndarray, " place"]:
+    """Draw a random order in which nothing stays in its own place, if there is more than one place."""
+    order = rng.permutation(count)
+    fixed = np.flatnonzero(order == np.arange(count))
+    if fixed.size and count > 1:
+        chosen = fixed if fixed.size > 1 else np.append(fixed, (fixed + 1) % count)
+        order[chosen] = np.roll(order[chosen], 1)
+    return order

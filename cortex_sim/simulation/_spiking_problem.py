@@ -151,7 +151,7 @@ class SpikingProblem:
         return np.concatenate([part.parameters.get(name, common).draw(self.model.size(n), rng) for n, part in parts])
 
     def _scaled(self, kind: str, found: Mapping[str, ndarray]) -> dict[str, Float[ndarray, " neuron"]]:
-        """Return parameters that make up for the input a smaller circuit lacks; see :class:`cortex_sim.cards.spiking._model.Scaling`."""
+        """Return parameters that make up for the input a smaller circuit lacks; see :class:`cortex_sim.cards.spiking._fields.Scaling`."""
         scaling, root = self.model.scaling, np.sqrt(self.model.scale)
         assert scaling is not None
         count, weight, rate = (found[name] for name in (scaling.external_count, scaling.external_weight, scaling.external_rate))

@@ -9,10 +9,14 @@ from cortex_sim.tasks._cycling import cycling as cycling
 from cortex_sim.tasks._delayed_match import delayed_match as delayed_match
 from cortex_sim.tasks._flip_flop import flip_flop as flip_flop
 from cortex_sim.tasks._force_field import force_field as force_field
+from cortex_sim.tasks._free import free_run as free_run
+from cortex_sim.tasks._free import spontaneous as spontaneous
 from cortex_sim.tasks._held_then_moving import held_then_moving as held_then_moving
 from cortex_sim.tasks._isometric import isometric as isometric
 from cortex_sim.tasks._maze import maze as maze
 from cortex_sim.tasks._muscles import muscle_activity as muscle_activity
+from cortex_sim.tasks._parts import Clamp as Clamp
+from cortex_sim.tasks._parts import Drive as Drive
 from cortex_sim.tasks._patterns import PATTERN_PERIOD as PATTERN_PERIOD
 from cortex_sim.tasks._patterns import chirp as chirp
 from cortex_sim.tasks._patterns import periodic as periodic
@@ -39,9 +43,5 @@ from cortex_sim.tasks._released import released as released
 from cortex_sim.tasks._step_and_sine import step_and_sine as step_and_sine
 from cortex_sim.tasks._task import BIN as BIN
 from cortex_sim.tasks._task import DT as DT
-from cortex_sim.tasks._task import Clamp as Clamp
-from cortex_sim.tasks._task import Drive as Drive
 from cortex_sim.tasks._task import Task as Task
-from cortex_sim.tasks._task import free_run as free_run
-from cortex_sim.tasks._task import spontaneous as spontaneous
 from cortex_sim.tasks._telling_apart import telling_apart as telling_apart

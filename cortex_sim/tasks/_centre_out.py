@@ -9,8 +9,9 @@ from numpy import ndarray
 
 from cortex_sim.errors import TaskError
 from cortex_sim.tasks._labelled import channels, targets
+from cortex_sim.tasks._parts import Drive
 from cortex_sim.tasks._registry import task
-from cortex_sim.tasks._task import DT, Drive, Task
+from cortex_sim.tasks._task import DT, Task
 from cortex_sim.tasks.body import Body
 
 PREPARATION = 0.5  # s before the go cue

@@ -7,7 +7,8 @@ import xarray as xr
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.tasks._task import BIN, DT, Drive, Task
+from cortex_sim.tasks._parts import Drive
+from cortex_sim.tasks._task import BIN, DT, Task
 
 Course = Callable[[Float[ndarray, " step"]], Float[ndarray, " step"]]
 

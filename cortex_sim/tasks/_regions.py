@@ -5,8 +5,9 @@ from numpy import ndarray
 
 from cortex_sim.errors import TaskError
 from cortex_sim.runtime import stream
+from cortex_sim.tasks._parts import Drive
 from cortex_sim.tasks._registry import task
-from cortex_sim.tasks._task import DT, Drive, Task
+from cortex_sim.tasks._task import DT, Task
 
 REGIONS_DURATION, LEAD_TIME, SWITCH = 12.0, 2.0, 8.0  # s: of the whole; until the sequence sets off; when the place changes
 SEQUENCE, WIDTH = 10, 0.2  # places that the sequence goes through; standard deviation of a bump, in regions

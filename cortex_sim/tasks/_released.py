@@ -8,8 +8,9 @@ from numpy import ndarray
 
 from cortex_sim.errors import TaskError
 from cortex_sim.tasks._centre_out import centre_out
+from cortex_sim.tasks._parts import Drive
 from cortex_sim.tasks._registry import task
-from cortex_sim.tasks._task import Drive, Task
+from cortex_sim.tasks._task import Task
 
 HELD, MOVING = 0.3, 0.5  # s
 

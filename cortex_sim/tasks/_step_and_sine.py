@@ -3,8 +3,10 @@
 import numpy as np
 
 from cortex_sim.errors import TaskError
+from cortex_sim.tasks._free import spontaneous
+from cortex_sim.tasks._parts import Drive
 from cortex_sim.tasks._registry import task
-from cortex_sim.tasks._task import Drive, Task, spontaneous
+from cortex_sim.tasks._task import Task
 
 STEP_SPAN, SINE_START = (0.3, 0.6), 0.9  # s
 

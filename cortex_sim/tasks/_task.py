@@ -6,80 +6,16 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from cortex_sim.errors import TaskError
-from cortex_sim.runtime import content_key, html_facts, html_heat, read_only, shown
-from cortex_sim.tasks._registry import task
+from cortex_sim.runtime import content_key, html_facts, html_heat, shown
+from cortex_sim.tasks._parts import Clamp, Drive, fix, numbers
 from cortex_sim.tasks.body import Body, Load
 from cortex_sim.trials import BIN, Trials
 
 DT = 1e-3  # s, step of the fine grid where a task does not say otherwise
-
-
-def _numbers(place: str, found: Any, axes: int) -> Float[ndarray, "..."]:
-    """Return a value as an array of finite numbers with this number of axes.
-
-    Raises:
-        TaskError: it is not such an array.
-    """
-    try:
-        numbers = np.asarray(found, dtype=float)
-    except (TypeError, ValueError):
-        numbers = np.full((), np.nan)
-    if numbers.ndim != axes or not np.isfinite(numbers).all() or isinstance(found, str):
-        wanted = "a finite number" if axes == 0 else f"finite numbers along {axes} {'axis' if axes == 1 else 'axes'}"
-        raise TaskError(f"{place} should be {wanted} (got {shown(found)}).")
-    return numbers
-
-
-@dataclass(frozen=True)
-class Drive:
-    """An input current to every observed unit: a spatial pattern that follows one time course.
-
-    Attributes:
-        pattern: current per trial and unit, in the unit of the observed rates.
-        course: factor at every step of the task's fine grid; dimensionless.
-        name: of the drive, for messages.
-        into: input of a spiking model that it goes to, if not ``drive``; the pattern is in that input's unit and over the neurons that call it.
-    """
-
-    pattern: Float[ndarray, "trial unit"]
-    course: Float[ndarray, " step"]
-    name: str = "drive"
-    into: str = ""
-
-    def __post_init__(self) -> None:
-        for name, axes in (("pattern", 2), ("course", 1)):
-            object.__setattr__(self, name, _numbers(f"drive {self.name!r}: {name}", getattr(self, name), axes))
-        _fix(self, "pattern", "course")
-
-
-@dataclass(frozen=True)
-class Clamp:
-    """Units held at one rate for a while, for example at zero firing.
-
-    Attributes:
-        units: positions of the observed units.
-        rate: at which they are held, in the unit of the observed rates.
-        course: True at every step of the task's fine grid at which they are held.
-        name: of the clamp, for messages.
-    """
-
-    units: Int[ndarray, " clamped"]
-    rate: float
-    course: Bool[ndarray, " step"]
-    name: str = "silencing"
-
-    def __post_init__(self) -> None:
-        units = _numbers(f"clamp {self.name!r}: units", self.units, 1)
-        if units.size and (units != np.round(units)).any():
-            raise TaskError(f"clamp {self.name!r}: units should be positions (got {self.units!r}).")
-        _numbers(f"clamp {self.name!r}: rate", self.rate, 0)
-        object.__setattr__(self, "units", units.astype(int))
-        object.__setattr__(self, "course", _numbers(f"clamp {self.name!r}: course", self.course, 1).astype(bool))
-        _fix(self, "units", "course")
 
 
 @dataclass(frozen=True)
@@ -129,13 +65,13 @@ class Task:
 
     def __post_init__(self) -> None:
         self._check_kinds()
-        _fix(self, "condition", "channels", "targets", "mask", "initial", "feeling")
+        fix(self, "condition", "channels", "targets", "mask", "initial", "feeling")
         self._check_grid()
         self._check_sizes()
 
     def _check_kinds(self) -> None:
         for name in ("start", "stop", "bin", "step"):
-            _numbers(f"task {self.name!r}: {name}", getattr(self, name), 0)
+            numbers(f"task {self.name!r}: {name}", getattr(self, name), 0)
         try:
             condition = np.asarray(self.condition)
         except ValueError:
@@ -145,7 +81,7 @@ class Task:
         object.__setattr__(self, "condition", condition)
         for name, axes in (("mask", 2), ("initial", 2), ("feeling", 1)):
             if (found := getattr(self, name)) is not None:
-                object.__setattr__(self, name, _numbers(f"task {self.name!r}: {name}", found, axes))
+                object.__setattr__(self, name, numbers(f"task {self.name!r}: {name}", found, axes))
         for name, kind in (("drives", Drive), ("clamps", Clamp), ("loads", Load)):
             parts = getattr(self, name)
             if not isinstance(parts, tuple | list) or not all(isinstance(part, kind) for part in parts):
@@ -320,17 +256,6 @@ class Task:
         )
 
 
-def _fix(part: Any, *names: str) -> None:
-    """Replace the named arrays of a part of a task by read-only ones of its own."""
-    for name in names:
-        value = getattr(part, name)
-        if isinstance(value, xr.DataArray):
-            fixed = read_only(value.values)
-            object.__setattr__(part, name, value if fixed is value.values else value.copy(data=fixed))
-        elif value is not None:
-            object.__setattr__(part, name, read_only(value))
-
-
 def _content(part: Any) -> Any:
     if isinstance(part, xr.DataArray):
         return [list(map(str, part.dims)), part.values, str(part.attrs.get("units", ""))]
@@ -360,33 +285,3 @@ def _noted(note: Any, trials: int, chosen: Int[ndarray, " trial"]) -> Any:
     if isinstance(note, ndarray) and note.ndim and len(note) == trials:
         return note[chosen]
     return [note[place] for place in chosen] if isinstance(note, (list, tuple)) and len(note) == trials else note
-
-
-@task
-def free_run(initial: Float[ndarray, "trial unit"] | Float[ndarray, " unit"], duration: float, *, bin: float = BIN) -> Task:
-    """Let a circuit run without input from given initial rates.
-
-    Args:
-        initial: observed rates at the start.
-        duration: s.
-        bin: width of the recorded bins, s.
-    """
-    initial = np.atleast_2d(np.asarray(initial, dtype=float))
-    return Task("free run", 0.0, duration, np.arange(len(initial)), epochs={"movement": (0.0, duration)}, initial=initial, bin=bin)
-
-
-@task
-def spontaneous(duration: float, trials: int = 1, *, bin: float = BIN) -> Task:
-    """Let a spiking circuit run without task input from its own initial states, once per trial.
-
-    Args:
-        duration: s.
-        trials: number of trials, all of one condition.
-        bin: width of the bins in which spikes are counted, s.
-
-    Raises:
-        TaskError: there are no trials, or no time.
-    """
-    if trials < 1:
-        raise TaskError(f"spontaneous: {trials} trials; there should be at least 1.")
-    return Task("spontaneous activity", 0.0, duration, np.zeros(trials, dtype=int), epochs={"spontaneous": (0.0, duration)}, bin=bin)

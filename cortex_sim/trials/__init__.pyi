@@ -17,7 +17,6 @@ from cortex_sim.trials._recordings import write_nwb as write_nwb
 from cortex_sim.trials._source import OPTIONS as OPTIONS
 from cortex_sim.trials._source import Recording as Recording
 from cortex_sim.trials._source import Source as Source
+from cortex_sim.trials._stored import Spikes as Spikes
 from cortex_sim.trials._trials import BIN as BIN
-from cortex_sim.trials._trials import Spikes as Spikes
 from cortex_sim.trials._trials import Trials as Trials
-from cortex_sim.trials._trials import derangement as derangement

@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -12,48 +12,19 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from cortex_sim.errors import TrialsError
-from cortex_sim.runtime import content_key, html_facts, html_heat, positions, read_only, write_bytes
-from cortex_sim.trials._checks import (
-    SPIKES,
-    bins,
-    check_fits,
-    check_labels,
-    check_observed,
-    check_places,
-    check_rate,
-    check_spikes,
-    check_time,
-    numbers,
-    provenance_of,
-    storable,
-    three,
-)
+from cortex_sim.runtime import positions, read_only, write_bytes
+from cortex_sim.trials._checks import bins, check_fits, check_places, check_time, numbers, storable, three
 from cortex_sim.trials._checks import labels as labels_of
 from cortex_sim.trials._door import netcdf, reading
 from cortex_sim.trials._findings import noted
 from cortex_sim.trials._moments import smoothed_at_edges
+from cortex_sim.trials._shown import shown
+from cortex_sim.trials._stored import DIMENSIONS, Spikes, Stored
 
-DIMENSIONS = ("trial", "time", "unit")
 BIN = 10e-3  # s, width of bins where nothing says otherwise
-FEW, ROWS = 6, 80  # conditions named and units drawn in a notebook
-CELLS = 1 << 28  # entries of a dense array of rates beyond which binning is refused: 2 GiB
 
 
-class Spikes(NamedTuple):
-    """Every spike once, in order of trial, time and unit.
-
-    Attributes:
-        time: s, on the clock of the trial.
-        unit: position of the unit that fired.
-        trial: position of the trial.
-    """
-
-    time: Float[ndarray, " spike"]
-    unit: Int[ndarray, " spike"]
-    trial: Int[ndarray, " spike"]
-
-
-class Trials:
+class Trials(Stored):
     """Rates over (trial, time, unit), or the spikes themselves, with condition labels, units and provenance.
 
     A thin, checked wrapper: ``dataset`` is an ordinary :class:`xarray.Dataset` with the coordinate ``time`` (left edges of even bins, s)
@@ -72,29 +43,6 @@ class Trials:
     Raises:
         TrialsError: something is missing, has the wrong shape, is not finite or is not evenly spaced.
     """
-
-    def __init__(self, dataset: xr.Dataset) -> None:
-        if not isinstance(dataset, xr.Dataset):
-            raise TrialsError(f"trials: {type(dataset).__name__} is no xarray.Dataset; make trials with Trials.from_arrays or Trials.from_spikes.")
-        if "rate" not in dataset and "spike_time" not in dataset:
-            raise TrialsError(f"trials: variables are {sorted(map(str, dataset.data_vars))}; one of them should be 'rate' or 'spike_time'.")
-        for name, dimension in (("time", "time"), ("condition", "trial")):
-            if name not in dataset.coords or dataset[name].dims != (dimension,):
-                raise TrialsError(f"trials: coordinate {name!r} along {dimension!r} is missing.")
-        if "observed" in dataset.coords:
-            check_observed(dataset)
-        if "rate" in dataset:
-            if dataset["rate"].dims != DIMENSIONS:
-                raise TrialsError(f"trials: rate has dimensions {dataset['rate'].dims}; it should have {DIMENSIONS}.")
-            check_rate(dataset["rate"].values, dataset["observed"].values if "observed" in dataset.coords else None)
-        check_time(dataset["time"].values)
-        provenance_of(dataset)
-        check_labels(dataset["condition"].values)
-        if "spike_time" in dataset:
-            check_spikes(dataset)
-        for variable in dataset.data_vars.values():
-            variable.values.flags.writeable = False
-        self.dataset = dataset
 
     @classmethod
     def from_arrays(
@@ -189,32 +137,6 @@ class Trials:
             coords=coordinates, attrs={"provenance": json.dumps(provenance or {}, sort_keys=True)},
         ))  # fmt: skip
 
-    @property
-    def rate(self) -> Float[ndarray, "trial time unit"]:
-        """Activity, in the unit that ``dataset.rate.attrs['units']`` names.
-
-        Raises:
-            TrialsError: these trials are spikes, or some units were not observed in some of them.
-        """
-        self._check_complete()
-        return self._rate
-
-    @property
-    def spikes(self) -> Spikes:
-        """Every spike, in order of trial, time and unit.
-
-        Raises:
-            TrialsError: these trials are rates, or some units were not observed in some of them.
-        """
-        self._check_complete()
-        return self._spikes
-
-    @property
-    def observed(self) -> Bool[ndarray, "trial unit"]:
-        """Which units were recorded in which trials; by default all of them."""
-        trials, _, units = self.shape
-        return self.dataset["observed"].values if "observed" in self.dataset.coords else np.ones((trials, units), dtype=bool)
-
     def with_observed(self, observed: Bool[ndarray, "trial unit"]) -> "Trials":
         """Return these trials with a mask of the units that were recorded.
 
@@ -228,76 +150,6 @@ class Trials:
         if mask.shape != (trials, units) or mask.dtype != bool:
             raise TrialsError(f"observed holds {mask.dtype} of shape {mask.shape}; it should be True and False, {(trials, units)} (trial, unit).")
         return Trials(self.dataset.assign_coords(observed=(("trial", "unit"), mask)))
-
-    def _check_complete(self) -> None:
-        if "observed" in self.dataset.coords and not self.observed.all():
-            trial, unit = np.argwhere(~self.observed)[0]
-            found = (
-                f"{int((~self.observed).sum())} of {self.observed.size} pairs of trial and unit were not observed, first trial {trial}, unit {unit}"
-            )
-            raise TrialsError(f"trials: {found}; average them with .binned().averaged(), or leave them out with cs.trials.complete(trials).")
-
-    @property
-    def _rate(self) -> Float[ndarray, "trial time unit"]:
-        """Rates, not checked to be complete; NaN where they were not observed."""
-        if "rate" not in self.dataset:
-            raise TrialsError("trials hold spikes, not rates; count or smooth them first with .binned() or .smoothed(sd).")
-        return self.dataset["rate"].values
-
-    @property
-    def _spikes(self) -> Spikes:
-        """Spikes, not checked to be complete."""
-        if "spike_time" not in self.dataset:
-            raise TrialsError("trials hold rates, not spikes; what was asked needs the time of every spike.")
-        return Spikes(*(self.dataset[name].values for name in SPIKES))
-
-    @property
-    def stop(self) -> Float[ndarray, " trial"]:
-        """Where each trial ends, s."""
-        return self.dataset["stop"].values if "stop" in self.dataset.coords else np.full(self.condition.size, self.time[-1] + self.bin)
-
-    @property
-    def lasting(self) -> Bool[ndarray, "trial time"]:
-        """Which bins lie completely within their trial; analyses of movements of unequal length (``cs.analysis.tangling``, ``jpca``) take it."""
-        return np.asarray(self.time + self.bin <= self.stop[:, None] + 1e-6 * self.bin)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Numbers of trials, bins and units."""
-        return self.condition.size, self.time.size, int(self.dataset.sizes["unit"])
-
-    @property
-    def population(self) -> ndarray:
-        """Name of the population of each unit; empty strings if there are none."""
-        return self.dataset["population"].values if "population" in self.dataset.coords else np.full(self.shape[2], "")
-
-    @property
-    def time(self) -> Float[ndarray, " time"]:
-        """Left edges of the bins, s."""
-        return self.dataset["time"].values
-
-    @property
-    def bin(self) -> float:
-        """Width of a bin, s."""
-        return float(self.time[1] - self.time[0])
-
-    @property
-    def condition(self) -> ndarray:
-        """Label of each trial."""
-        return self.dataset["condition"].values
-
-    @property
-    def provenance(self) -> dict[str, Any]:
-        """Where the trials come from."""
-        return provenance_of(self.dataset)
-
-    @property
-    def key(self) -> str:
-        """Hash of the activity, its time, units, conditions and populations, but not of its provenance."""
-        known = {str(name): self.dataset[name] for name in (*self.dataset.data_vars, *self.dataset.coords)}
-        return content_key(
-            "trials", {name: [list(map(str, part.dims)), part.values, str(part.attrs.get("units", ""))] for name, part in known.items()}
-        )
 
     def window(self, start: float, stop: float) -> "Trials":
         """Keep the bins whose left edge lies in [start, stop), in s.
@@ -366,23 +218,6 @@ class Trials:
         """
         self._check_complete()
         return self._counts(bin)
-
-    def _places(self, when: Float[ndarray, " spike"], width: float) -> Int[ndarray, " spike"]:
-        """Return the bin of each time; a spike at an edge, to within round-off, belongs to the bin that begins there."""
-        return np.floor((when - self.time[0]) / width + 1e-7).astype(int)
-
-    def _counts(self, bin: float | None) -> Int[ndarray, "trial time unit"]:
-        width, span = bin or self.bin, self.time.size * self.bin
-        bins = round(span / width)
-        if bins < 1 or abs(bins * width - span) > 1e-6 * span:
-            raise TrialsError(f"bins of {width * 1e3:g} ms do not divide {span * 1e3:g} ms; choose a width that does.")
-        trials, _, units = self.shape
-        if trials * bins * units > CELLS:
-            raise TrialsError(f"{trials} trials x {bins} bins x {units} units do not fit in memory; keep fewer units first, with .units([...]).")
-        when, unit, trial = self._spikes
-        place = np.minimum(self._places(when, width), bins - 1)
-        flat = np.ravel_multi_index((trial, place, unit), (trials, bins, units))
-        return np.bincount(flat, minlength=trials * bins * units).reshape(trials, bins, units)
 
     def binned(self, bin: float | None = None) -> "Trials":
         """Return rates as spikes per bin over its width, Hz; see :meth:`counts`. They are means over the bins, not values at their left edges.
@@ -465,34 +300,4 @@ class Trials:
             return cls(dataset.load())
 
     def _repr_html_(self) -> str:
-        trials, bins, units = self.shape
-        named = [str(label) for label in dict.fromkeys(self.condition.tolist())]
-        facts: dict[str, object] = {
-            "trials": f"{trials}, of {len(named)} conditions ({', '.join(named[:FEW])}{', …' * (len(named) > FEW)})",
-            "time": f"{self.time[0]:g} to {self.time[-1] + self.bin:g} s, {bins} bins of {self.bin * 1e3:g} ms",
-            "units": units,
-        } | {name: self.provenance[name] for name in ("model", "task", "seed") if name in self.provenance}
-        if "rate" in self.dataset:
-            mean, what = np.nan_to_num(self._rate).mean(axis=0), f"mean over trials ({self.dataset['rate'].attrs.get('units', 'Hz')})"
-        else:
-            facts["spikes"] = self.dataset.sizes["spike"]
-            first = self.select([0])
-            mean, what = first._counts(None)[0].astype(float), "spikes of the first trial in each bin"
-        shown = mean.T[np.linspace(0, units - 1, min(units, ROWS)).astype(int)]
-        return html_facts("Trials", facts, html_heat(shown, f"Units from above ({len(shown)} of {units}), time from left to right; {what}"))
-
-    def __repr__(self) -> str:
-        trials, bins, units = self.shape
-        span = f"{self.time[0]:g} to {self.time[-1] + self.bin:g} s"
-        spikes = f", {self.dataset.sizes['spike']} spikes" if "spike_time" in self.dataset else ""
-        return f"<Trials: {trials} trials, {len(set(self.condition.tolist()))} conditions, {bins} bins ({span}), {units} units{spikes}>"
-
-
-def derangement(count: int, rng: np.random.Generator) -> Int[ndarray, " place"]:
-    """Draw a random order in which nothing stays in its own place, if there is more than one place."""
-    order = rng.permutation(count)
-    fixed = np.flatnonzero(order == np.arange(count))
-    if fixed.size and count > 1:
-        chosen = fixed if fixed.size > 1 else np.append(fixed, (fixed + 1) % count)
-        order[chosen] = np.roll(order[chosen], 1)
-    return order
+        return shown(self)

@@ -10,7 +10,8 @@ from cortex_sim.cards.weights.inhibition_stabilised import build
 from cortex_sim.cards.weights.stability_optimised import spectral_abscissa
 from cortex_sim.errors import OptionError, Undetermined
 from cortex_sim.simulation._simulate import simulate
-from cortex_sim.tasks._task import Task, free_run
+from cortex_sim.tasks._free import free_run
+from cortex_sim.tasks._task import Task
 
 RNG = np.random.default_rng(0)
 A = 0.3 * RNG.normal(size=(8, 8)) - np.eye(8)

@@ -9,7 +9,7 @@ from cortex_sim.analysis._explanation import Questions, explain, explain_all, mo
 from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation._simulate import simulate
 from cortex_sim.simulation.torch._states import trajectory
-from cortex_sim.tasks._task import free_run
+from cortex_sim.tasks._free import free_run
 from cortex_sim.tasks.perturbations._pushes import silence_units
 
 UNITS, LOOKED = 4, 0.05

@@ -19,9 +19,10 @@ from cortex_sim.fitting.rules.curbd import Student
 from cortex_sim.simulation._simulate import simulate
 from cortex_sim.simulation.forms._leaky import Leaky
 from cortex_sim.simulation.torch._twin import Twin
+from cortex_sim.tasks._free import free_run
 from cortex_sim.tasks._random_dots import COHERENCES, NOISE, SCALE, random_dots
 from cortex_sim.tasks._regions import region_thirds, regions
-from cortex_sim.tasks._task import Task, free_run
+from cortex_sim.tasks._task import Task
 from cortex_sim.trials._trials import Trials
 
 UNITS, TAU, DT = 20, 0.1, 0.002  # of leaky_recorded

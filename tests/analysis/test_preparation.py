@@ -23,7 +23,7 @@ from cortex_sim.errors import OptionError
 from cortex_sim.simulation._dynamics import flow
 from cortex_sim.simulation._simulate import simulate
 from cortex_sim.tasks._centre_out import centre_out
-from cortex_sim.tasks._task import Drive
+from cortex_sim.tasks._parts import Drive
 from cortex_sim.tasks.perturbations._pushes import silence_units
 
 Circuit = Callable[..., Model]

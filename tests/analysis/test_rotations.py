@@ -17,7 +17,7 @@ from cortex_sim.comparison._planted import peak_sequence, planted_rotation, rand
 from cortex_sim.errors import Undetermined
 from cortex_sim.simulation._simulate import simulate
 from cortex_sim.statistics._surrogates import permuted_conditions
-from cortex_sim.tasks._task import free_run
+from cortex_sim.tasks._free import free_run
 from cortex_sim.trials._recordings import read
 
 CONDITIONS, BINS, UNITS = 27, 21, 60

@@ -6,7 +6,7 @@ import pytest
 from cortex_sim import simulate
 from cortex_sim.cards import catalogue
 from cortex_sim.cards._model import Model
-from cortex_sim.tasks._task import free_run
+from cortex_sim.tasks._free import free_run
 
 TRANSIENT, OBSERVED = 1.0, 2.0  # s: 100 and 200 time constants
 NUDGE = 1e-8

@@ -18,7 +18,8 @@ from cortex_sim.fitting._training import train
 from cortex_sim.simulation._dynamics import rate_of
 from cortex_sim.simulation._simulate import simulate
 from cortex_sim.simulation.forms._leaky import recurrent_of
-from cortex_sim.tasks._task import BIN, Drive, Task
+from cortex_sim.tasks._parts import Drive
+from cortex_sim.tasks._task import BIN, Task
 
 TRIALS, BINS, CHANNELS, UNITS, OBSERVED = 3, 16, 3, 12, 4
 NAMES = [name for name, path in catalogue.models().items() if path.parent.name == "rnn"]

@@ -20,7 +20,8 @@ from cortex_sim.fitting._options import Options, TrainingData
 from cortex_sim.fitting._start import one_unit_each
 from cortex_sim.fitting._training import objective_of, train, whole
 from cortex_sim.simulation.torch._twin import Twin
-from cortex_sim.tasks._task import Clamp, Drive, Task
+from cortex_sim.tasks._parts import Clamp, Drive
+from cortex_sim.tasks._task import Task
 
 UNITS, TRIALS, BINS = 6, 4, 6
 CARDS = [name for name, path in catalogue.models().items() if path.parent.name == "rnn"]

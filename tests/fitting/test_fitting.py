@@ -20,7 +20,9 @@ from cortex_sim.fitting._start import HEADROOM, adapt, unit_scale
 from cortex_sim.runtime._storage import cache_folder
 from cortex_sim.simulation._meaning import drive_time_constant, driven_inputs
 from cortex_sim.simulation._simulate import simulate
-from cortex_sim.tasks._task import Clamp, Drive, Task, free_run
+from cortex_sim.tasks._free import free_run
+from cortex_sim.tasks._parts import Clamp, Drive
+from cortex_sim.tasks._task import Task
 from cortex_sim.trials._trials import Trials
 
 Build = Callable[..., Model]

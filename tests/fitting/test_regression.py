@@ -20,7 +20,8 @@ from cortex_sim.fitting._regression import OPEN, begin, regressions, unregressed
 from cortex_sim.fitting._start import own_class, with_time_constant_of
 from cortex_sim.simulation._simulate import simulate
 from cortex_sim.simulation.torch._twin import Twin
-from cortex_sim.tasks._task import Clamp, Drive, Task
+from cortex_sim.tasks._parts import Clamp, Drive
+from cortex_sim.tasks._task import Task
 from cortex_sim.trials._trials import Trials
 
 UNITS, CONDITIONS, DURATION = 12, 60, 0.3

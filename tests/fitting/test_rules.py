@@ -24,7 +24,8 @@ from cortex_sim.simulation.forms._leaky import Leaky
 from cortex_sim.simulation.torch._twin import Twin
 from cortex_sim.statistics import _paired as paired
 from cortex_sim.tasks._centre_out import centre_out
-from cortex_sim.tasks._task import Drive, Task
+from cortex_sim.tasks._parts import Drive
+from cortex_sim.tasks._task import Task
 
 UNITS, TRIALS, BINS, OUTPUTS = 12, 5, 9, 3
 DIFFERENCES = 1e-8  # slopes come from central differences of half width 1e-6: round-off over width, times a few hundred terms

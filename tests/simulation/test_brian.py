@@ -22,7 +22,9 @@ from cortex_sim.cards._siegert import siegert
 from cortex_sim.errors import CardError
 from cortex_sim.simulation import check
 from cortex_sim.simulation._simulate import simulate
-from cortex_sim.tasks._task import Clamp, Drive, Task, free_run
+from cortex_sim.tasks._free import free_run
+from cortex_sim.tasks._parts import Clamp, Drive
+from cortex_sim.tasks._task import Task
 
 Build = Callable[..., Model]
 TANH = "dx/dt = (-x + W(r) + drive(t, i))/tau : 1\nr = tanh(x) : 1 (constant over dt)"

@@ -18,7 +18,8 @@ from cortex_sim.fitting._side_by_side import Job, _checkpoint
 from cortex_sim.fitting._training import objective_of, whole
 from cortex_sim.simulation._simulate import move, simulate
 from cortex_sim.simulation.torch._twin import Twin
-from cortex_sim.tasks._task import Drive, Task
+from cortex_sim.tasks._parts import Drive
+from cortex_sim.tasks._task import Task
 from cortex_sim.tasks.body._arm import MONKEY
 from cortex_sim.tasks.body._body import Body
 from cortex_sim.tasks.body._load import Load

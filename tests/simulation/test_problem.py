@@ -15,7 +15,9 @@ from cortex_sim.simulation._dynamics import rate_of
 from cortex_sim.simulation._problem import USED, Problem
 from cortex_sim.simulation._simulate import simulate
 from cortex_sim.tasks._centre_out import centre_out
-from cortex_sim.tasks._task import Clamp, Drive, Task, free_run
+from cortex_sim.tasks._free import free_run
+from cortex_sim.tasks._parts import Clamp, Drive
+from cortex_sim.tasks._task import Task
 
 Circuit = Callable[..., Model]
 

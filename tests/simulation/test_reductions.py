@@ -16,7 +16,9 @@ from cortex_sim import simulate
 from cortex_sim.cards import catalogue
 from cortex_sim.simulation._dynamics import beginning, flow
 from cortex_sim.simulation.torch._run import linearise
-from cortex_sim.tasks._task import Drive, Task, free_run
+from cortex_sim.tasks._free import free_run
+from cortex_sim.tasks._parts import Drive
+from cortex_sim.tasks._task import Task
 
 QIF, M1 = catalogue.load("montbrio_2015"), catalogue.load("dura_bernal_2023")
 TAU = 0.01  # s, of the mean field

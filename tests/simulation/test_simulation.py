@@ -9,7 +9,8 @@ import pytest
 from cortex_sim.cards._model import Model
 from cortex_sim.errors import OptionError, TaskError
 from cortex_sim.simulation._simulate import simulate
-from cortex_sim.tasks._task import Task, free_run
+from cortex_sim.tasks._free import free_run
+from cortex_sim.tasks._task import Task
 
 Build = Callable[..., Model]
 BACKENDS = ("brian", "torch")

@@ -19,7 +19,9 @@ from cortex_sim.errors import CardError, OptionError, TaskError
 from cortex_sim.simulation import _programs as programs
 from cortex_sim.simulation._spiking_backend import choose
 from cortex_sim.simulation._spiking_problem import SpikingProblem
-from cortex_sim.tasks._task import Clamp, Drive, Task, spontaneous
+from cortex_sim.tasks._free import spontaneous
+from cortex_sim.tasks._parts import Clamp, Drive
+from cortex_sim.tasks._task import Task
 from cortex_sim.trials._trials import Spikes, Trials
 from tests.cards.spiking.test_spiking import CARD, table
 

@@ -14,7 +14,8 @@ from cortex_sim.cards.edit._lesion import cut_weights, disconnect, with_gain
 from cortex_sim.errors import ComparisonError, OptionError
 from cortex_sim.simulation._simulate import simulate
 from cortex_sim.tasks._centre_out import centre_out
-from cortex_sim.tasks._task import Task, spontaneous
+from cortex_sim.tasks._free import spontaneous
+from cortex_sim.tasks._task import Task
 from cortex_sim.tasks.body._standard import REACHING
 from cortex_sim.tasks.perturbations._pushes import CLOSING, OPENING, TIRED, TIRING, block, cut_feeling, inhibit, light, load, photocurrent, push_along
 

@@ -8,7 +8,9 @@ import pytest
 
 from cortex_sim.errors import TaskError
 from cortex_sim.tasks._centre_out import centre_out, minimum_jerk
-from cortex_sim.tasks._task import Clamp, Drive, Task, free_run
+from cortex_sim.tasks._free import free_run
+from cortex_sim.tasks._parts import Clamp, Drive
+from cortex_sim.tasks._task import Task
 
 
 def test_minimum_jerk_has_the_closed_form_of_flash_and_hogan() -> None:

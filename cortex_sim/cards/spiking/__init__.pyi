@@ -1,6 +1,6 @@
+from cortex_sim.cards.spiking._fields import Neurons as Neurons
 from cortex_sim.cards.spiking._late import lag as lag
 from cortex_sim.cards.spiking._late import read_late as read_late
-from cortex_sim.cards.spiking._model import Neurons as Neurons
 from cortex_sim.cards.spiking._model import SpikingModel as SpikingModel
 from cortex_sim.cards.spiking._model import read_spiking as read_spiking
 from cortex_sim.cards.spiking._text import declared as declared

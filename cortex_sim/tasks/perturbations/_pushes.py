@@ -14,7 +14,8 @@ from scipy.linalg import expm
 
 from cortex_sim.errors import OptionError
 from cortex_sim.runtime import positions, stream
-from cortex_sim.tasks._task import DT, Clamp, Drive, Task
+from cortex_sim.tasks._parts import Clamp, Drive
+from cortex_sim.tasks._task import DT, Task
 from cortex_sim.tasks.body import Load
 
 Pair = tuple[float, float]

@@ -12,7 +12,8 @@ from cortex_sim.errors import CardError
 from cortex_sim.fitting._fit import train
 from cortex_sim.fitting._options import Options
 from cortex_sim.simulation._simulate import move, simulate
-from cortex_sim.tasks._task import Drive, Task
+from cortex_sim.tasks._parts import Drive
+from cortex_sim.tasks._task import Task
 from cortex_sim.tasks.body._arm import MONKEY
 from cortex_sim.tasks.body._body import Body
 from cortex_sim.tasks.body._muscles import LILLICRAP_SCOTT

@@ -14,7 +14,8 @@ from cortex_sim.errors import CardError, OptionError
 from cortex_sim.fitting._options import Options, TrainingData
 from cortex_sim.fitting._training import train
 from cortex_sim.simulation._simulate import simulate
-from cortex_sim.tasks._task import BIN, Drive, Task
+from cortex_sim.tasks._parts import Drive
+from cortex_sim.tasks._task import BIN, Task
 
 TRIALS, BINS, CHANNELS, UNITS, OBSERVED = 3, 12, 2, 5, 4
 STACKS = ["gru", "lstm", "leaky_readout", "elman_1990", "leaky_noise", "lif_student"]

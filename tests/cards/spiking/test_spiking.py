@@ -18,7 +18,8 @@ from cortex_sim.cards.spiking._model import SpikingModel, read_spiking
 from cortex_sim.cards.spiking._tables import Distribution
 from cortex_sim.errors import CardError, TaskError
 from cortex_sim.simulation._spiking_problem import SpikingProblem
-from cortex_sim.tasks._task import Drive, spontaneous
+from cortex_sim.tasks._free import spontaneous
+from cortex_sim.tasks._parts import Drive
 from cortex_sim.trials._trials import Trials
 
 SHIPPED = sorted(name for name, path in catalogue.models().items() if path.parent.name == "spiking")

@@ -9,7 +9,8 @@ from cortex_sim.cards.spiking import SpikingModel
 from cortex_sim.errors import CardError
 from cortex_sim.simulation import simulate
 from cortex_sim.simulation._programs import has_compiler
-from cortex_sim.tasks._task import Drive, Task
+from cortex_sim.tasks._parts import Drive
+from cortex_sim.tasks._task import Task
 
 compiled = pytest.mark.skipif(not has_compiler(), reason="no C++ compiler")
 TARGETS = ["numpy", pytest.param("standalone", marks=compiled), pytest.param("cython", marks=[compiled, pytest.mark.long])]

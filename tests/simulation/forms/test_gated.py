@@ -12,7 +12,8 @@ from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation.forms._gated import gated
 from cortex_sim.simulation.torch._inputs import Inputs
 from cortex_sim.simulation.torch._twin import Twin
-from cortex_sim.tasks._task import Drive, Task
+from cortex_sim.tasks._parts import Drive
+from cortex_sim.tasks._task import Task
 
 UNITS, TRIALS, BINS = 5, 3, 9
 

@@ -10,7 +10,8 @@ from cortex_sim.cards._model import Model
 from cortex_sim.errors import TaskError
 from cortex_sim.simulation._simulate import simulate
 from cortex_sim.simulation.forms._leaky import Leaky, recurrent_of
-from cortex_sim.tasks._task import Drive, Task
+from cortex_sim.tasks._parts import Drive
+from cortex_sim.tasks._task import Task
 
 LEAKY = "dx/dt = (-x + W(r) + stimulus(t, i) + b)/tau + drive(t, i)/tau_push : 1\nr = tanh(x) : 1 (constant over dt)\nb : 1 (constant)"
 

@@ -11,7 +11,7 @@ from cortex_sim.errors import OptionError
 from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation._simulate import simulate
 from cortex_sim.simulation.torch._attribution import integrated_gradients
-from cortex_sim.tasks._task import free_run
+from cortex_sim.tasks._free import free_run
 
 UNITS, TRIALS = 5, 3
 

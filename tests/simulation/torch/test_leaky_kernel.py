@@ -15,7 +15,8 @@ from cortex_sim.simulation.forms._leaky import Leaky, recurrent_of
 from cortex_sim.simulation.torch._inputs import Inputs
 from cortex_sim.simulation.torch._leaky_kernel import LeakySteps
 from cortex_sim.simulation.torch._twin import Twin
-from cortex_sim.tasks._task import Clamp, Drive, Task
+from cortex_sim.tasks._parts import Clamp, Drive
+from cortex_sim.tasks._task import Task
 
 UNITS, TRIALS, BINS = 6, 3, 8
 TEXT = "dx/dt = (-x + W(r) + stimulus(t, i) + b)/tau + drive(t, i)/tau_push : 1\nr = tanh(x) : 1 (constant over dt)\nb : 1 (constant)"

@@ -23,7 +23,8 @@ from cortex_sim.simulation._simulate import simulate
 from cortex_sim.simulation.torch._run import linearise
 from cortex_sim.simulation.torch._twin import Twin
 from cortex_sim.tasks._centre_out import centre_out
-from cortex_sim.tasks._task import Clamp, Drive, Task
+from cortex_sim.tasks._parts import Clamp, Drive
+from cortex_sim.tasks._task import Task
 
 Build = Callable[..., Model]
 UNITS, OBSERVED, TRIALS = 7, 5, 4
