@@ -194,16 +194,11 @@ def _absent(recorded: bool, sides: Mapping[str, cs.Trials], scores: Sequence[cs.
     silent = tuple(
         f"{label} of {name}: no unit has enough spikes, there or in what it is compared with." for label, name in asked if (label, name) not in known
     )
-    return (
-        (movement, *silent)
-        if recorded
-        else (
-            *silent,
-            "A recording: none was given, so the null is all there is to compare with. --recording takes a table of spikes (.npz) or NWB; with it, as "
-            "many units are drawn from the circuit as were recorded, and counted in the same window.",
-            movement,
-        )
+    none = (
+        "A recording: none was given, so the null is all there is to compare with. --recording takes a table of spikes (.npz) or NWB; with it, as "
+        "many units are drawn from the circuit as were recorded, and counted in the same window."
     )
+    return (movement, *silent) if recorded else (none, *silent, movement)
 
 
 def _methods(sides: Mapping[str, cs.Trials]) -> str:
