@@ -1,5 +1,6 @@
 """Brian2 runs: the equation text integrated as written, for many trials at once, without a compiler and without a trace on disk."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -324,3 +325,18 @@ def test_brian2_gives_no_advice_of_its_own() -> None:
     said = run.stderr.splitlines()
     assert said[0].startswith("brunel_2000: NumPy, about") and said[1].startswith("Traceback") and said[-1] == "ValueError: of the user's own script"
     assert "brian" not in run.stderr.lower().removeprefix("brunel_2000")
+
+
+def test_runs_leave_nothing_behind_although_garbage_collection_passes_over_what_was_there(linear_circuit: Build) -> None:
+    model = linear_circuit(np.zeros((3, 3)))
+    gc.unfreeze()  # which tests do without otherwise
+    try:
+        gc.collect()
+        groups = []
+        for _ in range(3):
+            simulate(model, free_run(np.ones((2, 3)), 0.05))
+            assert gc.get_freeze_count() == 0
+            groups.append(sum(type(item).__name__ == "NeuronGroup" for item in gc.get_objects()))
+        assert groups[0] == groups[-1]
+    finally:
+        gc.freeze()

@@ -15,7 +15,7 @@ from cortex_sim.cards import FUNCTIONS, GIVEN, SCALES, Model, first_passage, sca
 from cortex_sim.runtime import track
 from cortex_sim.simulation._divergence import refuse_divergence
 from cortex_sim.simulation._problem import Problem
-from cortex_sim.simulation.brian._calls import base_unit, sentence_of, stopped_cleanly, unit_named
+from cortex_sim.simulation.brian._calls import base_unit, sentence_of, stopped_cleanly, uncollected, unit_named
 from cortex_sim.tasks import Task
 from cortex_sim.tasks.body import BodyTrajectory, Moving
 
@@ -34,7 +34,7 @@ def run(problem: Problem) -> tuple[Float[ndarray, "trial time unit"], BodyTrajec
         Diverged: a state or rate diverged.
         KeyboardInterrupt: the run was interrupted.
     """
-    with stopped_cleanly() as asked:
+    with uncollected(), stopped_cleanly() as asked:
         return _run(problem, asked)
 
 

@@ -13,7 +13,7 @@ from cortex_sim.cards.spiking import SpikingModel
 from cortex_sim.errors import CardError
 from cortex_sim.runtime import Report, cache_folder
 from cortex_sim.simulation._spiking_problem import HELD, SpikingProblem
-from cortex_sim.simulation.brian._calls import sentence_of, stopped_cleanly
+from cortex_sim.simulation.brian._calls import sentence_of, stopped_cleanly, uncollected
 from cortex_sim.simulation.brian._circuit import Circuit, assemble, wired
 from cortex_sim.tasks import Task
 from cortex_sim.trials import Spikes, Trials
@@ -39,21 +39,25 @@ def run(problem: SpikingProblem, trials: Sequence[int], target: str, report: Rep
         CardError: Brian2 refuses the circuit, or its activity ran away.
         KeyboardInterrupt: the run was interrupted.
     """
-    with _target(target), stopped_cleanly() as asked:
-        circuit = sentence_of(problem.model.name, lambda: _connected(problem))
-        network = circuit.network
-        network.store()
-        found: list[Spiking] = []
-        for number, trial in enumerate(trials):
-            if asked:
-                break
-            network.restore()
-            _begin(problem, circuit, trial)
-            watch = _Watch(problem, circuit, trial, lambda done, n=number: report((n + done) / len(trials), f"trial {n + 1} of {len(trials)}"))
-            network.add(watch)
-            sentence_of(problem.model.name, lambda: network.run((problem.steps - 0.5) * problem.dt * b2.second, namespace={}))
-            network.remove(watch)
-            found.append(watch.finished())
+    with uncollected(), _target(target), stopped_cleanly() as asked:
+        return _trials(problem, trials, report, asked)
+
+
+def _trials(problem: SpikingProblem, trials: Sequence[int], report: Report, asked: list[int]) -> list[Spiking]:
+    circuit = sentence_of(problem.model.name, lambda: _connected(problem))
+    network = circuit.network
+    network.store()
+    found: list[Spiking] = []
+    for number, trial in enumerate(trials):
+        if asked:
+            break
+        network.restore()
+        _begin(problem, circuit, trial)
+        watch = _Watch(problem, circuit, trial, lambda done, n=number: report((n + done) / len(trials), f"trial {n + 1} of {len(trials)}"))
+        network.add(watch)
+        sentence_of(problem.model.name, lambda: network.run((problem.steps - 0.5) * problem.dt * b2.second, namespace={}))
+        network.remove(watch)
+        found.append(watch.finished())
     return found
 
 
