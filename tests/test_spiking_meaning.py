@@ -10,7 +10,8 @@ import pytest
 
 from cortex_sim.cards import catalogue
 from cortex_sim.cards.spiking import declared
-from cortex_sim.cards.spiking._model import GROUP, OWN, SpikingModel
+from cortex_sim.cards.spiking._model import SpikingModel
+from cortex_sim.cards.spiking._names import GROUP, OWN
 from cortex_sim.errors import CardError
 from cortex_sim.simulation import simulate
 from cortex_sim.tasks import Drive, spontaneous

@@ -17,7 +17,7 @@ from cortex_sim.cards._mechanisms import chain as chain
 from cortex_sim.cards._mechanisms import ring as ring
 from cortex_sim.cards._mechanisms import turning_plane as turning_plane
 from cortex_sim.cards._model import Model as Model
-from cortex_sim.cards._model import read_card as read_card
+from cortex_sim.cards._reading import read_card as read_card
 from cortex_sim.cards._siegert import Background as Background
 from cortex_sim.cards._siegert import Neuron as Neuron
 from cortex_sim.cards._siegert import first_passage as first_passage

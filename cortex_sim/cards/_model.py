@@ -18,7 +18,7 @@ from cortex_sim.cards._shown import shown
 from cortex_sim.cards._steps import is_map, not_exponential, refuse_other_pace
 from cortex_sim.cards._units import check_unit, dimensions, scale
 from cortex_sim.errors import CardError, suggestion
-from cortex_sim.runtime import Role, content_key, load_arrays, read_toml, save_arrays, too_large, write_text
+from cortex_sim.runtime import Role, content_key, save_arrays, too_large, write_text
 
 
 class Model(Checked):
@@ -296,33 +296,6 @@ class Model(Checked):
             card["weights"] = f"{path.stem}.safetensors"
             save_arrays(path.with_name(card["weights"]), self._arrays)
         write_text(path, tomli_w.dumps(card, multiline_strings=True))
-
-
-def read_card(path: str | Path) -> Model:
-    """Return a card, read and checked without importing a simulator.
-
-    Raises:
-        FileProblem: the file, or the weights it names, cannot be read.
-        CardError: what is wrong, where, and what would be right.
-    """
-    path = Path(path)
-    card = read_toml(path, CardError)
-    try:
-        model = Model.model_validate(card | {"name": path.stem})
-        return model.with_arrays(load_arrays(_beside(path, model.weights))) if model.weights else model
-    except CardError as problem:
-        raise CardError(f"{path}: {problem}") from None
-
-
-def _beside(path: Path, name: str) -> Path:
-    """Return a file in the folder of a card, with links resolved."""
-    try:
-        file, folder = (path.parent / name).resolve(), path.parent.resolve()
-    except (OSError, RuntimeError, ValueError) as problem:
-        raise CardError(f"weights {name!r} name no file ({problem}).") from None
-    if not file.is_relative_to(folder):
-        raise CardError(f"weights {name!r} lie outside the folder of the card, at {str(file)!r}; they should lie beside it.")
-    return file
 
 
 def _inside(label: str, check: Any) -> None:

@@ -65,7 +65,7 @@ def load(name: str) -> "Model | SpikingModel":
         from cortex_sim.cards.spiking import read_spiking
 
         return read_spiking(path)
-    from cortex_sim.cards._model import read_card
+    from cortex_sim.cards._reading import read_card
 
     return read_card(path)
 

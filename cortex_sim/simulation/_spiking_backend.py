@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from cortex_sim.cards.spiking import SpikingModel
+from cortex_sim.cards.spiking import SpikingModel, indegree
 from cortex_sim.errors import OptionError
 from cortex_sim.runtime import cache_folder, track, warn, workers
 from cortex_sim.simulation import _programs as programs
-from cortex_sim.simulation._spiking_problem import SpikingProblem, indegree
+from cortex_sim.simulation._spiking_problem import SpikingProblem
 from cortex_sim.trials import Trials
 
 NAMES = {"numpy": "NumPy", "cython": "cython", "standalone": "C++ standalone"}

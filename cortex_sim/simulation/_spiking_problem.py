@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.cards.spiking import Neurons, SpikingModel, equation_lines, lag, offset, read_late, statement_names, written_equations
+from cortex_sim.cards.spiking import Neurons, SpikingModel, equation_lines, indegree, lag, offset, read_late, statement_names, written_equations
 from cortex_sim.errors import CardError, TaskError, suggestion
 from cortex_sim.runtime import content_key, seed_of, stream
 from cortex_sim.simulation._spiking_inputs import MANY, SPARSE, Source
@@ -301,22 +301,6 @@ class SpikingProblem:
             found = f"population {name!r}: {state} of neuron {bad[0] - offset(self.model, name)} is {values[bad[0]]} by {when:.3f} s"
             advice = "shorten dt, weaken the weights, or check what the equations divide by"
             raise CardError(f"{self.model.name}: {found} ({bad.size} neurons); {advice}.")
-
-
-def indegree(model: SpikingModel, rule: str, ends: tuple[str, str], arguments: Mapping[str, float]) -> float:
-    """Return the mean number of synapses that a neuron of the second population receives from the first, at full scale."""
-    source, target = (model.populations[end].size for end in ends)
-    match rule:
-        case "fixed_indegree":
-            return arguments["indegree"]
-        case "fixed_total":
-            p = arguments["probability"]
-            return float(np.log1p(-p) / np.log1p(-1.0 / (source * target)) / target)
-        case "bernoulli":
-            return arguments["probability"] * source
-        case "all_to_all":
-            return source
-    raise CardError(f"{model.name}: rule {rule!r} has no in-degree that scaling could use; choose another, or leave [scaling] out.")
 
 
 def kind_text(part: Neurons, shared: Sequence[str], spread: Sequence[str], units: Mapping[str, str]) -> str:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from cortex_sim.cards import catalogue
-from cortex_sim.cards._model import Model, read_card
+from cortex_sim.cards._model import Model
+from cortex_sim.cards._reading import read_card
 from cortex_sim.errors import CardError, FileProblem
 from cortex_sim.runtime._storage import save_arrays
 

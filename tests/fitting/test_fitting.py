@@ -10,7 +10,8 @@ import pytest
 import xarray as xr
 
 from cortex_sim.cards import catalogue
-from cortex_sim.cards._model import Model, read_card
+from cortex_sim.cards._model import Model
+from cortex_sim.cards._reading import read_card
 from cortex_sim.errors import TaskError, TrialsError
 from cortex_sim.fitting._fit import fit, split, train
 from cortex_sim.fitting._options import Options, TrainingData

@@ -16,7 +16,8 @@ import pytest
 from matplotlib.figure import Figure
 
 import cortex_sim as cs
-from cortex_sim.cards._model import Model, read_card
+from cortex_sim.cards._model import Model
+from cortex_sim.cards._reading import read_card
 from cortex_sim.errors import ComparisonError, FileProblem
 from cortex_sim.report import _page as page
 from cortex_sim.report._page import file_names

@@ -253,7 +253,7 @@ def test_a_delay_changes_the_key_and_is_saved(tmp_path: Any) -> None:
     keys = {model.key for model in (unit(1, 5), unit(1, 6), unit(1, 0), edit.undelayed(unit(1, 5)))}
     assert len(keys) == 4
     unit(1, 5).save(tmp_path / "late.toml")
-    from cortex_sim.cards._model import read_card
+    from cortex_sim.cards._reading import read_card
 
     assert read_card(tmp_path / "late.toml").key == unit(1, 5).key
 

@@ -12,5 +12,6 @@ from cortex_sim.cards.spiking._text import written_statements as written_stateme
 from cortex_sim.cards.spiking._wiring import blocks as blocks
 from cortex_sim.cards.spiking._wiring import coupling as coupling
 from cortex_sim.cards.spiking._wiring import delays as delays
+from cortex_sim.cards.spiking._wiring import indegree as indegree
 from cortex_sim.cards.spiking._wiring import offset as offset
 from cortex_sim.cards.spiking._wiring import same_delay as same_delay

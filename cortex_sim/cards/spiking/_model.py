@@ -1,6 +1,5 @@
 """SpikingModel: a spiking circuit as data, and the card it is read from."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -18,6 +17,7 @@ from cortex_sim.cards._trees import zero_divisor
 from cortex_sim.cards._units import SCALES, check_unit
 from cortex_sim.cards.spiking._fields import Input, Neurons, Population, Projection, Scaling, Synapse
 from cortex_sim.cards.spiking._late import check_late
+from cortex_sim.cards.spiking._names import CONSTANTS, GROUP, SYNAPTIC, check_own
 from cortex_sim.cards.spiking._tables import Table
 from cortex_sim.cards.spiking._text import condition_names, declared, equation_lines, statement_names
 from cortex_sim.cards.spiking._wiring import check_rule
@@ -26,22 +26,8 @@ from cortex_sim.errors import CardError, suggestion
 from cortex_sim.runtime import content_key, read_toml, too_large, write_text
 
 RUNAWAY = 500.0  # Hz over a population in a window of 20 ms beyond which a run is stopped, unless the card says otherwise
-CONSTANTS = ("pi", "e", "inf", "and", "or", "not", "True", "False")
-OWN = (
-    "N", "i", "j", "t", "dt", "t_in_timesteps", "lastspike", "not_refractory", "xi", "spike", "spikes", "refractory", "arcsin", "arccos",
-    "arctan", "tan", "log10", "exprel", "sign", "ceil", "floor", "rand", "randn", "poisson", "binomial", "timestep", "logical_not", *CONSTANTS,
-    *MATHEMATICS, "variables",
-)  # fmt: skip
-"""Names with a meaning of their own in Brian2, in the text of every spiking card."""
-GROUP = (
-    "codeobj_class", "equations", "event_codes", "events", "indices", "method_choice", "namespace", "order", "resetter", "start", "state_updater",
-    "stop", "subexpression_updater", "thresholder", "user_equations", "when",
-)  # fmt: skip
-"""Parts of Brian2's groups, which a linked variable of the name would take the place of."""
 NEURON = 200  # bytes of one, at least: its states, parameters and place among the others
 MOST = {"probability": 1.0, "indegree": np.inf}  # arguments of rules that are 0 or more
-LATE = re.compile(r"^past_\d+_")
-SYNAPTIC = re.compile(r"^(?P<name>\w+)_(?:pre|post)$")
 
 
 class SpikingModel(Checked):
@@ -93,10 +79,10 @@ class SpikingModel(Checked):
             for name in population.parameters:
                 _known(f"populations.{label}", "parameter", name, self.neurons[population.neurons].parameters)
         for name in self.inputs:
-            _own(f"inputs.{name}", name)
+            check_own(f"inputs.{name}", name)
         for label, synapse in self.synapses.items():
             for name in declared(synapse.equations, f"synapses.{label}")[0]:
-                _own(f"synapses.{label}", name.removesuffix("_post").removesuffix("_pre"))
+                check_own(f"synapses.{label}", name.removesuffix("_post").removesuffix("_pre"))
         for label, projection in self.projections.items():
             self._check_projection(f"projections.{label}", projection)
         check_writers(self)
@@ -170,7 +156,7 @@ class SpikingModel(Checked):
             _known(f"{place}.start", "variable", name, states)
         given = (*states, *kind.parameters, *kind.linked)
         for number, name in enumerate(given):
-            _own(place, name, GROUP if name in kind.linked else ())
+            check_own(place, name, GROUP if name in kind.linked else ())
             if name in given[:number]:
                 raise CardError(f"[{place}] gives {name!r} twice, in its equations, parameters or linked variables; each name means one thing.")
         states |= {"not_refractory", "lastspike"} if kind.refractory else set()
@@ -303,13 +289,6 @@ def read_spiking(path: str | Path) -> SpikingModel:
 def _known(place: str, what: str, name: str, known: Any) -> None:
     if name not in known:
         raise CardError(f"[{place}] names the {what} {name!r}, which is absent. {suggestion(name, known)}")
-
-
-def _own(place: str, name: str, more: tuple[str, ...] = ()) -> None:
-    """Check that a name does not mean something else in the text, where Brian2's meaning would silently take precedence."""
-    check_name(name, f"[{place}] has")
-    if name in (*OWN, *more) or name in SCALES or name.startswith(("xi_", "_")) or SYNAPTIC.match(name) or LATE.match(name):
-        raise CardError(f"[{place}] gives something the name {name!r}, by which Brian2 means its own; choose another name, such as '{name}_0'.")
 
 
 def _inside(label: str, unit: str, like: str | None) -> None:

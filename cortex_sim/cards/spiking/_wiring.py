@@ -5,7 +5,7 @@ the same on every code target, and the synapses of a spiking neuron are contiguo
 same reason and to halve the memory.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -160,6 +160,22 @@ def blocks(model: "SpikingModel", name: str) -> Iterator[Block]:
             sd = projection.delay.sd if projection.delay else 0.0
             d = np.empty(0, np.float32) if delay is None else _delays(delay[row, column], sd, len(pre), model.dt.si, rng)
             yield Block(source, target, pre + np.int32(offset(model, source)), post + np.int32(offset(model, target)), w, d)
+
+
+def indegree(model: "SpikingModel", rule: str, ends: tuple[str, str], arguments: Mapping[str, float]) -> float:
+    """Return the mean number of synapses that a neuron of the second population receives from the first, at full scale."""
+    source, target = (model.populations[end].size for end in ends)
+    match rule:
+        case "fixed_indegree":
+            return arguments["indegree"]
+        case "fixed_total":
+            p = arguments["probability"]
+            return float(np.log1p(-p) / np.log1p(-1.0 / (source * target)) / target)
+        case "bernoulli":
+            return arguments["probability"] * source
+        case "all_to_all":
+            return source
+    raise CardError(f"{model.name}: rule {rule!r} has no in-degree that scaling could use; choose another, or leave [scaling] out.")
 
 
 def coupling(model: "SpikingModel", kind: str) -> Float[ndarray, "post pre"]:

@@ -8,7 +8,8 @@ import xarray as xr
 from numpy import ndarray
 
 from cortex_sim.cards import catalogue
-from cortex_sim.cards._model import Model, read_card
+from cortex_sim.cards._model import Model
+from cortex_sim.cards._reading import read_card
 from cortex_sim.cards.edit._stacking import stacked
 from cortex_sim.errors import CardError, OptionError
 from cortex_sim.fitting._options import Options, TrainingData
