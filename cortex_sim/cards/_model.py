@@ -16,7 +16,7 @@ from cortex_sim.cards._fields import Axis, Encoder, Input, Parameter, Projection
 from cortex_sim.cards._given import in_si
 from cortex_sim.cards._shown import shown
 from cortex_sim.cards._steps import is_map, not_exponential, refuse_other_pace
-from cortex_sim.cards._units import check_unit, dimensions, scale
+from cortex_sim.cards._units import check_step, check_unit, dimensions, scale
 from cortex_sim.errors import CardError, suggestion
 from cortex_sim.runtime import Role, content_key, save_arrays, too_large, write_text
 
@@ -73,8 +73,7 @@ class Model(Checked):
             if item.noise and dimensions(item.unit)[2].denominator != 2:
                 raise CardError(f"[inputs.{label}] has unit {item.unit!r}; white noise has one with the root of a time, such as 'second**-0.5'.")
         self._check_sizes()
-        if self.dt.si <= 0:
-            raise CardError(f"[dt] value {self.dt.value:g} should be positive.")
+        check_step(self.dt.value, self.dt.si)
         given = self.parameters.keys() | self.inputs.keys() | self.projections.keys()
         if problem := missing(text, set(given)):
             raise CardError(problem)

@@ -13,6 +13,7 @@ T = TypeVar("T")
 LONGEST = 200  # characters of a unit
 NEGATIVE = re.compile(r" \*\* \((-[\d.]+)\)")  # a power as Python writes it
 HIGHEST = 12  # power of a unit
+SHORTEST, LONG = 1e-9, 3600.0  # s, of integration steps
 
 _PREFIXES = {"G": 1e9, "M": 1e6, "k": 1e3, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12}
 _WHOLE = ("volt", "amp", "second", "siemens", "farad", "hertz", "ohm", "newton", "watt", "metre", "meter", "gram")
@@ -52,6 +53,18 @@ def check_unit(unit: str, like: str | None = None) -> None:
     if like is not None and dimensions(unit) != dimensions(like):
         wanted = "no unit" if like == "1" else f"{like!r}, or a unit of the same dimensions"
         raise CardError(f"unit {unit!r} does not fit what the number stands for; it should have {wanted}.")
+
+
+def check_step(value: object, dt: float) -> None:
+    """Check an integration step in s, which is given as ``value`` in its own unit.
+
+    Raises:
+        CardError: it is not positive, or no step of a circuit.
+    """
+    if not dt > 0:
+        raise CardError(f"[dt] value {value!r} should be positive.")
+    if not SHORTEST <= dt <= LONG:
+        raise CardError(f"[dt] is {dt:g} s; a step should lie between {SHORTEST:g} and {LONG:g} s.")
 
 
 def written_unit(unit: str) -> str:

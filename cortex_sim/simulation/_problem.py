@@ -19,6 +19,7 @@ from cortex_sim.tasks.body import BodyTrajectory, Load, Movement, Moving
 from cortex_sim.trials import Trials
 
 KEPT = 3  # copies of the rates of a run
+MOST = 1e9  # steps, of which a small circuit takes ten hours
 PART = 0.5  # of a step longer than 1 ms that a clamp must cover
 USED = 0.05  # directions that the readout uses less than this, relative to the strongest, are not pushed
 
@@ -86,8 +87,7 @@ class Problem:
         for value, label in ((self.task.step / self.dt, grid), (self.dt / self.task.step, grid)):
             if value >= 1 and abs(value - round(value)) > 1e-6:
                 raise TaskError(f"{self.model.name}: dt {self.dt * 1e3:g} ms should divide {label}, or be a multiple of it.")
-        if abs(self.task.bin / self.dt - round(self.task.bin / self.dt)) > 1e-6:
-            raise TaskError(f"{self.model.name}: dt {self.dt * 1e3:g} ms should divide the {self.task.bin * 1e3:g} ms bin.")
+        self._check_steps()
         observed = self.model.size("observed")
         given = {drive.name: drive.pattern.shape[1] for drive in self.task.drives}
         if self.task.initial is not None:
@@ -104,10 +104,21 @@ class Problem:
             if size != observed:
                 raise TaskError(f"task {self.task.name!r}: {name} is for {size} units; {self.model.name} has {observed} observed units.")
 
+    def _check_steps(self) -> None:
+        """Check that a bin is a whole number of steps, and that there are no more of them than can be run."""
+        each = self.task.bin / self.dt
+        if each < 1 - 1e-6 or abs(each - round(each)) > 1e-6:
+            raise TaskError(f"{self.model.name}: dt {self.dt * 1e3:g} ms should divide the {self.task.bin * 1e3:g} ms bin.")
+        if self.task.bins * each > MOST:
+            found = f"{self.task.bins * each:.2g} steps of {self.dt * 1e3:g} ms"
+            raise TaskError(f"{self.model.name}: {found}; at most {MOST:.0e} are run. Take a longer dt, or a shorter task.")
+
     def _check_fits(self) -> None:
         """Check that the rates, inputs and delayed signals of a run fit in memory."""
         model, task = self.model, self.task
-        each = KEPT * task.bins * model.units + self.steps * (model.channels + len(task.drives)) + sum(model.lags.values()) * model.units
+        each = (
+            KEPT * (task.bins + self.every) * model.units + self.steps * (model.channels + len(task.drives)) + sum(model.lags.values()) * model.units
+        )
         if problem := too_large(8.0 * task.trials * each, f"{task.trials} trials of {self.steps} steps of {model.units} units"):
             raise TaskError(f"{model.name}: {problem}.")
 

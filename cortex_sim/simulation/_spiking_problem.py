@@ -12,6 +12,7 @@ from numpy import ndarray
 from cortex_sim.cards.spiking import Neurons, SpikingModel, equation_lines, indegree, lag, offset, read_late, statement_names, written_equations
 from cortex_sim.errors import CardError, TaskError, suggestion
 from cortex_sim.runtime import content_key, seed_of, stream
+from cortex_sim.simulation._problem import MOST
 from cortex_sim.simulation._spiking_inputs import MANY, SPARSE, Source
 from cortex_sim.tasks import Task
 from cortex_sim.trials import Spikes, Trials
@@ -53,6 +54,10 @@ class SpikingProblem:
         for label, long in grids.items():
             if self.dt > long or abs(long / self.dt - round(long / self.dt)) > 1e-6:
                 raise TaskError(f"{self.model.name}: dt {self.dt * 1e3:g} ms should divide {label}.")
+        if self.task.bins * self.task.bin / self.dt > MOST:
+            raise TaskError(
+                f"{self.model.name}: dt {self.dt * 1e3:g} ms makes {self.steps:.2g} steps; at most {MOST:.0e} are run. Take a longer one."
+            )
         if self.task.initial is not None:
             raise TaskError(f"{self.model.name}: a spiking circuit starts from its card's initial states; task {self.task.name!r} gives rates.")
         given = {"channels": self.task.channels, "a body": self.task.body, "loads": self.task.loads or None, "feeling": self.task.feeling}

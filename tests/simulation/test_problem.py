@@ -52,6 +52,7 @@ def test_a_course_is_repeated_on_finer_steps_and_averaged_on_coarser_ones(dt: fl
         (1.5e-3, "linear: dt 1.5 ms should divide"),
         (4e-3, "linear: dt 4 ms should divide the 10 ms bin"),
         (20e-3, "linear: dt 20 ms should divide the 10 ms bin"),
+        (1e3, r"linear: dt 1e\+06 ms should divide the 10 ms bin"),
     ],
 )
 def test_a_step_that_misses_the_bins_is_refused(dt: float, message: str, linear_circuit: Circuit) -> None:

@@ -1,13 +1,15 @@
 """simulate: one door for circuits and networks, whichever backend runs them."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
+from cortex_sim.cards import catalogue
 from cortex_sim.cards._model import Model
-from cortex_sim.errors import OptionError, TaskError
+from cortex_sim.errors import CortexSimError, OptionError, TaskError
 from cortex_sim.simulation._simulate import simulate
 from cortex_sim.tasks._free import free_run
 from cortex_sim.tasks._task import Task
@@ -66,3 +68,16 @@ def test_both_backends_refuse_rates_that_no_state_has_alike(linear_circuit: Buil
     for backend in BACKENDS:
         with pytest.raises(TaskError, match="^linear: 'r' does not rise with 'x', so rates do not determine the state"):
             simulate(flat, free_run(np.full(2, 0.5), 0.05), backend=backend)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", catalogue.models())
+def test_every_card_runs_without_channels_or_says_why_not_and_refuses_steps_that_are_none(name: str) -> None:
+    """What a card hears is silent where a task has none of it; no step, however long or short, ends in an error that is not our own."""
+    model = catalogue.load(name)
+    task = Task("free", 0.0, 0.03, condition=np.arange(2))
+    if model.kind != "spiking" and not any(part.rule == "stability_optimised" for part in model.projections.values()):
+        with contextlib.suppress(CortexSimError):
+            assert np.isfinite(simulate(model, task).rate).all()
+    for value, unit in ((1e9, "ms"), (1e300, "ms"), (1e-300, "ms"), (1e-12, "ms"), (30, "mV")):
+        with pytest.raises(CortexSimError, match=r"\[dt\]|dt|steps|does not fit what the number stands for"):
+            simulate(type(model).model_validate(model.model_dump() | {"dt": {"value": value, "unit": unit, "meaning": "step"}}), task)

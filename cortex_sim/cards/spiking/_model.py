@@ -14,7 +14,7 @@ from cortex_sim.cards._fields import content
 from cortex_sim.cards._grammar import KINDS, check_name, read_statements
 from cortex_sim.cards._shown import shown
 from cortex_sim.cards._trees import zero_divisor
-from cortex_sim.cards._units import SCALES, check_unit
+from cortex_sim.cards._units import SCALES, check_step, check_unit
 from cortex_sim.cards.spiking._fields import Input, Neurons, Population, Projection, Scaling, Synapse
 from cortex_sim.cards.spiking._late import check_late
 from cortex_sim.cards.spiking._names import CONSTANTS, GROUP, SYNAPTIC, check_own
@@ -65,8 +65,7 @@ class SpikingModel(Checked):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         _inside("dt", self.dt.unit, "second")
-        if self.dt.si <= 0:
-            raise CardError(f"[dt] value {self.dt.value!r} should be positive.")
+        check_step(self.dt.value, self.dt.si)
         if self.scale != 1 and self.scaling is None:
             raise CardError("[scale] is below 1, but the card has no [scaling] that says what makes up for the missing input.")
         if self.scaling:

@@ -8,7 +8,7 @@ from cortex_sim.simulation._problem import Noise, Problem
 from cortex_sim.simulation.torch._inputs import Inputs
 from cortex_sim.simulation.torch._twin import Run, State, Twin
 
-WINDOW = 256  # bins computed at a time where no gradient is wanted
+WINDOW, LONGEST = 256, 1 << 16  # bins, and steps if they are more than one bin, computed at a time where no gradient is wanted
 
 
 def spans(bins: int, length: int) -> list[slice]:
@@ -41,7 +41,7 @@ def advance(
 def runs(twin: Twin, problem: Problem, length: int = WINDOW) -> Iterator[tuple[slice, Run]]:
     """Yield the runs of a schedule, one span of bins at a time; for use without gradients."""
     state, noise = twin.start(problem), None
-    for span in spans(problem.task.bins, length):
+    for span in spans(problem.task.bins, max(1, min(length, LONGEST // problem.every))):
         run, noise = advance(twin, problem, span, state, noise)
         state = run.last
         yield span, run

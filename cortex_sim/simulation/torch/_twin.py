@@ -132,6 +132,7 @@ class Twin(nn.Module):
             values = fixed | past.products() | inputs.at(step, moving) | {"t": step * problem.dt, "i": None}
             before = state
             state, rate = self._step(state, values, lambda rate, now=step: _clamped(rate, problem, now), past)
+            rate = rate.expand(len(state), self.model.units)  # which may be the same in all trials, where nothing varies
             if step % problem.every == 0:
                 states.append(before)
                 rates.append(rate)
