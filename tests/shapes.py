@@ -71,5 +71,5 @@ def install() -> None:
                 setattr(module, name, known[id(value)])
             elif inspect.isclass(value) and value.__module__ == module.__name__:
                 for label, method in list(vars(value).items()):
-                    if isinstance(method, types.FunctionType):
+                    if isinstance(method, types.FunctionType) and not hasattr(method, "__wrapped__"):  # those convert what they are given
                         setattr(value, label, checked(method))

@@ -28,7 +28,11 @@ def in_si(name: str, array: Any, part: Parameter | Projection) -> Float[ndarray,
     Raises:
         CardError: the units have other dimensions, the array is not finite numbers, or its numbers are probably in the card's unit.
     """
+    if np.ma.isMaskedArray(array) and np.ma.getmaskarray(array).any():
+        raise CardError(f"weights {name!r} have masked entries; what is missing is no number. Fill them in.")
     try:
+        if np.asarray(array).dtype.kind in "cUSV":
+            raise TypeError
         numbers = np.array(array, dtype=float)
     except (TypeError, ValueError):
         raise CardError(f"weights {name!r} should be an array of numbers (got {shown(array)}).") from None
@@ -40,7 +44,7 @@ def in_si(name: str, array: Any, part: Parameter | Projection) -> Float[ndarray,
             raise CardError(f"weights {name!r} are in {array.dim}; the card is in {part.unit}.")
         return numbers
     typical, factor = float(np.median(np.abs(numbers))) if numbers.size else 0.0, scale(part.unit)
-    own = abs(float(part.si)) if isinstance(part, Parameter) and not part.shape else 0.0
+    own = float(np.median(np.abs(part.si))) if isinstance(part, Parameter) else 0.0
     if min(typical, own) > 0 and not 1 / FAR < typical / own < FAR and 1 / NEAR <= typical * factor / own <= NEAR:
         found = f"{name} = {typical:g} in SI, {typical / factor:g} {part.unit}; the card is in {part.unit} and says {own / factor:g}"
         raise CardError(f"{found}. Bare numbers are in SI: multiply by {factor:g}, or give a quantity.")

@@ -86,6 +86,7 @@ def compare(
         ComparisonError: the sides do not match, or a side does not vary.
         NotFound: a measure is unknown; a close name is suggested.
     """
+    _check_nulls("compare", nulls)
     notes: list[str] = []
     teacher, student = _sides(teacher, student, bin, notes)
     name = name or str(student.provenance.get("model") or "student")
@@ -257,6 +258,7 @@ def compare_responses(
         ComparisonError: the perturbed task equals the task, or the teacher does not respond.
         TaskError: a task does not fit a model.
     """
+    _check_nulls("compare_responses", nulls)
     draws = [pushed] if isinstance(pushed, Task) else list(pushed)
     if not draws:
         raise ComparisonError("compare_responses: no perturbed task; give one, for example cs.perturb.push(task, fraction=0.1, amplitude=4.0).")
@@ -267,6 +269,11 @@ def compare_responses(
     label = " and ".join(kinds)
     split = split or f"{task.trials} conditions"
     return Comparison((response_score(label, *sides, task=task, pushed=draws, name=name or student.name, split=split, seed=seed, nulls=nulls),))
+
+
+def _check_nulls(called: str, nulls: int) -> None:
+    if nulls < 1:
+        raise ComparisonError(f"{called}: nulls is {nulls}; at least 1 is needed, since no score stands without what it is by chance.")
 
 
 def _kinds(task: Task, pushed: Task) -> list[str]:

@@ -68,10 +68,10 @@ class Comparison:
         for score in self.scores:
             if score.null is not None:
                 nulls.setdefault(score.surrogate, {})[score.measure] = None
-        over = ", ".join(dict.fromkeys(score.interval_over for score in self.scores if score.interval))
+        over = ", or over ".join(dict.fromkeys(score.interval_over for score in self.scores if score.interval))
         said = [f"Null, {surrogate}: {', '.join(measures)}." for surrogate, measures in nulls.items()]
         said += [f"Intervals: 95 %, over {over}."] if over else []
-        return said + [f"{note[0].upper()}{note[1:]}." for note in self.notes]
+        return said + [f"{note[0].upper()}{note[1:]}." for note in dict.fromkeys(self.notes)]
 
     def _repr_html_(self) -> str:
         return html_table(Score.COLUMNS, self._rows(), notes=self._footnotes())

@@ -18,7 +18,7 @@ from cortex_sim.comparison import _geometry as geometry
 from cortex_sim.comparison._listed import listed
 from cortex_sim.errors import NotFound, suggestion
 from cortex_sim.fitting import unit_scale
-from cortex_sim.runtime import stream, track, workers
+from cortex_sim.runtime import doored, stream, track, workers
 from cortex_sim.statistics import LEARNED, PERMUTATION, Score, permuted_conditions, remembered, subsampled, subsets
 from cortex_sim.trials import Trials
 
@@ -29,6 +29,7 @@ MIXING = "conditions of each principal component of the student permuted"
 NO_TRIALS = "one noiseless or averaged trial per condition, so there is no trial noise to bound a model by"
 
 
+@doored("__call__")
 @dataclass(frozen=True)
 class Measure:
     """A measure of the similarity of two systems in matched conditions.

@@ -72,6 +72,20 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+Class = TypeVar("Class", bound=type)
+
+
+def doored(*names: str) -> Callable[[Class], Class]:
+    """Return a decorator that checks the arguments of these methods of a class like those of functions; see :func:`checked`."""
+
+    def wrap(kind: Class) -> Class:
+        for name in names:
+            setattr(kind, name, checked(vars(kind)[name]))
+        return kind
+
+    return wrap
+
+
 @functools.cache
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     """Return annotations by name, without those that use names known only to type checkers."""

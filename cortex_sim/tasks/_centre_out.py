@@ -8,6 +8,7 @@ from jaxtyping import Float, Real
 from numpy import ndarray
 
 from cortex_sim.errors import TaskError
+from cortex_sim.runtime import too_large
 from cortex_sim.tasks._labelled import channels, targets
 from cortex_sim.tasks._parts import Drive
 from cortex_sim.tasks._registry import task
@@ -19,6 +20,7 @@ MOVEMENT = 0.6  # s after it
 CURRENT_RISE = 0.4  # s, preparatory input ramps as exp(t / 400 ms): code of Hennequin et al. (noisy_socs_with_ramp.py)
 FALL = 2e-3  # s, and is withdrawn within 2 ms
 GONE = 15  # time constants after which a withdrawn input is exactly zero
+COURSE = 8e3  # bytes of the course of a direction, at least
 REACH_DISTANCE = 8.0  # cm, a common reach length for monkeys
 REACH_WINDOW = (0.1, 0.5)  # s, when the hand moves
 
@@ -79,6 +81,8 @@ def centre_out(
 
 
 def _evenly(count: int) -> Float[ndarray, " condition"]:
+    if problem := too_large(COURSE * count, f"{count} directions"):
+        raise TaskError(f"centre_out: {problem}.")
     return 360.0 * np.arange(count) / max(count, 1)
 
 

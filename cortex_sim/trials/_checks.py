@@ -1,7 +1,8 @@
 """Checks that arrays are well-formed trials; errors say what is wrong."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,8 @@ def bins(found: Any) -> Float[ndarray, " time"]:
         TrialsError: they are not numbers or, in lower precision, are uneven or not increasing.
     """
     time = numbers("time", found)
+    if time.ndim != 1:
+        raise TrialsError(f"trials: time has shape {time.shape}; it should be one left edge a bin.")
     given = np.asarray(found)
     if given.dtype.kind != "f" or given.dtype.itemsize >= 8 or time.ndim != 1 or time.size < 2 or not np.isfinite(time).all():
         return time
@@ -148,6 +151,8 @@ def check_places(places: ndarray, what: str, count: int) -> None:
     Raises:
         TrialsError: a spike does not.
     """
+    if places.size and (wrong := places != np.round(places)).any():
+        raise TrialsError(f"trials: spikes name {what} {places[wrong][0]:g}; {what}s are numbered from 0, in whole numbers.")
     if places.size and not (places.min() >= 0 and places.max() < count):
         raise TrialsError(f"trials: spikes name {what}s {places.min():.15g} to {places.max():.15g}; there are {count}, numbered from 0.")
 
@@ -158,10 +163,63 @@ def numbers(name: str, found: Any) -> Float[ndarray, "..."]:
     Raises:
         TrialsError: it is not an array of numbers.
     """
+    hidden = np.ma.isMaskedArray(found) and np.ma.getmaskarray(found).any()
+    if hidden:
+        raise TrialsError(f"{name}: {int(np.ma.getmaskarray(found).sum())} entries are masked; what is missing is no number. Leave it out.")
     try:
-        return read_only(np.asarray(found, dtype=float))
+        plain = np.asarray(found)
+        if plain.dtype.kind in "cUSV":
+            raise ValueError(plain.dtype)
+        return read_only(np.asarray(plain, dtype=float))
     except (TypeError, ValueError):
         raise TrialsError(f"{name}: should be a full array of numbers, rows of one length (got {shown(found)}).") from None
+
+
+def one_each(name: str, found: Any, count: int) -> ndarray:
+    """Return one text for each of so many units.
+
+    Raises:
+        TrialsError: there are more or fewer.
+    """
+    texts = np.asarray(found, dtype=str)
+    if texts.shape != (count,):
+        raise TrialsError(f"trials: {name} has shape {texts.shape}; it should hold one name for each of {count} units.")
+    return storable(texts)
+
+
+def written(provenance: Mapping[str, Any] | None) -> str:
+    """Return provenance as JSON.
+
+    Raises:
+        TrialsError: JSON cannot hold it.
+    """
+    try:
+        return json.dumps(provenance or {}, sort_keys=True)
+    except (TypeError, ValueError) as problem:
+        raise TrialsError(f"trials: provenance should be what JSON can hold ({problem}).") from None
+
+
+def whole_number(name: str, found: Any) -> int:
+    """Return a whole number.
+
+    Raises:
+        TrialsError: it is none.
+    """
+    if not isinstance(found, Integral) or isinstance(found, bool):
+        raise TrialsError(f"trials: {name} should be a whole number (got {shown(found)}).")
+    return int(found)
+
+
+def ends(found: Any, trials: int) -> Float[ndarray, " trial"]:
+    """Return where trials end, s.
+
+    Raises:
+        TrialsError: it is not one finite number a trial.
+    """
+    stop = numbers("stop", found)
+    if stop.shape != (trials,) or not np.isfinite(stop).all():
+        raise TrialsError(f"trials: stop should hold a finite number for each of {trials} trials, s (got {shown(found)}).")
+    return stop
 
 
 def labels(found: Any) -> ndarray:
@@ -170,10 +228,14 @@ def labels(found: Any) -> ndarray:
     Raises:
         TrialsError: they do not form one array.
     """
+    if np.ma.isMaskedArray(found) and np.ma.getmaskarray(found).any():
+        raise TrialsError(f"condition: {int(np.ma.getmaskarray(found).sum())} labels are masked; leave out the trials that have none.")
     try:
         array = read_only(np.asarray(found))
     except ValueError:
         raise TrialsError(f"condition: should be one label a trial (got {shown(found)}).") from None
+    if array.ndim != 1:
+        raise TrialsError(f"condition has shape {array.shape}; give one label a trial.")
     if array.dtype.kind == "U":
         return read_only(storable(array))
     if array.dtype.kind != "f" or array.ndim != 1 or not array.size or not np.isfinite(array).all():

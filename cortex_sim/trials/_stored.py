@@ -156,8 +156,8 @@ class Stored:
         return np.floor((when - self.time[0]) / width + 1e-7).astype(int)
 
     def _counts(self, bin: float | None) -> Int[ndarray, "trial time unit"]:
-        width, span = bin or self.bin, self.time.size * self.bin
-        bins = round(span / width)
+        width, span = self.bin if bin is None else bin, self.time.size * self.bin
+        bins = round(span / width) if width > 0 else 0
         if bins < 1 or abs(bins * width - span) > 1e-6 * span:
             raise TrialsError(f"bins of {width * 1e3:g} ms do not divide {span * 1e3:g} ms; choose a width that does.")
         trials, _, units = self.shape

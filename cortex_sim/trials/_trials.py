@@ -1,7 +1,6 @@
 """Trials: what a model did or an electrode recorded, as labelled arrays that are known to be well formed."""
 
 import io
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from cortex_sim.errors import TrialsError
-from cortex_sim.runtime import positions, read_only, write_bytes
-from cortex_sim.trials._checks import bins, check_fits, check_places, check_time, numbers, storable, three
+from cortex_sim.runtime import doored, positions, write_bytes
+from cortex_sim.trials._checks import bins, check_fits, check_places, check_time, ends, numbers, one_each, storable, three, whole_number, written
 from cortex_sim.trials._checks import labels as labels_of
 from cortex_sim.trials._door import netcdf, reading
 from cortex_sim.trials._findings import noted
@@ -24,6 +23,7 @@ from cortex_sim.trials._stored import DIMENSIONS, Spikes, Stored
 BIN = 10e-3  # s, width of bins where nothing says otherwise
 
 
+@doored("window", "counts", "binned", "smoothed", "with_observed", "save")
 class Trials(Stored):
     """Rates over (trial, time, unit), or the spikes themselves, with condition labels, units and provenance.
 
@@ -67,6 +67,8 @@ class Trials(Stored):
             TrialsError: the shapes disagree, or a number is not finite.
         """
         rate, time = numbers("rate", rate), bins(time)
+        if not isinstance(units, str):
+            raise TrialsError(f"trials: units should be the name of a unit (got {units!r}).")
         if rate.ndim != 3:
             raise TrialsError(f"rates have shape {rate.shape}; they should be (trial, time, unit).")
         if rate.shape[1] != time.size:
@@ -81,7 +83,7 @@ class Trials(Stored):
                 "condition": ("trial", labels),
                 "unit": np.arange(rate.shape[2]),
             },
-            attrs={"provenance": json.dumps(provenance or {}, sort_keys=True)},
+            attrs={"provenance": written(provenance)},
         )
         return cls(dataset)
 
@@ -113,6 +115,7 @@ class Trials(Stored):
         """
         time, labels = bins(time), labels_of(condition)
         check_time(time)
+        units = whole_number("units", units)
         when, unit, trial = (numbers(name, part) for name, part in zip(("times", "units", "trials"), three(spikes), strict=True))
         if not when.shape == unit.shape == trial.shape == (when.size,):
             raise TrialsError(f"spikes have {when.shape} times, {unit.shape} units and {trial.shape} trials; give one of each a spike.")
@@ -126,15 +129,15 @@ class Trials(Stored):
         coordinates: dict[str, Any] = {
             "time": ("time", time, {"units": "s", "long_name": "time from the go cue or movement onset"}),
             "condition": ("trial", labels),
-            "stop": ("trial", np.full(labels.size, end) if stop is None else read_only(np.asarray(stop, dtype=float)), {"units": "s"}),
+            "stop": ("trial", np.full(labels.size, end) if stop is None else ends(stop, labels.size), {"units": "s"}),
             "unit": np.arange(units),
         }
         if population is not None:
-            coordinates["population"] = ("unit", storable(np.asarray(population, dtype=str)))
+            coordinates["population"] = ("unit", one_each("population", population, units))
         variables = {"spike_time": when[order], "spike_unit": unit[order], "spike_trial": trial[order]}
         return cls(xr.Dataset(
             {name: ("spike", values, {"units": "s"} if name == "spike_time" else {}) for name, values in variables.items()},
-            coords=coordinates, attrs={"provenance": json.dumps(provenance or {}, sort_keys=True)},
+            coords=coordinates, attrs={"provenance": written(provenance)},
         ))  # fmt: skip
 
     def with_observed(self, observed: Bool[ndarray, "trial unit"]) -> "Trials":
@@ -208,7 +211,7 @@ class Trials(Stored):
         return Trials(dataset.isel(spike=np.lexsort(keys)))
 
     def counts(self, bin: float | None = None) -> Int[ndarray, "trial time unit"]:
-        """Count the spikes in bins of even width; by default the trials' own.
+        """Count the spikes in bins of even width; by default the trials' own. Where trials end earlier, :attr:`lasting` says which bins are theirs.
 
         Args:
             bin: width in s; the last bin ends where the trials do.
@@ -225,7 +228,7 @@ class Trials(Stored):
         Raises:
             TrialsError: as :meth:`counts`, or some trial ends before the last bin does.
         """
-        width = bin or self.bin
+        width = self.bin if bin is None else bin
         if (self.stop < self.time[-1] + self.bin - 1e-9).any():
             found = f"trials end between {self.stop.min():g} and {self.stop.max():g} s"
             raise TrialsError(f"{found}; cut them to one length first, with .window(start, stop).")

@@ -45,6 +45,17 @@ def test_bare_numbers_in_the_units_of_the_card_are_refused_with_the_cure(model: 
         assert (model.with_arrays({"tau_r": np.full(UNITS, bare)}).arrays()["tau_r"] == bare).all()
 
 
+def test_a_card_with_one_value_a_unit_tells_units_apart_as_well(model: Model) -> None:
+    own = Model.model_validate(CARD | {"parameters": {"tau_r": CARD["parameters"]["tau_r"] | {"value": np.linspace(10, 40, UNITS).tolist()}}})
+    for bare in (np.full(UNITS, 20.0), np.linspace(12.0, 45.0, UNITS)):
+        with pytest.raises(CardError, match=r"the card is in ms and says 25. Bare numbers are in SI: multiply by 0.001, or give a quantity"):
+            own.with_arrays({"tau_r": bare})
+        assert (own.with_arrays({"tau_r": bare * 1e-3}).arrays()["tau_r"] == bare * 1e-3).all()
+    for wrong in (np.ma.masked_equal(np.full(UNITS, 0.02), 0.02), np.full(UNITS, 0.02j), ["0.02"] * UNITS):
+        with pytest.raises(CardError, match="weights 'tau_r'"):
+            own.with_arrays({"tau_r": wrong})
+
+
 def test_what_is_no_array_for_the_card_is_refused(model: Model) -> None:
     number = {"tau_r": {key: value for key, value in CARD["parameters"]["tau_r"].items() if key != "over"}}
     scalar = Model.model_validate(CARD | {"equations": CARD["equations"].rpartition("\n")[0], "parameters": number})

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from cortex_sim.errors import FileProblem, TrialsError
+from cortex_sim.errors import CortexSimError, FileProblem, TrialsError
 from cortex_sim.trials._trials import Trials
 
 
@@ -125,3 +125,41 @@ def test_a_window_counts_as_the_whole_does(width: float) -> None:
         part = trials.window(width * first, 0.4)
         np.testing.assert_array_equal(part.counts(), whole[:, first:])
         assert part.spikes.time.size == whole[:, first:].sum()
+
+
+TIME, RATES = 0.01 * np.arange(3), np.arange(12.0).reshape(2, 3, 2)
+WRONG = {
+    "masked rates": lambda: Trials.from_arrays(np.ma.masked_equal(RATES, 5), TIME),
+    "complex rates": lambda: Trials.from_arrays(RATES + 1j, TIME),
+    "texts for rates": lambda: Trials.from_arrays(RATES.astype(str), TIME),
+    "masked labels": lambda: Trials.from_arrays(RATES, TIME, condition=np.ma.masked_equal([0, 1], 1)),
+    "one label": lambda: Trials.from_arrays(RATES, TIME, condition=3),
+    "times in a table": lambda: Trials.from_arrays(RATES, TIME[None]),
+    "no unit": lambda: Trials.from_arrays(RATES, TIME, units=None),
+    "an array in the provenance": lambda: Trials.from_arrays(RATES, TIME, provenance={"a": RATES}),
+    "half a unit": lambda: spiking(spikes=([0.005], [0.5], [0])),
+    "two and a half units": lambda: spiking(units=2.5),
+    "units in a text": lambda: spiking(units="2"),
+    "an end that is not known": lambda: spiking(stop=[np.nan, 0.03]),
+    "one end for two trials": lambda: spiking(stop=[0.03]),
+    "one name for two units": lambda: spiking(population=["a"]),
+    "masked spikes": lambda: spiking(spikes=(np.ma.masked_equal([0.005], 0.005), [0], [0])),
+    "one label for spikes": lambda: spiking(condition=1),
+    "a window from a": lambda: Trials.from_arrays(RATES, TIME).window("a", 1),
+    "bins of 0": lambda: spiking().binned(0),
+    "bins of no number": lambda: spiking().binned(np.nan),
+    "bins of a list": lambda: spiking().counts([0.01]),
+    "infinite smoothing": lambda: spiking().smoothed(np.inf),
+    "a ragged mask": lambda: Trials.from_arrays(RATES, TIME).with_observed([[True], [True, False]]),
+    "no path": lambda: Trials.from_arrays(RATES, TIME).save(None),
+}
+
+
+def spiking(**changes: Any) -> Trials:
+    return Trials.from_spikes(**({"spikes": ([0.005], [0], [0]), "time": TIME, "units": 2, "condition": [0, 1]} | changes))
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_wrong_in_a_call_of_trials_is_said_in_our_words(what: str) -> None:
+    with pytest.raises(CortexSimError):
+        WRONG[what]()
