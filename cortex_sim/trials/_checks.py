@@ -14,6 +14,7 @@ from cortex_sim.errors import TrialsError
 from cortex_sim.runtime import read_only, shown, too_large
 
 SPIKES = ("spike_time", "spike_unit", "spike_trial")
+SEVERAL = 3  # labels that could be directions
 NUMBER = 24  # bytes of one while it is read: itself, and copies that are made to check and turn it
 SAME = 1e-6  # of the largest label: numbers nearer than this are one condition, apart by round-off
 
@@ -173,6 +174,18 @@ def numbers(name: str, found: Any) -> Float[ndarray, "..."]:
         return read_only(np.asarray(plain, dtype=float))
     except (TypeError, ValueError):
         raise TrialsError(f"{name}: should be a full array of numbers, rows of one length (got {shown(found)}).") from None
+
+
+def likely_radians(name: str, found: ndarray) -> list[str]:
+    """Return a finding if labels look like directions in radians: fractions, several, none beyond a turn."""
+    if found.dtype.kind != "f" or not (known := found[np.isfinite(found)]).size:
+        return []
+    several, beyond = len(np.unique(known)) >= SEVERAL, np.abs(known).max() > 2 * np.pi * (1 + SAME)
+    if beyond or not several or np.abs(known).max() <= np.pi / 2 or np.array_equal(known, np.round(known)):
+        return []
+    return [
+        f"{name} lies between {known.min():g} and {known.max():g}: if these are directions, they are in radians, and degrees are asked for elsewhere."
+    ]
 
 
 def one_each(name: str, found: Any, count: int) -> ndarray:

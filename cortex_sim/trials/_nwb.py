@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from cortex_sim.errors import FileProblem, TrialsError
-from cortex_sim.trials._checks import check_fits
+from cortex_sim.trials._checks import check_fits, likely_radians
 from cortex_sim.trials._door import hdf5, reading, whole
 from cortex_sim.trials._findings import noted
 from cortex_sim.trials._nwb_cut import Choice, Cut, cut_trials, note_of, said, spike_times, text, values
@@ -72,7 +72,8 @@ def read_nwb(
         trials = Trials.from_spikes(spikes, cut.time, units=count, condition=cut.labels, stop=cut.stop, population=population, provenance=made)
         trials = Trials(trials.dataset.assign_coords(unit=values(file["units"]["id"]).reshape(-1)))
         trials, unseen = _observed(trials, file["units"], cut)
-        return noted(trials, *unseen, *cut.findings, *findings, *_early(spikes[0], cut), *_left(file))
+        turned = likely_radians("the condition", cut.labels)
+        return noted(trials, *unseen, *cut.findings, *findings, *turned, *_early(spikes[0], cut), *_left(file))
 
 
 @contextmanager

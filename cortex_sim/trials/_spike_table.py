@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from cortex_sim.errors import NotFound, TrialsError, suggestion
 from cortex_sim.trials._arrays import vectors
-from cortex_sim.trials._checks import absent, check_fits
+from cortex_sim.trials._checks import absent, check_fits, likely_radians
 from cortex_sim.trials._findings import noted
 from cortex_sim.trials._nwb_cut import Choice
 from cortex_sim.trials._rows import chosen, joined
@@ -20,6 +20,7 @@ SPIKE_TABLE = "'spike_time_ms', 'spike_unit', 'spike_trial' (spike), 'trial_cond
 EARLY = 0.01  # of a trial: where all spikes lie before, they are in other units than the trials
 ENOUGH = 20  # spikes, to say so
 FEW = 6  # numbers listed
+FASTEST, SLOWEST, LONG = 1000.0, 0.1, 100.0  # Hz, Hz, s: units that fast, or that slow in trials that long, are in other units than ms
 
 
 def from_spike_table(arrays: Mapping[str, ndarray], made: Mapping[str, object], choice: Choice) -> Trials:
@@ -45,6 +46,7 @@ def from_spike_table(arrays: Mapping[str, ndarray], made: Mapping[str, object], 
     width = choice.bin or BIN
     first = width * min(0, int(np.floor(when.min() / width + 1e-6)))
     check_fits((duration.max() - first) / width * duration.size, f"{(duration.max() - first) / width:.3g} bins of {duration.size} trials")
+    _check_pace(np.unique(unit, return_counts=True)[1], duration)
     time = first + width * np.arange(max(2, int(np.ceil((duration.max() - first) / width - 1e-6))))
     units = int(arrays["n_units"].item()) if "n_units" in arrays else int(unit.max()) + 1
     labels, named = _labels(arrays, choice.condition, duration.size)
@@ -56,7 +58,7 @@ def from_spike_table(arrays: Mapping[str, ndarray], made: Mapping[str, object], 
     spikes = (when[inside], unit[inside], place[trial[inside]])
     origin = dict(made) | {"condition": named} | ({} if choice.where is None else {"where": choice.where})
     trials = Trials.from_spikes(spikes, time, units=units, condition=labels[kept], stop=duration[kept], provenance=origin)
-    return noted(trials, *findings, *_odd(arrays, first))
+    return noted(trials, *findings, *_odd(arrays, first), *likely_radians(named, labels))
 
 
 def rows_kept(arrays: Mapping[str, ndarray], choice: Choice) -> Bool[ndarray, " trial"]:
@@ -116,6 +118,15 @@ def _check_units(when: ndarray, duration: ndarray) -> None:
         raise TrialsError(
             f"spikes run to {last * 1e3:g} ms, and trials last {typical * 1e3:g} ms; trial_duration_ms is probably in s, and should be in ms."
         )
+
+
+def _check_pace(counts: ndarray, duration: ndarray) -> None:
+    """Refuse a table all in another unit than ms, which the rate of the units that fire gives away."""
+    rate, lasts = float(np.median(counts)) / duration.sum(), float(np.median(duration))
+    if rate > FASTEST or (rate < SLOWEST and lasts > LONG):
+        wanted, factor = ("s", 1e-3) if rate > FASTEST else ("us", 1e3)
+        found = f"units fire at {rate:.3g} Hz in trials of {lasts:g} s"
+        raise TrialsError(f"{found}, which is not plausible; times are probably in {wanted} ({rate * factor:.3g} Hz), and should be in ms.")
 
 
 def _check(arrays: Mapping[str, ndarray]) -> None:

@@ -96,3 +96,30 @@ def test_saved_spikes_come_back_by_the_same_door_and_options_of_nwb_are_refused(
     assert isinstance(again, Trials) and again.dataset.identical(trials.dataset)
     with pytest.raises(OptionError, match=r"spikes\.npz: align does not apply to a spike table; it takes window, condition, where, bin\."):
         read(tmp_path / "spikes.npz", align="go_cue_time")
+
+
+def paced(factor: float) -> dict[str, Any]:
+    """Five units at 25 Hz in ten trials of 400 ms, with times that are so many times what their names say."""
+    rng = np.random.default_rng(0)
+    spikes = {"spike_time_ms": rng.uniform(0, 400, 500) * factor, "spike_unit": np.arange(500) % 5, "spike_trial": np.arange(500) // 5 % 10}
+    return spikes | {"trial_condition": np.arange(10) % 4 * 1.5, "trial_duration_ms": np.full(10, 400.0 * factor)}
+
+
+@pytest.mark.parametrize(("factor", "unit"), [(1e-3, "s"), (1e3, "us")])
+def test_a_table_all_in_another_unit_is_told_by_its_rates(tmp_path: Path, factor: float, unit: str) -> None:
+    np.savez(tmp_path / "a.npz", **paced(factor))
+    with pytest.raises(TrialsError, match=rf"which is not plausible; times are probably in {unit} \(25 Hz\), and should be in ms"):
+        read(tmp_path / "a.npz")
+
+
+def test_labels_that_look_like_radians_are_said_and_others_are_not(tmp_path: Path) -> None:
+    """1.5 and 4.5 are no whole numbers, and lie within a turn."""
+    for labels, said in (
+        (np.arange(10) % 4 * 1.5, True),
+        (np.arange(10) % 4 * 90.0, False),
+        (np.arange(10) % 4, False),
+        (np.arange(10) % 4 / 4, False),
+    ):
+        np.savez(tmp_path / "a.npz", **(paced(1.0) | {"trial_condition": labels}))
+        findings = read(tmp_path / "a.npz").provenance.get("findings", [])
+        assert any("they are in radians" in finding for finding in findings) is said
