@@ -37,8 +37,8 @@ def run(model: cs.Model | None = None, *, recording: cs.trials.Source, seed: int
     """Train networks on the condition averages of a recording, each condition held out once, and compare them with it.
 
     Args:
-        model: a network or circuit with target and hold channels, trained or not, to compare with the recording too; it starts
-            from the recording's first bin if its number of units matches.
+        model: a network or circuit that hears channels, trained or not, to compare with the recording too: given target and hold, which an
+            untrained network gets weights for. It starts from the recording's first bin if its number of units matches.
         recording: condition averages, ``.npz`` or ``.nc``.
         seed: of every random choice.
         smoke: few epochs: shows that everything runs; its numbers mean nothing.
@@ -47,7 +47,7 @@ def run(model: cs.Model | None = None, *, recording: cs.trials.Source, seed: int
     Raises:
         OptionError: students is neither of these, or the recording contains spikes.
         TrialsError: the recording lacks the movement.
-        TaskError: the model receives no input from the task.
+        TaskError: the model receives no input from the task, or does nothing with it.
     """
     if students not in ("default", "all"):
         raise cs.errors.OptionError(f"students {students!r} is unknown. {cs.errors.suggestion(students, ('default', 'all'))}")
@@ -58,9 +58,7 @@ def run(model: cs.Model | None = None, *, recording: cs.trials.Source, seed: int
     task = replace(_task(cortex), initial=cortex.rate[:, 0])
     everyone = np.arange(task.trials)
     training = [cortex.select(np.delete(everyone, fold)) for fold in everyone]
-    made = (
-        None if model is None else cs.simulate(model, task if model.size("observed") == cortex.shape[2] else replace(task, initial=None), seed=seed)
-    )
+    made = None if model is None else _made(model, task, cortex.shape[2], seed)
     with cs.timed(seconds, "training"):
         cards, jobs = {name: (_student(name), TAUGHT[name][1]) for name in (TAUGHT if students == "all" else CHEAP)}, {}
         for fold in everyone:
@@ -96,6 +94,16 @@ def run(model: cs.Model | None = None, *, recording: cs.trials.Source, seed: int
         methods=_methods(cortex, first), facts=facts, absent=ABSENT,
         smoke=smoke, seed=seed, seconds=seconds,
     )  # fmt: skip
+
+
+def _made(model: cs.Model, task: cs.Task, units: int, seed: int) -> cs.Trials:
+    """Return what a model makes of the task that was recorded."""
+    if task.channels is not None and not model.channels and any(item.listens for item in model.inputs.values()):
+        model = model.with_arrays({}, channels=task.channels.shape[2])
+    made = cs.simulate(model, task if model.size("observed") == units else replace(task, initial=None), seed=seed)
+    if not np.ptp(made.rate, axis=(0, 1)).any():
+        raise cs.errors.TaskError(f"{model.name}: no unit varies over conditions and time in this task, so there is nothing to compare.")
+    return made
 
 
 def _averages(whole: cs.Trials, path: cs.trials.Recording) -> cs.Trials:

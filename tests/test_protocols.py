@@ -163,6 +163,9 @@ def test_a_recording_is_compared_with_a_model_that_is_given_and_with_no_other(re
     added = [score for score in beside.scores if score.split.startswith("every condition")]
     assert {score.student for score in added} == {taught.name} and len(added) == 7 and taught.name in beside.models
     assert [score.estimate for score in beside.scores if score not in added] == [score.estimate for score in alone.scores]
+    for untaught in ("leaky_tanh", "gru"):
+        other = run("match", untaught, recording=recording, smoke=True)
+        assert [score for score in other.scores if (score.student, score.split[:5]) == (untaught, "every")]
     with pytest.raises(TaskError, match="hennequin_2014 hears drive"):
         run("match", "hennequin_2014", recording=recording, smoke=True)
     with pytest.raises(OptionError, match="needs recording"):

@@ -71,7 +71,7 @@ def test_options_that_go_with_others_say_so() -> None:
 
 def test_a_task_that_nobody_hears_is_refused() -> None:
     circuit = catalogue.load("hennequin_2014").with_arrays({}, units=10)
-    with pytest.raises(TaskError, match=r"says all it has to say by channels \(.*\), but hennequin_2014 hears drive; prepare it with currents"):
+    with pytest.raises(TaskError, match=r"gives channels alone \(.*\), but hennequin_2014 hears drive; prepare it with currents"):
         simulate(circuit, centre_out(8))
     deaf = catalogue.load("temporal_convolution").with_arrays({}, units=3, observed=2)
     task = Task("pushed", 0.0, 0.1, np.arange(2), drives=(Drive(np.ones((2, 2)), np.ones(100)),))

@@ -144,8 +144,12 @@ def refuse_unheard(model: Model, task: Task) -> None:
     if silent or task.drives or task.clamps or task.body or task.initial is not None:
         return
     channels = ", ".join(map(str, task.channels["channel"].values)) if task.channels is not None and "channel" in task.channels.coords else "channels"
+    if task.channels is not None and any(item.listens for item in model.inputs.values()):
+        count = task.channels.shape[2]
+        cure = f"give it weights for them: with_arrays({{}}, channels={count})"
+        raise TaskError(f"task {task.name!r}: has {count} channels ({channels}), and {model.name} was made for none; {cure}.")
     cure = "prepare it with currents (cs.reaches, or holding= of the task), or take a model with channels (cs.edit.embodied(model), an rnn card)"
-    raise TaskError(f"task {task.name!r}: says all it has to say by channels ({channels}), but {model.name} hears {heard}; {cure}.")
+    raise TaskError(f"task {task.name!r}: gives channels alone ({channels}), but {model.name} hears {heard}; {cure}.")
 
 
 def _run(problem: Problem, backend: Backend | None) -> tuple[Trials, BodyTrajectory | None]:
