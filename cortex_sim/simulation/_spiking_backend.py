@@ -9,7 +9,7 @@ import numpy as np
 
 from cortex_sim.cards.spiking import SpikingModel, indegree
 from cortex_sim.errors import OptionError
-from cortex_sim.runtime import cache_folder, track, warn, workers
+from cortex_sim.runtime import cache_folder, say_once, track, warn, workers
 from cortex_sim.simulation import _programs as programs
 from cortex_sim.simulation._spiking_problem import SpikingProblem
 from cortex_sim.trials import Trials
@@ -59,8 +59,8 @@ def simulate(problem: SpikingProblem, target: str | None = None) -> Trials:
     if (problem.model.name, choice.target) not in _said:
         _said.add((problem.model.name, choice.target))
         warn(f"{problem.model.name}: {choice}")
-        for line in rounded_delays(problem.model):
-            warn(line)
+    for line in rounded_delays(problem.model):
+        say_once(line)
     trials = range(problem.task.trials)
     with track(f"{problem.model.name} in Brian2, {problem.model.units} neurons, {problem.task.trials} trials") as report:
         if choice.target == "standalone":
@@ -81,7 +81,7 @@ def rounded_delays(model: SpikingModel) -> list[str]:
         given = np.unique(np.asarray(projection.delay.spread((len(projection.targets), len(projection.sources)), "delay")))
         steps = given / model.dt.si
         for value, taken in zip(given[np.abs(steps - np.rint(steps)) > WHOLE], np.rint(steps)[np.abs(steps - np.rint(steps)) > WHOLE], strict=True):
-            whole = f"no whole number of steps of {model.dt.si * 1e3:g} ms; spikes take {taken * model.dt.si * 1e3:g} ms"
+            whole = f"no whole number of steps of {model.dt.si * 1e3:g} ms; synapses take {taken * model.dt.si * 1e3:g} ms"
             said.append(f"{model.name}: delay of {value * 1e3:g} ms of projection {name!r} is {whole}")
     return said
 

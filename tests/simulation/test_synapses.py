@@ -180,4 +180,4 @@ def test_delays_that_are_no_whole_steps_are_said() -> None:
     spikes = {"on_pre": "v_post += w"}
     assert rounded_delays(circuit(spikes, delay={"value": 1.2, "unit": "ms"})) == []
     (said,) = rounded_delays(circuit(spikes, delay={"value": 1.23, "unit": "ms"}))
-    assert said == "plastic: delay of 1.23 ms of projection 'p' is no whole number of steps of 0.1 ms; spikes take 1.2 ms"
+    assert said == "plastic: delay of 1.23 ms of projection 'p' is no whole number of steps of 0.1 ms; synapses take 1.2 ms"
