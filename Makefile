@@ -16,7 +16,9 @@ test: .venv/.dev .venv/.resolved
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not long"
 
 test-all: .venv/.dev .venv/.resolved
+	-@$(PIP) -e '.[opinions]'
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m tests.mutants --jobs $(WORKERS)
 
 bench: .venv/.dev
 	@$(PIP) -e '.[bench]'

@@ -49,8 +49,14 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="tried at a time")
     given = parser.parse_args()
     faults = [fault for fault in FAULTS if all(word in fault.name for word in given.words)]
+
+    def tried(fault: Fault) -> bool:
+        noticed = caught(fault, ROOT)
+        print(f"{'caught' if noticed else 'SURVIVED'}: {fault.name}", file=sys.stderr, flush=True)
+        return noticed
+
     with ThreadPoolExecutor(given.jobs) as pool:
-        found = dict(zip((fault.name for fault in faults), pool.map(lambda fault: caught(fault, ROOT), faults), strict=True))
+        found = dict(zip((fault.name for fault in faults), pool.map(tried, faults), strict=True))
     for name in (name for name, noticed in found.items() if not noticed):
         print(f"survived: {name}")
     share = sum(found.values()) / max(len(found), 1)
