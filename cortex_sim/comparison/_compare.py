@@ -33,6 +33,7 @@ from cortex_sim.tasks import Task
 from cortex_sim.trials import BIN, Trials
 
 NULLS, WEIGHT_SHUFFLES = 100, 20
+FEWEST = 3  # conditions, for intervals
 DEFAULT = ("R² of rates", "Procrustes angle (rad)", "linear CKA, debiased")
 
 
@@ -89,6 +90,8 @@ def compare(
     _check_nulls("compare", nulls)
     notes: list[str] = []
     teacher, student = _sides(teacher, student, bin, notes)
+    if len(teacher.condition) < FEWEST:
+        raise ComparisonError(f"compare: {len(teacher.condition)} conditions; at least {FEWEST} are needed, since intervals leave some of them out.")
     name = name or str(student.provenance.get("model") or "student")
     split = split or f"{len(teacher.condition)} conditions"
     if window is None:

@@ -317,3 +317,12 @@ def test_comparisons_are_joined_and_searched() -> None:
     assert list(both) == [first, second] and both.of("likeness", "leaky") is second and math.isclose(both.of("likeness", "gru").estimate, 0.8)
     with pytest.raises(ComparisonError, match=r"^no score 'angle' of 'gru'; measures are \['likeness'\]\.$"):
         both.of("angle", "gru")
+
+
+@pytest.mark.parametrize("nulls", [0, -1])
+def test_no_score_is_without_a_surrogate(nulls: int) -> None:
+    a, b = np.random.default_rng(0).normal(size=(2, 6, 20, 4))
+    with pytest.raises(ComparisonError, match=rf"^compare: nulls is {nulls}; at least 1 is needed"):
+        compare(a, b, nulls=nulls)
+    with pytest.raises(ComparisonError, match=r"^compare: 2 conditions; at least 3 are needed"):
+        compare(a[:2], b[:2])

@@ -87,6 +87,8 @@ def unstable(shape: tuple[int, int], rng: np.random.Generator, *, density: float
     rows, columns = shape
     if not 0 < density < 1:
         raise OptionError(f"stability_optimised: density {density:g} should lie between 0 and 1.")
+    if not (radius > 0 and inhibition > 0):
+        raise OptionError(f"stability_optimised: radius {radius:g} and inhibition {inhibition:g} should be positive.")
     if rows != columns or rows % 2 or rows < 10:
         raise OptionError(f"stability_optimised: shape {shape} should be (N, N) with N even and at least 10.")
     w0 = np.sqrt(2) * radius / np.sqrt(density * (1 - density) * (1 + inhibition**2))
