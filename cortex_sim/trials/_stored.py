@@ -89,6 +89,11 @@ class Stored:
             )
             raise TrialsError(f"trials: {found}; average them with .binned().averaged(), or leave them out with cs.trials.complete(trials).")
 
+    def _check_lengths(self) -> None:
+        if (self.stop < self.time[-1] + self.bin - 1e-9).any():
+            found = f"trials end between {self.stop.min():g} and {self.stop.max():g} s"
+            raise TrialsError(f"{found}; cut them to one length first, with .window(start, stop).")
+
     @property
     def _rate(self) -> Float[ndarray, "trial time unit"]:
         """Rates, not checked to be complete; NaN where they were not observed."""

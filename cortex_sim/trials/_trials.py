@@ -211,15 +211,17 @@ class Trials(Stored):
         return Trials(dataset.isel(spike=np.lexsort(keys)))
 
     def counts(self, bin: float | None = None) -> Int[ndarray, "trial time unit"]:
-        """Count the spikes in bins of even width; by default the trials' own. Where trials end earlier, :attr:`lasting` says which bins are theirs.
+        """Count the spikes in bins of even width; by default the trials' own.
 
         Args:
             bin: width in s; the last bin ends where the trials do.
 
         Raises:
-            TrialsError: these are rates, the trials are not a whole number of bins long, or the array would not fit in memory.
+            TrialsError: these are rates, the trials are not a whole number of bins long, some trial ends before the last bin does, or the
+                array would not fit in memory.
         """
         self._check_complete()
+        self._check_lengths()
         return self._counts(bin)
 
     def binned(self, bin: float | None = None) -> "Trials":
@@ -229,9 +231,7 @@ class Trials(Stored):
             TrialsError: as :meth:`counts`, or some trial ends before the last bin does.
         """
         width = self.bin if bin is None else bin
-        if (self.stop < self.time[-1] + self.bin - 1e-9).any():
-            found = f"trials end between {self.stop.min():g} and {self.stop.max():g} s"
-            raise TrialsError(f"{found}; cut them to one length first, with .window(start, stop).")
+        self._check_lengths()
         counts = self._counts(width)
         return self._rates(np.where(self.observed[:, None, :], counts / width, np.nan), self.time[0] + width * np.arange(counts.shape[1]))
 

@@ -129,3 +129,11 @@ def test_bins_are_even_to_within_the_round_off_of_their_numbers(start: float, ki
     uneven[30] += 1e-3
     with pytest.raises(TrialsError, match="bins should be even and rising"):
         Trials.from_arrays(np.ones((2, 61, 3)), uneven)
+
+
+def test_bins_after_the_end_of_a_trial_hold_no_zeros() -> None:
+    trials = Trials.from_spikes(([0.01], [0], [0]), 0.01 * np.arange(40), units=1, condition=[0, 0], stop=np.array([0.03, 0.4]))
+    for count in (trials.counts, trials.binned, lambda: trials.smoothed(0.02)):
+        with pytest.raises(TrialsError, match=r"trials end between 0\.03 and 0\.4 s; cut them to one length first"):
+            count()
+    assert trials.window(0.0, 0.03).counts().shape == (2, 3, 1)
