@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter1d
+from scipy.stats import kstest
 
 from cortex_sim.analysis._co_smoothing import spike_information
 from cortex_sim.comparison._bits import compare_bits
+from cortex_sim.statistics import p_value
 from cortex_sim.trials import Trials, over_bins
 
 BIN, REPEATS, CONDITIONS, BINS, UNITS = 0.01, 400, 3, 40, 4
@@ -52,3 +55,18 @@ def test_true_rates_tell_more_than_the_same_half_a_bin_before_or_after() -> None
     students = {name: rates(shift) for name, shift in {"truth": 0.0, "late": BIN / 2, "early": -BIN / 2}.items()}
     found = compare_bits(spikes_of(students["truth"], 2, 4000), students, repeats=4000, again="truth", nulls=2).estimates("bits per spike")
     assert found["truth"] > max(found["late"], found["early"])
+
+
+@pytest.mark.long
+def test_p_values_of_students_that_know_nothing_are_uniform() -> None:
+    """Rates of eight conditions, drawn apart for the circuit and for the student, with the same mean over conditions."""
+    rng, p = np.random.default_rng(5), []
+    time = BIN * np.arange(20)
+    for seed in range(100):
+        one, other = 20 + 4 * gaussian_filter1d(rng.normal(size=(2, 8, 20, UNITS)), 3, axis=2)
+        circuit, student = (Trials.from_arrays(rate, time) for rate in (one, other))
+        scores = compare_bits(spikes_of(circuit, seed, 3), {"student": student}, repeats=3, again="student", nulls=19, seed=seed)
+        (score,) = [score for score in scores if score.measure == "bits per spike"]
+        assert score.null is not None
+        p.append(p_value(score.estimate, score.null) - rng.uniform(0, 1 / 20))
+    assert kstest(p, "uniform").pvalue > 1e-3

@@ -157,6 +157,19 @@ def test_p_values_of_systems_that_share_nothing_are_uniform_by_every_measure_who
     assert kstest(p, "uniform").pvalue > 1e-3
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("name", [name for name, measure in MEASURES.items() if measure.read and name != "DSA, Procrustes"])  # which takes an hour
+def test_p_values_of_students_without_structure_are_uniform_by_every_other_measure(name: str) -> None:
+    """Their null takes from the student what relates its axes; axes that nothing relates are the same without."""
+    rng, p = np.random.default_rng(0), []
+    for seed in range(100):
+        a, b = gaussian_filter1d(rng.normal(size=(2, 8, 40, 5)), 4, axis=2)
+        (score,) = scores_of([name], *scaled(a, b), DT, name="other", split="drawn", nulls=19, seed=seed, lost=LOST)
+        assert score.null is not None
+        p.append(p_value(score.estimate, score.null, better=score.better) - rng.uniform(0, 1 / 20))
+    assert kstest(p, "uniform").pvalue > 1e-3
+
+
 @pytest.mark.parametrize("kind", ["push", "silencing"])
 def test_p_values_of_responses_that_have_nothing_in_common_are_uniform(kind: str) -> None:
     pushed = [push(TASK, 20, fraction=0.2, amplitude=1.0) if kind == "push" else silence(TASK, 20, fraction=0.2)]
