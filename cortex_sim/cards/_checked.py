@@ -2,11 +2,23 @@
 
 import types
 import typing
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from cortex_sim.errors import CardError, suggestion
+from cortex_sim.runtime import shown
+
+
+def no_text(value: Any) -> Any:
+    """Check that a number is not written as a text, which pydantic would convert."""
+    if isinstance(value, str | bytes | bool):
+        raise ValueError("should be a number")
+    return value
+
+
+Place = Annotated[int, BeforeValidator(no_text), Field(ge=0)]
+Count = Annotated[int, BeforeValidator(no_text), Field(ge=1, le=10**12)]
 
 
 class Checked(BaseModel):
@@ -29,7 +41,7 @@ class Checked(BaseModel):
     def __setattr__(self, name: str, value: Any) -> None:
         if name in type(self).model_fields:
             cure = "a model does not change; make another one, with .changed(...) or .with_arrays(...)"
-            raise CardError(f"[{name}] of a {type(self).__name__} cannot be assigned to: {cure} (found {value!r}).")
+            raise CardError(f"[{name}] of a {type(self).__name__} cannot be assigned to: {cure} (found {shown(value)}).")
         super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:
@@ -56,9 +68,11 @@ def refusal(problem: ValidationError, model: type[BaseModel]) -> str:
         return f"[{place}] is no key of a card. {suggestion(str(error['loc'][-1]), _fields(model, error['loc'][:-1]))}"
     if error["type"] == "missing":
         return f"[{place}] is missing."
-    if inner := error.get("ctx", {}).get("error"):
+    if isinstance(inner := error.get("ctx", {}).get("error"), CardError):
         return str(inner)
-    return f"[{place or model.__name__}] {error['msg'][0].lower() + error['msg'][1:]} (found {error['input']!r})."
+    if inner:
+        return f"[{place}] {inner} (found {shown(error['input'])})."
+    return f"[{place or model.__name__}] {error['msg'][0].lower() + error['msg'][1:]} (found {shown(error['input'])})."
 
 
 def _fields(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[str, ...]:

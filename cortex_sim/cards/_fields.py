@@ -8,7 +8,7 @@ from numpy import ndarray
 from pydantic import BaseModel, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from cortex_sim.cards._checked import Checked
+from cortex_sim.cards._checked import Checked, Count
 from cortex_sim.cards._units import scale
 
 WORDS = {"name", "title", "paper", "notes", "meaning", "source"}  # fields that tell a reader something, and no backend
@@ -113,7 +113,7 @@ class Projection(Checked):
     excitatory: Annotated[float, Field(ge=0, le=1)] | None = None
     keep_zeros: bool = False
     self_connections: bool = True
-    rank: Annotated[int, Field(ge=1)] | None = None
+    rank: Count | None = None
     learn: bool = False
 
 

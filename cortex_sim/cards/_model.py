@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy import ndarray
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import PrivateAttr, model_validator
 
 from cortex_sim.cards import weights
-from cortex_sim.cards._checked import Checked
+from cortex_sim.cards._checked import Checked, Count, Place
 from cortex_sim.cards._delays import check_delay, lags
 from cortex_sim.cards._equations import Equations, missing, parsed, refuse_name
 from cortex_sim.cards._fields import Axis, Encoder, Input, Parameter, Projection, Readout, content
@@ -42,12 +42,12 @@ class Model(Checked):
     title: str
     paper: str
     notes: str = ""
-    units: Annotated[int, Field(ge=1)]
-    observed: Annotated[int, Field(ge=1)] | None = None
-    channels: Annotated[int, Field(ge=0)] = 0
-    taps: Annotated[int, Field(ge=1)] = 1
+    units: Count
+    observed: Count | None = None
+    channels: Place = 0
+    taps: Count = 1
     spacing: Parameter | None = None
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Place = 0
     dt: Parameter
     integrator: Literal["euler", "exponential_euler"] = "euler"
     rate: str

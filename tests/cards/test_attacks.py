@@ -70,6 +70,14 @@ def _attacks() -> Iterator[tuple[str, dict[str, Any], str]]:
             yield f"{key} {payload!r:.60}", _changed(SPIKING, f"neurons.lif.{key}", payload), f"neurons.lif.{key}"
         yield f"spiking equations {payload!r:.60}", _changed(SPIKING, "neurons.lif.equations", f"dv/dt = {payload} : volt"), "neurons.lif"
         yield f"synapse {payload!r:.60}", _changed(SPIKING, "synapses.delta.equations", f"a = {payload} : volt"), "synapses.delta"
+    number, first = {"meaning": "payload"}, next(iter(SPIKING["projections"]))
+    for payload in EXPRESSIONS:
+        yield f"rule {payload!r:.60}", _changed(RATE, "projections.W.rule", payload), "projections.W"
+        yield f"argument {payload!r:.60}", _changed(RATE, "projections.W.arguments.density.value", payload), "projections.W.arguments.density"
+        yield f"first value {payload!r:.60}", RATE | {"initial_values": {"x": number | {"value": payload}}}, "initial_values.x"
+        yield f"start {payload!r:.60}", _changed(SPIKING, "neurons.lif.start", {"v": number | {"value": payload, "unit": "mV"}}), "neurons.lif.start"
+        yield f"spiking rule {payload!r:.60}", _changed(SPIKING, f"projections.{first}.rule", payload), f"projections.{first}"
+        yield f"size {payload!r:.60}", RATE | {"units": payload}, "units"
     for payload in (*STATEMENTS, *(f"v = {payload}" for payload in EXPRESSIONS), "v += w # c\rimport os\r", "v = 1\x85import os"):
         for key in ("reset", "each_step"):
             yield f"{key} {payload!r:.60}", _changed(SPIKING, f"neurons.lif.{key}", payload), f"neurons.lif.{key}"

@@ -84,7 +84,7 @@ def test_more_synapses_than_fit_are_refused_before_they_are_drawn(tmp_path: Path
         check(load(str(path)))
 
 
-@pytest.mark.parametrize(("name", "dt"), [("hennequin_2014", 1e-12), ("hennequin_2014", 1e9), ("lif", 1e-12)])
+@pytest.mark.parametrize(("name", "dt"), [("hennequin_2014", 1e-6), ("hennequin_2014", 3e6), ("lif", 1e-6)])
 def test_a_check_takes_as_long_whatever_the_step(name: str, dt: float, tmp_path: Path) -> None:
     path = tmp_path / "card.toml"
     path.write_text(tomli_w.dumps(changed(name, "dt.value", dt)))

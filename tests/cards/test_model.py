@@ -12,6 +12,7 @@ import pytest
 from cortex_sim.cards import catalogue
 from cortex_sim.cards._model import Model
 from cortex_sim.cards._reading import read_card
+from cortex_sim.cards._units import scale
 from cortex_sim.errors import CardError, FileProblem
 from cortex_sim.runtime._storage import save_arrays
 
@@ -56,7 +57,7 @@ def random_arrays(model: Model) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     shapes: dict[str, tuple[int, ...]] = {n: (model.size(p.rows), model.size(p.columns)) for n, p in model.projections.items()}
     shapes |= {n: (model.size(p.over),) for n, p in model.parameters.items() if p.over}
-    return {n: rng.standard_normal(shape) for n, shape in shapes.items()}
+    return {n: scale((model.projections | model.parameters)[n].unit) * rng.standard_normal(shape) for n, shape in shapes.items()}
 
 
 @pytest.mark.parametrize("trained", [False, True])
@@ -132,7 +133,7 @@ def read(text: str, folder: Path) -> Model:
         ("inputs.stim", start("x", "meaning = 'x'", "[1, 2]"), r"\[initial_values.x\] holds 2 numbers; .* each of 6 units"),
         ("inputs.stim", start("x", "unit = 'mv', meaning = 'x'"), r"\[initial_values.x\] unit 'mv' is unknown"),
         ('title = "Test"', "", r"\[title\] is missing"),
-        ("units = 6", 'units = "many"', r"\[units\] input should be a valid integer.* \(found 'many'\)"),
+        ("units = 6", 'units = "many"', r"\[units\] should be a number \(found 'many'\)"),
         ("units = 6", "units = 0", r"\[units\] input should be greater than or equal to 1 \(found 0\)"),
         ('kind = "rnn"', 'kind = "spike"', r"\[kind\] input should be 'rate' or 'rnn' \(found 'spike'\)"),
         ('rate = "r"', 'rate = "rr"', r"rate 'rr' is no variable of the equations. Did you mean 'r'\?"),

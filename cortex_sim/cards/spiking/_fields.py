@@ -1,10 +1,8 @@
 """Tables of a spiking card."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
-
-from cortex_sim.cards._checked import Checked
+from cortex_sim.cards._checked import Checked, Count, Place
 from cortex_sim.cards.spiking._tables import Distribution, Table
 
 
@@ -56,11 +54,11 @@ class Population(Checked):
     """
 
     neurons: str
-    size: Annotated[int, Field(ge=1)]
+    size: Count
     parameters: dict[str, Distribution] = {}
     rate: Table | None = None
-    first: Annotated[int, Field(ge=0)] = 0
-    each: Annotated[int, Field(ge=1)] | None = None
+    first: Place = 0
+    each: Count | None = None
 
 
 class Synapse(Checked):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy import ndarray
 from pydantic import Field, model_validator
 
-from cortex_sim.cards._checked import Checked
+from cortex_sim.cards._checked import Checked, Place
 from cortex_sim.cards._equations import GIVEN, MATHEMATICS
 from cortex_sim.cards._fields import content
 from cortex_sim.cards._grammar import KINDS, check_name, read_statements
@@ -44,7 +44,7 @@ class SpikingModel(Checked):
     title: str
     paper: str
     notes: str = ""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Place = 0
     scale: Annotated[float, Field(gt=0, le=1)] = 1.0
     dt: Table
     limit: Table = Table(value=RUNAWAY, unit="Hz", meaning="population rate beyond which a run is stopped", source="chosen")

@@ -5,13 +5,13 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from cortex_sim.cards._checked import Checked
+from cortex_sim.cards._checked import Checked, no_text
 from cortex_sim.cards._units import scale
 from cortex_sim.errors import CardError
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
+Number = Annotated[float, BeforeValidator(no_text), Field(allow_inf_nan=False)]
 
 
 class Quantity(Checked):

@@ -15,7 +15,7 @@ from numpy import ndarray
 
 from cortex_sim.cards import weights
 from cortex_sim.errors import CardError, suggestion
-from cortex_sim.runtime import stream, too_large
+from cortex_sim.runtime import shown, stream, too_large
 
 if TYPE_CHECKING:
     from cortex_sim.cards.spiking._model import SpikingModel
@@ -127,7 +127,7 @@ def check_rule(rule: str, arguments: set[str], place: str) -> None:
     """
     if rule not in RULES:
         if rule not in weights.rules():
-            raise CardError(f"[{place}] rule {rule!r} is unknown. {suggestion(rule, {*RULES, *weights.rules()})}")
+            raise CardError(f"[{place}] rule {shown(rule)} is unknown. {suggestion(rule, {*RULES, *weights.rules()})}")
         try:
             weights.check(rule, arguments)
         except CardError as problem:

@@ -13,7 +13,7 @@ from numpy import ndarray
 from threadpoolctl import threadpool_limits
 
 from cortex_sim.errors import CardError, suggestion
-from cortex_sim.runtime import Role, cached_arrays, content_key, stream, track
+from cortex_sim.runtime import Role, cached_arrays, content_key, shown, stream, track
 
 
 def rules() -> tuple[str, ...]:
@@ -28,7 +28,7 @@ def check(rule: str, arguments: set[str]) -> None:
         CardError: the unknown or missing name, with a suggestion.
     """
     if rule not in rules():
-        raise CardError(f"rule {rule!r} is unknown. {suggestion(rule, rules())}")
+        raise CardError(f"rule {shown(rule)} is unknown. {suggestion(rule, rules())}")
     given = inspect.signature(_builder(rule)).parameters.values()
     takes = {p.name for p in given if p.kind is p.KEYWORD_ONLY} - {"report"}
     if unknown := sorted(arguments - takes):
