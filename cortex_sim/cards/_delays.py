@@ -7,7 +7,6 @@ import numpy as np
 
 from cortex_sim.cards._equations import Equations
 from cortex_sim.cards._fields import Projection
-from cortex_sim.cards._units import dimensions
 from cortex_sim.errors import CardError, TaskError
 
 if TYPE_CHECKING:
@@ -20,15 +19,13 @@ def check_delay(name: str, projection: Projection, text: Equations) -> None:
     """Check the delay of a projection.
 
     Raises:
-        CardError: it is not a time, is negative or not a single number, or the equations do not call the projection exactly once.
+        CardError: it is negative or not a single number, or the equations do not call the projection exactly once.
     """
     if (delay := projection.delay) is None:
         return
     written = f"{delay.value!r} {delay.unit}"
     if delay.shape:
         raise CardError(f"delay {written} should be one number: all synapses of a projection of rates share it. Write a projection for each delay.")
-    if dimensions(delay.unit) != dimensions("second"):
-        raise CardError(f"delay {written} should be a time, such as 5 ms.")
     if delay.si < 0:
         raise CardError(f"delay {written} should be 0 or more.")
     if (places := text.times_called(name)) != 1:

@@ -291,7 +291,7 @@ def test_an_interrupted_run_raises_instead_of_returning_half_a_result() -> None:
 
 def test_a_run_needs_no_compiler_and_leaves_no_file(tmp_path: Path) -> None:
     code = (
-        "from cortex_sim import load, simulate; from cortex_sim.tasks._task import free_run\n"
+        "from cortex_sim import load, simulate; from cortex_sim.tasks import free_run\n"
         "print(simulate(load('murphy_miller_2009'), free_run([[1.0, 0.5]], 0.05)).rate.tobytes().hex())"
     )
     places = {name: tmp_path / name.lower() for name in ("TMPDIR", "CORTEX_SIM_CACHE", "XDG_CACHE_HOME")}

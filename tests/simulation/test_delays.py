@@ -271,7 +271,7 @@ def mistaken(**delay: Any) -> None:
 
 
 @pytest.mark.parametrize(("build", "message"), [
-    (lambda: mistaken(value=5, unit="mV"), r"\[projections.W\] delay 5.0 mV should be a time, such as 5 ms"),
+    (lambda: mistaken(value=5, unit="mV"), r"\[projections.W.delay\] unit 'mV' does not fit what the number stands for; it should have 'second'"),
     (lambda: mistaken(value=-5, unit="ms"), r"\[projections.W\] delay -5.0 ms should be 0 or more"),
     (lambda: mistaken(value=[5, 6], unit="ms"), r"\[projections.W\] delay \[5.0, 6.0\] ms should be one number: all synapses"),
     (lambda: mistaken(value=5, unit="MS"), r"\[projections.W.delay\] unit 'MS' is unknown"),
