@@ -139,7 +139,7 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", ["a stage", pytest.param("a run of Brian2", marks=pytest.mark.long)])
 def test_a_ctrl_c_that_a_library_swallows_is_heard_at_the_next_sign_of_progress(place: str, tmp_path: Path) -> None:
     (tmp_path / "swallowing.py").write_text(SWALLOWING.replace("PLACE", PLACES[place]))
     command = [sys.executable, "-m", "cortex_sim", "run", "swallowing.py", "--out", "x"]

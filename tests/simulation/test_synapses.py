@@ -130,7 +130,7 @@ def test_a_delay_of_continuous_coupling_is_the_same_as_sources_that_are_later(fo
     assert not np.array_equal(at_once.time, expected.time)
 
 
-@pytest.mark.parametrize("target", TARGETS[:2])
+@pytest.mark.parametrize("target", ["numpy", pytest.param("standalone", marks=[compiled, pytest.mark.long])])
 def test_two_delays_of_one_source_are_kept_apart(target: str) -> None:
     """The sum of two delayed copies with weights of 1/2 each is that of sources which are the mean of two."""
     both = {"y": {"weight": "1", "meaning": "test", "equations": "I_post = w*x_pre : 1 (summed)"}}
