@@ -98,15 +98,16 @@ def check_lengths(name: str, dataset: h5d.DatasetID, path: Path) -> None:
 
 
 def _raw(dataset: h5d.DatasetID, path: Path) -> Iterator[bytes]:
-    """Yield the stored bytes of a dataset that is not compressed."""
+    """Yield the stored bytes of a dataset of texts or lists that is not compressed; none if the file has other addresses than of 8 bytes."""
     stored, count = dataset.get_create_plist(), int(dataset.get_space().get_simple_extent_npoints())
-    if stored.get_layout() == h5d.CONTIGUOUS and dataset.get_offset() is not None:
+    if stored.get_layout() == h5d.CONTIGUOUS and dataset.get_offset() is not None and dataset.get_storage_size() == LISTED * count:
         with path.open("rb") as file:
             file.seek(dataset.get_offset())
-            yield file.read(LISTED * count)[: dataset.get_storage_size()]
+            yield file.read(LISTED * count)
     elif stored.get_layout() == h5d.CHUNKED and not stored.get_nfilters():
-        for place, _, _ in _stored(dataset):
-            yield dataset.read_direct_chunk(place)[1]
+        for place, _, size in _stored(dataset):
+            if size == LISTED * np.prod(stored.get_chunk(), dtype=float):
+                yield dataset.read_direct_chunk(place)[1]
 
 
 def check_zarr(name: str, codecs: Sequence[Any], folder: Path, block: float, entries: int) -> None:

@@ -165,6 +165,19 @@ def test_a_filter_that_makes_room_for_more_than_a_block_is_refused(tmp_path: Pat
 
 
 @pytest.mark.parametrize("options", [{}, {"chunks": (4,), "maxshape": (None,)}])
+def test_lists_of_files_with_short_addresses_are_read(tmp_path: Path, options: dict[str, Any]) -> None:
+    """Their entries take 12 bytes, and what stands where others have a length is an address."""
+    plist = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+    plist.set_sizes(4, 4)
+    with h5py.File(h5py.h5f.create(str(tmp_path / "a.h5").encode(), fcpl=plist)) as file:
+        made = file.create_dataset("a", (9,), h5py.vlen_dtype(np.float64), **options)
+        for number in range(9):
+            made[number] = np.arange(number + 1.0)
+    with hdf5(tmp_path / "a.h5") as file:
+        assert [len(entry) for entry in file["a"][:]] == list(range(1, 10))
+
+
+@pytest.mark.parametrize("options", [{}, {"chunks": (4,), "maxshape": (None,)}])
 @pytest.mark.parametrize("kind", [h5py.string_dtype(), h5py.vlen_dtype(np.float64)])
 def test_a_text_or_list_longer_than_its_file_is_refused_before_room_is_made_for_it(tmp_path: Path, kind: np.dtype, options: dict[str, Any]) -> None:
     path, texts = tmp_path / "a.h5", h5py.check_string_dtype(kind)
