@@ -123,6 +123,7 @@ FAULTS = (
           "rows[step % lag] = now\n        then = rows[(step + 1) % lag].copy()", "tests/simulation/test_synapses.py"),
     Fault("what synapses read of their source is not late", "simulation/brian/_circuit.py", 'late = {f"{name}_pre": f"{_past(number, name)}_pre"',
           'late = {f"{name}_pre": f"{name}_pre"', "tests/simulation/test_synapses.py"),
+    Fault("terms of a sum in any units", "cards/_dimensions.py", "if first != second:", "if False:", "tests/cards/test_dimensions.py"),
     Fault("weights in any unit", "cards/spiking/_model.py", "projection.weight.unit, self.synapses[projection.synapse].weight",
           "projection.weight.unit, None", "tests/cards"),
     Fault("complex arrays of MATLAB without imaginary part", "trials/_mat_five.py", "1 + bool(word & COMPLEX)", "len(parts) - 3", "tests/trials/test_mat_five.py"),

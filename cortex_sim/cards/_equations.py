@@ -138,7 +138,7 @@ class Equations:
         open_, done = list(form.states), set[str]()
         while open_ and len(form.states) == len(self.states):
             name = open_.pop()
-            if not unified(form._tree(name), self._tree(names[name]), names):
+            if not unified(form.tree(name), self.tree(names[name]), names):
                 return None
             done.add(name)
             met = [other for other in form.equations[name].names & form.equations.keys() if form.equations[other].kind == "subexpression"]
@@ -149,7 +149,7 @@ class Equations:
 
     def called(self) -> frozenset[str]:
         """Return the names that the text calls as functions, other than predefined functions."""
-        return calls_in(*(self._tree(line.name) for line in self.equations.values() if line.code)) - set(FUNCTIONS)
+        return calls_in(*(self.tree(line.name) for line in self.equations.values() if line.code)) - set(FUNCTIONS)
 
     def rewritten(self, names: Mapping[str, str], unit: Callable[[str], str] = str) -> str:
         """Return the equation text, rewritten from the checked tree of every line, with the card's names replaced by others.
@@ -162,7 +162,7 @@ class Equations:
         for line in self.equations.values():
             name = names.get(line.name, line.name)
             left = f"d{name}/dt" if line.kind == "derivative" else name
-            right = f" = {ast.unparse(Renamed(names).visit(self._tree(line.name)))}" if line.expression else ""
+            right = f" = {ast.unparse(Renamed(names).visit(self.tree(line.name)))}" if line.expression else ""
             lines.append(f"{left}{right} : {unit(line.unit)}" + (f" ({', '.join(line.flags)})" if line.flags else ""))
         return "\n".join(lines)
 
@@ -170,21 +170,21 @@ class Equations:
         """Return every name of the text, mathematical functions included, in order of first appearance."""
         found: dict[str, None] = {}
         for line in self.equations.values():
-            found |= dict.fromkeys([line.name, *(node.id for node in in_order(self._tree(line.name)) if isinstance(node, ast.Name))]
+            found |= dict.fromkeys([line.name, *(node.id for node in in_order(self.tree(line.name)) if isinstance(node, ast.Name))]
                                    if line.expression else [line.name])  # fmt: skip
         return tuple(found)
 
     def uncalled(self, functions: Iterable[str]) -> str | None:
         """Return a mathematical function, or one of these functions, that the text names without calling it; None if there is none."""
-        return uncalled((self._tree(line.name) for line in self.equations.values() if line.code), {*FUNCTIONS, *functions})
+        return uncalled((self.tree(line.name) for line in self.equations.values() if line.code), {*FUNCTIONS, *functions})
 
     def zero_divisor(self, values: Mapping[str, Any]) -> str | None:
         """Return a divisor of the text that is 0, given numbers by name; None if no known divisor is."""
-        return zero_divisor((self._tree(line.name) for line in self.equations.values() if line.code), {**SCALES, **CONSTANTS, **values})
+        return zero_divisor((self.tree(line.name) for line in self.equations.values() if line.code), {**SCALES, **CONSTANTS, **values})
 
     def times_called(self, name: str) -> int:
         """Return the number of places at which the text calls a function."""
-        trees = (ast.walk(self._tree(line.name)) for line in self.equations.values() if line.code)
+        trees = (ast.walk(self.tree(line.name)) for line in self.equations.values() if line.code)
         return sum(isinstance(node, ast.Call) and is_name(node.func, name) for tree in trees for node in tree)
 
     def carried(self, name: str, values: Mapping[str, Any], before: Mapping[str, Any]) -> Any:
@@ -203,7 +203,7 @@ class Equations:
         """Return the line that calls each function that is not predefined, and the compiled argument of the call."""
         found = {}
         for line in self.equations.values():
-            for node in ast.walk(self._tree(line.name)) if line.expression else ():
+            for node in ast.walk(self.tree(line.name)) if line.expression else ():
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id not in FUNCTIONS and len(node.args) == 1:
                     found[node.func.id] = line, compile(ast.fix_missing_locations(ast.Expression(node.args[0])), line.name, "eval")
         return found
@@ -237,14 +237,15 @@ class Equations:
         """Return the name of a state whose own derivative contains it in a power, in a denominator or multiplied by itself."""
         return next((state for state in self.states if degree(self._written_out(state), state) > 1), None)
 
-    def _tree(self, name: str) -> ast.expr:
+    def tree(self, name: str) -> ast.expr:
+        """Return the right-hand side of a line."""
         return ast.parse(self.equations[name].expression, mode="eval").body
 
     def _written_out(self, name: str) -> ast.expr:
         """Return the right-hand side with its subexpressions expanded, unless they are constant over dt."""
         lines = (line for line in self.equations.values() if line.kind == "subexpression" and "constant over dt" not in line.flags)
-        meant = {line.name: self._tree(line.name) for line in lines}
-        tree: ast.expr = self._tree(name)
+        meant = {line.name: self.tree(line.name) for line in lines}
+        tree: ast.expr = self.tree(name)
         for _ in meant:
             tree = WrittenOut(meant).visit(tree)
         return tree

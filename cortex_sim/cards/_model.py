@@ -11,6 +11,7 @@ from pydantic import PrivateAttr, model_validator
 from cortex_sim.cards import weights
 from cortex_sim.cards._checked import Checked, Count, Place
 from cortex_sim.cards._delays import check_delay, lags
+from cortex_sim.cards._dimensions import check_dimensions
 from cortex_sim.cards._equations import Equations, missing, parsed, refuse_name
 from cortex_sim.cards._fields import Axis, Encoder, Input, Parameter, Projection, Readout, content
 from cortex_sim.cards._given import in_si
@@ -81,6 +82,9 @@ class Model(Checked):
             if name not in self.parameters or self.parameters[name].over != "units":
                 raise CardError(f"[parameters.{name}] is missing or lacks over = 'units'; the equations declare it for every unit.")
         self._check_references(text)
+        own = {name: part.unit for name, part in self.parameters.items() if name in text.names}
+        carried, heard = ({name: part.unit for name, part in table.items()} for table in (self.projections, self.inputs))
+        check_dimensions(text, own, carried, heard, self.scalars)
         return self
 
     def _check_names(self, text: Equations) -> None:

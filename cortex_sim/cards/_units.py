@@ -97,7 +97,7 @@ def _dimensions(node: ast.expr) -> Dimensions:
             metre, kilogram, second, ampere = map(Fraction, _BASES[whole])
             return metre, kilogram, second, ampere
         case ast.BinOp(left=left, op=ast.Pow(), right=power):
-            by = Fraction(_power(power) or 0).limit_denominator(1000)
+            by = Fraction(exponent(power) or 0).limit_denominator(1000)
             return _combined(_dimensions(left), (Fraction(0),) * 4, lambda a, b: a * by)
         case ast.BinOp(left=left, op=operation, right=right):
             sign = 1 if isinstance(operation, ast.Mult) else -1
@@ -146,14 +146,14 @@ def combined(unit: str, values: Mapping[str, T], one: T) -> T:
                 return worked_out(left) * worked_out(right)
             case ast.BinOp(left=left, op=ast.Div(), right=right):
                 return worked_out(left) / worked_out(right)
-            case ast.BinOp(left=left, op=ast.Pow(), right=power) if (by := _power(power)) is not None:
+            case ast.BinOp(left=left, op=ast.Pow(), right=power) if (by := exponent(power)) is not None:
                 return worked_out(left) ** by
         raise CardError(f"unit {unit!r} is no product of units; write for example 'mV', 'mV*ms' or 'ms**-1'.")
 
     return worked_out(_tree(unit))
 
 
-def _power(node: ast.expr) -> int | float | None:
+def exponent(node: ast.expr) -> int | float | None:
     """Return the exponent if it is one that physical units have, of either sign; otherwise None."""
     match node:
         case ast.Constant(value=int(power) | float(power)) if type(power) is not bool and power <= HIGHEST:

@@ -173,7 +173,7 @@ def test_an_equation_that_is_not_linear_in_its_state_cannot_use_exponential_eule
         read(exponential.replace("W(r)", "tanh(x)"), tmp_path)
 
 
-@pytest.mark.parametrize("right", ["x**2", "-x*(1 + x)", "b/x"])
+@pytest.mark.parametrize("right", ["x**2/tau", "-x*(1 + x)/tau", "b/x/tau"])
 def test_neither_can_one_with_a_power_or_product_of_its_state(right: str, tmp_path: Path) -> None:
     two = GOOD.replace("b : 1 (constant)", f"b : 1 (constant)\ndx/dt = {right} : 1").replace("dx/dt = (-x + W(r)", "dy/dt = (-y + W(r)", 1)
     assert read(two, tmp_path).parsed.states == ("y", "x")
@@ -205,7 +205,8 @@ def test_a_card_may_write_a_matrix_and_one_number_for_each_unit(tmp_path: Path) 
 
 
 def test_the_unit_of_a_projection_scales_what_its_rule_makes(tmp_path: Path) -> None:
-    plain, scaled = (read(GOOD.replace('"gaussian", arg', f'"gaussian", {unit}arg'), tmp_path) for unit in ("", 'unit = "mV", '))
+    given = {"": "W(r)", 'unit = "mV", ': "W(r)/mV"}
+    plain, scaled = (read(GOOD.replace('"gaussian", arg', f'"gaussian", {unit}arg').replace("W(r)", call), tmp_path) for unit, call in given.items())
     assert np.array_equal(plain.arrays()["W"] * 1e-3, scaled.arrays()["W"]) and plain.key != scaled.key
 
 

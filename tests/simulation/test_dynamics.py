@@ -156,9 +156,9 @@ def test_a_linear_gain_reaches_every_rate(largest: float) -> None:
 
 @pytest.mark.parametrize(
     ("rate", "message"),
-    [("r = tanh(x + W(x))", "rates do not follow from the state alone, since 'r' needs 'W' too"), ("r = -x", "'r' does not rise with 'x'")],
+    [("r = Hz*tanh((x + W(x))/Hz)", "rates do not follow from the state alone, since 'r' needs 'W' too"), ("r = -x", "'r' does not rise with 'x'")],
 )
 def test_a_rate_that_does_not_determine_the_state_is_refused(rate: str, message: str, linear_circuit: Callable[..., Model]) -> None:
-    model = linear_circuit(np.eye(2), equations=f"dx/dt = -x/tau + drive(t, i) : Hz\n{rate} : Hz (constant over dt)")
+    model = linear_circuit(np.eye(2), equations=f"dx/dt = (-x + drive(t, i))/tau : Hz\n{rate} : Hz (constant over dt)")
     with pytest.raises(TaskError, match=f"^linear: {message}"):
         state_of(model, np.ones((1, 2)))

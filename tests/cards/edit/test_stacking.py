@@ -172,6 +172,7 @@ def test_trained_models_clashing_names_other_units_and_no_layers_are_refused() -
         stacked(clash, 2)
     inputs = card.model_dump()["inputs"]
     with pytest.raises(CardError, match=r"input 'stimulus' is in 'mV' and the rate that replaces it in '1'; both should be in one unit\.$"):
-        stacked(Model.model_validate(card.model_dump() | {"inputs": inputs | {"stimulus": inputs["stimulus"] | {"unit": "mV"}}}), 2)
+        other = {"inputs": inputs | {"stimulus": inputs["stimulus"] | {"unit": "mV"}}}
+        stacked(Model.model_validate(card.model_dump() | other | {"equations": card.equations.replace("stimulus(t, i)", "stimulus(t, i)/mV")}), 2)
     with pytest.raises(OptionError, match=r"^layers 0 should be 1 or more\.$"):
         stacked(card, 0)
