@@ -9,7 +9,7 @@ from numpy import ndarray
 from cortex_sim.cards._fields import Parameter, Projection
 from cortex_sim.cards._units import dimensions, scale
 from cortex_sim.errors import CardError
-from cortex_sim.runtime import shown
+from cortex_sim.runtime import hidden, shown
 
 FAR, NEAR = 100.0, 10.0  # factors from the card's value: a number is in another unit where it is far in SI, and near in the card's unit
 
@@ -28,7 +28,7 @@ def in_si(name: str, array: Any, part: Parameter | Projection) -> Float[ndarray,
     Raises:
         CardError: the units have other dimensions, the array is not finite numbers, or its numbers are probably in the card's unit.
     """
-    if np.ma.isMaskedArray(array) and np.ma.getmaskarray(array).any():
+    if hidden(array).any():
         raise CardError(f"weights {name!r} have masked entries; what is missing is no number. Fill them in.")
     try:
         if np.asarray(array).dtype.kind in "cUSV":

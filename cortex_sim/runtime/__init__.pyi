@@ -1,5 +1,6 @@
 from cortex_sim.runtime import workers as workers
 from cortex_sim.runtime._arguments import doored as doored
+from cortex_sim.runtime._arguments import hidden as hidden
 from cortex_sim.runtime._arguments import missing_allowed as missing_allowed
 from cortex_sim.runtime._arguments import positions as positions
 from cortex_sim.runtime._arguments import shown as shown

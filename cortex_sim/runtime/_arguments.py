@@ -52,6 +52,7 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
         OptionError: on a call with an argument of the wrong kind; the message says which, what it is, and what it should be.
     """
     signature = inspect.signature(function)
+    label = function.__qualname__.split(".")[0] if function.__name__ == "__call__" else function.__name__
 
     @functools.wraps(function)
     def call(*given: Any, **named: Any) -> Any:
@@ -59,14 +60,14 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
             bound = signature.bind(*given, **named)
         except TypeError as problem:
             takes = ", ".join(signature.parameters)
-            raise OptionError(f"{function.__name__}: {problem}; it takes {takes}.") from None
+            raise OptionError(f"{label}: {problem}; it takes {takes}.") from None
         hints, missing = _hints(function), getattr(function, MISSING_ALLOWED, ())
         for name, value in bound.arguments.items():
             if name in hints and signature.parameters[name].kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
                 try:
                     bound.arguments[name] = brought(value, hints[name], missing=name in missing)
                 except Refused as problem:
-                    raise OptionError(f"{function.__name__}: {name} {problem}") from None
+                    raise OptionError(f"{label}: {name} {problem}") from None
         return function(*bound.args, **bound.kwargs)
 
     return call
@@ -154,10 +155,15 @@ def _one_of(value: Any, hints: tuple[Any, ...], missing: bool) -> Any:
     raise Refused(f"should be {' or '.join(dict.fromkeys(map(said, hints)))} (got {shown(value)}).")
 
 
+def hidden(value: Any) -> ndarray:
+    """Return which entries of a masked array are masked; no entry of anything else is."""
+    return np.ma.getmaskarray(value) if np.ma.isMaskedArray(value) else np.zeros(1, bool)
+
+
 def _array(value: Any, hint: Any, missing: bool) -> Any:
     if hint.array_type is not ndarray:
         return value
-    masked = np.ma.getmaskarray(value) if np.ma.isMaskedArray(value) else np.zeros(1, bool)
+    masked = hidden(value)
     if masked.any():
         raise Refused(f"has masked entries, the first at {place(masked, hint)}; what is missing is no number. Leave it out.")
     try:

@@ -11,10 +11,11 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from cortex_sim.errors import TrialsError
-from cortex_sim.runtime import read_only, shown, too_large
+from cortex_sim.runtime import hidden, read_only, shown, too_large
 
 SPIKES = ("spike_time", "spike_unit", "spike_trial")
 SEVERAL = 3  # labels that could be directions
+SLOW, LONG = 0.1, 100.0  # Hz, s: units that slow in trials that long are in another unit of time than is asked for
 NUMBER = 24  # bytes of one while it is read: itself, and copies that are made to check and turn it
 SAME = 1e-6  # of the largest label: numbers nearer than this are one condition, apart by round-off
 
@@ -164,9 +165,8 @@ def numbers(name: str, found: Any) -> Float[ndarray, "..."]:
     Raises:
         TrialsError: it is not an array of numbers.
     """
-    hidden = np.ma.isMaskedArray(found) and np.ma.getmaskarray(found).any()
-    if hidden:
-        raise TrialsError(f"{name}: {int(np.ma.getmaskarray(found).sum())} entries are masked; what is missing is no number. Leave it out.")
+    if masked := int(hidden(found).sum()):
+        raise TrialsError(f"{name}: {masked} entries are masked; what is missing is no number. Leave it out.")
     try:
         plain = np.asarray(found)
         if plain.dtype.kind in "cUSV":
@@ -241,8 +241,8 @@ def labels(found: Any) -> ndarray:
     Raises:
         TrialsError: they do not form one array.
     """
-    if np.ma.isMaskedArray(found) and np.ma.getmaskarray(found).any():
-        raise TrialsError(f"condition: {int(np.ma.getmaskarray(found).sum())} labels are masked; leave out the trials that have none.")
+    if masked := int(hidden(found).sum()):
+        raise TrialsError(f"condition: {masked} labels are masked; leave out the trials that have none.")
     try:
         array = read_only(np.asarray(found))
     except ValueError:

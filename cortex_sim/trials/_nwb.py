@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from cortex_sim.errors import FileProblem, TrialsError
-from cortex_sim.trials._checks import check_fits, likely_radians
+from cortex_sim.trials._checks import LONG, SLOW, check_fits, likely_radians
 from cortex_sim.trials._door import hdf5, reading, whole
 from cortex_sim.trials._findings import noted
 from cortex_sim.trials._nwb_cut import Choice, Cut, cut_trials, note_of, said, spike_times, text, values
@@ -24,7 +24,6 @@ from cortex_sim.trials._trials import Trials
 
 POPULATIONS = ("population", "location", "brain_area", "brain_region")
 EARLY, ENOUGH = 0.01, 20  # of a trial, and spikes, to say that all lie at its start
-SLOW, LONG = 0.1, 100.0  # Hz, s: units that slow in trials that long are in other units than s
 FACTORS = {1e-3: "ms", 1e-6: "µs", 1e3: "thousands of s"}
 
 

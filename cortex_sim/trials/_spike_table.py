@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from cortex_sim.errors import NotFound, TrialsError, suggestion
 from cortex_sim.trials._arrays import vectors
-from cortex_sim.trials._checks import absent, check_fits, likely_radians
+from cortex_sim.trials._checks import LONG, SLOW, absent, check_fits, likely_radians
 from cortex_sim.trials._findings import noted
 from cortex_sim.trials._nwb_cut import Choice
 from cortex_sim.trials._rows import chosen, joined
@@ -20,7 +20,7 @@ SPIKE_TABLE = "'spike_time_ms', 'spike_unit', 'spike_trial' (spike), 'trial_cond
 EARLY = 0.01  # of a trial: where all spikes lie before, they are in other units than the trials
 ENOUGH = 20  # spikes, to say so
 FEW = 6  # numbers listed
-FASTEST, SLOWEST, LONG = 1000.0, 0.1, 100.0  # Hz, Hz, s: units that fast, or that slow in trials that long, are in other units than ms
+FASTEST = 1000.0  # Hz; units that fast are in another unit than ms
 
 
 def from_spike_table(arrays: Mapping[str, ndarray], made: Mapping[str, object], choice: Choice) -> Trials:
@@ -123,7 +123,7 @@ def _check_units(when: ndarray, duration: ndarray) -> None:
 def _check_pace(counts: ndarray, duration: ndarray) -> None:
     """Refuse a table all in another unit than ms, which the rate of the units that fire gives away."""
     rate, lasts = float(np.median(counts)) / duration.sum(), float(np.median(duration))
-    if rate > FASTEST or (rate < SLOWEST and lasts > LONG):
+    if rate > FASTEST or (rate < SLOW and lasts > LONG):
         wanted, factor = ("s", 1e-3) if rate > FASTEST else ("us", 1e3)
         found = f"units fire at {rate:.3g} Hz in trials of {lasts:g} s"
         raise TrialsError(f"{found}, which is not plausible; times are probably in {wanted} ({rate * factor:.3g} Hz), and should be in ms.")

@@ -36,9 +36,7 @@ def test_what_is_missing_is_refused_in_the_same_words(name: str) -> None:
     for value in MISSING.values():
         broken = student.copy()
         broken[2, 3, 4] = value
-        with pytest.raises(
-            OptionError, match=r"^__call__: student is not finite, first at condition 2, time 3, unit 4; what is missing is no number"
-        ):
+        with pytest.raises(OptionError, match=r"^Measure: student is not finite, first at condition 2, time 3, unit 4; what is missing is no number"):
             MEASURES[name](teacher, broken, 0.01)
     with pytest.raises(OptionError, match=r"student has masked entries, the first at condition 2, time 3, unit 4"):
         MEASURES[name](teacher, np.ma.masked_invalid(broken), 0.01)
