@@ -1,7 +1,7 @@
 """How reliable is it? Attacks, damaged files, kills and repeated runs, counted, and written into docs/reliability.md.
 
 ``python benchmarks/reliability.py [--share 0.1] [--workers 2] [--only KIND ...]``: with the whole share a million damaged files, a thousand kills
-and every protocol run twice, which takes hours. Files are changed at random and, where atheris is installed
+and every protocol run twice, in about an hour. Files are changed at random and, where atheris is installed
 (``pip install atheris``), by what reaches new code. What is done stays in benchmarks/results/; ``--only`` replaces these kinds.
 """
 

@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from cortex_sim.cards.spiking import Neurons, SpikingModel, equation_lines, indegree, lag, offset, read_late, statement_names, written_equations
 from cortex_sim.errors import CardError, TaskError, suggestion
-from cortex_sim.runtime import content_key, seed_of, stream
+from cortex_sim.runtime import content_key, seed_of, stream, too_large
 from cortex_sim.simulation._problem import MOST
 from cortex_sim.simulation._spiking_inputs import MANY, SPARSE, Source
 from cortex_sim.tasks import Task
@@ -71,6 +71,9 @@ class SpikingProblem:
                 raise TaskError(f"task {self.task.name!r}: {found}; {kind} of {self.model.name} is heard by {size}.")
         for name, recording in self.task.recordings.items():
             self._check_recording(name, recording)
+        held = sum(lag * self.size(wire.pre) for wire in self.wires() for _, lag in self.late(wire))
+        if problem := too_large(8.0 * held, "what is on its way through continuous coupling"):
+            raise TaskError(f"{self.model.name}: {problem}; shorten its delay, or lengthen dt.")
 
     def _listener(self, into: str, label: str) -> tuple[str, int]:
         """Return the input that a drive goes to, for messages, and the number of neurons that receive it."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cortex_sim.cards.spiking import SpikingModel
-from cortex_sim.errors import CardError
+from cortex_sim.errors import CardError, TaskError
 from cortex_sim.simulation._programs import has_compiler
 from cortex_sim.simulation._simulate import simulate
 from cortex_sim.simulation._spiking_backend import rounded_delays
@@ -167,6 +167,11 @@ def test_trials_do_not_remember_one_another() -> None:
 def test_what_cannot_arrive_late_is_refused(delay: dict[str, Any], equations: str, message: str) -> None:
     with pytest.raises(CardError, match=message):
         continuous({"equations": equations}, delay)
+
+
+def test_a_delay_that_memory_cannot_hold_is_refused() -> None:
+    with pytest.raises(TaskError, match=r"^plastic: what is on its way through continuous coupling would take .*; shorten its delay, or lengthen dt"):
+        simulate(continuous(CONTINUOUS["a variable"], {"value": 1e8, "unit": "second"}), shifted(0), target="numpy")
 
 
 def test_continuous_synapses_have_one_delay() -> None:
