@@ -8,6 +8,7 @@ Claim       noise-free runs agree to round-off; DSA of single trials groups syst
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations_with_replacement
+from typing import NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -26,7 +27,6 @@ INPUT, FIRST = np.array([0.1, -0.1]), np.array([[0.1, 0.1], [-0.1, -0.1]])  # 1/
 EVERY, DELAYS, RANK = 10, 20, 15  # bins kept, one in so many; of the delay embedding, as published
 FEW, PLAIN = 1, 2  # delays and rank that two variables need
 NULLS = 500
-QUIET = {"s": 0.0}  # parameters of a system without noise
 DRAWN_FROM = "drawn from the range of the authors' notebook for this kind"
 MEASURE = "silhouette of the kinds of attractors"
 PUBLISHED, EIGENVALUES, DEPARTING = "DSA, as published", "DSA, eigenvalues", "DSA of departures from averages"
@@ -34,31 +34,36 @@ AVERAGES, ANGLE, KERNEL, RATES = "Procrustes angle of averages", "Procrustes ang
 UNMATCHED = (AVERAGES, ANGLE, KERNEL, RATES)
 
 
+class Flow(NamedTuple):
+    """Names of the parameters that multiply a system's state, its cube, and its noise."""
+
+    linear: str
+    cubic: str
+    noise: str
+
+
 @threadpool_limits.wrap(limits=1)
 def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     """Drive attractors of three kinds along the same averages, and test which distances group systems by kind.
 
     Args:
-        model: two variables with a linear and a cubic flow, k_1 and k_3, as in ostrow_2023.
+        model: two variables with a linear and a cubic flow and white noise, each multiplied by a parameter, as in ostrow_2023.
         seed: of parameters and noise.
         smoke: few systems and trials: shows that everything runs; its numbers mean nothing.
 
     Raises:
         OptionError: the model has no such flows, or not two units.
     """
-    if model.units != 2 or not {"k_1", "k_3", "s"} <= model.parameters.keys():
-        raise cs.errors.OptionError(
-            f"{model.name}: attractors needs two units with a linear and a cubic flow, k_1 and k_3, and noise s, as in {MODEL}."
-        )
+    flow = flow_of(model)
     seconds: dict[str, float] = {}
     count, trials = (2, 10) if smoke else (SYSTEMS, TRIALS)
     with cs.timed(seconds, "systems"), cs.track("systems") as shown:
-        path = cs.simulate(cs.edit.with_values(model, QUIET), _task({"input": INPUT[:, None] * [1, 0]}, FIRST)).rate
-        systems = {f"{kind} {number + 1}": _system(model, kind, seed, number) for kind in KINDS for number in range(count)}
+        path = cs.simulate(quiet(model, flow), _task({"input": INPUT[:, None] * [1, 0]}, FIRST)).rate
+        systems = {f"{kind} {number + 1}": _system(model, flow, kind, seed, number) for kind in KINDS for number in range(count)}
         noiseless, found = {}, {}
         for place, (name, system) in enumerate(systems.items()):
             task = replace(_task({}, path[:, 0]), drives=cs.analysis.drives_along(system, path))
-            noiseless[name] = cs.simulate(cs.edit.with_values(system, QUIET), task).rate
+            noiseless[name] = cs.simulate(quiet(system, flow), task).rate
             noise = cs.seed_of(seed, "circuit", "noise of attractors", place)
             found[name] = cs.simulate(system, task.select(np.repeat([0, 1], trials)), seed=noise).rate
             shown((place + 1) / len(systems), name)
@@ -75,6 +80,20 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     )  # fmt: skip
 
 
+def flow_of(model: cs.Model) -> Flow:
+    """Return the names of the parameters of a model's flow."""
+    by_power = cs.simulation.parameters_by_power(model) if model.units == model.dimension == 2 else {}
+    if len(by_power) != 3:
+        raise cs.errors.OptionError(f"{model.name}: attractors needs two units, a linear and a cubic flow, and white noise, as in {MODEL}.")
+    return Flow(by_power[1], by_power[3], by_power[0])
+
+
+def quiet(model: cs.Model, flow: Flow) -> cs.Model:
+    """Return the model without its noise."""
+    strength = np.zeros(model.units if model.parameters[flow.noise].over else ())
+    return cs.edit.with_values(model, {flow.noise: strength})
+
+
 def _time() -> np.ndarray:
     return cs.tasks.BIN * np.arange(round(LASTS / cs.tasks.BIN))
 
@@ -86,10 +105,10 @@ def _task(drives: Mapping[str, np.ndarray], first: np.ndarray) -> cs.Task:
     )
 
 
-def _system(model: cs.Model, kind: str, seed: int, number: int) -> cs.Model:
+def _system(model: cs.Model, flow: Flow, kind: str, seed: int, number: int) -> cs.Model:
     """Return one system of a kind, its flow drawn from the ranges."""
     rng = cs.stream(seed, "circuit", "flow of attractors", kind, number)
-    drawn = {name: [float(rng.uniform(*ends)) for ends in ranges] for name, ranges in zip(("k_1", "k_3"), KINDS[kind], strict=True)}
+    drawn = {name: [float(rng.uniform(*ends)) for ends in ranges] for name, ranges in zip((flow.linear, flow.cubic), KINDS[kind], strict=True)}
     return cs.edit.with_values(model, drawn, source=DRAWN_FROM).with_arrays({}, name=kind)
 
 

@@ -85,7 +85,7 @@ def _periodic(model: cs.Model, size: tuple[int, int], seed: int, gain: float | N
     """Return the training job for the periodic pattern; feedback weights are between -1 and 1 for an output of 1, as published."""
     units, periods = size
     task = cs.tasks.periodic(periods)
-    student = model if gain is None else cs.edit.with_argument(model, cs.simulation.recurrent_projections(model)[0], gain=gain)
+    student = model if gain is None else cs.edit.with_argument(model, cs.simulation.recurrent_projection(model), gain=gain)
     how = {"continued": True, "feedback": float(task.wanted.rate.std())}
     options = cs.Options(epochs=1, validation=0)
     return cs.fitting.Job(student.with_arrays({}, units=units, channels=0), task.wanted, task, seed, options, "force", how)

@@ -41,6 +41,9 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         model: circuit whose reaches are compared with themselves, with those of a faster circuit, and with those of one without connections.
         seed: of every random choice.
         smoke: few conditions and surrogates: shows that everything runs; its numbers mean nothing.
+
+    Raises:
+        OptionError: no time constant sets how fast drives move the circuit.
     """
     seconds: dict[str, float] = {}
     conditions, repeats, trials, nulls = SMALL if smoke else (CONDITIONS, REPEATS, TRIALS, NULLS)
@@ -79,11 +82,12 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
 def _reaches(model: cs.Model, conditions: int, seed: int) -> dict[str, cs.Trials]:
     """Return the activity of the circuit from its prepared states, and that of two others from the same states."""
     (side,) = cs.analysis.delayed_reaches(model, (conditions,), seed=seed)
-    recurrent, tau = cs.simulation.recurrent_projections(model)[0], cs.simulation.drive_parameter(model)
+    if (tau := cs.simulation.drive_parameter(model)) is None:
+        raise cs.errors.OptionError(f"{model.name}: has no time constant with which drives move it; identity needs one to make it faster.")
     built = model.with_arrays(model.arrays())
     others = {
         QUICK: cs.edit.with_values(built, {tau: np.asarray(model.parameters[tau].value) / FASTER}),
-        ALONE: built.with_arrays({recurrent: np.zeros((model.units, model.units))}),
+        ALONE: cs.edit.unconnected(built),
     }
     return {ITSELF: side.trials} | {name: cs.simulate(circuit, side.task, seed=seed) for name, circuit in others.items()}
 

@@ -43,20 +43,23 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     """Record circuits with known connections, fit networks to the recordings, and compare connections and currents.
 
     Args:
-        model: circuit of three regions whose projection L connects them.
+        model: circuit of three regions that one projection, made by the rule "between", connects.
         seed: of every random choice.
         smoke: small circuits and few passes: shows that everything runs; its numbers mean nothing.
 
     Raises:
-        OptionError: the circuit has no projection L made by rule "between".
+        OptionError: the circuit has no such projection, or several.
     """
-    if "L" not in model.projections or model.projections["L"].rule != "between":
-        raise cs.errors.OptionError(f"{model.name}: regions should be connected by a projection L of rule 'between', as in {MODEL}.")
+    between = [name for name, part in model.projections.items() if part.rule == "between"]
+    if len(between) != 1:
+        raise cs.errors.OptionError(f"{model.name}: regions should be connected by one projection of rule 'between', as in {MODEL}.")
     seconds: dict[str, float] = {}
     count, duration = (2, 3.0) if smoke else (NETWORKS, cs.tasks.REGIONS_DURATION)
     seeds = [cs.seed_of(seed, "circuit", "network of inferred_connectivity", number) for number in range(count)]
     with cs.timed(seconds, "circuits"):
-        recorded = {(strong, own): _recorded(model, own, duration, strong, smoke) for strong in (False, True) for own in seeds}
+        recorded = {
+            (strong, own): _recorded(model, own, duration, {between[0]: STRONG} if strong else {}, smoke) for strong in (False, True) for own in seeds
+        }
         planted = {own: _planted(own, smoke) for own in seeds}
     with cs.timed(seconds, "training"):
         jobs = {name: [_curbd(name, *recorded[strong, own], own) for own in seeds] for name, (strong, _, _) in SETTINGS.items()}
@@ -88,9 +91,12 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     )  # fmt: skip
 
 
-def _recorded(model: cs.Model, number: int, duration: float, strong: bool, smoke: bool) -> tuple[cs.Model, cs.Trials, cs.Task]:
-    coupled = cs.edit.with_argument(model, "L", **STRONG) if strong else model
-    circuit = coupled.with_arrays({}, seed=number, **({"units": 30} if smoke else {}))
+def _recorded(
+    model: cs.Model, number: int, duration: float, coupling: Mapping[str, Mapping[str, float]], smoke: bool
+) -> tuple[cs.Model, cs.Trials, cs.Task]:
+    for projection, arguments in coupling.items():
+        model = cs.edit.with_argument(model, projection, **arguments)
+    circuit = model.with_arrays({}, seed=number, **({"units": 30} if smoke else {}))
     task = cs.tasks.regions(circuit.units, duration=duration, seed=number)
     return circuit, cs.simulate(circuit, task), task
 

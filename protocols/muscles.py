@@ -88,7 +88,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: cs.tr
 
 def _job(model: cs.Model, task: cs.Task, name: str, seed: int, epochs: int) -> cs.fitting.Job:
     gain, share, _ = VARIANTS[name]
-    student = cs.edit.with_argument(model, cs.simulation.recurrent_projections(model)[0], gain=gain).with_arrays({}, units=UNITS)
+    student = cs.edit.with_argument(model, cs.simulation.recurrent_projection(model), gain=gain).with_arrays({}, units=UNITS)
     penalties = {key: share * value for key, value in STRONG.items()}
     options = cs.Options(epochs=epochs, batch=task.trials, rate=RATE, patience=epochs, start="rest", validation=0, **penalties)
     return cs.fitting.Job(student, task.wanted, task, seed, options)
@@ -110,7 +110,7 @@ def _error(out: cs.Trials, wanted: cs.Trials) -> float:
 
 def _cut(model: cs.Model, task: cs.Task, seed: int, draws: int) -> dict[str, list[float]]:
     """Return errors of the modular network: intact, without weights between modules, and within; ``blind`` is that of the mean over conditions."""
-    (recurrent,) = cs.simulation.recurrent_projections(model)
+    recurrent = cs.simulation.recurrent_projection(model)
     W, module = model.arrays()[recurrent], np.arange(model.units) * MODULES // model.units
     between = (module[:, None] != module[None, :]) & (W != 0)
     within = np.flatnonzero((module[:, None] == module[None, :]) & (W != 0))

@@ -198,7 +198,8 @@ def _absent(recorded: bool, sides: Mapping[str, cs.Trials], scores: Sequence[cs.
         "A recording: none was given, so the null is all there is to compare with. --recording takes a table of spikes (.npz) or NWB; with it, as "
         "many units are drawn from the circuit as were recorded, and counted in the same window."
     )
-    return (movement, *silent) if recorded else (none, *silent, movement)
+    layer = () if LAYER in sides else (f"{LAYER}: no population whose name ends in {DEEP!r} has units as fast as that.",)
+    return (movement, *silent, *layer) if recorded else (none, *silent, *layer, movement)
 
 
 def _methods(sides: Mapping[str, cs.Trials]) -> str:

@@ -17,7 +17,8 @@ from scipy.stats import spearmanr
 import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
-MODEL = "dura_bernal_2023_lif"
+MODEL, REDUCED = "dura_bernal_2023_lif", "dura_bernal_2023"
+OTHERS = ("lif", "brunel_2000", "montbrio_2015_qif", "montbrio_2015", "soc_lif", "hennequin_2014", REDUCED)
 FEW = 2000  # neurons of the layered circuit in a smoke run
 SETTLING = 0.2  # s that a spontaneous network is given
 STATES = {"C": (-0.5, 20.0), "B": (-0.6, 40.0)}  # inhibitory weight (mV) and external rate (Hz) of Brunel's states
@@ -36,7 +37,14 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Rep
         model: layered circuit whose reduction is ``rate/dura_bernal_2023``.
         seed: of every random choice.
         smoke: few neurons and short runs: shows that everything runs; its numbers mean nothing.
+
+    Raises:
+        OptionError: the model has no thalamic input, or not the populations of the reduction, with what reaches them from outside.
     """
+    outside = [{"m_ext", "nu_TVL"} <= part.parameters.keys() for part in getattr(model, "populations", {}).values()]
+    if len(outside) != (count := cs.load(REDUCED).units) or not all(outside) or "thalamus" not in model.inputs:
+        wanted = f"{count} populations with external rates m_ext*nu_TVL that an input 'thalamus' changes, as in {MODEL}"
+        raise cs.errors.OptionError(f"{model.name}: is not the circuit that {REDUCED} reduces: {wanted}.")
     seconds: dict[str, float] = {}
     parts = {"single neuron": _neuron, "leaky neurons": _brunel, "quadratic neurons": _quadratic, "stability-optimised": _soc,
              "layered cortex": partial(_layered, model)}  # fmt: skip
@@ -44,10 +52,9 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Rep
     for name, part in parts.items():
         with cs.timed(seconds, name):
             found.append(part(seed, smoke))
-    names = ("lif", "brunel_2000", "montbrio_2015_qif", "montbrio_2015", "soc_lif", "hennequin_2014", "dura_bernal_2023")
     return cs.Report(
         title=QUESTION, question="Spiking circuits beside the rate circuits that describe them: exactly, by mean field, by design, or by reduction.",
-        **cs.report.together(found, claimed=not smoke), models={"layered cortex": model} | {name: cs.load(name) for name in names},
+        **cs.report.together(found, claimed=not smoke), models={"layered cortex": model} | {name: cs.load(name) for name in OTHERS},
         methods=_methods(), facts={"layered cortex": f"{model.units} neurons"}, smoke=smoke, seed=seed, seconds=seconds,
     )  # fmt: skip
 
@@ -65,8 +72,8 @@ def _neuron(seed: int, smoke: bool) -> cs.report.Part:
     text, source = "single neuron: largest relative error of a rate against the closed form", "intervals are whole steps: 1.5 of the shortest"
     claim = cs.Claim(text, worst, 0.0, card.dt.si * theory.max() * 1.5, source)
     drawn = cs.figures.curves(mu * 1e3, {"closed form": theory, "simulated": rate}, xlabel="mean input (mV)", ylabel="rate (Hz)")
-    pictures = {"neuron": cs.Picture(drawn, "Single neurons", "Rate over mean input.")}
-    return cs.report.Part([claim], [], pictures, {"single neuron": trials}, f"Single neurons follow the closed form within {worst:.2%}.")
+    picture = cs.Picture(drawn, "Single neurons", "Rate over mean input.")
+    return cs.report.Part([claim], [], {"neuron": picture}, {"single neuron": trials}, f"Single neurons follow the closed form within {worst:.2%}.")
 
 
 def _brunel(seed: int, smoke: bool) -> cs.report.Part:
@@ -85,10 +92,9 @@ def _brunel(seed: int, smoke: bool) -> cs.report.Part:
             peak = float(frequency[frequency > 50][np.argmax(density[frequency > 50])])
             source = "about 180 in the paper, 195 by an independent implementation; bounds of this protocol"
             found.claims.append(cs.Claim("state B: frequency of the population (Hz)", peak, 160, 220, source))
-    title, caption = "Brunel's network: power of the population rate", "State B oscillates fast; state C is asynchronous."
-    found.pictures["brunel_spectra"] = cs.Picture(cs.figures.power_spectrum(spectra), title, caption)
-    found.says = f"Leaky neurons: {', '.join(said)}."
-    return found
+    drawn, caption = cs.figures.power_spectrum(spectra), "State B oscillates fast; state C is asynchronous."
+    found.pictures["brunel_spectra"] = cs.Picture(drawn, "Brunel's network: power of the population rate", caption)
+    return replace(found, says=f"Leaky neurons: {', '.join(said)}.")
 
 
 def _state(card: cs.SpikingModel, inhibition: float, outside: float, smoke: bool) -> cs.SpikingModel:
@@ -148,22 +154,20 @@ def _soc(seed: int, smoke: bool) -> cs.report.Part:
         score = cs.measures.course_score(f"stability-optimised, {name} groups", a, b, single, window=RELEASED, what="groups", rng=rng, seed=seed)
         found.scores.append(replace(score, settings={"boxcar_bins": SMOOTHED}))
     excitatory, inhibitory = (score.estimate for score in found.scores)
-    text = "stability-optimised: correlation of excitatory groups with the rate circuit"
-    source = "0.70 by an independent implementation; noise and rectification bound it"
-    found.claims.append(cs.Claim(text, excitatory, 0.6, 1.0, source))
+    text, source = "stability-optimised: correlation of excitatory groups with the rate circuit", "0.70 by an independent implementation"
+    found.claims.append(cs.Claim(text, excitatory, 0.6, 1.0, f"{source}; noise and rectification bound it"))
     busy = np.argsort(-np.abs(theory[:, :half]).max(axis=0))[:6]
     lines, time = np.stack([theory[:, busy], courses[:, busy]]), cs.tasks.BIN * np.arange(len(theory))
     drawn = cs.figures.example_units(lines[:1], {"spiking": lines[1:]}, time, [*range(6)], [0], ylabel="rate (Hz)", event="release")
     caption = f"The six excitatory groups that move most, mean of {count} trials; pale: rate circuit."
     found.pictures["soc"] = cs.Picture(drawn, "Spiking groups and rate units", caption)
-    found.says = "Groups of the spiking stability-optimised circuit correlate with the rate circuit at r = "
-    found.says += f"{excitatory:.2f} (excitatory) and {inhibitory:.2f} (inhibitory)."
+    found.says = f"Groups of spiking neurons correlate with rate units at r = {excitatory:.2f} (excitatory) and {inhibitory:.2f} (inhibitory)."
     return found
 
 
 def _layered(model: cs.SpikingModel, seed: int, smoke: bool) -> cs.report.Part:
     """Compare rates of the layered circuit, at rest and with more thalamic input, with its reduction."""
-    reduced, names, duration = cs.load("dura_bernal_2023"), list(model.populations), 0.5 if smoke else 4.0
+    reduced, names, duration = cs.load(REDUCED), list(model.populations), 0.5 if smoke else 4.0
     model = cs.edit.shrunk(model, FEW) if smoke else model
     base = cs.tasks.spontaneous(duration)
     thalamus = cs.tasks.Drive(np.full((1, model.units), THALAMUS), np.ones(base.steps), "thalamus", into="thalamus")
@@ -184,8 +188,7 @@ def _layered(model: cs.SpikingModel, seed: int, smoke: bool) -> cs.report.Part:
     found.claims.append(cs.Claim(text, order, 0.7, 1.0, "bound of this protocol"))
     bars, reference = (dict(zip(names, side, strict=True)) for side in (spiking, theory))
     drawn = cs.figures.rate_bars(bars, reference=reference, source="rate reduction")
-    caption = "Mean rates of the spiking populations, and what the reduction says."
-    found.pictures["layered"] = cs.Picture(drawn, "Layered motor cortex at rest", caption)
+    found.pictures["layered"] = cs.Picture(drawn, "Layered cortex at rest", "Mean rates of the spiking populations, and what the reduction says.")
     found.says = (
         f"The reduction of the layered cortex orders its populations (rank correlation {order:.2f}) but is off by factors of {ratio.min():.2f} to "
         f"{ratio.max():.2f}, worst in {names[worst]} ({spiking[worst]:.2f} Hz, reduction {theory[worst]:.2f})."

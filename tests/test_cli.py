@@ -82,7 +82,7 @@ def test_check_hands_every_card_to_brian2() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (('tau = { value = 20, unit = "ms"', 'tau = { value = 20, unit = "mV"'), "does not have the expected unit"),
+        (('tau = { value = 20, unit = "ms"', 'tau = { value = 20, unit = "mV"'), "with tau in mV"),
         (("W(r)", "W(q)"), r"'q', which no parameter, input or projection gives"),
         (('title = "', 'tittle = "'), "[tittle] is no key of a card. Did you mean 'title'?"),
         (('unit = "ms", meaning = "time constant"', 'unit = "msek", meaning = "time constant"'), "unit 'msek' is unknown. Did you mean"),

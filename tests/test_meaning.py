@@ -226,7 +226,8 @@ def test_a_text_that_is_no_plain_arithmetic_is_refused(text: str, found: str) ->
 @pytest.mark.parametrize(
     ("protocol", "way"),
     [("rotations", "other names"), ("rotations", "vectors"), ("match", "both"), *((name, "other names") for name in (
-        "preparation", "subspaces", "tangling", "explain", "identity", "decode", "reach", "force",
+        "preparation", "subspaces", "tangling", "explain", "identity", "decode", "reach", "force", "attractors", "learning_rules", "architectures",
+        "inferred_connectivity", "muscles", "long_sequences", "mechanism",
     ))],
 )  # fmt: skip
 def test_protocols_give_the_same_scores(protocol: str, way: str) -> None:

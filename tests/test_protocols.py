@@ -124,10 +124,12 @@ def test_mechanism_pushes_a_circuit_through_its_own_input_as_far_as_it_tells_the
 @pytest.mark.parametrize("kind", ["line", "point"])
 def test_attractors_follow_one_path_and_depart_from_it_as_their_flow_says(kind: str) -> None:
     module, card = catalogue.protocol("attractors"), load("ostrow_2023")
-    path = simulate(with_values(card, module.QUIET), module._task({}, module.FIRST)).rate
-    system = module._system(card, kind, 0, 0)
+    flow_parts = module.flow_of(card)
+    assert flow_parts == ("k_1", "k_3", "s")
+    path = simulate(with_values(card, {"s": 0.0}), module._task({}, module.FIRST)).rate
+    system = module._system(card, flow_parts, kind, 0, 0)
     task = replace(module._task({}, path[:, 0]), drives=drives_along(system, path))
-    np.testing.assert_allclose(simulate(with_values(system, module.QUIET), task).rate, path, atol=1e-12)
+    np.testing.assert_allclose(simulate(with_values(system, {"s": 0.0}), task).rate, path, atol=1e-12)
     rate = simulate(system, task.select(np.repeat([0, 1], 60)), seed=1).rate.reshape(2, 60, *path.shape[1:])
     apart = (rate - rate.mean(axis=1, keepdims=True)).reshape(-1, *path.shape[1:])
     factor = 1 + BIN * system.arrays()["k_1"]  # of a departure, from step to step

@@ -1,6 +1,7 @@
 """No spiking card means anything by a name: with other names for everything that has one, the same neurons fire at the same times."""
 
 import re
+from collections.abc import Set
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from cortex_sim.cards import catalogue
 from cortex_sim.cards.spiking import declared
 from cortex_sim.cards.spiking._model import SpikingModel
 from cortex_sim.cards.spiking._names import GROUP, OWN
-from cortex_sim.errors import CardError
+from cortex_sim.errors import CardError, OptionError
 from cortex_sim.simulation import simulate
 from cortex_sim.tasks import Drive, spontaneous
 
@@ -25,16 +26,17 @@ STRANGE = [
 ]  # fmt: skip
 
 
-def other_names(model: SpikingModel, shift: int) -> tuple[SpikingModel, dict[str, str]]:
-    """The circuit with other names for every variable, parameter, input, kind of neuron, population, synapse and projection."""
+def other_names(model: SpikingModel, shift: int, kept: Set[str] = frozenset()) -> tuple[SpikingModel, dict[str, str]]:
+    """The circuit with other names for every variable, parameter, input, kind of neuron, population, synapse and projection but those kept."""
     card: dict[str, Any] = model.model_dump()
     text = [name for part in card["neurons"].values() for name in (*declared(part["equations"], "")[0], *part["parameters"], *part["linked"])]
     text += [name for part in card["synapses"].values() for name in declared(part["equations"], "")[0] if not name.endswith(("_pre", "_post"))]
     own = dict.fromkeys((*text, *card["inputs"]))
     strange = [*STRANGE[shift:], *STRANGE[:shift], *(f"stranger_{number}" for number in range(60))]
-    names = dict(zip(own, strange, strict=False))
+    names = {name: name if name in kept else other for name, other in zip(own, strange, strict=False)}
     tables = {"neurons": "kind", "populations": "pop", "synapses": "syn", "projections": "proj"}
-    labels = {table: {name: f"{short}{number}_{shift}" for number, name in enumerate(card[table])} for table, short in tables.items()}
+    labels = {table: {name: name if name in kept else f"{short}{number}_{shift}" for number, name in enumerate(card[table])}
+              for table, short in tables.items()}  # fmt: skip
 
     def said(found: re.Match[str]) -> str:
         bare, end = re.fullmatch(r"(.*?)(_pre|_post)?", found[0]).groups()  # type: ignore[union-attr]
@@ -70,6 +72,30 @@ def other_names(model: SpikingModel, shift: int) -> tuple[SpikingModel, dict[str
     if card["scaling"]:
         card["scaling"] = {key: names[name] for key, name in card["scaling"].items()}
     return SpikingModel.model_validate(card), names
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("protocol", "kept"),
+    [
+        ("spike_statistics", "populations"),
+        ("microcircuit", "populations"),
+        ("match_spiking", "drive hold"),
+        ("layered_motor_cortex", "populations premotor thalamus drive"),
+        ("spikes_and_rates", "m_ext nu_TVL thalamus"),
+    ],
+)
+def test_protocols_know_no_name_but_those_that_they_ask_for(protocol: str, kept: str) -> None:
+    module = catalogue.protocol(protocol)
+    plain = catalogue.load(module.MODEL)
+    names = {*kept.split(), *(plain.populations if "populations" in kept else ())}
+    found, wanted = (module.run(model, smoke=True) for model in (other_names(plain, 0, names)[0], plain))
+    assert [score.estimate for score in found.scores] == [score.estimate for score in wanted.scores]
+    assert [(claim.text, claim.found) for claim in found.claims] == [(claim.text, claim.found) for claim in wanted.claims]
+    if protocol == "spike_statistics":  # names of populations are labels of its scores, and only tell which lie in layer 5B
+        return
+    with pytest.raises(OptionError, match=f"{plain.name}: .*{'|'.join(names)}"):
+        module.run(other_names(plain, 0)[0], smoke=True)
 
 
 def test_parts_of_brian2s_groups_are_no_names_of_linked_variables() -> None:

@@ -12,7 +12,6 @@ from cortex_sim.errors import CardError
 NONE: Dimensions = (Fraction(0),) * 4
 KEPT = ("abs", "clip")  # functions that return what has the dimensions of their arguments
 SIEGERT = ("volt", "volt", "second", "second", "volt", "volt")
-BASES = ("metre", "kilogram", "second", "ampere")
 
 
 def check_dimensions(
@@ -127,4 +126,7 @@ def _said(found: Dimensions | None) -> str:
     if found in (None, NONE):
         return "no unit"
     simple = next((name for name in ("hertz", "second", "volt", "amp", "siemens", "farad", "ohm") if dimensions(name) == found), None)
-    return simple or "*".join(base if by == 1 else f"{base}**{by}" for base, by in zip(BASES, found, strict=True) if by)
+    volts = found[1]  # the only base unit with a mass that an electrophysiologist reads
+    metre, _, second, ampere = _times(found, dimensions("volt"), -volts)
+    powers = {"volt": volts, "metre": metre, "second": second, "ampere": ampere}
+    return simple or "*".join(base if by == 1 else f"{base}**{by}" for base, by in powers.items() if by)

@@ -251,6 +251,8 @@ class Model(Checked):
     def with_arrays(self, arrays: Mapping[str, ndarray], **changes: Any) -> "Model":
         """Return a copy of this model with these weights, as quantities or bare numbers in SI, merged over its own, and with any fields changed.
 
+        Where a changed field says otherwise (a parameter's value, a projection's rule or arguments), its own are made anew.
+
         Raises:
             CardError: a name is not a projection or per-unit parameter, a shape does not fit, or numbers are in another unit.
         """
@@ -262,7 +264,7 @@ class Model(Checked):
             refuse_other_pace(self.name, self.dt.si, changed.dt.si)
         expected = {n: (changed.size(p.rows), changed.size(p.columns)) for n, p in changed.projections.items()}
         expected |= {n: (changed.size(p.over),) for n, p in changed.parameters.items() if p.over}
-        merged = {n: a for n, a in self._arrays.items() if a.shape == expected.get(n)} | dict(arrays)
+        merged = {n: a for n, a in self._arrays.items() if a.shape == expected.get(n) and self._made_by(n) == changed._made_by(n)} | dict(arrays)
         for name, array in merged.items():
             if name not in expected and name in changed.parameters:
                 raise CardError(f"parameter {name!r} is one number for all; to have one a unit, give it over = 'units' in the card.")
@@ -273,6 +275,21 @@ class Model(Checked):
         kept = changed if merged or not changed.weights else changed.model_copy(update={"weights": None})  # a file that no longer fits
         kept._arrays = {name: in_si(name, array, (changed.projections | changed.parameters)[name]) for name, array in merged.items()}
         return kept
+
+    def made_anew(self, *names: str) -> "Model":
+        """Return this model without given or trained numbers of these projections and parameters, which its card makes again."""
+        other = self.model_copy()
+        other._arrays = {name: array for name, array in self._arrays.items() if name not in names}
+        return other
+
+    def _made_by(self, name: str) -> tuple[object, ...] | None:
+        """Return what the card makes the numbers of a projection or parameter from."""
+        if name in self.parameters:
+            return self.parameters[name].unit, np.array(self.parameters[name].si).tolist()
+        if name in self.projections:
+            made = self.projections[name]
+            return made.unit, made.rule, {key: np.array(part.si).tolist() for key, part in made.arguments.items()}
+        return None
 
     @property
     def key(self) -> str:

@@ -10,7 +10,7 @@ from types import CodeType, ModuleType
 from typing import TYPE_CHECKING
 
 from cortex_sim.errors import CardError, FileProblem, NotFound, OptionError, suggestion
-from cortex_sim.runtime import cache_folder, read_toml, warn, write_text
+from cortex_sim.runtime import cache_folder, checked, read_toml, warn, write_text
 
 if TYPE_CHECKING:
     from cortex_sim.cards._model import Model
@@ -94,6 +94,7 @@ def protocol(name: str) -> ModuleType:
         raise OptionError(f"{path}: cannot be imported: {type(problem).__name__}: {problem}.") from problem
     if not callable(getattr(module, "run", None)):
         raise OptionError(f"{path}: has no function run(model, *, seed, smoke); see protocols/README.md.")
+    vars(module)["run"] = checked(module.run, path.stem)
     return module
 
 

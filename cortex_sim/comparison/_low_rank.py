@@ -9,7 +9,7 @@ from numpy import ndarray
 from cortex_sim.cards import Model
 from cortex_sim.comparison._connectivity import effective_connectivity, entry_correlation
 from cortex_sim.comparison._prediction import variance_explained
-from cortex_sim.simulation import recurrent_projections, simulate
+from cortex_sim.simulation import recurrent_projection, simulate
 from cortex_sim.statistics import permuted
 from cortex_sim.tasks import Task
 
@@ -52,6 +52,6 @@ class LowRankFit:
         return entry_correlation(true, found[np.ix_(order, order)])
 
     def _connections(self, side: Model, effective: bool) -> Float[ndarray, "unit unit"]:
-        arrays, recurrent = side.arrays(), recurrent_projections(side)[0]
+        arrays, recurrent = side.arrays(), recurrent_projection(side)
         entry = next(str(item.weights) for item in side.inputs.values() if item.listens)
         return effective_connectivity(arrays[recurrent], arrays[entry], self.rank) if effective else arrays[recurrent]

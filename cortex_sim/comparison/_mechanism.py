@@ -26,7 +26,7 @@ from cortex_sim.cards import Model
 from cortex_sim.comparison._measures import MEASURES
 from cortex_sim.comparison._response import left_free, response_r2
 from cortex_sim.runtime import stream
-from cortex_sim.simulation import Problem, simulate
+from cortex_sim.simulation import Problem, recurrent_projections, simulate
 from cortex_sim.simulation.torch import trajectory
 from cortex_sim.statistics import spike_averages
 from cortex_sim.tasks import Task
@@ -244,14 +244,16 @@ def _fixed(model: Model, states: Float[ndarray, "condition time state"], seed: i
 
 
 def _sent(model: Model, rates: Float[ndarray, "condition time unit"]) -> Currents | None:
-    """Return the currents between halves of the units, minus their means; None if the units are not the observed ones.
+    """Return the currents between halves of the units, minus their means; None without connections, or if the units are not the observed ones.
 
     A readout scales units to rates, so that a current is weighted like the rate of the unit it enters. Of several projections with different
     units, as for a mean and a variance, the first is used.
     """
     if model.initial or (model.readout and model.projections[model.readout.weights].rule != "diagonal"):
         return None
-    arrays, called = model.arrays(), [name for name in model.projections if name in model.parsed.called()]
+    arrays, called = model.arrays(), recurrent_projections(model)
+    if not called:
+        return None
     unit = model.projections[called[0]].unit
     W = np.sum([arrays[name] for name in called if model.projections[name].unit == unit], axis=0)
     scale = np.diag(arrays[model.readout.weights]) if model.readout else np.ones(model.units)

@@ -1,4 +1,5 @@
 from cortex_sim.runtime import workers as workers
+from cortex_sim.runtime._arguments import checked as checked
 from cortex_sim.runtime._arguments import doored as doored
 from cortex_sim.runtime._arguments import hidden as hidden
 from cortex_sim.runtime._arguments import missing_allowed as missing_allowed

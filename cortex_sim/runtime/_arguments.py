@@ -45,14 +45,18 @@ def missing_allowed(*names: str) -> Callable[[Given], Given]:
 
 
 @functools.cache
-def checked(function: Callable[..., Any]) -> Callable[..., Any]:
+def checked(function: Callable[..., Any], label: str | None = None) -> Callable[..., Any]:
     """Return the function with a check of its arguments against its annotations.
+
+    Args:
+        function: its annotations are those of its own module.
+        label: what errors call it, if that is not its name.
 
     Raises:
         OptionError: on a call with an argument of the wrong kind; the message says which, what it is, and what it should be.
     """
     signature = inspect.signature(function)
-    label = function.__qualname__.split(".")[0] if function.__name__ == "__call__" else function.__name__
+    label = label or (function.__qualname__.split(".")[0] if function.__name__ == "__call__" else function.__name__)
 
     @functools.wraps(function)
     def call(*given: Any, **named: Any) -> Any:

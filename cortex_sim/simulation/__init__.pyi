@@ -8,7 +8,9 @@ from cortex_sim.simulation._meaning import drive_gain as drive_gain
 from cortex_sim.simulation._meaning import drive_parameter as drive_parameter
 from cortex_sim.simulation._meaning import drive_time_constant as drive_time_constant
 from cortex_sim.simulation._meaning import driven_inputs as driven_inputs
+from cortex_sim.simulation._meaning import parameters_by_power as parameters_by_power
 from cortex_sim.simulation._meaning import push_amplitude as push_amplitude
+from cortex_sim.simulation._meaning import recurrent_projection as recurrent_projection
 from cortex_sim.simulation._meaning import recurrent_projections as recurrent_projections
 from cortex_sim.simulation._meaning import recurrent_weights as recurrent_weights
 from cortex_sim.simulation._meaning import silent_time_constant as silent_time_constant

@@ -10,8 +10,9 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.cards import Model, SpikingModel, dimensions, parsed, scale
+from cortex_sim.cards.edit import with_values
 from cortex_sim.errors import TaskError
-from cortex_sim.simulation._dynamics import beginning
+from cortex_sim.simulation._dynamics import beginning, flow
 
 SAME = 1e-9  # relative difference below which two slopes are one
 
@@ -25,6 +26,18 @@ def recurrent_projections(model: Model) -> list[str]:
     """Return the names of the projections that the equations call, in the order of the card."""
     called = model.parsed.called()
     return [name for name in model.projections if name in called]
+
+
+def recurrent_projection(model: Model) -> str:
+    """Return the name of the one projection that the equations call.
+
+    Raises:
+        TaskError: they call none, or several.
+    """
+    called = recurrent_projections(model)
+    if len(called) != 1:
+        raise TaskError(f"{model.name}: its equations call {', '.join(called) or 'no projection'}; this needs one matrix of weights between units.")
+    return called[0]
 
 
 def recurrent_weights(model: Model) -> Float[ndarray, "unit unit"]:
@@ -118,6 +131,21 @@ def drive_parameter(model: Model) -> str | None:
         if before.any() and np.allclose(2 * after, before, rtol=SAME, atol=0):
             return name
     return None
+
+
+def parameters_by_power(model: Model) -> dict[int, str]:
+    """Return the parameters that multiply the first and the third power of the state in the flow, and (0) the noise, as far as there are any.
+
+    Each is set to 0 and to 1, and its part in the flow is told by its growth with the state.
+    """
+    states = np.outer([1.0, 2.0, 4.0], np.ones(model.dimension))
+    noise = {name: 1.0 for name, item in model.inputs.items() if item.noise}
+    found: dict[int, str] = {}
+    for name in model.parameters:
+        without, unit = (with_values(model, {name: np.full(model.arrays()[name].shape if name in model.arrays() else (), value)}) for value in (0, 1))
+        part = flow(unit, unit.arrays(), states, noise) - flow(without, without.arrays(), states, noise)
+        found |= {power: name for power in (1, 3, 0) if part.any() and np.allclose(part, part[0] * states**power, rtol=SAME)}
+    return found
 
 
 class Slopes(NamedTuple):

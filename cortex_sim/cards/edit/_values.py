@@ -10,7 +10,7 @@ from cortex_sim.errors import OptionError, suggestion
 
 
 def with_values(model: Model, values: Mapping[str, Any], *, source: str | None = None) -> Model:
-    """Return the model with other values of its parameters, and everything else unchanged.
+    """Return the model with other values of its parameters, trained ones too, and everything else unchanged.
 
     Args:
         model: circuit or network.
@@ -25,7 +25,7 @@ def with_values(model: Model, values: Mapping[str, Any], *, source: str | None =
     parameters = {name: part.model_dump() for name, part in model.parameters.items()}
     for name, value in values.items():
         parameters[name] |= {"value": np.asarray(value).tolist()} | ({} if source is None else {"source": source})
-    return model.with_arrays({}, parameters=parameters)
+    return model.made_anew(*values).with_arrays({}, parameters=parameters)
 
 
 def with_argument(model: Model, projection: str, **values: float) -> Model:
@@ -47,7 +47,7 @@ def with_argument(model: Model, projection: str, **values: float) -> Model:
         if name not in arguments:
             raise OptionError(f"{model.name}: the rule of {projection!r} has no argument {name!r}. {suggestion(name, arguments)}")
         arguments[name]["value"] = value
-    return model.with_arrays({}, projections=projections)
+    return model.made_anew(projection).with_arrays({}, projections=projections)
 
 
 def with_step(model: Model, ms: float) -> Model:

@@ -33,3 +33,18 @@ def test_weights_grow_with_the_gain_of_their_rule_and_nothing_else_does() -> Non
         with_argument(circuit, name, gains=1.0)
     with pytest.raises(OptionError, match="has no projection 'Z'"):
         with_argument(circuit, "Z", gain=1.0)
+
+
+def test_values_and_arguments_replace_trained_numbers_too() -> None:
+    """Numbers that training or a user has given stood before what was asked for, in silence."""
+    card = load("leaky_tanh").with_arrays({}, units=5, observed=5)
+    taught = card.with_arrays({"W": np.ones((5, 5)), "b": np.arange(5.0), "W_in": np.full(card.arrays()["W_in"].shape, 3.0)})
+    told = with_values(taught, {"b": taught.parameters["b"].value})
+    assert np.array_equal(told.arrays()["b"], card.arrays()["b"]) and np.array_equal(told.arrays()["W"], np.ones((5, 5)))
+    other = with_argument(taught, "W", gain=0.0)
+    assert not other.arrays()["W"].any() and np.array_equal(other.arrays()["b"], np.arange(5.0))
+    fields = {"parameters": taught.model_dump()["parameters"]}
+    fields["parameters"]["b"]["value"] = 2.0
+    assert (taught.with_arrays({}, **fields).arrays()["b"] == 2.0).all()
+    fields["parameters"]["b"] = taught.model_dump()["parameters"]["b"] | {"meaning": "else", "source": "else"}
+    assert np.array_equal(taught.with_arrays({}, **fields).arrays()["b"], np.arange(5.0))
