@@ -48,7 +48,9 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Rep
         OptionError: the model lacks populations of the published one.
     """
     if not {OUTPUT, *DEEP} <= set(getattr(model, "populations", ())):
-        raise cs.errors.OptionError(f"{model.name}: this protocol needs a layered motor cortex with the populations {', '.join((OUTPUT, *DEEP))}.")
+        raise cs.errors.OptionError(
+            f"{model.name}: this protocol needs a layered motor cortex with the populations {', '.join(dict.fromkeys((OUTPUT, *DEEP)))}."
+        )
     seconds: dict[str, float] = {}
     repeats, circuit = (3, cs.edit.shrunk(model, FEW)) if smoke else (REPEATS, model)
     with cs.timed(seconds, "structure"):

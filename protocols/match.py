@@ -87,7 +87,7 @@ def training_data(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> tup
 
 def _matched(model: cs.Model, names: Iterable[str], seed: int, smoke: bool) -> cs.Report:
     seconds: dict[str, float] = {}
-    trained, draws, nulls = (SMALL, 1, 20) if smoke else (TRAINING, DRAWS, cs.measures.NULLS)
+    trained, draws, nulls, shuffles = (SMALL, 1, 20, 5) if smoke else (TRAINING, DRAWS, cs.measures.NULLS, cs.measures.WEIGHT_SHUFFLES)
     with cs.timed(seconds, "circuit"):
         preferred = cs.analysis.preferred_states(model)
     with cs.timed(seconds, "simulation"):
@@ -115,7 +115,7 @@ def _matched(model: cs.Model, names: Iterable[str], seed: int, smoke: bool) -> c
             if name in students:
                 scores += battery.scores(responses[name], **shared)
             if name in students and not {name, "teacher"} & {*modeless}:
-                scores += cs.Comparison((cs.measures.compare_spectra(flows["teacher"], students[name], name=name, seed=seed),))
+                scores += cs.Comparison((cs.measures.compare_spectra(flows["teacher"], students[name], name=name, seed=seed, shuffles=shuffles),))
     shown = {name: copy for name, copy in copies.items() if name != CONTROL}
     spread, test, training = np.ptp(reaching.training.trials.rate, axis=(0, 1)), reaching.test.trials, reaching.training.trials
     pictures = (

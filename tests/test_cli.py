@@ -73,10 +73,17 @@ def test_show_prints_the_file() -> None:
     assert command("show", "match").stdout.startswith('"""Does a network')
 
 
+@pytest.mark.long
 def test_check_hands_every_card_to_brian2() -> None:
     done = command("check", "--all")
     assert done.returncode == 0
     assert done.stdout.count("Brian2 accepts") == len(catalogue.models())
+
+
+def test_check_hands_a_card_to_brian2() -> None:
+    for name in ("murphy_miller_2009", "lif"):
+        done = command("check", name)
+        assert done.returncode == 0 and done.stdout.count("Brian2 accepts") == 1
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from cortex_sim.analysis._preparation import delayed_reaches, resting_state
 from cortex_sim.cards import catalogue
 from cortex_sim.cards.edit import with_values
 from cortex_sim.comparison._cells import JUMP, in_whole, pushes
-from cortex_sim.errors import OptionError, TaskError
+from cortex_sim.errors import CortexSimError, OptionError, TaskError
 from cortex_sim.simulation._dynamics import flow
 from cortex_sim.tasks._task import BIN
 
@@ -201,3 +201,17 @@ def _cosine_r2(path: Path) -> float:
         error += (((rate[left] - found) / deviation) ** 2).sum()
         total += (((rate[left] - rate[others].mean(axis=(0, 1))) / deviation) ** 2).sum()
     return 1 - error / total
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("card", ["ostrow_2023", "montbrio_2015", "feedforward", "three_regions", "lif_student", "sussillo_abbott_2009", "lif"])
+def test_a_protocol_runs_on_a_card_or_says_in_our_words_why_it_cannot(card: str, recording: Path) -> None:
+    for name in catalogue.protocols():
+        options = {"recording": str(recording)} if name == "match_recording" else {}
+        try:
+            report = catalogue.protocol(name).run(catalogue.load(card), smoke=True, **options)
+        except CortexSimError as problem:
+            said = str(problem)
+        else:
+            said = report.answer
+        assert 20 < len(said) < 3000, name

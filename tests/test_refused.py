@@ -188,3 +188,14 @@ def test_what_applies_to_a_circuit_is_refused_where_a_recording_takes_its_place(
     command = [sys.executable, "-m", "cortex_sim", "run", "match", "--recording", "any.npz", "--out", str(tmp_path / "out"), *option]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", catalogue.protocols())
+def test_a_protocol_takes_no_circuit_of_another_kind(name: str) -> None:
+    run = catalogue.protocol(name).run
+    first = next(iter(inspect.signature(run).parameters.values())).annotation
+    taken = get_args(first) or (first,)
+    given = [catalogue.load(card) for card, kind in (("lif", SpikingModel), ("montbrio_2015", Model)) if kind not in taken]
+    for model in (*given, "hennequin_2014", 3.0):
+        with pytest.raises(OptionError, match=rf"^{name}: model should be "):
+            run(model, smoke=True, **({"recording": "a.npz"} if name == "match_recording" else {}))

@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 from threadpoolctl import threadpool_limits
 
 from cortex_sim.cards import Model, refuse_delays
-from cortex_sim.simulation import flow
+from cortex_sim.simulation import flow_function
 from cortex_sim.simulation.torch import linearise
 
 SETTLING = 3.0  # s that a model is left alone to find its rest
@@ -46,16 +46,16 @@ def spectrum(model: Model, arrays: dict[str, ndarray] | None = None) -> Spectrum
     """
     refuse_delays(model, "a spectrum")
     arrays = model.arrays() if arrays is None else arrays
-    state = np.zeros(model.dimension)
-    for _ in range(round(SETTLING / model.dt.si)):
-        velocity = flow(model, arrays, state)
+    state, moving, dt = np.zeros(model.dimension), flow_function(model, arrays), model.dt.si
+    for _ in range(round(SETTLING / dt)):
+        velocity = moving(state)
         if not velocity.any():
             break
-        state = state + model.dt.si * velocity
+        state = state + dt * velocity
         if not np.isfinite(state).all():
             return Spectrum(np.array([], dtype=complex), state, float("inf"))
-    moving = np.linalg.norm(flow(model, arrays, state)) / (np.linalg.norm(state) + np.sqrt(model.units))
-    return Spectrum(flow_modes(model, arrays, state), state, float(moving))
+    speed = np.linalg.norm(moving(state)) / (np.linalg.norm(state) + np.sqrt(model.units))
+    return Spectrum(flow_modes(model, arrays, state), state, float(speed))
 
 
 def flow_modes(model: Model, arrays: dict[str, ndarray], state: Float[ndarray, " state"]) -> Complex[ndarray, " mode"]:

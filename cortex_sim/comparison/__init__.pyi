@@ -24,6 +24,7 @@ from cortex_sim.comparison._companions import WIDE as WIDE
 from cortex_sim.comparison._companions import Known as Known
 from cortex_sim.comparison._companions import companions as companions
 from cortex_sim.comparison._compare import NULLS as NULLS
+from cortex_sim.comparison._compare import WEIGHT_SHUFFLES as WEIGHT_SHUFFLES
 from cortex_sim.comparison._compare import compare as compare
 from cortex_sim.comparison._compare import compare_responses as compare_responses
 from cortex_sim.comparison._compare import compare_rotations as compare_rotations

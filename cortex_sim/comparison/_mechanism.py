@@ -25,6 +25,7 @@ from cortex_sim.analysis import (
 from cortex_sim.cards import Model
 from cortex_sim.comparison._measures import MEASURES
 from cortex_sim.comparison._response import left_free, response_r2
+from cortex_sim.errors import ComparisonError
 from cortex_sim.runtime import stream
 from cortex_sim.simulation import Problem, recurrent_projections, simulate
 from cortex_sim.simulation.torch import trajectory
@@ -102,13 +103,18 @@ class CircuitTruths:
 
     @classmethod
     def of(cls, circuit: Model, task: Task, rates: Float[ndarray, "condition time unit"], seed: int) -> "CircuitTruths":
-        """Return the known mechanisms of the circuit."""
+        """Return the known mechanisms of the circuit.
+
+        Raises:
+            ComparisonError: it sends no currents between its units, or rates are not those of its units.
+        """
+        sent = _sent(circuit, rates)
+        if sent is None:
+            raise ComparisonError(f"{circuit.name}: should be a circuit of connected units, each of which is observed; its currents are compared.")
         flat = rates.reshape(-1, circuit.units)
         axes = np.linalg.eigh(np.cov(flat, rowvar=False))[1][:, ::-1][:, :EXPLORED]
         states = _states(circuit, task)
         flows = [explored_flow(circuit, state, axes) for state in _passed(states, task)]
-        sent = _sent(circuit, rates)
-        assert sent is not None
         return cls(axes, flows, *_fixed(circuit, states, seed), sent, float(np.sqrt(flat.var(axis=0).sum())))
 
     def apart(self, student: Model, task: Task, rates: Float[ndarray, "condition time unit"], seed: int) -> dict[str, float]:

@@ -2,6 +2,7 @@ from cortex_sim.simulation._check import check as check
 from cortex_sim.simulation._compiler import COMPILER as COMPILER
 from cortex_sim.simulation._dynamics import beginning as beginning
 from cortex_sim.simulation._dynamics import flow as flow
+from cortex_sim.simulation._dynamics import flow_function as flow_function
 from cortex_sim.simulation._dynamics import rate_of as rate_of
 from cortex_sim.simulation._dynamics import state_of as state_of
 from cortex_sim.simulation._meaning import drive_gain as drive_gain

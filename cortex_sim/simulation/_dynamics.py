@@ -31,13 +31,25 @@ def flow(
     Raises:
         TaskError: the state has the wrong number of entries.
     """
+    return flow_function(model, arrays, constants)(state)
+
+
+def flow_function(
+    model: Model, arrays: Mapping[str, ndarray], constants: Mapping[str, Any] | None = None
+) -> Callable[[Float[ndarray, "... state"]], Float[ndarray, "... state"]]:
+    """Return the time derivative as a function of the state, for many calls with the same weights and inputs; see :func:`flow`."""
     factors = {name: scale(item.unit) for name, item in model.inputs.items()}
     constants = {name: value * factors.get(name, 1.0) for name, value in (dict.fromkeys(model.inputs, 0.0) | dict(constants or {})).items()}
-    values = _values(model) | {name: arrays[name] for name in model.parsed.parameters} | _split(model, state) | {"t": 0.0, "i": None}
+    values = _values(model) | {name: arrays[name] for name in model.parsed.parameters} | {"t": 0.0, "i": None}
     values |= {name: (lambda rate, W=arrays[name]: rate @ W.T) for name in model.projections if name in arrays}
     values |= {name: (lambda *_, now=value: now) for name, value in constants.items()}
-    known = model.parsed.subexpressions(values)
-    return np.concatenate([model.parsed.derivative(known, name) * np.ones_like(known[name]) for name in model.parsed.states], axis=-1)
+    states = model.parsed.states
+
+    def moving(state: Float[ndarray, "... state"]) -> Float[ndarray, "... state"]:
+        known = model.parsed.subexpressions(values | _split(model, state))
+        return np.concatenate([model.parsed.derivative(known, name) * np.ones_like(known[name]) for name in states], axis=-1)
+
+    return moving
 
 
 def rate_of(model: Model, state: Float[ndarray, "... state"], arrays: Mapping[str, ndarray] | None = None) -> Float[ndarray, "... unit"]:

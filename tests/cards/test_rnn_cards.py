@@ -317,7 +317,14 @@ def follow() -> Task:
     return replace(asked(values), targets=xr.DataArray(turned, dims=("trial", "time", "axis")), mask=mask)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if not one_unit_each(catalogue.load(name))])  # whose units are the outputs
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.long if name in ("lif_student", "michaels_2020") else ())
+        for name in NAMES
+        if not one_unit_each(catalogue.load(name))
+    ],
+)  # whose units are the outputs
 def test_a_network_learns_by_default_from_rest(name: str) -> None:
     units, epochs = (60, 200) if name == "michaels_2020" else (20, 60)  # through two sparse joints between modules
     model = catalogue.load(name).with_arrays({}, units=units, observed=2, channels=CHANNELS)
