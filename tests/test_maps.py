@@ -19,6 +19,7 @@ from cortex_sim.trials._trials import Trials
 RATE_CARDS = [name for name, path in catalogue.models().items() if path.parent.name in ("rate", "rnn")]
 MAPS = ["elman_1990", "feedforward", "gru", "lstm", "temporal_convolution", "two_tap"]
 STEP = 0.01  # s
+SLOW = ("inhibition_stabilised", "stability_optimised")  # rules that take seconds
 
 
 def small(name: str) -> Model:
@@ -40,6 +41,8 @@ def linear_map(A: np.ndarray) -> Model:
 def test_a_card_is_a_map_where_a_step_changes_its_state_as_much_whatever_the_step(name: str) -> None:
     """The definition, measured: dt f(x; dt) of a map does not depend on dt; of a flow it grows with it."""
     model = small(name)
+    built = {label: np.full((model.units, model.units), 0.01) for label, part in model.projections.items() if part.rule in SLOW}
+    model = model.with_arrays(built)  # any weights will do
     state = 0.1 + 0.3 * np.random.default_rng(0).random(model.dimension)
     slower = Model.model_validate(model.model_dump() | {"name": "slower", "dt": model.dt.model_dump() | {"value": 2 * model.dt.value}})
     arrays = model.arrays()

@@ -22,7 +22,7 @@ WAITS = 10.0  # s
 LONG = [pytest.param(kind, 200, marks=pytest.mark.long) for kind in ("run", "study")]
 
 
-@pytest.mark.parametrize(("kind", "kills"), [("run", 5), *LONG])
+@pytest.mark.parametrize(("kind", "kills"), [("run", 3), *LONG])
 def test_what_is_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path, kind: str, kills: int) -> None:
     command = [sys.executable, "-m", "tests.kills", kind, str(tmp_path), str(kills), str(kills // 100 + 1)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

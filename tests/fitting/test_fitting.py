@@ -248,6 +248,7 @@ def test_whatever_decides_the_result_names_another_checkpoint(what: str) -> None
     assert _checkpoint(job) == _checkpoint(replace(job)) != _checkpoint(replace(job, **CHANGES[what]))
 
 
+@pytest.mark.long
 def test_students_stand_between_one_of_the_circuits_class_and_one_that_is_not_trained() -> None:
     circuit, task = catalogue.load("hennequin_2014"), free_run(np.zeros((2, 200)), 0.1)
     trials = Trials.from_arrays(np.zeros((2, 10, 200)), task.time)

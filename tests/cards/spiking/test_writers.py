@@ -96,13 +96,19 @@ def fired(model: SpikingModel, target: str) -> int:
     return len(np.unique(simulate(model, told, target=target).spikes.unit)) - 2
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize(("synapses", "total"), [
+SUMS = [
     ({"s": JUMP, "z": JUMP}, 2.0),
     ({"s": JUMP, "z": {"on_pre": "I_post -= w"}}, -1.0),
     ({"s": {"on_pre": "I_post = 1.5"}, "z": {"on_pre": "I_post = 1.5"}}, 1.5),
     ({"s": {"on_pre": "I_post = clip(I_post + w, 0, 1)"}, "z": {"on_pre": "I_post = clip(I_post + w, 0, 1)"}}, 1.0),
-])  # fmt: skip
+]  # fmt: skip
+SELDOM = 0, 2  # those that are compiled in the long suite alone
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(
+    ("synapses", "total"), [pytest.param(*sums, marks=pytest.mark.long if number in SELDOM else ()) for number, sums in enumerate(SUMS)]
+)
 def test_changes_add_up_on_every_target_in_any_order(synapses: dict[str, Any], total: float, target: str) -> None:
     """Cells fire whose threshold the sum exceeds; those below 0 fire from the start. Jumps of one step add up before anything sees them."""
     for order in ((0, 1), (1, 0)) if target == "numpy" else ((0, 1),):
