@@ -73,7 +73,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         title=QUESTION,
         question=f"{len(circuits)} circuits, {len(students[0])} students each, {len(views)} views: shares of units seen, as rates and as spikes.",
         answer=_answer(best_first[questions[0]]), claims=_claims(cells, readings, seed),
-        findings=_findings(best_first, views, whole, few) | {"Beside the literature": _literature(ranked, readings, whole, few)},
+        findings=_findings(best_first, readings, views, whole, few) | {"Beside the literature": _literature(ranked, readings, whole, few)},
         scores=[score for group in ranked.values() for score in group], pictures=cs.figures.rank_pictures(readings, ranked, COUNTED),
         trials={cell.circuit: cell.test.trials for cell in cells if cell.view == whole and cell.seed == seeds[0]}, models=circuits | students[0],
         facts={"cells": f"{len(cells)} ({len(circuits)} circuits, {len(views)} views, {len(seeds)} seeds)", "students": str(sum(map(len, jobs)))},
@@ -143,7 +143,7 @@ def _answer(best_first: Sequence[cs.Score]) -> str:
     )
 
 
-def _findings(best_first: Ranked, views: Sequence[str], whole: str, few: str) -> dict[str, str]:
+def _findings(best_first: Ranked, readings: Sequence[cs.measures.Reading], views: Sequence[str], whole: str, few: str) -> dict[str, str]:
     """Return further findings, by heading."""
     pushes = {view: best_first[cs.measures.PUSHES, view] for view in views}
     best, flow = pushes[whole][0], best_first[cs.measures.FLOW, whole][0]
@@ -153,8 +153,10 @@ def _findings(best_first: Ranked, views: Sequence[str], whole: str, few: str) ->
     poor = f"of {', '.join(lost)} of the units, where the mean τ is {max(means[view] for view in lost):.2f} or less" if lost else "alone"
     others = {truth: best_first[truth, whole] for truth in cs.measures.TRUTHS[1:]}
     told = "; by ".join(f"{truth} {_quoted(group[0])}, worst {_quoted(group[-1])}" for truth, group in others.items())
+    alone = " and ".join(cs.measures.below_unconnected(readings, whole, truth) for truth in (cs.measures.PUSHES, cs.measures.INSIDE))
     return {
         "Other parts of the mechanism": f"Best by {told}.",
+        "Without connections": f"The circuits' own units without their connections explain, by circuit, {alone}.",
         "Few units, and spikes": f"With {few} of the units {_quoted(pushes[few][0])} ranks best by pushes, and {_quoted(left)} is left of the best. "
         f"The mean τ of all measures by pushes is {', '.join(f'{mean:.2f} ({view})' for view, mean in means.items())}.",
         "Recommendation": f"To say how alike two systems flow where activity goes, report {flow.student!r}, which ranks students by that with "
@@ -204,10 +206,11 @@ def _methods() -> str:
     Truth: the fraction of the response of the observed units that a student explains when a fifth of them receives a current for
     {cs.measures.PUSHED * 1e3:g} ms that moves each by {cs.measures.JUMP:g} of its standard deviations, or is silenced for
     {cs.measures.SILENCED * 1e3:g} ms, without training for either; mean of {cs.measures.DRAWS} draws. The circuit receives the current through its
-    own input, as large as moves it so at rest. Further truths, if all units are observed: distance of the 20 slowest modes about rest; that of
-    the linearised flow of rates at {len(cs.measures.POINTS)} points of the reaches in the {cs.measures.EXPLORED} axes they explore most (effective
-    connectivity), relative to the circuit's; modified Hausdorff distance of the rates at all fixed points found; and correlation, over time and
-    units, of the recurrent currents between halves of the units, mean over the four, for students that have one unit for each observed unit.
+    own input, as large as moves it so at rest. Beside them stand pushes in random directions within the leading {cs.measures.LEADING} principal
+    components of the rates, as strong over all units, and the circuit's own units without their connections. Further truths, if all units are
+    observed: distance of the 20 slowest modes about rest; that of the linearised flow of rates at {len(cs.measures.POINTS)} points of the reaches in
+    the {cs.measures.EXPLORED} axes they explore most (effective connectivity), relative to the circuit's; modified Hausdorff distance of the rates at
+    all fixed points found; and correlation of the recurrent currents between halves of the units, mean over the four, where units correspond.
 
     Measures use only the rates of the test reaches. Their ranks of the students are compared by Kendall's τ within each circuit and draw. Null:
     students permuted. Ceiling: τ between the truths from each half of the draws. Intervals omit one circuit at a time, since the statement is

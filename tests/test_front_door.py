@@ -54,7 +54,8 @@ def test_the_script_of_the_readme_runs(small: tuple[cs.Model, cs.Task, cs.Task, 
     pushes = cs.perturb.push(test, fraction=0.1, amplitude=4.0, seed=0)
     comparison += cs.compare_responses(circuit, student, test, pushes, nulls=5)
     lines = repr(comparison).splitlines()
-    assert [score.measure for score in comparison][-1] == "response to push, R²" and {score.student for score in comparison} == {"leaky_tanh"}
+    assert [score.measure for score in comparison][-4] == "response to push, R²"
+    assert {score.student for score in comparison} == {"leaky_tanh", "without connections"}
     assert all(any(line.startswith(score.measure) for line in lines) for score in comparison)
     assert any("rotations: looked for in all of the time" in line.lower() for line in lines)
     assert "table" in tags(comparison._repr_html_())
@@ -66,7 +67,8 @@ def test_a_circuit_compared_with_itself_is_identical_to_every_measure(small: tup
     found = cs.compare(rates, rates, training=cortex, nulls=3)
     found += cs.compare_responses(circuit, circuit, test, cs.perturb.push(test, fraction=0.2, amplitude=4.0), nulls=3)
     for score in found:
-        assert score.estimate == pytest.approx(score.identical, abs=1e-6), score.measure
+        if score.student != "without connections":
+            assert score.estimate == pytest.approx(score.identical, abs=1e-6), score.measure
 
 
 def waves(units: int, seed: int = 0) -> np.ndarray:

@@ -26,7 +26,6 @@ from cortex_sim.comparison._companions import companions as companions
 from cortex_sim.comparison._compare import NULLS as NULLS
 from cortex_sim.comparison._compare import WEIGHT_SHUFFLES as WEIGHT_SHUFFLES
 from cortex_sim.comparison._compare import compare as compare
-from cortex_sim.comparison._compare import compare_responses as compare_responses
 from cortex_sim.comparison._compare import compare_rotations as compare_rotations
 from cortex_sim.comparison._compare import compare_spectra as compare_spectra
 from cortex_sim.comparison._comparison import Comparison as Comparison
@@ -48,11 +47,13 @@ from cortex_sim.comparison._measures import measure as measure
 from cortex_sim.comparison._measures import self_departures as self_departures
 from cortex_sim.comparison._measures import table as table
 from cortex_sim.comparison._measures import tables as tables
+from cortex_sim.comparison._mechanism import ALONE as ALONE
 from cortex_sim.comparison._mechanism import CURRENTS as CURRENTS
 from cortex_sim.comparison._mechanism import EXPLORED as EXPLORED
 from cortex_sim.comparison._mechanism import FIXED as FIXED
 from cortex_sim.comparison._mechanism import FLOW as FLOW
 from cortex_sim.comparison._mechanism import FROM_SPIKES as FROM_SPIKES
+from cortex_sim.comparison._mechanism import INSIDE as INSIDE
 from cortex_sim.comparison._mechanism import MODES as MODES
 from cortex_sim.comparison._mechanism import POINTS as POINTS
 from cortex_sim.comparison._mechanism import PUSHES as PUSHES
@@ -62,6 +63,7 @@ from cortex_sim.comparison._mechanism import Cell as Cell
 from cortex_sim.comparison._mechanism import CircuitTruths as CircuitTruths
 from cortex_sim.comparison._mechanism import Electrodes as Electrodes
 from cortex_sim.comparison._mechanism import Reading as Reading
+from cortex_sim.comparison._mechanism import below_unconnected as below_unconnected
 from cortex_sim.comparison._mechanism import mean_distance as mean_distance
 from cortex_sim.comparison._mechanism import read_students as read_students
 from cortex_sim.comparison._planted import driven_by_few as driven_by_few
@@ -77,6 +79,7 @@ from cortex_sim.comparison._prediction import units_that_vary as units_that_vary
 from cortex_sim.comparison._prediction import variance_explained as variance_explained
 from cortex_sim.comparison._predictivity import RIDGE_PENALTIES as RIDGE_PENALTIES
 from cortex_sim.comparison._predictivity import decoding_transfer as decoding_transfer
+from cortex_sim.comparison._pushed import compare_responses as compare_responses
 from cortex_sim.comparison._ranking import blind_taus as blind_taus
 from cortex_sim.comparison._ranking import rank_score as rank_score
 from cortex_sim.comparison._recall import recall_score as recall_score

@@ -19,8 +19,10 @@ from cortex_sim.tasks.perturbations import push, push_along, silence
 MOVED = 4.0  # Hz that a push moves a unit by
 WHEN, PUSHED, SILENCED = 0.1, 0.02, 0.1  # s after the go cue; s that a push and a silencing last
 SHARES = {"push": 0.1, "silencing": 0.2}  # of the units
+NONE = 1e-12  # of the largest variance: that of an axis along which rates do not vary
 LEADING = 6  # principal components of the training rates, within which the second kind of push lies
-WITHIN = "push within the leading components"
+WITHIN_COMPONENTS = " within the leading components"
+WITHIN = f"push{WITHIN_COMPONENTS}"
 SPANS = {"push": (WHEN, WHEN + PUSHED), WITHIN: (WHEN, WHEN + PUSHED), "silencing": (WHEN, WHEN + SILENCED)}
 Responses = Mapping[str, list[Float[ndarray, "trial time unit"]]]
 
@@ -88,6 +90,11 @@ class Battery:
 
 def _within(rates: Float[ndarray, "condition time unit"], count: int, seed: int) -> Float[ndarray, "trial unit"]:
     """Return random directions within the leading principal components, isotropic in these components."""
-    flat = rates.reshape(-1, rates.shape[2])
-    axes = np.linalg.eigh(np.cov(flat, rowvar=False))[1][:, ::-1][:, :LEADING]
+    axes = leading_axes(rates)
     return stream(seed, "task", "directions within components").standard_normal((count, axes.shape[1])) @ axes.T
+
+
+def leading_axes(rates: Float[ndarray, "condition time unit"]) -> Float[ndarray, "unit axis"]:
+    """Return the leading principal components of rates, as far as rates vary along them."""
+    variance, axes = np.linalg.eigh(np.atleast_2d(np.cov(rates.reshape(-1, rates.shape[2]), rowvar=False)))
+    return axes[:, ::-1][:, :LEADING][:, (variance[::-1][:LEADING] > NONE * variance[-1])]

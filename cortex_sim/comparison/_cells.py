@@ -1,6 +1,6 @@
 """Cells of the comparison: reaches and pushes of a circuit, observed fully or partially, as rates or as spikes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypedDict
 
@@ -10,12 +10,14 @@ from numpy import ndarray
 
 from cortex_sim.analysis import Side, currents_for, delayed_reaches, resting_state, spectrum
 from cortex_sim.cards import Model
-from cortex_sim.comparison._mechanism import Cell, CircuitTruths, Electrodes
+from cortex_sim.cards.edit import unconnected
+from cortex_sim.comparison._battery import leading_axes
+from cortex_sim.comparison._mechanism import INSIDE, PUSHES, Cell, CircuitTruths, Electrodes, explained
 from cortex_sim.fitting import unit_scale
 from cortex_sim.runtime import seed_of, stream
 from cortex_sim.simulation import flow, rate_of, simulate, time_constant
 from cortex_sim.tasks import Task
-from cortex_sim.tasks.perturbations import push, silence
+from cortex_sim.tasks.perturbations import push, push_along, silence
 
 
 class Spiking(TypedDict):
@@ -47,18 +49,30 @@ def cells_of(name: str, circuit: Model, shares: Mapping[float, bool], seed: int,
     order = stream(seed, "analysis", "units recorded in mechanism").permutation(circuit.units)
     spread, rest = float(np.median(training.trials.rate.std(axis=(0, 1)))), rate_of(circuit, resting_state(circuit), circuit.arrays())
     modes, known = spectrum(circuit), CircuitTruths.of(circuit, test.task, test.trials.rate, seed)
-    cells = []
+    alone, cells = unconnected(circuit), []
+    quiet = simulate(alone, test.task).rate
     for share, spiked in shares.items():
         seen = np.sort(order[: max(2, round(share * circuit.units))])
         parts = [side.seen(seen) for side in (training, test)]
-        pushed = pushes(circuit, parts[1].task, unit_scale(parts[0].trials.rate), rest[seen], seed)
-        changed = [(simulate(circuit, in_whole(circuit, test, task, seen)).rate - test.trials.rate)[:, :, seen] for task in pushed]
+        rates = parts[0].trials.rate
+        asked = {PUSHES: pushes(circuit, parts[1].task, unit_scale(rates), rest[seen], seed),
+                 INSIDE: pushes_inside(circuit, parts[1].task, rates, rest[seen], seed)}  # fmt: skip
+        whole = {truth: [in_whole(circuit, test, task, seen) for task in tasks] for truth, tasks in asked.items()}
+        changed, bare = (
+            {truth: [(simulate(model, task).rate - still)[:, :, seen] for task in tasks] for truth, tasks in whole.items()}
+            for model, still in ((circuit, test.trials.rate), (alone, quiet))
+        )
+        without = {
+            truth: float(np.mean([explained(parts[1].task, *triple) for triple in zip(tasks, changed[truth], bare[truth], strict=True)]))
+            for truth, tasks in asked.items()
+        }
         electrodes = Electrodes(**SPIKES, rest=rest[seen], spread=spread, seed=seed)
         for through in (None, electrodes) if spiked else (None,):
             views = parts if through is None else [through.of(side, place) for place, side in enumerate(parts)]
-            tasks = [replace(task, initial=views[1].task.initial) for task in pushed]
+            pushed, inside = ([replace(task, initial=views[1].task.initial) for task in tasks] for tasks in asked.values())
             full = known if share == 1 and through is None else None
-            cells.append(Cell(name, circuit, share, seed, views[0], views[1], tasks, changed, modes, known.stable, full, through))
+            own = (pushed, changed[PUSHES], modes, known.stable, full, through, inside, changed[INSIDE], without)
+            cells.append(Cell(name, circuit, share, seed, views[0], views[1], *own))
     return cells
 
 
@@ -82,7 +96,30 @@ def pushes(circuit: Model, task: Task, spread: Float[ndarray, " unit"], rest: Fl
             tasks.append(silence(task, len(spread), fraction=FRACTION, seed=own, rate=silent, start=WHEN, duration=SILENCED))
         else:
             tasks.append(push(task, len(spread), fraction=FRACTION, seed=own, amplitude=amplitude, start=WHEN, duration=PUSHED))
-    return [_changed(task, pushed, lambda pattern: np.maximum(pattern, (LEFT - 1) * rest)) for pushed in tasks] if circuit.initial_values else tasks
+    return _decaying(circuit, task, tasks, rest)
+
+
+def pushes_inside(circuit: Model, task: Task, rates: Float[ndarray, "condition time unit"], rest: Float[ndarray, " unit"], seed: int) -> list[Task]:
+    """Return draws of pushes in random directions within the leading components of the observed rates, as strong as those of units.
+
+    Args:
+        circuit: the circuit whose units are observed.
+        task: the task of the observed units.
+        rates: of the training conditions.
+        rest: resting rate of each unit.
+        seed: of the draws.
+    """
+    axes, size = leading_axes(rates), JUMP * _typical(circuit) / PUSHED * np.sqrt(FRACTION * np.mean(unit_scale(rates) ** 2))
+    rng = stream(seed, "task", "directions of mechanism")
+    drawn = [rng.standard_normal((task.trials, axes.shape[1])) @ axes.T for _ in range(DRAWS // 2)]
+    return _decaying(circuit, task, [push_along(task, to, amplitude=float(size), start=WHEN, duration=PUSHED) for to in drawn], rest)
+
+
+def _decaying(circuit: Model, task: Task, pushed: Sequence[Task], rest: Float[ndarray, " unit"]) -> list[Task]:
+    """Return pushes of which none moves a rate that cannot fall below 0 down faster than it can decay."""
+    if not circuit.initial_values:
+        return list(pushed)
+    return [_changed(task, one, lambda pattern: np.maximum(pattern, (LEFT - 1) * rest)) for one in pushed]
 
 
 def in_whole(circuit: Model, test: Side, part: Task, seen: Int[ndarray, " seen"]) -> Task:

@@ -25,14 +25,13 @@ from cortex_sim.cards import Model
 from cortex_sim.comparison import _prediction as prediction
 from cortex_sim.comparison._comparison import Comparison
 from cortex_sim.comparison._measures import MEASURES, NO_TRIALS, scores_of
-from cortex_sim.comparison._response import response_score, responses
 from cortex_sim.errors import ComparisonError
 from cortex_sim.runtime import stream
 from cortex_sim.statistics import Score, permuted_conditions
-from cortex_sim.tasks import Task
 from cortex_sim.trials import BIN, Trials
 
-NULLS, WEIGHT_SHUFFLES = 100, 20
+NULLS: int = 100
+WEIGHT_SHUFFLES: int = 20
 FEWEST = 3  # conditions, for intervals
 DEFAULT = ("R² of rates", "Procrustes angle (rad)", "linear CKA, debiased")
 
@@ -87,7 +86,7 @@ def compare(
         ComparisonError: the sides do not match, or a side does not vary.
         NotFound: a measure is unknown; a close name is suggested.
     """
-    _check_nulls("compare", nulls)
+    check_nulls("compare", nulls)
     notes: list[str] = []
     teacher, student = _sides(teacher, student, bin, notes)
     if len(teacher.condition) < FEWEST:
@@ -234,60 +233,9 @@ def compare_rotations(
     )
 
 
-def compare_responses(
-    teacher: Model,
-    student: Model,
-    task: Task,
-    pushed: Task | Sequence[Task],
-    *,
-    name: str | None = None,
-    split: str | None = None,
-    seed: int = 0,
-    nulls: int = NULLS,
-) -> Comparison:
-    """Return scores of a student's responses to perturbations, compared with those of its teacher.
-
-    Args:
-        teacher: circuit or network.
-        student: another one with the same number of observed rates.
-        task: the unperturbed task.
-        pushed: the same task with a perturbation (:mod:`cortex_sim.tasks.perturbations`), or several draws of it.
-        name: of the student; the name of its model if omitted.
-        split: description of the compared conditions, for the record.
-        seed: of the noise, the same with and without the perturbation, and of the surrogates.
-        nulls: number of surrogates.
-
-    Raises:
-        ComparisonError: the perturbed task equals the task, or the teacher does not respond.
-        TaskError: a task does not fit a model.
-    """
-    _check_nulls("compare_responses", nulls)
-    draws = [pushed] if isinstance(pushed, Task) else list(pushed)
-    if not draws:
-        raise ComparisonError("compare_responses: no perturbed task; give one, for example cs.perturb.push(task, fraction=0.1, amplitude=4.0).")
-    kinds = dict.fromkeys(kind for draw in draws for kind in _kinds(task, draw))
-    if not kinds:
-        raise ComparisonError(f"compare_responses: the perturbed task does not differ from {task.name!r}; perturb it with cs.perturb.")
-    sides = [responses(model, task, draws, seed=seed) for model in (teacher, student)]
-    label = " and ".join(kinds)
-    split = split or f"{task.trials} conditions"
-    return Comparison((response_score(label, *sides, task=task, pushed=draws, name=name or student.name, split=split, seed=seed, nulls=nulls),))
-
-
-def _check_nulls(called: str, nulls: int) -> None:
+def check_nulls(called: str, nulls: int) -> None:
     if nulls < 1:
         raise ComparisonError(f"{called}: nulls is {nulls}; at least 1 is needed, since no score stands without what it is by chance.")
-
-
-def _kinds(task: Task, pushed: Task) -> list[str]:
-    """Return the names of the perturbations in a perturbed task."""
-    kinds = []
-    for before, after in ((task.drives, pushed.drives), (task.clamps, pushed.clamps), (task.loads, pushed.loads)):
-        known = {id(item) for item in before}
-        kinds += [item.name for item in after if id(item) not in known]
-    if pushed.channels is not task.channels:
-        kinds.append("blocked channels")
-    return kinds + (["cut senses"] if pushed.feeling is not task.feeling else [])
 
 
 @threadpool_limits.wrap(limits=1)

@@ -1,7 +1,7 @@
 """How close a student comes to the known mechanism of a simulated circuit, and how similar measures of activity find them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float
@@ -34,14 +34,17 @@ from cortex_sim.tasks import Task
 from cortex_sim.trials import Trials
 
 PUSHES: str = "responses to unseen pushes"
+INSIDE: str = "responses to pushes within the leading components"
 MODES: str = "slowest modes"
 FLOW: str = "flow in the explored subspace"
 FIXED: str = "fixed points"
 CURRENTS: str = "currents between halves"
-TRUTHS = (PUSHES, MODES, FLOW, FIXED, CURRENTS)
+TRUTHS = (PUSHES, INSIDE, MODES, FLOW, FIXED, CURRENTS)
 POINTS, EXPLORED = ((0, 0.1), (1, 0.1), (2, 0.2), (3, 0.2)), 6  # condition and s after the go cue where the flow is taken; axes
 SEARCHES = 64  # for fixed points
 FROM_SPIKES = " by spikes"
+ALONE = "without connections"
+Rates = Float[ndarray, "condition time unit"]
 WORST = -1.0  # what a response explained worse than this counts as; ranks hardly feel it
 
 
@@ -145,6 +148,9 @@ class Cell:
         stable: number of its stable fixed points.
         known: other known mechanisms; None if it is observed partially, or through spikes.
         electrodes: through which it and its students are observed; None if rates are observed directly.
+        inside: tasks with pushes within the leading components of the observed rates.
+        changed_inside: the response of the circuit's observed units to each of them.
+        alone: explained fraction of the responses by the circuit's own units without their connections, by truth.
     """
 
     circuit: str
@@ -159,6 +165,9 @@ class Cell:
     stable: int
     known: CircuitTruths | None
     electrodes: Electrodes | None
+    inside: Sequence[Task] = ()
+    changed_inside: Sequence[Float[ndarray, "condition time unit"]] = ()
+    alone: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def view(self) -> str:
@@ -202,6 +211,26 @@ def mean_distance(readings: Sequence[Reading], student: str, truth: str) -> floa
     return -float(np.mean([reading.truths[truth][reading.students.index(student)] for reading in readings if student in reading.students]))
 
 
+def below_unconnected(readings: Sequence[Reading], view: str, truth: str) -> str:
+    """Return a sentence part: what the circuits' units explain without connections, and how many students explain less.
+
+    Args:
+        readings: of all cells.
+        view: what is observed of the circuits; other cells are ignored.
+        truth: :data:`PUSHES` or :data:`INSIDE`.
+    """
+    seen = [reading for reading in readings if reading.cell.view == view]
+    alone = [reading.cell.alone[truth] for reading in seen]
+    below = sum(int((reading.truths[truth] < reading.cell.alone[truth]).sum()) for reading in seen)
+    return f"{min(alone):.2f} to {max(alone):.2f} of the {truth}, where {below} of {sum(len(one.students) for one in seen)} students explain less"
+
+
+def explained(task: Task, pushed: Task, true: Rates, found: Rates) -> float:
+    """Return the explained fraction of a circuit's response to a push, in the units that it does not clamp; :data:`WORST` at least."""
+    free = left_free(task, pushed, true.shape[2])
+    return max(WORST, response_r2(true[:, :, free], found[:, :, free]))
+
+
 @threadpool_limits.wrap(limits=1)
 def read_students(cell: Cell, students: Mapping[str, Model], counted: Sequence[str] = ()) -> Reading:
     """Return how close the students of a cell are to its circuit, by every known mechanism and every measure.
@@ -211,14 +240,14 @@ def read_students(cell: Cell, students: Mapping[str, Model], counted: Sequence[s
         students: by name.
         counted: those whose stable fixed points are counted.
     """
-    copies, halves, spectra, rows = {}, [], [], []
+    copies, halves, inside, spectra, rows = {}, [], [], [], []
     for place, (name, student) in enumerate(students.items()):
         copies[name] = simulate(student, cell.test.task).rate
-        explained = []
-        for task, true in zip(cell.pushed, cell.changed, strict=True):
-            free = left_free(cell.test.task, task, true.shape[2])
-            explained.append(max(WORST, response_r2(true[:, :, free], (simulate(student, task).rate - copies[name])[:, :, free])))
-        halves.append([np.mean(half) for half in np.array_split(explained, 2)])
+        outside, within = ([explained(cell.test.task, task, true, simulate(student, task).rate - copies[name])
+                            for task, true in zip(tasks, trues, strict=True)]
+                           for tasks, trues in ((cell.pushed, cell.changed), (cell.inside, cell.changed_inside)))  # fmt: skip
+        halves.append([np.mean(half) for half in np.array_split(outside, 2)])
+        inside.append(np.mean(within) if within else np.nan)
         spectra.append(spectrum(student))
         rows.append(cell.known.apart(student, cell.test.task, copies[name], cell.seed) if cell.known else {})
         if cell.electrodes:
@@ -227,7 +256,7 @@ def read_students(cell: Cell, students: Mapping[str, Model], counted: Sequence[s
     rate, bin, known = cell.test.trials.rate, cell.test.trials.bin, cell.training.trials.rate
     alike = {name: measure.alike(np.array([measure(rate, copy, bin, known) for copy in copies.values()])) for name, measure in MEASURES.items()}
     modal = np.nan_to_num(np.array([spectral_distance(cell.modes, one) for one in spectra]), nan=np.inf)
-    truths = {PUSHES: (first + second) / 2, MODES: -modal}
+    truths = {PUSHES: (first + second) / 2, INSIDE: np.array(inside), MODES: -modal}
     truths |= {truth: -np.array([row.get(truth, np.nan) for row in rows]) for truth in (FLOW, FIXED, CURRENTS)}
     slowest = np.array([-one.eigenvalues[0].real if len(one.eigenvalues) else np.nan for one in spectra])
     stable = {name: _fixed(students[name], _states(students[name], cell.test.task), cell.seed)[1] for name in counted}

@@ -10,10 +10,14 @@ from cortex_sim.analysis._explored import explored_flow
 from cortex_sim.analysis._preparation import Side, delayed_reaches
 from cortex_sim.analysis._spectrum import spectrum
 from cortex_sim.cards import catalogue
+from cortex_sim.cards.edit import unconnected
+from cortex_sim.comparison._battery import LEADING
+from cortex_sim.comparison._cells import cells_of
 from cortex_sim.comparison._mechanism import (
     CURRENTS,
     FIXED,
     FLOW,
+    INSIDE,
     MODES,
     POINTS,
     PUSHES,
@@ -21,6 +25,7 @@ from cortex_sim.comparison._mechanism import (
     Cell,
     CircuitTruths,
     Electrodes,
+    below_unconnected,
     read_students,
 )
 from cortex_sim.simulation import Problem, trajectory
@@ -152,3 +157,20 @@ def test_electrodes_see_rates_without_bias_and_with_the_noise_of_counts() -> Non
     expected = (spread / 5) ** 2 * fired * kernel / count
     middle = seen[:, 15:45].var(axis=(0, 1))
     assert np.allclose(middle, expected, rtol=0.25)  # about 50 x 30 bins, a tenth of them independent: 2/150 under a root is 0.12
+
+
+def test_beside_students_stand_units_without_connections_and_pushes_where_activity_goes() -> None:
+    circuit = catalogue.load("hennequin_2014").with_arrays({}, units=20)
+    (cell,) = cells_of("small", circuit, {1.0: False}, 0, (24, 5))
+    found = read_students(cell, {"itself": circuit, "alone": unconnected(circuit)})
+    for truth in (PUSHES, INSIDE):
+        assert found.truths[truth] == pytest.approx([1.0, cell.alone[truth]], abs=1e-6) and cell.alone[truth] < 0.9
+        assert f"{cell.alone[truth]:.2f} to {cell.alone[truth]:.2f} of the {truth}, where 0 of 2 students explain less" == below_unconnected(
+            [found], cell.view, truth
+        )
+    flat = cell.training.trials.rate.reshape(-1, circuit.units)
+    axes = np.linalg.svd(flat - flat.mean(axis=0), full_matrices=False)[2][:LEADING].T
+    for task, anywhere in zip(cell.inside, cell.pushed[::2], strict=True):
+        within, units = (one.drives[-1].pattern for one in (task, anywhere))
+        np.testing.assert_allclose(within @ axes @ axes.T, within, atol=1e-9 * np.abs(within).max())
+        assert np.sqrt((within**2).mean()) == pytest.approx(np.sqrt((units**2).mean()), rel=0.3)  # units differ in what moves them by 2 s.d.

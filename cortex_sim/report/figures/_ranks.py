@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from cortex_sim.comparison import CURRENTS, EXPLORED, FIXED, FLOW, MODES, POINTS, PUSHES, WORST, Reading
+from cortex_sim.comparison import ALONE, CURRENTS, EXPLORED, FIXED, FLOW, INSIDE, MODES, POINTS, PUSHES, WORST, Reading
 from cortex_sim.report._report import Picture
 from cortex_sim.report.figures._lines import Line, over_settings
 from cortex_sim.report.figures._matrices import annotated
@@ -15,6 +15,7 @@ SLOW, MORE, TAU = "decay, network − circuit (1/s)", "stable fixed points, netw
 
 CAPTIONS = {
     PUSHES: "Mean τ over networks of each kind, all units seen. 1: as the responses to unseen pushes rank them; 0: at chance.",
+    INSIDE: "The same with pushes within the leading components of the rates, where activity goes by itself.",
     MODES: "The same with the distance of the slowest modes about rest as the truth.",
     FLOW: f"The same with the distance of the flow, linearised at {len(POINTS)} points of the reaches in the {EXPLORED} axes they explore most.",
     FIXED: "The same with the distance of the rates at fixed points.",
@@ -59,11 +60,13 @@ def rank_pictures(found: Sequence[Reading], ranked: Mapping[tuple[str, str], Seq
             "rest decays, below 0 where a network is slower than its circuit, and number of stable fixed points (Qian et al. 2024), "
             "of which a ring has as many as searches end at. Dots: networks.",
         ),
-        "students": Picture(
-            annotated(np.array([[_mean_of(student, some) for some in each.values()] for student in students]), students, circuits,
-                      label="explained share of the responses"), "Responses of students to pushes that none was trained on",
-            f"Explained share of the change of rates, at least {WORST:g}; 0: no response at all is predicted as well.",
-        ),
+        **{name: Picture(
+            annotated(np.array([[_mean_of(student, some, truth) for some in each.values()] for student in (*students, ALONE)]),
+                      [*students, ALONE], circuits, label="explained share of the responses"), f"{where} that none was trained on",
+            f"Explained share of the change of rates, at least {WORST:g}; 0: no response at all is predicted as well. {ALONE.capitalize()}: the "
+            "circuit's own units.",
+        ) for name, truth, where in (("students", PUSHES, "Responses of students to pushes of units, and silencing,"),
+                                     ("inside", INSIDE, "Responses of students to pushes within the leading components"))},
         "scatters": Picture(
             grouped_scatters(points, ylabel="responses explained"), "Every student",
             "All units seen. Abscissa: the measure, oriented so that right is more alike.",
@@ -71,9 +74,11 @@ def rank_pictures(found: Sequence[Reading], ranked: Mapping[tuple[str, str], Seq
     }  # fmt: skip
 
 
-def _mean_of(student: str, found: Sequence[Reading]) -> float:
+def _mean_of(student: str, found: Sequence[Reading], truth: str) -> float:
     """Return the mean explained fraction of the responses; NaN if the circuit has no such student."""
-    values = [one.truths[PUSHES][one.students.index(student)] for one in found if student in one.students]
+    if student == ALONE:
+        return float(np.mean([one.cell.alone[truth] for one in found]))
+    values = [one.truths[truth][one.students.index(student)] for one in found if student in one.students]
     return float(np.mean(values)) if values else float("nan")
 
 
