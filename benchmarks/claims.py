@@ -1,0 +1,86 @@
+"""In how many of many seeds does each claim of a protocol hold? Runs protocols, and writes docs/claims.md.
+
+``python benchmarks/claims.py [PROTOCOL ...] [--seeds 8] [--workers 2]``: whole runs, not smoke; what other protocols gave before stays in
+benchmarks/results/claims.json.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from _measure import RESULTS, write
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs/claims.md"
+HEAD = """# Claims over seeds
+
+A protocol prints its claims with their bounds, for one seed; a claim is worth what it is at other seeds. Here every claim of whole runs at seeds
+0 to n - 1, written by `python benchmarks/claims.py`: the smallest and the largest number found, and in how many seeds the claim holds.
+
+"""
+
+
+def claims(protocol: str, seed: int) -> list[dict[str, Any]]:
+    """Run a protocol and return its claims."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "cortex_sim", "run", protocol, "--seed", str(seed), "--out", "run"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"{protocol} at seed {seed}: {done.stderr[-2000:]}")
+        found: list[dict[str, Any]] = json.loads((Path(folder) / "run/claims.json").read_text())
+        return found
+
+
+def rows(protocol: str, found: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, object]]:
+    """Return one row a claim; claims of a protocol come in the same order at every seed."""
+    return [
+        {
+            "protocol": protocol, "claim": each[0]["text"], "low": [one["low"] for one in each], "high": [one["high"] for one in each],
+            "source": each[0]["source"], "found": [one["found"] for one in each], "holds": [one["holds"] for one in each],
+        }
+        for each in zip(*found, strict=True)
+    ]  # fmt: skip
+
+
+def page(kept: Sequence[dict[str, Any]]) -> str:
+    """Return the page."""
+    parts = [HEAD]
+    for protocol in dict.fromkeys(row["protocol"] for row in kept):
+        own = [row for row in kept if row["protocol"] == protocol]
+        parts.append(f"## `{protocol}`, {len(own[0]['found'])} seeds\n\n| claim | bounds | found | holds in | source of the bounds |\n|---|---|---|---|---|\n")
+        for row in own:
+            bounds, found = (f"{min(low):.4g} to {max(high):.4g}" for low, high in ((row["low"], row["high"]), (row["found"], row["found"])))
+            text, source = (row[part].replace("|", "\\|") for part in ("claim", "source"))
+            parts.append(f"| {text} | {bounds} | {found} | {sum(row['holds'])} of {len(row['holds'])} | {source} |\n")
+        parts.append("\n")
+    return "".join(parts).rstrip() + "\n"
+
+
+def main() -> None:
+    """Run protocols at many seeds and write what their claims come to."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("protocols", nargs="*", default=["match", "rotations", "subspaces"])
+    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--workers", type=int, default=1, help="runs at a time; each uses all cores where it can")
+    given = parser.parse_args()
+    before = RESULTS / "claims.json"
+    kept: list[dict[str, Any]] = json.loads(before.read_text())["rows"] if before.exists() else []
+    for protocol in given.protocols:
+        with ThreadPoolExecutor(given.workers) as pool:
+            found = list(pool.map(lambda seed, name=protocol: claims(name, seed), range(given.seeds)))
+        kept = sorted([row for row in kept if row["protocol"] != protocol] + rows(protocol, found), key=lambda row: str(row["protocol"]))
+        write("claims", kept, quiet=True)
+        PAGE.write_text(page(kept))
+        for row in kept:
+            if row["protocol"] == protocol and not all(row["holds"]):
+                print(f"{protocol}: {row['claim']}: holds in {sum(row['holds'])} of {len(row['holds'])}: {row['found']}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
