@@ -53,7 +53,9 @@ def page(kept: Sequence[dict[str, Any]]) -> str:
     parts = [HEAD]
     for protocol in dict.fromkeys(row["protocol"] for row in kept):
         own = [row for row in kept if row["protocol"] == protocol]
-        parts.append(f"## `{protocol}`, {len(own[0]['found'])} seeds\n\n| claim | bounds | found | holds in | source of the bounds |\n|---|---|---|---|---|\n")
+        parts.append(
+            f"## `{protocol}`, {len(own[0]['found'])} seeds\n\n| claim | bounds | found | holds in | source of the bounds |\n|---|---|---|---|---|\n"
+        )
         for row in own:
             bounds, found = (f"{min(low):.4g} to {max(high):.4g}" for low, high in ((row["low"], row["high"]), (row["found"], row["found"])))
             text, source = (row[part].replace("|", "\\|") for part in ("claim", "source"))

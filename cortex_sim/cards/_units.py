@@ -5,6 +5,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from cortex_sim.errors import CardError, suggestion
@@ -40,7 +41,7 @@ _WRITTEN = {"V": "volt", "A": "amp", "F": "farad", "S": "siemens", "s": "second"
 
 def dimensions(unit: str) -> Dimensions:
     """Return the dimensions of a unit that :func:`scale` knows."""
-    return _dimensions(_tree(unit))
+    return _known_dimensions(unit)
 
 
 def check_unit(unit: str, like: str | None = None) -> None:
@@ -119,7 +120,17 @@ def scale(unit: str) -> float:
     Raises:
         CardError: the unit is unknown; a close name is suggested.
     """
+    return _known_scale(unit)
+
+
+@lru_cache(maxsize=1024)
+def _known_scale(unit: str) -> float:
     return combined(unit, SCALES, 1.0)
+
+
+@lru_cache(maxsize=1024)
+def _known_dimensions(unit: str) -> Dimensions:
+    return _dimensions(_tree(unit))
 
 
 def combined(unit: str, values: Mapping[str, T], one: T) -> T:

@@ -23,6 +23,7 @@ from cortex_sim.cards._siegert import siegert
 from cortex_sim.errors import CardError
 from cortex_sim.simulation import check
 from cortex_sim.simulation._simulate import simulate
+from cortex_sim.simulation.brian._calls import frozen
 from cortex_sim.tasks._free import free_run
 from cortex_sim.tasks._parts import Clamp, Drive
 from cortex_sim.tasks._task import Task
@@ -330,8 +331,11 @@ def test_brian2_gives_no_advice_of_its_own() -> None:
     assert "brian" not in run.stderr.lower().removeprefix("brunel_2000")
 
 
-def test_runs_leave_nothing_behind_although_garbage_collection_passes_over_what_was_there(linear_circuit: Build) -> None:
+def test_runs_leave_nothing_behind_although_garbage_collection_passes_over_what_was_there(
+    linear_circuit: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = linear_circuit(np.zeros((3, 3)))
+    monkeypatch.setattr(frozen, "others", False)
     gc.unfreeze()  # which tests do without otherwise
     try:
         gc.collect()

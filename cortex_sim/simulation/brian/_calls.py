@@ -6,6 +6,8 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -49,21 +51,38 @@ def stopped_cleanly() -> Iterator[list[int]]:
         raise KeyboardInterrupt
 
 
+@dataclass
+class _Frozen:
+    """Who keeps objects out of garbage collection: runs of ours, or somebody before them; counting objects takes 40 ms, so others are asked once."""
+
+    runs: int = 0
+    others: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+frozen = _Frozen()
+
+
 @contextlib.contextmanager
 def uncollected() -> Iterator[None]:
     """Keep what is there out of garbage collection, which Brian2 asks for before every run: 0.25 s in a process with torch and Matplotlib.
 
     What a run leaves behind is collected at its end, when its frame is gone.
     """
-    ours = not gc.get_freeze_count()  # otherwise somebody does this already
-    if ours:
-        gc.freeze()
+    with frozen.lock:
+        frozen.others = frozen.others or (not frozen.runs and gc.get_freeze_count() > 0)
+        ours = not frozen.runs and not frozen.others
+        frozen.runs += 1
+        if ours:
+            gc.freeze()
     try:
         yield
     finally:
-        if ours:
-            gc.collect()
-            gc.unfreeze()
+        with frozen.lock:
+            frozen.runs -= 1
+            if ours:
+                gc.collect()
+                gc.unfreeze()
 
 
 def sentence_of(name: str, action: Callable[[], T], names: Mapping[str, str] | None = None) -> T:
@@ -93,6 +112,7 @@ def sentence_of(name: str, action: Callable[[], T], names: Mapping[str, str] | N
         raise CardError(f"{name}: {sentence}") from problem
 
 
+@lru_cache(maxsize=1024)
 def unit_named(name: str) -> b2.Unit:
     """Return the Brian2 unit of a unit expression such as ``mV*ms``.
 
