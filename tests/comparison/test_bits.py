@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter1d
-from scipy.stats import kstest
+from scipy.stats import binom, kstest
 
 from cortex_sim.analysis._co_smoothing import spike_information
 from cortex_sim.comparison._bits import compare_bits
@@ -55,6 +55,23 @@ def test_true_rates_tell_more_than_the_same_half_a_bin_before_or_after() -> None
     students = {name: rates(shift) for name, shift in {"truth": 0.0, "late": BIN / 2, "early": -BIN / 2}.items()}
     found = compare_bits(spikes_of(students["truth"], 2, 4000), students, repeats=4000, again="truth", nulls=2).estimates("bits per spike")
     assert found["truth"] > max(found["late"], found["early"])
+
+
+@pytest.mark.long
+def test_the_interval_of_bits_covers_its_expectation_over_conditions() -> None:
+    repeats, conditions, draws, found = 4, 24, 150, []
+    for seed in range(draws):
+        rng = np.random.default_rng(seed)
+        phase = rng.uniform(0, 2 * np.pi, (conditions, 1, UNITS))
+        height = 15 * rng.beta(2, 2, (conditions, 1, UNITS))
+        time = BIN * np.arange(BINS)
+        truth = Trials.from_arrays(20 + height * np.sin(2 * np.pi * 2.5 * time[:, None] + phase), time)
+        student = Trials.from_arrays(20 + 0.7 * height * np.sin(2 * np.pi * 2.5 * time[:, None] + phase + 0.3), time)
+        (score,) = compare_bits(spikes_of(truth, seed, repeats), {"student": student}, repeats=repeats, again="student", nulls=1)
+        found.append((score.estimate, score.interval))
+    expected = np.mean([estimate for estimate, _ in found])
+    covered = sum(low <= expected <= high for _, (low, high) in found)
+    assert binom.ppf(0.0013, draws, 0.90) <= covered <= binom.ppf(0.9987, draws, 0.98), covered
 
 
 @pytest.mark.long
