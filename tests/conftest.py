@@ -57,6 +57,12 @@ def linear_circuit() -> Callable[..., Model]:
     return build
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _what_was_imported_meanwhile_is_not_searched_for_garbage() -> None:
+    """Brian2 collects before every run: 80 ms where torch and Matplotlib have been imported since the last freeze."""
+    gc.freeze()
+
+
 def pytest_collection_finish() -> None:
     """Take what was imported and collected out of garbage collection: Brian2 collects before every run, over a heap of a million objects."""
     gc.collect()

@@ -20,14 +20,11 @@ WAYS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "protocol",
-    ["learn.py", *(pytest.param(name, marks=pytest.mark.long) for name in ("match", "match_spiking", "preparation", "force", "spike_statistics"))],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("protocol", ["learn.py", "match", "match_spiking", "preparation", "force", "spike_statistics"])
 def test_a_protocol_gives_the_same_bits_however_it_is_run(protocol: str, tmp_path: Path) -> None:
-    """Every way in the long suite; in the short one those two that differ in all but the folder's depth."""
     found = {}
-    for name, way in list(WAYS.items())[: 2 if protocol == "learn.py" else None]:
+    for name, way in WAYS.items():
         folder = tmp_path / way["folder"]
         folder.mkdir(parents=True)
         (folder / "learn.py").write_text(PROTOCOL)

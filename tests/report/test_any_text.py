@@ -67,14 +67,20 @@ class Page(HTMLParser):
         self.texts.append(data)
 
 
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> Page:
+    """The page of a plain text."""
+    page = Page()
+    page.feed(report("plain").write(tmp_path_factory.mktemp("plain") / "run").read_text(encoding="utf-8"))
+    return page
+
+
 @pytest.mark.filterwarnings("ignore:Glyph", "ignore:constrained_layout")
 @pytest.mark.parametrize("name", TEXTS)
-def test_any_text_shows_as_text(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    text, made, plain = TEXTS[name], report(TEXTS[name]), report("plain")
+def test_any_text_shows_as_text(tmp_path: Path, name: str, usual: Page, capsys: pytest.CaptureFixture[str]) -> None:
+    text, made = TEXTS[name], report(TEXTS[name])
     path = made.write(tmp_path / "run", command=text)
-    source, usual = path.read_text(encoding="utf-8"), Page()
-    usual.feed(plain.write(tmp_path / "plain").read_text(encoding="utf-8"))
-    page = Page()
+    source, page = path.read_text(encoding="utf-8"), Page()
     page.feed(source)
     assert page.tags == usual.tags and [key for key, _ in page.attributes] == [key for key, _ in usual.attributes]  # nothing became markup
     assert visible(text).strip() in "\n".join(page.texts).replace("−", "-") and not UNSEEN.search(source)
