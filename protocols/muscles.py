@@ -45,6 +45,7 @@ class Reading(NamedTuple):
     curve: tuple[np.ndarray, np.ndarray]  # tangling of network and muscles, 90th percentile over conditions, by time of movement (1/s²)
     aligned: float  # alignment index of preparation with movement
     muscles: cs.Trials  # what it puts out
+    wanted: cs.Trials  # what it should put out
 
     @property
     def numbers(self) -> tuple[float, float, float, float]:
@@ -101,7 +102,7 @@ def _read(model: cs.Model, task: cs.Task, seed: int) -> Reading:
     before, after = (hidden.window(*span).rate for span in EPOCHS_OF.values())
     own, driven = (cs.analysis.tangling(rates, cs.tasks.BIN) for rates in (after, wanted.window(*EPOCHS_OF["movement"]).rate))
     curve = np.percentile(own, 90, axis=0), np.percentile(driven, 90, axis=0)
-    return Reading(_error(out, wanted), turning, null, float((own < driven).mean()), curve, cs.measures.alignment_index(after, before), out)
+    return Reading(_error(out, wanted), turning, null, float((own < driven).mean()), curve, cs.measures.alignment_index(after, before), out, wanted)
 
 
 def _error(out: cs.Trials, wanted: cs.Trials) -> float:
@@ -129,11 +130,14 @@ def _cut(model: cs.Model, task: cs.Task, seed: int, draws: int) -> dict[str, lis
 
 def _scores(name: str, found: Sequence[Reading], untrained: Sequence[Reading], seed: int) -> list[cs.Score]:
     """Return the four measures of one variant, with intervals over seeds."""
-    rng, out = cs.stream(seed, "null", "permuted outputs of muscles"), found[0].muscles
-    mixed = cs.statistics.reordered(lambda order: _error(out, cs.Trials.from_arrays(out.rate[order], out.time)), len(out.rate), rng=rng, draws=NULLS)
+    rng, wanted = cs.stream(seed, "null", "permuted outputs of muscles"), found[0].wanted
+    mixed = [cs.statistics.reordered(lambda order, out=one.muscles: _error(cs.Trials.from_arrays(out.rate[order], out.time), wanted),
+                                     len(wanted.rate), rng=rng, draws=NULLS) for one in found]  # fmt: skip
     values, bare = (list(zip(*(reading.numbers for reading in each), strict=True)) for each in (found, untrained))
-    nulls = mixed, np.concatenate([reading.null for reading in found]), *(np.array(2 * column) for column in bare[2:])
-    surrogates = "conditions of the output permuted", "conditions of each axis permuted", "untrained networks", "untrained networks"
+    nulls = (*(np.mean(each, axis=0) for each in (mixed, [reading.null for reading in found])),
+             *(cs.statistics.exchanged(own, other, rng=rng, draws=NULLS) for own, other in zip(values[2:], bare[2:], strict=True)))  # fmt: skip
+    mixing = [f"conditions of {what} permuted; mean over seeds" for what in ("the output", "each axis")]
+    surrogates = [*mixing, *2 * ["networks exchanged with untrained ones; mean over seeds"]]
     rows = zip(MEASURES, values, ("lower", "higher", "higher", "lower"), (0.0, 1.0, 1.0, 0.0), nulls, surrogates, strict=True)
     return [
         cs.Score(measure, name, SPLIT, float(np.mean(each)), better, identical, null, surrogate, cs.statistics.mean_interval(each),

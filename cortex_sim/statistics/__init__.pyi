@@ -19,6 +19,7 @@ from cortex_sim.statistics._score import PERMUTATION as PERMUTATION
 from cortex_sim.statistics._score import Measure as Measure
 from cortex_sim.statistics._score import Rates as Rates
 from cortex_sim.statistics._score import Score as Score
+from cortex_sim.statistics._score import exchanged as exchanged
 from cortex_sim.statistics._score import intervals_of as intervals_of
 from cortex_sim.statistics._score import jackknifed as jackknifed
 from cortex_sim.statistics._score import permuted as permuted

@@ -129,6 +129,21 @@ def reordered(
     return np.array([evaluate(rng.permutation(count)) for _ in range(draws)])
 
 
+def exchanged(
+    own: Float[ndarray, " network"], other: Float[ndarray, " another"], *, rng: np.random.Generator, draws: int
+) -> Float[ndarray, " surrogate"]:
+    """Return means of one sample under the null that both are the same: of as many values, drawn without replacement from both together.
+
+    Args:
+        own: values of the sample, one a network.
+        other: those of the sample that it is compared with.
+        rng: of the draws.
+        draws: their number.
+    """
+    both = np.concatenate([own, other])
+    return np.array([both[rng.permutation(len(both))[: len(own)]].mean() for _ in range(draws)])
+
+
 def jackknifed(evaluate: Callable[[Int[ndarray, " kept"]], float], count: int) -> tuple[float, float]:
     r"""Return the 95 % jackknife interval of a measure over conditions.
 

@@ -1,0 +1,120 @@
+"""Where there is nothing, p-values are uniform: by the very functions with which protocols draw their nulls."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import kstest
+
+from cortex_sim.analysis import Told, spectrum
+from cortex_sim.cards import Model, catalogue
+from cortex_sim.comparison import compare_spectra
+from cortex_sim.statistics import Score
+from cortex_sim.statistics._inference import p_value
+from cortex_sim.trials import Trials
+
+Build = Callable[..., Model]
+MADE: dict[str, Callable[[int, Build], list[Score]]] = {}
+
+
+def nothing(function: Callable[[int, Build], list[Score]]) -> Callable[[int, Build], list[Score]]:
+    """Register a function that returns what a protocol reports, by its own function, of data in which there is nothing."""
+    MADE[function.__name__] = function
+    return function
+
+
+@nothing
+def modes_of_match(seed: int, build: Build) -> list[Score]:
+    rng = np.random.default_rng(seed)
+    teacher, student = (build(0.8 * rng.normal(size=(8, 8)) / np.sqrt(8), dt=0.01) for _ in range(2))
+    return [compare_spectra(spectrum(teacher), student, seed=seed, shuffles=19)]
+
+
+@nothing
+def kinds_of_attractors(seed: int, build: Build) -> list[Score]:
+    points = np.random.default_rng(seed).normal(size=(12, 3))
+    far = np.linalg.norm(points[:, None] - points, axis=2)
+    return [catalogue.protocol("attractors")._score("distance", far, np.repeat(["a", "b", "c"], 4), 10, seed)]
+
+
+@nothing
+def order_of_microcircuit(seed: int, build: Build) -> list[Score]:
+    module, rng = catalogue.protocol("microcircuit"), np.random.default_rng(seed)
+    population = np.repeat(list(module.NEST), 2)
+    unit = np.repeat(np.arange(16), rng.permutation(8).repeat(2) + 1)
+    spikes = (rng.uniform(0, 1, unit.size), unit, np.zeros(unit.size, dtype=int))
+    return [module._order_score(Trials.from_spikes(spikes, np.arange(0, 1, 0.01), units=16, condition=[0], population=population), seed)]
+
+
+@nothing
+def patterns_of_force(seed: int, build: Build) -> list[Score]:
+    """Networks that put out the pattern, at a phase of their own."""
+    module, rng = catalogue.protocol("force"), np.random.default_rng(seed)
+    bins = 4 * module.PERIOD
+
+    def output() -> np.ndarray:
+        return np.roll(module._wanted(bins) + 0.5 * rng.normal(size=bins), rng.integers(bins))
+
+    heard = [module.Heard(output(), output(), 1.0) for _ in range(3)]
+    return module._scores("networks", heard, seed)  # type: ignore[no-any-return]
+
+
+@nothing
+def chirps_of_force(seed: int, build: Build) -> list[Score]:
+    module, rng = catalogue.protocol("force"), np.random.default_rng(seed)
+    bins = len(module.cs.tasks.chirp().mask[0])
+    return [
+        module._chirp_score("networks", [np.roll(np.sin(np.arange(bins) / 9), rng.integers(bins)) + rng.normal(size=bins) for _ in range(3)], seed)
+    ]
+
+
+@nothing
+def answers_of_decode(seed: int, build: Build) -> list[Score]:
+    rng = np.random.default_rng(seed)
+    condition = np.repeat(np.arange(4), 10)
+    told = Told("which", condition, {"decoder": rng.permutation(condition)}, [])
+    return catalogue.protocol("decode")._accuracies(told, seed)  # type: ignore[no-any-return]
+
+
+@nothing
+def velocity_of_decode(seed: int, build: Build) -> list[Score]:
+    found, wanted = np.random.default_rng(seed).normal(size=(2, 20, 15, 2)).cumsum(axis=2)
+    return [catalogue.protocol("decode")._velocity_score("decoder", found, (wanted, wanted, "m/s"), seed)]
+
+
+@nothing
+def muscles(seed: int, build: Build) -> list[Score]:
+    """Networks that put out what is wanted in conditions of any other order, and are no more than untrained ones."""
+    module, rng = catalogue.protocol("muscles"), np.random.default_rng(seed)
+    time = 0.01 * np.arange(20)
+    wanted = Trials.from_arrays(rng.normal(size=(8, 20, 3)).cumsum(axis=1), time)
+
+    def reading() -> Any:
+        made = Trials.from_arrays(wanted.rate[rng.permutation(8)] + 0.1 * rng.normal(size=(8, 20, 3)), time)
+        turning, *null = rng.normal(size=1 + module.NULLS)
+        numbers = module._error(made, wanted), turning, rng.normal(), rng.normal()
+        return SimpleNamespace(numbers=numbers, null=np.array(null), muscles=made, wanted=wanted)
+
+    networks, untrained = ([reading() for _ in range(4)] for _ in range(2))
+    return module._scores("variant", networks, untrained, seed)  # type: ignore[no-any-return]
+
+
+LONG = ("modes_of_match", "kinds_of_attractors", "muscles")
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.long if name in LONG else ()) for name in MADE])
+def test_p_values_of_nothing_are_uniform(name: str, linear_circuit: Build) -> None:
+    found: dict[str, list[float]] = {}
+    rng = np.random.default_rng(0)
+    for seed in range(150):
+        for score in MADE[name](seed, linear_circuit):
+            assert score.null is not None
+            beaten = score.null < score.estimate if score.better == "lower" else score.null > score.estimate
+            level = 1 + (score.null == score.estimate).sum()
+            p = (beaten.sum() + level * rng.uniform()) / (1 + len(score.null))  # ties, as of counts, in random order
+            assert p <= p_value(score.estimate, score.null, better=score.better) + 1e-12
+            found.setdefault(score.measure, []).append(p)
+    for measure, values in found.items():
+        assert kstest(values, "uniform").pvalue > 1e-3, measure
