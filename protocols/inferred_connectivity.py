@@ -146,7 +146,7 @@ def _regional_scores(name: str, fits: Sequence[cs.measures.RegionFit], seed: int
 def _low_rank_scores(low: Mapping[str, Sequence[cs.measures.LowRankFit]], seed: int) -> list[cs.Score]:
     rng, scores = cs.stream(seed, "null", "shuffled rank one of inferred_connectivity"), []
     for name, fits in low.items():
-        values, nulls = zip(*(fit.explained(NULLS) for fit in fits), strict=True)
+        values, nulls = zip(*(fit.explained(NULLS, seed=seed) for fit in fits), strict=True)
         split, surrogate = f"{fits[0].battery.trials} trials not taught, without noise", f"{cs.statistics.PERMUTATION}; mean over circuits"
         scores.append(_score(R2, name, split, values, null=np.mean(nulls, axis=0), surrogate=surrogate, ceiling=1.0))
         for measure, effective in ((RAW, False), (EFFECTIVE, True)):

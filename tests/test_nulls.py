@@ -10,9 +10,11 @@ from scipy.stats import kstest
 
 from cortex_sim.analysis import Told, spectrum
 from cortex_sim.cards import Model, catalogue
-from cortex_sim.comparison import compare_spectra
-from cortex_sim.statistics import Score
+from cortex_sim.cards.edit import with_values
+from cortex_sim.comparison import LowRankFit, compare_spectra, response_r2
+from cortex_sim.statistics import Score, permuted
 from cortex_sim.statistics._inference import p_value
+from cortex_sim.tasks import random_dots
 from cortex_sim.trials import Trials
 
 Build = Callable[..., Model]
@@ -85,6 +87,28 @@ def velocity_of_decode(seed: int, build: Build) -> list[Score]:
 
 
 @nothing
+def outputs_of_explain(seed: int, build: Build) -> list[Score]:
+    module, (a, b) = catalogue.protocol("explain"), np.random.default_rng(seed).normal(size=(2, 15, 6, 2))
+    measures = {module.ATTRIBUTION: module._correlation, module.ABLATION: response_r2}
+    how: dict[str, Any] = {"surrogate": "units permuted", "interval": None, "interval_over": "none", "ceiling_reason": "none"}
+    null = {name: permuted(measure, a, b, seed=seed, count=module.NULLS) for name, measure in measures.items()}
+    return [Score(name, "other", "nothing", measures[name](a, b), "higher", 1.0, null[name], **how) for name in measures]
+
+
+@nothing
+def connections_of_inferred_connectivity(seed: int, build: Build) -> list[Score]:
+    """Networks whose connections have nothing to do with the circuit's."""
+    module, rng = catalogue.protocol("inferred_connectivity"), np.random.default_rng(seed)
+    card, fits = catalogue.load(module.LOW_RANK).with_arrays({}, units=8, channels=1), []
+    battery = random_dots(4, seed=seed)
+    for _ in range(2):
+        sides = [card.with_arrays({"P": rng.normal(size=(8, 8)) / 8, "W_in": rng.normal(size=(8, 1))}) for _ in range(2)]
+        fits.append(LowRankFit(sides[0], with_values(sides[1], module.QUIET), battery))
+    scores = module._low_rank_scores({"rank one": fits}, seed)
+    return [score for score in scores if score.measure in (module.RAW, module.EFFECTIVE)]
+
+
+@nothing
 def muscles(seed: int, build: Build) -> list[Score]:
     """Networks that put out what is wanted in conditions of any other order, and are no more than untrained ones."""
     module, rng = catalogue.protocol("muscles"), np.random.default_rng(seed)
@@ -101,7 +125,7 @@ def muscles(seed: int, build: Build) -> list[Score]:
     return module._scores("variant", networks, untrained, seed)  # type: ignore[no-any-return]
 
 
-LONG = ("modes_of_match", "kinds_of_attractors", "muscles")
+LONG = ("modes_of_match", "kinds_of_attractors", "muscles", "connections_of_inferred_connectivity")
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.long if name in LONG else ()) for name in MADE])

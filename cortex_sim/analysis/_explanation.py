@@ -113,7 +113,7 @@ def mode_distances(truth: Explanation, other: Explanation) -> Float[ndarray, "co
 def mode_distances_by_chance(
     truth: Explanation, other: Explanation, model: Model, asked: Questions, *, rng: np.random.Generator, draws: int
 ) -> Float[ndarray, " draw"]:
-    """Return mean distances of the slowest modes when the other system's recurrent weights are randomly permuted, in the first condition.
+    """Return mean distances of the slowest modes when the other system's recurrent weights are randomly permuted, over conditions and moments.
 
     Args:
         truth: results for one system.
@@ -125,8 +125,9 @@ def mode_distances_by_chance(
     """
     found = []
     for arrays in (shuffled_weights(model, rng) for _ in range(draws)):
-        flows = [flow_modes(model, arrays, other.states[0, moment]) for moment in asked.bins()]
-        found.append(np.mean([modal_distance(*pair) for pair in zip(truth.modes[0], flows, strict=True)]))
+        flows = [[flow_modes(model, arrays, states[moment]) for moment in asked.bins()] for states in other.states]
+        apart = [modal_distance(*pair) for pairs in zip(truth.modes, flows, strict=True) for pair in zip(*pairs, strict=True)]
+        found.append(np.mean(apart))
     return np.array(found)
 
 

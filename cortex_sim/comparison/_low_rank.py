@@ -30,7 +30,7 @@ class LowRankFit:
     battery: Task
     rank: int = 1
 
-    def explained(self, count: int) -> tuple[float, Float[ndarray, " surrogate"]]:
+    def explained(self, count: int, *, seed: int) -> tuple[float, Float[ndarray, " surrogate"]]:
         """Return R² of the trials, and R² with the network's trials permuted ``count`` times."""
         wanted, made = (simulate(side, self.battery).rate for side in (self.circuit, self.network))
         mean, scale = wanted.mean(axis=(0, 1)), np.ones(wanted.shape[2])
@@ -38,7 +38,7 @@ class LowRankFit:
         def measure(a: ndarray, b: ndarray) -> float:
             return variance_explained(a, b, mean=mean, scale=scale)
 
-        return measure(wanted, made), permuted(measure, wanted, made, seed=0, count=count)
+        return measure(wanted, made), permuted(measure, wanted, made, seed=seed, count=count)
 
     def connections(self, *, effective: bool) -> tuple[Float[ndarray, "unit unit"], Float[ndarray, "unit unit"]]:
         """Return the connections of the circuit and of the network, as they are or as far as they determine activity."""
