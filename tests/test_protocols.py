@@ -18,6 +18,7 @@ from cortex_sim.comparison._cells import JUMP, in_whole, pushes
 from cortex_sim.errors import CortexSimError, OptionError, TaskError
 from cortex_sim.simulation._dynamics import flow
 from cortex_sim.tasks._task import BIN
+from tests.test_meaning import renamed, spread
 
 PROTOCOLS = sorted(catalogue.protocols())
 SCORE = {"measure", "student", "split", "estimate", "null_mean", "null_sd", "null", "ceiling", "interval", "better"}
@@ -176,6 +177,15 @@ def test_a_recording_is_compared_with_a_network_that_nobody_taught(name: str, re
 
 
 @pytest.mark.long
+@pytest.mark.long
+def test_a_recording_is_compared_alike_with_a_network_by_any_names(recording: Path) -> None:
+    plain = load("leaky_tanh").with_arrays({}, units=30)
+    assert isinstance(plain, Model)
+    found, wanted = (run("match", model, recording=recording, smoke=True).scores for model in (renamed(spread(plain), 5), plain))
+    assert [score.measure for score in found] == [score.measure for score in wanted]
+    np.testing.assert_allclose([score.estimate for score in found], [score.estimate for score in wanted], rtol=1e-9)
+
+
 def test_match_on_a_recording_says_why_there_are_no_pushes(shared_data: Path) -> None:
     path = shared_data / "hatsopoulos2007_rs_centerout.npz"
     report = run("match", recording=path, smoke=True)

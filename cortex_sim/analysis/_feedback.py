@@ -8,7 +8,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.analysis._control import cost_without_feedback, lqr, observability
-from cortex_sim.cards import Model
+from cortex_sim.cards import Model, dimensions
 from cortex_sim.errors import OptionError
 from cortex_sim.simulation import flow, recurrent_projections, trajectories_from
 from cortex_sim.tasks import Task
@@ -31,16 +31,16 @@ def feedback_parts(model: Model) -> FeedbackParts:
     Raises:
         OptionError: the circuit lacks one of these parts.
     """
-    hold, rest = [item.weights for item in model.inputs.values() if item.listens], list(model.parsed.parameters)
-    recurrent = recurrent_projections(model)
-    if len(hold) == len(rest) == 1 and len(recurrent) == 2 and len(model.parsed.states) == 1:
-        unit = model.with_arrays({}, units=1)
-        arrays = {name: np.zeros((1, 1)) for name in recurrent} | {name: np.ones(1) for name in rest}
-        off = [np.ptp([flow(unit, arrays, np.ones(1), dict.fromkeys(recurrent, 0.0) | {name: size})[0] for size in (0.0, 1.0)]) == 0
+    hold, recurrent, text = [item.weights for item in model.inputs.values() if item.listens], recurrent_projections(model), model.parsed
+    measured = {name: dimensions(line.unit) for name, line in text.equations.items()}
+    rest = [name for name in text.parameters if measured[name] == measured[text.states[0]]]
+    if len(hold) == len(rest) == 1 and len(recurrent) == 2 and len(text.states) == 1:
+        still, arrays = np.ones(model.units), model.own_parameters()
+        off = [not np.ptp([flow(model, arrays, still, dict.fromkeys(recurrent, 0.0) | {name: size}) for size in (0.0, 1.0)], axis=0).any()
                for name in recurrent]  # fmt: skip
         if sum(off) == 1:
             return FeedbackParts(recurrent[off.index(False)], recurrent[off.index(True)], str(hold[0]), rest[0])
-    found = f"it has {len(rest)} parameters of every unit, {len(recurrent)} projections of the rate and {len(hold)} inputs with weights"
+    found = f"it has {len(rest)} parameters of units in the unit of the state, {len(recurrent)} projections of the rate and {len(hold)} inputs with weights"
     needed = "preparation needs a spontaneous state, connections, and feedback that an input lets act"
     raise OptionError(f"{model.name}: {needed}; {found}, where kao_2021 has 1, 2 and 1.")
 
