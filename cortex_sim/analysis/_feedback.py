@@ -40,7 +40,7 @@ def feedback_parts(model: Model) -> FeedbackParts:
                for name in recurrent]  # fmt: skip
         if sum(off) == 1:
             return FeedbackParts(recurrent[off.index(False)], recurrent[off.index(True)], str(hold[0]), rest[0])
-    found = f"it has {len(rest)} parameters of units in the unit of the state, {len(recurrent)} projections of the rate and {len(hold)} inputs with weights"
+    found = f"it has {len(rest)} parameters of every unit in the state's unit, {len(recurrent)} projections and {len(hold)} inputs with weights"
     needed = "preparation needs a spontaneous state, connections, and feedback that an input lets act"
     raise OptionError(f"{model.name}: {needed}; {found}, where kao_2021 has 1, 2 and 1.")
 
