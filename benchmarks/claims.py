@@ -59,7 +59,8 @@ def page(kept: Sequence[dict[str, Any]]) -> str:
         for row in own:
             bounds, found = (f"{min(low):.4g} to {max(high):.4g}" for low, high in ((row["low"], row["high"]), (row["found"], row["found"])))
             text, source = (row[part].replace("|", "\\|") for part in ("claim", "source"))
-            parts.append(f"| {text} | {bounds} | {found} | {sum(row['holds'])} of {len(row['holds'])} | {source} |\n")
+            same = ", the same number at each" * (len(set(row["found"])) == 1)
+            parts.append(f"| {text} | {bounds} | {found} | {sum(row['holds'])} of {len(row['holds'])}{same} | {source} |\n")
         parts.append("\n")
     return "".join(parts).rstrip() + "\n"
 

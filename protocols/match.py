@@ -35,7 +35,6 @@ R2, PUSHES = "R² of rates", tuple(f"response to {kind}, R²" for kind in cs.mea
 REACHED = {
     R2: ("R² of held-out rates", 0.999, "0.9993 to 0.9997"),
     PUSHES[0]: ("R² of the response to a push", 0.97, "0.99 to 1.00"),
-    PUSHES[2]: ("R² of the response to silencing", 0.8, "0.91 to 0.94, held units counted"),
 }
 NO_MODES = "Spectrum, {}: no modes, since its activity vanishes within a step or grows without bound."
 ACTIVITY = (R2, "Procrustes angle (rad)", "linear CKA, debiased")

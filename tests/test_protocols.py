@@ -145,6 +145,12 @@ def test_attractors_follow_one_path_and_depart_from_it_as_their_flow_says(kind: 
     assert with_noise == pytest.approx(noise * np.sqrt(kept * 59 / 60), rel=5 / np.sqrt(2 * 118))
 
 
+@pytest.mark.parametrize("name", [name for name, path in catalogue.models().items() if path.parent.name != "spiking" and name != "ostrow_2023"])
+def test_a_card_without_a_linear_a_cubic_flow_and_noise_is_no_attractor(name: str) -> None:
+    with pytest.raises(OptionError, match=rf"^{name}: attractors needs two units"):
+        catalogue.protocol("attractors").flow_of(load(name))
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("name", ["sompolinsky_1988", "murphy_miller_2009"])
 def test_match_runs_on_every_circuit(name: str) -> None:
@@ -214,7 +220,9 @@ def _cosine_r2(path: Path) -> float:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("card", ["ostrow_2023", "montbrio_2015", "feedforward", "three_regions", "lif_student", "sussillo_abbott_2009", "lif"])
+@pytest.mark.parametrize(
+    "card", ["ostrow_2023", "montbrio_2015", "feedforward", "three_regions", "lif_student", "sussillo_abbott_2009", "lif", "murphy_miller_2009"]
+)
 def test_a_protocol_runs_on_a_card_or_says_in_our_words_why_it_cannot(card: str, recording: Path) -> None:
     for name in catalogue.protocols():
         options = {"recording": str(recording)} if name == "match_recording" else {}

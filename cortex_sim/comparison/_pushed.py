@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,8 @@ from cortex_sim.comparison._battery import WITHIN_COMPONENTS, leading_axes
 from cortex_sim.comparison._compare import NULLS, check_nulls
 from cortex_sim.comparison._comparison import Comparison
 from cortex_sim.comparison._mechanism import ALONE
-from cortex_sim.comparison._response import response_score, responses
-from cortex_sim.errors import ComparisonError, CortexSimError
+from cortex_sim.comparison._response import Rates, response_score, responses
+from cortex_sim.errors import ComparisonError, Diverged
 from cortex_sim.runtime import say_once, stream
 from cortex_sim.simulation import recurrent_projections, simulate
 from cortex_sim.statistics import Score
@@ -63,19 +64,22 @@ def compare_responses(
     if within := _within_components(teacher, task, draws, seed):
         asked[f"{label}{WITHIN_COMPONENTS}"] = within
     shared = {"task": task, "split": split or f"{task.trials} conditions", "seed": seed, "nulls": nulls}
-    true = {kind: responses(teacher, task, tasks, seed=seed) for kind, tasks in asked.items()}
+
+    def answers(model: Model) -> dict[str, list[Rates]]:
+        found = iter(responses(model, task, chain(*asked.values()), seed=seed))
+        return {kind: list(islice(found, len(tasks))) for kind, tasks in asked.items()}
+
+    true = answers(teacher)
 
     def scored(model: Model, called: str) -> list[Score]:
-        return [
-            response_score(kind, true[kind], responses(model, task, tasks, seed=seed), pushed=tasks, name=called, **shared)
-            for kind, tasks in asked.items()
-        ]
+        found = answers(model)
+        return [response_score(kind, true[kind], found[kind], pushed=tasks, name=called, **shared) for kind, tasks in asked.items()]
 
     scores = scored(student, name or student.name)
     if recurrent_projections(teacher):
         try:
             scores += scored(unconnected(teacher), ALONE)
-        except CortexSimError as problem:
+        except Diverged as problem:
             say_once(f"compare_responses: units without connections are left out: {problem}")
     return Comparison(tuple(scores))
 

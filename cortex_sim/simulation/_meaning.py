@@ -136,15 +136,17 @@ def drive_parameter(model: Model) -> str | None:
 def parameters_by_power(model: Model) -> dict[int, str]:
     """Return the parameters that multiply the first and the third power of the state in the flow, and (0) the noise, as far as there are any.
 
-    Each is set to 0 and to 1, and its part in the flow is told by its growth with the state.
+    Each is set to 1, 2 and 3; what changes alike between them is its part in the flow, which is told by its growth with the state.
     """
     states = np.outer([1.0, 2.0, 4.0], np.ones(model.dimension))
     noise = {name: 1.0 for name, item in model.inputs.items() if item.noise}
     found: dict[int, str] = {}
     for name in model.parameters:
-        without, unit = (with_values(model, {name: np.full(model.arrays()[name].shape if name in model.arrays() else (), value)}) for value in (0, 1))
-        part = flow(unit, unit.arrays(), states, noise) - flow(without, without.arrays(), states, noise)
-        found |= {power: name for power in (1, 3, 0) if part.any() and np.allclose(part, part[0] * states**power, rtol=SAME)}
+        shape = np.shape(model.arrays().get(name, 0.0))
+        changed = (with_values(model, {name: np.full(shape, size)}) for size in (1.0, 2.0, 3.0))
+        part, again = np.diff([flow(one, one.arrays(), states, noise) for one in changed], axis=0)
+        if part.any() and np.allclose(part, again, rtol=SAME):
+            found |= {power: name for power in (1, 3, 0) if np.allclose(part, part[0] * states**power, rtol=SAME)}
     return found
 
 
