@@ -48,6 +48,12 @@ def rows(protocol: str, found: Sequence[Sequence[dict[str, Any]]]) -> list[dict[
     ]  # fmt: skip
 
 
+def span(low: Sequence[float | None], high: Sequence[float | None]) -> str:
+    """Return what lies between the smallest and the largest; None is no bound."""
+    ends = ("" if None in low else f"{min(low):.4g}", "" if None in high else f"{max(high):.4g}")  # type: ignore[type-var]
+    return " to ".join(ends) if all(ends) else f"at most {ends[1]}" if ends[1] else f"at least {ends[0]}" if ends[0] else "none"
+
+
 def page(kept: Sequence[dict[str, Any]]) -> str:
     """Return the page."""
     parts = [HEAD]
@@ -57,7 +63,7 @@ def page(kept: Sequence[dict[str, Any]]) -> str:
             f"## `{protocol}`, {len(own[0]['found'])} seeds\n\n| claim | bounds | found | holds in | source of the bounds |\n|---|---|---|---|---|\n"
         )
         for row in own:
-            bounds, found = (f"{min(low):.4g} to {max(high):.4g}" for low, high in ((row["low"], row["high"]), (row["found"], row["found"])))
+            bounds, found = span(row["low"], row["high"]), span(row["found"], row["found"])
             text, source = (row[part].replace("|", "\\|") for part in ("claim", "source"))
             same = ", the same number at each" * (len(set(row["found"])) == 1)
             parts.append(f"| {text} | {bounds} | {found} | {sum(row['holds'])} of {len(row['holds'])}{same} | {source} |\n")

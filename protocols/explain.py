@@ -27,7 +27,7 @@ MOMENTS = (0.0, 0.1, 0.2, 0.3)  # s after the go cue, where the flow is linearis
 LOOKED = 0.2  # s after the go cue: the output whose origin is looked for
 MUSCLES, DRIVEN = 2, 50  # planted outputs, each driven by this many neurons
 ABLATED, SMALL_ABLATED = 60, 4  # units silenced one at a time, and in a smoke run
-NULLS, SHUFFLES = 100, 5
+NULLS, SHUFFLES = 100, 19
 WELL_UNITS, WELL_RUNS, DURATION = 64, 60, 1.0  # of the bistable circuit; its runs last so many s
 STRENGTH, TAU, STEP = 2.0, 200, 1  # its weights are W = strength m m'/N with |m_i| = 1; its time constant and step, ms
 BISTABLE, BOUND, COMPLETE = "bistable: ", "bound of this protocol", "completeness, by definition"
@@ -112,7 +112,7 @@ def _scores(name: str, student: cs.Model, found: Mapping[str, cs.analysis.Explan
     a, b = (np.moveaxis(system.attribution, 1, 0) for system in (truth, own))  # units first: they are what the null permutes
     effects, distance = (truth.ablation, own.ablation), cs.analysis.mode_distances(truth, own)
     rng = cs.stream(test.seed, "null", "permuted weights of explain")
-    null = cs.analysis.mode_distances_by_chance(truth, own, student, test, rng=rng, draws=SHUFFLES)
+    null = cs.analysis.mode_distances_by_chance(truth, student, test, rng=rng, draws=SHUFFLES)
     permuted = partial(cs.statistics.permuted, seed=test.seed, count=NULLS)
     over, mixed = cs.statistics.estimated_over, "units of the student permuted"
     score = partial(cs.Score, student=name, split=f"{TESTED} held-out reaches", ceiling_reason="the circuit's own explanation has no noise")

@@ -37,8 +37,9 @@ def run(model: cs.Model | None = None, *, recording: cs.trials.Source, seed: int
     """Train networks on the condition averages of a recording, each condition held out once, and compare them with it.
 
     Args:
-        model: a network or circuit that hears channels, trained or not, to compare with the recording too: given target and hold, which an
-            untrained network gets weights for. It starts from the recording's first bin if its number of units matches.
+        model: a network or circuit, trained or not, to compare with the recording too: given target and hold, which an untrained network gets
+            weights for. It starts from the recording's first bin if its number of units matches; if not, and it hears no channels, currents
+            prepare a state that turns with the direction.
         recording: condition averages, ``.npz`` or ``.nc``.
         seed: of every random choice.
         smoke: few epochs: shows that everything runs; its numbers mean nothing.
@@ -97,10 +98,13 @@ def run(model: cs.Model | None = None, *, recording: cs.trials.Source, seed: int
 
 
 def _made(model: cs.Model, task: cs.Task, units: int, seed: int) -> cs.Trials:
-    """Return what a model makes of the task that was recorded."""
-    if task.channels is not None and not model.channels and any(item.listens for item in model.inputs.values()):
+    """Return what a model makes of the task that was recorded; a circuit without channels that cannot start from its rates is prepared instead."""
+    listens, starts = any(item.listens for item in model.inputs.values()), model.size("observed") == units
+    if task.channels is not None and not model.channels and listens:
         model = model.with_arrays({}, channels=task.channels.shape[2])
-    made = cs.simulate(model, task if model.size("observed") == units else replace(task, initial=None), seed=seed)
+    if task.channels is not None and not listens and not starts:
+        task = cs.analysis.turned_reaches(model, task.condition, preparation=-task.start, movement=task.stop, seed=seed)
+    made = cs.simulate(model, task if starts else replace(task, initial=None), seed=seed)
     if not np.ptp(made.rate, axis=(0, 1)).any():
         raise cs.errors.TaskError(f"{model.name}: no unit varies over conditions and time in this task, so there is nothing to compare.")
     return made

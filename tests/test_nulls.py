@@ -8,13 +8,17 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from cortex_sim.analysis import Told, spectrum
+from cortex_sim.analysis import Explanation, Questions, Told, flow_modes, mode_distances, mode_distances_by_chance, spectrum
+from cortex_sim.analysis._fixed_points import Portrait
 from cortex_sim.cards import Model, catalogue
 from cortex_sim.cards.edit import with_values
-from cortex_sim.comparison import LowRankFit, compare_spectra, response_r2
+from cortex_sim.comparison import LowRankFit, RegionFit, compare_spectra, response_r2
+from cortex_sim.fitting import Fitted
+from cortex_sim.simulation import Problem
+from cortex_sim.simulation.torch import trajectory
 from cortex_sim.statistics import Score, permuted
 from cortex_sim.statistics._inference import p_value
-from cortex_sim.tasks import random_dots
+from cortex_sim.tasks import Task, random_dots
 from cortex_sim.trials import Trials
 
 Build = Callable[..., Model]
@@ -96,6 +100,37 @@ def outputs_of_explain(seed: int, build: Build) -> list[Score]:
 
 
 @nothing
+def flow_of_explain(seed: int, build: Build) -> list[Score]:
+    """Saturating networks of independent weights, of which one order is as good as another."""
+    module, rng = catalogue.protocol("explain"), np.random.default_rng(seed)
+    text = "dx/dt = (-x + W(r))/tau : 1\nr = tanh(x) : 1 (constant over dt)"
+    systems = {name: build(1.5 * rng.normal(size=(8, 8)) / np.sqrt(8), dt=0.01, equations=text, rate="r") for name in (module.TEACHER, "other")}
+    task = Task("fall", 0.0, 0.3, np.arange(3), initial=np.tanh(rng.normal(size=(3, 8))))
+    asked = Questions(task, np.zeros((8, 1)), (0.0, 0.1), 0.1, np.arange(0), seed=seed)
+    paths = {name: trajectory(Problem(system, system.arrays(), task)) for name, system in systems.items()}
+    modes = {name: [[flow_modes(systems[name], systems[name].arrays(), path[bin]) for bin in asked.bins()] for path in paths[name]] for name in paths}
+    rest, none = Portrait([], 0, 0), np.zeros((3, 8, 1))
+    truth, other = (Explanation(paths[name], rest, modes[name], none, 0.0, none[:0]) for name in systems)
+    null = mode_distances_by_chance(truth, systems["other"], asked, rng=rng, draws=module.SHUFFLES)
+    how: dict[str, Any] = {"surrogate": "weights shuffled", "interval": None, "interval_over": "none", "ceiling_reason": "none"}
+    return [Score(module.FLOW, "other", "nothing", float(mode_distances(truth, other).mean()), "lower", 0.0, null, **how)]
+
+
+@nothing
+def currents_of_inferred_connectivity(seed: int, build: Build) -> list[Score]:
+    """Networks whose weights are independent of the circuit and of all rates, so that one order of their sources is as good as another."""
+    module, rng, fits = catalogue.protocol("inferred_connectivity"), np.random.default_rng(seed), []
+    time = 0.01 * np.arange(20)
+    for _ in range(2):
+        sides = [build(rng.normal(size=(12, 12)) / 4, dt=0.01) for _ in range(2)]
+        recorded, free = (Trials.from_arrays(rng.normal(size=(1, 20, 12)).cumsum(axis=1), time) for _ in range(2))
+        fit = RegionFit(sides[0], recorded, Fitted(sides[1], sides[1], [], [], (1, 0), 0.0), Task("nothing", 0.0, 0.2, np.arange(1)))
+        fit.__dict__["free"] = free
+        fits.append(fit)
+    return [score for score in module._regional_scores("networks", fits, seed) if score.better != "closer"]
+
+
+@nothing
 def connections_of_inferred_connectivity(seed: int, build: Build) -> list[Score]:
     """Networks whose connections have nothing to do with the circuit's."""
     module, rng = catalogue.protocol("inferred_connectivity"), np.random.default_rng(seed)
@@ -125,7 +160,14 @@ def muscles(seed: int, build: Build) -> list[Score]:
     return module._scores("variant", networks, untrained, seed)  # type: ignore[no-any-return]
 
 
-LONG = ("modes_of_match", "kinds_of_attractors", "muscles", "connections_of_inferred_connectivity")
+LONG = (
+    "currents_of_inferred_connectivity",
+    "modes_of_match",
+    "flow_of_explain",
+    "kinds_of_attractors",
+    "muscles",
+    "connections_of_inferred_connectivity",
+)
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.long if name in LONG else ()) for name in MADE])

@@ -56,6 +56,7 @@ from cortex_sim.analysis._preparation import preferred_states as preferred_state
 from cortex_sim.analysis._preparation import reaches as reaches
 from cortex_sim.analysis._preparation import resting_state as resting_state
 from cortex_sim.analysis._preparation import spanning_runs as spanning_runs
+from cortex_sim.analysis._preparation import turned_reaches as turned_reaches
 from cortex_sim.analysis._recorded_muscles import activity_onset as activity_onset
 from cortex_sim.analysis._recorded_muscles import recorded_muscles as recorded_muscles
 from cortex_sim.analysis._recorded_muscles import recorded_outputs as recorded_outputs

@@ -110,24 +110,27 @@ def mode_distances(truth: Explanation, other: Explanation) -> Float[ndarray, "co
     return np.array([[modal_distance(*pair) for pair in zip(*pairs, strict=True)] for pairs in zip(truth.modes, other.modes, strict=True)])
 
 
-def mode_distances_by_chance(
-    truth: Explanation, other: Explanation, model: Model, asked: Questions, *, rng: np.random.Generator, draws: int
-) -> Float[ndarray, " draw"]:
-    """Return mean distances of the slowest modes when the other system's recurrent weights are randomly permuted, over conditions and moments.
+@threadpool_limits.wrap(limits=1)
+def mode_distances_by_chance(truth: Explanation, model: Model, asked: Questions, *, rng: np.random.Generator, draws: int) -> Float[ndarray, " draw"]:
+    """Return mean distances of the slowest modes when a system's recurrent weights are randomly permuted, over conditions and moments.
+
+    Each surrogate visits states of its own, as any system does.
 
     Args:
         truth: results for one system.
-        other: results for the other.
         model: the other system.
         asked: settings used for both.
         rng: of the permutations.
         draws: number of surrogates.
     """
-    found = []
-    for arrays in (shuffled_weights(model, rng) for _ in range(draws)):
-        flows = [[flow_modes(model, arrays, states[moment]) for moment in asked.bins()] for states in other.states]
-        apart = [modal_distance(*pair) for pairs in zip(truth.modes, flows, strict=True) for pair in zip(*pairs, strict=True)]
-        found.append(np.mean(apart))
+    found: list[float] = []
+    with track(f"weights of {model.name} shuffled") as report:
+        for arrays in (shuffled_weights(model, rng) for _ in range(draws)):
+            report(len(found) / draws, f"{len(found)} of {draws}")
+            paths = trajectory(Problem(model, arrays, asked.task))
+            flows = [[flow_modes(model, arrays, states[moment]) for moment in asked.bins()] for states in paths]
+            apart = [modal_distance(*pair) for pairs in zip(truth.modes, flows, strict=True) for pair in zip(*pairs, strict=True)]
+            found.append(float(np.mean(apart)))
     return np.array(found)
 
 

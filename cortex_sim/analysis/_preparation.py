@@ -141,12 +141,20 @@ def mixtures(preferred: Preferred, conditions: int, *, k: int | None, seed: int,
     Raises:
         OptionError: k exceeds the number of directions.
     """
+    return _mixed(preferred, stream(seed, "task", "mixtures of preferred states").standard_normal((conditions, _used(preferred, k))), sd)
+
+
+def _used(preferred: Preferred, k: int | None) -> int:
+    """Return the number of directions to mix."""
     available = preferred.directions.shape[1]
     if k is not None and not 1 <= k <= available:
         raise OptionError(f"mixtures: k {k} should lie between 1 and {available}, the number of units.")
-    used = available if k is None or preferred.energy is None else k
-    rng = stream(seed, "task", "mixtures of preferred states")
-    states = rng.standard_normal((conditions, used)) @ preferred.directions[:, :used].T
+    return available if k is None or preferred.energy is None else k
+
+
+def _mixed(preferred: Preferred, weights: Float[ndarray, "condition direction"], sd: float) -> Float[ndarray, "condition unit"]:
+    """Return mixtures of the leading directions with these weights, scaled as in :func:`mixtures`."""
+    states = weights @ preferred.directions[:, : weights.shape[1]].T
     states = sd * states / np.sqrt((states**2).mean(axis=1, keepdims=True))
     return states if preferred.rest is None else preferred.rest * np.exp(np.clip(states / preferred.rest.mean(), -FARTHEST, FARTHEST))
 
@@ -251,6 +259,29 @@ def delayed_tasks(model: Model, counts: Sequence[int], *, seed: int, preferred: 
     states = mixtures(preferred or preferred_states(model), sum(counts), k=min(MIXED_STATES, model.units), seed=seed, sd=STATE_SD)
     parts = np.split(holding_currents(model, states), np.cumsum(counts)[:-1])
     return [replace(centre_out(len(holding), holding=holding), channels=None) for holding in parts]
+
+
+def turned_reaches(model: Model, directions: Sequence[float] | ndarray, *, preparation: float, movement: float, seed: int) -> Task:
+    """Return delayed reaches of a circuit without channels, whose preparatory state turns with the direction: cos(d) a + sin(d) b.
+
+    Args:
+        model: with an input that drives its units.
+        directions: of the conditions, degrees.
+        preparation: s before the go cue.
+        movement: s after it.
+        seed: of a and b, random mixtures of the preferred states.
+
+    Returns:
+        A task that gives each unit its own current until the go cue, and no channels.
+
+    Raises:
+        OptionError: the circuit has no input that drives its units, or no current leads to a state.
+    """
+    preferred, angle = preferred_states(model), np.radians(np.asarray(directions, dtype=float))
+    two = stream(seed, "task", "preparatory states that turn").standard_normal((2, _used(preferred, min(MIXED_STATES, model.units))))
+    states = _mixed(preferred, np.stack([np.cos(angle), np.sin(angle)], axis=1) @ two, STATE_SD)
+    holding = holding_currents(model, states)
+    return replace(centre_out(directions, holding=holding, preparation=preparation, movement=movement), channels=None)
 
 
 def spanning_runs(model: Model, counts: Sequence[int], *, seed: int, preferred: Preferred | None = None) -> list[Side]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from cortex_sim.errors import TrialsError
@@ -17,6 +17,7 @@ SPIKES = ("spike_time", "spike_unit", "spike_trial")
 SEVERAL = 3  # labels that could be directions
 SLOW, LONG = 0.1, 100.0  # Hz, s: units that slow in trials that long are in another unit of time than is asked for
 NUMBER = 24  # bytes of one while it is read: itself, and copies that are made to check and turn it
+TURN = 2 * np.pi
 SAME = 1e-6  # of the largest label: numbers nearer than this are one condition, apart by round-off
 
 
@@ -180,7 +181,7 @@ def likely_radians(name: str, found: ndarray) -> list[str]:
     """Return a finding if labels look like directions in radians: fractions, several, none beyond a turn."""
     if found.dtype.kind != "f" or not (known := found[np.isfinite(found)]).size:
         return []
-    several, beyond = len(np.unique(known)) >= SEVERAL, np.abs(known).max() > 2 * np.pi * (1 + SAME)
+    several, beyond = len(np.unique(known)) >= SEVERAL, np.abs(known).max() > TURN * (1 + SAME)
     if beyond or not several or np.abs(known).max() <= np.pi / 2 or np.array_equal(known, np.round(known)):
         return []
     return [
@@ -236,7 +237,7 @@ def ends(found: Any, trials: int) -> Float[ndarray, " trial"]:
 
 
 def labels(found: Any) -> ndarray:
-    """Return one label per trial; numbers that differ only by round-off become the first of them.
+    """Return one label per trial; numbers that differ only by round-off, or by exactly a turn in radians, become the first of them.
 
     Raises:
         TrialsError: they do not form one array.
@@ -254,12 +255,21 @@ def labels(found: Any) -> ndarray:
     if array.dtype.kind != "f" or array.ndim != 1 or not array.size or not np.isfinite(array).all():
         return array
     values, first, place = np.unique(array, return_index=True, return_inverse=True)
-    group = np.concatenate([[0], np.cumsum(np.diff(values) > SAME * np.abs(values).max())])
-    if group[-1] + 1 == values.size:
+    group = _groups(values)
+    if group.max() + 1 == values.size:
         return array
-    earliest = np.full(group[-1] + 1, array.size)
+    earliest = np.full(group.max() + 1, array.size)
     np.minimum.at(earliest, group, first)
     return read_only(array[earliest[group[place]]])
+
+
+def _groups(values: Float[ndarray, " value"]) -> Int[ndarray, " value"]:
+    """Return a number for each of these rising values: the same for those that differ by round-off or, within a turn, by 2 pi."""
+    apart = SAME * np.abs(values).max()
+    group = np.concatenate([[0], np.cumsum(np.diff(values) > apart)])
+    if values[-1] - values[0] <= TURN + apart:
+        group[values >= values[0] + TURN - apart] = 0
+    return group
 
 
 def storable(texts: ndarray) -> ndarray:

@@ -61,5 +61,5 @@ def test_modes_of_a_circuit_are_no_distance_from_its_own_and_some_from_those_of_
     np.testing.assert_allclose(mode_distances(found["circuit"], found["turned"]), 0, atol=1e-6)  # the same eigenvalues
     apart = mode_distances(found["circuit"], found["slower"])
     assert apart.shape == (3, 2) and (apart > 0.01).all()
-    chance = mode_distances_by_chance(found["circuit"], found["circuit"], systems["circuit"], asked, rng=np.random.default_rng(0), draws=3)
+    chance = mode_distances_by_chance(found["circuit"], systems["circuit"], asked, rng=np.random.default_rng(0), draws=3)
     assert chance.shape == (3,) and (chance > 0).all()

@@ -16,6 +16,7 @@ from cortex_sim.analysis._preparation import (
     mixtures,
     preferred_states,
     resting_state,
+    turned_reaches,
 )
 from cortex_sim.cards import catalogue
 from cortex_sim.cards._model import Model
@@ -158,3 +159,15 @@ def test_a_side_without_rates_to_start_from_cannot_be_seen_in_part() -> None:
     message = r"^task 'delayed centre-out reaching' has no initial rates, of which some could be seen; take those of reaches\(\)\.$"
     with pytest.raises(OptionError, match=message):
         Side(replace(side.task, initial=None), side.trials).seen(np.array([1]))
+
+
+def test_a_preparatory_state_that_turns_is_what_directions_say(linear_circuit: Circuit) -> None:
+    model = linear_circuit(random(12, 0.5))
+    task = turned_reaches(model, [0.0, 90.0, 180.0, 45.0], preparation=1.0, movement=0.5, seed=3)
+    assert task.channels is None and (task.start, task.stop) == (-1.0, 0.5)
+    right, up, left, between = simulate(model, task).rate
+    size = np.abs(right).max()
+    assert np.allclose(left, -right, atol=1e-9 * size) and not np.allclose(up, right, atol=0.1 * size)
+    moving = task.time >= 0
+    mixed = (right + up) / np.linalg.norm((right + up)[task.time == 0]) * np.linalg.norm(between[task.time == 0])
+    assert np.allclose(between[moving], mixed[moving], rtol=1e-6, atol=1e-6 * size)  # the circuit is linear, and all states have one size

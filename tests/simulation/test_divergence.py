@@ -36,6 +36,20 @@ def test_the_first_bin_beyond_the_bound_is_named(linear_circuit: Build, backend:
 
 
 @pytest.mark.parametrize("backend", ["brian", "torch"])
+@pytest.mark.parametrize("rate", ["x", "r"])
+def test_the_first_step_beyond_the_bound_is_named_though_it_is_inside_a_bin(linear_circuit: Build, backend: str, rate: str) -> None:
+    extra = {} if rate == "x" else {"equations": "dx/dt = (-x + W(x))/tau : 1\nr = tanh(x) : 1 (constant over dt)", "rate": "r"}
+    model = linear_circuit(GAIN * np.eye(2), dt=DT / 20, **extra)
+    steps = int(np.ceil(np.log(BOUND / 2.0) / np.log(1 + 0.0025 * (GAIN - 1))))
+    assert steps % 20 and steps > 40
+    value = 2 * (1 + 0.0025 * (GAIN - 1)) ** steps
+    start = np.array([[1.0, 0.0], [0.0, 2.0]])
+    ready = Task("away", 0.0, 3.0, np.arange(2), initial=start if rate == "x" else np.tanh(start))
+    with pytest.raises(Diverged, match=re.escape(f"diverged; state 1 in trial 1 is {value:.3g} at {steps * DT / 20:.6g} s; its dynamics")):
+        simulate(model, ready, backend=backend)
+
+
+@pytest.mark.parametrize("backend", ["brian", "torch"])
 @pytest.mark.parametrize("text", ["dx/dt = -x**3/(1*ms) : 1", "dx/dt = x**2/(1*ms) + W(r)/(1*ms) : 1"])
 def test_a_state_that_is_no_number_is_refused_where_the_rate_still_is_one(linear_circuit: Build, backend: str, text: str) -> None:
     """tanh of infinity is 1, so that rates alone would not tell."""

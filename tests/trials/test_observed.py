@@ -110,6 +110,9 @@ def test_labels_that_differ_by_round_off_are_one_condition_and_missing_ones_none
     noisy = np.concatenate([angles, angles.astype(np.float32).astype(float), (angles / 3) * 3])
     trials = Trials.from_arrays(np.ones((24, 3, 2)), [0.0, 0.01, 0.02], condition=noisy)
     assert trials.condition.tolist() == np.tile(angles, 3).tolist()
+    around = Trials.from_arrays(np.ones((9, 3, 2)), [0.0, 0.01, 0.02], condition=np.linspace(-np.pi, np.pi, 9))
+    assert len(set(around.condition)) == 8 and around.condition[0] == around.condition[8]  # directions that differ by a turn
+    assert len(set(Trials.from_arrays(np.ones((3, 3, 2)), [0.0, 0.01, 0.02], condition=[0.0, 2 * np.pi, 7.0]).condition)) == 3  # beyond a turn
     for labels in ([0.0, np.nan], ["a", ""], np.array(["a", None], dtype=object), np.array([1, np.nan], dtype=object)):
         with pytest.raises(TrialsError, match="1 trials have no condition, first trial 1; leave them out"):
             Trials.from_arrays(np.ones((2, 3, 2)), [0.0, 0.01, 0.02], condition=labels)

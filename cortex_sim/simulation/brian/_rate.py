@@ -13,7 +13,7 @@ from numpy import ndarray
 
 from cortex_sim.cards import FUNCTIONS, GIVEN, SCALES, Model, first_passage, scale
 from cortex_sim.runtime import track
-from cortex_sim.simulation._divergence import refuse_divergence
+from cortex_sim.simulation._divergence import BOUND, refuse_divergence
 from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation.brian._calls import base_unit, sentence_of, stopped_cleanly, uncollected, unit_named
 from cortex_sim.tasks import Task
@@ -228,13 +228,16 @@ class _Recorder(b2.BrianObject):
         self.rates, self._model, self._task = np.empty((task.trials, task.bins, model.units)), model, task
         self._states = [group.variables[own_names(model)[name]].get_value().reshape(task.trials, model.units) for name in model.parsed.states]
         self._rate = group.variables[own_names(model)[model.rate]].get_value().reshape(task.trials, model.units)
+        self._watched, self._dt = [part.ravel() for part in (*self._states, self._rate)], problem.dt
 
     def run(self) -> None:
+        if not all(np.dot(part, part) < BOUND**2 for part in self._watched):
+            self._refuse()
         for gain, rows, wanted, course in self._clamps:
             if course[self.step]:
                 self._rate += (wanted - self._rate @ rows.T) @ gain.T
         if self.step % self._every == 0:
-            self._keep(self.step // self._every)
+            self.rates[:, self.step // self._every] = self._rate
             if self._moving:
                 self._moving.keep()
         if self._moving:
@@ -242,8 +245,8 @@ class _Recorder(b2.BrianObject):
             self._moving.step(self._rate @ weights + offset if self._readout else self._rate.copy(), self.step)
         self.step += 1
 
-    def _keep(self, bin: int) -> None:
-        """Record the rates of a bin, unless a number diverged."""
-        refuse_divergence(self._model, np.concatenate(self._states, axis=1)[:, None], self._task, bin, "state")
-        refuse_divergence(self._model, self._rate[:, None], self._task, bin, "rate of unit")
-        self.rates[:, bin] = self._rate
+    def _refuse(self) -> None:
+        """Report the number that diverged, unless only their sum of squares is large."""
+        now = np.array([self._task.start + self.step * self._dt])
+        refuse_divergence(self._model, np.concatenate(self._states, axis=1)[:, None], now, "state")
+        refuse_divergence(self._model, self._rate[:, None], now, "rate of unit")

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 
+import numpy as np
 from numpy import ndarray
+from torch import Tensor
 
+from cortex_sim.simulation._divergence import bounded, refuse_divergence
 from cortex_sim.simulation._problem import Noise, Problem
 from cortex_sim.simulation.torch._inputs import Inputs
 from cortex_sim.simulation.torch._twin import Run, State, Twin
@@ -38,10 +41,44 @@ def advance(
     return twin.unroll(state, inputs, problem, first, stop), inputs.noise
 
 
-def runs(twin: Twin, problem: Problem, length: int = WINDOW) -> Iterator[tuple[slice, Run]]:
-    """Yield the runs of a schedule, one span of bins at a time; for use without gradients."""
+def runs(twin: Twin, problem: Problem, length: int = WINDOW, *, watched: bool = False) -> Iterator[tuple[slice, Run]]:
+    """Yield the runs of a schedule, one span of bins at a time; for use without gradients.
+
+    Args:
+        twin: to run.
+        problem: of the whole task.
+        length: of a span, in bins; shorter if bins have many steps.
+        watched: whether numbers that grow without bound are an error.
+
+    Raises:
+        Diverged: a state or rate grew without bound.
+    """
     state, noise = twin.start(problem), None
     for span in spans(problem.task.bins, max(1, min(length, LONGEST // problem.every))):
-        run, noise = advance(twin, problem, span, state, noise)
-        state = run.last
+        run, after = advance(twin, problem, span, state, noise)
+        if watched and not all(bounded(part) for part in _watched(run, problem).values()):
+            _refuse(twin, problem, span, run, state, noise)
+        state, noise = run.last, after
         yield span, run
+
+
+def _watched(run: Run, problem: Problem) -> dict[str, Tensor]:
+    """Return what may diverge, by name, states first."""
+    states = {} if run.states is None else {"state": run.states[..., : problem.model.dimension]}
+    return states | {"rate of unit": run.rates}
+
+
+def _refuse(twin: Twin, problem: Problem, span: slice, run: Run, state: State, noise: Mapping[str, Noise] | None) -> None:
+    """Repeat the steps of the bin at whose end a run was beyond all bounds, to report the first step at which that is certain."""
+    model, task, every, parts = problem.model, problem.task, problem.every, _watched(run, problem)
+    good = min(next(bin for bin in range(part.shape[1] + 1) if not bounded(part[:, : bin + 1])) for part in parts.values() if not bounded(part))
+    first = (span.start + good - 1) * every
+    if good > 1:
+        before, noise = advance(twin, problem, slice(span.start, span.start + good - 1), state, noise)
+        state = before.last
+    for stop in range(first + 1, first + every + 1) if good else ():
+        drawn = noise and {name: draws.copy() for name, draws in noise.items()}
+        now = twin.unroll(state, Inputs(twin, problem, first=first, stop=stop, noise=drawn), problem, first, stop).last
+        refuse_divergence(model, now[:, None, : model.dimension], np.array([task.start + stop * problem.dt]), "state")
+    for what, part in parts.items():
+        refuse_divergence(model, part, task.time[span], what)

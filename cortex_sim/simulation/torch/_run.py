@@ -10,11 +10,10 @@ from numpy import ndarray
 from torch import Tensor
 
 from cortex_sim.cards import Model, refuse_delays, scale
-from cortex_sim.simulation._divergence import refuse_divergence
 from cortex_sim.simulation._dynamics import check_state
 from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation.torch._pieces import runs
-from cortex_sim.simulation.torch._twin import Run, Twin
+from cortex_sim.simulation.torch._twin import Twin
 from cortex_sim.tasks.body import BodyTrajectory
 
 
@@ -31,25 +30,12 @@ def run(problem: Problem) -> tuple[Float[ndarray, "trial time observed"], BodyTr
     found = np.empty((task.trials, task.bins, problem.model.size("observed")))
     courses: list[BodyTrajectory] = []
     with torch.no_grad():
-        for span, piece in runs(twin, problem):
-            bounded(problem, span, piece)
+        for span, piece in runs(twin, problem, watched=True):
             found[:, span] = twin.observe(piece.rates).numpy()
             courses += [piece.course] if piece.course else []
     if not courses:
         return found, None
     return found, BodyTrajectory(*(torch.cat(parts, dim=1).numpy() for parts in zip(*courses, strict=True)))
-
-
-def bounded(problem: Problem, span: slice, piece: Run) -> None:
-    """Check that no state or rate in a segment of a run grew without bound.
-
-    Raises:
-        Diverged: one did; the message names the first, and when.
-    """
-    model, task = problem.model, problem.task
-    if piece.states is not None:
-        refuse_divergence(model, piece.states[..., : model.dimension], task, span.start, "state")
-    refuse_divergence(model, piece.rates, task, span.start, "rate of unit")
 
 
 def linearise(model: Model, arrays: Mapping[str, ndarray], state: Float[ndarray, " state"]) -> Float[ndarray, "state state"]:
