@@ -33,7 +33,7 @@ OUTPUT, TRANSFER = "R² of muscles", "R² of muscles through the circuit's decod
 PERCENTILE, SAMPLES = 90, 2000  # of the closed forms
 CIRCLE, CROSSING, LIFTED = 4 / 4.1, 40.0, 11.68
 READINGS: Mapping[str, Callable[[cs.analysis.Tangled], float]] = {
-    BELOW: lambda found: found.below_outputs, TOP: lambda found: float(np.percentile(found.own, PERCENTILE)),
+    BELOW: lambda found: found.below_outputs, TOP: lambda found: float(np.nanpercentile(found.own, PERCENTILE)),
 }  # fmt: skip
 CLOSED, BOUND = "closed form", "bound of this protocol"
 
@@ -71,10 +71,10 @@ def run(
     systems = {name: (trials.rate, drive(trials.rate)) for name, trials in runs.items()} | {TUNED: _tuned(seed)} | recorded
     with cs.timed(seconds, "tangling"), cs.track("tangling") as report:
         found = {}
-        for number, (name, (rates, driven)) in enumerate(systems.items()):
+        for number, (name, (rates, driven, *lasting)) in enumerate(systems.items()):
             report(number / len(systems), name)
-            rng = cs.stream(seed, "analysis", "projections of tangling")
-            found[name] = cs.analysis.Tangled.of(rates, driven, cs.tasks.BIN, rng=rng, sets=count, rectified=name != RECORDING or MUSCLE in beside)
+            how = {"rng": cs.stream(seed, "analysis", "projections of tangling"), "rectified": name != RECORDING or MUSCLE in beside}
+            found[name] = cs.analysis.Tangled.of(rates, driven, cs.tasks.BIN, sets=count, lasting=lasting[0] if lasting else None, **how)
     with cs.timed(seconds, "scores"):
         scores = _scores(found) + _outputs({name: found[name] for name in runs}, seed, count)
     return cs.Report(
@@ -88,11 +88,14 @@ def run(
     )  # fmt: skip
 
 
-def _recorded(path: cs.trials.Recording, muscles: cs.trials.Source | None) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], str]:
-    """Return rates with muscles or the hand, and which of them it is."""
+def _recorded(path: cs.trials.Recording, muscles: cs.trials.Source | None) -> tuple[dict[str, tuple[np.ndarray, ...]], str]:
+    """Return rates with muscles or the hand and the times at which both last, and which of them it is; movements may differ in length."""
     window = path.window(WINDOW)
     trials, (outputs, beside) = cs.trials.read_window(path, *window), cs.analysis.recorded_outputs(path, window, muscles)
-    return {RECORDING: (trials.window(*window).rate, outputs)}, beside
+    trials = trials.window(*window, short=True)
+    if trials.shape[:2] != outputs.shape[:2]:
+        raise cs.errors.TrialsError(f"{path}: {trials.shape[0]} conditions of rates and {outputs.shape[0]} of outputs last beyond {window[0]:g} s.")
+    return {RECORDING: (trials.padded, outputs.padded, trials.lasting & outputs.lasting)}, beside
 
 
 def _drive(trained: np.ndarray, seed: int) -> Any:
@@ -120,7 +123,7 @@ def _scores(found: Mapping[str, cs.analysis.Tangled]) -> list[cs.Score]:
                   null=system.below_projections, surrogate="as many random projections of the population, rectified as muscles are",
                   ceiling_reason="a share of times; nothing is predicted"),
             score(TOP, estimate=value[TOP], better="closer", identical=READINGS[TOP](found[CIRCUIT]), interval=interval[TOP],
-                  null=np.percentile(system.projected, PERCENTILE, axis=(1, 2)), surrogate="random projections of the population, as many as muscles",
+                  null=np.nanpercentile(system.projected, PERCENTILE, axis=(1, 2)), surrogate="random projections of the population, as many as muscles",
                   ceiling_reason="one noiseless or averaged trial per condition"),
         ]  # fmt: skip
     return cs.statistics.by_measure(scores)
@@ -182,7 +185,7 @@ def _answer(found: Mapping[str, cs.analysis.Tangled]) -> str:
 
 
 def _pictures(found: Mapping[str, cs.analysis.Tangled], runs: Mapping[str, cs.Trials], beside: str) -> dict[str, cs.Picture]:
-    clouds = {name: (system.driven.ravel(), system.own.ravel()) for name, system in found.items()}
+    clouds = {name: (system.driven[system.there], system.own[system.there]) for name, system in found.items()}
     courses = {"muscles of the circuit": found[CIRCUIT].driven} | {name: found[name].own for name in runs}
     logs = {name: np.log10(np.percentile(course, PERCENTILE, axis=0)) for name, course in courses.items()}
     return {

@@ -52,9 +52,9 @@ def recorded_muscles(source: Source, window: tuple[float, float], *, bin: float 
     source = Recording.of(source).whole
     whole = recordings.read(source)
     if whole.provenance.get("recorded") == "muscles":
-        values, moments = whole.rate, whole.time
+        values, moments = whole.padded, whole.time
     else:
-        values, moments = recordings.muscles(source), whole.time
+        values, moments = np.where(whole.lasting[:, :, None], recordings.muscles(source), 0.0), whole.time
     findings = []
     if whole.provenance.get("clock") == "first sample":
         onset = moments[activity_onset(values)]
@@ -67,12 +67,12 @@ def recorded_muscles(source: Source, window: tuple[float, float], *, bin: float 
             f"{source}: muscles are there from {moments[0]:g} to {moments[-1]:g} s about the movement, not from {start:g} to {stop:g} s."
         )
     made = np.array([[np.interp(time, moments, muscle) for muscle in condition.T] for condition in values]).transpose(0, 2, 1)
-    return noted(Trials.from_arrays(made, time, condition=whole.condition, units="unit of the file", provenance=whole.provenance), *findings)
+    ended = whole.stop + (moments[0] - whole.time[0])
+    found = Trials.from_arrays(made, time, condition=whole.condition, stop=ended, units="unit of the file", provenance=whole.provenance)
+    return noted(found, *findings)
 
 
-def recorded_outputs(
-    source: Source, window: tuple[float, float], muscles: Source | None = None
-) -> tuple[Float[ndarray, "condition time output"], str]:
+def recorded_outputs(source: Source, window: tuple[float, float], muscles: Source | None = None) -> tuple[Trials, str]:
     """Return the outputs of a recorded population, and what they are: muscle activity, or position and velocity of the hand.
 
     Args:
@@ -91,11 +91,19 @@ def recorded_outputs(
         if driven.shape[0] != trials.shape[0]:
             raise TrialsError(f"{muscles}: muscles of {driven.shape[0]} conditions; {source} has {trials.shape[0]}, and each needs its own.")
         name = driven.provenance["recording"]
-        return driven.rate, f"{driven.shape[2]} muscles of {name}, recorded elsewhere, conditions paired in the order of the files"
+        return driven, f"{driven.shape[2]} muscles of {name}, recorded elsewhere, conditions paired in the order of the files"
     try:
         driven = recorded_muscles(source, window, bin=trials.bin)
     except NotFound:
-        place = recordings.hand(source)
-        parts = [Trials.from_arrays(part, trials.time).window(*window).rate for part in (place, np.gradient(place, trials.bin, axis=1))]
-        return np.concatenate([part / part.std() for part in parts], axis=2), HAND
-    return driven.rate, f"its {driven.shape[2]} muscles"
+        return _of_the_hand(recordings.hand(source), trials, window), HAND
+    return driven, f"its {driven.shape[2]} muscles"
+
+
+def _of_the_hand(place: Float[ndarray, "condition time 2"], trials: Trials, window: tuple[float, float]) -> Trials:
+    """Return position and velocity in the window, each over its standard deviation."""
+    velocity = np.zeros_like(place)
+    for condition, there in enumerate(trials.lasting):
+        velocity[condition, there] = np.gradient(place[condition, there], trials.bin, axis=0)
+    cut = [Trials.from_arrays(part, trials.time, stop=trials.stop).window(*window, short=True) for part in (place, velocity)]
+    scaled = [part.padded / part.padded[part.lasting].std() for part in cut]
+    return Trials.from_arrays(np.concatenate(scaled, axis=2), cut[0].time, condition=cut[0].condition, stop=cut[0].stop, units="1")

@@ -80,6 +80,7 @@ class Tangled:
         own: tangling of the population, (condition, time), 1/s².
         driven: tangling of the outputs.
         projected: tangling of every set of random projections, (set, condition, time).
+        lasting: at which times each condition lasts, if they differ in length; tangling is NaN at the others.
     """
 
     rates: Float[ndarray, "condition time unit"]
@@ -87,6 +88,7 @@ class Tangled:
     own: Float[ndarray, "condition time"]
     driven: Float[ndarray, "condition time"]
     projected: Float[ndarray, "set condition time"]
+    lasting: Bool[ndarray, "condition time"] | None = None
 
     @classmethod
     def of(
@@ -98,6 +100,7 @@ class Tangled:
         rng: np.random.Generator,
         sets: int,
         rectified: bool = False,
+        lasting: Bool[ndarray, "condition time"] | None = None,
     ) -> "Tangled":
         """Return the tangling of a population, its outputs and its random projections.
 
@@ -109,16 +112,19 @@ class Tangled:
             sets: number of sets, each with as many projections as outputs.
             rectified: whether projections are rectified at their mean, as outputs are that are silent below a threshold: a trajectory that stays at 0
                 while its population moves is tangled, whatever the population does.
+            lasting: at which times each condition lasts; all if omitted.
         """
-        scaled = (rates - rates.mean(axis=(0, 1))) / np.maximum(rates.std(axis=(0, 1)), TINY)
+        seen = observed(rates, lasting)
+        scaled = (rates - seen.mean(axis=0)) / np.maximum(seen.std(axis=0), TINY)
         draws = rng.standard_normal((sets, rates.shape[2], outputs.shape[2]))
         made = (scaled @ weights for weights in draws)
-        projected = np.array([tangling(np.maximum(course, 0.0) if rectified else course, dt) for course in made])
-        return cls(rates, outputs, tangling(rates, dt), tangling(outputs, dt), projected)
+        projected = np.array([tangling(np.maximum(course, 0.0) if rectified else course, dt, lasting=lasting) for course in made])
+        return cls(rates, outputs, tangling(rates, dt, lasting=lasting), tangling(outputs, dt, lasting=lasting), projected, lasting)
 
     def select(self, kept: ndarray) -> "Tangled":
         """Return some of the conditions, or another order; tangling is not recomputed."""
-        return Tangled(self.rates[kept], self.outputs[kept], self.own[kept], self.driven[kept], self.projected[:, kept])
+        lasting = None if self.lasting is None else self.lasting[kept]
+        return Tangled(self.rates[kept], self.outputs[kept], self.own[kept], self.driven[kept], self.projected[:, kept], lasting)
 
     def intervals(self, dt: float, readings: Mapping[str, Callable[["Tangled"], float]]) -> dict[str, tuple[float, float]]:
         """Return the 95 % interval over conditions of each reading, from subsets of them, in which tangling is computed anew, projections excepted.
@@ -133,16 +139,22 @@ class Tangled:
 
         def among(kept: ndarray) -> Tangled:
             some = self.select(kept)
-            return replace(some, own=tangling(some.rates, dt), driven=tangling(some.outputs, dt))
+            own, driven = (tangling(part, dt, lasting=some.lasting) for part in (some.rates, some.outputs))
+            return replace(some, own=own, driven=driven)
 
         return intervals_of(among, len(self.rates), readings)
 
     @property
     def below_outputs(self) -> float:
         """Return the fraction of times at which the population is less tangled than its outputs."""
-        return float((self.own < self.driven).mean())
+        return float((self.own < self.driven)[self.there].mean())
 
     @property
     def below_projections(self) -> Float[ndarray, " set"]:
         """Return the fraction of times at which the population is less tangled than each set of random projections."""
-        return np.asarray((self.own < self.projected).mean(axis=(1, 2)))
+        return np.asarray((self.own < self.projected)[:, self.there].mean(axis=1))
+
+    @property
+    def there(self) -> Bool[ndarray, "condition time"]:
+        """Return at which times there is tangling to speak of: those at which each condition lasts."""
+        return np.isfinite(self.own)

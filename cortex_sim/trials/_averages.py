@@ -56,12 +56,25 @@ def from_averages(
     origin = dict(made) | {"condition": "number" if direction is None else DIRECTION}
     origin |= {"recorded": "muscles"} if name == "emg" else {}
     origin |= {"clock": "first sample"} if "time_ms" not in arrays else {}
-    trials = Trials.from_arrays(rate, time, condition=direction, units="Hz" if name == RATES[0] else "unit of the file", provenance=origin)
+    stop, findings = _ends(rate, time)
+    units_of = "Hz" if name == RATES[0] else "unit of the file"
+    trials = noted(Trials.from_arrays(rate, time, condition=direction, stop=stop, units=units_of, provenance=origin), *findings)
     conditions, _, units = rate.shape
     if conditions <= units or dims is not None:
         return trials
     cure = "dims=('condition', 'time', 'unit')"
     return noted(trials, f"{units} units x {conditions} conditions: more conditions than units. If it is the other way round, give {cure}.")
+
+
+def _ends(rate: Float[ndarray, "condition time unit"], time: Float[ndarray, " time"]) -> tuple[Float[ndarray, " condition"] | None, list[str]]:
+    """Return where conditions end that are NaN in every unit from some time on, and a finding; None if none is."""
+    empty = np.isnan(rate).all(axis=2)
+    lasts = time.size - np.cumprod(empty[:, ::-1], axis=1).sum(axis=1)
+    if time.size < 2 or lasts.min() == time.size or not lasts.all():
+        return None, []
+    stop = np.append(time, 2 * time[-1] - time[-2])[lasts]
+    short = int((lasts < time.size).sum())
+    return stop, [f"{short} of {len(rate)} conditions end before the others, the first at {stop.min():g} s: they are NaN from then on."]
 
 
 def _time(used: Mapping[str, ndarray], samples: int, step: float | None) -> Float[ndarray, " time"]:
@@ -100,12 +113,12 @@ def check_averages(trials: Trials) -> None:
     Raises:
         TrialsError: there are too few conditions or units, nothing varies, or bins are implausibly short or long.
     """
-    conditions, _, units = trials.rate.shape
+    conditions, _, units = trials.shape
     if conditions < MIN_CONDITIONS:
         raise TrialsError(f"{conditions} conditions; at least {MIN_CONDITIONS} are needed to hold some out.")
     if units < MIN_UNITS:
         raise TrialsError(f"{units} units; at least {MIN_UNITS} are needed for six principal components.")
-    if not np.ptp(trials.rate, axis=(0, 1)).any():
+    if not np.ptp(trials.padded[trials.lasting], axis=0).any():
         raise TrialsError("no unit varies over conditions and time; there is nothing to learn.")
     if not SHORTEST <= trials.bin <= LONGEST:
         wanted = f"{SHORTEST * 1e3:g} to {LONGEST * 1e3:g} ms; check that times are in the unit that their name says"

@@ -111,7 +111,7 @@ def _of_file(source: Recording, name: str | None, choice: Choice) -> xr.DataArra
         return table_series(named.tables[table], choice, name)
     trials, options = read(source.whole), source.options
     arrays = vectors(named.arrays, "time_ms")
-    series = _beside_spikes(arrays, trials, choice) if "spike_time_ms" in arrays else _beside_averages(arrays, options.get("dims") or DIMS)
+    series = _beside_spikes(arrays, trials, choice) if "spike_time_ms" in arrays else _beside_averages(arrays, options.get("dims") or DIMS, trials)
     whole = Trials(trials.dataset.assign({key: ((*SERIES[:2], f"axis of {key}"), value) for key, value in series.items()}))
     cut = whole if choice.window is None else whole.window(*choice.window)
     return _chosen({key: cut.dataset[key] for key in series}, name, cut)
@@ -129,13 +129,16 @@ def _chosen(series: Mapping[Any, xr.DataArray], name: str | None, trials: Trials
     )
 
 
-def _beside_averages(arrays: Mapping[str, ndarray], dims: tuple[str, ...]) -> dict[str, ndarray]:
-    """Return series on the bins of averages, (condition, time, axis)."""
+def _beside_averages(arrays: Mapping[str, ndarray], dims: tuple[str, ...], trials: Trials) -> dict[str, ndarray]:
+    """Return series on the bins of averages, (condition, time, axis); NaN after the end of a condition."""
     order = [dims.index(axis) for axis in ("condition", "time", "unit")]
     activity = next(name for name in RATES if name in arrays)
     sizes = [arrays[activity].shape[place] for place in order[:2]]
     known = {name: array.transpose(order) for name, array in arrays.items() if array.ndim == 3 and array.dtype.kind in "iuf" and name != activity}
-    return _finite({name: array for name, array in known.items() if list(array.shape[:2]) == sizes} | _plane(arrays, tuple(sizes)))
+    found = {name: array for name, array in known.items() if list(array.shape[:2]) == sizes} | _plane(arrays, tuple(sizes))
+    there = trials.lasting[:, :, None]
+    found = _finite({name: np.where(there, array, 0.0) for name, array in found.items()})
+    return {name: np.where(there, array, np.nan) for name, array in found.items()}
 
 
 def _beside_spikes(arrays: Mapping[str, ndarray], trials: Trials, choice: Choice) -> dict[str, ndarray]:

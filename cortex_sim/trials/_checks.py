@@ -40,8 +40,10 @@ def fits(numbers: float) -> bool:
     return too_large(NUMBER * numbers, "") is None
 
 
-def check_rate(rate: Float[ndarray, "trial time unit"], observed: Bool[ndarray, "trial unit"] | None = None) -> None:
-    """Check that rates are finite wherever they were observed.
+def check_rate(
+    rate: Float[ndarray, "trial time unit"], observed: Bool[ndarray, "trial unit"] | None = None, lasting: Bool[ndarray, "trial time"] | None = None
+) -> None:
+    """Check that rates are finite wherever they were observed and their trial lasts.
 
     Raises:
         TrialsError: one is not, or there are too few trials, bins or units.
@@ -51,6 +53,8 @@ def check_rate(rate: Float[ndarray, "trial time unit"], observed: Bool[ndarray, 
     wrong = ~np.isfinite(rate)
     if observed is not None:
         wrong &= observed[:, None, :]
+    if lasting is not None:
+        wrong &= lasting[:, :, None]
     if wrong.any():
         trial, sample, unit = np.argwhere(wrong)[0]
         where = f"{int(wrong.sum())} places, first at trial {trial}, bin {sample}, unit {unit}"

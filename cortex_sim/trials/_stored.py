@@ -29,6 +29,12 @@ class Spikes(NamedTuple):
     trial: Int[ndarray, " spike"]
 
 
+def lasting(time: Float[ndarray, " time"], stop: Float[ndarray, " trial"]) -> Bool[ndarray, "trial time"]:
+    """Return which bins lie completely within their trial."""
+    bin = time[1] - time[0] if time.size > 1 else 0.0
+    return np.asarray(time + bin <= stop[:, None] + 1e-6 * bin)
+
+
 class Stored:
     """The dataset of :class:`cortex_sim.trials.Trials`, which describes it."""
 
@@ -45,7 +51,7 @@ class Stored:
         if "rate" in dataset:
             if dataset["rate"].dims != DIMENSIONS:
                 raise TrialsError(f"trials: rate has dimensions {dataset['rate'].dims}; it should have {DIMENSIONS}.")
-            check_rate(dataset["rate"].values, dataset["observed"].values if "observed" in dataset.coords else None)
+            check_rate(dataset["rate"].values, *(self._mask(dataset, name) for name in ("observed", "stop")))
         check_time(dataset["time"].values)
         provenance_of(dataset)
         check_labels(dataset["condition"].values)
@@ -55,15 +61,33 @@ class Stored:
             variable.values.flags.writeable = False
         self.dataset = dataset
 
+    @staticmethod
+    def _mask(dataset: xr.Dataset, name: str) -> ndarray | None:
+        """Return which units were observed or which bins lie within their trial; None if nothing says so."""
+        if name not in dataset.coords:
+            return None
+        return dataset[name].values if name == "observed" else lasting(dataset["time"].values, dataset[name].values)
+
     @property
     def rate(self) -> Float[ndarray, "trial time unit"]:
         """Activity, in the unit that ``dataset.rate.attrs['units']`` names.
 
         Raises:
+            TrialsError: these trials are spikes, some units were not observed in some of them, or they differ in length.
+        """
+        self._check_complete()
+        self._check_lengths()
+        return self._rate
+
+    @property
+    def padded(self) -> Float[ndarray, "trial time unit"]:
+        """Activity of trials that may differ in length: 0 where a trial has ended, as :attr:`lasting` says.
+
+        Raises:
             TrialsError: these trials are spikes, or some units were not observed in some of them.
         """
         self._check_complete()
-        return self._rate
+        return np.where(self.lasting[:, :, None], self._rate, 0.0)
 
     @property
     def spikes(self) -> Spikes:
@@ -96,7 +120,7 @@ class Stored:
 
     @property
     def _rate(self) -> Float[ndarray, "trial time unit"]:
-        """Rates, not checked to be complete; NaN where they were not observed."""
+        """Rates, not checked to be complete; NaN where they were not observed, and after the end of a trial."""
         if "rate" not in self.dataset:
             raise TrialsError("trials hold spikes, not rates; count or smooth them first with .binned() or .smoothed(sd).")
         return self.dataset["rate"].values
@@ -116,7 +140,7 @@ class Stored:
     @property
     def lasting(self) -> Bool[ndarray, "trial time"]:
         """Which bins lie completely within their trial; analyses of movements of unequal length (``cs.analysis.tangling``, ``jpca``) take it."""
-        return np.asarray(self.time + self.bin <= self.stop[:, None] + 1e-6 * self.bin)
+        return lasting(self.time, self.stop)
 
     @property
     def shape(self) -> tuple[int, int, int]:

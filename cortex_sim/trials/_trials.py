@@ -18,7 +18,7 @@ from cortex_sim.trials._door import netcdf, reading
 from cortex_sim.trials._findings import noted
 from cortex_sim.trials._moments import smoothed_at_edges
 from cortex_sim.trials._shown import shown
-from cortex_sim.trials._stored import DIMENSIONS, Spikes, Stored
+from cortex_sim.trials._stored import DIMENSIONS, Spikes, Stored, lasting
 
 BIN = 10e-3  # s, width of bins where nothing says otherwise
 
@@ -33,6 +33,8 @@ class Trials(Stored):
     * ``rate`` (trial, time, unit), in Hz or the unit that its ``units`` attribute names;
     * ``spike_time`` (s), ``spike_unit`` and ``spike_trial`` (positions) along the ragged dimension ``spike``, one entry per spike, with the
       coordinate ``stop`` along ``trial``: where each trial ends, s.
+
+    Rates may have ``stop`` too. Trials that differ in length are cut to one with ``window``, or read with ``padded`` and ``lasting``.
 
     The coordinate ``observed`` (trial, unit), if there is one, says which units were recorded in which trials. Unrecorded activity is not 0:
     averages leave it out, and ``rate``, ``spikes`` and ``counts`` raise an error until it is removed (:func:`.complete`).
@@ -51,6 +53,7 @@ class Trials(Stored):
         time: Float[ndarray, " time"],
         *,
         condition: Sequence[Any] | ndarray | None = None,
+        stop: Float[ndarray, " trial"] | None = None,
         units: str = "Hz",
         provenance: Mapping[str, Any] | None = None,
     ) -> "Trials":
@@ -60,6 +63,7 @@ class Trials(Stored):
             rate: activity, in ``units``.
             time: left edges of the bins, s.
             condition: one label per trial; numbered from 0 if omitted.
+            stop: where each trial ends, s, if they differ in length; what stands in bins that do not lie within their trial is left out.
             units: of the rates.
             provenance: anything JSON can hold: model, task, seed, versions.
 
@@ -76,16 +80,20 @@ class Trials(Stored):
         labels = np.arange(len(rate)) if condition is None else labels_of(condition)
         if labels.shape != (len(rate),):
             raise TrialsError(f"condition has shape {labels.shape} but there are {len(rate)} trials; give one label a trial.")
-        dataset = xr.Dataset(
+        coordinates = {
+            "time": ("time", time, {"units": "s", "long_name": "time from the go cue or movement onset"}),
+            "condition": ("trial", labels),
+            "unit": np.arange(rate.shape[2]),
+        }
+        if stop is not None:
+            check_time(time)
+            there = lasting(time, ended := ends(stop, labels.size))
+            coordinates |= {} if there.all() else {"stop": ("trial", ended, {"units": "s"})}
+            rate = np.where(there[:, :, None], rate, np.nan)
+        return cls(xr.Dataset(
             {"rate": (DIMENSIONS, rate, {"units": str(storable(np.asarray(units))), "long_name": "firing rate"})},
-            coords={
-                "time": ("time", time, {"units": "s", "long_name": "time from the go cue or movement onset"}),
-                "condition": ("trial", labels),
-                "unit": np.arange(rate.shape[2]),
-            },
-            attrs={"provenance": written(provenance)},
-        )
-        return cls(dataset)
+            coords=coordinates, attrs={"provenance": written(provenance)},
+        ))  # fmt: skip
 
     @classmethod
     def from_spikes(
@@ -154,10 +162,14 @@ class Trials(Stored):
             raise TrialsError(f"observed holds {mask.dtype} of shape {mask.shape}; it should be True and False, {(trials, units)} (trial, unit).")
         return Trials(self.dataset.assign_coords(observed=(("trial", "unit"), mask)))
 
-    def window(self, start: float, stop: float) -> "Trials":
+    def window(self, start: float, stop: float, *, short: bool = False) -> "Trials":
         """Keep the bins whose left edge lies in [start, stop), in s.
 
-        Trials of spikes that end before the last of these bins does are set aside; their number is printed and kept in the provenance.
+        Args:
+            start: s.
+            stop: s.
+            short: whether to keep trials that end before the last of these bins does; otherwise they are set aside, and their number is printed
+                and kept in the provenance.
 
         Raises:
             TrialsError: fewer than two bins, or no trial, would be left.
@@ -167,12 +179,17 @@ class Trials(Stored):
         if kept.sum() < 2:
             raise TrialsError(f"window {start:g} to {stop:g} s holds {kept.sum()} bins; time runs from {self.time[0]:g} to {self.time[-1]:g} s.")
         dataset = self.dataset.isel(time=kept)
+        last, inside = dataset["time"].values[-1] + self.bin, np.flatnonzero(kept)
         if "spike_time" in dataset:
-            last, inside = dataset["time"].values[-1] + self.bin, np.flatnonzero(kept)
             place = self._places(dataset["spike_time"].values, self.bin)
-            dataset = dataset.isel(spike=(place >= inside[0]) & (place <= inside[-1])).assign_coords(stop=("trial", np.minimum(self.stop, last)))
-            return Trials(dataset)._set_aside(self.stop < last - 1e-6 * self.bin, f"end before {last:g} s, the end of the window")
-        return Trials(dataset)
+            dataset = dataset.isel(spike=(place >= inside[0]) & (place <= inside[-1]))
+        if "stop" in dataset.coords:
+            dataset = dataset.assign_coords(stop=("trial", np.minimum(self.stop, last), {"units": "s"}))
+        if short:
+            return Trials(dataset)._set_aside(
+                ~self.lasting[:, kept].any(axis=1), f"end before {dataset['time'].values[0]:g} s, where the window starts"
+            )
+        return Trials(dataset)._set_aside(self.stop < last - 1e-6 * self.bin, f"end before {last:g} s, the end of the window")
 
     def _set_aside(self, short: Bool[ndarray, " trial"], why: str) -> "Trials":
         """Return the trials that are not too short, and report the others."""
@@ -256,8 +273,9 @@ class Trials(Stored):
         """Return rates averaged over the trials of each condition in which a unit was observed, conditions in order of first appearance.
 
         Raises:
-            TrialsError: these are spikes, or a unit was observed in no trial of a condition.
+            TrialsError: these are spikes, trials differ in length, or a unit was observed in no trial of a condition.
         """
+        self._check_lengths()
         labels = list(dict.fromkeys(self.condition.tolist()))
         parts = [self.condition == label for label in labels]
         seen = np.array([self.observed[part].sum(axis=0) for part in parts])

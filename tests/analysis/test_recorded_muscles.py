@@ -63,15 +63,15 @@ def test_outputs_of_a_recording_are_its_muscles_or_its_hand_or_muscles_from_else
     emg = rng.uniform(size=(MUSCLES, time.size, CONDITIONS))
     inside = (time >= -200) & (time < 400)
     own, said = cs.analysis.recorded_outputs(wrote(tmp_path / "own.npz", **rates, **hand, emg=emg), (-0.2, 0.4))
-    np.testing.assert_allclose(own, emg.transpose(2, 1, 0)[:, inside])
+    np.testing.assert_allclose(own.rate, emg.transpose(2, 1, 0)[:, inside])
     assert said == "its 13 muscles"
     moved, said = cs.analysis.recorded_outputs(wrote(tmp_path / "hand.npz", **rates, **hand), (-0.2, 0.4))
     place = np.stack(list(hand.values()), axis=2)[:, inside]
-    np.testing.assert_allclose(moved[:, :, :2], place / place.std())
+    np.testing.assert_allclose(moved.rate[:, :, :2], place / place.std())
     assert said == "place and velocity of the hand"
     other = Recording(wrote(tmp_path / "emg.npz", emg=RAMP), {"step": STEP})
     driven, said = cs.analysis.recorded_outputs(tmp_path / "own.npz", (-0.2, 0.4), other)
-    np.testing.assert_array_equal(driven, cs.analysis.recorded_muscles(other, (-0.2, 0.4)).rate)
+    np.testing.assert_array_equal(driven.rate, cs.analysis.recorded_muscles(other, (-0.2, 0.4)).rate)
     assert said == "13 muscles of emg.npz, recorded elsewhere, conditions paired in the order of the files"
     few = Recording(wrote(tmp_path / "few.npz", emg=RAMP[:, :, :5]), {"step": STEP})
     with pytest.raises(CortexSimError, match=r"few.npz: muscles of 5 conditions; .*own.npz has 8, and each needs its own"):

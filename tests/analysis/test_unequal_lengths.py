@@ -1,11 +1,16 @@
 """Movements of unequal length: what stands behind the end of one changes nothing, and movements of equal length give what they gave."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import cortex_sim as cs
 from cortex_sim.analysis._rotations import jpca, jpca_spanned, principal_components, soft_normalised
-from cortex_sim.analysis._tangling import tangling
-from cortex_sim.errors import ComparisonError, OptionError
+from cortex_sim.analysis._tangling import Tangled, tangling
+from cortex_sim.cards import catalogue
+from cortex_sim.errors import ComparisonError, OptionError, TrialsError
+from cortex_sim.trials import Recording
 from cortex_sim.trials import Trials
 
 CONDITIONS, BINS, UNITS, DT = 5, 40, 9, 0.01
@@ -72,6 +77,63 @@ def test_trials_say_which_bins_are_theirs() -> None:
     trials = Trials.from_spikes(([0.05], [0], [0]), DT * np.arange(BINS), units=1, condition=range(4), stop=stop)
     assert trials.lasting.sum(axis=1).tolist() == [40, 24, 25, 10]
     assert trials.window(0.05, 0.1).lasting.all()
+
+
+def test_rates_that_end_are_nothing_afterwards() -> None:
+    time, stop = DT * np.arange(BINS), DT * LENGTHS
+    trials = Trials.from_arrays(JUNK, time, stop=stop)
+    np.testing.assert_array_equal(trials.lasting, LASTING)
+    np.testing.assert_array_equal(trials.padded, np.where(LASTING[:, :, None], RATES, 0.0))
+    assert trials.key == Trials.from_arrays(RATES, time, stop=stop).key and trials.dataset["rate"].isnull().values[~LASTING].all()
+    for ask in (lambda: trials.rate, trials.averaged):
+        with pytest.raises(TrialsError, match=r"trials end between 0\.1 and 0\.4 s; cut them to one length first"):
+            ask()
+    cut = trials.window(0.05, 0.3)
+    assert cut.condition.tolist() == [0, 2] and cut.provenance["findings"] == [
+        "3 of 5 trials end before 0.3 s, the end of the window, and are set aside."
+    ]
+    np.testing.assert_array_equal(cut.rate, RATES[[0, 2], 5:30])
+    kept = trials.window(0.12, 0.3, short=True)
+    assert kept.condition.tolist() == [0, 1, 2, 4] and kept.lasting.sum(axis=1).tolist() == [18, 13, 18, 6]
+    np.testing.assert_array_equal(trials.select([3, 1]).units([2]).padded, trials.padded[[3, 1]][:, :, [2]])
+    assert Trials.from_arrays(RATES, time, stop=np.full(CONDITIONS, 0.4)).key == Trials.from_arrays(RATES, time).key
+    holed = RATES.copy()
+    holed[1, 24, 3] = np.nan
+    with pytest.raises(TrialsError, match="not finite at 1 places, first at trial 1, bin 24, unit 3"):
+        Trials.from_arrays(holed, time, stop=stop)
+
+
+@pytest.mark.parametrize("what", ["emg", "hand"])
+def test_averages_that_are_nan_at_the_end_are_movements_of_unequal_length(tmp_path: Path, what: str) -> None:
+    """A file as others make it: what no trial of a condition reaches is NaN, in rates and beside them."""
+    gone = np.where(LASTING.T, 0.0, np.nan)
+    beside = {"emg": np.tile(gone, (13, 1, 1)) + RNG.uniform(size=(13, BINS, CONDITIONS))} if what == "emg" else {}
+    beside |= {name: (gone + RNG.normal(size=(BINS, CONDITIONS))).T for name in ("xhandposition", "yhandposition")} if what == "hand" else {}
+    path = tmp_path / "reaches.npz"
+    np.savez(path, firing_rate=(RATES + gone.T[:, :, None]).transpose(2, 1, 0), time_ms=10.0 * np.arange(BINS) - 100, **beside)
+    trials = cs.read(path)
+    np.testing.assert_array_equal(trials.lasting, LASTING)
+    assert trials.provenance["findings"] == ["4 of 5 conditions end before the others, the first at 0 s: they are NaN from then on."]
+    again = tmp_path / "again.nc"
+    trials.save(again)
+    assert cs.Trials.load(again).key == trials.key
+    outputs, _ = cs.analysis.recorded_outputs(path, (-0.1, 0.3))
+    np.testing.assert_array_equal(outputs.lasting, LASTING)
+    found = Tangled.of(trials.padded, outputs.padded, DT, rng=np.random.default_rng(0), sets=2, rectified=True, lasting=LASTING)
+    np.testing.assert_allclose(found.own[LASTING], q_by_hand(8), rtol=1e-9)
+    assert found.below_outputs == np.mean(found.own[LASTING] < tangling(outputs.padded, DT, lasting=LASTING)[LASTING])
+    assert all(low <= high for low, high in found.intervals(DT, {"below": lambda some: some.below_outputs}).values())
+
+
+def test_the_protocol_of_tangling_takes_movements_of_unequal_length(tmp_path: Path) -> None:
+    module, path = catalogue.protocol("tangling"), tmp_path / "reaches.npz"
+    gone = np.where(LASTING.T, 0.0, np.nan)
+    np.savez(
+        path, firing_rate=(RATES + gone.T[:, :, None]).transpose(2, 1, 0), time_ms=10.0 * np.arange(BINS) - 100, emg=gone + RATES.transpose(2, 1, 0)
+    )
+    report = module.run(cs.load(module.MODEL), smoke=True, recording=Recording(path, {"window": (-0.1, 0.3)}))
+    (share,) = [score for score in report.scores if score.student == module.RECORDING and score.measure == module.BELOW]
+    assert 0 <= share.estimate <= 1 and share.split == "5 conditions"
 
 
 def test_what_cannot_be_a_movement_is_refused() -> None:
