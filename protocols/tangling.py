@@ -123,7 +123,7 @@ def _scores(found: Mapping[str, cs.analysis.Tangled]) -> list[cs.Score]:
                   null=system.below_projections, surrogate="as many random projections of the population, rectified as muscles are",
                   ceiling_reason="a share of times; nothing is predicted"),
             score(TOP, estimate=value[TOP], better="closer", identical=READINGS[TOP](found[CIRCUIT]), interval=interval[TOP],
-                  null=np.nanpercentile(system.projected, PERCENTILE, axis=(1, 2)), surrogate="random projections of the population, as many as muscles",
+                  null=np.nanpercentile(system.projected, PERCENTILE, axis=(1, 2)), surrogate="random projections, as many as muscles",
                   ceiling_reason="one noiseless or averaged trial per condition"),
         ]  # fmt: skip
     return cs.statistics.by_measure(scores)

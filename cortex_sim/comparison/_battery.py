@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 
 import numpy as np
 from jaxtyping import Float
@@ -72,7 +73,8 @@ class Battery:
 
     def respond(self, model: Model, seed: int) -> Responses:
         """Return a model's response to every draw: rates minus unperturbed rates."""
-        return {kind: responses(model, self.test.task, draws, seed=seed) for kind, draws in self.pushes.items()}
+        found = iter(responses(model, self.test.task, chain(*self.pushes.values()), seed=seed))
+        return {kind: list(islice(found, len(draws))) for kind, draws in self.pushes.items()}
 
     def scores(self, found: Responses, *, name: str, seed: int, nulls: int) -> Comparison:
         """Return the scores of a student's responses against the circuit's.

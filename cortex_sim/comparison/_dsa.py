@@ -178,7 +178,7 @@ def _eigenvalues_apart(one: ndarray | None, other: ndarray | None) -> float:
     return eigenvalue_distance(*pair) if pair else np.inf
 
 
-@measure("DSA, Procrustes", better="lower", identical=0.0, read=_operator, slow=True,
+@measure("DSA, Procrustes", better="lower", identical=0.0, read=_operator,
          about="the operators after the best rotation, both of norm 1, so blind to a common change of decay")  # fmt: skip
 def _operators_apart(one: ndarray | None, other: ndarray | None) -> float:
     pair = _filled(one, other)

@@ -1,7 +1,9 @@
 """Geometry of activity: similarity of two sets of matched samples up to rotation, shift and scale."""
 
+from functools import cached_property
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from cortex_sim.errors import ComparisonError
@@ -23,10 +25,7 @@ def procrustes_angle(a: Float[ndarray, "sample unit"], b: Float[ndarray, "sample
     Raises:
         ComparisonError: the numbers of samples differ, or a side does not vary.
     """
-    a, b = _centred(a), _centred(b)
-    _same_samples(a, b)
-    nuclear = np.linalg.svd(a.T @ b, compute_uv=False).sum()
-    return float(np.arccos(np.clip(nuclear / (np.linalg.norm(a) * np.linalg.norm(b)), -1.0, 1.0)))
+    return _crossed(a, b).angle
 
 
 def linear_cka(a: Float[ndarray, "sample unit"], b: Float[ndarray, "sample other"], *, debiased: bool = True) -> float:
@@ -40,13 +39,11 @@ def linear_cka(a: Float[ndarray, "sample unit"], b: Float[ndarray, "sample other
     Raises:
         ComparisonError: the numbers of samples differ, there are fewer than four, or a side does not vary.
     """
-    a, b = _centred(a), _centred(b)
-    _same_samples(a, b)
+    found = _crossed(a, b)
     if not debiased:
-        return float(np.linalg.norm(a.T @ b) ** 2 / (np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b)))
-    if len(a) < FEWEST:
-        raise ComparisonError(f"linear_cka: {len(a)} samples; the unbiased estimator needs at least {FEWEST}.")
-    return float(_unbiased_hsic(a, b) / np.sqrt(_unbiased_hsic(a, a) * _unbiased_hsic(b, b)))
+        a, b = a - a.mean(axis=0), b - b.mean(axis=0)
+        return float(np.linalg.norm(found.products) ** 2 / (np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b)))
+    return found.alignment
 
 
 def principal_part(samples: Float[ndarray, "... unit"], lost: float = LOST) -> Float[ndarray, "... axis"]:
@@ -83,13 +80,82 @@ def alignment_index(a: Float[ndarray, "... unit"], b: Float[ndarray, "... unit"]
     return float(np.trace(D.T @ C_b @ D) / np.linalg.eigvalsh(C_b)[-k:].sum())
 
 
-def _unbiased_hsic(a: ndarray, b: ndarray) -> float:
-    """Return HSIC_1 of Song et al. (2012) for linear kernels, from features, without a sample-by-sample matrix."""
-    n = len(a)
-    ka, kb = (a**2).sum(axis=1), (b**2).sum(axis=1)
-    rows_a, rows_b = a @ a.sum(axis=0) - ka, b @ b.sum(axis=0) - kb
-    trace = (np.linalg.norm(a.T @ b) ** 2) - ka @ kb
-    return (trace + rows_a.sum() * rows_b.sum() / ((n - 1) * (n - 2)) - 2 * rows_a @ rows_b / (n - 2)) / (n * (n - 3))
+def _crossed(a: Float[ndarray, "sample unit"], b: Float[ndarray, "sample other"]) -> "Crossed":
+    return Overlap(a[:, None], b[:, None]).at(np.arange(len(b)))
+
+
+class Overlap:
+    """Two sets of samples, centred, with what any order of the conditions of the second leaves as it is.
+
+    Args:
+        a: (condition, time, unit); any unit.
+        b: the same conditions and times of the other system; its number of units may differ.
+
+    Raises:
+        ComparisonError: the numbers of samples differ, or a side does not vary.
+    """
+
+    def __init__(self, a: Float[ndarray, "condition time unit"], b: Float[ndarray, "condition time other"]) -> None:
+        if a.shape[:2] != b.shape[:2]:
+            counts = [side.shape[0] * side.shape[1] for side in (a, b)]
+            raise ComparisonError(f"geometry: {counts[0]} samples on one side, {counts[1]} on the other; give the same conditions and times.")
+        self.first, self._second = _centred(a.reshape(-1, a.shape[2])), _centred(b.reshape(-1, b.shape[2])).reshape(b.shape)
+        self.size = float(np.linalg.norm(self.first) * np.linalg.norm(self._second))
+        self.lengths, self._lengths = (self.first**2).sum(axis=1), (self._second**2).sum(axis=2)
+        self._known: dict[bytes, Crossed] = {}
+
+    @cached_property
+    def within(self) -> float:
+        """Return the geometric mean of both sides' unbiased HSIC with themselves."""
+        sides = ((self.first, self.lengths), (self._second.reshape(len(self.first), -1), self._lengths.ravel()))
+        one, other = (unbiased_hsic(side.T @ side, lengths, lengths) for side, lengths in sides)
+        return float(np.sqrt(one * other))
+
+    def at(self, order: Int[ndarray, " condition"]) -> "Crossed":
+        """Return the products of both sides with the conditions of the second in this order; remembered, for measures that share them."""
+        key = order.tobytes()
+        if key not in self._known:
+            self._known[key] = Crossed(self, self._second[order].reshape(len(self.first), -1), self._lengths[order].ravel())
+        return self._known[key]
+
+
+class Crossed:
+    """The products of the units of two sets of samples, and what measures of similarity make of them.
+
+    Args:
+        of: both sides.
+        second: samples of the second, in the order that is asked.
+        lengths: their squared norms.
+    """
+
+    def __init__(self, of: Overlap, second: Float[ndarray, "sample other"], lengths: Float[ndarray, " sample"]) -> None:
+        self._of, self.products, self._lengths = of, of.first.T @ second, lengths
+
+    @cached_property
+    def angle(self) -> float:
+        """Return the angle of :func:`procrustes_angle`."""
+        nuclear = np.linalg.svd(self.products, compute_uv=False).sum()
+        return float(np.arccos(np.clip(nuclear / self._of.size, -1.0, 1.0)))
+
+    @cached_property
+    def alignment(self) -> float:
+        """Return the debiased CKA of :func:`linear_cka`."""
+        if len(self._lengths) < FEWEST:
+            raise ComparisonError(f"linear_cka: {len(self._lengths)} samples; the unbiased estimator needs at least {FEWEST}.")
+        return unbiased_hsic(self.products, self._of.lengths, self._lengths) / self._of.within
+
+
+def unbiased_hsic(products: Float[ndarray, "unit other"], one: Float[ndarray, " sample"], other: Float[ndarray, " sample"]) -> float:
+    """Return HSIC_1 of Song et al. (2012) for linear kernels of centred samples, from features, without a sample-by-sample matrix.
+
+    Args:
+        products: of the units of both sides, summed over samples.
+        one: squared norms of the samples of one side.
+        other: those of the other side.
+    """
+    n = len(one)
+    trace = float((products**2).sum() - one @ other)
+    return float(trace + one.sum() * other.sum() / ((n - 1) * (n - 2)) - 2 * one @ other / (n - 2)) / (n * (n - 3))
 
 
 def _centred(samples: ndarray) -> ndarray:
@@ -97,8 +163,3 @@ def _centred(samples: ndarray) -> ndarray:
     if not np.linalg.norm(centred) > 0:
         raise ComparisonError("geometry: one side does not vary over samples; there is no shape to compare.")
     return centred
-
-
-def _same_samples(a: ndarray, b: ndarray) -> None:
-    if len(a) != len(b):
-        raise ComparisonError(f"geometry: {len(a)} samples on one side, {len(b)} on the other; give the same conditions and times.")

@@ -6,8 +6,7 @@ A function of this folder that is decorated with :func:`measure` is a measure; n
 import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import chain
+from functools import cache, cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -19,7 +18,7 @@ from cortex_sim.comparison._listed import listed
 from cortex_sim.errors import NotFound, suggestion
 from cortex_sim.fitting import unit_scale
 from cortex_sim.runtime import doored, stream, track, workers
-from cortex_sim.statistics import LEARNED, PERMUTATION, Score, permuted_conditions, remembered, subsampled, subsets
+from cortex_sim.statistics import LEARNED, PERMUTATION, Score, permuted_conditions, subsampled, subsets
 from cortex_sim.trials import Trials
 
 Rates = Float[ndarray, "condition time unit"]
@@ -37,13 +36,13 @@ class Measure:
     Attributes:
         name: with its unit.
         about: description in one line.
-        function: takes two arrays (condition, time, unit) and the bin width in s; or the results of ``read``.
+        function: takes two arrays (condition, time, unit) and the bin width in s; or the results of ``read``, or what ``joint`` returns.
         better: whether higher or lower means more similar.
         identical: value for identical rates.
         unlike: value for a student that does not vary; None if the function handles this.
         same_units: whether units are compared one by one; otherwise both sides are principal components.
         read: analysis of one array and the bin width, if sides are analysed separately, so that conditions need not be matched.
-        slow: whether to start it first, so that no core idles.
+        joint: analysis of both sides, if some of it serves every order of the student's conditions; its method ``at(order)`` returns the rest.
         learns: whether it fits maps to some conditions and tests them on others. Fewer conditions lower it, so its interval uses larger subsets.
         signed: whether the function returns a difference, of which the measure is the absolute value. Its interval comes from the difference.
     """
@@ -56,7 +55,7 @@ class Measure:
     unlike: float | None = None
     same_units: bool = False
     read: Callable[[Any, float], Any] | None = None
-    slow: bool = False
+    joint: Callable[[Any, Any], Any] | None = None
     learns: bool = False
     signed: bool = False
 
@@ -72,18 +71,24 @@ class Measure:
         a, b = scaled(teacher, student, training)
         if not self.same_units:
             a, b = _principal(a), _principal(b)
-        return self.between(*((self.read(a, dt), self.read(b, dt)) if self.read else (a, b, dt)))
+        return self.between(*self.analysed(a, b, dt))
 
-    def between(self, a: Any, b: Any, *dt: float) -> float:
-        """Return the measure for two sides that are already scaled and reduced, or for results of ``read``."""
-        value = self.difference(a, b, *dt)
+    def analysed(self, a: Rates, b: Rates, dt: float) -> tuple[Any, ...]:
+        """Return what the function takes, of two sides that are already scaled and reduced; nothing if the student does not vary."""
+        if self.unlike is not None and not np.ptp(b, axis=(0, 1)).any():
+            return ()
+        if self.joint:
+            return (self.joint(a, b).at(np.arange(len(b))),)
+        return (self.read(a, dt), self.read(b, dt)) if self.read else (a, b, dt)
+
+    def between(self, *analysed: Any) -> float:
+        """Return the measure for what :meth:`analysed` returns."""
+        value = self.difference(*analysed)
         return abs(value) if self.signed else value
 
-    def difference(self, a: Any, b: Any, *dt: float) -> float:
+    def difference(self, *analysed: Any) -> float:
         """Return the measure with its sign, if it is ``signed``; otherwise the measure itself."""
-        if self.unlike is not None and isinstance(b, ndarray) and not np.ptp(b, axis=(0, 1)).any():
-            return self.unlike
-        return float(self.function(a, b, *dt))
+        return float(self.function(*analysed)) if analysed or self.unlike is None else self.unlike
 
     def alike(self, value: ndarray | float) -> Any:
         """Return values with signs such that higher means more similar, to rank by several measures."""
@@ -102,14 +107,14 @@ def measure(
     unlike: float | None = None,
     same_units: bool = False,
     read: Callable[[Any, float], Any] | None = None,
-    slow: bool = False,
+    joint: Callable[[Any, Any], Any] | None = None,
     learns: bool = False,
     signed: bool = False,
 ) -> Callable[[Callable[..., float]], Callable[..., float]]:
     """Return a decorator that makes a function a measure; see :class:`Measure`."""
 
     def enter(function: Callable[..., float]) -> Callable[..., float]:
-        _registered[name] = Measure(name, about, function, better, identical, unlike, same_units, read, slow, learns, signed)
+        _registered[name] = Measure(name, about, function, better, identical, unlike, same_units, read, joint, learns, signed)
         return function
 
     return enter
@@ -257,43 +262,57 @@ def scores_of(
         NotFound: a measure does not exist; a close name is suggested.
     """
     measures = {label: MEASURES[label] for label in labels}
-    rng = stream(seed, "null", "orders of conditions")
-    orders = [rng.permutation(len(teacher)) for _ in range(nulls)]
+    rng, count, everyone = stream(seed, "null", "orders of conditions"), len(teacher), np.arange(len(teacher))
+    orders = [rng.permutation(count) for _ in range(nulls)]
+    groups: dict[object, list[Measure]] = {}  # measures that share their analysis of the sides
+    for label, one in measures.items():
+        groups.setdefault(one.read or one.joint or label, []).append(one)
+    parts = {learns: subsets(count, share=LEARNED if learns else 0.5) for learns in {one.learns for one in measures.values()}}
 
-    def scored(group: Sequence[str]) -> list[Score]:
-        """Return scores for measures that share their analysis of each side, which is computed once for all of them."""
-        first = measures[group[0]]
-        parts, read = subsets(len(teacher), share=LEARNED if first.learns else 0.5), first.read
-        everyone = np.arange(len(teacher))
-        pair: Callable[[ndarray], tuple[Any, ...]]
-        drawn: list[tuple[Any, ...]]
+    def sides_of(kept: Int[ndarray, " kept"]) -> Callable[[bool], tuple[Rates, Rates]]:
+        both = (teacher[kept], student[kept])
+        return cache(lambda same_units: both if same_units else (_principal(both[0], lost), _principal(both[1], lost)))
 
-        def sides(kept: Int[ndarray, " kept"]) -> tuple[Rates, Rates]:
-            return (teacher[kept], student[kept]) if first.same_units else (_principal(teacher[kept], lost), _principal(student[kept], lost))
+    whole = sides_of(everyone)
+    known = {group[0].name: group[0].analysed(*whole(group[0].same_units), dt) for group in groups.values()}
+    joint = {group[0].name: group[0].joint(*whole(group[0].same_units)) for group in groups.values() if group[0].joint and known[group[0].name]}
 
-        a, b = sides(everyone)
-        if read:
-            pair = remembered(lambda kept: tuple(read(side, dt) for side in sides(kept)))
-            known = pair(everyone)[0]
-            drawn = [(known, read(permuted_conditions(b, stream(seed, "null", "conditions of each axis", draw)), dt)) for draw in range(nulls)]
-        else:
-            pair = remembered(lambda kept: (*sides(kept), dt))
-            drawn = [(a, b[order], dt) for order in orders]
-        return [
-            Score(
-                label, name, split, one.between(*pair(everyone)), one.better, one.identical, np.array([one.between(*sides) for sides in drawn]),
-                MIXING if read else PERMUTATION,
-                subsampled(lambda kept, one=one: one.difference(*pair(kept)), len(a), parts, absolute=one.signed),
-                "subsets of the conditions", ceiling_reason=NO_TRIALS,
-            )
-            for label, one in ((label, measures[label]) for label in group)
-        ]  # fmt: skip
+    def apart(learns: bool, kept: Int[ndarray, " kept"]) -> dict[str, float]:
+        """Return measures of some of the conditions, with their signs."""
+        sides, asked = sides_of(kept), [group for group in groups.values() if group[0].learns == learns]
+        analysed = [group[0].analysed(*sides(group[0].same_units), dt) for group in asked]
+        return {one.name: one.difference(*found) for group, found in zip(asked, analysed, strict=True) for one in group}
 
-    groups: dict[object, list[str]] = {}
-    for label in sorted(labels, key=lambda label: not measures[label].slow):
-        groups.setdefault(measures[label].read or label, []).append(label)
-    done = workers.map("measures", scored, {group[0]: (group,) for group in groups.values()}, threads=True, workers=2)
-    return sorted(chain(*done.values()), key=lambda score: labels.index(score.measure))
+    def by_chance(draw: int) -> dict[str, float]:
+        """Return measures of a surrogate of the student."""
+        mixed = cache(lambda: permuted_conditions(whole(False)[1], stream(seed, "null", "conditions of each axis", draw)))
+        values = {}
+        for group in groups.values():
+            first, name = group[0], group[0].name
+            if not (found := known[name]):
+                analysed: tuple[Any, ...] = ()
+            elif first.read:
+                analysed = (found[0], first.read(mixed(), dt))
+            else:
+                analysed = (joint[name].at(orders[draw]),) if first.joint else (found[0], found[1][orders[draw]], dt)
+            values |= {one.name: one.between(*analysed) for one in group}
+        return values
+
+    jobs: dict[Any, tuple[Any, ...]] = {(learns, n): (apart, learns, kept) for learns, each in parts.items() for n, kept in enumerate(each)}
+    jobs |= {draw: (by_chance, draw) for draw in range(nulls)}
+    done = workers.map("measures", lambda evaluate, *given: evaluate(*given), jobs, threads=True, workers=2)
+
+    def score(one: Measure) -> Score:
+        some = {kept.tobytes(): done[one.learns, n][one.name] for n, kept in enumerate(parts[one.learns])}
+        some[everyone.tobytes()] = one.difference(*known[next(group[0].name for group in groups.values() if one in group)])
+        estimate, null = some[everyone.tobytes()], np.array([done[draw][one.name] for draw in range(nulls)])
+        interval = subsampled(lambda kept: some[kept.tobytes()], count, parts[one.learns], absolute=one.signed)
+        return Score(
+            one.name, name, split, abs(estimate) if one.signed else estimate, one.better, one.identical, null, MIXING if one.read else PERMUTATION,
+            interval, "subsets of the conditions", ceiling_reason=NO_TRIALS,
+        )  # fmt: skip
+
+    return [score(one) for one in measures.values()]
 
 
 def self_departures(trials: Sequence[Trials]) -> dict[str, float]:

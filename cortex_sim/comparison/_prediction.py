@@ -9,6 +9,7 @@ from numpy import ndarray
 from cortex_sim.comparison._measures import measure
 from cortex_sim.errors import ComparisonError
 from cortex_sim.fitting import QUIET_FLOOR, unit_scale
+from cortex_sim.statistics import Explained
 from cortex_sim.trials import Trials
 
 
@@ -70,6 +71,7 @@ def check_matched(teacher: Trials, student: Trials) -> None:
         raise ComparisonError(f"bins differ: teacher starts at {teacher.time[0]:g} s, student at {student.time[0]:g} s; cut both to one window.")
 
 
-@measure("R² of rates", better="higher", identical=1.0, same_units=True, about="share of the variance of every unit's rates that is predicted")
-def _predicted(a: Float[ndarray, "condition time unit"], b: Float[ndarray, "condition time unit"], _: float) -> float:
-    return variance_explained(a, b, mean=np.zeros(1), scale=np.ones(1))
+@measure("R² of rates", better="higher", identical=1.0, same_units=True, joint=lambda a, b: Explained([a], [b]),
+         about="share of the variance of every unit's rates that is predicted")  # fmt: skip
+def _predicted(share: float) -> float:
+    return share

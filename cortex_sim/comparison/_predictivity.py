@@ -228,7 +228,7 @@ def _correlation(x: ndarray, y: ndarray) -> float:
     return float(np.corrcoef(x, y)[0, 1]) if np.ptp(x) > 0 and np.ptp(y) > 0 else 0.0
 
 
-@measure("SVCCA, held out", better="higher", identical=1.0, unlike=0.0, slow=True, learns=True,
+@measure("SVCCA, held out", better="higher", identical=1.0, unlike=0.0, learns=True,
          about="canonical correlations of leading components, axes and maps from other conditions")  # fmt: skip
 def _svcca(a: Rates, b: Rates, _: float) -> float:
     return canonical_correlation(a, b, reduce=False)
@@ -239,7 +239,6 @@ def _svcca(a: Rates, b: Rates, _: float) -> float:
     better="higher",
     identical=1.0,
     unlike=0.0,
-    slow=True,
     learns=True,
     about="ridge maps from the student, on conditions held out",
 )
@@ -247,15 +246,11 @@ def _predicts(a: Rates, b: Rates, _: float) -> float:
     return predictivity(b, a, reduce=False)
 
 
-@measure(
-    "is predicted", better="higher", identical=1.0, unlike=0.0, slow=True, learns=True, about="ridge maps to the student, on conditions held out"
-)
+@measure("is predicted", better="higher", identical=1.0, unlike=0.0, learns=True, about="ridge maps to the student, on conditions held out")
 def _is_predicted(a: Rates, b: Rates, _: float) -> float:
     return predictivity(a, b, reduce=False)
 
 
-@measure(
-    "cycle consistency", better="higher", identical=1.0, unlike=0.0, slow=True, learns=True, about="ridge maps there and back, on conditions held out"
-)
+@measure("cycle consistency", better="higher", identical=1.0, unlike=0.0, learns=True, about="ridge maps there and back, on conditions held out")
 def _cycle(a: Rates, b: Rates, _: float) -> float:
     return cycle_consistency(a, b, reduce=False)

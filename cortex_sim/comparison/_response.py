@@ -12,7 +12,7 @@ from cortex_sim.comparison._measures import NO_TRIALS
 from cortex_sim.errors import ComparisonError
 from cortex_sim.runtime import stream
 from cortex_sim.simulation import simulate
-from cortex_sim.statistics import PERMUTATION, Score, jackknifed
+from cortex_sim.statistics import PERMUTATION, Explained, Score, jackknifed
 from cortex_sim.tasks import Task
 
 Rates = Float[ndarray, "condition time unit"]
@@ -93,23 +93,21 @@ def response_score(
     if not any(response.any() for response in a):
         raise ComparisonError(f"responses to {perturbation}: the teacher does not respond at all; push harder, or where it listens.")
     rng, alike = stream(seed, "null", "orders of responses"), all(_same_in_all(task, draw) for draw in pushed)
+    fit, count = Explained(a, b), len(a[0])
+    by_unit = [Explained([x.transpose(2, 1, 0)], [y.transpose(2, 1, 0)]) for x, y in zip(a, b, strict=True)] if alike else []
 
-    def surrogate() -> list[Rates]:
-        order = rng.permutation(len(b[0]))
-        return [response[:, :, rng.permutation(response.shape[2])] if alike else response[order] for response in b]
+    def surrogate() -> float:
+        order = rng.permutation(count)
+        if not alike:
+            return fit.at(order)
+        return 1 - sum(each.missed(rng.permutation(x.shape[2])) for each, x in zip(by_unit, a, strict=True)) / fit.total
 
-    truth, found = _side(a), _side(b)
+    null, everyone = np.array([surrogate() for _ in range(nulls)]), np.arange(count)
     return Score(
-        f"response to {perturbation}, R²", name, split, response_r2(truth, found), "higher", 1.0,
-        np.array([response_r2(truth, _side(surrogate())) for _ in range(nulls)]), UNITS if alike else PERMUTATION,
-        jackknifed(lambda kept: response_r2(truth[kept], found[kept]), len(truth)), "conditions", ceiling_reason=NO_TRIALS,
+        f"response to {perturbation}, R²", name, split, fit.of(everyone), "higher", 1.0, null, UNITS if alike else PERMUTATION,
+        jackknifed(fit.of, count), "conditions", ceiling_reason=NO_TRIALS,
         settings={"draws": len(teacher), "units_compared": [int(kept.sum()) for kept in free]},
     )  # fmt: skip
-
-
-def _side(draws: Sequence[Rates]) -> Float[ndarray, "condition 1 feature"]:
-    """Return all draws concatenated, conditions first."""
-    return np.concatenate([response.reshape(len(response), 1, -1) for response in draws], axis=2)
 
 
 def _same_in_all(task: Task, pushed: Task) -> bool:

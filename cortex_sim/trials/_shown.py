@@ -22,7 +22,10 @@ def shown(trials: "Trials") -> str:
         "units": units,
     } | {name: trials.provenance[name] for name in ("model", "task", "seed") if name in trials.provenance}
     if "rate" in trials.dataset:
-        mean, what = np.ma.masked_invalid(trials._rate).mean(axis=0).filled(0.0), f"mean over trials ({trials.dataset['rate'].attrs.get('units', 'Hz')})"
+        mean, what = (
+            np.ma.masked_invalid(trials._rate).mean(axis=0).filled(0.0),
+            f"mean over trials ({trials.dataset['rate'].attrs.get('units', 'Hz')})",
+        )
     else:
         facts["spikes"] = trials.dataset.sizes["spike"]
         first = trials.select([0])
