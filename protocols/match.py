@@ -100,21 +100,13 @@ def _matched(model: cs.Model, names: Iterable[str], seed: int, smoke: bool) -> c
         students = {name: student.model for name, student in fitted.items()} | {ALONE: cs.edit.unconnected(cs.fitting.own_class(model))}
     with cs.timed(seconds, "comparison"):
         batteries = {name: spanning if name == CONTROL else reaching for name in students}
-        copies = {name: cs.simulate(student, batteries[name].test.task, seed=seed) for name, student in students.items()}
-        responses = {name: batteries[name].respond(student, seed) for name, student in students.items()}
-        flows = {"teacher": cs.analysis.spectrum(model)} | {name: cs.analysis.spectrum(student) for name, student in students.items()}
+        examination = cs.measures.Examination(cs.analysis.spectrum(model), TURNING, seed, nulls, shuffles)
+        found = examination.of({name: (student, batteries[name]) for name, student in students.items()})
+        copies, responses = ({name: getattr(one, part) for name, one in found.items()} for part in ("copy", "responses"))
+        flows = {"teacher": examination.flow} | {name: one.flow for name, one in found.items()}
         copies[RIDGE] = cs.measures.ridge_from_first_bin(reaching.training.trials, reaching.test.trials)
-        scores = cs.Comparison()
+        scores = sum((one.scores for one in found.values()), cs.Comparison()) + examination.activity(reaching, copies[RIDGE], RIDGE)
         modeless = [name for name, flow in flows.items() if not len(flow.eigenvalues)]
-        for name, copy in copies.items():
-            battery = batteries.get(name, reaching)
-            shared, spread = {"name": name, "seed": seed, "nulls": nulls}, np.ptp(battery.training.trials.rate, axis=(0, 1))
-            known = {"training": battery.training.trials, "window": TURNING, "spread": spread, "split": battery.split}
-            scores += cs.compare(battery.test.trials, copy, **known, **shared)
-            if name in students:
-                scores += battery.scores(responses[name], **shared)
-            if name in students and not {name, "teacher"} & {*modeless}:
-                scores += cs.Comparison((cs.measures.compare_spectra(flows["teacher"], students[name], name=name, seed=seed, shuffles=shuffles),))
     shown = {name: copy for name, copy in copies.items() if name != CONTROL}
     spread, test, training = np.ptp(reaching.training.trials.rate, axis=(0, 1)), reaching.test.trials, reaching.training.trials
     pictures = (

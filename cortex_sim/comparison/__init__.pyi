@@ -35,6 +35,8 @@ from cortex_sim.comparison._courses import course_score as course_score
 from cortex_sim.comparison._dsa import delay_operator as delay_operator
 from cortex_sim.comparison._dsa import eigenvalue_distance as eigenvalue_distance
 from cortex_sim.comparison._dsa import procrustes_distance as procrustes_distance
+from cortex_sim.comparison._examined import Examination as Examination
+from cortex_sim.comparison._examined import Examined as Examined
 from cortex_sim.comparison._geometry import alignment_index as alignment_index
 from cortex_sim.comparison._geometry import linear_cka as linear_cka
 from cortex_sim.comparison._geometry import principal_part as principal_part

@@ -9,7 +9,7 @@ from numpy import ndarray
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import procrustes
 
-from cortex_sim.comparison._geometry import linear_cka, participation_ratio, principal_part, procrustes_angle
+from cortex_sim.comparison._geometry import Overlap, linear_cka, participation_ratio, principal_part, procrustes_angle
 from cortex_sim.errors import ComparisonError
 from cortex_sim.trials._recordings import read
 
@@ -60,6 +60,20 @@ def test_the_angle_is_that_of_scipys_procrustes() -> None:
     for seed in range(5):
         a, b = pair(seed, others=6)
         assert np.sin(procrustes_angle(a, b)) ** 2 == pytest.approx(procrustes(a, b)[2], rel=1e-9)
+
+
+def test_any_order_of_conditions_is_that_of_the_samples() -> None:
+    """Products that serve every order give what the samples give that are put in this order."""
+    rng = np.random.default_rng(5)
+    a, b = (10 + rng.normal(size=(8, 5, units)) for units in (6, 9))
+    both = Overlap(a, b)
+    for order in (np.arange(8), rng.permutation(8)):
+        found, samples = both.at(order), (a.reshape(-1, 6), b[order].reshape(-1, 9))
+        assert found.angle == pytest.approx(procrustes_angle(*samples), abs=1e-12)
+        assert found.alignment == pytest.approx(linear_cka(*samples), abs=1e-12)
+        centred = [side - side.mean(axis=0) for side in samples]
+        nuclear = np.linalg.svd(centred[0].T @ centred[1], compute_uv=False).sum()
+        assert found.angle == pytest.approx(np.arccos(nuclear / np.prod([np.linalg.norm(side) for side in centred])), abs=1e-12)
 
 
 def test_the_angle_obeys_the_triangle_inequality_and_its_bound() -> None:
