@@ -73,7 +73,8 @@ def run(
         raise cs.errors.OptionError(f"students {students!r} is unknown. {cs.errors.suggestion(students, ('default', 'all'))}")
     if model.initial or model.size("observed") != model.units:
         raise cs.errors.OptionError(f"{model.name}: its units are hidden behind a readout; match needs a circuit whose units are the observed ones.")
-    return _matched(cs.edit.shrunk(model, FEW) if smoke else model, TAUGHT if students == "all" else CHEAP, seed, smoke)
+    with cs.runtime.workers.together("cortex_sim.fitting._training", "cortex_sim.comparison._examined"):
+        return _matched(cs.edit.shrunk(model, FEW) if smoke else model, TAUGHT if students == "all" else CHEAP, seed, smoke)
 
 
 def training_data(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> tuple[cs.Model, cs.Trials, cs.Task, cs.Options]:

@@ -286,7 +286,7 @@ def scores_of(
     def by_chance(draw: int) -> dict[str, float]:
         """Return measures of a surrogate of the student."""
         mixed = cache(lambda: permuted_conditions(whole(False)[1], stream(seed, "null", "conditions of each axis", draw)))
-        values = {}
+        values: dict[str, float] = {}
         for group in groups.values():
             first, name = group[0], group[0].name
             if not (found := known[name]):

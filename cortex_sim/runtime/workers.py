@@ -1,5 +1,6 @@
 """One way to run many jobs: in parallel, with progress, one thread each, resumable after an interruption."""
 
+import importlib
 import json
 import os
 import sys
@@ -22,6 +23,7 @@ from cortex_sim.runtime._visible import warn
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 Streams = Mapping[str, list[str]]
+TOGETHER = 10.0  # s that a process waits for others that are to start with it
 LOOK = 0.5  # s between looks at how far the jobs are, and whether the process that asked for them lives
 
 
@@ -95,9 +97,10 @@ def map(
     from joblib import Parallel, cpu_count, delayed
     from joblib.parallel import get_active_backend
 
+    _together.wait()
     done = _known(jobs, kept)
     left = {name: arguments for name, arguments in jobs.items() if name not in done}
-    count = max(1, min(workers or cpu_count(), len(left) // each))
+    count = 1 if _inside(os.getppid()) else max(1, min(workers or cpu_count(), len(left) // each))
     backend, asked = get_active_backend()
     local = threads or (type(backend).__name__ == "LokyBackend" and asked is None)
     how: dict[str, Any] = ({"n_jobs": count} if local else {}) | ({"prefer": "threads"} if threads else {})
@@ -138,6 +141,7 @@ def _alone(
         write_text(board, json.dumps([done, text]))
 
     if parent and parent != os.getpid():
+        _parents.add(parent)
         _end_with(parent)
     with nullcontext() if parent is None else one_thread():
         result = function(*arguments, report=report) if board else function(*arguments)
@@ -146,6 +150,14 @@ def _alone(
     if board:
         report(1.0, "")
     return result, streams_used()
+
+
+_parents: set[int] = set()  # of this process, if it is a worker
+
+
+def _inside(parent: int) -> bool:
+    """Return whether this process is a worker, whose core is all that it has: what it divides among threads it does faster alone."""
+    return parent in _parents
 
 
 @lru_cache(maxsize=1)
@@ -222,10 +234,77 @@ def _ended_after(started: bool) -> Iterator[None]:
         yield
         failed = False
     finally:
-        if started:
-            from joblib.externals.loky import get_reusable_executor
+        if started and (failed or not _together.blocks):
+            _end(failed)
 
-            get_reusable_executor().shutdown(wait=True, kill_workers=failed)
+
+def _end(failed: bool) -> None:
+    from joblib.externals.loky import get_reusable_executor
+
+    get_reusable_executor().shutdown(wait=True, kill_workers=failed)
+
+
+@dataclass
+class _Together:
+    """How many blocks keep the worker processes, and the thread that has them import what they will need."""
+
+    blocks: int = 0
+    warming: threading.Thread | None = None
+
+    def wait(self) -> None:
+        """Wait until the processes are ready."""
+        if self.warming and self.warming is not threading.current_thread():
+            self.warming.join()
+            self.warming = None
+
+
+_together = _Together()
+
+
+@contextmanager
+def together(*modules: str) -> Iterator[None]:
+    """Keep the worker processes from one :func:`map` to the next while the block runs; meanwhile they import these modules. They end with the block.
+
+    A process needs seconds for its imports: so it has them while this one does what cannot be divided.
+
+    Args:
+        modules: by their names.
+    """
+    from joblib import cpu_count
+    from joblib.parallel import get_active_backend
+
+    backend, asked = get_active_backend()
+    local = type(backend).__name__ == "LokyBackend" and asked is None and cpu_count() > 1
+    _together.blocks += local
+    if local and modules and _together.blocks == 1:
+
+        def warm() -> None:
+            try:
+                with temporary_folder() as folder:
+                    jobs = {number: (modules, folder, cpu_count()) for number in range(cpu_count())}
+                    map("starting processes", _imported, jobs, report=lambda done, text: None)
+            except Exception as problem:
+                say_once(f"worker processes were not started ahead of time ({type(problem).__name__}).")
+
+        _together.warming = threading.Thread(target=warm, daemon=True)
+        _together.warming.start()
+    try:
+        yield
+    finally:
+        _together.wait()
+        _together.blocks -= local
+        if local and not _together.blocks:
+            _end(failed=sys.exc_info()[0] is not None)
+
+
+def _imported(modules: tuple[str, ...], folder: Path, count: int) -> None:
+    """Import modules, and stay until all processes have begun to, so that none of them takes the turn of another."""
+    (folder / str(os.getpid())).touch()
+    for name in modules:
+        importlib.import_module(name)
+    waited = time.monotonic() + TOGETHER
+    while len(list(folder.iterdir())) < count and time.monotonic() < waited:
+        time.sleep(0.01)
 
 
 @contextmanager

@@ -304,7 +304,8 @@ class Trials(Stored):
         Raises:
             FileProblem: the folder cannot be written or the disk is full.
         """
-        encoding = {name: {"zlib": True, "complevel": 4} for name in self.dataset.data_vars if self.dataset[name].size}
+        spikes = [name for name in self.dataset.data_vars if name != "rate" and self.dataset[name].size]  # rates hardly get smaller: 3 %
+        encoding = {name: {"zlib": True, "complevel": 4} for name in spikes}
         content = io.BytesIO()
         self.dataset.to_netcdf(content, engine="h5netcdf", encoding=encoding)
         write_bytes(Path(path), content.getvalue())

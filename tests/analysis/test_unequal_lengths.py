@@ -10,8 +10,7 @@ from cortex_sim.analysis._rotations import jpca, jpca_spanned, principal_compone
 from cortex_sim.analysis._tangling import Tangled, tangling
 from cortex_sim.cards import catalogue
 from cortex_sim.errors import ComparisonError, OptionError, TrialsError
-from cortex_sim.trials import Recording
-from cortex_sim.trials import Trials
+from cortex_sim.trials import Recording, Trials
 
 CONDITIONS, BINS, UNITS, DT = 5, 40, 9, 0.01
 RNG = np.random.default_rng(0)

@@ -1,6 +1,8 @@
 """Many things at once: the same results whatever the number of workers, nothing done twice, nothing broken when it is stopped."""
 
+import contextlib
 import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -65,6 +67,37 @@ def test_each_worker_has_one_thread_and_a_process_of_its_own() -> None:
     assert {threads for _, threads, _ in (*alone.values(), *apart.values())} == {1}
     assert {process for process, _, _ in alone.values()} == {os.getpid()}
     assert os.getpid() not in {process for process, _, _ in apart.values()}
+
+
+def of_process(number: int, module: str) -> tuple[int, bool]:
+    time.sleep(0.2)
+    return os.getpid(), module in sys.modules
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="with one core there are no processes")
+@pytest.mark.parametrize("fails", [False, True])
+def test_processes_stay_from_one_map_to_the_next_inside_a_block_and_end_with_it(fails: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They have imported what they were asked to before the first job needs it, and no map leaves any behind outside a block."""
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")  # tests have 1, since they run side by side themselves
+    jobs, used = {number: (number, "wave") for number in range(4)}, []
+    with contextlib.suppress(ZeroDivisionError), workers.together("wave"):
+        for _ in range(2):
+            found = workers.map("a map", of_process, jobs, workers=2)
+            assert all(ready for _, ready in found.values())
+            used.append({pid for pid, _ in found.values()})
+        assert used[0] & used[1] and all(map(alive, used[1]))
+        if fails:
+            1 / 0  # noqa: B018
+    assert not any(alive(pid) for pid in used[0] | used[1])
+    outside = {pid for pid, _ in workers.map("a map", of_process, jobs, workers=2).values()}
+    assert not outside & used[1] and not any(map(alive, outside))
 
 
 def test_what_was_done_is_not_done_again_and_what_is_damaged_is(
