@@ -186,9 +186,8 @@ class Trials(Stored):
         if "stop" in dataset.coords:
             dataset = dataset.assign_coords(stop=("trial", np.minimum(self.stop, last), {"units": "s"}))
         if short:
-            return Trials(dataset)._set_aside(
-                ~self.lasting[:, kept].any(axis=1), f"end before {dataset['time'].values[0]:g} s, where the window starts"
-            )
+            gone = self.stop < dataset["time"].values[0] + (1 - 1e-6) * self.bin
+            return Trials(dataset)._set_aside(gone, f"end before {dataset['time'].values[0]:g} s, where the window starts")
         return Trials(dataset)._set_aside(self.stop < last - 1e-6 * self.bin, f"end before {last:g} s, the end of the window")
 
     def _set_aside(self, short: Bool[ndarray, " trial"], why: str) -> "Trials":
