@@ -73,7 +73,7 @@ class Measure:
             a, b = _principal(a), _principal(b)
         return self.between(*self.analysed(a, b, dt))
 
-    def analysed(self, a: Rates, b: Rates, dt: float) -> tuple[Any, ...]:
+    def analysed(self, a: Rates, b: Float[ndarray, "condition time other"], dt: float) -> tuple[Any, ...]:
         """Return what the function takes, of two sides that are already scaled and reduced; nothing if the student does not vary."""
         if self.unlike is not None and not np.ptp(b, axis=(0, 1)).any():
             return ()
