@@ -21,7 +21,8 @@ PAGE = ROOT / "docs/claims.md"
 HEAD = """# Claims over seeds
 
 A protocol prints its claims with their bounds, for one seed; a claim is worth what it is at other seeds. Here every claim of whole runs at seeds
-0 to n - 1, written by `python benchmarks/claims.py`: the smallest and the largest number found, and in how many seeds the claim holds.
+0 to n - 1, written by `python benchmarks/claims.py`: the smallest and the largest number found, and in how many seeds the claim holds. Bounds are
+those of today: some were moved after these runs, and say so in their source.
 
 """
 

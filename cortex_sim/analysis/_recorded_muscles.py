@@ -1,7 +1,7 @@
 """Recorded muscle activity as condition averages aligned to movement; if the file does not state the time of movement, it is estimated."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from cortex_sim import trials as recordings
@@ -12,21 +12,24 @@ HAND = "place and velocity of the hand"
 RISEN = 0.1  # of the way from the least to the most activity, beyond which a movement has begun
 
 
-def activity_onset(rates: Float[ndarray, "condition time unit"]) -> int:
+def activity_onset(rates: Float[ndarray, "condition time unit"], lasting: Bool[ndarray, "condition time"] | None = None) -> int:
     """Return the bin from which mean activity stays above a tenth of the way from its minimum to its peak, until the peak.
 
     The mean is over conditions and units, each unit divided by its range.
 
     Args:
         rates: in any unit.
+        lasting: at which times each condition lasts, all if omitted; the mean at a time is over those that do.
 
     Raises:
         TrialsError: nothing varies, or activity exceeds that level from the first bin on.
     """
-    spread = np.ptp(rates, axis=(0, 1))
+    there = np.ones(rates.shape[:2], dtype=bool) if lasting is None else lasting
+    spread = np.ptp(rates[there], axis=0)
     if not spread.any():
         raise TrialsError("activity varies with neither condition nor time, so that no movement can be found in it.")
-    course = (rates / np.where(spread > 0, spread, np.inf)).mean(axis=(0, 2))
+    each = (rates / np.where(spread > 0, spread, np.inf)).mean(axis=2)
+    course = np.where(there, each, 0.0).sum(axis=0)[there.any(axis=0)] / there.sum(axis=0)[there.any(axis=0)]
     most = int(course.argmax())
     below = np.flatnonzero(course[: most + 1] < course.min() + RISEN * np.ptp(course))
     if not below.size:
@@ -54,10 +57,10 @@ def recorded_muscles(source: Source, window: tuple[float, float], *, bin: float 
     if whole.provenance.get("recorded") == "muscles":
         values, moments = whole.padded, whole.time
     else:
-        values, moments = np.where(whole.lasting[:, :, None], recordings.muscles(source), 0.0), whole.time
+        values, moments = recordings.muscles(source), whole.time
     findings = []
     if whole.provenance.get("clock") == "first sample":
-        onset = moments[activity_onset(values)]
+        onset = moments[activity_onset(values, whole.lasting)]
         moments = moments - onset
         findings = [f"no times are stored; muscles rise {onset:g} s after the first sample, which is taken for the start of the movement."]
     start, stop = window
@@ -66,7 +69,8 @@ def recorded_muscles(source: Source, window: tuple[float, float], *, bin: float 
         raise TrialsError(
             f"{source}: muscles are there from {moments[0]:g} to {moments[-1]:g} s about the movement, not from {start:g} to {stop:g} s."
         )
-    made = np.array([[np.interp(time, moments, muscle) for muscle in condition.T] for condition in values]).transpose(0, 2, 1)
+    seen = [(moments[there], condition[there]) for there, condition in zip(whole.lasting, values, strict=True)]
+    made = np.array([[np.interp(time, when, muscle) for muscle in condition.T] for when, condition in seen]).transpose(0, 2, 1)
     ended = whole.stop + (moments[0] - whole.time[0])
     found = Trials.from_arrays(made, time, condition=whole.condition, stop=ended, units="unit of the file", provenance=whole.provenance)
     return noted(found, *findings)

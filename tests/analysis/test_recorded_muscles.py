@@ -56,6 +56,25 @@ def test_muscles_without_times_are_read_about_their_rise(tmp_path: Path, capsys:
             cs.analysis.recorded_muscles(source, window)
 
 
+def test_conditions_that_end_early_move_neither_the_onset_nor_what_is_left(tmp_path: Path) -> None:
+    """Muscles sampled every 20 ms, read in bins of 10: the last value before the end stands, not one on the way to nothing."""
+    slow, level = RAMP[:, ::20] + 5.0, np.arange(1.0, CONDITIONS + 1)
+    lasts = np.array([75, 60, 75, 55, 75, 75, 50, 75])
+    gone = np.where(np.arange(75)[:, None] < lasts, 0.0, np.nan)
+    onset = cs.analysis.activity_onset(slow.transpose(2, 1, 0))
+    short = np.where(np.isnan(gone.T)[:, :, None], 1e6, slow.transpose(2, 1, 0))
+    assert cs.analysis.activity_onset(short, ~np.isnan(gone.T)) == cs.analysis.activity_onset(np.where(short > 1e5, 7.0, short), ~np.isnan(gone.T))
+    whole, cut = (
+        cs.analysis.recorded_muscles(wrote(tmp_path / name, emg=values, time_ms=20.0 * (np.arange(75) - onset)), (-0.2, 0.4))
+        for name, values in (("whole.npz", slow * level), ("cut.npz", slow * level + gone))
+    )
+    assert not cut.lasting.all() and cut.lasting.any(axis=1).all()
+    inside = cut.lasting & np.roll(cut.lasting, -1, axis=1)  # before the last bin, whose next sample is gone
+    np.testing.assert_allclose(cut.padded[inside], whole.rate[inside])
+    last = [(trial, np.flatnonzero(there)[-1]) for trial, there in enumerate(cut.lasting) if not there.all()]
+    assert all(cut.padded[place].min() >= whole.rate[trial, bin - 1].min() for place in last for trial, bin in [place])
+
+
 def test_outputs_of_a_recording_are_its_muscles_or_its_hand_or_muscles_from_elsewhere(tmp_path: Path) -> None:
     rng, time = np.random.default_rng(1), np.arange(-300.0, 500.0, 10.0)
     rates = {"firing_rate": rng.uniform(0, 50, (20, time.size, CONDITIONS)), "time_ms": time}
