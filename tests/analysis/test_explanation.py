@@ -63,3 +63,15 @@ def test_modes_of_a_circuit_are_no_distance_from_its_own_and_some_from_those_of_
     assert apart.shape == (3, 2) and (apart > 0.01).all()
     chance = mode_distances_by_chance(found["circuit"], systems["circuit"], asked, rng=np.random.default_rng(0), draws=3)
     assert chance.shape == (3,) and (chance > 0).all()
+
+
+def test_surrogates_visit_states_of_their_own(linear_circuit: Any) -> None:
+    """Equal weights are the same in any order, so that every surrogate of such a network is the network itself, wherever another system goes."""
+    text = {"equations": "dx/dt = (-x + W(r))/tau : 1\nr = tanh(x) : 1 (constant over dt)", "rate": "r"}
+    rng = np.random.default_rng(2)
+    other, uniform = linear_circuit(2.5 * rng.normal(size=(UNITS, UNITS)), **text), linear_circuit(np.full((UNITS, UNITS), 0.6), **text)
+    task = free_run(np.tanh(1.5 * rng.normal(size=(3, UNITS))), 0.1)
+    asked = Questions(task, rng.normal(size=(UNITS, 1)), (0.0, 0.08), LOOKED, np.arange(1))
+    found = explain_all({"other": other, "uniform": uniform}, asked)
+    chance = mode_distances_by_chance(found["other"], uniform, asked, rng=rng, draws=2)
+    np.testing.assert_allclose(chance, mode_distances(found["other"], found["uniform"]).mean(), rtol=1e-9)
