@@ -8,7 +8,8 @@ from _measure import alternate, write
 from cortex_sim import load
 from cortex_sim.analysis._preparation import delayed_reaches
 from cortex_sim.comparison import _dsa as dsa
-from cortex_sim.comparison._measures import MEASURES, table
+from cortex_sim.comparison._measures import MEASURES
+from cortex_sim.comparison._table import table
 
 CONDITIONS, NULLS, RANKS = 27, 200, (6, 12, 20)
 

@@ -46,9 +46,6 @@ from cortex_sim.comparison._low_rank import LowRankFit as LowRankFit
 from cortex_sim.comparison._measures import MEASURES as MEASURES
 from cortex_sim.comparison._measures import Measure as Measure
 from cortex_sim.comparison._measures import measure as measure
-from cortex_sim.comparison._measures import self_departures as self_departures
-from cortex_sim.comparison._measures import table as table
-from cortex_sim.comparison._measures import tables as tables
 from cortex_sim.comparison._mechanism import ALONE as ALONE
 from cortex_sim.comparison._mechanism import CURRENTS as CURRENTS
 from cortex_sim.comparison._mechanism import EXPLORED as EXPLORED
@@ -124,6 +121,9 @@ from cortex_sim.comparison._spike_scores import co_smoothing_scores as co_smooth
 from cortex_sim.comparison._spike_scores import spike_estimates as spike_estimates
 from cortex_sim.comparison._spike_scores import spike_scores as spike_scores
 from cortex_sim.comparison._spike_scores import synchrony_scores as synchrony_scores
+from cortex_sim.comparison._table import self_departures as self_departures
+from cortex_sim.comparison._table import table as table
+from cortex_sim.comparison._table import tables as tables
 from cortex_sim.comparison._two_wells import two_wells as two_wells
 from cortex_sim.comparison._two_wells import well_depth as well_depth
 from cortex_sim.comparison._two_wells import well_runs as well_runs

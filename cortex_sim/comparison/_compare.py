@@ -24,7 +24,8 @@ from cortex_sim.analysis import (
 from cortex_sim.cards import Model
 from cortex_sim.comparison import _prediction as prediction
 from cortex_sim.comparison._comparison import Comparison
-from cortex_sim.comparison._measures import MEASURES, NO_TRIALS, scores_of
+from cortex_sim.comparison._measures import MEASURES, NO_TRIALS
+from cortex_sim.comparison._table import scores_of
 from cortex_sim.errors import ComparisonError
 from cortex_sim.runtime import stream
 from cortex_sim.statistics import Score, permuted_conditions

@@ -1,30 +1,27 @@
-"""Measures by name: what each compares, and the one path from a measure to its score with a null and an interval.
+"""Measures by name: what each compares, and how two sides are brought to one scale.
 
 A function of this folder that is decorated with :func:`measure` is a measure; no list has to be extended.
 """
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.comparison import _geometry as geometry
 from cortex_sim.comparison._listed import listed
 from cortex_sim.errors import NotFound, suggestion
 from cortex_sim.fitting import unit_scale
-from cortex_sim.runtime import doored, stream, track, workers
-from cortex_sim.statistics import LEARNED, PERMUTATION, Score, permuted_conditions, subsampled, subsets
-from cortex_sim.trials import Trials
+from cortex_sim.runtime import doored
 
 Rates = Float[ndarray, "condition time unit"]
-NOTHING = geometry.LOST  # of the variance, to all purposes
+NOTHING: float = geometry.LOST  # of the variance, to all purposes
 LOST = 0.01  # of the variance, when only principal components are compared
-MIXING = "conditions of each principal component of the student permuted"
 NO_TRIALS = "one noiseless or averaged trial per condition, so there is no trial noise to bound a model by"
 
 
@@ -70,7 +67,7 @@ class Measure:
         """
         a, b = scaled(teacher, student, training)
         if not self.same_units:
-            a, b = _principal(a), _principal(b)
+            a, b = reduced(a), reduced(b)
         return self.between(*self.analysed(a, b, dt))
 
     def analysed(self, a: Rates, b: Float[ndarray, "condition time other"], dt: float) -> tuple[Any, ...]:
@@ -178,143 +175,6 @@ def images(one: Rates, other: Float[ndarray, "condition time other"]) -> tuple[R
     return first, second
 
 
-def _principal(rates: Rates, lost: float = LOST) -> Float[ndarray, "condition time axis"]:
+def reduced(rates: Rates, lost: float = LOST) -> Float[ndarray, "condition time axis"]:
+    """Return the principal components that hold all of the variance but a fraction; rates that do not vary as they are."""
     return geometry.principal_part(rates, lost) if np.ptp(rates, axis=(0, 1)).any() else rates
-
-
-def table(
-    teacher: Rates,
-    student: Float[ndarray, "condition time other"],
-    dt: float,
-    *,
-    name: str,
-    split: str,
-    nulls: int = 200,
-    seed: int = 0,
-    same_units: bool = True,
-) -> list[Score]:
-    """Return scores of a student by every measure; the null permutes conditions, intervals omit conditions.
-
-    Args:
-        teacher: rates without noise, or averages.
-        student: rates with the same conditions and bins, and the same units unless stated otherwise.
-        dt: width of a bin, s.
-        name: of the student.
-        split: description of the conditions.
-        nulls: number of permutations.
-        seed: of the permutations.
-        same_units: whether units correspond; otherwise sides are two coordinate systems, and measures unit by unit are omitted.
-    """
-    sides = scaled(teacher, student) if same_units else images(teacher, student)
-    labels = [label for label in MEASURES if same_units or not MEASURES[label].same_units]
-    lost = LOST if same_units else NOTHING
-    return scores_of(labels, *sides, dt, name=name, split=split, nulls=nulls, seed=seed, lost=lost)
-
-
-def tables(
-    teacher: Rates, students: Mapping[str, ndarray], dt: float, *, split: str, nulls: int = 200, seed: int = 0, same_units: bool = True
-) -> list[Score]:
-    """Return scores of students by every measure, with progress; see :func:`table`.
-
-    Args:
-        teacher: rates without noise, or averages.
-        students: by name, each with the same conditions and bins.
-        dt: width of a bin, s.
-        split: description of the conditions.
-        nulls: number of permutations.
-        seed: of the permutations.
-        same_units: whether units correspond.
-    """
-    scores = []
-    with track("measures") as report:
-        for place, (name, student) in enumerate(students.items()):
-            report(place / len(students), name)
-            scores += table(teacher, student, dt, name=name, split=split, nulls=nulls, seed=seed, same_units=same_units)
-    return scores
-
-
-def scores_of(
-    labels: Sequence[str],
-    teacher: Rates,
-    student: Float[ndarray, "condition time other"],
-    dt: float,
-    *,
-    name: str,
-    split: str,
-    nulls: int,
-    seed: int,
-    lost: float = NOTHING,
-) -> list[Score]:
-    """Return scores of two sides, already scaled, by measures of these names, in their order.
-
-    Args:
-        labels: names of measures.
-        teacher: (condition, time, unit), dimensionless.
-        student: with the same conditions and bins.
-        dt: width of a bin, s.
-        name: of the student.
-        split: description of the conditions.
-        nulls: number of surrogates.
-        seed: of the surrogates.
-        lost: fraction of the variance that may be lost in the reduction to principal components.
-
-    Raises:
-        NotFound: a measure does not exist; a close name is suggested.
-    """
-    measures = {label: MEASURES[label] for label in labels}
-    rng, count, everyone = stream(seed, "null", "orders of conditions"), len(teacher), np.arange(len(teacher))
-    orders = [rng.permutation(count) for _ in range(nulls)]
-    groups: dict[object, list[Measure]] = {}  # measures that share their analysis of the sides
-    for label, one in measures.items():
-        groups.setdefault(one.read or one.joint or label, []).append(one)
-    parts = {learns: subsets(count, share=LEARNED if learns else 0.5) for learns in {one.learns for one in measures.values()}}
-
-    def sides_of(kept: Int[ndarray, " kept"]) -> Callable[[bool], tuple[Rates, Rates]]:
-        both = (teacher[kept], student[kept])
-        return cache(lambda same_units: both if same_units else (_principal(both[0], lost), _principal(both[1], lost)))
-
-    whole = sides_of(everyone)
-    known = {group[0].name: group[0].analysed(*whole(group[0].same_units), dt) for group in groups.values()}
-    joint = {group[0].name: group[0].joint(*whole(group[0].same_units)) for group in groups.values() if group[0].joint and known[group[0].name]}
-
-    def apart(learns: bool, kept: Int[ndarray, " kept"]) -> dict[str, float]:
-        """Return measures of some of the conditions, with their signs."""
-        sides, asked = sides_of(kept), [group for group in groups.values() if group[0].learns == learns]
-        analysed = [group[0].analysed(*sides(group[0].same_units), dt) for group in asked]
-        return {one.name: one.difference(*found) for group, found in zip(asked, analysed, strict=True) for one in group}
-
-    def by_chance(draw: int) -> dict[str, float]:
-        """Return measures of a surrogate of the student."""
-        mixed = cache(lambda: permuted_conditions(whole(False)[1], stream(seed, "null", "conditions of each axis", draw)))
-        values: dict[str, float] = {}
-        for group in groups.values():
-            first, name = group[0], group[0].name
-            if not (found := known[name]):
-                analysed: tuple[Any, ...] = ()
-            elif first.read:
-                analysed = (found[0], first.read(mixed(), dt))
-            else:
-                analysed = (joint[name].at(orders[draw]),) if first.joint else (found[0], found[1][orders[draw]], dt)
-            values |= {one.name: one.between(*analysed) for one in group}
-        return values
-
-    jobs: dict[Any, tuple[Any, ...]] = {(learns, n): (apart, learns, kept) for learns, each in parts.items() for n, kept in enumerate(each)}
-    jobs |= {draw: (by_chance, draw) for draw in range(nulls)}
-    done = workers.map("measures", lambda evaluate, *given: evaluate(*given), jobs, threads=True, workers=2)
-
-    def score(one: Measure) -> Score:
-        some = {kept.tobytes(): done[one.learns, n][one.name] for n, kept in enumerate(parts[one.learns])}
-        some[everyone.tobytes()] = one.difference(*known[next(group[0].name for group in groups.values() if one in group)])
-        estimate, null = some[everyone.tobytes()], np.array([done[draw][one.name] for draw in range(nulls)])
-        interval = subsampled(lambda kept: some[kept.tobytes()], count, parts[one.learns], absolute=one.signed)
-        return Score(
-            one.name, name, split, abs(estimate) if one.signed else estimate, one.better, one.identical, null, MIXING if one.read else PERMUTATION,
-            interval, "subsets of the conditions", ceiling_reason=NO_TRIALS,
-        )  # fmt: skip
-
-    return [score(one) for one in measures.values()]
-
-
-def self_departures(trials: Sequence[Trials]) -> dict[str, float]:
-    """Return how far a system compared with itself is from the value for identical systems, by measure; the largest over these trials."""
-    return {name: max(abs(measured(side.rate, side.rate, side.bin) - measured.identical) for side in trials) for name, measured in MEASURES.items()}

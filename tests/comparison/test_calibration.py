@@ -17,9 +17,10 @@ from cortex_sim.analysis._rotations import jpca_spanned, rotation_intervals
 from cortex_sim.analysis._tangling import Tangled
 from cortex_sim.cards import Model, catalogue
 from cortex_sim.comparison._geometry import linear_cka
-from cortex_sim.comparison._measures import LOST, MEASURES, scaled, scores_of, table
+from cortex_sim.comparison._measures import LOST, MEASURES, scaled
 from cortex_sim.comparison._response import left_free, response_score, responses
 from cortex_sim.comparison._shape import shape_distance
+from cortex_sim.comparison._table import scores_of, table
 from cortex_sim.simulation import simulate
 from cortex_sim.statistics import subsets
 from cortex_sim.statistics._inference import p_value

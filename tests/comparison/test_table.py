@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from cortex_sim.comparison._measures import MEASURES, MIXING, table
+from cortex_sim.comparison._measures import MEASURES
+from cortex_sim.comparison._table import MIXING, table
 from cortex_sim.errors import NotFound
 from cortex_sim.report.figures._matrices import annotated
 from cortex_sim.report.figures._scatters import grouped_scatters
