@@ -102,6 +102,7 @@ FAULTS = (
           COMPARISON + "test_comparison.py"),
     Fault("subsets without their factor", "statistics/_score.py", "np.sqrt(kept / (count - kept) *", "np.sqrt((count - kept) / count *",
           COMPARISON + "test_comparison.py"),
+    Fault("what subsets select is left out of the interval", "statistics/_score.py", "    if selects:", "    if False:", "tests/comparison/test_calibration.py"),
     Fault("interval of absolute values over subsets", "comparison/_table.py", "one.name: one.difference(*found) for group, found", "one.name: one.between(*found) for group, found",
           COMPARISON + "test_calibration.py"),
     Fault("subsets about the mean of all conditions", "analysis/_rotations.py", "states[kept] - states[kept].mean(axis=0), dt, axes=axes", "states[kept], dt, axes=axes",

@@ -4,7 +4,7 @@ Source:
     Churchland, Cunningham et al. (2012) Nature 487:51; the closed form below replaces the gradient descent of published codes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -233,7 +233,12 @@ def _plane(vector: ndarray, states: ndarray) -> Float[ndarray, "axis 2"]:
 
 
 def rotation_intervals(
-    states: Float[ndarray, "condition time unit"], dt: float, readings: Mapping[str, Callable[[Rotations], float]], *, axes: int = JPCA_AXES
+    states: Float[ndarray, "condition time unit"],
+    dt: float,
+    readings: Mapping[str, Callable[[Rotations], float]],
+    *,
+    axes: int = JPCA_AXES,
+    selecting: Container[str] = (),
 ) -> dict[str, tuple[float, float]]:
     """Return the 95 % interval over conditions of each reading of jPCA, from subsets of them, in each of which mean, axes and flow are found anew.
 
@@ -242,12 +247,15 @@ def rotation_intervals(
         dt: width of a bin, s.
         readings: numbers that are read off the rotations, by name.
         axes: maximum number of principal components.
+        selecting: names of the readings of one plane among several, such as the one that rotates most; their intervals hold what subsets select.
 
     Raises:
         ComparisonError: there are fewer than 3 conditions.
         Undetermined: the states of a subset span fewer than two axes.
     """
-    return intervals_of(lambda kept: jpca_spanned(states[kept] - states[kept].mean(axis=0), dt, axes=axes), len(states), readings, share=LEARNED)
+    return intervals_of(
+        lambda kept: jpca_spanned(states[kept] - states[kept].mean(axis=0), dt, axes=axes), len(states), readings, share=LEARNED, selecting=selecting
+    )
 
 
 def rotations_and_null(

@@ -34,6 +34,7 @@ from cortex_sim.trials import BIN, Trials
 NULLS: int = 100
 WEIGHT_SHUFFLES: int = 20
 FEWEST = 3  # conditions, for intervals
+FREQUENCY = "jPCA frequency (Hz)"
 DEFAULT = ("R² of rates", "Procrustes angle (rad)", "linear CKA, debiased")
 
 
@@ -212,9 +213,9 @@ def compare_rotations(
         "jPCA R²(M_skew)": lambda r: r.r2_skew,
         "jPCA R²(M)": lambda r: r.r2,
         "jPCA R²(M_skew)/R²(M)": lambda r: r.ratio,
-        "jPCA frequency (Hz)": lambda r: r.main_frequency,
+        FREQUENCY: lambda r: r.main_frequency,
     }
-    intervals = rotation_intervals(prepared[1], teacher.bin, readings, axes=axes)
+    intervals = rotation_intervals(prepared[1], teacher.bin, readings, axes=axes, selecting=(FREQUENCY,))
     return tuple(
         Score(
             reading,

@@ -42,6 +42,7 @@ class Measure:
         joint: analysis of both sides, if some of it serves every order of the student's conditions; its method ``at(order)`` returns the rest.
         learns: whether it fits maps to some conditions and tests them on others. Fewer conditions lower it, so its interval uses larger subsets.
         signed: whether the function returns a difference, of which the measure is the absolute value. Its interval comes from the difference.
+        selects: whether it is of one of several features, which other conditions may select otherwise; its interval then holds what they give.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Measure:
     joint: Callable[[Any, Any], Any] | None = None
     learns: bool = False
     signed: bool = False
+    selects: bool = False
 
     def __call__(self, teacher: Rates, student: Rates, dt: float, training: Float[ndarray, "known time unit"] | None = None) -> float:
         """Return the measure for two sides with the same conditions, bins and units.
@@ -107,11 +109,12 @@ def measure(
     joint: Callable[[Any, Any], Any] | None = None,
     learns: bool = False,
     signed: bool = False,
+    selects: bool = False,
 ) -> Callable[[Callable[..., float]], Callable[..., float]]:
     """Return a decorator that makes a function a measure; see :class:`Measure`."""
 
     def enter(function: Callable[..., float]) -> Callable[..., float]:
-        _registered[name] = Measure(name, about, function, better, identical, unlike, same_units, read, joint, learns, signed)
+        _registered[name] = Measure(name, about, function, better, identical, unlike, same_units, read, joint, learns, signed, selects)
         return function
 
     return enter

@@ -140,7 +140,7 @@ def scores_of(
         some = {kept.tobytes(): done[one.learns, n][one.name] for n, kept in enumerate(parts[one.learns])}
         some[everyone.tobytes()] = one.difference(*known[next(group[0].name for group in groups.values() if one in group)])
         estimate, null = some[everyone.tobytes()], np.array([done[draw][one.name] for draw in range(nulls)])
-        interval = subsampled(lambda kept: some[kept.tobytes()], count, parts[one.learns], absolute=one.signed)
+        interval = subsampled(lambda kept: some[kept.tobytes()], count, parts[one.learns], absolute=one.signed, selects=one.selects)
         return Score(
             one.name, name, split, abs(estimate) if one.signed else estimate, one.better, one.identical, null, MIXING if one.read else PERMUTATION,
             interval, "subsets of the conditions", ceiling_reason=NO_TRIALS,

@@ -24,7 +24,7 @@ def _skew_apart(one: Rotations | None, other: Rotations | None) -> float:
     return one.r2_skew - other.r2_skew if one and other else np.inf
 
 
-@measure("jPCA frequency apart (Hz)", better="lower", identical=0.0, read=_turning, signed=True,
+@measure("jPCA frequency apart (Hz)", better="lower", identical=0.0, read=_turning, signed=True, selects=True,
          about="difference of the frequency of the plane of most rotation")  # fmt: skip
 def _frequency_apart(one: Rotations | None, other: Rotations | None) -> float:
     return one.main_frequency - other.main_frequency if one and other else np.inf

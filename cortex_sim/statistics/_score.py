@@ -1,6 +1,6 @@
 """Score: a number that is always accompanied by its null, its ceiling and its interval, or by the reason why one is absent."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -180,7 +180,12 @@ def subsets(count: int, *, share: float = 0.5, draws: int = SUBSETS) -> list[Int
 
 
 def subsampled(
-    evaluate: Callable[[Int[ndarray, " kept"]], float], count: int, samples: Sequence[Int[ndarray, " kept"]], *, absolute: bool = False
+    evaluate: Callable[[Int[ndarray, " kept"]], float],
+    count: int,
+    samples: Sequence[Int[ndarray, " kept"]],
+    *,
+    absolute: bool = False,
+    selects: bool = False,
 ) -> tuple[float, float]:
     r"""Return the 95 % interval of a measure over conditions, from subsets of them (the delete-d jackknife).
 
@@ -194,6 +199,8 @@ def subsampled(
         samples: subsets of the conditions, all of one size; see :func:`subsets`.
         absolute: whether to return the interval of the measure's absolute value: the absolute values of all that its own interval holds. It holds
             :math:`|\theta|` whenever that one holds :math:`\theta`, near 0 as well, where absolute values over subsets are skewed.
+        selects: whether the measure is that of one of several features, such as the plane that rotates most. Where two are nearly alike, other
+            conditions select the other, and the variance over subsets may miss it; the interval then includes the values of all subsets.
 
     Raises:
         ComparisonError: there are fewer than 3 conditions.
@@ -204,11 +211,14 @@ def subsampled(
     if count < 3:
         raise ComparisonError(f"subsets: {count} conditions; at least 3 are needed for an interval.")
     kept = len(samples[0])
-    error = np.sqrt(kept / (count - kept) * np.var([evaluate(sample) for sample in samples]))
-    estimate, reach = evaluate(np.arange(count)), float(stdtrit(count - 1, 0.975) * error)
+    values, estimate = np.array([evaluate(sample) for sample in samples]), evaluate(np.arange(count))
+    reach = float(stdtrit(count - 1, 0.975) * np.sqrt(kept / (count - kept) * np.var(values)))
+    low, high = estimate - reach, estimate + reach
+    if selects:
+        low, high = min(low, float(values.min())), max(high, float(values.max()))
     if absolute:
-        return max(abs(estimate) - reach, 0.0), abs(estimate) + reach
-    return estimate - reach, estimate + reach
+        return max(low, -high, 0.0), max(-low, high)
+    return low, high
 
 
 def remembered(analyse: Callable[[Int[ndarray, " kept"]], Any]) -> Callable[[Int[ndarray, " kept"]], Any]:
@@ -224,7 +234,12 @@ def remembered(analyse: Callable[[Int[ndarray, " kept"]], Any]) -> Callable[[Int
 
 
 def intervals_of(
-    analyse: Callable[[Int[ndarray, " kept"]], Any], count: int, readings: Mapping[str, Callable[[Any], float]], *, share: float = 0.5
+    analyse: Callable[[Int[ndarray, " kept"]], Any],
+    count: int,
+    readings: Mapping[str, Callable[[Any], float]],
+    *,
+    share: float = 0.5,
+    selecting: Container[str] = (),
 ) -> dict[str, tuple[float, float]]:
     """Return the 95 % interval of every reading of an analysis over conditions, from subsets of them, each analysed once (:func:`subsampled`).
 
@@ -233,9 +248,10 @@ def intervals_of(
         count: number of conditions, at least 3.
         readings: numbers that are read off the analysis, by name.
         share: fraction of the conditions in each subset.
+        selecting: names of the readings of one of several features (``selects`` of :func:`subsampled`).
 
     Raises:
         ComparisonError: there are fewer than 3 conditions.
     """
     once, parts = remembered(analyse), subsets(count, share=share)
-    return {name: subsampled(lambda kept, read=read: read(once(kept)), count, parts) for name, read in readings.items()}
+    return {name: subsampled(lambda kept, read=read: read(once(kept)), count, parts, selects=name in selecting) for name, read in readings.items()}

@@ -22,7 +22,7 @@ from cortex_sim.comparison._response import left_free, response_score, responses
 from cortex_sim.comparison._shape import shape_distance
 from cortex_sim.comparison._table import scores_of, table
 from cortex_sim.simulation import simulate
-from cortex_sim.statistics import subsets
+from cortex_sim.statistics import subsampled, subsets
 from cortex_sim.statistics._inference import p_value
 from cortex_sim.tasks import Task, free_run
 from cortex_sim.tasks._centre_out import centre_out
@@ -83,6 +83,61 @@ def test_the_interval_of_a_measure_covers_its_expectation(name: str) -> None:
         (score,) = scores_of([name], *scaled(*planted.draw(seed, 16)), DT, name="other", split="drawn", nulls=1, seed=seed, lost=LOST)
         found.append((score.estimate, score.interval))
     assert_covered({name: found})
+
+
+class TwoPlanes:
+    """Planes of 1.5 Hz and of the second frequency, of nearly the same squared speed in one system and of unlike ones in the other.
+
+    Which of the two rotates most in the first system is then decided by the conditions that happen to be drawn.
+
+    Args:
+        frequency: of the second plane, Hz.
+        speed: its squared speed per squared speed of the first plane, to the power 1/2.
+    """
+
+    def __init__(self, frequency: float, speed: float) -> None:
+        turn, planes = np.zeros((6, 6)), (1.5, frequency, 0.3)
+        for k, f in enumerate(planes):
+            turn[2 * k, 2 * k + 1] = 2 * np.pi * f
+        A = turn - turn.T - 0.3 * np.eye(6)
+        self.flow = [expm(0.02 * k * A) for k in range(BINS)]
+        self.seen = np.linalg.qr(np.random.default_rng(1).normal(size=(UNITS, 6)))[0].T
+        self.sizes = [np.repeat([1, size, 0.5], 2) for size in (0.5, speed * 1.5 / frequency)]
+
+    def draw(self, seed: int, conditions: int) -> tuple[ndarray, ndarray]:
+        """Rates of either in new conditions."""
+        rng = np.random.default_rng(seed)
+        starts = [size * rng.normal(size=(conditions, 6)) for size in self.sizes]
+        a, b = (np.stack([start @ step.T for step in self.flow], axis=1) @ self.seen for start in starts)
+        return a + 0.05 * rng.normal(size=a.shape), b + 0.05 * rng.normal(size=b.shape)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("frequency", "speed"), [(0.6, 0.8), (0.6, 0.9), (1.0, 0.8), (1.0, 0.9), (1.2, 0.95)])
+def test_the_interval_of_the_frequency_covers_that_of_the_plane_that_rotates_most_in_all_conditions(frequency: float, speed: float) -> None:
+    """Its expectation is no frequency at all where two planes rotate nearly alike: it lies between both."""
+    planted, found = TwoPlanes(frequency, speed), []
+    many = planted.draw(DRAWS, 6000)[1]
+    truth = jpca_spanned(many - many.mean(axis=0), DT / 4).main_frequency
+    assert truth == pytest.approx(1.5, rel=0.02)  # forward differences over 20 ms lower it by (2 pi 1.5 Hz 20 ms)^2 / 6 = 0.6 %, noise a little
+    for seed in range(DRAWS):
+        rates = planted.draw(seed, CONDITIONS)[1]
+        states, readings = rates - rates.mean(axis=0), {"frequency": lambda found: found.main_frequency}
+        interval = rotation_intervals(states, DT / 4, readings, selecting=readings)["frequency"]
+        found.append((jpca_spanned(states, DT / 4).main_frequency, interval))
+    assert_covered({"frequency": found}, truth=truth)
+
+
+@pytest.mark.parametrize(("absolute", "wanted"), [(False, (-2.0 - 6.18, 10.0)), (True, (0.0, 10.0))])
+def test_the_interval_of_what_is_selected_holds_what_subsets_select(absolute: bool, wanted: tuple[float, float]) -> None:
+    """One of eight subsets of four of twelve conditions selects otherwise: the variance alone reaches 2.201 * 12 sqrt(7) / 8 / sqrt(2) = 6.18."""
+    parts = [np.arange(4) + k for k in range(8)]
+
+    def selected(kept: ndarray) -> float:
+        return 10.0 if len(kept) == 4 and not kept[0] else -2.0
+
+    assert subsampled(selected, 12, parts, absolute=absolute, selects=True) == pytest.approx(wanted, abs=0.01)
+    assert subsampled(selected, 12, parts)[1] == pytest.approx(-2.0 + 6.18, abs=0.01)
 
 
 @pytest.mark.long
