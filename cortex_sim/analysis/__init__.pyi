@@ -65,13 +65,13 @@ from cortex_sim.analysis._rotations import SOFT_SHARE as SOFT_SHARE
 from cortex_sim.analysis._rotations import Rotations as Rotations
 from cortex_sim.analysis._rotations import jpca as jpca
 from cortex_sim.analysis._rotations import jpca_spanned as jpca_spanned
+from cortex_sim.analysis._rotations import leading_components as leading_components
 from cortex_sim.analysis._rotations import principal_components as principal_components
 from cortex_sim.analysis._rotations import rotation_intervals as rotation_intervals
 from cortex_sim.analysis._rotations import rotations_and_null as rotations_and_null
 from cortex_sim.analysis._rotations import rotations_of as rotations_of
 from cortex_sim.analysis._rotations import soft_normalised as soft_normalised
 from cortex_sim.analysis._rotations import soft_range as soft_range
-from cortex_sim.analysis._rotations import spanned_axes as spanned_axes
 from cortex_sim.analysis._spectrum import Spectrum as Spectrum
 from cortex_sim.analysis._spectrum import flow_modes as flow_modes
 from cortex_sim.analysis._spectrum import modal_distance as modal_distance

@@ -17,7 +17,7 @@ from cortex_sim.statistics import LEARNED, intervals_of, permuted_conditions
 from cortex_sim.trials import Trials
 
 SOFT_SHARE = 0.2  # of the median range, added to the range of a unit when normalising, so that quiet units do not dominate
-DEGENERATE = 1e-13  # of the largest variance: no more than round-off
+DEGENERATE = 1e-11  # of the largest variance: no more than round-off
 JPCA_AXES = 6  # principal components analysed
 
 
@@ -106,10 +106,28 @@ def observed(states: Float[ndarray, "condition time unit"], lasting: Bool[ndarra
     return states.reshape(-1, states.shape[2]) if lasting is None else states[lasting]
 
 
+def leading_components(
+    states: Float[ndarray, "condition time unit"], axes: int = JPCA_AXES, *, lasting: Bool[ndarray, "condition time"] | None = None
+) -> Float[ndarray, "condition time axis"]:
+    """Return the projection of states onto their leading principal components, or onto as many as the states span.
+
+    Args:
+        states: in any unit.
+        axes: maximum number of components.
+        lasting: at which times each condition lasts, all if omitted; the components are those of these states alone.
+    """
+    flat = observed(states, lasting)
+    units, mean = states.shape[2], flat.mean(axis=0)
+    centred = flat - mean
+    variance, directions = eigh(centred.T @ centred, subset_by_index=[max(0, units - axes), units - 1])
+    axes_kept = directions[:, variance > DEGENERATE * variance[-1]][:, ::-1]
+    return (states - mean) @ axes_kept if lasting is not None else (centred @ axes_kept).reshape(*states.shape[:2], -1)
+
+
 def principal_components(
     states: Float[ndarray, "condition time unit"], axes: int = JPCA_AXES, *, lasting: Bool[ndarray, "condition time"] | None = None
 ) -> Float[ndarray, "condition time axis"]:
-    """Return the projection of states onto their leading principal components.
+    """Return the projection of states onto exactly so many leading principal components.
 
     Args:
         states: in any unit.
@@ -119,13 +137,11 @@ def principal_components(
     Raises:
         Undetermined: there are fewer units than axes, or the states span fewer.
     """
-    flat = observed(states, lasting)
-    units, centred = states.shape[2], flat - flat.mean(axis=0)
-    variance, directions = eigh(centred.T @ centred, subset_by_index=[max(0, units - axes), units - 1])
-    if len(variance) < axes or variance[0] <= DEGENERATE * variance[-1]:
-        found = spanned_axes(states, lasting=lasting)
-        raise Undetermined(f"the states span {found} of {axes} axes, which leaves the flow undetermined; analyse at most {found} axes.")
-    return (states - flat.mean(axis=0)) @ directions[:, ::-1]
+    found = leading_components(states, axes, lasting=lasting)
+    if found.shape[2] < axes:
+        spanned = f"the states span {found.shape[2]} of {axes} axes, which leaves the flow undetermined"
+        raise Undetermined(f"{spanned}; analyse at most {found.shape[2]} axes.")
+    return found
 
 
 def rotations_of(trials: Trials, *, spread: Float[ndarray, " unit"], window: tuple[float, float], axes: int = JPCA_AXES) -> Rotations:
@@ -157,14 +173,10 @@ def jpca_spanned(
     Raises:
         Undetermined: the states span fewer than two axes.
     """
-    count = max(2, min(axes, spanned_axes(states, lasting=lasting)) // 2 * 2)
-    return jpca(principal_components(states, count, lasting=lasting), dt, lasting=lasting)
-
-
-def spanned_axes(states: Float[ndarray, "condition time unit"], *, lasting: Bool[ndarray, "condition time"] | None = None) -> int:
-    """Return the number of axes that states span, at the times at which their condition lasts."""
-    flat = observed(states, lasting)
-    return int(np.linalg.matrix_rank(flat - flat.mean(axis=0), tol=1e-8))
+    found = leading_components(states, axes, lasting=lasting)
+    if found.shape[2] < 2:
+        raise Undetermined(f"the states span {found.shape[2]} of 2 axes, which leaves the flow undetermined; nothing can rotate in them.")
+    return jpca(found[..., : found.shape[2] // 2 * 2], dt, lasting=lasting)
 
 
 def jpca(states: Float[ndarray, "condition time axis"], dt: float, *, lasting: Bool[ndarray, "condition time"] | None = None) -> Rotations:

@@ -7,18 +7,23 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from cortex_sim.analysis._rotations import observed, principal_components, spanned_axes
+from cortex_sim.analysis._rotations import leading_components, observed
 from cortex_sim.errors import ComparisonError
-from cortex_sim.statistics import intervals_of, squared_distances
+from cortex_sim.statistics import factored_distances, intervals_of
 
 SHARE = 0.1  # of the mean squared norm, added to squared distances
 TANGLING_AXES = 8  # principal components
 TINY = 1e-9  # standard deviation that a silent unit counts as having
-ROWS = 500  # states compared with all others at a time, to keep memory small
+BLOCK = 256  # states compared with as many others at a time, so that their distances stay in the processor's cache
 
 
 def tangling(
-    rates: Float[ndarray, "condition time unit"], dt: float, *, axes: int = TANGLING_AXES, lasting: Bool[ndarray, "condition time"] | None = None
+    rates: Float[ndarray, "condition time unit"],
+    dt: float,
+    *,
+    axes: int = TANGLING_AXES,
+    lasting: Bool[ndarray, "condition time"] | None = None,
+    every: int = 1,
 ) -> Float[ndarray, "condition time"]:
     r"""Return :math:`Q(t) = \max_{t'} |\dot x_t - \dot x_{t'}|^2 / (|x_t - x_{t'}|^2 + \varepsilon)` over all times and conditions.
 
@@ -31,9 +36,10 @@ def tangling(
         axes: maximum number of principal components.
         lasting: at which times each condition lasts, if movements differ in length; each from one bin to another without gaps. All if
             omitted. Rates at other times have no effect.
+        every: 1 for Q of every state; with n, of every nth over all conditions, each still compared with all states.
 
     Returns:
-        Q in 1/s²; NaN where a condition does not last.
+        Q in 1/s²; NaN where a condition does not last, and for states between those that were asked for.
 
     Raises:
         ComparisonError: there are fewer than 3 bins, overall or in a condition, nothing varies, or a condition has gaps.
@@ -45,17 +51,32 @@ def tangling(
         raise ComparisonError(f"tangling: {rates.shape[1]} bins; at least 3 are needed for a derivative.")
     if not np.ptp(observed(rates, lasting), axis=0).any():
         raise ComparisonError("tangling: nothing varies over conditions and time.")
-    states = principal_components(rates, min(axes, spanned_axes(rates, lasting=lasting)), lasting=lasting)
+    states = leading_components(rates, axes, lasting=lasting)
     velocity = np.gradient(states, dt, axis=1) if lasting is None else _velocity(states, dt, lasting)
     x, v = observed(states, lasting), observed(velocity, lasting)
     epsilon = SHARE * (x**2).sum(axis=1).mean()
-    rows = np.array_split(np.arange(len(x)), -(-len(x) // ROWS))
-    found = [(squared_distances(v[part], v) / (squared_distances(x[part], x) + epsilon)).max(axis=1) for part in rows]
-    if lasting is None:
-        return np.concatenate(found).reshape(rates.shape[:2])
-    q = np.full(rates.shape[:2], np.nan)
-    q[lasting] = np.concatenate(found)
+    found, q = np.full(len(x), np.nan), np.full(rates.shape[:2], np.nan)
+    found[::every] = _largest(x, v, epsilon, every)
+    q[np.ones_like(q, dtype=bool) if lasting is None else lasting] = found
     return q
+
+
+def _largest(x: Float[ndarray, "state axis"], v: Float[ndarray, "state axis"], epsilon: float, every: int) -> Float[ndarray, " asked"]:
+    """Return the largest ratio of every nth state with any other; between all states, each pair is used for both."""
+    (x_one, x_other), (v_one, v_other) = factored_distances(x), factored_distances(v)
+    x_other[:, -1] += epsilon
+    asked = (x_one[::every], v_one[::every])
+    largest = np.zeros(len(asked[0]))
+    for start in range(0, len(largest), BLOCK):
+        rows = slice(start, start + BLOCK)
+        for other in range(start if every == 1 else 0, len(x), BLOCK):
+            columns = slice(other, other + BLOCK)
+            ratio = asked[1][rows] @ v_other[columns].T
+            ratio /= asked[0][rows] @ x_other[columns].T
+            largest[rows] = np.maximum(largest[rows], ratio.max(axis=1))
+            if every == 1:
+                largest[columns] = np.maximum(largest[columns], ratio.max(axis=0))
+    return largest
 
 
 def _velocity(states: Float[ndarray, "condition time axis"], dt: float, lasting: Bool[ndarray, "condition time"]) -> ndarray:

@@ -4,36 +4,37 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypedDict
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 from threadpoolctl import threadpool_limits
 
 from cortex_sim.analysis import (
-    JPCA_AXES,
     Rotations,
     Spectrum,
     jpca,
+    leading_components,
     principal_components,
     rotation_intervals,
     shuffled_weights,
     soft_normalised,
-    spanned_axes,
     spectral_distance,
     spectrum,
 )
 from cortex_sim.cards import Model
 from cortex_sim.comparison import _prediction as prediction
 from cortex_sim.comparison._comparison import Comparison
+from cortex_sim.comparison._geometry import leading_courses
 from cortex_sim.comparison._measures import MEASURES, NO_TRIALS
-from cortex_sim.comparison._table import scores_of
+from cortex_sim.comparison._table import COMPONENTS, scores_of
 from cortex_sim.errors import ComparisonError
-from cortex_sim.runtime import stream
-from cortex_sim.statistics import Score, permuted_conditions
+from cortex_sim.runtime import stream, workers
+from cortex_sim.statistics import Score, condition_orders, mixed_conditions
 from cortex_sim.trials import BIN, Trials
 
 NULLS: int = 100
 WEIGHT_SHUFFLES: int = 20
 FEWEST = 3  # conditions, for intervals
+COURSES = 30  # of time, of which the states of more than 200 units are made for surrogates
 FREQUENCY = "jPCA frequency (Hz)"
 DEFAULT = ("R² of rates", "Procrustes angle (rad)", "linear CKA, debiased")
 
@@ -201,14 +202,20 @@ def compare_rotations(
     """
     ranges = (spread, spread if student.rate.shape[2] == len(spread) else np.ptp(student.rate, axis=(0, 1)))
     prepared = [soft_normalised(side.window(*window).rate, width) for side, width in zip((teacher, student), ranges, strict=True)]
-    axes = min(JPCA_AXES, *(spanned_axes(states) for states in prepared)) // 2 * 2
+    states = [leading_components(rates) for rates in prepared]
+    axes = min(side.shape[2] for side in states) // 2 * 2
     if axes < 2:
         return ()
-    states = [principal_components(rates, axes) for rates in prepared]
-    wanted, found = (jpca(x, teacher.bin) for x in states)
-    rng = stream(seed, "null", "rotated states")
-    mixed = [permuted_conditions(prepared[1], rng) for _ in range(nulls)]
-    surrogates = [jpca(principal_components(rates, axes), teacher.bin) for rates in mixed]
+    wanted, found = (jpca(x[..., :axes], teacher.bin) for x in states)
+    rng, many = stream(seed, "null", "rotated states"), prepared[1].shape[2] > COMPONENTS
+    weights, courses, held = leading_courses(prepared[1], COURSES) if many else (prepared[1], None, 1.0)
+    orders = {draw: (condition_orders(weights.shape[0], weights.shape[2], rng),) for draw in range(nulls)}
+
+    def by_chance(order: Int[ndarray, "condition unit"]) -> Rotations:
+        few = principal_components(mixed_conditions(weights, order), axes)
+        return jpca(few if courses is None else courses @ few, teacher.bin)
+
+    surrogates = workers.map("rotations by chance", by_chance, orders, threads=True, workers=2).values()
     readings: dict[str, Callable[[Rotations], float]] = {
         "jPCA R²(M_skew)": lambda r: r.r2_skew,
         "jPCA R²(M)": lambda r: r.r2,
@@ -229,7 +236,8 @@ def compare_rotations(
             intervals[reading],
             "subsets of the conditions",
             ceiling_reason=NO_TRIALS,
-            settings={"axes": axes, "window_s": list(window)},
+            settings={"axes": axes, "window_s": list(window)}
+            | ({"surrogates_of_courses": courses.shape[1], "variance_kept": held} if courses is not None else {}),
         )
         for reading, read in readings.items()
     )

@@ -5,6 +5,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
+from scipy.linalg import eigh
 
 from cortex_sim.errors import ComparisonError
 
@@ -56,6 +57,39 @@ def principal_part(samples: Float[ndarray, "... unit"], lost: float = LOST) -> F
     values, axes = np.linalg.eigh(centred.T @ centred)
     kept = np.cumsum(np.maximum(values, 0.0)) > lost * max(values.sum(), np.finfo(float).tiny)
     return (centred @ axes[:, kept]).reshape(*samples.shape[:-1], -1)
+
+
+def leading_part(samples: Float[ndarray, "... unit"], axes: int) -> tuple[Float[ndarray, "... axis"], float]:
+    """Return samples rotated to their leading principal components, and the fraction of the variance that these hold.
+
+    Args:
+        samples: in any unit.
+        axes: number of components, at most that of units.
+    """
+    flat = samples.reshape(-1, samples.shape[-1])
+    centred = flat - flat.mean(axis=0)
+    values, directions = eigh(centred.T @ centred, subset_by_index=[samples.shape[-1] - axes, samples.shape[-1] - 1])
+    total = float((centred**2).sum())
+    return (centred @ directions[:, ::-1]).reshape(*samples.shape[:-1], -1), float(values.sum()) / total if total > 0 else 1.0
+
+
+def leading_courses(
+    states: Float[ndarray, "condition time unit"], most: int, lost: float = LOST
+) -> tuple[Float[ndarray, "condition course unit"], Float[ndarray, "time course"], float]:
+    """Return states as sums of few orthonormal time courses: their weights, the courses, and the fraction of the sum of squares that these hold.
+
+    What is linear in the states and the same at all times, such as a permutation of conditions or a projection, can be applied to the weights.
+
+    Args:
+        states: in any unit.
+        most: maximum number of courses.
+        lost: fraction of the sum of squares that may be lost, if that takes fewer courses.
+    """
+    values, courses = np.linalg.eigh(sum(condition @ condition.T for condition in states))
+    values, courses = np.maximum(values, 0.0)[::-1], courses[:, ::-1]
+    share = np.cumsum(values) / max(values.sum(), np.finfo(float).tiny)
+    count = min(int((share < 1 - lost).sum()) + 1, most, len(values))
+    return courses[:, :count].T @ states, courses[:, :count], float(share[count - 1])
 
 
 def participation_ratio(samples: Float[ndarray, "... unit"]) -> float:

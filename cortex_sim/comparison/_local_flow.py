@@ -5,11 +5,11 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.comparison._geometry import principal_part
-from cortex_sim.comparison._measures import measure
+from cortex_sim.comparison._measures import flat, measure
 from cortex_sim.errors import ComparisonError
 from cortex_sim.statistics import folds, squared_distances
 
-FOLDS = 4
+FOLDS, STATES = 4, 1000  # of conditions; states of each at most, evenly over conditions and time, that are paired with all of the other system
 RIDGE = 1e-6  # of the mean variance
 
 
@@ -20,7 +20,7 @@ def local_flow(
 
     The other system is mapped into the space of the first by a linear map fitted to some conditions. In the others, each state of the first is paired
     with the nearest state of the other, in any condition and at any time: :math:`2 \sum v^\top w / \sum (|v|^2 + |w|^2)`. Differences in
-    direction and in speed both reduce it, and for independent flows it is 0.
+    direction and in speed both reduce it, and for independent flows it is 0. Of each fold at most 1,000 states are paired.
 
     Args:
         a: first system.
@@ -43,11 +43,11 @@ def local_flow(
         X, Y = X - mean[0], Y - mean[1]
         W = np.linalg.solve(X.T @ X + RIDGE * np.trace(X.T @ X) / X.shape[1] * np.eye(X.shape[1]), X.T @ Y)
         image = (b[split.test] - mean[0]) @ W + mean[1]
-        flows = [np.gradient(x, dt, axis=1).reshape(-1, a.shape[2]) for x in (a[split.test], image)]
-        nearest = squared_distances(*(x.reshape(-1, a.shape[2]) for x in (a[split.test], image))).argmin(axis=1)
-        other = flows[1][nearest]
-        along += 2 * float((flows[0] * other).sum())
-        sizes += float((flows[0] ** 2).sum() + (other**2).sum())
+        there, its_flow = (flat(x, STATES) for x in (a[split.test], np.gradient(a[split.test], dt, axis=1)))
+        nearest = squared_distances(there, flat(image)).argmin(axis=1)
+        other = flat(np.gradient(image, dt, axis=1))[nearest]
+        along += 2 * float((its_flow * other).sum())
+        sizes += float((its_flow**2).sum() + (other**2).sum())
     return along / sizes if sizes > 0 else 0.0
 
 

@@ -150,8 +150,13 @@ MEASURES: Mapping[str, Measure] = _Measures()
 
 def flat(rates: Rates, most: int | None = None) -> Float[ndarray, "sample unit"]:
     """Return the samples of all conditions and times, or evenly spaced ones, at most this many."""
-    every = 1 if most is None else -(-rates.shape[0] * rates.shape[1] // most)
-    return rates.reshape(-1, rates.shape[2])[::every]
+    count = rates.shape[0] * rates.shape[1]
+    return rates.reshape(-1, rates.shape[2])[:: every(count, most or count)]
+
+
+def every(count: int, most: int) -> int:
+    """Return the smallest n for which every nth of so many samples are at most ``most``."""
+    return max(1, -(-count // most))
 
 
 def departures(rates: Rates) -> Rates:

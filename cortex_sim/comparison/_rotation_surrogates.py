@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.analysis import Rotations, jpca_spanned, spanned_axes
+from cortex_sim.analysis import Rotations, jpca_spanned, leading_components
 from cortex_sim.comparison._geometry import principal_part
 from cortex_sim.statistics import MaximumEntropy, half_inverted, one_course_per_unit, permuted_conditions, random_phases
 
@@ -56,4 +56,4 @@ def rotations_against_surrogates(states: Rates, dt: float, *, rng_of: Callable[[
 
 def _skew(states: Rates, dt: float) -> float:
     about = principal_part(states - states.mean(axis=0))
-    return jpca_spanned(about, dt).r2_skew if spanned_axes(about) > 1 else 0.0
+    return jpca_spanned(about, dt).r2_skew if leading_components(about, 2).shape[2] > 1 else 0.0

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.analysis import JPCA_AXES, jpca, principal_components, soft_normalised, spanned_axes
+from cortex_sim.analysis import jpca_spanned, soft_normalised
 from cortex_sim.comparison._geometry import linear_cka, principal_part, procrustes_angle
 from cortex_sim.comparison._prediction import training_reference, variance_explained
 from cortex_sim.runtime import stream
@@ -149,6 +149,5 @@ def _error(wanted: Rates, made: Rates) -> float:
 
 
 def _rotation(states: Rates, bin: float) -> tuple[float, float]:
-    axes = max(2, min(JPCA_AXES, spanned_axes(states)) // 2 * 2)
-    found = jpca(principal_components(states, axes), bin)
+    found = jpca_spanned(states, bin)
     return found.r2_skew, found.main_frequency

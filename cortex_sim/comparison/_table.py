@@ -8,11 +8,13 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from cortex_sim.comparison._geometry import leading_part
 from cortex_sim.comparison._measures import LOST, MEASURES, NO_TRIALS, NOTHING, Measure, Rates, images, reduced, scaled
 from cortex_sim.runtime import stream, track, workers
 from cortex_sim.statistics import LEARNED, PERMUTATION, Score, permuted_conditions, subsampled, subsets
 from cortex_sim.trials import Trials
 
+COMPONENTS = 200  # to which sides of more units are reduced once, for measures that do not compare unit by unit
 MIXING = "conditions of each principal component of the student permuted"
 
 
@@ -81,6 +83,9 @@ def scores_of(
 ) -> list[Score]:
     """Return scores of two sides, already scaled, by measures of these names, in their order.
 
+    Sides of more than 200 units are first reduced to their 200 leading principal components, but for measures that compare unit by unit; scores
+    state the fraction of the variance of each side that these hold.
+
     Args:
         labels: names of measures.
         teacher: (condition, time, unit), dimensionless.
@@ -103,9 +108,10 @@ def scores_of(
         groups.setdefault(one.read or one.joint or label, []).append(one)
     parts = {learns: subsets(count, share=LEARNED if learns else 0.5) for learns in {one.learns for one in measures.values()}}
 
+    few, held = zip(*(leading_part(side, COMPONENTS) if side.shape[2] > COMPONENTS else (side, 1.0) for side in (teacher, student)), strict=True)
+
     def sides_of(kept: Int[ndarray, " kept"]) -> Callable[[bool], tuple[Rates, Rates]]:
-        both = (teacher[kept], student[kept])
-        return cache(lambda same_units: both if same_units else (reduced(both[0], lost), reduced(both[1], lost)))
+        return cache(lambda same_units: (teacher[kept], student[kept]) if same_units else (reduced(few[0][kept], lost), reduced(few[1][kept], lost)))
 
     whole = sides_of(everyone)
     known = {group[0].name: group[0].analysed(*whole(group[0].same_units), dt) for group in groups.values()}
@@ -144,6 +150,7 @@ def scores_of(
         return Score(
             one.name, name, split, abs(estimate) if one.signed else estimate, one.better, one.identical, null, MIXING if one.read else PERMUTATION,
             interval, "subsets of the conditions", ceiling_reason=NO_TRIALS,
+            settings={} if one.same_units or min(held) == 1 else {"leading_components": COMPONENTS, "variance_kept": list(held)},
         )  # fmt: skip
 
     return [score(one) for one in measures.values()]

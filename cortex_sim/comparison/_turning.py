@@ -2,21 +2,22 @@
 
 import numpy as np
 
-from cortex_sim.analysis import JPCA_AXES, Rotations, jpca, principal_components, spanned_axes, tangling
-from cortex_sim.comparison._measures import Rates, departures, measure
+from cortex_sim.analysis import Rotations, jpca, leading_components, tangling
+from cortex_sim.comparison._measures import Rates, departures, every, measure
 
-TOP = 90  # percentile of the tangling that is compared
+TOP, STATES = 90, 2500  # percentile of the tangling that is compared, of at most so many states, each among all
 
 
 def _turning(rates: Rates, dt: float) -> Rotations | None:
     """Return jPCA of deviations from the mean over conditions; None if there is no plane."""
-    x = departures(rates)
-    axes = min(JPCA_AXES, spanned_axes(x)) // 2 * 2
-    return jpca(principal_components(x, axes), dt) if axes >= 2 else None
+    few = leading_components(departures(rates))
+    return jpca(few[..., : few.shape[2] // 2 * 2], dt) if few.shape[2] > 1 else None
 
 
 def _tangled(rates: Rates, dt: float) -> float:
-    return float(np.percentile(tangling(rates, dt), TOP)) if np.ptp(rates, axis=(0, 1)).any() else 0.0
+    if not np.ptp(rates, axis=(0, 1)).any():
+        return 0.0
+    return float(np.nanpercentile(tangling(rates, dt, every=every(rates.shape[0] * rates.shape[1], STATES)), TOP))
 
 
 @measure("jPCA R²(M_skew) apart", better="lower", identical=0.0, read=_turning, signed=True, about="difference of how well a skew flow fits")

@@ -1,3 +1,4 @@
+from cortex_sim.statistics._distances import factored_distances as factored_distances
 from cortex_sim.statistics._distances import squared_distances as squared_distances
 from cortex_sim.statistics._explained import Explained as Explained
 from cortex_sim.statistics._inference import p_value as p_value
@@ -24,7 +25,6 @@ from cortex_sim.statistics._score import exchanged as exchanged
 from cortex_sim.statistics._score import intervals_of as intervals_of
 from cortex_sim.statistics._score import jackknifed as jackknifed
 from cortex_sim.statistics._score import permuted as permuted
-from cortex_sim.statistics._score import remembered as remembered
 from cortex_sim.statistics._score import reordered as reordered
 from cortex_sim.statistics._score import subsampled as subsampled
 from cortex_sim.statistics._score import subsets as subsets
@@ -41,7 +41,9 @@ from cortex_sim.statistics._summaries import mean_interval as mean_interval
 from cortex_sim.statistics._summaries import mean_over as mean_over
 from cortex_sim.statistics._summaries import named as named
 from cortex_sim.statistics._surrogates import MaximumEntropy as MaximumEntropy
+from cortex_sim.statistics._surrogates import condition_orders as condition_orders
 from cortex_sim.statistics._surrogates import half_inverted as half_inverted
+from cortex_sim.statistics._surrogates import mixed_conditions as mixed_conditions
 from cortex_sim.statistics._surrogates import one_course_per_unit as one_course_per_unit
 from cortex_sim.statistics._surrogates import permuted_conditions as permuted_conditions
 from cortex_sim.statistics._surrogates import poisson_surrogate as poisson_surrogate

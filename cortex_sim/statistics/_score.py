@@ -10,7 +10,7 @@ from numpy import ndarray
 from scipy.special import stdtrit
 
 from cortex_sim.errors import ComparisonError
-from cortex_sim.runtime import html_table, stream
+from cortex_sim.runtime import html_table, stream, workers
 
 Better = Literal["higher", "lower", "closer"]
 SUBSETS, FEWEST = 40, 4  # subsets that an interval is made of, and conditions in each at least
@@ -208,8 +208,7 @@ def subsampled(
     Source:
         Shao & Wu (1989) Ann Stat 17:1176.
     """
-    if count < 3:
-        raise ComparisonError(f"subsets: {count} conditions; at least 3 are needed for an interval.")
+    _check_count(count)
     kept = len(samples[0])
     values, estimate = np.array([evaluate(sample) for sample in samples]), evaluate(np.arange(count))
     reach = float(stdtrit(count - 1, 0.975) * np.sqrt(kept / (count - kept) * np.var(values)))
@@ -221,16 +220,9 @@ def subsampled(
     return low, high
 
 
-def remembered(analyse: Callable[[Int[ndarray, " kept"]], Any]) -> Callable[[Int[ndarray, " kept"]], Any]:
-    """Return the analysis with its results cached, so that each selection of conditions is analysed once for any number of measures."""
-    known: dict[bytes, Any] = {}
-
-    def once(kept: Int[ndarray, " kept"]) -> Any:
-        if kept.tobytes() not in known:
-            known[kept.tobytes()] = analyse(kept)
-        return known[kept.tobytes()]
-
-    return once
+def _check_count(count: int) -> None:
+    if count < 3:
+        raise ComparisonError(f"subsets: {count} conditions; at least 3 are needed for an interval.")
 
 
 def intervals_of(
@@ -253,5 +245,11 @@ def intervals_of(
     Raises:
         ComparisonError: there are fewer than 3 conditions.
     """
-    once, parts = remembered(analyse), subsets(count, share=share)
-    return {name: subsampled(lambda kept, read=read: read(once(kept)), count, parts, selects=name in selecting) for name, read in readings.items()}
+    _check_count(count)
+    parts = subsets(count, share=share)
+    jobs = {kept.tobytes(): (kept,) for kept in (np.arange(count), *parts)}
+    known = workers.map("subsets of the conditions", analyse, jobs, threads=True, workers=2)
+    return {
+        name: subsampled(lambda kept, read=read: read(known[kept.tobytes()]), count, parts, selects=name in selecting)
+        for name, read in readings.items()
+    }

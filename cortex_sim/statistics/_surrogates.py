@@ -6,7 +6,7 @@ Rates are (condition, time, unit) throughout; every draw takes a generator, so t
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from cortex_sim.errors import ComparisonError
@@ -22,7 +22,20 @@ Rates = Float[ndarray, "condition time unit"]
 
 def permuted_conditions(states: Rates, rng: np.random.Generator) -> Rates:
     """Return rates with condition labels permuted separately for every unit (or axis): keeps each unit's time courses, destroys coordination."""
-    return np.stack([states[rng.permutation(len(states)), :, axis] for axis in range(states.shape[2])], axis=2)
+    return mixed_conditions(states, condition_orders(len(states), states.shape[2], rng))
+
+
+def condition_orders(conditions: int, units: int, rng: np.random.Generator) -> Int[ndarray, "condition unit"]:
+    """Return a random order of the conditions for every unit."""
+    return np.stack([rng.permutation(conditions) for _ in range(units)], axis=1).astype(np.int32)
+
+
+def mixed_conditions(states: Rates, orders: Int[ndarray, "condition unit"]) -> Rates:
+    """Return rates with the conditions of every unit in an order of its own."""
+    mixed = np.empty_like(states)
+    for time in range(states.shape[1]):
+        mixed[:, time] = np.take_along_axis(states[:, time], orders, axis=0)
+    return mixed
 
 
 def half_inverted(states: Rates, rng: np.random.Generator) -> Rates:

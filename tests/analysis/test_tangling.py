@@ -48,6 +48,18 @@ def test_scale_and_rotation_change_nothing_and_the_unit_of_time_does() -> None:
     np.testing.assert_allclose(tangling(states, 0.02), found / 4, rtol=1e-9)
 
 
+@pytest.mark.parametrize("every", [1, 7])
+def test_every_state_is_compared_with_all_those_of_all_conditions(every: int) -> None:
+    """By the definition, pair by pair; 700 states are more than are compared at a time."""
+    rates = np.cumsum(np.random.default_rng(1).normal(size=(14, 50, 4)), axis=1)
+    x, v = (side.reshape(-1, 4) for side in (rates - rates.mean(axis=(0, 1)), np.gradient(rates, 0.01, axis=1)))
+    epsilon = 0.1 * (x**2).sum(axis=1).mean()
+    apart = (((one[:, None] - one) ** 2).sum(axis=2) for one in (v, x))
+    wanted, found = (next(apart) / (next(apart) + epsilon)).max(axis=1), tangling(rates, 0.01, every=every).ravel()
+    np.testing.assert_allclose(found[::every], wanted[::every], rtol=1e-9)
+    assert np.isnan(found).sum() == 700 - len(wanted[::every])
+
+
 @pytest.mark.parametrize(("states", "message"), [(np.zeros((2, 2, 3)), "2 bins; at least 3 are needed"), (np.ones((2, 9, 3)), "nothing varies")])
 def test_what_has_no_tangling_is_refused(states: np.ndarray, message: str) -> None:
     with pytest.raises(ComparisonError, match=rf"^tangling: {message}"):

@@ -1,0 +1,77 @@
+"""Recordings of many units: what is reduced to leading components or courses loses no more than is stated."""
+
+import numpy as np
+import pytest
+
+from cortex_sim.comparison import _compare, _table
+from cortex_sim.comparison._compare import compare
+from cortex_sim.comparison._geometry import leading_courses, leading_part
+from cortex_sim.comparison._measures import MEASURES
+from cortex_sim.comparison._table import COMPONENTS, table
+from cortex_sim.statistics import Score
+
+CONDITIONS, BINS, UNITS, RANK = 9, 40, 260, 12
+
+
+def sides(noise: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Rates of more units than are compared as they are, with the same twelve smooth latent courses and noise."""
+    rng, time = np.random.default_rng(0), np.arange(BINS) / BINS
+    latent = rng.normal(size=(CONDITIONS, RANK)) * np.exp(-0.3 * np.arange(RANK))
+    courses = latent[:, None] * np.cos(np.pi * (1 + np.arange(RANK)) * time[:, None])
+    maps = rng.normal(size=(2, RANK, UNITS))
+    a, b = courses @ maps[0], courses @ (maps[0] + 0.3 * maps[1]) + 0.1 * np.roll(courses, 1, axis=0) @ maps[1]
+    return a + noise * rng.normal(size=a.shape), b + noise * rng.normal(size=b.shape)
+
+
+def numbers(score: Score) -> list[float]:
+    assert score.null is not None and score.interval is not None
+    return [score.estimate, *score.null, *score.interval]
+
+
+def test_measures_of_few_latents_are_those_of_all_units(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {score.measure: score for score in table(*sides(), 0.01, name="copy", split="all", nulls=3)}
+    monkeypatch.setattr(_table, "COMPONENTS", UNITS)
+    wanted = {score.measure: score for score in table(*sides(), 0.01, name="copy", split="all", nulls=3)}
+    assert len(found) == len(MEASURES)
+    for name, score in found.items():
+        same = MEASURES[name].same_units
+        settings = {} if same else {"leading_components": COMPONENTS, "variance_kept": pytest.approx([1.0, 1.0])}
+        assert score.settings == settings and wanted[name].settings == {}
+        if not MEASURES[name].read:  # the surrogates of the others mix components, whose signs are arbitrary
+            assert numbers(score) == pytest.approx(numbers(wanted[name]), rel=1e-6, abs=1e-8), name
+        near = 0.01 if name == "DSA, Procrustes" else 1e-6  # a search, which begins elsewhere when axes are mirrored
+        assert score.estimate == pytest.approx(wanted[name].estimate, rel=near, abs=1e-8), name
+
+
+def test_rotations_of_few_courses_are_those_of_all_bins(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rotations() -> dict[str, Score]:
+        return {score.measure: score for score in compare(*sides(), bin=0.01, nulls=5).scores if "jPCA" in score.measure}
+
+    found = rotations()
+    monkeypatch.setattr(_compare, "COMPONENTS", UNITS)
+    for name, score in rotations().items():
+        assert numbers(found[name]) == pytest.approx(numbers(score), rel=1e-4), name  # a millionth of the variance is left out
+        assert found[name].settings["surrogates_of_courses"] == RANK and found[name].settings["variance_kept"] > 1 - 1e-6
+        assert "variance_kept" not in score.settings
+
+
+def test_the_variance_that_is_kept_is_stated() -> None:
+    a, b = sides(noise=1.0)
+    scores = {score.measure: score for score in table(a, b, 0.01, name="copy", split="all", nulls=1)}
+    for side, (rates, scale) in enumerate(((a, a.std(axis=(0, 1))), (b, a.std(axis=(0, 1))))):
+        values = np.linalg.eigvalsh(np.cov((rates / scale).reshape(-1, UNITS), rowvar=False))[::-1]
+        kept = scores["Procrustes angle (rad)"].settings["variance_kept"][side]
+        assert kept == pytest.approx(values[:COMPONENTS].sum() / values.sum(), rel=1e-3) and kept < 0.999
+
+
+def test_leading_parts_hold_what_they_say_and_are_the_best_there_are() -> None:
+    a = sides(noise=1.0)[0]
+    few, share = leading_part(a, 5)
+    values = np.linalg.eigvalsh(np.cov(a.reshape(-1, UNITS), rowvar=False))[::-1]
+    assert share == pytest.approx(values[:5].sum() / values.sum()) and few.shape == (CONDITIONS, BINS, 5)
+    weights, courses, held = leading_courses(a, 7)
+    left = a - courses @ weights
+    assert held == pytest.approx(1 - (left**2).sum() / (a**2).sum()) and courses.shape == (BINS, 7)
+    best = np.linalg.svd(a.transpose(1, 0, 2).reshape(BINS, -1), compute_uv=False) ** 2
+    assert held == pytest.approx(best[:7].sum() / best.sum())
+    np.testing.assert_allclose(courses.T @ courses, np.eye(7), atol=1e-12)
