@@ -48,7 +48,7 @@ def test_scale_and_rotation_change_nothing_and_the_unit_of_time_does() -> None:
     np.testing.assert_allclose(tangling(states, 0.02), found / 4, rtol=1e-9)
 
 
-@pytest.mark.parametrize("every", [1, 7])
+@pytest.mark.parametrize("every", [1, 2, 7])
 def test_every_state_is_compared_with_all_those_of_all_conditions(every: int) -> None:
     """By the definition, pair by pair; 700 states are more than are compared at a time."""
     rates = np.cumsum(np.random.default_rng(1).normal(size=(14, 50, 4)), axis=1)
