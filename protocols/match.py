@@ -102,18 +102,18 @@ def _matched(model: cs.Model, names: Iterable[str], seed: int, smoke: bool) -> c
     with cs.timed(seconds, "comparison"):
         batteries = {name: spanning if name == CONTROL else reaching for name in students}
         examination = cs.measures.Examination(cs.analysis.spectrum(model), TURNING, seed, nulls, shuffles)
-        found = examination.of({name: (student, batteries[name]) for name, student in students.items()})
+        asked = {name: (student, batteries[name]) for name, student in students.items()} | {RIDGE: (cs.measures.ridge_from_first_bin, reaching)}
+        found = examination.of(asked)
         copies, responses = ({name: getattr(one, part) for name, one in found.items()} for part in ("copy", "responses"))
-        flows = {"teacher": examination.flow} | {name: one.flow for name, one in found.items()}
-        copies[RIDGE] = cs.measures.ridge_from_first_bin(reaching.training.trials, reaching.test.trials)
-        scores = sum((one.scores for one in found.values()), cs.Comparison()) + examination.activity(reaching, copies[RIDGE], RIDGE)
+        flows = {"teacher": examination.flow} | {name: one.flow for name, one in found.items() if one.flow}
+        scores = sum((one.scores for one in found.values()), cs.Comparison())
         modeless = [name for name, flow in flows.items() if not len(flow.eigenvalues)]
     shown = {name: copy for name, copy in copies.items() if name != CONTROL}
     spread, test, training = np.ptp(reaching.training.trials.rate, axis=(0, 1)), reaching.test.trials, reaching.training.trials
     pictures = (
         cs.figures.activity_pictures(tuple(scores), test, shown, measures=(*ACTIVITY, *PUSHES), spread=spread, window=TURNING, event="go cue")
         | cs.figures.mechanism_pictures(
-            reaching.responses, {name: responses[name] for name in shown if name in responses}, flows, test.time, cs.measures.SPANS
+            reaching.responses, {name: responses[name] for name in shown if responses[name]}, flows, test.time, cs.measures.SPANS
         )
         | cs.figures.learning_pictures(fitted)
     )

@@ -1,6 +1,6 @@
 """Students examined side by side: their rates, responses, modes and scores, one process each."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,8 @@ from cortex_sim.runtime import workers
 from cortex_sim.simulation import simulate
 from cortex_sim.trials import Trials
 
+Predictor = Callable[[Trials, Trials], Trials]
+
 
 @dataclass(frozen=True)
 class Examined:
@@ -21,15 +23,15 @@ class Examined:
 
     Attributes:
         copy: its rates in the test conditions.
-        responses: to the perturbations of the battery.
-        flow: its modes; none if its activity vanishes within a step or grows without bound.
         scores: of its activity, its responses and, if both sides have modes, its spectrum.
+        responses: to the perturbations of the battery; None of a prediction that no network makes.
+        flow: its modes; none if its activity vanishes within a step or grows without bound. None of a prediction.
     """
 
     copy: Trials
-    responses: Responses
-    flow: Spectrum
     scores: Comparison
+    responses: Responses | None = None
+    flow: Spectrum | None = None
 
 
 @dataclass(frozen=True)
@@ -62,19 +64,23 @@ class Examination:
         how = {"training": known, "window": self.window, "spread": np.ptp(known.rate, axis=(0, 1)), "split": battery.split}
         return compare(test, copy, name=name, seed=self.seed, nulls=self.nulls, **how)
 
-    def of(self, students: Mapping[str, tuple[Model, Battery]]) -> dict[str, Examined]:
+    def of(self, students: Mapping[str, tuple[Model | Predictor, Battery]]) -> dict[str, Examined]:
         """Return the examined students, with progress; they are the same for any number of processes.
 
         Args:
-            students: by name, each with the battery that it is examined by.
+            students: by name, each with the battery that it is examined by; or, in place of a network, a function of training and test trials
+                that predicts the latter.
         """
         jobs = {name: (self, name, *student) for name, student in students.items()}
         return workers.map(f"comparing {len(jobs)} students", _examined, jobs)
 
 
-def _examined(how: Examination, name: str, student: Model, battery: Battery) -> Examined:
+def _examined(how: Examination, name: str, student: Model | Predictor, battery: Battery) -> Examined:
+    if not isinstance(student, Model):
+        copy = student(battery.training.trials, battery.test.trials)
+        return Examined(copy, how.activity(battery, copy, name))
     copy, responses, flow = simulate(student, battery.test.task, seed=how.seed), battery.respond(student, how.seed), spectrum(student)
     scores = how.activity(battery, copy, name) + battery.scores(responses, name=name, seed=how.seed, nulls=how.nulls)
     if len(flow.eigenvalues) and len(how.flow.eigenvalues):
         scores += Comparison((compare_spectra(how.flow, student, name=name, seed=how.seed, shuffles=how.shuffles),))
-    return Examined(copy, responses, flow, scores)
+    return Examined(copy, scores, responses, flow)

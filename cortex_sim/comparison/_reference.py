@@ -37,8 +37,11 @@ def ridge_from_first_bin(training: Trials, test: Trials) -> Trials:
 
     start, course = training.rate[:, 0], training.rate.reshape(len(training.rate), -1)
     size = max(float(((start - start.mean(axis=0)) ** 2).sum(axis=1).mean()), np.finfo(float).tiny) * len(start) / start.shape[1]
-    fitted = RidgeCV(alphas=PENALTIES * size).fit(start, course)
-    return Trials.from_arrays(fitted.predict(test.rate[:, 0]).reshape(test.rate.shape), test.time, condition=test.condition)
+    mean = course.mean(axis=0)
+    axes, weights = np.linalg.qr((course - mean).T)  # all of the course within as many axes as there are conditions: the errors are the same
+    fitted = RidgeCV(alphas=PENALTIES * size).fit(start, weights.T)
+    predicted = fitted.predict(test.rate[:, 0]) @ axes.T + mean
+    return Trials.from_arrays(predicted.reshape(test.rate.shape), test.time, condition=test.condition)
 
 
 def _left_out(trials: Trials, design: Float[ndarray, "condition regressor"]) -> Trials:

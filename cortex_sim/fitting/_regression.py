@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
-from scipy.linalg import solve_triangular
-from scipy.optimize import nnls
 
 from cortex_sim.cards import Model
 from cortex_sim.errors import Diverged, TaskError
 from cortex_sim.fitting._free_running import squared_error
 from cortex_sim.fitting._options import TrainingData
+from cortex_sim.fitting._signed import signed_least_squares
 from cortex_sim.fitting._start import one_unit_each, own_class
 from cortex_sim.runtime import stream, warn
 from cortex_sim.simulation import Problem, driven_inputs, flow, recurrent_projections, simulate, state_of
@@ -145,9 +144,13 @@ def regressions(model: Model, data: TrainingData, ridges: tuple[float, ...] = RI
     units = moments.shape[1]
     allowed = _allowed(model, recurrent)
     signs = None if model.projections[recurrent].excitatory is None else model.signs(recurrent)
+    chosen = None
     for ridge in ridges:
         penalised = gram + ridge * np.trace(gram[:units, :units]) / units * np.diag((np.arange(len(gram)) < units).astype(float))
-        solution = _solved(penalised, moments, allowed, signs)
+        if signs is None:
+            solution = _solved(penalised, moments, allowed)
+        else:
+            solution, chosen = signed_least_squares(penalised, moments, signs, allowed, chosen)
         if signs is not None and model.projections[recurrent].keep_zeros:
             W = solution[:, :units]
             W[allowed & (W == 0)] = (OPEN * np.abs(W).max() * np.broadcast_to(signs, W.shape))[allowed & (W == 0)]
@@ -227,30 +230,11 @@ def _solved(
     gram: Float[ndarray, "regressor regressor"],
     moments: Float[ndarray, "regressor unit"],
     allowed: Bool[ndarray, "unit source"],
-    signs: Float[ndarray, " source"] | None,
 ) -> Float[ndarray, "unit regressor"]:
     """Return the least-squares solution of each unit over its allowed sources; regressors beyond the sources are allowed for all."""
-    if signs is None and allowed.all():
+    if allowed.all():
         return np.linalg.solve(gram, moments).T
     found = np.zeros(moments.T.shape)
     for row, free, wanted in zip(found, np.pad(allowed, ((0, 0), (0, len(gram) - allowed.shape[1])), constant_values=True), moments.T, strict=True):
-        own, own_signs = gram[np.ix_(free, free)], None if signs is None else signs[free[: len(signs)]]
-        row[free] = np.linalg.solve(own, wanted[free]) if own_signs is None else _signed(own, wanted[free, None], own_signs)[:, 0]
+        row[free] = np.linalg.solve(gram[np.ix_(free, free)], wanted[free])
     return found
-
-
-def _signed(
-    gram: Float[ndarray, "regressor regressor"], moments: Float[ndarray, "regressor unit"], signs: Float[ndarray, " source"]
-) -> Float[ndarray, "regressor unit"]:
-    """Return the least-squares solution with all weights of a source of one sign (Dale's law); regressors beyond the sources are free.
-
-    With gram = L L', the squared error is that of L' w against L^-1 moments, and weights of one sign are non-negative once the sign is
-    absorbed into the columns; a free regressor is the difference of two non-negative ones.
-    """
-    L = np.linalg.cholesky(gram)
-    targets = solve_triangular(L, moments, lower=True)
-    free = len(gram) - len(signs)
-    columns = np.hstack([L.T[:, : len(signs)] * signs, L.T[:, len(signs) :], -L.T[:, len(signs) :]])
-    found = np.array([nnls(columns, target)[0] for target in targets.T]).T
-    sources, plus, minus = np.split(found, [len(signs), len(signs) + free])
-    return np.vstack([sources * signs[:, None], plus - minus])

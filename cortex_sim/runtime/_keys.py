@@ -13,6 +13,7 @@ from numpy import ndarray
 from cortex_sim.errors import OptionError
 
 CODE = Path(__file__).parents[1]
+Chunk = bytes | memoryview
 
 
 def content_key(*parts: Any) -> str:
@@ -24,7 +25,10 @@ def content_key(*parts: Any) -> str:
     Raises:
         OptionError: a part is of another type.
     """
-    return hashlib.sha256(_written(parts)).hexdigest()
+    found = hashlib.sha256()
+    for chunk in _written(parts):
+        found.update(chunk)
+    return found.hexdigest()
 
 
 @lru_cache(maxsize=1)
@@ -43,40 +47,43 @@ def read_only(array: ndarray) -> ndarray:
     return copy
 
 
-def _written(part: Any) -> bytes:
-    kind, text = _encoded(part)
-    return kind + str(len(text)).encode() + b":" + text
+def _written(part: Any) -> list[Chunk]:
+    """Return the type of a part, the length of its content, and its content, in chunks of which arrays are not copied."""
+    kind, content = _encoded(part)
+    return [kind + str(sum(len(chunk) for chunk in content)).encode() + b":", *content]
 
 
-def _encoded(part: Any) -> tuple[bytes, bytes]:
-    found: tuple[bytes, bytes]
+def _encoded(part: Any) -> tuple[bytes, list[Chunk]]:
+    found: tuple[bytes, list[Chunk]]
     match part:
         case None:
-            found = b"n", b""
+            found = b"n", []
         case bool() | np.bool_():
-            found = b"b", b"1" if part else b"0"
+            found = b"b", [b"1" if part else b"0"]
         case int() | np.integer():
-            found = b"i", str(int(part)).encode()
+            found = b"i", [str(int(part)).encode()]
         case float() | np.floating():
-            found = b"f", struct.pack("<d", float(part))
+            found = b"f", [struct.pack("<d", float(part))]
         case str():
-            found = b"s", part.encode("utf-8", "surrogatepass")
+            found = b"s", [part.encode("utf-8", "surrogatepass")]
         case bytes():
-            found = b"y", part
+            found = b"y", [part]
         case ndarray():
             found = _of_array(part)
         case Mapping():
-            found = b"m", b"".join(sorted(_written(key) + _written(value) for key, value in part.items()))
+            named = sorted((b"".join(_written(key)), value) for key, value in part.items())
+            found = b"m", [chunk for key, value in named for chunk in (key, *_written(value))]
         case list() | tuple():
-            found = b"l", b"".join(_written(item) for item in part)
+            found = b"l", [chunk for item in part for chunk in _written(item)]
         case _:
             raise OptionError(f"key: {type(part).__name__} {part!r} cannot be part of one; give numbers, text, arrays, lists or mappings of them.")
     return found
 
 
-def _of_array(array: ndarray) -> tuple[bytes, bytes]:
+def _of_array(array: ndarray) -> tuple[bytes, list[Chunk]]:
     """Return the bytes of an array: characters of text whatever the width of its dtype, and numbers in little-endian order."""
     if array.dtype.kind in "OUS":
-        return b"t", _written(array.shape) + _written(array.ravel().tolist())
+        return b"t", [*_written(array.shape), *_written(array.ravel().tolist())]
     little = array.dtype.newbyteorder("<")
-    return b"a", _written(little.str) + _written(array.shape) + np.ascontiguousarray(array, dtype=little).tobytes()
+    plain = np.ascontiguousarray(array, dtype=little).reshape(-1)
+    return b"a", [*_written(little.str), *_written(array.shape), plain.view(np.uint8).data if plain.size else b""]

@@ -98,7 +98,8 @@ def map(
     from joblib.parallel import get_active_backend
 
     _together.wait()
-    done = _known(jobs, kept)
+    paths = {name: kept.path(arguments) for name, arguments in jobs.items()} if kept else {}
+    done = {name: result for name, path in paths.items() for result in (kept.known(path) if kept else ())}
     left = {name: arguments for name, arguments in jobs.items() if name not in done}
     count = 1 if _inside(os.getppid()) else max(1, min(workers or cpu_count(), len(left) // each))
     backend, asked = get_active_backend()
@@ -113,7 +114,7 @@ def map(
             stack.enter_context(_watched(boards, len(done), shown))
         stack.enter_context(one_thread() if threads else _ended_after(local and count > 1))
         parent = None if threads else os.getpid() if local else 0
-        places = {name: (kept, kept.path(arguments)) if kept else None for name, arguments in left.items()}
+        places = {name: (kept, paths[name]) if kept else None for name in left}
         calls = [delayed(_alone)(function, arguments, boards[name], places[name], parent) for name, arguments in left.items()]
         for name, (result, drawn) in zip(left, Parallel(return_as="generator", **how)(calls), strict=True):
             done[name] = result
@@ -170,10 +171,6 @@ def _end_with(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _known(jobs: Mapping[Any, tuple[Any, ...]], kept: Kept | None) -> dict[Any, Any]:
-    return {name: result for name, arguments in jobs.items() for result in kept.known(kept.path(arguments))} if kept else {}
 
 
 @dataclass

@@ -13,10 +13,12 @@ from cortex_sim.cards import catalogue
 from cortex_sim.cards._model import Model
 from cortex_sim.cards._reading import read_card
 from cortex_sim.errors import TaskError, TrialsError
+from cortex_sim.fitting import _signed as signed_solver
 from cortex_sim.fitting._fit import fit, split, train
 from cortex_sim.fitting._options import Options, TrainingData
-from cortex_sim.fitting._regression import RIDGES, _signed, regressions
+from cortex_sim.fitting._regression import RIDGES, regressions
 from cortex_sim.fitting._side_by_side import Job, _checkpoint, students_of, train_groups, train_many
+from cortex_sim.fitting._signed import signed_least_squares
 from cortex_sim.fitting._start import HEADROOM, adapt, unit_scale
 from cortex_sim.runtime._storage import cache_folder
 from cortex_sim.simulation._meaning import drive_time_constant, driven_inputs
@@ -260,16 +262,31 @@ def test_students_stand_between_one_of_the_circuits_class_and_one_that_is_not_tr
     assert np.allclose(drive_time_constant(jobs["gru"].model), drive_time_constant(circuit))
 
 
-def test_the_regression_under_dales_law_meets_the_conditions_of_its_optimum() -> None:
+@pytest.mark.parametrize("most", [signed_solver.MOST, 0])  # 0: by the active-set method
+@pytest.mark.parametrize("free", [0, 1])
+def test_the_regression_under_dales_law_meets_the_conditions_of_its_optimum(monkeypatch: pytest.MonkeyPatch, free: int, most: int) -> None:
     """Karush, Kuhn and Tucker: signs hold; the error's slope is zero where a weight is not, and points across the bound where it is."""
+    monkeypatch.setattr(signed_solver, "MOST", most)
     rng = np.random.default_rng(0)
-    design, signs = rng.standard_normal((60, 9)), np.where(np.arange(8) < 4, 1.0, -1.0)
-    gram, moments = design.T @ design, design.T @ rng.standard_normal((60, 5))
-    found = _signed(gram, moments, signs)
-    slope = gram @ found - moments
-    assert (found[:8] * signs[:, None] >= 0).all() and (found[:8] == 0).any() and (found[8] != 0).all()
-    np.testing.assert_allclose(np.where(found == 0, 0.0, slope), 0, atol=1e-10 * np.abs(moments).max())
-    assert (np.where(found[:8] == 0, slope[:8] * signs[:, None], 0.0) >= -1e-10).all()
+    design, signs = rng.standard_normal((60, 30 + free)), np.where(np.arange(30) < 15, 1.0, -1.0)
+    gram, moments = design.T @ design, design.T @ rng.standard_normal((60, 25))
+    allowed = rng.random((25, 30)) < 0.8
+    found, chosen = signed_least_squares(gram, moments, signs, allowed)
+    slope, weights, tiny = (found @ gram - moments.T)[:, :30] * signs, found[:, :30] * signs, 1e-10 * np.abs(moments).max()
+    assert (weights >= 0).all() and not weights[~allowed].any() and (weights[allowed] == 0).any() and (found[:, 30:] != 0).all()
+    np.testing.assert_allclose(slope[weights > 0], 0, atol=tiny)
+    assert (slope[allowed & (weights == 0)] >= -tiny).all()
+    np.testing.assert_allclose((found @ gram - moments.T)[:, 30:], 0, atol=tiny)
+    assert (chosen[:, :30] == (weights > 0)).all() and chosen[:, 30:].all()
+
+
+def test_the_regression_under_dales_law_is_the_same_from_any_start() -> None:
+    rng = np.random.default_rng(1)
+    design, signs = rng.standard_normal((40, 25)) @ rng.standard_normal((25, 25)), np.where(np.arange(25) < 20, 1.0, -1.0)
+    gram, moments, allowed = design.T @ design, design.T @ rng.standard_normal((40, 8)), ~np.eye(8, 25, dtype=bool)
+    found, chosen = signed_least_squares(gram, moments, signs, allowed)
+    for start in (chosen, ~chosen, np.zeros_like(chosen), np.ones_like(chosen)):
+        np.testing.assert_allclose(signed_least_squares(gram, moments, signs, allowed, start)[0], found, atol=1e-9 * np.abs(found).max())
 
 
 def test_a_student_under_dales_law_recovers_a_teacher_that_obeys_it() -> None:

@@ -210,9 +210,12 @@ class Twin(nn.Module):
         return self.equations.subexpressions({**fixed, **variables}, wanted=self.model.rate)[self.model.rate]
 
     def jacobian(self, state: Float[Tensor, " state"]) -> Float[Tensor, "state state"]:
-        """Return the derivative of one undriven step with respect to the state."""
+        """Return the derivative of one undriven step with respect to the state: trial n of a batch gives the gradient of entry n of the new state."""
         fixed = self._fixed() | {name: lambda t, i: 0.0 for name in self.model.inputs} | {"t": 0.0, "i": None}
-        return torch.func.jacfwd(lambda x: self._step(x[None], fixed, lambda rate: rate)[0][0])(state)
+        with torch.enable_grad():
+            states = state.expand(len(state), -1).clone().requires_grad_()
+            after, _ = self._step(states, fixed, lambda rate: rate)
+            return torch.autograd.grad(after.diagonal().sum(), states)[0]
 
     def _fixed(self) -> dict[str, Any]:
         """Return all that the equations name and that does not change from step to step, at the current weights."""
