@@ -232,13 +232,14 @@ def _ended_after(started: bool) -> Iterator[None]:
         failed = False
     finally:
         if started and (failed or not _together.blocks):
-            _end(failed)
+            _end()
 
 
-def _end(failed: bool) -> None:
+def _end() -> None:
+    """End the processes there are: at once, since what they did is here, and leaving torch in good order takes them over a second."""
     from joblib.externals.loky import get_reusable_executor
 
-    get_reusable_executor().shutdown(wait=True, kill_workers=failed)
+    get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
 
 
 @dataclass
@@ -291,7 +292,7 @@ def together(*modules: str) -> Iterator[None]:
         _together.wait()
         _together.blocks -= local
         if local and not _together.blocks:
-            _end(failed=sys.exc_info()[0] is not None)
+            _end()
 
 
 def _imported(modules: tuple[str, ...], folder: Path, count: int) -> None:
