@@ -36,6 +36,7 @@ from cortex_sim.simulation import move as move
 from cortex_sim.simulation import simulate as simulate
 from cortex_sim.statistics import Score as Score
 from cortex_sim.studies import run as run
+from cortex_sim.studies import sweep as sweep
 from cortex_sim.tasks import Task as Task
 from cortex_sim.tasks import body as body
 from cortex_sim.tasks import perturbations as perturbations

@@ -27,6 +27,7 @@ Table = Annotated[str | None, typer.Option(help="table of an NWB or MATLAB file 
 Bin = Annotated[float | None, typer.Option(help="width of the bins of spikes, s")]
 Dims = Annotated[str | None, typer.Option(help="axes of averages, such as condition,time,unit")]
 Area = Annotated[list[str] | None, typer.Option(help="area in a MATLAB table of trials whose spikes to read, such as M1; several are combined")]
+Scheduler = Annotated[str | None, typer.Option(help="address of a running Dask scheduler, such as tcp://10.0.0.1:8786, whose workers do the work")]
 Step = Annotated[float | None, typer.Option(help="sampling interval, s, of averages that store no times")]
 
 app = typer.Typer(
@@ -114,6 +115,7 @@ def run(
     check: Annotated[bool, typer.Option("--check", help="exit 1 if a claim of the report fails")] = False,
     out: Annotated[Path | None, typer.Option(help="folder of the report; must not exist. Default: runs/PROTOCOL-TIME")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="resume a killed run in --out, if there is one")] = False,
+    scheduler: Scheduler = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="print when each stage begins, and its duration")] = False,
 ) -> None:
     """Run a protocol and write its report.
@@ -121,7 +123,7 @@ def run(
     Example: cortex-sim run match --model hennequin_2014 --seed 1 --out my_run
     """
     from cortex_sim.report import claims_hold, told
-    from cortex_sim.runtime import finished, show_stages
+    from cortex_sim.runtime import cluster, finished, show_stages
     from cortex_sim.studies import perform
 
     folder = _folder(out, Path(protocol).stem, resume)
@@ -134,7 +136,8 @@ def run(
     asked |= {} if students is Students.default else {"students": students.value}
     asked |= _chosen(align=align, window=window, condition=condition, where=where, table=table, bin=bin, dims=dims, area=area, step=step)
     try:
-        report, page = perform(asked, folder, command=_typed(), resume=resume)
+        with cluster(scheduler):
+            report, page = perform(asked, folder, command=_typed(), resume=resume)
     except KeyboardInterrupt:
         _interrupted(folder)
     say(told(report, page))
@@ -214,13 +217,14 @@ def tune(
     study: Annotated[Path | None, typer.Option(help="folder of the journal, to share or resume; in the cache if omitted")] = None,
     out: Annotated[Path | None, typer.Option(help="folder of the report; must not exist. Default: runs/PROTOCOL-tune-TIME")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="resume a killed tuning in --out, if there is one")] = False,
+    scheduler: Scheduler = None,
 ) -> None:
     """Search for the best construction and training of a protocol's student.
 
     Example: cortex-sim tune match --space match.space.toml --trials 30 --folds 5
     """
     from cortex_sim.report import told
-    from cortex_sim.runtime import check_new, finished, run_folder, workers
+    from cortex_sim.runtime import check_new, cluster, finished, run_folder, workers
     from cortex_sim.studies import tuning
 
     folder = _folder(out, f"{Path(protocol).stem}-tune", resume)
@@ -236,12 +240,59 @@ def tune(
     kept = study or tuning.study_folder(material, searched, plan)
     asked = {"tuned": protocol, "study": tuning.study_folder(material, searched, plan).name, "trials": trials}
     try:
-        with run_folder(folder, asked=asked, resume=resume), workers.one_thread():
+        with run_folder(folder, asked=asked, resume=resume), workers.one_thread(), cluster(scheduler):
             report = tuning.report_of(tuning.tune(material, searched, plan, kept), Path(protocol).stem)
             page = report.write(folder, command=_typed(), protocol=catalogue.find(protocol))
     except KeyboardInterrupt:
         _interrupted(folder, f"The trials done are kept in {kept}; the same command goes on from there.")
     say(told(report, page))
+
+
+@app.command()
+def sweep(
+    protocol: Annotated[str, typer.Argument(help="a shipped protocol, or a path that ends in .py")],
+    grid: Annotated[Path | None, typer.Option(help="TOML file with a list of values for each axis; only seeds if omitted")] = None,
+    seeds: Annotated[str, typer.Option(help="0:20 for seeds 0 to 19, or 0,3,7")] = "0",
+    jobs: Annotated[int | None, typer.Option(help="number of processes, or of workers asked of the queue; the cores if omitted")] = None,
+    scheduler: Scheduler = None,
+    slurm: Annotated[str | None, typer.Option(help="queue of SLURM whose jobs do the work")] = None,
+    smoke: Annotated[bool, typer.Option("--smoke", help="small and short: shows that everything runs; its numbers mean nothing")] = False,
+    out: Annotated[Path | None, typer.Option(help="folder of the report; must not exist. Default: runs/PROTOCOL-sweep-TIME")] = None,
+) -> None:
+    """Run a protocol at every combination of a grid's values and of seeds. What was computed before is not computed again.
+
+    A grid is a TOML file: model = ["hennequin_2014", "kao_2021"], options of the protocol likewise, and in a table [card] parameters of the card, in
+    its units: tau = [100, 200].
+
+    Example: cortex-sim sweep rotations --grid grid.toml --seeds 0:20
+    """
+    from cortex_sim.report import told
+    from cortex_sim.studies import read_grid
+    from cortex_sim.studies import sweep as swept
+
+    folder = _folder(out, f"{Path(protocol).stem}-sweep", False)
+    axes = {} if grid is None else read_grid(grid)
+    how: dict[str, Any] = {"jobs": jobs, "scheduler": scheduler, "slurm": slurm, "smoke": smoke, "out": folder, "command": _typed()}
+    try:
+        found = swept(protocol, axes, seeds=_seeds(seeds), **how)
+    except KeyboardInterrupt:
+        warn("\ncortex-sim: interrupted; no report was written. The runs that came to an end are kept; the same command does the others.")
+        raise typer.Exit(INTERRUPTED) from None
+    say(told(found.report(), folder / "report.html"))
+    if found.failed:
+        say(f"{len(found.failed)} runs failed; the same command with another --out tries them alone.")
+        raise typer.Exit(FAILED)
+
+
+def _seeds(text: str) -> list[int]:
+    """Return the seeds that ``0:20`` or ``0,3,7`` names."""
+    try:
+        if ":" in text:
+            first, last = text.split(":")
+            return list(range(int(first or 0), int(last)))
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise OptionError(f"--seeds {text!r} should be first:last, such as 0:20 for 0 to 19, or seeds with commas, such as 0,3,7.") from None
 
 
 @app.command()

@@ -241,6 +241,7 @@ FAULTS = (
     Fault("streams blind to the index", "runtime/_streams.py", "role, purpose, *(one if isinstance(one, str) else _whole(\"index\", one) for one in index)):", "role, purpose):", "tests/runtime/test_streams.py"),
     Fault("sources that would help stay silent under Dale's law", "fitting/_signed.py", "np.flatnonzero(bounded & (lost | gained))",
           "np.flatnonzero(bounded & lost)", "tests/fitting/test_fitting.py"),
+    Fault("rates stored as they come", "trials/_stored.py", "self.dataset = _in_rows(dataset)", "self.dataset = dataset", "tests/trials/test_trials.py"),
     Fault("keys blind to the shape", "runtime/_keys.py", "*_written(little.str), *_written(array.shape),", "*_written(little.str),", "tests/runtime/test_keys.py"),
     Fault("orders of conditions ignored by products", "statistics/_explained.py", "self._products[rows, order]", "self._products[rows, rows]",
           "tests/statistics/test_explained.py"),

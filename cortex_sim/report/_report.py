@@ -20,6 +20,7 @@ from cortex_sim.statistics import Score
 from cortex_sim.trials import FINDINGS, Trials
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.figure import Figure
 
 
@@ -85,6 +86,7 @@ class Report:
         seed: of the run.
         seconds: time of each stage.
         packages: packages whose versions are recorded beside the usual ones.
+        datasets: further arrays by name, each written as netCDF.
 
     Raises:
         ComparisonError: a score is not a finite number.
@@ -106,6 +108,7 @@ class Report:
     seed: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
     packages: Sequence[str] = ()
+    datasets: Mapping[str, "xr.Dataset"] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for score in self.scores:
@@ -194,6 +197,9 @@ class Report:
         named = file_names(self.trials)
         for name, trials in self.trials.items():
             trials.save(folder / f"{named[name]}.nc")
+        named = file_names(self.datasets)
+        for name, dataset in self.datasets.items():
+            dataset.to_netcdf(folder / f"{named[name]}.nc", engine="h5netcdf")
         named = file_names(self.models)
         for name, model in self.models.items():
             model.save(folder / "models" / f"{named[name]}.toml")

@@ -5,6 +5,7 @@ from cortex_sim.runtime._arguments import hidden as hidden
 from cortex_sim.runtime._arguments import missing_allowed as missing_allowed
 from cortex_sim.runtime._arguments import positions as positions
 from cortex_sim.runtime._arguments import shown as shown
+from cortex_sim.runtime._cluster import cluster as cluster
 from cortex_sim.runtime._html import escaped as escaped
 from cortex_sim.runtime._html import html_facts as html_facts
 from cortex_sim.runtime._html import html_heat as html_heat
@@ -18,6 +19,7 @@ from cortex_sim.runtime._left_over import sweep as sweep
 from cortex_sim.runtime._marked import marked as marked
 from cortex_sim.runtime._memory import too_large as too_large
 from cortex_sim.runtime._progress import Report as Report
+from cortex_sim.runtime._progress import passed_on as passed_on
 from cortex_sim.runtime._progress import say_once as say_once
 from cortex_sim.runtime._progress import show_stages as show_stages
 from cortex_sim.runtime._progress import timed as timed

@@ -13,7 +13,9 @@ LINES = 10.0  # s between lines where standard error is no terminal
 EARLY = 0.02  # share done before which nothing is said about the time left
 
 Report = Callable[[float, str], None]
+EVERY = 0.5  # s between signs of progress that are passed on
 _said: set[str] = set()
+_passed_on: Report | None = None
 _shown = False
 _interrupted = False
 
@@ -44,6 +46,21 @@ def say_once(line: str) -> None:
 
 
 @contextmanager
+def passed_on(report: Report) -> Iterator[None]:
+    """Pass what the block shows of its progress on to a function, as the label and fraction of the task that is going on, instead of showing it.
+
+    Args:
+        report: of the completed fraction of all, which tasks one after another do not tell (0), and a line of text.
+    """
+    global _passed_on  # noqa: PLW0603 - of the process
+    before, _passed_on = _passed_on, report
+    try:
+        yield
+    finally:
+        _passed_on = before
+
+
+@contextmanager
 def track(label: str) -> Iterator[Report]:
     """Show the progress of a task: a bar with the remaining time on a terminal, a line every ten seconds elsewhere.
 
@@ -54,7 +71,7 @@ def track(label: str) -> Iterator[Report]:
         A function of the completed fraction (0 to 1) and a line of text.
     """
     _heed()
-    show = _bar(label) if sys.stderr.isatty() else _line(label)
+    show = _passing(label, _passed_on) if _passed_on else _bar(label) if sys.stderr.isatty() else _line(label)
     started = time.monotonic()
 
     def report(done: float, text: str) -> None:
@@ -82,6 +99,18 @@ def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
         seconds[stage] = seconds.get(stage, 0.0) + took
         if _shown:
             warn(f"{time.strftime('%H:%M:%S')} {stage}: {took:.1f} s")
+
+
+def _passing(label: str, report: Report) -> Callable[[tuple[float, str] | None], None]:
+    last = 0.0
+
+    def show(frame: tuple[float, str] | None) -> None:
+        nonlocal last
+        if frame and (now := time.monotonic()) - last > EVERY:
+            last = now
+            report(0.0, f"{label} {frame[0]:.0%}")
+
+    return show
 
 
 def _line(label: str) -> Callable[[tuple[float, str] | None], None]:

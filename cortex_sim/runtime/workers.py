@@ -37,6 +37,7 @@ class Kept:
         read: reads it; nothing in the file may be executed. If it raises, the file is damaged and the result is computed again.
         folder: name of the files' folder, inside that of the present run if it keeps results, else inside the cache.
         suffix: of the files.
+        shared: whether they lie in the cache during a run too, so that other runs find them.
     """
 
     key: Callable[..., str]
@@ -44,10 +45,11 @@ class Kept:
     read: Callable[[Path], Any]
     folder: str
     suffix: str
+    shared: bool = False
 
     def path(self, arguments: tuple[Any, ...]) -> Path:
         """Return the file of a job's result."""
-        return (run_cache() or cache_folder()) / self.folder / f"{self.key(*arguments)}{self.suffix}"
+        return ((None if self.shared else run_cache()) or cache_folder()) / self.folder / f"{self.key(*arguments)}{self.suffix}"
 
     def known(self, path: Path) -> list[Any]:
         """Return the result in a file as a list; empty if there is no such file or if it is damaged, which is reported."""
@@ -74,6 +76,7 @@ def map(
     each: int = 1,
     threads: bool = False,
     tells: bool = False,
+    apart: bool = False,
     kept: Kept | None = None,
     report: Report | None = None,
 ) -> dict[Any, Any]:
@@ -91,6 +94,7 @@ def map(
         each: number of jobs that justifies one more process.
         threads: use threads of this process: for work done outside Python, or for a function that cannot be sent to another process.
         tells: see ``function``.
+        apart: whether even a single job is done by another process, because it may end its process.
         kept: how results are kept on disk; not kept if omitted.
         report: receives progress; shown on standard error if omitted.
     """
@@ -101,10 +105,12 @@ def map(
     paths = {name: kept.path(arguments) for name, arguments in jobs.items()} if kept else {}
     done = {name: result for name, path in paths.items() for result in (kept.known(path) if kept else ())}
     left = {name: arguments for name, arguments in jobs.items() if name not in done}
-    count = 1 if _inside(os.getppid()) else max(1, min(workers or cpu_count(), len(left) // each))
+    alone = _inside(os.getppid())
+    count = 1 if alone else max(2 if apart else 1, min(workers or cpu_count(), len(left) // each))
     backend, asked = get_active_backend()
-    local = threads or (type(backend).__name__ == "LokyBackend" and asked is None)
-    how: dict[str, Any] = ({"n_jobs": count} if local else {}) | ({"prefer": "threads"} if threads else {})
+    local = threads or alone or (type(backend).__name__ == "LokyBackend" and asked is None)
+    how: dict[str, Any] = {"n_jobs": count} if local else {}
+    how |= {"backend": "sequential" if alone else "threading"} if alone or threads else {}  # a cluster does whole jobs, not their parts
     with ExitStack() as stack:
         shown = report or stack.enter_context(track(label))
         boards: dict[Any, Path | None] = dict.fromkeys(left)
@@ -138,12 +144,14 @@ def _alone(
     """
 
     def report(done: float, text: str) -> None:
-        assert board is not None
-        write_text(board, json.dumps([done, text]))
+        if board and board.parent.exists():  # not on a machine of a cluster that shares no disk with this one
+            write_text(board, json.dumps([done, text]))
 
     if parent and parent != os.getpid():
         _parents.add(parent)
         _end_with(parent)
+    elif parent == 0:
+        _parents.add(os.getppid())
     with nullcontext() if parent is None else one_thread():
         result = function(*arguments, report=report) if board else function(*arguments)
     if kept:

@@ -35,6 +35,12 @@ def lasting(time: Float[ndarray, " time"], stop: Float[ndarray, " trial"]) -> Bo
     return np.asarray(time + bin <= stop[:, None] + 1e-6 * bin)
 
 
+def _in_rows(dataset: xr.Dataset) -> xr.Dataset:
+    """Return the dataset with every array stored row by row, as after it was sent to another process: sums in another order are rounded otherwise."""
+    loose = {name: part for name, part in dataset.data_vars.items() if not part.values.flags.c_contiguous}
+    return dataset.assign({name: (part.dims, np.ascontiguousarray(part.values), part.attrs) for name, part in loose.items()}) if loose else dataset
+
+
 class Stored:
     """The dataset of :class:`cortex_sim.trials.Trials`, which describes it."""
 
@@ -57,9 +63,9 @@ class Stored:
         check_labels(dataset["condition"].values)
         if "spike_time" in dataset:
             check_spikes(dataset)
-        for variable in dataset.data_vars.values():
+        self.dataset = _in_rows(dataset)
+        for variable in self.dataset.data_vars.values():
             variable.values.flags.writeable = False
-        self.dataset = dataset
 
     @staticmethod
     def _mask(dataset: xr.Dataset, name: str) -> ndarray | None:

@@ -1,5 +1,6 @@
 """Trials are well formed, and stay what they are through a file."""
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,23 @@ def test_a_file_keeps_every_bit_label_unit_and_origin(tmp_path: Path, condition:
     assert found.provenance == origin
     assert found.dataset.identical(trials.dataset)
     assert [path.name for path in tmp_path.iterdir()] == ["t.nc"]
+
+
+@pytest.mark.parametrize("strides", ["rows", "columns", "swapped", "every second"])
+def test_rates_are_stored_row_by_row_so_that_another_process_sums_them_in_the_same_order(strides: str) -> None:
+    """Scores of a student that was sent to a worker differed in the last digit from those of one that was not."""
+    rate = np.random.default_rng(0).standard_normal((6, 20, 8))
+    given = {
+        "rows": rate, "columns": np.asfortranarray(rate), "swapped": np.ascontiguousarray(rate.transpose(1, 0, 2)).transpose(1, 0, 2),
+        "every second": np.repeat(rate, 2, axis=2)[:, :, ::2],
+    }[strides]  # fmt: skip
+    trials = Trials.from_arrays(given, 0.01 * np.arange(20))
+    made = [trials, trials.window(0.05, 0.15), trials.select([4, 1]), trials.units([1, 2]), Trials(trials.dataset.isel(time=slice(2, 9)))]
+    for one in made:
+        sent = pickle.loads(pickle.dumps(one))
+        assert one.rate.flags.c_contiguous and sent.rate.flags.c_contiguous
+        assert one.rate.mean().tobytes() == sent.rate.mean().tobytes()
+    np.testing.assert_array_equal(trials.rate, rate)
 
 
 def nan_at(trial: int, sample: int, unit: int) -> np.ndarray:

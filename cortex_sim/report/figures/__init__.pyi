@@ -43,3 +43,5 @@ from cortex_sim.report.figures._spikes import raster as raster
 from cortex_sim.report.figures._spikes import rate_bars as rate_bars
 from cortex_sim.report.figures._style import save_svg as save_svg
 from cortex_sim.report.figures._style import svg_of as svg_of
+from cortex_sim.report.figures._sweeps import swept_curves as swept_curves
+from cortex_sim.report.figures._sweeps import swept_maps as swept_maps

@@ -1,0 +1,100 @@
+"""Jobs on a cluster: the one path of :func:`cortex_sim.runtime.workers.map`, with Dask's workers in the place of processes of this machine."""
+
+import importlib
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from cortex_sim.errors import OptionError
+from cortex_sim.runtime._progress import track
+from cortex_sim.runtime._storage import cache_folder
+from cortex_sim.runtime._visible import warn
+
+ANSWERS = 10.0  # s that a scheduler has to answer
+STARTS = 600.0  # s that the first worker of a queue has to start
+MEMORY = "4GB"  # of a worker of a queue
+ONE_THREAD = tuple(f"export {name}=1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"))
+
+
+@contextmanager
+def cluster(scheduler: str | None = None, *, slurm: str | None = None, jobs: int | None = None) -> Iterator[None]:
+    """Let jobs run on a Dask cluster while the block runs, or on this machine if none is named.
+
+    Every worker of the cluster needs this package, in this version. Results that are kept on disk are kept by the worker that computed them: the
+    cache (``CORTEX_SIM_CACHE``) should lie on a disk that all share.
+
+    Args:
+        scheduler: address of a running Dask scheduler, such as ``tcp://10.0.0.1:8786``.
+        slurm: queue of a SLURM cluster on whose login node this runs; workers of one core each are asked for.
+        jobs: number of workers asked of the queue.
+
+    Raises:
+        OptionError: both are given, the extra ``cluster`` is not installed, or nothing answers at the address.
+    """
+    if scheduler and slurm:
+        raise OptionError("--scheduler and --slurm: give one, a running scheduler or a queue.")
+    if not scheduler and not slurm:
+        yield
+        return
+    try:
+        distributed = importlib.import_module("distributed")
+        jobqueue = importlib.import_module("dask_jobqueue") if slurm else None
+    except ImportError:
+        raise OptionError("Dask is not installed; add it with: pip install 'cortex-sim[cluster]'.") from None
+    from joblib import parallel_config
+
+    with ExitStack() as stack:
+        stack.enter_context(_quiet("distributed"))
+        address: Any = scheduler
+        if jobqueue:
+            address = stack.enter_context(_queued(jobqueue, str(slurm), jobs or 2))
+        try:
+            client = stack.enter_context(distributed.Client(address, timeout=ANSWERS, set_as_default=False))
+        except (OSError, ValueError) as problem:
+            raise OptionError(
+                f"scheduler {scheduler}: nothing answers there ({type(problem).__name__}); is it running, and is the port right?"
+            ) from None
+        with track("waiting for workers") as report:
+            report(0.0, "")
+            try:
+                client.wait_for_workers(1, timeout=STARTS if slurm else ANSWERS)
+            except TimeoutError:
+                raise OptionError(f"{scheduler or slurm}: no worker has started.") from None
+        client.register_plugin(_ready(distributed))
+        stack.enter_context(parallel_config(backend="dask", client=client))
+        warn(f"on {len(client.scheduler_info()['workers'])} workers of {client.scheduler.address}; {client.dashboard_link}")
+        yield
+
+
+@contextmanager
+def _quiet(library: str) -> Iterator[None]:
+    """Keep what a library logs of lost connections off the terminal; what it means for the work is said by those who do it."""
+    logger = logging.getLogger(library)
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _queued(jobqueue: Any, queue: str, jobs: int) -> Any:
+    prologue = [*ONE_THREAD, f"export CORTEX_SIM_CACHE={cache_folder().absolute()}"]
+    made = jobqueue.SLURMCluster(
+        queue=queue, cores=1, processes=1, memory=MEMORY, job_script_prologue=prologue, worker_extra_args=["--preload", "brian2"]
+    )  # fmt: skip
+    made.scale(jobs=jobs)
+    return made
+
+
+def _ready(distributed: Any) -> Any:
+    """Return what each worker does first: import Brian2, which only the main thread of a process may, and keep linear algebra to one thread."""
+
+    class Ready(distributed.WorkerPlugin):
+        name = "cortex-sim"
+
+        def setup(self, worker: Any) -> None:
+            importlib.import_module("cortex_sim.simulation.brian")
+
+    return Ready()
