@@ -25,7 +25,7 @@ CONTROLS = ("untrained", "shuffled", ALONE, CONTROL, RIDGE)
 TAUGHT = {
     "leaky tanh": ("leaky_tanh", cs.Options(epochs=25, rate=5e-3)),
     "Dale": ("leaky_dale", cs.Options(epochs=25, rate=5e-3)),
-    "hidden units": ("leaky_readout", cs.Options(epochs=60, rate=5e-3)),
+    "hidden units": ("leaky_readout", cs.Options(epochs=16, batch=32, rate=3e-5, hidden_start=True)),
     "GRU": ("gru", cs.Options(epochs=60, rate=5e-3)),
 }
 CHEAP = ("leaky tanh", "Dale")
@@ -81,8 +81,7 @@ def training_data(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> tup
     """Return a student, its training reaches, and the options, to search for better options."""
     model = cs.edit.shrunk(model, FEW) if smoke else model
     training, _ = cs.analysis.delayed_reaches(model, (SMALL if smoke else TRAINING, TESTED), seed=seed)
-    card, options = TAUGHT["hidden units"]
-    return cs.fitting.with_time_constant_of(cs.load(card), model), training.trials, training.task, options
+    return cs.fitting.with_time_constant_of(cs.load("leaky_readout"), model), training.trials, training.task, cs.Options(epochs=60, rate=5e-3)
 
 
 def _matched(model: cs.Model, names: Iterable[str], seed: int, smoke: bool) -> cs.Report:

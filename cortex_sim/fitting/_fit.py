@@ -14,7 +14,7 @@ from cortex_sim.cards import Model
 from cortex_sim.errors import OptionError, TaskError, TrialsError, suggestion
 from cortex_sim.fitting import rules
 from cortex_sim.fitting._options import CUSTOMARY, Options, TrainingData
-from cortex_sim.fitting._regression import Beginning, begin
+from cortex_sim.fitting._regression import Beginning, begin, encodes
 from cortex_sim.fitting._start import adapt, counted, held_where_unseen, one_unit_each, unit_scale
 from cortex_sim.runtime import run_cache, seed_of, stream, track
 from cortex_sim.simulation import refuse_unheard
@@ -140,7 +140,10 @@ def train(
     refuse_unheard(student, started)
     heard = [seed_of(seed, "student", "noise of training data", number) for number in range(2)]
     datasets = [TrainingData(started.select(c), trials.rate[c], scale, noise) for c, noise in zip((taught, checked), heard, strict=True)]
-    closed = options.closed_form and one_unit_each(student) and not task.body
+    if options.hidden_start and (not encodes(student) or initial is None or not options.closed_form):
+        found = f"student {student.name!r}" if not encodes(student) else f"start {options.start!r} and closed_form {options.closed_form}"
+        raise OptionError(f"Options.hidden_start: is of hidden units that start from the first bin by an encoder, in closed form (got {found}).")
+    closed = options.closed_form and not task.body and (one_unit_each(student) or options.hidden_start)
     first = begin(student, *datasets) if closed else Beginning(student, "untrained weights")
     with track(f"training {model.name}") as progress:
         history = learn(first.model, *datasets, options=options, seed=seed, report=report or progress, **kept)

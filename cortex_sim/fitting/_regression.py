@@ -14,12 +14,15 @@ from cortex_sim.fitting._options import TrainingData
 from cortex_sim.fitting._signed import signed_least_squares
 from cortex_sim.fitting._start import one_unit_each, own_class
 from cortex_sim.runtime import stream, warn
-from cortex_sim.simulation import Problem, driven_inputs, flow, recurrent_projections, simulate, state_of
+from cortex_sim.simulation import Problem, driven_inputs, flow, rate_of, recurrent_projections, simulate, state_of
 from cortex_sim.tasks import BIN
 
 PROBES = 5  # states at which a parameter is taken for a bias
 PART = 64  # trials regressed at a time, to keep memory small
-RIDGES = (1e-8, 1e-6, 1e-4, 1e-2, 1.0)  # penalties that are tried, of the mean squared rate
+RIDGES: tuple[float, ...] = (1e-8, 1e-6, 1e-4, 1e-2, 1.0)  # penalties that are tried, of the mean squared rate
+SPREADS, MEANS = (0.05, 0.1, 0.2), 0.4  # standard deviations of the states of hidden units that are tried, and of their means, in their own unit
+HIDDEN_RIDGES: tuple[float, ...] = (1e-5, 1e-4, 1e-3)  # penalties that are tried for them
+READ_OUT, LEFT_OUT = 1e-4, 1e-3  # penalty of the readout of hidden units, of the mean variance; variance of the rates that they need not tell
 OPEN = 1e-6  # of the largest weight: what stands for 0 where zeros are kept but this one may grow
 LINEAR = 1e-9  # relative departure from linearity in the recurrent input that is round-off
 
@@ -38,6 +41,8 @@ def begin(model: Model, data: TrainingData, check: TrainingData) -> Beginning:
     Teacher forcing fits each step from the recorded state, and does not reveal whether the small errors of single steps grow when the student runs
     freely. Each candidate therefore runs freely, and that error decides. If the untrained weights are best, a line on standard error says so.
 
+    Hidden units, which stand for no neuron, are given states by a random encoder of the rates; several sizes of these states are tried too.
+
     Args:
         model: sized to the data.
         data: for the regression.
@@ -45,11 +50,15 @@ def begin(model: Model, data: TrainingData, check: TrainingData) -> Beginning:
     """
     if reason := unregressed(model, data):
         return Beginning(model, f"untrained weights ({reason})")
-    made = dict(regressions(model, data))
-    errors = {ridge: free_error(regressed, check) for ridge, regressed in made.items()}
-    best, untrained = min(errors, key=lambda ridge: errors[ridge]), free_error(model, check)
+    if encodes(model):
+        given, ridges = {f", states of {spread:g}": with_encoder(model, data, spread) for spread in SPREADS}, HIDDEN_RIDGES
+    else:
+        given, ridges = {"": model}, RIDGES
+    made = {f"penalty {ridge:g}{how}": regressed for how, one in given.items() for ridge, regressed in regressions(one, data, ridges)}
+    errors = {how: free_error(regressed, check) for how, regressed in made.items()}
+    best, untrained = min(errors, key=lambda how: errors[how]), free_error(model, check)
     if errors[best] <= untrained:
-        return Beginning(made[best], f"closed-form regression with penalty {best:g}")
+        return Beginning(made[best], f"closed-form regression with {best}")
     said = f"untrained weights (error {untrained:.3g} on validation conditions; {errors[best]:.3g} after the closed-form regression)"
     warn(f"{model.name}: training starts from {said}")
     return Beginning(model, said)
@@ -69,7 +78,7 @@ def unsolved(model: Model, bin: float) -> str | None:
     reasons = (
         (bool(late), lambda: f"{late[0]!r} has a delay, and the regression takes each step from the state before it"),
         (len(states) != 1, lambda: f"each unit has {len(states)} state variables ({', '.join(states)}), which rates do not tell"),
-        (len(states) == 1 and not one_unit_each(model), lambda: "its units are not the observed ones"),
+        (len(states) == 1 and not one_unit_each(model) and not encodes(model), lambda: "its units are not the observed ones"),
         (len(learned) != 1, lambda: f"{len(learned)} recurrent projections are learned; it solves for one"),
         (any(model.projections[name].rank for name in learned), lambda: f"{learned[0]!r} is held to a rank"),
         (model.integrator != "euler" or abs(model.dt.si - bin) > 1e-9, lambda: f"it takes Euler steps of one bin of {bin * 1e3:g} ms; {step}"),
@@ -88,6 +97,50 @@ def not_own_class(circuit: Model, bin: float = BIN) -> str | None:
     return unsolved(own_class(circuit, bin), bin)
 
 
+def encodes(model: Model) -> bool:
+    """Return whether hidden units start from the observed rates through an encoder, which says what their states are at any other rates."""
+    return model.initial is not None and model.readout is not None and model.rate != model.parsed.state and len(model.parsed.states) == 1
+
+
+def with_encoder(model: Model, data: TrainingData, spread: float) -> Model:
+    """Return a student of hidden units with a random encoder of the rates, and with the readout that best restores them.
+
+    Each unit's state is a random combination of the principal components of the rates, these in their own scale. Its standard deviation is the same
+    for all units, its mean random.
+
+    Args:
+        model: with an encoder and a readout.
+        data: rates to reproduce.
+        spread: standard deviation of the states.
+    """
+    assert model.initial is not None
+    assert model.readout is not None
+    rng, scale = stream(model.seed, "student", "encoder of the closed form"), data.scale
+    seen = data.rates[data.weights[:, :, 0] > 0]
+    mean = seen.mean(axis=0)
+    scores, axes = _components((seen - mean) / scale)
+    directions = rng.standard_normal((model.units, axes.shape[1]))
+    directions *= spread / np.maximum((scores @ directions.T).std(axis=0), np.finfo(float).tiny)[:, None]
+    encoder = directions @ axes.T / scale
+    offset = MEANS * rng.standard_normal(model.units) - encoder @ mean
+    made = rate_of(model, seen @ encoder.T + offset)
+    design = made - made.mean(axis=0)
+    gram = design.T @ design
+    penalty = READ_OUT * np.trace(gram) / len(gram) * np.eye(len(gram))
+    readout = np.linalg.solve(gram + penalty, design.T @ (seen - mean)).T
+    return model.with_arrays({
+        model.initial.weights: encoder, model.initial.offset: offset,
+        model.readout.weights: readout, model.readout.offset: mean - readout @ made.mean(axis=0),
+    })  # fmt: skip
+
+
+def _components(samples: Float[ndarray, "sample unit"]) -> tuple[Float[ndarray, "sample axis"], Float[ndarray, "unit axis"]]:
+    """Return centred samples along the leading principal axes that hold nearly all of their variance, and the axes."""
+    values, axes = np.linalg.eigh(samples.T @ samples)
+    kept = np.cumsum(np.maximum(values, 0.0)) > LEFT_OUT * values.sum()
+    return samples @ axes[:, kept], axes[:, kept]
+
+
 def recurrent_of(model: Model) -> str:
     """Return the name of the one recurrent projection that is learned."""
     return next(name for name in recurrent_projections(model) if model.projections[name].learn)
@@ -98,7 +151,7 @@ def _unsuited(model: Model, recurrent: str, data: TrainingData) -> str | None:
     if not _counting(model, data).any():
         return "no two bins that follow each other count"
     try:
-        state = _states(model, data.rates[:PROBES], model.arrays())
+        _, state = _courses(model, data.rates[:PROBES], model.arrays())
     except TaskError as problem:
         return str(problem).removeprefix(f"{model.name}: ").rstrip(".")
     still, once, twice = (flow(model, model.arrays(), state, {recurrent: size}) for size in (0.0, 1.0, 2.0))
@@ -178,14 +231,16 @@ def _adds_to(model: Model, recurrent: str, parameter: str) -> bool:
     return bool(np.abs(as_input - still).max() > 0) and np.allclose(as_parameter, as_input, rtol=1e-9, atol=1e-9 * np.abs(as_input).max())
 
 
-def _states(model: Model, rates: Float[ndarray, "trial time unit"], arrays: dict[str, ndarray]) -> Float[ndarray, "trial time unit"]:
-    """Return the states that correspond to observed rates."""
-    return state_of(model, _own_rates(model, rates, arrays), arrays)
-
-
-def _own_rates(model: Model, rates: Float[ndarray, "trial time unit"], arrays: dict[str, ndarray]) -> Float[ndarray, "trial time unit"]:
+def _courses(
+    model: Model, observed: Float[ndarray, "trial time observed"], arrays: dict[str, ndarray]
+) -> tuple[Float[ndarray, "trial time unit"], Float[ndarray, "trial time unit"]]:
+    """Return the rates and states of the units that correspond to observed rates."""
+    if model.initial is not None:
+        state = observed @ arrays[model.initial.weights].T + arrays[model.initial.offset]
+        return rate_of(model, state, arrays), state
     readout = model.readout
-    return (rates - arrays[readout.offset]) / np.diag(arrays[readout.weights]) if readout else rates
+    rates = (observed - arrays[readout.offset]) / np.diag(arrays[readout.weights]) if readout else observed
+    return rates, state_of(model, rates, arrays)
 
 
 def _counting(model: Model, data: TrainingData) -> Float[ndarray, "trial step"]:
@@ -201,7 +256,7 @@ def _normal_equations(
 ) -> tuple[Float[ndarray, "regressor regressor"], Float[ndarray, "regressor unit"]]:
     """Return sums of products of the regressors (rates, and 1 for a bias) with themselves and with the target of W r."""
     arrays, counting = model.arrays(), _counting(model, data)
-    rates, state = _own_rates(model, data.rates, arrays), _states(model, data.rates, arrays)
+    rates, state = _courses(model, data.rates, arrays)
     unbiased = arrays | ({bias: 0.0 * arrays[bias]} if bias else {})
     still, gain = (flow(model, unbiased, state, {recurrent: coupling}) for coupling in (0.0, 1.0))
     gain = gain - still

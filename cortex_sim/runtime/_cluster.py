@@ -2,8 +2,8 @@
 
 import importlib
 import logging
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from cortex_sim.errors import OptionError
@@ -14,6 +14,7 @@ from cortex_sim.runtime._visible import warn
 ANSWERS = 10.0  # s that a scheduler has to answer
 STARTS = 600.0  # s that the first worker of a queue has to start
 MEMORY = "4GB"  # of a worker of a queue
+_clients: list[Any] = []  # of the cluster that does the jobs, innermost last
 ONE_THREAD = tuple(f"export {name}=1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"))
 
 
@@ -42,8 +43,6 @@ def cluster(scheduler: str | None = None, *, slurm: str | None = None, jobs: int
         jobqueue = importlib.import_module("dask_jobqueue") if slurm else None
     except ImportError:
         raise OptionError("Dask is not installed; add it with: pip install 'cortex-sim[cluster]'.") from None
-    from joblib import parallel_config
-
     with ExitStack() as stack:
         stack.enter_context(_quiet("distributed"))
         address: Any = scheduler
@@ -62,9 +61,29 @@ def cluster(scheduler: str | None = None, *, slurm: str | None = None, jobs: int
             except TimeoutError:
                 raise OptionError(f"{scheduler or slurm}: no worker has started.") from None
         client.register_plugin(_ready(distributed))
-        stack.enter_context(parallel_config(backend="dask", client=client))
         warn(f"on {len(client.scheduler_info()['workers'])} workers of {client.scheduler.address}; {client.dashboard_link}")
-        yield
+        _clients.append(client)
+        try:
+            yield
+        finally:
+            _clients.pop()
+
+
+def on_cluster() -> bool:
+    """Return whether jobs are done by a cluster now."""
+    return bool(_clients)
+
+
+def submitted(function: Callable[..., Any], jobs: Mapping[Any, tuple[Any, ...]]) -> Iterator[tuple[Any, Any]]:
+    """Yield names and results of jobs as workers of the cluster finish them, those that join later too; after an error no further one begins."""
+    client = _clients[-1]
+    futures = {client.submit(function, *arguments, pure=False): name for name, arguments in jobs.items()}
+    try:
+        for future in importlib.import_module("distributed").as_completed(futures, loop=client.loop):
+            yield futures[future], future.result()
+    finally:
+        with suppress(Exception):  # the scheduler may be gone, and what is to be said is said by the error
+            client.cancel(list(futures))
 
 
 @contextmanager

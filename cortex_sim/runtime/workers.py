@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from threadpoolctl import threadpool_limits
 
 from cortex_sim.errors import CortexSimError, FileProblem
+from cortex_sim.runtime._cluster import on_cluster, submitted
 from cortex_sim.runtime._progress import Report, say_once, track
 from cortex_sim.runtime._storage import cache_folder, run_cache, temporary_folder, write_text
 from cortex_sim.runtime._streams import note_streams, streams_used
@@ -82,9 +84,9 @@ def map(
 ) -> dict[Any, Any]:
     """Call a function for every job and return the results by job name, in the order of the jobs, for any number of workers.
 
-    Workers are joblib's: processes of this machine, unless :func:`joblib.parallel_config` says otherwise, as in
-    ``with parallel_config(backend="dask")``. Linear algebra and torch use one thread in each. After Ctrl-C, or after the first job that fails, no
-    further job begins and processes are ended; results that were kept remain.
+    Workers are processes of this machine, by joblib, unless :func:`joblib.parallel_config` names another of its backends; or the workers of a Dask
+    cluster, inside of :func:`cortex_sim.runtime.cluster`. Linear algebra and torch use one thread in each, and what a job divides in turn is done
+    by its own worker. After Ctrl-C, or after the first job that fails, no further job begins and processes are ended; results that were kept remain.
 
     Args:
         label: name of the work.
@@ -108,7 +110,8 @@ def map(
     alone = _inside(os.getppid())
     count = 1 if alone else max(2 if apart else 1, min(workers or cpu_count(), len(left) // each))
     backend, asked = get_active_backend()
-    local = threads or alone or (type(backend).__name__ == "LokyBackend" and asked is None)
+    remote = on_cluster() and not (threads or alone)
+    local = threads or alone or (not remote and type(backend).__name__ == "LokyBackend" and asked is None)
     how: dict[str, Any] = {"n_jobs": count} if local else {}
     how |= {"backend": "sequential" if alone else "threading"} if alone or threads else {}  # a cluster does whole jobs, not their parts
     with ExitStack() as stack:
@@ -119,10 +122,14 @@ def map(
             boards |= {name: folder / f"{number}.json" for number, name in enumerate(left)}
             stack.enter_context(_watched(boards, len(done), shown))
         stack.enter_context(one_thread() if threads else _ended_after(local and count > 1))
-        parent = None if threads else os.getpid() if local else 0
+        parent = None if threads else os.getpid() if local else _ME
         places = {name: (kept, paths[name]) if kept else None for name in left}
-        calls = [delayed(_alone)(function, arguments, boards[name], places[name], parent) for name, arguments in left.items()]
-        for name, (result, drawn) in zip(left, Parallel(return_as="generator", **how)(calls), strict=True):
+        calls = {name: (function, arguments, boards[name], places[name], parent) for name, arguments in left.items()}
+        if remote:
+            results = submitted(_alone, calls)
+        else:
+            results = zip(calls, Parallel(return_as="generator", **how)(delayed(_alone)(*call) for call in calls.values()), strict=True)
+        for name, (result, drawn) in results:
             done[name] = result
             note_streams(drawn)
             if not tells:
@@ -131,7 +138,7 @@ def map(
 
 
 def _alone(
-    function: Callable[..., Any], arguments: tuple[Any, ...], board: Path | None, kept: tuple[Kept, Path] | None, parent: int | None
+    function: Callable[..., Any], arguments: tuple[Any, ...], board: Path | None, kept: tuple[Kept, Path] | None, parent: int | str | None
 ) -> tuple[Any, Streams]:
     """Do one job with one thread for linear algebra; a process of ours ends when the one that started it does.
 
@@ -140,18 +147,19 @@ def _alone(
         arguments: of the job.
         board: file that states the progress of the job.
         kept: how and where the result is kept.
-        parent: the process that asked; 0 if a library's own processes do the job, None if threads do.
+        parent: the process that asked; its name if processes of a library or of a cluster may do the job, None if threads do.
     """
 
     def report(done: float, text: str) -> None:
         if board and board.parent.exists():  # not on a machine of a cluster that shares no disk with this one
             write_text(board, json.dumps([done, text]))
 
-    if parent and parent != os.getpid():
+    if isinstance(parent, str):
+        if parent != _ME:
+            _parents.add(os.getppid())
+    elif parent and parent != os.getpid():
         _parents.add(parent)
         _end_with(parent)
-    elif parent == 0:
-        _parents.add(os.getppid())
     with nullcontext() if parent is None else one_thread():
         result = function(*arguments, report=report) if board else function(*arguments)
     if kept:
@@ -161,6 +169,7 @@ def _alone(
     return result, streams_used()
 
 
+_ME = uuid4().hex  # names this process among those of all machines
 _parents: set[int] = set()  # of this process, if it is a worker
 
 
