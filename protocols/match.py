@@ -25,7 +25,7 @@ CONTROLS = ("untrained", "shuffled", ALONE, CONTROL, RIDGE)
 TAUGHT = {
     "leaky tanh": ("leaky_tanh", cs.Options(epochs=25, rate=5e-3)),
     "Dale": ("leaky_dale", cs.Options(epochs=25, rate=5e-3)),
-    "hidden units": ("leaky_readout", cs.Options(epochs=16, batch=32, rate=3e-5, hidden_start=True)),
+    "hidden units": ("leaky_readout", cs.Options(epochs=16, batch=32, rate=1.5e-3, hidden_start=True)),
     "GRU": ("gru", cs.Options(epochs=60, rate=5e-3)),
 }
 CHEAP = ("leaky tanh", "Dale")

@@ -32,8 +32,7 @@ class Options:
         patience: epochs without improvement on the validation conditions before stopping.
         validation: fraction of the conditions kept for early stopping; if 0, training and validation both use all.
         closed_form: start from the regression of the student's own equation, if its state follows from the rates.
-        hidden_start: start hidden units from this regression too, their states given by a random encoder of the rates. Its weights are near
-            an optimum, from which a rate of 3e-5 leads on and the usual ones lead away.
+        hidden_start: start hidden units from this regression too, their states given by a random encoder of the rates.
         start: from the rates of the first bin, or from rest (for a network that is instructed by its channels; always so with a body).
         loss: squared error in units of each output's standard deviation; or the cross-entropy of probabilities, with outputs as logits.
         optimiser: Adam, AdamW, or SGD: W ← W − rate ∂L/∂W.

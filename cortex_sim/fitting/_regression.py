@@ -20,8 +20,10 @@ from cortex_sim.tasks import BIN
 PROBES = 5  # states at which a parameter is taken for a bias
 PART = 64  # trials regressed at a time, to keep memory small
 RIDGES: tuple[float, ...] = (1e-8, 1e-6, 1e-4, 1e-2, 1.0)  # penalties that are tried, of the mean squared rate
-SPREADS, MEANS = (0.05, 0.1, 0.2), 0.4  # standard deviations of the states of hidden units that are tried, and of their means, in their own unit
-HIDDEN_RIDGES: tuple[float, ...] = (1e-5, 1e-4, 1e-3)  # penalties that are tried for them
+# Standard deviations of the states of hidden units that are tried, that of their means, and penalties. Smaller ones begin nearer to the rates,
+# and answer pushes far worse (docs/hidden-units.md).
+SPREADS, MEANS = (0.3, 0.6), 0.3
+HIDDEN_RIDGES: tuple[float, ...] = (1e-3, 1e-2, 1e-1)
 READ_OUT, LEFT_OUT = 1e-4, 1e-3  # penalty of the readout of hidden units, of the mean variance; variance of the rates that they need not tell
 OPEN = 1e-6  # of the largest weight: what stands for 0 where zeros are kept but this one may grow
 LINEAR = 1e-9  # relative departure from linearity in the recurrent input that is round-off

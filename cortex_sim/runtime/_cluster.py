@@ -2,11 +2,13 @@
 
 import importlib
 import logging
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from cortex_sim.errors import OptionError
+from cortex_sim.runtime._keys import code_key
 from cortex_sim.runtime._progress import track
 from cortex_sim.runtime._storage import cache_folder
 from cortex_sim.runtime._visible import warn
@@ -31,7 +33,7 @@ def cluster(scheduler: str | None = None, *, slurm: str | None = None, jobs: int
         jobs: number of workers asked of the queue.
 
     Raises:
-        OptionError: both are given, the extra ``cluster`` is not installed, or nothing answers at the address.
+        OptionError: both are given, the extra ``cluster`` is not installed, nothing answers at the address, or workers have another version.
     """
     if scheduler and slurm:
         raise OptionError("--scheduler and --slurm: give one, a running scheduler or a queue.")
@@ -60,6 +62,7 @@ def cluster(scheduler: str | None = None, *, slurm: str | None = None, jobs: int
                 client.wait_for_workers(1, timeout=STARTS if slurm else ANSWERS)
             except TimeoutError:
                 raise OptionError(f"{scheduler or slurm}: no worker has started.") from None
+        _check_code(client, scheduler or slurm)
         client.register_plugin(_ready(distributed))
         warn(f"on {len(client.scheduler_info()['workers'])} workers of {client.scheduler.address}; {client.dashboard_link}")
         _clients.append(client)
@@ -67,6 +70,17 @@ def cluster(scheduler: str | None = None, *, slurm: str | None = None, jobs: int
             yield
         finally:
             _clients.pop()
+
+
+def _check_code(client: Any, where: str | None) -> None:
+    """Refuse workers that lack this package, or have another version of its code, whose results would count as those of this one."""
+    try:
+        found = client.run(code_key)
+    except Exception as problem:
+        why = f"{type(problem).__name__}: {' '.join(str(problem).split())}"
+        raise OptionError(f"{where}: its workers cannot import this package ({why}); install it there.") from None
+    if other := [address for address, key in found.items() if key != code_key()]:
+        raise OptionError(f"{where}: worker {other[0]} has another version of this package; install the same everywhere, and begin the workers anew.")
 
 
 def on_cluster() -> bool:
@@ -99,7 +113,7 @@ def _quiet(library: str) -> Iterator[None]:
 
 
 def _queued(jobqueue: Any, queue: str, jobs: int) -> Any:
-    prologue = [*ONE_THREAD, f"export CORTEX_SIM_CACHE={cache_folder().absolute()}"]
+    prologue = [*ONE_THREAD, f"export CORTEX_SIM_CACHE={shlex.quote(str(cache_folder().absolute()))}"]
     made = jobqueue.SLURMCluster(
         queue=queue, cores=1, processes=1, memory=MEMORY, job_script_prologue=prologue, worker_extra_args=["--preload", "brian2"]
     )  # fmt: skip

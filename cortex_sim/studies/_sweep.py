@@ -117,13 +117,15 @@ def sweep(
 
     Raises:
         OptionError: an axis means nothing here, a seed is below 0 or given twice, or a combination is impossible.
-        FileProblem: the folder exists, or no item was computed since the cluster was lost.
+        FileProblem: the folder exists, or the cluster was lost; what was done is kept.
     """
     axes, began = check_axes(grid or {}), time.monotonic()
     if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
         raise OptionError(f"seeds {list(seeds)} should be different whole numbers from 0, at least one.")
     if jobs is not None and jobs < 1:
         raise OptionError(f"--jobs {jobs} should be 1 or more.")
+    if jobs is not None and scheduler is not None:
+        raise OptionError(f"--jobs {jobs}: a scheduler has the workers that were begun for it; leave --jobs out.")
     if out is not None:
         check_new(Path(out))
     where = protocol if not protocol.endswith(".py") else str(Path(protocol).absolute())
@@ -175,7 +177,8 @@ def _all(items: Sequence[Item], kept: workers.Kept, jobs: int | None, *, local: 
         except Exception as problem:
             if not _lost(problem):
                 why = f"{type(problem).__name__}: {' '.join(str(problem).split()).rstrip('.')}"
-                raise FileProblem(f"sweep: the cluster was lost ({why}). {_kept_so_far(items, kept)}") from None
+                what = "the work broke off" if local else "the cluster was lost"
+                raise FileProblem(f"sweep: {what} ({why}). {_kept_so_far(items, kept)}") from None
             lost = True
             warn(f"sweep: a process was lost; what it did not finish is done again. {_kept_so_far(items, kept)}")
             if len(part) == 1:

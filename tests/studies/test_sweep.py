@@ -192,6 +192,8 @@ def test_the_command_line_sweeps_and_says_what_failed(toy: str, cache: Path, tmp
 
 
 def test_a_cluster_that_is_not_there_is_said(toy: str, cache: Path) -> None:
+    with pytest.raises(OptionError, match="leave --jobs out"):
+        sweep(toy, scheduler="tcp://127.0.0.1:1", jobs=2)
     with pytest.raises(OptionError, match="give one"):
         sweep(toy, scheduler="tcp://127.0.0.1:1", slurm="main")
     pytest.importorskip("distributed")
@@ -206,6 +208,6 @@ def test_a_cluster_that_is_lost_leaves_what_was_done(toy: str, cache: Path, monk
         raise ConnectionError("gone")
 
     monkeypatch.setattr(workers, "map", lost)
-    with pytest.raises(FileProblem, match=r"the cluster was lost \(ConnectionError: gone\)\. 1 of 2 items are kept"):
+    with pytest.raises(FileProblem, match=r"the work broke off \(ConnectionError: gone\)\. 1 of 2 items are kept"):
         sweep(toy, seeds=[0, 1])
     assert isinstance(done, Sweep)

@@ -13,13 +13,8 @@ from cortex_sim.errors import OptionError, TaskError, suggestion
 from cortex_sim.fitting._options import Options, TrainingHistory
 
 COMMON = {"options", "seed", "checkpoint", "report"}
-ALWAYS = (
-    "validation",
-    "closed_form",
-    "hidden_start",
-    "start",
-    "loss",
-)  # options that count before a rule begins; rules say themselves which loss they minimise
+# Options that count before a rule begins; rules say themselves which loss they minimise.
+ALWAYS = ("validation", "closed_form", "hidden_start", "start", "loss")
 
 
 def names() -> tuple[str, ...]:
