@@ -8,7 +8,7 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from scipy.linalg import eigh, solve_sylvester
 
@@ -265,9 +265,13 @@ def rotation_intervals(
         ComparisonError: there are fewer than 3 conditions.
         Undetermined: the states of a subset span fewer than two axes.
     """
-    return intervals_of(
-        lambda kept: jpca_spanned(states[kept] - states[kept].mean(axis=0), dt, axes=axes), len(states), readings, share=LEARNED, selecting=selecting
-    )
+
+    def analysed(kept: Int[ndarray, " kept"]) -> Rotations:
+        some = states[kept]
+        some -= some.mean(axis=0)
+        return jpca_spanned(some, dt, axes=axes)
+
+    return intervals_of(analysed, len(states), readings, share=LEARNED, selecting=selecting)
 
 
 def rotations_and_null(

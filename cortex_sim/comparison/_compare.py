@@ -120,6 +120,7 @@ def compare(
     shared = Common(name=name, split=split, seed=seed, nulls=nulls)
     labels = [label for label in measures if common or not MEASURES[label].same_units]
     scores = scores_of(labels, a, b, teacher.bin, **shared)
+    del a, b  # of a thousand units each is a tenth of a gigabyte
     if spread is None:
         parts = [reference] if isinstance(reference, Trials) else reference
         spread = np.ptp(np.concatenate([part.rate.reshape(-1, part.rate.shape[2]) for part in parts]), axis=0)
