@@ -23,6 +23,7 @@ test-all: .venv/.dev .venv/.resolved
 bench: .venv/.dev
 	@$(PIP) -e '.[bench]'
 	for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
+	$(BIN)/python benchmarks/page.py
 
 .venv/.core: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "cortex-sim needs Python 3.11 or newer; call make PYTHON=python3.11"; exit 1; }

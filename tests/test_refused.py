@@ -20,9 +20,10 @@ from cortex_sim.tasks._centre_out import centre_out
 from cortex_sim.trials import Trials
 
 OTHER: dict[str, Any] = {
-    "epochs": 2, "batch": 2, "rate": 0.5, "patience": 1, "validation": 0.5, "closed_form": False, "start": "rest", "loss": "cross-entropy",
-    "optimiser": "sgd", "momentum": 0.5, "weight_decay": 0.1, "clip": 1e-3, "penalty_rates": 1.0, "penalty_weights": 1.0, "penalty_jacobian": 1.0,
-    "penalty_smoothness": 1.0, "penalty_effort": 1.0, "through": "segment", "segment": 3, "device": "cuda",
+    "epochs": 2, "batch": 2, "rate": 0.5, "patience": 1, "validation": 0.5, "closed_form": False, "hidden_start": True, "start": "rest",
+    "loss": "cross-entropy", "optimiser": "sgd", "momentum": 0.5, "weight_decay": 0.1, "clip": 1e-3, "penalty_rates": 1.0,
+    "penalty_weights": 1.0, "penalty_jacobian": 1.0, "penalty_smoothness": 1.0, "penalty_effort": 1.0, "through": "segment", "segment": 3,
+    "device": "cuda",
 }  # fmt: skip
 WITH: dict[str, dict[str, Any]] = {"momentum": {"optimiser": "sgd"}, "segment": {"through": "checkpoints"}}
 

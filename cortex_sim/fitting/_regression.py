@@ -128,7 +128,7 @@ def with_encoder(model: Model, data: TrainingData, spread: float) -> Model:
     made = rate_of(model, seen @ encoder.T + offset)
     design = made - made.mean(axis=0)
     gram = design.T @ design
-    penalty = READ_OUT * np.trace(gram) / len(gram) * np.eye(len(gram))
+    penalty = max(READ_OUT * float(np.trace(gram)) / len(gram), np.finfo(float).tiny) * np.eye(len(gram))
     readout = np.linalg.solve(gram + penalty, design.T @ (seen - mean)).T
     return model.with_arrays({
         model.initial.weights: encoder, model.initial.offset: offset,

@@ -6,8 +6,8 @@ import pytest
 from cortex_sim.comparison import _compare, _table
 from cortex_sim.comparison._compare import compare
 from cortex_sim.comparison._geometry import leading_courses, leading_part
-from cortex_sim.comparison._measures import MEASURES
-from cortex_sim.comparison._table import COMPONENTS, table
+from cortex_sim.comparison._measures import MEASURES, scaled
+from cortex_sim.comparison._table import COMPONENTS, scores_of, table
 from cortex_sim.statistics import Score
 
 CONDITIONS, BINS, UNITS, RANK = 9, 40, 260, 12
@@ -57,10 +57,11 @@ def test_rotations_of_few_courses_are_those_of_all_bins(monkeypatch: pytest.Monk
 
 def test_the_variance_that_is_kept_is_stated() -> None:
     a, b = sides(noise=1.0)
-    scores = {score.measure: score for score in table(a, b, 0.01, name="copy", split="all", nulls=1)}
+    name = "Procrustes angle (rad)"
+    (score,) = scores_of([name], *scaled(a, b), 0.01, name="copy", split="all", nulls=1, seed=0)
     for side, (rates, scale) in enumerate(((a, a.std(axis=(0, 1))), (b, a.std(axis=(0, 1))))):
         values = np.linalg.eigvalsh(np.cov((rates / scale).reshape(-1, UNITS), rowvar=False))[::-1]
-        kept = scores["Procrustes angle (rad)"].settings["variance_kept"][side]
+        kept = score.settings["variance_kept"][side]
         assert kept == pytest.approx(values[:COMPONENTS].sum() / values.sum(), rel=1e-3) and kept < 0.999
 
 

@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 
 from cortex_sim.errors import CortexSimError, FileProblem, OptionError
-from cortex_sim.runtime import workers
+from cortex_sim.runtime import _cluster, workers
 from cortex_sim.studies import Sweep, sweep
 from cortex_sim.studies._grid import read_grid
 
@@ -191,7 +191,8 @@ def test_the_command_line_sweeps_and_says_what_failed(toy: str, cache: Path, tmp
     assert again.returncode == 2 and "--seeds '0:x' should be first:last" in again.stderr
 
 
-def test_a_cluster_that_is_not_there_is_said(toy: str, cache: Path) -> None:
+def test_a_cluster_that_is_not_there_is_said(toy: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_cluster, "ANSWERS", 0.5)
     with pytest.raises(OptionError, match="leave --jobs out"):
         sweep(toy, scheduler="tcp://127.0.0.1:1", jobs=2)
     with pytest.raises(OptionError, match="give one"):
