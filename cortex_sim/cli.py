@@ -253,7 +253,7 @@ def sweep(
     protocol: Annotated[str, typer.Argument(help="a shipped protocol, or a path that ends in .py")],
     grid: Annotated[Path | None, typer.Option(help="TOML file with a list of values for each axis; only seeds if omitted")] = None,
     seeds: Annotated[str, typer.Option(help="0:20 for seeds 0 to 19, or 0,3,7")] = "0",
-    jobs: Annotated[int | None, typer.Option(help="number of processes, or of workers asked of the queue; the cores if omitted")] = None,
+    jobs: Annotated[int | None, typer.Option(help="number of processes (the cores if omitted), or of workers asked of the queue (two)")] = None,
     scheduler: Scheduler = None,
     slurm: Annotated[str | None, typer.Option(help="queue of SLURM whose jobs do the work")] = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="small and short: shows that everything runs; its numbers mean nothing")] = False,

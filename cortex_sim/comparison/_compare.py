@@ -120,6 +120,9 @@ def compare(
     shared = Common(name=name, split=split, seed=seed, nulls=nulls)
     labels = [label for label in measures if common or not MEASURES[label].same_units]
     scores = scores_of(labels, a, b, teacher.bin, **shared)
+    if kept := next((score.settings["variance_kept"] for score in scores if "variance_kept" in score.settings), None):
+        held = " and ".join(f"{share:.2%}" for share in kept)
+        notes.append(f"more than {COMPONENTS} units: measures that do not compare unit by unit are of {COMPONENTS} leading components, with {held}")
     del a, b  # of a thousand units each is a tenth of a gigabyte
     if spread is None:
         parts = [reference] if isinstance(reference, Trials) else reference

@@ -5,7 +5,6 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
-from scipy.linalg import eigh
 
 from cortex_sim.errors import ComparisonError
 
@@ -57,20 +56,6 @@ def principal_part(samples: Float[ndarray, "... unit"], lost: float = LOST) -> F
     values, axes = np.linalg.eigh(centred.T @ centred)
     kept = np.cumsum(np.maximum(values, 0.0)) > lost * max(values.sum(), np.finfo(float).tiny)
     return (centred @ axes[:, kept]).reshape(*samples.shape[:-1], -1)
-
-
-def leading_part(samples: Float[ndarray, "... unit"], axes: int) -> tuple[Float[ndarray, "... axis"], float]:
-    """Return samples rotated to their leading principal components, and the fraction of the variance that these hold.
-
-    Args:
-        samples: in any unit.
-        axes: number of components, at most that of units.
-    """
-    flat = samples.reshape(-1, samples.shape[-1])
-    centred = flat - flat.mean(axis=0)
-    values, directions = eigh(centred.T @ centred, subset_by_index=[samples.shape[-1] - axes, samples.shape[-1] - 1])
-    total = float((centred**2).sum())
-    return (centred @ directions[:, ::-1]).reshape(*samples.shape[:-1], -1), float(values.sum()) / total if total > 0 else 1.0
 
 
 def leading_courses(

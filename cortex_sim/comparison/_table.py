@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from cortex_sim.comparison._geometry import leading_part
+from cortex_sim.analysis import leading_components
 from cortex_sim.comparison._measures import LOST, MEASURES, NO_TRIALS, NOTHING, Measure, Rates, images, reduced, scaled
 from cortex_sim.runtime import stream, track, workers
 from cortex_sim.statistics import LEARNED, PERMUTATION, Score, permuted_conditions, subsampled, subsets
@@ -108,7 +108,7 @@ def scores_of(
         groups.setdefault(one.read or one.joint or label, []).append(one)
     parts = {learns: subsets(count, share=LEARNED if learns else 0.5) for learns in {one.learns for one in measures.values()}}
 
-    few, held = zip(*(leading_part(side, COMPONENTS) if side.shape[2] > COMPONENTS else (side, 1.0) for side in (teacher, student)), strict=True)
+    few, held = zip(*(_leading(side) for side in (teacher, student)), strict=True)
 
     def sides_of(kept: Int[ndarray, " kept"]) -> Callable[[bool], tuple[Rates, Rates]]:
         return cache(lambda same_units: (teacher[kept], student[kept]) if same_units else (reduced(few[0][kept], lost), reduced(few[1][kept], lost)))
@@ -154,6 +154,14 @@ def scores_of(
         )  # fmt: skip
 
     return [score(one) for one in measures.values()]
+
+
+def _leading(side: Rates) -> tuple[Rates, float]:
+    """Return a side reduced to its leading components, if it has more units than these, and the fraction of its variance that they hold."""
+    if side.shape[2] <= COMPONENTS or not np.ptp(side, axis=(0, 1)).any():
+        return side, 1.0
+    few = leading_components(side, COMPONENTS)
+    return few, float(few.var(axis=(0, 1)).sum() / side.var(axis=(0, 1)).sum())
 
 
 def self_departures(trials: Sequence[Trials]) -> dict[str, float]:

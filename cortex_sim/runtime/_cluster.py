@@ -15,9 +15,8 @@ from cortex_sim.runtime._visible import warn
 
 ANSWERS = 10.0  # s that a scheduler has to answer
 STARTS = 600.0  # s that the first worker of a queue has to start
-MEMORY = "4GB"  # of a worker of a queue
+MEMORY, QUEUED = "4GB", 2  # of a worker of a queue, and how many are asked for
 _clients: list[Any] = []  # of the cluster that does the jobs, innermost last
-ONE_THREAD = tuple(f"export {name}=1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"))
 
 
 @contextmanager
@@ -30,10 +29,11 @@ def cluster(scheduler: str | None = None, *, slurm: str | None = None, jobs: int
     Args:
         scheduler: address of a running Dask scheduler, such as ``tcp://10.0.0.1:8786``.
         slurm: queue of a SLURM cluster on whose login node this runs; workers of one core each are asked for.
-        jobs: number of workers asked of the queue.
+        jobs: number of workers asked of the queue; two if omitted.
 
     Raises:
-        OptionError: both are given, the extra ``cluster`` is not installed, nothing answers at the address, or workers have another version.
+        OptionError: both are given, the extra ``cluster`` is not installed, nothing answers at the address, or workers have another version or
+            more than one thread.
     """
     if scheduler and slurm:
         raise OptionError("--scheduler and --slurm: give one, a running scheduler or a queue.")
@@ -49,7 +49,7 @@ def cluster(scheduler: str | None = None, *, slurm: str | None = None, jobs: int
         stack.enter_context(_quiet("distributed"))
         address: Any = scheduler
         if jobqueue:
-            address = stack.enter_context(_queued(jobqueue, str(slurm), jobs or 2))
+            address = stack.enter_context(_queued(jobqueue, str(slurm), jobs or QUEUED))
         try:
             client = stack.enter_context(distributed.Client(address, timeout=ANSWERS, set_as_default=False))
         except (OSError, ValueError) as problem:
@@ -62,7 +62,7 @@ def cluster(scheduler: str | None = None, *, slurm: str | None = None, jobs: int
                 client.wait_for_workers(1, timeout=STARTS if slurm else ANSWERS)
             except TimeoutError:
                 raise OptionError(f"{scheduler or slurm}: no worker has started.") from None
-        _check_code(client, scheduler or slurm)
+        _check_workers(client, scheduler or slurm)
         client.register_plugin(_ready(distributed))
         warn(f"on {len(client.scheduler_info()['workers'])} workers of {client.scheduler.address}; {client.dashboard_link}")
         _clients.append(client)
@@ -72,8 +72,10 @@ def cluster(scheduler: str | None = None, *, slurm: str | None = None, jobs: int
             _clients.pop()
 
 
-def _check_code(client: Any, where: str | None) -> None:
-    """Refuse workers that lack this package, or have another version of its code, whose results would count as those of this one."""
+def _check_workers(client: Any, where: str | None) -> None:
+    """Refuse workers without this package, with another version of it, whose results would count as those of this one, or with several threads."""
+    if several := [address for address, count in client.nthreads().items() if count > 1]:
+        raise OptionError(f"{where}: worker {several[0]} does several jobs in one process, which Brian2 cannot; begin workers with --nthreads 1.")
     try:
         found = client.run(code_key)
     except Exception as problem:
@@ -113,16 +115,14 @@ def _quiet(library: str) -> Iterator[None]:
 
 
 def _queued(jobqueue: Any, queue: str, jobs: int) -> Any:
-    prologue = [*ONE_THREAD, f"export CORTEX_SIM_CACHE={shlex.quote(str(cache_folder().absolute()))}"]
-    made = jobqueue.SLURMCluster(
-        queue=queue, cores=1, processes=1, memory=MEMORY, job_script_prologue=prologue, worker_extra_args=["--preload", "brian2"]
-    )  # fmt: skip
+    prologue = [f"export CORTEX_SIM_CACHE={shlex.quote(str(cache_folder().absolute()))}"]
+    made = jobqueue.SLURMCluster(queue=queue, cores=1, processes=1, memory=MEMORY, job_script_prologue=prologue)
     made.scale(jobs=jobs)
     return made
 
 
 def _ready(distributed: Any) -> Any:
-    """Return what each worker does first: import Brian2, which only the main thread of a process may, and keep linear algebra to one thread."""
+    """Return what each worker does first: import Brian2, which only the main thread of a process may."""
 
     class Ready(distributed.WorkerPlugin):
         name = "cortex-sim"

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from cortex_sim.studies._sweep import Sweep
 
 DRAWN = 6  # measures with pictures of their own
-SEED = "seed"
+SEED, OWN = "seed", ("student", "claim", "seconds")  # names of the dataset's own
 # Beside each estimate: its interval, the mean of its null, and the value of equal systems.
 PARTS = (", low", ", high", ", null", ", identical")
 
 
 def gathered(found: "Sweep") -> xr.Dataset:
     """Return estimates and bounds of every measure, and what every claim found, over the axes, seeds and students."""
-    axes = {name.replace("/", " per "): list(values) for name, values in found.axes.items()} | {SEED: list(found.seeds)}
+    axes = {_dimension(name): list(values) for name, values in found.axes.items()} | {SEED: list(found.seeds)}
     sizes = tuple(len(values) for values in axes.values())
     order = {name: list(values) for name, values in found.axes.items()}
     places = {item: (*(order[name].index(value) for name, value in item.values), list(found.seeds).index(item.seed)) for item in found.done}
@@ -42,7 +42,8 @@ def gathered(found: "Sweep") -> xr.Dataset:
         name = str(score["measure"]).replace("/", " per ")
         if name not in arrays:
             about = {"better": score["better"], "measure": score["measure"]}
-            arrays |= {name + part: ((*axes, "student"), np.full((*sizes, len(students)), np.nan), about) for part in ("", *PARTS)}
+            shape = (*sizes, len(students))
+            arrays |= {name + part: ((*axes, "student"), np.full(shape, np.nan), about | {"part": part}) for part in ("", *PARTS)}
         at = (*place, students.index(student_of(score)))
         low, high = score["interval"] or (None, None)
         for part, value in zip(("", *PARTS), (score["estimate"], low, high, score["null_mean"], score["identical"]), strict=True):
@@ -61,15 +62,20 @@ def gathered(found: "Sweep") -> xr.Dataset:
     about = {"protocol": Path(found.protocol).stem, "smoke": int(found.smoke), "failed": failed}
     data = xr.Dataset(arrays, coords=coordinates, attrs=about)
     for name, unit in found.units.items():
-        data[name].attrs["units"] = unit
+        data[_dimension(name)].attrs["units"] = unit
     return data
+
+
+def _dimension(axis: str) -> str:
+    """Return the name of an axis in the dataset: its own, unless that is one of the dataset's."""
+    return f"{axis} (option)" if axis in OWN else axis
 
 
 def report_of(found: "Sweep") -> Report:
     """Return the report of a sweep."""
     data = found.dataset
     axes = [name for name in data.dims if name not in (SEED, "student", "claim")]
-    measures = [str(name) for name, part in data.data_vars.items() if part.attrs.get("measure") and not str(name).endswith(PARTS)]
+    measures = [str(name) for name, part in data.data_vars.items() if "measure" in part.attrs and not part.attrs["part"]]
     stem, total = Path(found.protocol).stem, len(found.done) + len(found.failed)
     held = float(np.nanmean(data["claim holds"])) if "claim holds" in data and np.isfinite(data["claim holds"]).any() else None
     said = f" Claims of {stem} hold in {held:.0%} of the runs." if held is not None else ""

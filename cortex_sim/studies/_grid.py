@@ -1,6 +1,7 @@
 """The grid of a sweep: lists of values of a protocol's options and of what stands on its card; every combination is an item."""
 
 import inspect
+import math
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -48,8 +49,9 @@ def check_axes(axes: Mapping[str, Any], where: str = "grid") -> dict[str, list[V
     checked: dict[str, list[Value]] = {}
     for name, values in axes.items():
         plain = list(values) if isinstance(values, Sequence) and not isinstance(values, str | bytes) else None
-        if not plain or not all(isinstance(value, Value) for value in plain) or len({repr(value) for value in plain}) < len(plain):
-            raise OptionError(f"{where}: {name} = {values!r} should be a list of different numbers or texts, at least one.")
+        known = bool(plain) and all(isinstance(value, Value) and (isinstance(value, str) or math.isfinite(value)) for value in plain or [])
+        if plain is None or not known or len(set(plain)) < len(plain):
+            raise OptionError(f"{where}: {name} = {values!r} should be a list of different finite numbers or texts, at least one.")
         if len({isinstance(value, str) for value in plain}) > 1:
             raise OptionError(f"{where}: {name} = {values!r} mixes numbers and texts; give either.")
         checked[str(name)] = plain

@@ -88,7 +88,7 @@ class Sweep:
 
 def sweep(
     protocol: str,
-    grid: Mapping[str, Sequence[Value]] | None = None,
+    grid: Mapping[str, Any] | None = None,
     *,
     seeds: Sequence[int] = (0,),
     smoke: bool = False,
@@ -109,7 +109,7 @@ def sweep(
             card), ``card.PROJECTION.ARGUMENT``, ``card.units``, ``card.seed``. Only seeds if omitted.
         seeds: of every combination.
         smoke: small and short: shows that everything runs; its numbers mean nothing.
-        jobs: number of processes, or of workers asked of a queue; the number of cores if omitted.
+        jobs: number of processes, the number of cores if omitted; or of workers asked of a queue, two if omitted.
         scheduler: address of a running Dask scheduler; its workers do the items.
         slurm: queue of a SLURM cluster whose jobs do the items.
         out: new folder for the report and ``sweep.nc``; not written if omitted.

@@ -9,7 +9,7 @@ from cortex_sim.cards import Model, catalogue
 from cortex_sim.errors import OptionError
 from cortex_sim.fitting._fit import train
 from cortex_sim.fitting._options import Options, TrainingData
-from cortex_sim.fitting._regression import SPREADS, begin, encodes, free_error, regressions, with_encoder
+from cortex_sim.fitting._regression import HIDDEN_RIDGES, SPREADS, begin, encodes, free_error, regressions, with_encoder
 from cortex_sim.fitting._start import adapt, unit_scale
 from cortex_sim.simulation import rate_of, simulate
 from cortex_sim.tasks import Task
@@ -85,7 +85,10 @@ def test_of_the_starts_that_are_tried_validation_chooses() -> None:
     student, known = data()
     parts = [TrainingData(known.task.select(c), known.rates[c], known.scale) for c in (np.arange(60), np.arange(60, 80))]
     first = begin(student, *parts)
-    assert free_error(first.model, parts[1]) < free_error(student, parts[1])
+    tried = [one for spread in SPREADS for _, one in regressions(with_encoder(student, parts[0], spread), parts[0], HIDDEN_RIDGES)]
+    errors = [free_error(one, parts[1]) for one in tried]
+    assert min(errors) < min(0.9 * max(errors), free_error(student, parts[1]))
+    assert free_error(first.model, parts[1]) == min(errors)
 
 
 def test_under_dales_law_hidden_units_keep_their_signs() -> None:

@@ -3,8 +3,11 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,7 @@ import pytest
 import xarray as xr
 
 from cortex_sim.errors import CortexSimError, FileProblem, OptionError
-from cortex_sim.runtime import _cluster, workers
+from cortex_sim.runtime import _cluster, code_key, workers
 from cortex_sim.studies import Sweep, sweep
 from cortex_sim.studies._grid import read_grid
 
@@ -83,6 +86,7 @@ def test_every_combination_is_computed_once_and_stands_in_its_place(toy: str, ca
     assert one["estimate"] == -2 * 150 * 2.5 and one["better"] == "closer" and one["identical"] == 3.0 and one["interval_over"] == "seeds"
     longer = sweep(toy, {"gain": [2.0, 5.0], "card.tau": [150]}, seeds=[3, 0, 1])
     assert longer.computed == 6 - 2 and len(longer.done) == 6
+    np.testing.assert_array_equal(longer.dataset["product per tau"].squeeze(), np.outer([2.0, 5.0], [4, 1, 2]) * 150)
     assert sweep(toy, grid, seeds=[0, 3]).computed == 0
     page = (tmp_path / "out" / "report.html").read_text()
     assert "12 of 12 runs of toy came to an end" in page and "along card.tau" in page
@@ -133,6 +137,31 @@ def test_a_sweep_that_is_killed_goes_on_where_it_was(toy: str, cache: Path, tmp_
     assert len(found.done) == 8 and found.computed == 8 - kept and not found.failed
 
 
+def test_ctrl_c_leaves_what_was_done(toy: str, cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "grid.toml").write_text("wait = [0.5]\n")
+    command = [
+        sys.executable,
+        "-m",
+        "cortex_sim",
+        "sweep",
+        toy,
+        "--grid",
+        str(tmp_path / "grid.toml"),
+        "--seeds",
+        "0:20",
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not kept_in(cache):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and "the same command does the others" in said and "Traceback" not in said
+    assert not (tmp_path / "out").exists() and 0 < len(kept_in(cache)) < 20
+
+
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"scores": 1, "claims": []}', "\x00"])
 def test_a_damaged_result_is_computed_again(toy: str, cache: Path, content: str) -> None:
     sweep(toy)
@@ -154,6 +183,9 @@ def test_a_damaged_result_is_computed_again(toy: str, cache: Path, content: str)
         ({"card.units": [0]}, r"card.units = 0.*greater than or equal to 1"),
         ({"gain": []}, "at least one"),
         ({"gain": [1.0, 1.0]}, "different"),
+        ({"gain": [1, 1.0]}, "different"),
+        ({"gain": 1.0}, r"grid: gain = 1\.0 should be a list"),
+        ({"gain": [1.0, float("inf")]}, "different finite numbers"),
         ({"seed": [1]}, "seed is no axis"),
         ({"scale": [0.1]}, "scale applies to spiking circuits"),
         ({"model": ["leaky_tanhh"]}, "Did you mean 'leaky_tanh'"),
@@ -200,6 +232,37 @@ def test_a_cluster_that_is_not_there_is_said(toy: str, cache: Path, monkeypatch:
     pytest.importorskip("distributed")
     with pytest.raises(OptionError, match=r"tcp://127.0.0.1:1: nothing answers there"):
         sweep(toy, scheduler="tcp://127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    ("threads", "answer", "message"),
+    [
+        (2, code_key(), "worker tcp://w does several jobs in one process"),
+        (1, "other", "worker tcp://w has another version"),
+        (1, ModuleNotFoundError("No module named 'cortex_sim'"), "cannot import this package .*ModuleNotFoundError"),
+        (1, code_key(), None),
+    ],
+)
+def test_workers_that_would_give_other_results_are_refused(threads: int, answer: object, message: str | None) -> None:
+    class Client:
+        def nthreads(self) -> dict[str, int]:
+            return {"tcp://w": threads}
+
+        def run(self, function: object) -> dict[str, object]:
+            if isinstance(answer, Exception):
+                raise answer
+            return {"tcp://w": answer}
+
+    with nullcontext() if message is None else pytest.raises(OptionError, match=f"tcp://s: .*{message}"):
+        _cluster._check_workers(Client(), "tcp://s")
+
+
+def test_an_option_may_be_named_as_the_dataset_names_its_own(tmp_path: Path, cache: Path) -> None:
+    path = tmp_path / "toy.py"
+    path.write_text(PROTOCOL.replace("gain", "student"))
+    data = sweep(str(path), {"student": [1.0, 2.0]}).dataset
+    assert data["product per tau"].sel(student="toy").squeeze().values.tolist() == [200.0, 400.0]  # of a card of 200 ms
+    assert data.sizes["student (option)"] == 2
 
 
 def test_a_cluster_that_is_lost_leaves_what_was_done(toy: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
