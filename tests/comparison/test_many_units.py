@@ -6,6 +6,7 @@ import pytest
 from cortex_sim.comparison import _compare, _table
 from cortex_sim.comparison._compare import compare
 from cortex_sim.comparison._geometry import leading_courses
+from cortex_sim.comparison._kernels import rsa
 from cortex_sim.comparison._measures import MEASURES, scaled
 from cortex_sim.comparison._table import COMPONENTS, scores_of, table
 from cortex_sim.statistics import Score
@@ -71,6 +72,16 @@ def test_compare_says_so_and_takes_a_student_that_does_not_vary() -> None:
     still = {score.measure: score.estimate for score in table(a, np.ones_like(a), 0.01, name="still", split="all", nulls=1)}
     assert len(still) == len(MEASURES)
     assert all(still[name] == measure.unlike for name, measure in MEASURES.items() if measure.unlike is not None)
+
+
+def test_distances_of_many_conditions_are_correlated_at_evenly_spaced_times() -> None:
+    """130 conditions have 8,385 pairs: at 40 bins 335,400 distances, of which those at every second are kept."""
+    rng = np.random.default_rng(4)
+    courses = np.cos(np.pi * np.arange(1, 7) * np.linspace(0, 1, BINS)[:, None])
+    a, b = (rng.normal(size=(130, 1, 6)) * courses @ rng.normal(size=(6, 8)) for _ in range(2))
+    b = a + 0.5 * b
+    found, measure = MEASURES["RSA"].function(a, b, 0.01), rsa(a[:, ::2], b[:, ::2])
+    assert found == measure != rsa(a, b) and found == pytest.approx(rsa(a, b), abs=0.01)
 
 
 def test_leading_courses_hold_what_they_say_and_are_the_best_there_are() -> None:
