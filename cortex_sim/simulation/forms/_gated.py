@@ -47,10 +47,12 @@ class Gated:
     Attributes:
         cells: whether it has cell states beside the rates, as an LSTM has.
         gates: in the order reset, update, candidate (GRU); or input, forget, cell candidate, output (LSTM).
+        push: the card's name of the time constant with which the drive moves the rates.
     """
 
     cells: bool
     gates: tuple[Gate, ...]
+    push: str
 
 
 def gated(model: Model) -> Gated | None:
@@ -59,7 +61,7 @@ def gated(model: Model) -> Gated | None:
         names = model.parsed.renaming(parsed(form))
         if names and model.integrator == "euler" and model.rate == names["h"] and _plain(model, names):
             found = [Gate(names[f"U_{g}"], str(model.inputs[names[f"u_{g}"]].weights), names[f"b_{g}"], names.get(f"c_{g}")) for g in gates]
-            return Gated(form == LSTM, tuple(found))
+            return Gated(form == LSTM, tuple(found), names["tau"])
     return None
 
 

@@ -75,6 +75,14 @@ class Inputs:
         loads = [load.each(lambda array: self._tensor(array[self._chosen])) for load in self._schedule.loads]
         return Moving(body, state, self._schedule.dt, loads, torch, step)
 
+    def driven(self, step: int) -> dict[str, Any]:
+        """Return the values at a step of those inputs that carry the task's drives and pushes, in SI units; 0.0 where none acts."""
+        drive: Any = 0.0
+        for pattern, course in self._patterns:
+            if course[step]:
+                drive = drive + float(course[step]) * pattern
+        return {name: self._factors[name] * drive for name in self._driven}
+
     def at(self, step: int, moving: Moving | None = None) -> dict[str, Callable[[Any, Any], Any]]:
         """Return every input's value at a step, as the function of t and i that the equations call.
 
@@ -82,11 +90,7 @@ class Inputs:
             step: of the schedule.
             moving: the body that gives feedback.
         """
-        drive: Any = 0.0
-        for pattern, course in self._patterns:
-            if course[step]:
-                drive = drive + float(course[step]) * pattern
-        values: dict[str, Any] = {name: self._factors[name] * drive for name in self._driven} | dict.fromkeys(self._silent, 0.0)
+        values: dict[str, Any] = self.driven(step) | dict.fromkeys(self._silent, 0.0)
         values |= {name: self._factors[name] * u[step - self.first] for name, u in self._stimuli.items()}
         if moving is not None and self._feelers:
             felt = float(self._schedule.feeling[step]) * moving.heard(step - self.first)

@@ -1,6 +1,7 @@
 """A model's equation text as a differentiable torch module."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -118,7 +119,7 @@ class Twin(nn.Module):
             return self.step_through(state, inputs, problem, steps)
         if self._recurrent:
             return self._unroll_leaky(state, inputs, problem, steps)
-        if self._gated and not any(course[steps.start : steps.stop].any() for _, course in problem.patterns):
+        if self._gated:
             return self._unroll_gated(self._gated, state, inputs, problem, steps)
         return self.step_through(state, inputs, problem, steps)
 
@@ -168,7 +169,7 @@ class Twin(nn.Module):
         return Run(rates[kept].transpose(0, 1), states[kept].transpose(0, 1), last)
 
     def _unroll_gated(self, form: Gated, state: State, inputs: Inputs, problem: Problem, steps: range) -> Run:
-        """Run a gated network with torch's own kernel."""
+        """Run a gated network with torch's own kernel, from one step at which it is driven to the next; the drive is added behind the gates."""
         u = inputs.channels(steps)
         if u is None:
             u, W_u = state.new_zeros(len(state), len(steps), 1), state.new_zeros(len(form.gates) * self.model.units, 1)
@@ -176,14 +177,18 @@ class Twin(nn.Module):
             W_u = torch.cat([self.array(gate.heard) for gate in form.gates])
         W_h = torch.cat([self.array(gate.recurrent) for gate in form.gates])
         weights = [W_u, W_h, self._by_gate([gate.bias for gate in form.gates]), self._by_gate([gate.inner for gate in form.gates])]
-        *cells, h = (part[None].contiguous() for part in state.split(self.model.units, dim=1))
-        if form.cells:
-            made, *ends = torch.lstm(u, (h, *cells), weights, True, 1, 0.0, False, False, True)
-            ends.reverse()
-        else:
-            made, *ends = torch.gru(u, h, weights, True, 1, 0.0, False, False, True)
-        rates = torch.cat([h.transpose(0, 1), made[:, :-1]], dim=1)
-        return Run(rates[:, -steps.start % problem.every :: problem.every], None, torch.cat([end[0] for end in ends], dim=1))
+        driven = [step for step in steps if any(course[step] for _, course in problem.patterns)]
+        share = self.model.dt.si / self._by_gate([form.push])
+        parts = [state.split(self.model.units, dim=1)[-1][:, None]]
+        for first, stop in pairwise([steps.start, *(step + 1 for step in driven), steps.stop]):
+            if first < stop:
+                made, state = _through_gates(form, u[:, first - steps.start : stop - steps.start], state, weights)
+                if stop - 1 in driven:
+                    *cells, h = state.split(self.model.units, dim=1)
+                    h = h + share * sum(inputs.driven(stop - 1).values())
+                    made, state = torch.cat([made[:, :-1], h[:, None]], dim=1), torch.cat([*cells, h], dim=1)
+                parts.append(made)
+        return Run(torch.cat(parts, dim=1)[:, -steps.start % problem.every : -1 : problem.every], None, state)
 
     def _by_gate(self, names: Sequence[str | None]) -> Tensor:
         """Return a per-unit parameter for each gate, concatenated; 0 where a gate has none."""
@@ -247,6 +252,19 @@ class Twin(nn.Module):
         velocity, slope = torch.func.jvp(flow, (now,), (torch.ones_like(now),))
         exact = torch.expm1(slope * dt) / torch.where(slope == 0, 1.0, slope)
         return now + velocity * torch.where(slope == 0, dt, exact)
+
+
+def _through_gates(
+    form: Gated, u: Float[Tensor, "trial step channel"], state: State, weights: list[Tensor]
+) -> tuple[Float[Tensor, "trial step unit"], State]:
+    """Return the rates after each step, and the state after the last."""
+    *cells, h = (part[None].contiguous() for part in state.chunk(1 + form.cells, dim=1))
+    if form.cells:
+        made, *ends = torch.lstm(u, (h, *cells), weights, True, 1, 0.0, False, False, True)
+        ends.reverse()
+    else:
+        made, *ends = torch.gru(u, h, weights, True, 1, 0.0, False, False, True)
+    return made, torch.cat([end[0] for end in ends], dim=1)
 
 
 def _clamped(rate: State, problem: Problem, step: int) -> State:

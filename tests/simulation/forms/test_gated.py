@@ -16,6 +16,7 @@ from cortex_sim.tasks._parts import Drive
 from cortex_sim.tasks._task import Task
 
 UNITS, TRIALS, BINS = 5, 3, 9
+SLOW = {"value": [100, 120, 150, 200, 300], "unit": "ms", "meaning": "time constant of a push, another for each unit", "over": "units"}
 
 
 def card(name: str, **changes: object) -> Model:
@@ -30,11 +31,15 @@ def heard(drives: tuple[Drive, ...] = (), *, silent: bool = False) -> Task:
 
 @pytest.mark.parametrize("name", ["gru", "lstm"])
 @pytest.mark.parametrize("span", [(0, BINS), (2, 7), (4, 5)])
-def test_the_kernel_and_its_derivatives_are_those_of_the_equation_text(name: str, span: tuple[int, int]) -> None:
-    model = card(name)
+@pytest.mark.parametrize("driven", [(), (0, 1), (3, 4), (4, 8), (6,)])
+def test_the_kernel_and_its_derivatives_are_those_of_the_equation_text(name: str, span: tuple[int, int], driven: tuple[int, ...]) -> None:
+    plain = card(name)
+    parameters = {key: part.model_dump() for key, part in plain.parameters.items()} | {"tau_push": SLOW}
+    model = plain.with_arrays({}, parameters=parameters, equations=plain.equations + "tau_push : second (constant)\n")
     rng = np.random.default_rng(1)
     arrays = {key: array + rng.normal(size=array.shape) for key, array in model.arrays().items()}  # biases that differ between units too
-    schedule, results = Problem(model, arrays, heard()), []
+    push = Drive(rng.normal(size=(TRIALS, 2)), np.isin(np.arange(10 * BINS) // 10, driven) * (1.0 + np.arange(10 * BINS)))
+    schedule, results = Problem(model, arrays, heard((push,))), []
     for kernel in (True, False):
         twin = Twin(model, arrays)
         start = torch.tensor(np.random.default_rng(2).normal(size=(TRIALS, UNITS * len(model.parsed.states))), requires_grad=True)
@@ -52,7 +57,7 @@ def test_the_kernel_and_its_derivatives_are_those_of_the_equation_text(name: str
 
 
 @pytest.mark.parametrize("name", ["gru", "lstm"])
-def test_a_push_goes_through_the_text_and_a_task_without_channels_through_the_kernel(name: str) -> None:
+def test_a_push_acts_from_its_first_step_and_a_task_without_channels_goes_through_the_kernel(name: str) -> None:
     model = card(name)
     push = Drive(np.ones((TRIALS, 2)), (np.arange(10 * BINS) >= 50).astype(float))
     pushed, free = (Twin(model, model.arrays())(Problem(model, model.arrays(), heard(drives))).detach() for drives in ((push,), ()))
