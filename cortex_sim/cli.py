@@ -39,6 +39,7 @@ app = typer.Typer(
 Kind = StrEnum("Kind", ["models", "protocols", "tasks", "measures"])
 Students = StrEnum("Students", ["default", "all"])
 Target = StrEnum("Target", ["numpy", "cython", "standalone"])
+Device = StrEnum("Device", ["cpu", "cuda"])
 
 
 @app.command("list")
@@ -110,6 +111,7 @@ def run(
     seed: Annotated[int, typer.Option(min=0, help="seed of every random choice")] = 0,
     scale: Annotated[float | None, typer.Option(help="fraction of a spiking circuit's neurons, above 0 to 1; needs a card with [scaling]")] = None,
     target: Annotated[Target | None, typer.Option(help="code that Brian2 generates for spiking circuits; the fastest if omitted")] = None,
+    device: Annotated[Device | None, typer.Option(help="where torch trains and simulates networks; the CPU if omitted")] = None,
     students: Annotated[Students, typer.Option(help="the cheapest that answer the question, or all")] = Students.default,
     smoke: Annotated[bool, typer.Option("--smoke", help="small and short: shows that everything runs; its numbers mean nothing")] = False,
     check: Annotated[bool, typer.Option("--check", help="exit 1 if a claim of the report fails")] = False,
@@ -130,8 +132,11 @@ def run(
     if resume and finished(folder):
         say(HAD_FINISHED.format(page=folder / "report.html"))
         raise typer.Exit(FAILED if check and not claims_hold(folder) else 0)
+    if scheduler and device:
+        raise OptionError("--device is of this machine; workers of a cluster compute where CORTEX_SIM_DEVICE, set where they were started, says.")
     show_stages(verbose)
     files = {"model": model, "scale": scale, "recording": recording, "muscles": muscles and str(muscles), "target": target and target.value}
+    files |= {"device": device and device.value}
     asked = {name: value for name, value in files.items() if value is not None} | {"protocol": protocol, "seed": seed, "smoke": smoke}
     asked |= {} if students is Students.default else {"students": students.value}
     asked |= _chosen(align=align, window=window, condition=condition, where=where, table=table, bin=bin, dims=dims, area=area, step=step)

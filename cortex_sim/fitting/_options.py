@@ -18,7 +18,7 @@ Loss = Literal["squared", "binary cross-entropy", "cross-entropy"]
 Optimiser = Literal["adam", "adamw", "sgd"]
 Through = Literal["all", "segment", "checkpoints"]
 Start = Literal["first bin", "rest"]
-Device = Literal["cpu", "cuda"]
+Device = Literal["of the run", "cpu", "cuda"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class Options:
         through: gradients through the whole trial; through one segment at a time, with an optimiser step after each and the state carried over
             (truncated back-propagation); or through the whole trial with only the states between segments stored and the rest recomputed.
         segment: length of a segment, in bins.
-        device: where back-propagation runs; ``"cuda"`` needs a GPU and gives the same results to float32 round-off.
+        device: where back-propagation runs: on that of the run (``--device``, else the CPU), the CPU, or a GPU, ``"cuda"``, which gives the same
+            results to float32 round-off.
     """
 
     epochs: int = 80
@@ -71,7 +72,7 @@ class Options:
     penalty_effort: float = 0.0
     through: Through = "all"
     segment: int = 100
-    device: Device = "cpu"
+    device: Device = "of the run"
 
     def __post_init__(self) -> None:
         for part in fields(self):

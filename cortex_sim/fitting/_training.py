@@ -19,7 +19,7 @@ from cortex_sim.cards import Model
 from cortex_sim.errors import FileProblem, OptionError
 from cortex_sim.fitting._options import Loss, Options, TrainingData, TrainingHistory, finite
 from cortex_sim.runtime import code_key, content_key, say_once, seed_of, stream, warn, write_bytes
-from cortex_sim.simulation import Noise, Problem
+from cortex_sim.simulation import Noise, Problem, device_of
 from cortex_sim.simulation.forms import Leaky
 from cortex_sim.simulation.torch import Run, Twin, advance, runs, spans
 
@@ -54,15 +54,14 @@ def train(
 
     Raises:
         Diverged: the loss or a weight is no longer finite, and no earlier epoch improved on the start.
-        OptionError: a GPU is requested but there is none, or an option exceeds the range of float32.
+        OptionError: a GPU is asked for but there is none, or an option exceeds the range of float32.
         FileProblem: the checkpoint belongs to another fit.
     """
-    if options.device == "cuda" and not torch.cuda.is_available():
-        raise OptionError("device 'cuda': torch sees no GPU here; leave device at 'cpu', or install a build of torch for CUDA on a machine with one.")
+    device = device_of(None if options.device == "of the run" else options.device)
     for name in ("rate", "momentum", "weight_decay", *(name for name in vars(options) if name.startswith("penalty_"))):
         if (given := getattr(options, name)) > LARGEST:
             raise OptionError(f"Options.{name}: back-propagation computes in float32, whose largest number is {LARGEST:.2g} (got {given!r}).")
-    twin = Twin(model, model.arrays(), dtype=torch.float32, device=options.device)
+    twin = Twin(model, model.arrays(), dtype=torch.float32, device=device)
     optimiser = _optimiser(twin, options)
     history, saved = TrainingHistory(twin.arrays()), time.monotonic()
     key = content_key("fit", model.key, data.key, check.key, options.key, seed, code_key()) if checkpoint else ""

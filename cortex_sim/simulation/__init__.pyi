@@ -1,5 +1,8 @@
 from cortex_sim.simulation._check import check as check
 from cortex_sim.simulation._compiler import COMPILER as COMPILER
+from cortex_sim.simulation._device import VARIABLE as VARIABLE
+from cortex_sim.simulation._device import Device as Device
+from cortex_sim.simulation._device import device_of as device_of
 from cortex_sim.simulation._dynamics import beginning as beginning
 from cortex_sim.simulation._dynamics import flow as flow
 from cortex_sim.simulation._dynamics import flow_function as flow_function

@@ -11,6 +11,7 @@ from cortex_sim.cards import Model
 from cortex_sim.cards.spiking import SpikingModel
 from cortex_sim.errors import FileProblem, OptionError, TaskError
 from cortex_sim.runtime import code_key, content_key, run_cache, workers
+from cortex_sim.simulation._device import VARIABLE, Device, device_of
 from cortex_sim.simulation._meaning import driven_inputs
 from cortex_sim.simulation._problem import Problem
 from cortex_sim.tasks import Task
@@ -44,7 +45,15 @@ def _read(path: Path) -> Trials:
 KEPT = workers.Kept(_key, _write, _read, "simulated", ".nc")
 
 
-def simulate(model: Model | SpikingModel, task: Task, *, seed: int = 0, backend: Backend | None = None, target: Target | None = None) -> Trials:
+def simulate(
+    model: Model | SpikingModel,
+    task: Task,
+    *,
+    seed: int = 0,
+    backend: Backend | None = None,
+    target: Target | None = None,
+    device: Device | None = None,
+) -> Trials:
     """Run a circuit or a network on a task.
 
     Args:
@@ -55,6 +64,8 @@ def simulate(model: Model | SpikingModel, task: Task, *, seed: int = 0, backend:
             equation text and agree to round-off.
         target: for a spiking circuit, which code Brian2 generates: ``"numpy"``, ``"cython"`` or ``"standalone"`` (C++); by default the one
             predicted to finish first. All run the same network with the same noise.
+        device: where torch computes: ``"cpu"``, or ``"cuda"``, a GPU, which gives the same to round-off; by default that of the run
+            (``--device``), else the CPU.
 
     Returns:
         Observed rates (trial, time, unit) at the start of every bin; for a spiking circuit, the spikes.
@@ -62,21 +73,24 @@ def simulate(model: Model | SpikingModel, task: Task, *, seed: int = 0, backend:
     Raises:
         TaskError: the task does not fit the model.
         Diverged: a state or rate grew without bound; the message says which, and when.
-        OptionError: the backend or target is unknown or does not apply.
+        OptionError: the backend, target or device is unknown or does not apply.
     """
     if run_cache() is None:
-        return _simulated(model, task, seed, backend, target)
-    path = KEPT.path((model, task, seed, [backend, target or os.environ.get("CORTEX_SIM_TARGET")]))
+        return _simulated(model, task, seed, backend, target, device)
+    path = KEPT.path((model, task, seed, [backend, target or os.environ.get("CORTEX_SIM_TARGET"), device or os.environ.get(VARIABLE)]))
     for known in KEPT.known(path):
         return known
     began = time.monotonic()
-    trials = _simulated(model, task, seed, backend, target)
+    trials = _simulated(model, task, seed, backend, target, device)
     if time.monotonic() - began > WORTH:
         KEPT.put(path, trials)
     return trials
 
 
-def _simulated(model: Model | SpikingModel, task: Task, seed: int, backend: Backend | None, target: Target | None) -> Trials:
+def _simulated(model: Model | SpikingModel, task: Task, seed: int, backend: Backend | None, target: Target | None, device: Device | None) -> Trials:
+    runs_in = "brian" if isinstance(model, SpikingModel) else backend or CUSTOMARY[model.kind]
+    if device is not None and runs_in != "torch":
+        raise OptionError(f"device {device!r} is one of torch's; {model.name} runs in {runs_in!r}.")
     if isinstance(model, SpikingModel):
         if backend not in (None, "brian"):
             raise OptionError(f"backend {backend!r} runs no spiking circuit; {model.name} runs in 'brian'.")
@@ -86,7 +100,7 @@ def _simulated(model: Model | SpikingModel, task: Task, seed: int, backend: Back
         return spiking.simulate(SpikingProblem(model, task, seed), target)
     if target is not None:
         raise OptionError(f"target {target!r} applies to spiking circuits; {model.name} is of kind {model.kind!r}.")
-    return _run(Problem(model, model.arrays(), task, seed), backend)[0]
+    return _run(Problem(model, model.arrays(), task, seed), backend, device)[0]
 
 
 def move(model: Model, task: Task, *, seed: int = 0, backend: Backend | None = None) -> tuple[Trials, Movement]:
@@ -152,13 +166,13 @@ def refuse_unheard(model: Model, task: Task) -> None:
     raise TaskError(f"task {task.name!r}: gives channels alone ({channels}), but {model.name} hears {heard}; {cure}.")
 
 
-def _run(problem: Problem, backend: Backend | None) -> tuple[Trials, BodyTrajectory | None]:
+def _run(problem: Problem, backend: Backend | None, device: Device | None = None) -> tuple[Trials, BodyTrajectory | None]:
     refuse_unheard(problem.model, problem.task)
     with threadpool_limits(1 if problem.model.units < THREADED else None):
-        return _run_in(problem, backend or CUSTOMARY[problem.model.kind])
+        return _run_in(problem, backend or CUSTOMARY[problem.model.kind], device)
 
 
-def _run_in(problem: Problem, backend: Backend) -> tuple[Trials, BodyTrajectory | None]:
+def _run_in(problem: Problem, backend: Backend, device: Device | None) -> tuple[Trials, BodyTrajectory | None]:
     match backend:
         case "brian":
             from cortex_sim.simulation import brian
@@ -168,7 +182,7 @@ def _run_in(problem: Problem, backend: Backend) -> tuple[Trials, BodyTrajectory 
         case "torch":
             from cortex_sim.simulation import torch as pytorch
 
-            rates, trajectory = pytorch.run(problem)
+            rates, trajectory = pytorch.run(problem, device_of(device))
             return problem.trials(rates), trajectory
         case other:
             raise OptionError(f"backend {other!r} is unknown. Choose from 'brian', 'torch'.")

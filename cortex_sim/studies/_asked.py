@@ -9,16 +9,18 @@ from cortex_sim.cards import Model, SpikingModel, catalogue
 from cortex_sim.errors import OptionError
 from cortex_sim.report import Report
 from cortex_sim.runtime import check_new, run_folder
+from cortex_sim.simulation import VARIABLE, device_of
 from cortex_sim.studies._run import model_of, run
 
-OURS = ("protocol", "model", "scale", "target", "seed", "smoke")
+OURS = ("protocol", "model", "scale", "target", "device", "seed", "smoke")
+VARIABLES = {"target": "CORTEX_SIM_TARGET", "device": VARIABLE}  # that tell a run and its workers, by option
 
 
 def perform(asked: Mapping[str, Any], folder: Path, *, command: str = "", resume: bool = False) -> tuple[Report, Path]:
     """Run a protocol, write its report, and return the report and the path of its page.
 
     Args:
-        asked: ``protocol``, ``model``, ``scale``, ``target``, ``seed``, ``smoke`` and the protocol's own options, by name.
+        asked: ``protocol``, ``model``, ``scale``, ``target``, ``device``, ``seed``, ``smoke`` and the protocol's own options, by name.
         folder: new folder; reserved from the start.
         command: the command that was typed.
         resume: whether to resume a killed run in this folder, if there is one.
@@ -36,7 +38,9 @@ def perform(asked: Mapping[str, Any], folder: Path, *, command: str = "", resume
         known["model"] = catalogue.protocol(protocol).MODEL
     if target := asked.get("target"):
         _refuse_target(target, circuit)
-        os.environ["CORTEX_SIM_TARGET"] = target
+    if device := asked.get("device"):
+        device_of(device)
+    os.environ |= {variable: asked[name] for name, variable in VARIABLES.items() if asked.get(name)}
     with run_folder(folder, asked=known, resume=resume):
         report = run(protocol, circuit, seed=asked.get("seed", 0), smoke=asked.get("smoke", False), **options)
         return report, report.write(folder, command=command, protocol=catalogue.find(protocol), asked=known)

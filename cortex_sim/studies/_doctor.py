@@ -129,4 +129,4 @@ def _gpu() -> list[str]:
     from cortex_sim.simulation.torch import gpu
 
     found = gpu()
-    return [f"GPU: {found}" if found else "GPU: none that torch sees; networks are taught on the CPU, which is the usual way"]
+    return [f"GPU: {found}; networks are taught on it by --device cuda" if found else "GPU: none that torch sees; networks are taught on the CPU, which is the usual way"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from cortex_sim.errors import CortexSimError, FileProblem
 from cortex_sim.runtime import check_new, temporary_folder
-from cortex_sim.studies._asked import perform
+from cortex_sim.studies._asked import VARIABLES, perform
 
 RESULTS = ("scores.json", "claims.json")
 AROUND = ("versions", "code", "checkout", "machine", "processor", "cores", "threads", "targets", "protocol", "inputs")  # what results may depend on
@@ -42,7 +42,7 @@ def repeat(run: Path, out: Path | None = None, *, command: str = "") -> Repeated
         raise FileProblem(f"{run}: its run.json names objects of Python, which no file holds; repeat it yourself: {said or 'no command is known'}.")
     if out is not None:
         check_new(out)
-    place, target = Path(os.path.abspath(run)), os.environ.get("CORTEX_SIM_TARGET")
+    place, given = Path(os.path.abspath(run)), {name: os.environ[name] for name in VARIABLES.values() if name in os.environ}
     with contextlib.ExitStack() as stack:
         folder = Path(os.path.abspath(out)) if out else stack.enter_context(temporary_folder()) / "run"
         stack.enter_context(_inside(record.get("cwd")))
@@ -51,8 +51,9 @@ def repeat(run: Path, out: Path | None = None, *, command: str = "") -> Repeated
         except CortexSimError as problem:
             return Repeated(False, [f"cannot be repeated: {problem}"])
         finally:
-            os.environ.pop("CORTEX_SIM_TARGET", None)
-            os.environ |= {"CORTEX_SIM_TARGET": target} if target else {}
+            for name in VARIABLES.values():
+                os.environ.pop(name, None)
+            os.environ |= given
         now, after = _json(folder / "run.json"), {name: _json(folder / name) for name in RESULTS}
         same = [(place / name).read_bytes() == (folder / name).read_bytes() for name in RESULTS]
     changed = [f"changed since: {name}: {_short(old)} -> {_short(new)}" for name, old, new in _changes(record, now)]

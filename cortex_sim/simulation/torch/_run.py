@@ -17,8 +17,12 @@ from cortex_sim.simulation.torch._twin import Twin
 from cortex_sim.tasks.body import BodyTrajectory
 
 
-def run(problem: Problem) -> tuple[Float[ndarray, "trial time observed"], BodyTrajectory | None]:
+def run(problem: Problem, device: str = "cpu") -> tuple[Float[ndarray, "trial time observed"], BodyTrajectory | None]:
     """Integrate the model's equations in float64; only what is returned is kept beyond each segment.
+
+    Args:
+        problem: to run.
+        device: of torch's, to compute on.
 
     Returns:
         Observed rates at every bin, and the trajectory of the task's body, if it has one.
@@ -26,16 +30,16 @@ def run(problem: Problem) -> tuple[Float[ndarray, "trial time observed"], BodyTr
     Raises:
         Diverged: a state or rate grew without bound.
     """
-    twin, task = Twin(problem.model, problem.arrays, dtype=torch.float64), problem.task
+    twin, task = Twin(problem.model, problem.arrays, dtype=torch.float64, device=device), problem.task
     found = np.empty((task.trials, task.bins, problem.model.size("observed")))
     courses: list[BodyTrajectory] = []
     with torch.no_grad():
         for span, piece in runs(twin, problem, watched=True):
-            found[:, span] = twin.observe(piece.rates).numpy()
+            found[:, span] = twin.observe(piece.rates).cpu().numpy()
             courses += [piece.course] if piece.course else []
     if not courses:
         return found, None
-    return found, BodyTrajectory(*(torch.cat(parts, dim=1).numpy() for parts in zip(*courses, strict=True)))
+    return found, BodyTrajectory(*(torch.cat(parts, dim=1).cpu().numpy() for parts in zip(*courses, strict=True)))
 
 
 def linearise(model: Model, arrays: Mapping[str, ndarray], state: Float[ndarray, " state"]) -> Float[ndarray, "state state"]:
