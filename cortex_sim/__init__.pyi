@@ -32,8 +32,10 @@ from cortex_sim.runtime import seed_of as seed_of
 from cortex_sim.runtime import stream as stream
 from cortex_sim.runtime import timed as timed
 from cortex_sim.runtime import track as track
+from cortex_sim.simulation import card_from as card_from
 from cortex_sim.simulation import move as move
 from cortex_sim.simulation import simulate as simulate
+from cortex_sim.simulation import wrap as wrap
 from cortex_sim.statistics import Score as Score
 from cortex_sim.studies import run as run
 from cortex_sim.studies import sweep as sweep

@@ -38,6 +38,8 @@ from cortex_sim.analysis._interval_rates import interval_rates as interval_rates
 from cortex_sim.analysis._linear_system import EM_PASSES as EM_PASSES
 from cortex_sim.analysis._linear_system import identify_linear_system as identify_linear_system
 from cortex_sim.analysis._linear_system import likelihood_gain as likelihood_gain
+from cortex_sim.analysis._lyapunov import Exponents as Exponents
+from cortex_sim.analysis._lyapunov import lyapunov as lyapunov
 from cortex_sim.analysis._memory import told_by_the_past as told_by_the_past
 from cortex_sim.analysis._network_decoding import Told as Told
 from cortex_sim.analysis._network_decoding import network_decoding as network_decoding

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Complex, Float
@@ -11,8 +12,10 @@ from scipy.spatial.distance import cdist
 from threadpoolctl import threadpool_limits
 
 from cortex_sim.cards import Model, scale
-from cortex_sim.errors import ComparisonError
+from cortex_sim.errors import ComparisonError, suggestion
 from cortex_sim.runtime import stream
+from cortex_sim.simulation import Problem, Wrapped, trajectory
+from cortex_sim.tasks import Task
 
 ROUND_OFF = 1e-12  # 1/s; a point that moves more slowly than this fraction of the spread of states is fixed
 SLOW = 1.0  # 1/s; a point that moves more slowly than this is slow: it stays for a second
@@ -77,10 +80,10 @@ class Portrait:
 
 @threadpool_limits.wrap(limits=1)
 def fixed_points(
-    model: Model,
-    visited: Float[ndarray, "sample state"],
+    model: Model | Wrapped,
+    visited: Float[ndarray, "sample state"] | Task,
     *,
-    inputs: Mapping[str, Float[ndarray, " unit"]] | None = None,
+    inputs: Mapping[str, Float[ndarray, " unit"]] | Float[ndarray, " channel"] | None = None,
     searches: int = 64,
     seed: int = 0,
     reach: float = 3.0,
@@ -90,20 +93,23 @@ def fixed_points(
     Searches start from visited states with noise of half their spread added, so that points away from the trajectories are found too.
 
     Args:
-        model: its flow is that of its equation text; for a map, the change by one step divided by the step.
-        visited: states on trajectories, in SI.
-        inputs: constant inputs to each unit, by name, in the unit that the card gives the input; others are 0.
+        model: its flow is that of its equation text, or of the function that was wrapped; for a map, the change by one step divided by the step.
+        visited: states on trajectories, in SI; or a task, whose states are visited.
+        inputs: constant inputs to each unit, by name, in the unit that the card gives the input; others are 0. Or constant channels.
         searches: number of searches.
         seed: of the initial points.
         reach: points whose distance from the mean visited state exceeds this multiple of the largest visited distance are ignored.
 
     Raises:
         ComparisonError: the visited states do not fit the model, or do not differ.
-        TaskError: a projection has a delay, on which the points do not depend but their stability does.
+        TaskError: a projection has a delay, on which the points do not depend but their stability does; or a wrapped model's function is not torch's.
 
     Source:
         Sussillo & Barak (2013) Neural Comput 25:626, with the speed in 1/s so that one threshold applies to every time constant.
     """
+    if isinstance(visited, Task):
+        found = model.states(visited) if isinstance(model, Wrapped) else trajectory(Problem(model, model.arrays(), visited))
+        visited = found.reshape(-1, found.shape[2])
     if visited.ndim != 2 or visited.shape[1] != model.dimension:
         raise ComparisonError(f"{model.name}: visited states have shape {visited.shape}; they should be (sample, {model.dimension}).")
     spread = np.sqrt(visited.var(axis=0).sum())
@@ -114,16 +120,34 @@ def fixed_points(
     rng = stream(seed, "analysis", "starts of fixed-point searches")
     starts = visited[rng.integers(0, len(visited), searches)]
     starts = starts + JITTER * spread / np.sqrt(model.dimension) * rng.standard_normal(starts.shape)
-    given = {name: value * scale(model.inputs[name].unit) for name, value in (inputs or {}).items()}
+    flow = _velocity(model, inputs)
     tolerance = ROUND_OFF * spread / np.sqrt(model.dimension) / 10
-    states, velocity, slope = search(model, model.arrays(), starts, given, tolerance=tolerance)
+    states, velocity, slope = search(flow, starts, tolerance=tolerance)
     speed, middle = np.linalg.norm(velocity, axis=1) / spread, visited.mean(axis=0)
     near = np.linalg.norm(states - middle, axis=1) <= reach * np.linalg.norm(visited - middle, axis=1).max()
     kept = np.flatnonzero((speed < SLOW) & near)
-    step = model.dt.si if model.is_map else None
+    step = (model.dt if model.after else None) if isinstance(model, Wrapped) else model.dt.si if model.is_map else None
     points = [_point(states[group], speed[group], slope[group], step) for group in _groups(states, kept, APART * spread)]
     points.sort(key=lambda point: (not point.fixed, point.unstable, -point.found))
     return Portrait(points, searches, searches - len(kept))
+
+
+def _velocity(model: Model | Wrapped, inputs: Mapping[str, Float[ndarray, " unit"]] | Float[ndarray, " channel"] | None) -> Any:
+    """Return the time derivative of a state in torch, with these inputs."""
+    from cortex_sim.simulation.torch import velocity_of
+
+    if inputs is not None and not isinstance(inputs, Mapping) and len(inputs) != model.channels:
+        raise ComparisonError(f"{model.name}: takes {model.channels} channels; inputs has {len(inputs)}.")
+    if isinstance(model, Wrapped):
+        if isinstance(inputs, Mapping):
+            raise ComparisonError(f"{model.name}: is wrapped; its inputs are constant channels, an array of {model.channels}.")
+        return model.velocity_in_torch(inputs)
+    arrays = model.arrays()
+    if inputs is not None and not isinstance(inputs, Mapping):
+        inputs = {name: arrays[str(item.weights)] @ inputs for name, item in model.inputs.items() if item.listens}
+    if unknown := (inputs or {}).keys() - model.inputs.keys():
+        raise ComparisonError(f"{model.name}: has no input {min(unknown)!r}. {suggestion(min(unknown), model.inputs)}")
+    return velocity_of(model, arrays, {name: value * scale(model.inputs[name].unit) for name, value in (inputs or {}).items()})
 
 
 def points_distance(a: Float[ndarray, "point unit"], b: Float[ndarray, "other unit"]) -> float:

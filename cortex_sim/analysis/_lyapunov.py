@@ -10,7 +10,8 @@ from threadpoolctl import threadpool_limits
 from cortex_sim.cards import Model
 from cortex_sim.errors import ComparisonError
 from cortex_sim.runtime import stream, track
-from cortex_sim.simulation.torch import growths
+from cortex_sim.simulation import Wrapped
+from cortex_sim.simulation.torch import growths, step_of
 
 STEPS = 10  # in a block
 PARTS = 10  # of the time, whose spread gives the standard errors
@@ -41,14 +42,16 @@ class Exponents:
 
 
 @threadpool_limits.wrap(limits=1)
-def lyapunov(model: Model, state: Float[ndarray, " state"], *, duration: float, transient: float, count: int = 1, seed: int = 0) -> Exponents:
+def lyapunov(
+    model: Model | Wrapped, state: Float[ndarray, " state"], *, duration: float, transient: float, count: int = 1, seed: int = 0
+) -> Exponents:
     """Return the largest Lyapunov exponents of an undriven model along its own trajectory.
 
     Directions are propagated by the derivative of every step and orthonormalised every ten steps; the logarithms of their growth
     per unit time are the exponents.
 
     Args:
-        model: stepped with its own integrator.
+        model: stepped with its own integrator; a wrapped one, with channels of 0.
         state: initial state, in SI; choose one on the attractor, or a transient long enough to reach it.
         duration: averaging time, s.
         transient: time before averaging, s; directions also need it to align with those of growth.
@@ -57,14 +60,15 @@ def lyapunov(model: Model, state: Float[ndarray, " state"], *, duration: float, 
 
     Raises:
         ComparisonError: there are more exponents than state variables, the time is shorter than a hundred steps, or the state diverges.
-        TaskError: a projection has a delay.
+        TaskError: a projection has a delay, or a wrapped model's function is not torch's.
 
     Source:
         Benettin, Galgani, Giorgilli & Strelcyn (1980) Meccanica 15:9.
     """
     if not 1 <= count <= model.dimension:
         raise ComparisonError(f"{model.name}: {count} exponents of a state of {model.dimension} numbers; there should be between 1 and those.")
-    block = STEPS * model.dt.si
+    step, dt = (step_of(model, model.arrays()), model.dt.si) if isinstance(model, Model) else (model.step_in_torch(), model.dt)
+    block = STEPS * dt
     kept, left = (round(time / block) for time in (duration, transient))
     if kept < PARTS:
         raise ComparisonError(f"{model.name}: {duration:g} s are {kept} times {STEPS} steps; exponents need at least {PARTS} times.")
@@ -72,7 +76,7 @@ def lyapunov(model: Model, state: Float[ndarray, " state"], *, duration: float, 
     start = np.linalg.qr(rng.standard_normal((model.dimension, count)))[0]
     grown = np.empty((left + kept, count))
     with track("Lyapunov exponents") as report:
-        for number, found in enumerate(growths(model, model.arrays(), state, start, blocks=left + kept, steps=STEPS)):
+        for number, found in enumerate(growths(step, state, start, blocks=left + kept, steps=STEPS)):
             if not np.isfinite(found).all():
                 when = f"{number * block:g} s"
                 raise ComparisonError(f"{model.name}: the state or a direction is not finite after {when}; exponents need a bounded one.")

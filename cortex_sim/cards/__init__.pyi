@@ -4,6 +4,7 @@ from cortex_sim.cards._counts import nearest_in_size as nearest_in_size
 from cortex_sim.cards._counts import operations_per_step as operations_per_step
 from cortex_sim.cards._delays import refuse_delays as refuse_delays
 from cortex_sim.cards._delays import rounded_lags as rounded_lags
+from cortex_sim.cards._dimensions import said_dimensions as said_dimensions
 from cortex_sim.cards._equations import FUNCTIONS as FUNCTIONS
 from cortex_sim.cards._equations import GIVEN as GIVEN
 from cortex_sim.cards._equations import MATHEMATICS as MATHEMATICS

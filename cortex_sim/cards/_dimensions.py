@@ -41,7 +41,7 @@ def check_dimensions(
         try:
             found = walk.of(text.tree(name))
             if found not in (None, wanted):
-                raise CardError(f"it comes to {_said(found)}, and {left} is in {_said(wanted)}")
+                raise CardError(f"it comes to {said_dimensions(found)}, and {left} is in {said_dimensions(wanted)}")
         except CardError as problem:
             raise CardError(f"equations: {left} = {line.expression!r}: {problem}{f'; with {given}' if given else ''}.") from None
 
@@ -86,7 +86,7 @@ class _Walk:
         found = [(node, had) for node in nodes if (had := self.of(node)) is not None]
         for (one, first), (other, second) in pairwise(found):
             if first != second:
-                raise CardError(f"{ast.unparse(one)!r} is in {_said(first)}, {ast.unparse(other)!r} in {_said(second)}")
+                raise CardError(f"{ast.unparse(one)!r} is in {said_dimensions(first)}, {ast.unparse(other)!r} in {said_dimensions(second)}")
         return found[0][1] if found else None
 
     def _raised(self, base: ast.expr, above: ast.expr) -> Dimensions | None:
@@ -95,7 +95,7 @@ class _Walk:
             return had
         by = self.scalars.get(above.id) if isinstance(above, ast.Name) else exponent(above)
         if by is None:
-            raise CardError(f"{ast.unparse(base)!r} is in {_said(had)}, and is raised to what is no number")
+            raise CardError(f"{ast.unparse(base)!r} is in {said_dimensions(had)}, and is raised to what is no number")
         return _times(NONE, had, Fraction(by).limit_denominator(1000))
 
     def _called(self, name: str, arguments: list[ast.expr]) -> Dimensions | None:
@@ -113,7 +113,7 @@ class _Walk:
 
     def _plain(self, node: ast.expr, unit: str = "1") -> None:
         if (had := self.of(node)) not in (None, dimensions(unit)):
-            raise CardError(f"{ast.unparse(node)!r} is in {_said(had)}, and should have {'no unit' if unit == '1' else f'{unit!r}'}")
+            raise CardError(f"{ast.unparse(node)!r} is in {said_dimensions(had)}, and should have {'no unit' if unit == '1' else f'{unit!r}'}")
 
 
 def _times(one: Dimensions, other: Dimensions, by: Fraction | int) -> Dimensions:
@@ -121,12 +121,12 @@ def _times(one: Dimensions, other: Dimensions, by: Fraction | int) -> Dimensions
     return metre, kilogram, second, ampere
 
 
-def _said(found: Dimensions | None) -> str:
+def said_dimensions(found: Dimensions | None) -> str:
     """Return dimensions as a unit, by the name of one that a card may write if there is one."""
     if found in (None, NONE):
         return "no unit"
     simple = next((name for name in ("hertz", "second", "volt", "amp", "siemens", "farad", "ohm") if dimensions(name) == found), None)
     volts = found[1]  # the only base unit with a mass that an electrophysiologist reads
     metre, _, second, ampere = _times(found, dimensions("volt"), -volts)
-    powers = {"volt": volts, "metre": metre, "second": second, "ampere": ampere}
-    return simple or "*".join(base if by == 1 else f"{base}**{by}" for base, by in powers.items() if by)
+    powers = {"volt": volts, "metre": metre, "second": second, "amp": ampere}
+    return simple or "*".join(base if by == 1 else f"{base}**{float(by):g}" for base, by in powers.items() if by)

@@ -32,6 +32,7 @@ class Model(Checked):
         taps: number of times at which a projection with ``columns = "history"`` sees the channels: now, and earlier in steps of ``spacing``.
         spacing: time between taps; one integration step if omitted.
         dt: integration step.
+        one_step_a_bin: whether it takes one step in each bin of a task, and none between; other bins are refused.
         rate: name of the variable in the equations that is the rate.
         silent: rate of a unit that does not fire; 0 if the rate is not a deviation from a baseline.
         initial_values: initial states, where the task's initial rates do not determine them; 0 if omitted.
@@ -50,6 +51,7 @@ class Model(Checked):
     spacing: Parameter | None = None
     seed: Place = 0
     dt: Parameter
+    one_step_a_bin: bool = False
     integrator: Literal["euler", "exponential_euler"] = "euler"
     rate: str
     silent: Parameter | None = None
@@ -275,6 +277,10 @@ class Model(Checked):
         kept = changed if merged or not changed.weights else changed.model_copy(update={"weights": None})  # a file that no longer fits
         kept._arrays = {name: in_si(name, array, (changed.projections | changed.parameters)[name]) for name, array in merged.items()}
         return kept
+
+    def given(self, name: str) -> bool:
+        """Return whether a projection's or parameter's numbers were given or trained, and not made by its card."""
+        return name in self._arrays
 
     def made_anew(self, *names: str) -> "Model":
         """Return this model without given or trained numbers of these projections and parameters, which its card makes again."""

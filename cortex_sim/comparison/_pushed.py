@@ -18,14 +18,14 @@ from cortex_sim.comparison._mechanism import ALONE
 from cortex_sim.comparison._response import Rates, response_score, responses
 from cortex_sim.errors import ComparisonError, Diverged
 from cortex_sim.runtime import say_once, stream
-from cortex_sim.simulation import recurrent_projections, simulate
+from cortex_sim.simulation import Wrapped, recurrent_projections, simulate
 from cortex_sim.statistics import Score
 from cortex_sim.tasks import Drive, Task
 
 
 def compare_responses(
-    teacher: Model,
-    student: Model,
+    teacher: Model | Wrapped,
+    student: Model | Wrapped,
     task: Task,
     pushed: Task | Sequence[Task],
     *,
@@ -65,18 +65,18 @@ def compare_responses(
         asked[f"{label}{WITHIN_COMPONENTS}"] = within
     shared = {"task": task, "split": split or f"{task.trials} conditions", "seed": seed, "nulls": nulls}
 
-    def answers(model: Model) -> dict[str, list[Rates]]:
+    def answers(model: Model | Wrapped) -> dict[str, list[Rates]]:
         found = iter(responses(model, task, chain(*asked.values()), seed=seed))
         return {kind: list(islice(found, len(tasks))) for kind, tasks in asked.items()}
 
     true = answers(teacher)
 
-    def scored(model: Model, called: str) -> list[Score]:
+    def scored(model: Model | Wrapped, called: str) -> list[Score]:
         found = answers(model)
         return [response_score(kind, true[kind], found[kind], pushed=tasks, name=called, **shared) for kind, tasks in asked.items()]
 
     scores = scored(student, name or student.name)
-    if recurrent_projections(teacher):
+    if isinstance(teacher, Model) and recurrent_projections(teacher):
         try:
             scores += scored(unconnected(teacher), ALONE)
         except Diverged as problem:
@@ -84,7 +84,7 @@ def compare_responses(
     return Comparison(tuple(scores))
 
 
-def _within_components(teacher: Model, task: Task, draws: Sequence[Task], seed: int) -> list[Task]:
+def _within_components(teacher: Model | Wrapped, task: Task, draws: Sequence[Task], seed: int) -> list[Task]:
     """Return the draws with every added drive in another direction, within the leading components; none where other things are added too."""
     added = [_added(task, draw, "drives") for draw in draws]
     patterned = all(drive.pattern.shape == (task.trials, teacher.size("observed")) for drives in added for drive in drives)

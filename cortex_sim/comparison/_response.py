@@ -11,7 +11,7 @@ from cortex_sim.cards import Model
 from cortex_sim.comparison._measures import NO_TRIALS
 from cortex_sim.errors import ComparisonError
 from cortex_sim.runtime import stream
-from cortex_sim.simulation import simulate
+from cortex_sim.simulation import Wrapped, simulate
 from cortex_sim.statistics import PERMUTATION, Explained, Score, jackknifed
 from cortex_sim.tasks import Task
 
@@ -19,7 +19,7 @@ Rates = Float[ndarray, "condition time unit"]
 UNITS = "units of the student in random order, since the perturbation is the same in all conditions"
 
 
-def responses(model: Model, task: Task, pushed: Iterable[Task], *, seed: int = 0) -> list[Float[ndarray, "trial time unit"]]:
+def responses(model: Model | Wrapped, task: Task, pushed: Iterable[Task], *, seed: int = 0) -> list[Float[ndarray, "trial time unit"]]:
     """Return the rates under each perturbation minus those without, in the unit of the rates.
 
     Args:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -17,7 +17,7 @@ from cortex_sim.fitting._options import CUSTOMARY, Options, TrainingData
 from cortex_sim.fitting._regression import Beginning, begin, encodes
 from cortex_sim.fitting._start import adapt, counted, held_where_unseen, one_unit_each, unit_scale
 from cortex_sim.runtime import run_cache, seed_of, stream, track
-from cortex_sim.simulation import refuse_unheard
+from cortex_sim.simulation import Wrapped, refuse_unheard
 from cortex_sim.tasks import Task
 from cortex_sim.trials import Trials
 
@@ -27,7 +27,7 @@ class Fitted:
     """A trained model and the history of its training.
 
     Attributes:
-        model: with the weights of lowest error on the validation conditions.
+        model: with the weights of lowest error on the validation conditions; a wrapped one, if that was trained on.
         start: the same model before the first gradient step.
         train: loss by epoch on the training conditions; 1 is the error of predicting each unit's mean or, with a body, an error of 1 cm (or N).
         validation: loss by epoch on the validation conditions.
@@ -57,7 +57,7 @@ class Fitted:
 
 
 def fit(
-    model: Model,
+    model: Model | Wrapped,
     trials: Trials | Float[ndarray, "trial time unit"],
     task: Task,
     *,
@@ -70,7 +70,7 @@ def fit(
     """Return a student, trained to reproduce given outputs.
 
     Args:
-        model: the student; its size is adapted to the trials.
+        model: the student; its size is adapted to the trials. A wrapped module of torch goes on learning from its present weights.
         trials: outputs to reproduce, one trial per condition; a plain array is taken to be on the task's bins, in Hz.
         task: the task that produced them.
         seed: of the split, the untrained weights and the order of conditions.
@@ -91,7 +91,7 @@ def fit(
 
 
 def train(
-    model: Model,
+    model: Model | Wrapped,
     trials: Trials,
     task: Task,
     *,
@@ -126,8 +126,10 @@ def train(
         KeyboardInterrupt: on Ctrl-C in a run that writes a report, which must not contain a partly trained student.
     """
     _check(trials, task, rule, options, checkpoint)
-    rules.refuse_delays(rule, model)
     trials = held_where_unseen(trials, task.mask)
+    if isinstance(model, Wrapped):
+        return _gone_on(model, trials, task, seed, options, rule, checkpoint, report)
+    rules.refuse_delays(rule, model)
     learn = rules.find(rule, how or {})
     kept = {"checkpoint": checkpoint} if rules.resumes(rule) else {}
     began = time.monotonic()
@@ -152,6 +154,32 @@ def train(
     trained, sizes, seconds = first.model.with_arrays(history.arrays), (len(taught), len(checked)), time.monotonic() - began
     ended = (history.interrupted, history.outputs, first.said, history.diverged)
     return Fitted(trained, first.model, history.train, history.validation, sizes, seconds, *ended)
+
+
+def _gone_on(
+    model: Wrapped,
+    trials: Trials,
+    task: Task,
+    seed: int,
+    options: Options,
+    rule: str,
+    checkpoint: Path | None,
+    report: Callable[[float, str], None] | None,
+) -> Fitted:
+    """Return a wrapped module that was trained on; see :func:`train`."""
+    from cortex_sim.fitting._modules import go_on
+
+    if rule != "bptt" or checkpoint:
+        found = f"rule {rule!r}" if rule != "bptt" else "a checkpoint"
+        raise OptionError(f"{model.name}: is wrapped and learns by back-propagation, without checkpoints (got {found}).")
+    began, chosen = time.monotonic(), split(trials, options.validation, seed)
+    with track(f"training {model.name}") as progress:
+        trained, history = go_on(model, trials, task, chosen, options=options, seed=seed, report=report or progress)
+    if history.interrupted and run_cache():
+        raise KeyboardInterrupt
+    sizes, seconds = (len(chosen[0]), len(chosen[1])), time.monotonic() - began
+    models = cast(Model, trained), cast(Model, model)
+    return Fitted(*models, history.train, history.validation, sizes, seconds, history.interrupted, None, "its weights", history.diverged)
 
 
 def _check(trials: Trials, task: Task, rule: str, options: Options, checkpoint: Path | None) -> None:

@@ -86,6 +86,8 @@ def adapt(model: Model, trials: Trials, task: Task, seed: int) -> Model:
 
     A step that does not fit the bins is replaced by the largest smaller one that does.
 
+    A student whose readout is given, as that of a trained one, goes on with its own numbers.
+
     If the task has a body, the outputs are the body's commands, which are unknown beforehand, and the channels include its sensory feedback.
     """
     observed = task.body.commands if task.body else trials.rate.shape[2]
@@ -97,7 +99,7 @@ def adapt(model: Model, trials: Trials, task: Task, seed: int) -> Model:
         pace = f"{model.dt.si * 1e3:g} ms becomes {step['dt']['value'] * 1e3:g} ms, so that it fits the bins"
         warn(f"{model.name}: is a map, whose step of {pace}; trained so, it is another network at any other step")
     sized = model.with_arrays({}, **sizes, **step, channels=channels, seed=seed)
-    if sized.readout is None or task.body:
+    if sized.readout is None or task.body or sized.given(sized.readout.weights):
         return sized
     seen = counted(trials, task.mask)
     rest, scale = seen.mean(axis=0), unit_scale(seen[None])

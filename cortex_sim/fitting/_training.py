@@ -3,7 +3,7 @@
 import io
 import pickle
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,14 +62,14 @@ def train(
         if (given := getattr(options, name)) > LARGEST:
             raise OptionError(f"Options.{name}: back-propagation computes in float32, whose largest number is {LARGEST:.2g} (got {given!r}).")
     twin = Twin(model, model.arrays(), dtype=torch.float32, device=device)
-    optimiser = _optimiser(twin, options)
+    optimiser = optimiser_of([parameter for parameter in twin.parameters() if parameter.requires_grad], options)
     history, saved = TrainingHistory(twin.arrays()), time.monotonic()
     key = content_key("fit", model.key, data.key, check.key, options.key, seed, code_key()) if checkpoint else ""
     try:
         if options.epochs and not _resume(checkpoint, key, twin, optimiser, history):
             history.best = _finite(_loss(twin, check, options))
         while history.goes_on(options):
-            _set_rate(optimiser, options, history.epoch)
+            set_rate(optimiser, options, history.epoch)
             loss, arrays = _epoch(twin, optimiser, data, options, seed, history.epoch), twin.arrays()
             history.keep(loss, _loss(twin, check, options) if finite(arrays) else float("nan"), arrays, named=model.name)
             report(history.epoch / options.epochs, f"loss {history.train[-1]:.4f}, validation {history.validation[-1]:.4f}")
@@ -84,8 +84,8 @@ def train(
     return history
 
 
-def _optimiser(twin: Twin, options: Options) -> torch.optim.Optimizer:
-    learned = [parameter for parameter in twin.parameters() if parameter.requires_grad]
+def optimiser_of(learned: Sequence[torch.nn.Parameter], options: Options) -> torch.optim.Optimizer:
+    """Return the optimiser that options ask for."""
     match options.optimiser:
         case "sgd":
             return torch.optim.SGD(learned, lr=options.rate, momentum=options.momentum, weight_decay=options.weight_decay)
@@ -274,7 +274,8 @@ def penalty(twin: Twin, run: Run, options: Options, *, of: int | None = None, be
     return total
 
 
-def _set_rate(optimiser: torch.optim.Optimizer, options: Options, epoch: int) -> None:
+def set_rate(optimiser: torch.optim.Optimizer, options: Options, epoch: int) -> None:
+    """Set the learning rate of an epoch, which falls along a cosine."""
     falling = (1 + np.cos(np.pi * epoch / options.epochs)) / 2
     for group in optimiser.param_groups:
         group["lr"] = float(options.rate * (FLOOR + (1 - FLOOR) * falling))

@@ -6,7 +6,6 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.cards import Model
 from cortex_sim.errors import Diverged
 
 BOUND = 1e12  # in SI; no potential, rate, current or number of a circuit is that large
@@ -17,11 +16,11 @@ def bounded(values: Float[Any, "..."]) -> bool:
     return bool((abs(values) < BOUND).all())
 
 
-def refuse_divergence(model: Model, values: Float[Any, "trial time number"], times: Float[ndarray, " time"], what: str) -> None:
+def refuse_divergence(name: str, values: Float[Any, "trial time number"], times: Float[ndarray, " time"], what: str) -> None:
     """Check that values are finite and no larger than anything in a circuit; report the first time at which one is not.
 
     Args:
-        model: named in the message.
+        name: of the model, for the message.
         values: (trial, time, number), arrays or tensors, in SI units.
         times: s.
         what: the numbers are, for the message.
@@ -37,4 +36,4 @@ def refuse_divergence(model: Model, values: Float[Any, "trial time number"], tim
     trial, number = (int(place) for place in np.argwhere(wrong[:, time])[0])
     value, when = found[trial, time, number], times[time]
     cure = "its dynamics are unstable there: weaken its connections or its input, or take a shorter dt"
-    raise Diverged(f"{model.name}: diverged; {what} {number} in trial {trial} is {value:.3g} at {when:.6g} s; {cure}.")
+    raise Diverged(f"{name}: diverged; {what} {number} in trial {trial} is {value:.3g} at {when:.6g} s; {cure}.")

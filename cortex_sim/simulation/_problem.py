@@ -107,6 +107,10 @@ class Problem:
     def _check_steps(self) -> None:
         """Check that a bin is a whole number of steps, and that there are no more of them than can be run."""
         each = self.task.bin / self.dt
+        if self.model.one_step_a_bin and abs(each - 1) > 1e-6:
+            cure = f"wrap it with bin={self.task.bin:g}, or put the task on its bins: task.on_bins({self.dt:g})"
+            found = f"takes one step a bin, of {self.dt * 1e3:g} ms; the task has bins of {self.task.bin * 1e3:g} ms"
+            raise TaskError(f"{self.model.name}: {found}: {cure}.")
         if each < 1 - 1e-6 or abs(each - round(each)) > 1e-6:
             raise TaskError(f"{self.model.name}: dt {self.dt * 1e3:g} ms should divide the {self.task.bin * 1e3:g} ms bin.")
         if self.task.bins * each > MOST:

@@ -14,6 +14,7 @@ from cortex_sim.runtime import code_key, content_key, run_cache, workers
 from cortex_sim.simulation._device import VARIABLE, Device, device_of
 from cortex_sim.simulation._meaning import driven_inputs
 from cortex_sim.simulation._problem import Problem
+from cortex_sim.simulation.adapters._wrapped import Wrapped
 from cortex_sim.tasks import Task
 from cortex_sim.tasks.body import BodyTrajectory, Movement, Moving
 from cortex_sim.trials import Trials
@@ -46,7 +47,7 @@ KEPT = workers.Kept(_key, _write, _read, "simulated", ".nc")
 
 
 def simulate(
-    model: Model | SpikingModel,
+    model: Model | SpikingModel | Wrapped,
     task: Task,
     *,
     seed: int = 0,
@@ -57,7 +58,7 @@ def simulate(
     """Run a circuit or a network on a task.
 
     Args:
-        model: circuit or network, trained or not.
+        model: circuit or network, trained or not; or a model of another library, as :func:`.wrap` returns it, which runs as it was made.
         task: to run it on; its drives and initial rates are in the space of the observed rates.
         seed: of the noise, if the model has any; its weights follow ``model.seed``.
         backend: ``"brian"`` or ``"torch"``; by default circuits (``rate``) run in Brian2 and networks (``rnn``) in torch. Both run the same
@@ -75,6 +76,10 @@ def simulate(
         Diverged: a state or rate grew without bound; the message says which, and when.
         OptionError: the backend, target or device is unknown or does not apply.
     """
+    if isinstance(model, Wrapped):
+        if chosen := [f"{name} {value!r}" for name, value in (("backend", backend), ("target", target), ("device", device)) if value is not None]:
+            raise OptionError(f"{chosen[0]} does not apply to {model.name}, which is wrapped and runs as it was made.")
+        return model.run(task, seed)
     if run_cache() is None:
         return _simulated(model, task, seed, backend, target, device)
     path = KEPT.path((model, task, seed, [backend, target or os.environ.get("CORTEX_SIM_TARGET"), device or os.environ.get(VARIABLE)]))

@@ -128,5 +128,6 @@ def _memory() -> str:
 def _gpu() -> list[str]:
     from cortex_sim.simulation.torch import gpu
 
-    found = gpu()
-    return [f"GPU: {found}; networks are taught on it by --device cuda" if found else "GPU: none that torch sees; networks are taught on the CPU, which is the usual way"]
+    if found := gpu():
+        return [f"GPU: {found}; networks are taught on it by --device cuda"]
+    return ["GPU: none that torch sees; networks are taught on the CPU, which is the usual way"]

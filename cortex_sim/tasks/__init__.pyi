@@ -11,6 +11,7 @@ from cortex_sim.tasks._flip_flop import flip_flop as flip_flop
 from cortex_sim.tasks._force_field import force_field as force_field
 from cortex_sim.tasks._free import free_run as free_run
 from cortex_sim.tasks._free import spontaneous as spontaneous
+from cortex_sim.tasks._from_inputs import from_inputs as from_inputs
 from cortex_sim.tasks._held_then_moving import held_then_moving as held_then_moving
 from cortex_sim.tasks._isometric import isometric as isometric
 from cortex_sim.tasks._maze import maze as maze

@@ -248,5 +248,5 @@ class _Recorder(b2.BrianObject):
     def _refuse(self) -> None:
         """Report the number that diverged, unless only their sum of squares is large."""
         now = np.array([self._task.start + self.step * self._dt])
-        refuse_divergence(self._model, np.concatenate(self._states, axis=1)[:, None], now, "state")
-        refuse_divergence(self._model, self._rate[:, None], now, "rate of unit")
+        refuse_divergence(self._model.name, np.concatenate(self._states, axis=1)[:, None], now, "state")
+        refuse_divergence(self._model.name, self._rate[:, None], now, "rate of unit")

@@ -79,6 +79,6 @@ def _refuse(twin: Twin, problem: Problem, span: slice, run: Run, state: State, n
     for stop in range(first + 1, first + every + 1) if good else ():
         drawn = noise and {name: draws.copy() for name, draws in noise.items()}
         now = twin.unroll(state, Inputs(twin, problem, first=first, stop=stop, noise=drawn), problem, first, stop).last
-        refuse_divergence(model, now[:, None, : model.dimension], np.array([task.start + stop * problem.dt]), "state")
+        refuse_divergence(model.name, now[:, None, : model.dimension], np.array([task.start + stop * problem.dt]), "state")
     for what, part in parts.items():
-        refuse_divergence(model, part, task.time[span], what)
+        refuse_divergence(model.name, part, task.time[span], what)

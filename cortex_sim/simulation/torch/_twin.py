@@ -188,7 +188,8 @@ class Twin(nn.Module):
                     h = h + share * sum(inputs.driven(stop - 1).values())
                     made, state = torch.cat([made[:, :-1], h[:, None]], dim=1), torch.cat([*cells, h], dim=1)
                 parts.append(made)
-        return Run(torch.cat(parts, dim=1)[:, -steps.start % problem.every : -1 : problem.every], None, state)
+        shown = slice(1, None) if form.after else slice(0, -1)
+        return Run(torch.cat(parts, dim=1)[:, shown][:, -steps.start % problem.every :: problem.every], None, state)
 
     def _by_gate(self, names: Sequence[str | None]) -> Tensor:
         """Return a per-unit parameter for each gate, concatenated; 0 where a gate has none."""

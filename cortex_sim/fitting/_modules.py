@@ -1,0 +1,108 @@
+"""Training that goes on: a module of torch that was wrapped learns by back-propagation through its own forward."""
+
+import copy
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from cortex_sim.errors import OptionError, TaskError
+from cortex_sim.fitting._options import Options, TrainingHistory, finite
+from cortex_sim.fitting._start import counted, unit_scale
+from cortex_sim.fitting._training import error, optimiser_of, set_rate
+from cortex_sim.runtime import stream
+from cortex_sim.simulation import Wrapped, wrap
+from cortex_sim.simulation.torch import bin_by_bin, sequence
+from cortex_sim.tasks import Task
+from cortex_sim.trials import Trials
+
+TAKEN = ("epochs", "batch", "rate", "patience", "validation", "start", "loss", "optimiser", "momentum", "weight_decay", "clip")
+
+
+def go_on(
+    model: Wrapped, trials: Trials, task: Task, chosen: tuple[np.ndarray, np.ndarray], *, options: Options, seed: int,
+    report: Callable[[float, str], None],
+) -> tuple[Wrapped, TrainingHistory]:  # fmt: skip
+    """Return a wrapped module, trained on from its present weights, with the history of training.
+
+    Args:
+        model: a module of torch that was wrapped.
+        trials: outputs to reproduce.
+        task: its channels are the inputs, its mask weights the bins.
+        chosen: positions of the trials trained on, and of those that stop training early.
+        options: of the optimiser.
+        seed: of the order of conditions.
+        report: called with the completed fraction and a line of text.
+
+    Raises:
+        OptionError: an option would be ignored.
+        TaskError: the model is no module of torch, has another number of outputs, or the task is not one of channels alone.
+    """
+    if not isinstance(model.origin, nn.Module):
+        raise TaskError(f"{model.name}: is a {model.source}, which has no weights to train; write it as a module of torch, or as a card.")
+    if options.start != "rest":
+        raise OptionError(f"Options.start: {model.name} starts as it was made; give start='rest' (got {options.start!r}).")
+    for name in vars(options).keys() - {*TAKEN, "closed_form", "segment", "device"}:
+        if (found := getattr(options, name)) != getattr(Options(), name):
+            raise OptionError(f"Options.{name}: does not apply to a wrapped module, whose units are unknown; leave it out (got {found!r}).")
+    kind = next((part.dtype for part in model.origin.parameters() if part.requires_grad), None)
+    if kind is None:
+        raise TaskError(f"{model.name}: has no weights to train.")
+    module = copy.deepcopy(model.origin).train()
+    inputs = torch.tensor(model.heard(task), dtype=kind)
+    if trials.rate.shape[2] != model.observed:
+        raise TaskError(f"{model.name}: gives {model.observed} outputs; the trials have {trials.rate.shape[2]}.")
+    counts = None if task.mask is None else task.mask[chosen[0]]
+    scale = torch.tensor(unit_scale(counted(trials.select(chosen[0]), counts)[None]), dtype=kind)
+    wanted = torch.tensor(trials.rate, dtype=kind)
+    weights = torch.ones(wanted.shape[:2], dtype=kind) if task.mask is None else torch.tensor(task.mask, dtype=kind)
+    weights = (weights / weights.mean())[..., None]
+
+    def loss(part: np.ndarray) -> Tensor:
+        return error(_forward(model, module, inputs[part]), wanted[part], scale, weights[part], options.loss)
+
+    history = TrainingHistory(_arrays(module))
+    optimiser = optimiser_of([p for p in module.parameters() if p.requires_grad], options)
+    history.best = _checked(module, lambda: loss(chosen[1]))
+    try:
+        while history.goes_on(options):
+            set_rate(optimiser, options, history.epoch)
+            order = stream(seed, "student", "order of an epoch", history.epoch).permutation(chosen[0])
+            found = []
+            for part in np.array_split(order, max(1, round(len(order) / options.batch))):
+                optimiser.zero_grad()
+                step = loss(part)
+                step.backward()
+                torch.nn.utils.clip_grad_norm_(module.parameters(), options.clip)
+                optimiser.step()
+                found.append(step.item())
+            arrays = _arrays(module)
+            checked = _checked(module, lambda: loss(chosen[1])) if finite(arrays) else float("nan")
+            history.keep(float(np.mean(found)), checked, arrays, named=model.name)
+            report(history.epoch / options.epochs, f"loss {history.train[-1]:.4f}, validation {history.validation[-1]:.4f}")
+    except KeyboardInterrupt:
+        history.interrupted = True
+    best = copy.deepcopy(model.origin)
+    best.load_state_dict({name: torch.tensor(array, dtype=best.state_dict()[name].dtype) for name, array in history.arrays.items()})
+    again = wrap(best, **model.made_with)
+    assert isinstance(again, Wrapped)
+    return again, history
+
+
+def _forward(model: Wrapped, module: nn.Module, inputs: Tensor) -> Tensor:
+    if "units" in model.made_with:
+        return bin_by_bin(module, inputs, model.made_with["units"])
+    return sequence(module, inputs, model.made_with["batch_first"])
+
+
+def _arrays(module: nn.Module) -> dict[str, np.ndarray]:
+    return {name: value.detach().cpu().double().numpy().copy() for name, value in module.state_dict().items()}
+
+
+def _checked(module: nn.Module, loss: Callable[[], Tensor]) -> float:
+    module.eval()
+    with torch.no_grad():
+        found = loss().item()
+    module.train()
+    return found

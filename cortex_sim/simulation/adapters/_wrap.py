@@ -1,0 +1,235 @@
+"""wrap(anything) -> a model: a torch module or its weights, a function of state and input, a network of Brian2."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.cards import Model
+from cortex_sim.errors import CardError, FileProblem, NotFound, OptionError
+from cortex_sim.simulation._problem import Problem
+from cortex_sim.simulation.adapters._wrapped import System, Wrapped
+from cortex_sim.tasks import from_inputs
+from cortex_sim.trials import BIN
+
+SAME = 1e-5  # of the largest output: a card that differs more from a module's forward is another network
+OF_MODULES, OF_NETWORKS = ("bin", "units", "channels", "batch_first"), ("rate", "inputs", "bin")
+OF_FUNCTIONS = ("units", "channels", "dt", "flow", "observe", "start")
+
+
+def wrap(
+    thing: Any,
+    *,
+    name: str | None = None,
+    bin: float | None = None,
+    units: int | None = None,
+    channels: int | None = None,
+    batch_first: bool | None = None,
+    dt: float | None = None,
+    flow: bool | None = None,
+    observe: Callable[[Any], Any] | None = None,
+    start: Float[ndarray, " state"] | None = None,
+    rate: str | None = None,
+    inputs: str | None = None,
+) -> Model | Wrapped:
+    """Return a model made elsewhere as one that simulate, compare, pushes, fixed points and fit accept.
+
+    Outputs of torch's networks belong to the bin whose input they have seen, as in torch: ``simulate(wrap(net), tasks.from_inputs(x)).rate`` is
+    ``net(x)``. Networks of one recurrent layer and a linear readout become cards with the same weights, with which everything can be done, after a
+    check that the card gives what the module gives. Other modules give outputs only, or, with ``units``, are stepped.
+
+    Args:
+        thing: a module of torch; its state dict, or a file of one; a function ``f(x, u)`` of states (trial, state) and channels (trial, channel), in
+            NumPy or torch; or a network of Brian2.
+        name: of the model; that of the class or function if omitted.
+        bin: duration of a step of a module, s; 0.01 if omitted.
+        units: length of the state of a function, or of a module whose forward takes ``(input, state)`` for one bin and gives the new state, or the
+            output and the new state.
+        channels: number of inputs, where the module does not say.
+        batch_first: whether a module takes (trial, bin, channel); what its recurrent part says, if omitted, else yes.
+        dt: integration step of a function, s; 0.001 if omitted.
+        flow: whether a function gives dx/dt, integrated by Euler steps with rates read before each; if False it is a map, which gives the next
+            state, read after each.
+        observe: outputs of a function's states; the states themselves if omitted.
+        start: state of a function at the start of each trial; 0 if omitted.
+        rate: variable of a Brian2 network that is observed.
+        inputs: parameter of a Brian2 network that takes the channels, one a neuron or one for all.
+
+    Raises:
+        OptionError: an option is of another kind of thing, or the thing is none that can be wrapped.
+        CardError: the module or function does not give what it should, or weights are of no known network.
+        FileProblem: a file cannot be read, or holds more than weights.
+    """
+    given = {"bin": bin, "units": units, "channels": channels, "batch_first": batch_first, "dt": dt, "flow": flow, "observe": observe,
+             "start": start, "rate": rate, "inputs": inputs}  # fmt: skip
+    chosen = {key: value for key, value in given.items() if value is not None}
+    if _is(thing, "torch.nn.modules.module", "Module"):
+        return _module(thing, name or type(thing).__name__, **_only(OF_MODULES, chosen, "a module of torch"))
+    if isinstance(thing, str | Path | Mapping):
+        state, called = (thing, "weights") if isinstance(thing, Mapping) else (_weights(Path(thing)), Path(thing).stem)
+        return _state_dict(state, name or called, **_only(("bin",), chosen, "weights"))
+    if _is(thing, "brian2", "Network") or _is(thing, "brian2", "NeuronGroup"):
+        from cortex_sim.simulation.brian import network_of
+
+        return network_of(thing, name or "network", **_only(OF_NETWORKS, chosen, "a network of Brian2"))
+    if callable(thing):
+        return _function(thing, name or str(getattr(thing, "__name__", "function")), **_only(OF_FUNCTIONS, chosen, "a function"))
+    raise OptionError(
+        f"wrap: takes a module of torch, a state dict or its file, a function f(x, u), or a network of Brian2 (got {type(thing).__name__})."
+    )
+
+
+def _is(thing: Any, module: str, name: str) -> bool:
+    """Return whether a thing is of a class of another library, which is not imported for it."""
+    return any(kind.__name__ == name and kind.__module__.startswith(module) for kind in type(thing).__mro__)
+
+
+def _only(allowed: Sequence[str], chosen: Mapping[str, Any], what: str) -> dict[str, Any]:
+    if other := [key for key in chosen if key not in allowed]:
+        raise OptionError(f"wrap: {other[0]} does not apply to {what}; it takes {', '.join(allowed)} and name.")
+    return dict(chosen)
+
+
+def _weights(path: Path) -> Mapping[str, Any]:
+    from cortex_sim.simulation.torch import read_weights
+
+    if not path.is_file():
+        raise NotFound(f"{path}: there is no such file; give one of weights, as torch.save(net.state_dict(), path) writes it.")
+    found = read_weights(path)
+    if not isinstance(found, Mapping):
+        raise FileProblem(f"{path}: holds {type(found).__name__}; it should hold a state dict, as torch.save(net.state_dict(), path) writes it.")
+    return found
+
+
+def _state_dict(state: Mapping[str, Any], name: str, *, bin: float = BIN) -> Model:
+    from cortex_sim.simulation.torch import recurrent_card
+
+    if wrong := [key for key, value in state.items() if not _is(value, "torch", "Tensor")]:
+        raise CardError(f"{name}: {wrong[0]!r} is no tensor; a state dict holds weights by name.")
+    if card := recurrent_card(state, bin=bin, name=name):
+        return card
+    found = ", ".join(f"{key} {tuple(value.shape)}" for key, value in state.items())
+    raise CardError(f"{name}: weights alone say what they are of for one layer of RNN, GRU or LSTM and one Linear; wrap the module. Found {found}.")
+
+
+def _module(
+    module: Any, name: str, *, bin: float = BIN, units: int | None = None, channels: int | None = None, batch_first: bool | None = None
+) -> Model | Wrapped:
+    from cortex_sim.simulation import torch as pytorch
+
+    if units is not None and batch_first is not None:
+        raise OptionError("wrap: batch_first is of modules that take whole sequences; with units, forward takes (trial, channel) of one bin.")
+    frozen = pytorch.frozen(module)
+    first = pytorch.batch_first_of(frozen) if batch_first is None else batch_first
+
+    def tried(count: int) -> Model | Wrapped:
+        return _sequence(frozen, name, bin, count, first) if units is None else _stepped(frozen, name, bin, count, units)
+
+    if channels is not None:
+        return tried(channels)
+    problems = []
+    for count in pytorch.input_sizes(frozen):
+        try:
+            return tried(count)
+        except CardError as problem:
+            problems.append(str(problem))
+    said = f" ({problems[0]})" if problems else ""
+    raise OptionError(f"wrap: {name} does not say how many channels it takes{said}; give channels=.")
+
+
+def _stepped(module: Any, name: str, bin: float, channels: int, units: int) -> Wrapped:
+    from cortex_sim.simulation import torch as pytorch
+
+    system, observed = pytorch.stepped(module, units, channels, bin)
+    made_with = {"name": name, "bin": bin, "channels": channels, "units": units}
+    known: dict[str, Any] = {"arrays": pytorch.arrays_of(module), "origin": module, "made_with": made_with}
+    return Wrapped(name, observed, channels, bin, system=system, source="module of torch, bin by bin", **known)
+
+
+def _sequence(module: Any, name: str, bin: float, channels: int, batch_first: bool) -> Model | Wrapped:
+    """Return the card of a module of one recurrent layer and a readout, if it gives what the module gives, else the module's outputs."""
+    from cortex_sim.simulation import torch as pytorch
+
+    trial = np.random.default_rng(0).standard_normal((2, 7, channels))
+    made = pytorch.outputs_of(module, trial, batch_first=batch_first)
+    card = pytorch.recurrent_card(module.state_dict(), bin=bin, name=name, gain=pytorch.stated_gain(module))
+    if card is not None and card.channels == channels and card.size("observed") == made.shape[2]:
+        rates = pytorch.run(Problem(card, card.arrays(), from_inputs(trial, bin=bin)))[0]
+        if abs(rates - made).max() <= SAME * max(1.0, abs(made).max()):
+            return card
+    made_with = {"name": name, "bin": bin, "channels": channels, "batch_first": batch_first}
+    known: dict[str, Any] = {"arrays": pytorch.arrays_of(module), "origin": module, "made_with": made_with}
+    outputs = lambda given, seed: pytorch.outputs_of(module, given, batch_first=batch_first)  # noqa: E731
+    return Wrapped(name, made.shape[2], channels, bin, outputs=outputs, source="module of torch, whole sequences", **known)
+
+
+def _function(
+    function: Callable[[Any, Any], Any],
+    name: str,
+    *,
+    units: int | None = None,
+    channels: int = 0,
+    dt: float | None = None,
+    flow: bool = True,
+    observe: Callable[[Any], Any] | None = None,
+    start: Float[ndarray, " state"] | None = None,
+) -> Wrapped:
+    if start is None and units is None:
+        raise OptionError(f"wrap: {name} is a function of a state; give its length by units=, or a start.")
+    begin = np.zeros(units or 0) if start is None else start
+    if units is not None and len(begin) != units:
+        raise OptionError(f"wrap: start has {len(begin)} numbers, and units is {units}.")
+    step = dt if dt is not None else 1e-3 if flow else BIN
+    call = _called(function, name, len(begin), channels)
+    in_torch = call is not function
+    seen = _called(observe, f"observe of {name}", len(begin)) if observe else None
+    read = (lambda x: np.asarray(seen(x), dtype=float)) if seen else (lambda x: x)
+    move = (lambda x, u: x + step * call(x, u)) if flow else call
+    made = read(np.tile(begin, (2, 1)))
+    if made.ndim != 2 or len(made) != 2:
+        raise CardError(f"{name}: observe should give (trial, output) for (trial, state); for 2 trials it gives shape {made.shape}.")
+    velocity = None
+    if in_torch:
+        velocity = (lambda x, u: function(x[None], u[None])[0]) if flow else (lambda x, u: (function(x[None], u[None])[0] - x) / step)
+    system = System(begin, move, read, velocity, _carrier(read, begin))
+    return Wrapped(name, made.shape[1], channels, step, system=system, after=not flow, source=f"function, {'flow' if flow else 'map'}")
+
+
+def _called(function: Callable[..., Any], name: str, units: int, channels: int | None = None) -> Callable[..., ndarray]:
+    """Return a function of NumPy arrays: the given one, or, if that is of torch's tensors, one that converts.
+
+    Raises:
+        CardError: it fails on both, or gives another shape than the state's.
+    """
+    given = [np.full((2, units), 0.1)] + ([] if channels is None else [np.zeros((2, channels))])
+    said = []
+    for convert in (False, True):
+        call = _converted(function) if convert else function
+        try:
+            made = call(*given)
+        except Exception as problem:
+            said.append(f"{'torch tensors' if convert else 'NumPy arrays'}: {problem}")
+            continue
+        if not convert and _is(made, "torch", "Tensor"):
+            continue
+        if channels is not None and np.shape(made) != (2, units):
+            wanted = "should give (trial, state) for (trial, state) and (trial, channel)"
+            raise CardError(f"{name}: {wanted}; for a state of shape (2, {units}) it gives {np.shape(made)}.")
+        return call
+    raise CardError(f"{name}: fails on " + "; on ".join(said))
+
+
+def _converted(function: Callable[..., Any]) -> Callable[..., ndarray]:
+    from cortex_sim.simulation.torch import in_numpy
+
+    return in_numpy(function)
+
+
+def _carrier(read: Callable[[ndarray], ndarray], at: Float[ndarray, " state"]) -> Float[ndarray, "state output"]:
+    """Return the smallest change of state for each change of the outputs, linearised at a state by central differences."""
+    reach = 1e-5
+    ends = [read(at + side * reach * np.eye(len(at))) for side in (1, -1)]
+    return np.linalg.pinv(((ends[0] - ends[1]) / (2 * reach)).T, rcond=1e-6)

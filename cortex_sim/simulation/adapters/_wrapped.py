@@ -1,0 +1,230 @@
+"""Models of other libraries that run beside ours: whatever makes outputs of a task's channels, and systems given by a function."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from cortex_sim.errors import CardError, TaskError
+from cortex_sim.runtime import content_key
+from cortex_sim.simulation._divergence import refuse_divergence
+from cortex_sim.tasks import Task
+from cortex_sim.trials import Trials
+
+TAU_PUSH = 0.2  # s
+UNKNOWN = "Only its outputs are known: wrap a function of state and input, or a module whose forward takes both."
+UNCARRIED = "Its outputs are no linear function of its state, so that a push has no direction there."
+
+
+@dataclass(frozen=True)
+class System:
+    """The state of a system, how it moves, and what is observed of it, in NumPy.
+
+    Attributes:
+        start: state at the start of every trial.
+        step: the state one step later, of (trial, state) and (trial, channel).
+        observe: (trial, state) to (trial, output).
+        velocity: the derivative of a state, or the change of a step divided by its duration, as a function of one state and its channels, in torch.
+            None if the function is not torch's.
+        carrier: smallest change of state for a change of the outputs, (state, output); None if outputs are no linear function of the state.
+    """
+
+    start: Float[ndarray, " state"]
+    step: Callable[[ndarray, ndarray], ndarray]
+    observe: Callable[[ndarray], ndarray]
+    velocity: Callable[[Any, Any], Any] | None
+    carrier: Float[ndarray, "state output"] | None
+
+
+@dataclass(frozen=True)
+class Wrapped:
+    """A model of another library, which takes a task's channels and gives outputs; :func:`.simulate` runs it as it runs a card.
+
+    Attributes:
+        name: of the model.
+        observed: number of outputs.
+        channels: number of channels that it takes.
+        dt: duration of a step, s.
+        outputs: (trial, step, output) of channels (trial, step, channel) and a seed; for a system, None.
+        system: its state and how that moves; None where only outputs are known, so that it cannot be pushed.
+        after: whether an output has seen the channels of its own bin; then a step is a bin.
+        arrays: its weights, if they are known, for the record.
+        origin: the object itself, which ``fit`` goes on training if it is a module of torch.
+        made_with: options with which its origin was wrapped.
+        source: what it is, in words.
+    """
+
+    name: str
+    observed: int
+    channels: int
+    dt: float
+    outputs: Callable[[ndarray, int], ndarray] | None = None
+    system: System | None = None
+    after: bool = True
+    arrays: Mapping[str, ndarray] = field(default_factory=dict)
+    origin: Any = None
+    made_with: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
+
+    def __repr__(self) -> str:
+        pushed = "" if self.system else "; outputs alone are known, so that it cannot be pushed"
+        return f"<Wrapped {self.name}: {self.channels} channels to {self.observed} outputs, steps of {self.dt * 1e3:g} ms{pushed}>"
+
+    @property
+    def key(self) -> str:
+        """Return a hash of its name, sizes and known weights."""
+        return content_key("wrapped", [self.name, self.source, self.observed, self.channels, self.dt, self.after], dict(self.arrays))
+
+    @property
+    def units(self) -> int:
+        """Return the length of its state; the number of outputs where only these are known."""
+        return len(self.system.start) if self.system else self.observed
+
+    @property
+    def dimension(self) -> int:
+        """Return the length of its state, 0 where only outputs are known."""
+        return len(self.system.start) if self.system else 0
+
+    def size(self, axis: str) -> int:
+        """Return the number of its observed outputs, units or channels, as :meth:`.Model.size`."""
+        return {"observed": self.observed, "units": self.units, "channels": self.channels}[axis]
+
+    def run(self, task: Task, seed: int = 0) -> Trials:
+        """Return its outputs on a task.
+
+        Args:
+            task: to run it on.
+            seed: of its noise, if it is a network of Brian2.
+
+        Raises:
+            TaskError: the task does not fit, or asks for what it cannot do.
+            CardError: what it gives is not (trial, bin, output).
+            Diverged: its state grew without bound.
+        """
+        every = self._every(task)
+        self._check(task)
+        given = _on_steps(task, self.dt)
+        made = self._moved(task, given, every) if self.system else self._given(given, seed)[:, ::every]
+        refuse_divergence(self.name, made, task.time, "output")
+        provenance = {"model": self.name, "model_key": self.key, "task": task.name, "seed": seed, "dt_s": self.dt}
+        return Trials.from_arrays(made, task.time, condition=task.condition, units="1", provenance=provenance)
+
+    def states(self, task: Task) -> Float[ndarray, "trial bin state"]:
+        """Return its states at the start of every bin of a task; with ``after``, at the end.
+
+        Raises:
+            TaskError: only its outputs are known, or the task does not fit.
+        """
+        self._check(task)
+        return self._moved(task, _on_steps(task, self.dt), self._every(task), lambda state: state)
+
+    def velocity_in_torch(self, channels: Float[ndarray, " channel"] | None = None) -> Callable[[Any], Any]:
+        """Return the time derivative of a state, with constant channels, 0 if None, in torch; for a map, its change by a step over the step.
+
+        Raises:
+            TaskError: only its outputs are known, or its function is not torch's.
+        """
+        velocity = self._system().velocity
+        if velocity is None:
+            raise TaskError(f"{self.name}: its derivative is not known; wrap a function that takes and gives tensors of torch.")
+        from cortex_sim.simulation.torch import tensor
+
+        u = tensor(np.zeros(self.channels) if channels is None else channels)
+        return lambda x: velocity(x, u)
+
+    def step_in_torch(self) -> Callable[[Any], Any]:
+        """Return what takes states (direction, state) one step on, with channels of 0, in torch.
+
+        Raises:
+            TaskError: as :meth:`velocity_in_torch`.
+        """
+        velocity = self.velocity_in_torch()
+        from cortex_sim.simulation.torch import each
+
+        return each(lambda x: x + self.dt * velocity(x))
+
+    def heard(self, task: Task) -> Float[ndarray, "trial step channel"]:
+        """Return a task's channels on its steps, after a check that the task fits."""
+        self._every(task)
+        self._check(task)
+        return _on_steps(task, self.dt)
+
+    def _system(self) -> System:
+        if self.system is None:
+            raise TaskError(f"{self.name}: has no state. {UNKNOWN}")
+        return self.system
+
+    def _every(self, task: Task) -> int:
+        every = round(task.bin / self.dt)
+        if every < 1 or abs(task.bin / self.dt - every) > 1e-6 or (self.after and every != 1):
+            wanted = "takes one step a bin" if self.after else "takes a whole number of steps a bin"
+            found = f"of {self.dt * 1e3:g} ms; the task has bins of {task.bin * 1e3:g} ms"
+            raise TaskError(f"{self.name}: {wanted}, {found}. Wrap it with {'bin' if self.after else 'dt'}={task.bin:g}, or use task.on_bins.")
+        return every
+
+    def _check(self, task: Task) -> None:
+        own = 0 if task.channels is None else task.channels.shape[2]
+        if own != self.channels:
+            raise TaskError(f"{self.name}: takes {self.channels} channels; task {task.name!r} has {own}.")
+        refused: dict[str, object] = {"clamps": task.clamps, "a body": task.body, "recorded spikes": task.recordings}
+        carried = self.system is not None and self.system.carrier is not None
+        if not carried:
+            refused |= {"drives": task.drives, "initial outputs": task.initial is not None}
+        for what, given in refused.items():
+            if given:
+                cure = "" if carried else f" {UNCARRIED if self.system else UNKNOWN}"
+                raise TaskError(f"{self.name}: task {task.name!r} has {what}, which a wrapped model does not take.{cure}")
+        for drive in task.drives:
+            if drive.pattern.shape[1] != self.observed:
+                raise TaskError(f"task {task.name!r}: {drive.name} is for {drive.pattern.shape[1]} units; {self.name} has {self.observed} outputs.")
+        if task.initial is not None and task.initial.shape[1] != self.observed:
+            raise TaskError(f"task {task.name!r}: initial is for {task.initial.shape[1]} units; {self.name} has {self.observed} outputs.")
+
+    def _given(self, channels: Float[ndarray, "trial step channel"], seed: int) -> Float[ndarray, "trial step output"]:
+        assert self.outputs is not None
+        made = np.asarray(self.outputs(channels, seed), dtype=float)
+        if made.shape != (*channels.shape[:2], self.observed):
+            raise CardError(f"{self.name}: gives outputs of shape {made.shape}; they should be {(*channels.shape[:2], self.observed)}.")
+        return made
+
+    def _moved(
+        self, task: Task, channels: Float[ndarray, "trial step channel"], every: int, read: Callable[[ndarray], ndarray] | None = None
+    ) -> Float[ndarray, "trial bin number"]:
+        """Step the system through the task, with its drives, and return what is read of its states at every bin, its outputs if not said."""
+        system = self._system()
+        read = read or system.observe
+        state, carrier = np.tile(system.start, (task.trials, 1)), system.carrier
+        if task.initial is not None and carrier is not None:
+            state = state + (task.initial - system.observe(state)) @ carrier.T
+        pushed = [] if carrier is None else [(drive.pattern @ carrier.T, drive.course) for drive in task.drives]
+        patterns = [(pattern * self.dt / TAU_PUSH, _course(course, task, self.dt)) for pattern, course in pushed]
+        made = []
+        for step in range(task.bins * every):
+            if not self.after and step % every == 0:
+                made.append(read(state))
+            state = system.step(state, channels[:, step])
+            for pattern, course in patterns:
+                state = state + course[step] * pattern
+            if self.after:
+                made.append(read(state))
+        return np.stack(made, axis=1)
+
+
+def _on_steps(task: Task, dt: float) -> Float[ndarray, "trial step channel"]:
+    """Return a task's channels on steps of this duration: repeated where steps are finer than its grid, means where they are coarser."""
+    steps = round((task.stop - task.start) / dt)
+    if task.channels is None:
+        return np.zeros((task.trials, steps, 0))
+    return np.moveaxis(_course(np.moveaxis(task.channels.values, 1, 0), task, dt), 0, 1)
+
+
+def _course(course: Float[ndarray, "fine ..."], task: Task, dt: float) -> Float[ndarray, "step ..."]:
+    finer, coarser = task.step / dt, dt / task.step
+    if finer >= 1 and abs(finer - round(finer)) < 1e-6:
+        return np.repeat(course, round(finer), axis=0)
+    if abs(coarser - round(coarser)) > 1e-6:
+        raise TaskError(f"task {task.name!r}: its {task.step * 1e3:g} ms grid and steps of {dt * 1e3:g} ms should be multiples of one another.")
+    return course.reshape(-1, round(coarser), *course.shape[1:]).mean(axis=1)

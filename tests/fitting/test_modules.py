@@ -1,0 +1,69 @@
+"""A network that was wrapped goes on learning from the weights that it has."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import cortex_sim as cs
+from cortex_sim.errors import OptionError, TaskError
+from tests.simulation.adapters.test_wrap import HIDDEN, Causal, Leaky, Reader
+
+TRIALS, BINS = 24, 10
+rng = np.random.default_rng(0)
+INPUTS = rng.normal(size=(TRIALS, BINS, 3))
+TARGETS = np.cumsum(INPUTS[:, :, :2], axis=1) / 3
+TASK = cs.tasks.from_inputs(INPUTS, bin=0.01, targets=TARGETS)
+KINDS = {
+    "card": lambda: cs.wrap(Reader("gru", batch_first=True)), "sequence": lambda: cs.wrap(Reader("gru", num_layers=2, batch_first=True)),
+    "bins": lambda: cs.wrap(Leaky(), units=HIDDEN), "convolution": lambda: cs.wrap(Causal(), channels=3),
+}  # fmt: skip
+
+
+def mse(model: object) -> float:
+    return float(((cs.simulate(model, TASK).rate - TARGETS) ** 2).mean())
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_training_goes_on_from_its_own_weights(kind: str) -> None:
+    torch.manual_seed(1)
+    model = KINDS[kind]()
+    untouched = cs.fit(model, TARGETS, TASK, start="rest", epochs=0)
+    np.testing.assert_allclose(cs.simulate(untouched, TASK).rate, cs.simulate(model, TASK).rate, rtol=0, atol=1e-6)
+    before, key = mse(model), model.key
+    taught = cs.fit(model, TARGETS, TASK, start="rest", epochs=25, rate=1e-2, validation=0.25, batch=8)
+    assert mse(taught) < 0.7 * before and mse(model) == before and model.key == key != taught.key
+    again = cs.fit(taught, TARGETS, TASK, start="rest", epochs=25, rate=1e-2, validation=0.25, batch=8)
+    assert mse(again) < mse(taught)
+    twice = cs.fit(model, TARGETS, TASK, start="rest", epochs=25, rate=1e-2, validation=0.25, batch=8)
+    np.testing.assert_array_equal(cs.simulate(twice, TASK).rate, cs.simulate(taught, TASK).rate)
+
+
+def test_the_gradient_counts_what_the_mask_says() -> None:
+    from dataclasses import replace
+
+    torch.manual_seed(1)
+    model, mask = cs.wrap(Causal(), channels=3), np.ones((TRIALS, BINS))
+    mask[:, 5:] = 0
+    junk = TARGETS.copy()
+    junk[:, 5:] = 1e6
+    masked = replace(TASK, mask=mask)
+    found = [cs.fit(model, given, masked, start="rest", epochs=5) for given in (TARGETS, junk)]
+    np.testing.assert_array_equal(*(cs.simulate(one, TASK).rate for one in found))
+
+
+def test_what_a_wrapped_model_would_ignore_is_refused() -> None:
+    sequence, function = KINDS["sequence"](), cs.wrap(lambda x, u: -x + u, units=2, channels=2)
+    with pytest.raises(OptionError, match="starts as it was made; give start='rest'"):
+        cs.fit(sequence, TARGETS, TASK)
+    with pytest.raises(OptionError, match=r"Options.penalty_rates: does not apply"):
+        cs.fit(sequence, TARGETS, TASK, start="rest", penalty_rates=0.1)
+    with pytest.raises(OptionError, match="is wrapped and learns by back-propagation"):
+        cs.fit(sequence, TARGETS, TASK, start="rest", rule="curbd")
+    with pytest.raises(TaskError, match="is a function, flow, which has no weights to train"):
+        cs.fit(function, TARGETS, TASK, start="rest")
+    with pytest.raises(TaskError, match="takes 3 channels; task 'given inputs' has 2"):
+        cs.fit(sequence, TARGETS, cs.tasks.from_inputs(INPUTS[:, :, :2], bin=0.01), start="rest")
+    with pytest.raises(TaskError, match="gives 2 outputs; the trials have 3"):
+        cs.fit(sequence, INPUTS, TASK, start="rest")
+    assert isinstance(sequence.origin, nn.Module)

@@ -1,0 +1,288 @@
+"""What was made elsewhere gives here what it gives there, and is refused with words where it cannot."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import brian2 as b2
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from scipy.optimize import brentq
+from torch import nn
+
+import cortex_sim as cs
+from cortex_sim.cards._model import Model
+from cortex_sim.errors import CardError, FileProblem, NotFound, OptionError, TaskError
+from cortex_sim.simulation.adapters._wrapped import TAU_PUSH, Wrapped
+
+TRIALS, BINS, CHANNELS, HIDDEN = 4, 12, 3, 9
+X = torch.randn(TRIALS, BINS, CHANNELS, generator=torch.Generator().manual_seed(0))
+TASK = cs.tasks.from_inputs(X, bin=0.01)
+NODES = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+
+
+@pytest.fixture(autouse=True)
+def _same_weights() -> None:
+    torch.manual_seed(0)
+
+
+class Reader(nn.Module):
+    """A recurrent part and a readout, under names of our choice."""
+
+    def __init__(self, kind: str, *, factor: float = 1.0, **how: Any) -> None:
+        super().__init__()
+        self.brain = NODES[kind](CHANNELS, HIDDEN, **how)
+        self.muscle = nn.Linear(HIDDEN * (2 if how.get("bidirectional") else 1), 2)
+        self.factor, self.first = factor, bool(how.get("batch_first"))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.factor * self.muscle(self.brain(x)[0])
+
+
+class Leaky(nn.Module):
+    """One bin of a leaky network of somebody's own."""
+
+    def __init__(self, *, bent: bool = False) -> None:
+        super().__init__()
+        self.J, self.B, self.C = nn.Parameter(torch.randn(HIDDEN, HIDDEN) / 4), nn.Linear(CHANNELS, HIDDEN), nn.Linear(HIDDEN, 2)
+        self.bent = bent
+
+    def forward(self, u: torch.Tensor, h: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        h = 0.8 * h + 0.2 * (torch.tanh(h) @ self.J.T + self.B(u))
+        return (torch.tanh(self.C(h)) if self.bent else self.C(h)), h
+
+
+class Causal(nn.Module):
+    """A convolution over time, which has no state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.filter = nn.Conv1d(CHANNELS, 2, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.filter(nn.functional.pad(x.transpose(1, 2), (2, 0))).transpose(1, 2)
+
+
+def forward(net: nn.Module, *, first: bool = True) -> np.ndarray:
+    with torch.no_grad():
+        x = X.to(next(net.parameters()).dtype)
+        made = net(x if first else x.transpose(0, 1))
+        made = made[0] if isinstance(made, tuple) else made
+        return (made if first else made.transpose(0, 1)).numpy()
+
+
+def pushes(task: cs.Task, amplitude: float = 1.0) -> cs.Task:
+    return cs.perturb.push(task, units=2, fraction=1.0, amplitude=amplitude, start=0.02, duration=0.05)
+
+
+CARDS: dict[str, Callable[[], nn.Module]] = {
+    **{f"{kind} and Linear": lambda kind=kind: Reader(kind, batch_first=True) for kind in NODES},
+    "relu": lambda: Reader("rnn", nonlinearity="relu", batch_first=True), "no bias": lambda: Reader("gru", bias=False, batch_first=True),
+    "bins first": lambda: Reader("lstm"), "double": lambda: Reader("gru", batch_first=True).double(),
+    "bare GRU": lambda: nn.GRU(CHANNELS, HIDDEN, batch_first=True), "bare LSTM": lambda: nn.LSTM(CHANNELS, HIDDEN),
+}  # fmt: skip
+SEQUENCES: dict[str, Callable[[], nn.Module]] = {
+    "two layers": lambda: Reader("gru", num_layers=2, batch_first=True),
+    "both directions": lambda: Reader("lstm", bidirectional=True, batch_first=True),
+    "scaled behind the readout": lambda: Reader("gru", factor=1.01, batch_first=True), "convolution": Causal,
+    "no recurrence": lambda: nn.Sequential(nn.Linear(CHANNELS, 5), nn.Tanh(), nn.Linear(5, 2)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*CARDS, *SEQUENCES])
+def test_outputs_are_those_of_the_modules_own_forward_bin_for_bin(name: str) -> None:
+    net = (CARDS | SEQUENCES)[name]()
+    model, first = cs.wrap(net), all(part.batch_first for part in net.modules() if isinstance(part, nn.RNNBase))
+    assert isinstance(model, Model) is (name in CARDS)
+    wanted, found = forward(net, first=first), cs.simulate(model, TASK)
+    np.testing.assert_allclose(found.rate, wanted, rtol=0, atol=1e-6)
+    assert found.bin == pytest.approx(0.01) and found.provenance["model_key"] == model.key
+    with torch.no_grad():
+        next(net.parameters()).mul_(2)  # a wrapped model stays as it was
+    np.testing.assert_array_equal(cs.simulate(model, TASK).rate, found.rate)
+
+
+@pytest.mark.parametrize("name", list(CARDS))
+def test_cards_of_modules_run_in_brian2_too_and_are_saved_whole(name: str, tmp_path: Path) -> None:
+    model = cs.wrap(CARDS[name]())
+    model.save(tmp_path / "mine.toml")
+    again = cs.load(str(tmp_path / "mine.toml"))
+    np.testing.assert_allclose(cs.simulate(again, TASK, backend="brian").rate, cs.simulate(model, TASK).rate, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_weights_alone_are_enough_for_one_layer_and_a_readout(suffix: str, tmp_path: Path) -> None:
+    net = Reader("gru", batch_first=True)
+    save = {".pt": torch.save, ".safetensors": save_file}[suffix]
+    save(net.state_dict(), path := tmp_path / f"hand{suffix}")
+    for given in (net.state_dict(), path, str(path)):
+        np.testing.assert_allclose(cs.simulate(cs.wrap(given), TASK).rate, forward(net), rtol=0, atol=1e-6)
+    assert cs.wrap(path).name == "hand"
+
+
+def test_files_that_are_no_weights_are_refused_and_nothing_in_them_runs(tmp_path: Path) -> None:
+    torch.save(Reader("gru"), tmp_path / "whole.pt")
+    (tmp_path / "text.pt").write_text("weights")
+    torch.save([torch.ones(2)], tmp_path / "list.pt")
+    for name in ("whole.pt", "text.pt"):
+        with pytest.raises(FileProblem, match=f"{name}: holds no weights alone"):
+            cs.wrap(tmp_path / name)
+    with pytest.raises(FileProblem, match="list.pt: holds list; it should hold a state dict"):
+        cs.wrap(tmp_path / "list.pt")
+    with pytest.raises(NotFound, match="there is no such file"):
+        cs.wrap("gone.pt")
+    with pytest.raises(CardError, match="wrap the module. Found brain.weight_ih_l0"):
+        cs.wrap(Reader("gru", num_layers=2).state_dict())
+
+
+def test_a_module_stepped_bin_by_bin_has_states_pushes_fixed_points_and_exponents() -> None:
+    net = Leaky()
+    model, state, wanted = cs.wrap(net, units=HIDDEN), torch.zeros(TRIALS, HIDDEN), []
+    for u in X.unbind(1):
+        output, state = net(u, state)
+        wanted.append(output.detach())
+    np.testing.assert_allclose(cs.simulate(model, TASK).rate, torch.stack(wanted, dim=1), rtol=0, atol=1e-6)
+    points = cs.analysis.fixed_points(model, TASK, searches=8).fixed
+    still = net(torch.zeros(1, CHANNELS), torch.tensor(points[0].state, dtype=torch.float32)[None])[1]
+    np.testing.assert_allclose(still.detach()[0], points[0].state, atol=1e-5)
+    slope = 0.8 * np.eye(HIDDEN) + 0.2 * net.J.detach().numpy() * (1 - np.tanh(points[0].state) ** 2)
+    np.testing.assert_allclose(np.sort(np.exp(points[0].eigenvalues.real * 0.01)), np.sort(abs(np.linalg.eigvals(slope))), atol=1e-6)
+    if not points[0].unstable:
+        found = cs.analysis.lyapunov(model, points[0].state, duration=10.0, transient=3.0).values[0]
+        assert found == pytest.approx(points[0].eigenvalues.real.max(), abs=0.1)  # directions that are not orthogonal, over 10 s
+
+
+def test_a_push_moves_the_outputs_by_its_own_size() -> None:
+    read = np.random.default_rng(0).normal(size=(5, 2))
+    model = cs.wrap(lambda x, u: x, units=5, channels=1, flow=False, observe=lambda x: x @ read)
+    task = cs.tasks.from_inputs(np.zeros((3, 10, 1)), bin=0.01)
+    pushed = pushes(task, amplitude=3.0)
+    moved = cs.simulate(model, pushed).rate - cs.simulate(model, task).rate
+    np.testing.assert_allclose(moved[:, -1], pushed.drives[0].pattern * 0.05 / TAU_PUSH, rtol=1e-6)  # remembered for good
+    assert not moved[:, :2].any() and moved[:, 2].any()
+
+
+def lorenz_like(x: Any, u: Any) -> Any:
+    return -2 * x + u
+
+
+@pytest.mark.parametrize("in_torch", [False, True])
+def test_a_function_is_integrated_by_euler_steps_and_read_before_each(in_torch: bool) -> None:
+    function = (lambda x, u: -2 * x + torch.as_tensor(u)) if in_torch else lorenz_like
+    model = cs.wrap(function, units=2, channels=2, dt=0.002, start=np.array([1.0, -1.0]))
+    found = cs.simulate(model, cs.tasks.from_inputs(np.zeros((2, 8, 2)), bin=0.01)).rate
+    steps = 5 * np.arange(8)
+    np.testing.assert_allclose(found[1], (1 - 2 * 0.002) ** steps[:, None] * np.array([1.0, -1.0]), rtol=1e-12)
+
+
+def test_fixed_points_of_a_function_are_those_of_its_equation() -> None:
+    model = cs.wrap(lambda x, u: -x + torch.tanh(1.5 * x) + u, units=1, channels=1)
+    root = brentq(lambda x: -x + np.tanh(1.5 * x), 0.1, 2)
+    visited = np.linspace(-2, 2, 41)[:, None]
+    found = sorted(point.state[0] for point in cs.analysis.fixed_points(model, visited, searches=64).fixed)
+    np.testing.assert_allclose(found, [-root, 0, root], atol=1e-9)
+    shifted = sorted(point.state[0] for point in cs.analysis.fixed_points(model, visited, inputs=np.array([0.5]), searches=64).fixed)
+    np.testing.assert_allclose(shifted, [brentq(lambda x: -x + np.tanh(1.5 * x) + 0.5, 0, 3)], atol=1e-9)
+    numpy_only = cs.wrap(lambda x, u: -x + np.tanh(1.5 * x), units=1)
+    with pytest.raises(TaskError, match="wrap a function that takes and gives tensors of torch"):
+        cs.analysis.lyapunov(numpy_only, np.ones(1), duration=10.0, transient=1.0)
+
+
+def test_constant_channels_are_inputs_to_every_gate() -> None:
+    model, u = cs.wrap(Reader("gru", batch_first=True)), X[0, 3].double().numpy()
+    arrays = model.arrays()
+    named = {name: arrays[item.weights] @ u for name, item in model.inputs.items() if item.listens}
+    one, other = (cs.analysis.fixed_points(model, TASK, inputs=given, searches=8) for given in (u, named))
+    np.testing.assert_array_equal([p.state for p in one.points], [p.state for p in other.points])
+    with pytest.raises(cs.errors.ComparisonError, match="has no input 'u_x'"):
+        cs.analysis.fixed_points(model, TASK, inputs={"u_x": u}, searches=2)
+    with pytest.raises(cs.errors.ComparisonError, match="takes 3 channels; inputs has 2"):
+        cs.analysis.fixed_points(model, TASK, inputs=u[:2], searches=2)
+
+
+def test_what_does_not_fit_is_refused_with_the_cure() -> None:
+    card, outputs = cs.wrap(Reader("gru", batch_first=True)), cs.wrap(Causal(), channels=CHANNELS)
+    for model in (card, outputs):
+        with pytest.raises(TaskError, match="one step a bin, of 10 ms; the task has bins of 20 ms"):
+            cs.simulate(model, cs.tasks.from_inputs(X, bin=0.02))
+        with pytest.raises(TaskError, match="channels"):
+            cs.simulate(model, cs.tasks.from_inputs(X[:, :, :2], bin=0.01))
+    np.testing.assert_allclose(cs.simulate(cs.wrap(Causal(), bin=0.02), cs.tasks.from_inputs(X, bin=0.02)).shape, (TRIALS, BINS, 2))
+    with pytest.raises(TaskError, match="has drives, which a wrapped model does not take. Only its outputs are known"):
+        cs.simulate(outputs, pushes(TASK))
+    bent = cs.wrap(Leaky(bent=True), units=HIDDEN)
+    with pytest.raises(TaskError, match="no linear function of its state"):
+        cs.simulate(bent, pushes(TASK))
+    for given, said in (
+        ({"dt": 0.1}, "dt does not apply to a module of torch"), ({"units": 4, "channels": 3}, "fails on shapes"),
+        ({"units": HIDDEN, "batch_first": True}, "batch_first"),
+    ):  # fmt: skip
+        with pytest.raises((OptionError, CardError), match=said):
+            cs.wrap(Reader("gru", batch_first=True) if "dt" in given else Leaky(), **given)
+    with pytest.raises(OptionError, match="give channels="):
+        cs.wrap(nn.Tanh())
+    with pytest.raises(CardError, match=r"should give \(trial, bin, output\)"):
+        cs.wrap(nn.Flatten(), channels=3)
+    with pytest.raises(OptionError, match="give its length by units="):
+        cs.wrap(lorenz_like)
+    with pytest.raises(CardError, match="should give \\(trial, state\\)"):
+        cs.wrap(lambda x, u: x[:, :1], units=2)
+    with pytest.raises(OptionError, match=r"wrap: takes a module of torch.*got int"):
+        cs.wrap(3)
+    with pytest.raises(OptionError, match="backend 'torch' does not apply"):
+        cs.simulate(outputs, TASK, backend="torch")
+    with pytest.raises(cs.errors.Diverged, match="function|output"):
+        cs.simulate(cs.wrap(lambda x, u: 9e3 * x, units=1, start=np.ones(1), name="explosive"), cs.tasks.free_run(np.ones((1, 1)), 0.2))
+
+
+plain = inspect.unwrap(cs.wrap)  # without the tests' own check of shapes, whose frame lies between the script and the package
+
+
+def built(*, noise: str = "") -> b2.Network:
+    group = b2.NeuronGroup(5, f"dr/dt = (-r + tanh(I_rec + stimulus))/slow {noise} : 1\nstimulus : 1\nI_rec : 1", method="euler", dt=1 * b2.ms)
+    synapses = b2.Synapses(group, group, "w : 1\nI_rec_post = w*r_pre : 1 (summed)")
+    synapses.connect()
+    synapses.w = np.random.default_rng(0).normal(size=25) / 2
+    return b2.Network(group, synapses)
+
+
+def test_a_network_of_brian2_runs_as_its_script_would_run_it() -> None:
+    b2.prefs.codegen.target = "numpy"
+    slow = 20 * b2.ms  # noqa: F841 - the equations name it
+    network, inputs = built(), np.random.default_rng(1).normal(size=(3, 6, 5))
+    model, task = plain(network, rate="r", inputs="stimulus"), cs.tasks.from_inputs(inputs, bin=0.01)
+    found = cs.simulate(model, task)
+    synapses = next(part for part in network.objects if isinstance(part, b2.Synapses))
+    W = np.zeros((5, 5))
+    W[np.asarray(synapses.j), np.asarray(synapses.i)] = np.asarray(synapses.w)
+    r, wanted = np.zeros((3, 5)), []
+    for step in range(60):
+        wanted += [r] if step % 10 == 0 else []
+        r = r + 0.05 * (-r + np.tanh(r @ W.T + inputs[:, step // 10]))
+    np.testing.assert_allclose(found.rate, np.stack(wanted, axis=1), rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(cs.simulate(model, task).rate, found.rate)  # every trial begins anew
+    with pytest.raises(OptionError, match="needs rate="):
+        cs.wrap(network, inputs="stimulus")
+    with pytest.raises(OptionError, match="rate 'rr' is a variable of one group"):
+        cs.wrap(network, rate="rr")
+
+
+def test_noise_of_a_brian2_network_follows_the_seed() -> None:
+    b2.prefs.codegen.target = "numpy"
+    slow = 20 * b2.ms  # noqa: F841 - the equations name it
+    model, task = plain(built(noise="+ 0.1*xi*slow**-0.5"), rate="r"), cs.tasks.spontaneous(0.05, 2)
+    first, again, other = (cs.simulate(model, task, seed=seed).rate for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert abs(first - other).max() > 1e-6 and abs(first[0] - first[1]).max() > 1e-6
+
+
+def test_pushes_of_wrapped_networks_are_compared_with_a_circuit() -> None:
+    teacher, student = cs.wrap(Leaky(), units=HIDDEN), cs.wrap(Reader("gru", batch_first=True))
+    pushed = pushes(TASK)
+    found = cs.compare_responses(teacher, student, TASK, pushed, nulls=5)
+    own = cs.compare_responses(teacher, teacher, TASK, pushed, nulls=5)
+    assert all(np.isfinite(score.estimate) for score in found) and all(score.estimate == pytest.approx(1.0) for score in own)
+    assert isinstance(teacher, Wrapped) and TAU_PUSH > 0
