@@ -37,6 +37,7 @@ from cortex_sim.simulation import move as move
 from cortex_sim.simulation import simulate as simulate
 from cortex_sim.simulation import wrap as wrap
 from cortex_sim.statistics import Score as Score
+from cortex_sim.studies import reproduce as reproduce
 from cortex_sim.studies import run as run
 from cortex_sim.studies import sweep as sweep
 from cortex_sim.tasks import Task as Task

@@ -301,6 +301,36 @@ def _seeds(text: str) -> list[int]:
 
 
 @app.command()
+def reproduce(
+    names: Annotated[list[str] | None, typer.Argument(help="papers or single rows, such as hennequin_2014; all if omitted")] = None,
+    seeds: Annotated[str, typer.Option(help="0:3 for seeds 0 to 2, or 0,3,7; with several, the span over them is shown")] = "0",
+    jobs: Annotated[int | None, typer.Option(help="number of processes; the cores if omitted")] = None,
+    scheduler: Scheduler = None,
+    smoke: Annotated[bool, typer.Option("--smoke", help="small and short: shows that everything runs; its numbers mean nothing")] = False,
+    check: Annotated[bool, typer.Option("--check", help="exit 1 if a tested result does not hold")] = False,
+    out: Annotated[Path | None, typer.Option(help="folder of the page, rows.json and rows.md; must not exist. Default: runs/reproduce-TIME")] = None,
+) -> None:
+    """Compare published results with ours: one table, read off the protocols that make them. What was computed before is not computed again.
+
+    Example: cortex-sim reproduce hennequin_2014 kao_2021
+    """
+    from cortex_sim.report import told
+    from cortex_sim.studies import reproduce as reproduced
+
+    folder = _folder(out, "reproduce", False)
+    how: dict[str, Any] = {"jobs": jobs, "scheduler": scheduler, "smoke": smoke, "out": folder, "command": _typed()}
+    try:
+        found = reproduced(names or [], seeds=_seeds(seeds), **how)
+    except KeyboardInterrupt:
+        warn("\ncortex-sim: interrupted; no report was written. The protocols that came to an end are kept; the same command does the others.")
+        raise typer.Exit(INTERRUPTED) from None
+    report = found.report()
+    say(told(report, folder / "report.html"))
+    if check and not report.holds:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
 def convert(
     recording: Annotated[Path, typer.Argument(help="spikes or rates: .nwb, .npz, .mat, .csv, or .nc as in reports")],
     out: Annotated[Path, typer.Argument(help="file to write: .nwb (spikes) or .nc; must not exist")],

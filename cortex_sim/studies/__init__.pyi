@@ -4,6 +4,11 @@ from cortex_sim.studies._doctor import examine as examine
 from cortex_sim.studies._grid import read_grid as read_grid
 from cortex_sim.studies._published import published_properties as published_properties
 from cortex_sim.studies._repeated import repeat as repeat
+from cortex_sim.studies._reproduced import Found as Found
+from cortex_sim.studies._reproduced import Reproduction as Reproduction
+from cortex_sim.studies._reproduced import Row as Row
+from cortex_sim.studies._reproduced import published as published
+from cortex_sim.studies._reproduced import reproduce as reproduce
 from cortex_sim.studies._run import model_of as model_of
 from cortex_sim.studies._run import run as run
 from cortex_sim.studies._sweep import Item as Item

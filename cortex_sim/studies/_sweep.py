@@ -129,11 +129,10 @@ def sweep(
     if out is not None:
         check_new(Path(out))
     where = protocol if not protocol.endswith(".py") else str(Path(protocol).absolute())
-    items = _items(where, axes, [int(seed) for seed in seeds], smoke)
-    kept = workers.Kept(lambda item: item.key, _write, _read, "sweeps", ".json", shared=True)
-    known = sum(kept.path((item,)).exists() for item in items)
+    items = items_of(where, axes, [int(seed) for seed in seeds], smoke)
+    known = sum(_kept().path((item,)).exists() for item in items)
     with cluster(scheduler, slurm=slurm, jobs=jobs):
-        results = _all(items, kept, jobs, local=not (scheduler or slurm))
+        results = performed_all(items, jobs, local=not (scheduler or slurm), label=f"{len(items)} runs of {Path(where).stem}")
     done = {item: result for item, result in zip(items, results, strict=True) if "failed" not in result}
     failed = {item: result["failed"] for item, result in zip(items, results, strict=True) if "failed" in result}
     for item, why in failed.items():
@@ -145,7 +144,7 @@ def sweep(
     return found
 
 
-def _items(protocol: str, axes: Mapping[str, Sequence[Value]], seeds: Sequence[int], smoke: bool) -> list[Item]:
+def items_of(protocol: str, axes: Mapping[str, Sequence[Value]], seeds: Sequence[int], smoke: bool) -> list[Item]:
     """Return the runs of a sweep; the circuit of every combination is built, so that what cannot be run is refused before anything runs."""
     text, items = catalogue.find(protocol).read_text(encoding="utf-8"), []
     for setting in combinations(axes):
@@ -160,12 +159,27 @@ def _items(protocol: str, axes: Mapping[str, Sequence[Value]], seeds: Sequence[i
     return items
 
 
-def _all(items: Sequence[Item], kept: workers.Kept, jobs: int | None, *, local: bool) -> list[Result]:
-    """Return the result of every item; a process that is lost costs what it was doing, and an item that loses it again fails."""
-    asked = {str(item): (item,) for item in items}
+def _kept() -> workers.Kept:
+    return workers.Kept(lambda item: item.key, _write, _read, "sweeps", ".json", shared=True)
+
+
+def performed_all(items: Sequence[Item], jobs: int | None, *, local: bool, label: str) -> list[Result]:
+    """Return the result of every item; a process that is lost costs what it was doing, and an item that loses it again fails.
+
+    Args:
+        items: of one protocol or several.
+        jobs: number of processes; the number of cores if omitted.
+        local: whether processes are of this machine.
+        label: of the progress.
+
+    Raises:
+        FileProblem: the cluster was lost, or the work broke off; what was done is kept.
+    """
+    several = len({item.protocol for item in items}) > 1
+    names = {item: f"{Path(item.protocol).stem}, {item}" if several else str(item) for item in items}
+    asked = {name: (item,) for item, name in names.items()}
     found: dict[str, Result] = {}
-    label = f"{len(items)} runs of {Path(items[0].protocol).stem}"
-    lost = False
+    kept, lost = _kept(), False
     for each in [asked] * ATTEMPTS + [{name: job} for name, job in asked.items()]:
         part = {name: job for name, job in each.items() if name not in found}
         if not part:
@@ -183,7 +197,7 @@ def _all(items: Sequence[Item], kept: workers.Kept, jobs: int | None, *, local: 
             warn(f"sweep: a process was lost; what it did not finish is done again. {_kept_so_far(items, kept)}")
             if len(part) == 1:
                 found |= {name: {"failed": LOST} for name in part}
-    return [found[str(item)] for item in items]
+    return [found[names[item]] for item in items]
 
 
 def _lost(problem: Exception) -> bool:

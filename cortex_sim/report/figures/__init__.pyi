@@ -34,6 +34,7 @@ from cortex_sim.report.figures._scatters import clouds as clouds
 from cortex_sim.report.figures._scatters import error_over_cost as error_over_cost
 from cortex_sim.report.figures._scatters import scatters as scatters
 from cortex_sim.report.figures._scores import importance as importance
+from cortex_sim.report.figures._scores import rows_beside_bands as rows_beside_bands
 from cortex_sim.report.figures._scores import score_panels as score_panels
 from cortex_sim.report.figures._scores import score_table as score_table
 from cortex_sim.report.figures._spectra import power_spectrum as power_spectrum

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cortex_sim.report.figures._matrices import annotated
-from cortex_sim.report.figures._style import COLOURS, TEACHER, WIDTH, broken, colours, figure
+from cortex_sim.report.figures._style import ABREAST, COLOURS, GREY, TEACHER, WIDTH, broken, colours, figure
 from cortex_sim.statistics import Score, estimates
 
 
@@ -61,3 +61,35 @@ def importance(shares: Mapping[str, float]) -> Figure:
     ax.invert_yaxis()
     ax.set(xlabel="share of the variance of scores")
     return figure
+
+
+@figure
+def rows_beside_bands(
+    rows: Sequence[tuple[str, float, tuple[float, float] | None, float | None, float | None, float | None, bool]],
+) -> Figure:
+    """Draw a panel a row: where a number should lie, the published value, and the number with its span.
+
+    Args:
+        rows: name, number, smallest and largest over seeds, ends of the band (None: open), published value (None: none), whether it holds.
+    """
+    lines = -(-len(rows) // ABREAST)
+    drawn = Figure(figsize=(WIDTH, 0.75 * lines + 0.3))
+    panels = np.atleast_1d(drawn.subplots(lines, ABREAST, squeeze=False)).ravel()
+    for ax in panels[len(rows) :]:
+        ax.axis("off")
+    for ax, (name, found, span, low, high, value, holds) in zip(panels, rows, strict=False):
+        marks = [mark for mark in (found, *(span or ()), low, high, value) if mark is not None and np.isfinite(mark)]
+        reach = (max(marks) - min(marks)) or abs(marks[0]) or 1.0
+        left, right = min(marks) - 0.15 * reach, max(marks) + 0.15 * reach
+        ax.axvspan(left if low is None else low, right if high is None else high, color=GREY, alpha=0.35, lw=0)
+        if value is not None:
+            ax.axvline(value, color=TEACHER, lw=1.2)
+        if span:
+            ax.plot(span, (0, 0), color=COLOURS[0] if holds else COLOURS[4], lw=1.5)
+        ax.plot([found], [0], "o", ms=5, color=COLOURS[0] if holds else COLOURS[4], clip_on=False)
+        ax.set(xlim=(left, right), ylim=(-1, 1), yticks=[])
+        ax.spines["left"].set_visible(False)
+        ax.set_title(name, fontsize=6.5, fontweight="normal", pad=2)
+        ax.tick_params(labelsize=6, length=2)
+        ax.locator_params(axis="x", nbins=4)
+    return drawn
