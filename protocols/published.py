@@ -211,7 +211,7 @@ def _decoded(cells: int, rng: np.random.Generator) -> tuple[float, float]:
 
 def _methods() -> str:
     return f"""
-    Chaos: {DRAWS} networks of {UNITS} units at each gain settle for {SETTLED} time constants and are averaged over {AVERAGED} more.
+    Chaos: {DRAWS} networks of {UNITS} units at each gain settle for {SETTLED} time constants; averages are over {AVERAGED} more.
 
     Rank-one part: 2,000 units, g = 0.8, mean entries 1.1 and 2; kappa solves the mean-field equations, with Gaussian integrals by quadrature.
 
