@@ -2,9 +2,11 @@
 
 import contextlib
 import datetime
+import json
 import shlex
 import sys
-from collections.abc import Iterator
+import webbrowser
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -30,38 +32,78 @@ Area = Annotated[list[str] | None, typer.Option(help="area in a MATLAB table of 
 Scheduler = Annotated[str | None, typer.Option(help="address of a running Dask scheduler, such as tcp://10.0.0.1:8786, whose workers do the work")]
 Step = Annotated[float | None, typer.Option(help="sampling interval, s, of averages that store no times")]
 
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object for scripts instead of text")]
+Open = Annotated[bool, typer.Option("--open", help="open the report in a browser")]
+
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="Does an artificial recurrent network that matches motor cortex also work like it?\n\nExample: cortex-sim run match",
 )  # fmt: skip
 
 
-Kind = StrEnum("Kind", ["models", "protocols", "tasks", "measures"])
+What = StrEnum("What", ["models", "protocols", "tasks", "measures"])
+Kind = StrEnum("Kind", ["rate", "rnn", "spiking"])
+Written = StrEnum("Written", ["protocol", "card"])
 Students = StrEnum("Students", ["default", "all"])
 Target = StrEnum("Target", ["numpy", "cython", "standalone"])
 Device = StrEnum("Device", ["cpu", "cuda"])
 
 
 @app.command("list")
-def list_(kind: Annotated[Kind | None, typer.Argument(help="models, protocols, tasks or measures; all if omitted")] = None) -> None:
+def list_(
+    what: Annotated[What | None, typer.Argument(help="models, protocols, tasks or measures; all if omitted")] = None,
+    kind: Annotated[Kind | None, typer.Option(help="only models of this kind")] = None,
+    as_json: Json = False,
+) -> None:
     """List shipped models, protocols, tasks and measures.
 
-    Example: cortex-sim list models
+    Example: cortex-sim list models --kind spiking
     """
+    if kind and what not in (None, What.models):
+        raise OptionError(f"--kind {kind} is of models; {what} have none. Leave it out.")
     from cortex_sim.comparison import listed
     from cortex_sim.tasks import known
 
+    chosen = [path for path in catalogue.models().values() if kind in (None, path.parent.name)]
     described = {
-        Kind.models: {f"{path.parent.name}/{path.stem}": catalogue.describe(path) for path in catalogue.models().values()},
-        Kind.protocols: {name: catalogue.describe(path) for name, path in catalogue.protocols().items()},
-        Kind.tasks: {name: about for name, (_, about) in known().items()},
-        Kind.measures: {name: about for name, (_, about) in listed().items()},
+        What.models: {f"{path.parent.name}/{path.stem}": catalogue.describe(path) for path in chosen},
+        What.protocols: {name: catalogue.describe(path) for name, path in catalogue.protocols().items()},
+        What.tasks: {name: about for name, (_, about) in known().items()},
+        What.measures: {name: about for name, (_, about) in listed().items()},
     }
-    for title, entries in described.items():
-        if kind in (None, title):
-            say(title)
-            for name, text in entries.items():
-                say(f"  {name:<{WIDTH}} {text}")
+    wanted = What.models if kind else what
+    shown = {title: entries for title, entries in described.items() if wanted in (None, title)}
+    if as_json:
+        say(json.dumps({title.value: [_entry(title, *pair) for pair in entries.items()] for title, entries in shown.items()}, indent=1))
+        return
+    for title, entries in shown.items():
+        say(title)
+        for name, text in entries.items():
+            say(f"  {name:<{WIDTH}} {text}")
+
+
+def _entry(title: What, name: str, about: str) -> dict[str, str]:
+    """Return an entry of a list for scripts."""
+    kind, _, short = name.rpartition("/")
+    return {"name": short, "about": about} | ({"kind": kind, "file": str(catalogue.find(name))} if title is What.models else {})
+
+
+def _names(kind: str) -> Callable[[str], list[str]]:
+    """Return a function that completes the names of shipped models or protocols."""
+    return lambda incomplete: [name for name in getattr(catalogue, kind)() if name.startswith(incomplete)]
+
+
+def _tell(report: Any, page: Path, as_json: bool, opened: bool) -> None:
+    """Print what a report says, or what a script may read of it, and open the page if that is asked for."""
+    from cortex_sim.report import told
+
+    if as_json:
+        claims = [claim.as_json() for claim in report.claims]
+        say(json.dumps({"report": str(page), "holds": report.holds, "answer": report.answer, "claims": claims}, indent=1, ensure_ascii=False))
+    else:
+        say(told(report, page))
+    if opened and not webbrowser.open(page.absolute().as_uri()):
+        warn(f"cortex-sim: no browser can be opened here; the report is {page}.")
 
 
 @app.command()
@@ -95,8 +137,11 @@ def check(
 
 @app.command()
 def run(
-    protocol: Annotated[str, typer.Argument(help="a shipped protocol, or a path that ends in .py")],
-    model: Annotated[str | None, typer.Option(help="a shipped model or a path that ends in .toml; the protocol's own if omitted")] = None,
+    protocol: Annotated[str, typer.Argument(help="a shipped protocol, or a path that ends in .py", autocompletion=_names("protocols"))],
+    model: Annotated[
+        str | None,
+        typer.Option(help="a shipped model or a path that ends in .toml; the protocol's own if omitted", autocompletion=_names("models")),
+    ] = None,
     recording: Annotated[str | None, typer.Option(help="file of spikes or condition averages; averages can be matched in place of a model")] = None,
     muscles: Annotated[Path | None, typer.Option(help="file of recorded muscles, to use instead of the hand of the recording")] = None,
     align: Align = None,
@@ -119,12 +164,14 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="resume a killed run in --out, if there is one")] = False,
     scheduler: Scheduler = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="print when each stage begins, and its duration")] = False,
+    as_json: Json = False,
+    opened: Open = False,
 ) -> None:
     """Run a protocol and write its report.
 
     Example: cortex-sim run match --model hennequin_2014 --seed 1 --out my_run
     """
-    from cortex_sim.report import claims_hold, told
+    from cortex_sim.report import claims_hold
     from cortex_sim.runtime import cluster, finished, show_stages
     from cortex_sim.studies import perform
 
@@ -145,7 +192,7 @@ def run(
             report, page = perform(asked, folder, command=_typed(), resume=resume)
     except KeyboardInterrupt:
         _interrupted(folder)
-    say(told(report, page))
+    _tell(report, page, as_json, opened)
     if check and not report.holds:
         raise typer.Exit(FAILED)
 
@@ -223,12 +270,13 @@ def tune(
     out: Annotated[Path | None, typer.Option(help="folder of the report; must not exist. Default: runs/PROTOCOL-tune-TIME")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="resume a killed tuning in --out, if there is one")] = False,
     scheduler: Scheduler = None,
+    as_json: Json = False,
+    opened: Open = False,
 ) -> None:
     """Search for the best construction and training of a protocol's student.
 
     Example: cortex-sim tune match --space match.space.toml --trials 30 --folds 5
     """
-    from cortex_sim.report import told
     from cortex_sim.runtime import check_new, cluster, finished, run_folder, workers
     from cortex_sim.studies import tuning
 
@@ -250,7 +298,7 @@ def tune(
             page = report.write(folder, command=_typed(), protocol=catalogue.find(protocol))
     except KeyboardInterrupt:
         _interrupted(folder, f"The trials done are kept in {kept}; the same command goes on from there.")
-    say(told(report, page))
+    _tell(report, page, as_json, opened)
 
 
 @app.command()
@@ -263,6 +311,8 @@ def sweep(
     slurm: Annotated[str | None, typer.Option(help="queue of SLURM whose jobs do the work")] = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="small and short: shows that everything runs; its numbers mean nothing")] = False,
     out: Annotated[Path | None, typer.Option(help="folder of the report; must not exist. Default: runs/PROTOCOL-sweep-TIME")] = None,
+    as_json: Json = False,
+    opened: Open = False,
 ) -> None:
     """Run a protocol at every combination of a grid's values and of seeds. What was computed before is not computed again.
 
@@ -271,7 +321,6 @@ def sweep(
 
     Example: cortex-sim sweep rotations --grid grid.toml --seeds 0:20
     """
-    from cortex_sim.report import told
     from cortex_sim.studies import read_grid
     from cortex_sim.studies import sweep as swept
 
@@ -283,9 +332,9 @@ def sweep(
     except KeyboardInterrupt:
         warn("\ncortex-sim: interrupted; no report was written. The runs that came to an end are kept; the same command does the others.")
         raise typer.Exit(INTERRUPTED) from None
-    say(told(found.report(), folder / "report.html"))
+    _tell(found.report(), folder / "report.html", as_json, opened)
     if found.failed:
-        say(f"{len(found.failed)} runs failed; the same command with another --out tries them alone.")
+        warn(f"{len(found.failed)} runs failed; the same command with another --out tries them alone.")
         raise typer.Exit(FAILED)
 
 
@@ -309,12 +358,13 @@ def reproduce(
     smoke: Annotated[bool, typer.Option("--smoke", help="small and short: shows that everything runs; its numbers mean nothing")] = False,
     check: Annotated[bool, typer.Option("--check", help="exit 1 if a tested result does not hold")] = False,
     out: Annotated[Path | None, typer.Option(help="folder of the page, rows.json and rows.md; must not exist. Default: runs/reproduce-TIME")] = None,
+    as_json: Json = False,
+    opened: Open = False,
 ) -> None:
     """Compare published results with ours: one table, read off the protocols that make them. What was computed before is not computed again.
 
     Example: cortex-sim reproduce hennequin_2014 kao_2021
     """
-    from cortex_sim.report import told
     from cortex_sim.studies import reproduce as reproduced
 
     folder = _folder(out, "reproduce", False)
@@ -325,9 +375,45 @@ def reproduce(
         warn("\ncortex-sim: interrupted; no report was written. The protocols that came to an end are kept; the same command does the others.")
         raise typer.Exit(INTERRUPTED) from None
     report = found.report()
-    say(told(report, folder / "report.html"))
+    _tell(report, folder / "report.html", as_json, opened)
     if check and not report.holds:
         raise typer.Exit(FAILED)
+
+
+@app.command()
+def new(
+    what: Annotated[Written, typer.Argument(help="protocol or card")],
+    name: Annotated[str, typer.Argument(help="of the new file, without suffix")],
+) -> None:
+    """Write a commented skeleton of a protocol or a card here, which runs as it is written.
+
+    Example: cortex-sim new protocol my_question
+    """
+    from cortex_sim.studies import skeleton
+
+    path = skeleton(what.value, name, Path())
+    say(f"{path}: next, cortex-sim {'run' if what is Written.protocol else 'check'} {path}{' --smoke' if what is Written.protocol else ''}")
+
+
+@app.command("import")
+def import_(
+    weights: Annotated[Path, typer.Argument(help="state dict of a network of PyTorch, .pt (weights only) or .safetensors")],
+    out: Annotated[Path, typer.Option(help="card to write, .toml; must not exist")],
+    bin: Annotated[float, typer.Option(help="duration of a step of the network, s")] = 0.01,
+) -> None:
+    """Make a card of the weights of a network of PyTorch: one layer of RNN, GRU or LSTM, and at most one linear readout.
+
+    Example: cortex-sim import gru.pt --out my_gru.toml
+    """
+    from cortex_sim.runtime import check_new
+    from cortex_sim.simulation import wrap
+
+    check_new(out)
+    if out.suffix != ".toml":
+        raise OptionError(f"{out}: suffix {out.suffix!r} is unknown; a card ends in .toml.")
+    card: Any = wrap(weights, name=out.stem, bin=bin)
+    card.save(out)
+    say(f"{out}: {card.title}, {card.channels} channels to {card.size('observed')} outputs; an output has seen the input of its bin.")
 
 
 @app.command()

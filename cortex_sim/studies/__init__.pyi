@@ -11,6 +11,7 @@ from cortex_sim.studies._reproduced import published as published
 from cortex_sim.studies._reproduced import reproduce as reproduce
 from cortex_sim.studies._run import model_of as model_of
 from cortex_sim.studies._run import run as run
+from cortex_sim.studies._skeletons import skeleton as skeleton
 from cortex_sim.studies._sweep import Item as Item
 from cortex_sim.studies._sweep import Sweep as Sweep
 from cortex_sim.studies._sweep import sweep as sweep

@@ -14,7 +14,8 @@ from cortex_sim.simulation._dynamics import flow
 UNITS = 6
 CARDS = sorted(name for name, path in catalogue.models().items() if path.parent.name in ("rate", "rnn"))
 REFUSED = {  # and why: the rate is a state, follows no state, or follows states of other units
-    "dura_bernal_2023", "montbrio_2015", "ostrow_2023", "wilson_cowan_1972", "gru", "lstm", "lif_student", "feedforward", "temporal_convolution", "elman_1990", "two_tap",
+    "dura_bernal_2023", "montbrio_2015", "ostrow_2023", "wilson_cowan_1972",
+    "gru", "lstm", "lif_student", "feedforward", "temporal_convolution", "elman_1990", "two_tap",
 }  # fmt: skip
 SHARED = {  # lines that the dynamics reads as well as the rate; a line between; one that reads another
     "shared": "dh/dt = (-y + J(r) + drive(t, i))/tau : 1\ny = h - 1 : 1\nr = tanh(y) : 1 (constant over dt)",
