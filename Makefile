@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 WORKERS ?= 2
 
-.PHONY: demo test test-all bench clean
+.PHONY: demo test test-all bench docs clean
 
 demo: .venv/.core
 	$(BIN)/cortex-sim run match
@@ -16,7 +16,7 @@ test: .venv/.dev .venv/.resolved
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not long"
 
 test-all: .venv/.dev .venv/.resolved
-	-@$(PIP) -e '.[opinions]'
+	-@$(PIP) -e '.[opinions,docs]'
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 	$(BIN)/python -m tests.mutants --jobs $(WORKERS)
 
@@ -24,6 +24,16 @@ bench: .venv/.dev
 	@$(PIP) -e '.[bench]'
 	for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
 	$(BIN)/python benchmarks/page.py
+
+docs: .venv/.docs
+	$(BIN)/python docs/write_reference.py
+	$(BIN)/sphinx-build -W -q -b html docs build/docs
+	@echo "docs: build/docs/index.html"
+
+.venv/.docs: .venv/.core
+	@echo "adding Sphinx to .venv"
+	@$(PIP) -e '.[docs]'
+	@touch $@
 
 .venv/.core: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "cortex-sim needs Python 3.11 or newer; call make PYTHON=python3.11"; exit 1; }

@@ -1,4 +1,4 @@
-"""Write the numbers of README.md and docs/scores.md from finished runs: `python docs/write_numbers.py RUNS_FOLDER`.
+"""Write the numbers of README.md, docs/findings.md and docs/scores.md from finished runs: `python docs/write_numbers.py RUNS_FOLDER`.
 
 RUNS_FOLDER holds one folder a run, named as in RUNS, as `cortex-sim run ... --out RUNS_FOLDER/NAME` leaves them. A block of a page between
 `<!-- numbers: NAME -->` and `<!-- end -->` is written anew from the run NAME, with what claims fail in it; where the run is absent its text stays.
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/scores.md")
+PAGES = ("README.md", "docs/findings.md", "docs/scores.md")
 BLOCK = re.compile(r"(<!-- numbers: (\w+) -->)(.*?)(<!-- end -->)", re.DOTALL)
 AVERAGES, DELAY, EMG = "hatsopoulos2007_rs_centerout.npz", "shenoy_delay_spikes.npz", "liang_emg_centerout.npz"
 RUNS = {  # name of a block and of its folder: what follows `cortex-sim run`, where that is not the name itself

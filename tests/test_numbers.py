@@ -1,4 +1,4 @@
-"""Numbers of README.md and docs/scores.md: every block has a text, and what is written is what the runs say."""
+"""Numbers of README.md, docs/findings.md and docs/scores.md: every block has a text, and what is written is what the runs say."""
 
 import importlib.util
 import json
