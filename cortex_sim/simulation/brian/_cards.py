@@ -27,7 +27,7 @@ def card_from(thing: Any, *, rate: str, inputs: str | None = None, name: str = "
     Args:
         thing: ``brian2.Network`` of one group of neurons and its ``Synapses``, or the group alone.
         rate: variable of the neurons that is the rate.
-        inputs: parameter of the neurons that takes the channels, one channel a neuron.
+        inputs: parameter of the neurons that takes the channels, one channel a neuron; pushes are added to it.
         name: of the model.
 
     Raises:
@@ -124,8 +124,9 @@ def _made(group: Any, summed: Mapping[str, tuple[str, ndarray]], constants: Mapp
     units, arrays, lines = int(group.N), {}, []
     projections: dict[str, Any] = {}
     heard: dict[str, Any] = {}
+    push = next(word for word in ("drive", "push", "pushes_of_card") if word not in {*group.equations, *constants})
     parameters = {key: _number(value, f"{key} of the script") for key, value in constants.items()}
-    calls = {target: f"W_{target}({source})" for target, (source, _) in summed.items()} | ({inputs: f"{inputs}(t, i)"} if inputs else {})
+    calls = {target: f"W_{target}({source})" for target, (source, _) in summed.items()} | ({inputs: f"({inputs}(t, i) + {push}(t, i))"} if inputs else {})
     noisy = any("xi" in line.expr.identifiers for line in group.equations.values() if line.expr is not None)
     calls |= {"xi": "xi_(t, i)"} if noisy else {}
     for line in group.equations.values():
@@ -146,7 +147,8 @@ def _made(group: Any, summed: Mapping[str, tuple[str, ndarray]], constants: Mapp
         projections[f"W_{target}"] = {"rule": "gaussian", "unit": _unit(dim), "arguments": DRAWN, "learn": True}
         arrays[f"W_{target}"] = W
     if inputs:
-        heard[inputs] = {"unit": _unit(group.variables[inputs].dim), "meaning": "channels, one a neuron", "weights": f"W_{inputs}"}
+        unit = _unit(group.variables[inputs].dim)
+        heard = {inputs: {"unit": unit, "meaning": "channels, one a neuron", "weights": f"W_{inputs}"}, push: {"unit": unit, "meaning": "pushes"}}
         projections[f"W_{inputs}"] = {"rule": "gaussian", "columns": "channels", "arguments": DRAWN}
         arrays[f"W_{inputs}"] = np.eye(units)
     if noisy:

@@ -97,3 +97,10 @@ def test_a_card_of_a_script_goes_through_pushes_and_fixed_points() -> None:
     task = cs.tasks.from_inputs(np.random.default_rng(0).normal(size=(5, 20, 6)), bin=0.01)
     points = cs.analysis.fixed_points(card, task, searches=8).fixed
     assert len(points) == 1 and abs(points[0].state).max() < 1e-9 and not points[0].unstable
+    quiet = cs.tasks.from_inputs(np.zeros((3, 20, 6)), bin=0.01)
+    pushed = cs.perturb.push(quiet, units=6, fraction=0.5, amplitude=0.1, start=0.0, duration=0.19)
+    state, pattern = np.zeros((3, 6)), pushed.drives[0].pattern
+    W = card.arrays()["W_I_rec"]
+    for _ in range(380):  # Euler steps of 0.5 ms
+        state = state + 0.5 / 20 * (-state + np.tanh(state @ W.T + pattern))
+    np.testing.assert_allclose(cs.simulate(card, pushed).rate[:, 19], state, rtol=0, atol=1e-9)
