@@ -64,8 +64,9 @@ def test_spikes_alone_are_a_recording(spikes: Path) -> None:
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
-def test_a_smoke_run_writes_a_whole_report_whose_claims_hold(name: str, tmp_path: Path, recording: Path) -> None:
-    report = run(name, seed=1, smoke=True, **({"recording": recording} if name == "match_recording" else {}))
+def test_a_smoke_run_writes_a_whole_report_whose_claims_hold(name: str, tmp_path: Path, recording: Path, spikes: Path) -> None:
+    needed = {"match_recording": recording, "discriminate_recording": spikes}
+    report = run(name, seed=1, smoke=True, **({"recording": needed[name]} if name in needed else {}))
     assert report.holds, [claim for claim in report.claims if not claim.holds]
     page = report.write(tmp_path / "run", command="a command").read_text()
     assert "a command" in page and "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page
@@ -105,7 +106,7 @@ def test_a_protocol_gives_the_same_for_the_same_seed() -> None:
 @pytest.mark.parametrize("name", ["layered", "chaotic"])
 def test_mechanism_pushes_a_circuit_through_its_own_input_as_far_as_it_tells_the_students(name: str) -> None:
     module = catalogue.protocol("mechanism")
-    circuit = module._circuits(load(module.MODEL), 0)[name]
+    circuit = module.known_circuits(load(module.MODEL), 0)[name]
     (side,) = delayed_reaches(circuit, (2,), seed=0)
     seen, rest = np.arange(0, circuit.units, 2), resting_state(circuit)
     spread = side.trials.rate.std(axis=(0, 1))[seen]
@@ -225,7 +226,7 @@ def _cosine_r2(path: Path) -> float:
 )
 def test_a_protocol_runs_on_a_card_or_says_in_our_words_why_it_cannot(card: str, recording: Path) -> None:
     for name in catalogue.protocols():
-        options = {"recording": str(recording)} if name == "match_recording" else {}
+        options = {"recording": str(recording)} if name.endswith("_recording") else {}
         try:
             report = catalogue.protocol(name).run(catalogue.load(card), smoke=True, **options)
         except CortexSimError as problem:

@@ -207,3 +207,25 @@ def read_window(path: Source, start: float, stop: float, *, bin: float = BIN) ->
     if "rate" not in trials.dataset or trials.time[0] > start + edge or trials.time[-1] + trials.bin < stop - edge:
         raise TrialsError(f"{source}: should hold condition averages from {start * 1e3:g} to {stop * 1e3:g} ms about movement onset.")
     return trials
+
+
+def binned_and_averaged(source: Source, usual: tuple[float, float], sd: float) -> tuple[Trials, Trials]:
+    """Return single trials of a recording as rates in its bins, not smoothed, and their averages over trials, smoothed, in the same window.
+
+    Args:
+        source: spikes, or rates of single trials, which are not smoothed any more.
+        usual: start and stop, s, if the recording asks for no window.
+        sd: standard deviation of the Gaussian that spikes are smoothed with, s.
+
+    Raises:
+        FileProblem: the file cannot be read.
+        TrialsError: it does not cover the window.
+        OptionError: it holds condition averages: no condition has two trials.
+    """
+    path = Recording.of(source)
+    whole, window = read(path), path.window(usual)
+    if len(set(whole.condition.tolist())) == whole.shape[0]:
+        raise OptionError(f"{path}: no condition has two trials; single trials, such as spikes, are needed for the noise.")
+    spikes = "rate" not in whole.dataset
+    single, smoothed = (whole.binned(), whole.smoothed(sd)) if spikes else (whole, whole)
+    return single.window(*window), smoothed.averaged().window(*window)

@@ -4,6 +4,7 @@ from cortex_sim.simulation.torch._lyapunov import growths as growths
 from cortex_sim.simulation.torch._pieces import advance as advance
 from cortex_sim.simulation.torch._pieces import runs as runs
 from cortex_sim.simulation.torch._pieces import spans as spans
+from cortex_sim.simulation.torch._pushed import pushed_rates as pushed_rates
 from cortex_sim.simulation.torch._run import gpu as gpu
 from cortex_sim.simulation.torch._run import linearise as linearise
 from cortex_sim.simulation.torch._run import own_slopes as own_slopes
