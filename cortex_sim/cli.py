@@ -23,6 +23,7 @@ Align = Annotated[str | None, typer.Option(help="column of a table of trials wit
 Window = Annotated[tuple[float, float] | None, typer.Option(help="start and stop of the analysed part of the recording, s")]
 Condition = Annotated[list[str] | None, typer.Option(help="column that labels conditions; give several to use their combinations")]
 Where = Annotated[str | None, typer.Option(help="which trials to use, such as \"success == 1 and target != 'left'\"")]
+Unless = Annotated[str | None, typer.Option(help='which trials to leave out, such as "opto == 1"')]
 Table = Annotated[str | None, typer.Option(help="table of an NWB or MATLAB file that holds the trials")]
 Bin = Annotated[float | None, typer.Option(help="width of the bins of spikes, s")]
 Dims = Annotated[str | None, typer.Option(help="axes of averages, such as condition,time,unit")]
@@ -104,6 +105,7 @@ def run(
     window: Window = None,
     condition: Condition = None,
     where: Where = None,
+    unless: Unless = None,
     table: Table = None,
     bin: Bin = None,
     dims: Dims = None,
@@ -137,7 +139,9 @@ def run(
     files |= {"networks": networks and str(networks), "rig": rig and str(rig)}
     asked = {name: value for name, value in files.items() if value is not None} | {"protocol": protocol, "seed": seed, "smoke": smoke}
     asked |= {} if students is Students.default else {"students": students.value}
-    asked |= _chosen(align=align, window=window, condition=condition, where=where, table=table, bin=bin, dims=dims, area=area, step=step)
+    asked |= _chosen(
+        align=align, window=window, condition=condition, where=where, unless=unless, table=table, bin=bin, dims=dims, area=area, step=step
+    )
     try:
         with cluster(scheduler):
             report, page = perform(asked, folder, command=_typed(), resume=resume)
@@ -306,6 +310,7 @@ def convert(
     window: Window = None,
     condition: Condition = None,
     where: Where = None,
+    unless: Unless = None,
     table: Table = None,
     bin: Bin = None,
     dims: Dims = None,
@@ -320,7 +325,9 @@ def convert(
     from cortex_sim.trials import read, write_nwb
 
     check_new(out)
-    chosen = _chosen(align=align, window=window, condition=condition, where=where, table=table, bin=bin, dims=dims, area=area, step=step)
+    chosen = _chosen(
+        align=align, window=window, condition=condition, where=where, unless=unless, table=table, bin=bin, dims=dims, area=area, step=step
+    )
     trials = read(recording, **chosen)
     match out.suffix:
         case ".nwb":

@@ -112,6 +112,10 @@ from cortex_sim.comparison._pushed import compare_responses as compare_responses
 from cortex_sim.comparison._ranking import blind_taus as blind_taus
 from cortex_sim.comparison._ranking import rank_score as rank_score
 from cortex_sim.comparison._recall import recall_score as recall_score
+from cortex_sim.comparison._recorded_push import RECORDED as RECORDED
+from cortex_sim.comparison._recorded_push import RecordedPush as RecordedPush
+from cortex_sim.comparison._recorded_push import artefact_bins as artefact_bins
+from cortex_sim.comparison._recorded_push import recorded_response_score as recorded_response_score
 from cortex_sim.comparison._reference import cosine_tuning as cosine_tuning
 from cortex_sim.comparison._reference import mean_of_others as mean_of_others
 from cortex_sim.comparison._reference import ridge_from_first_bin as ridge_from_first_bin

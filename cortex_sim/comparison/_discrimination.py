@@ -287,10 +287,10 @@ def _summed_grams(
     Conditions are taken a few at a time, since the slopes of all at once may fill the memory.
     """
     each = max(1, int(MOST_NUMBERS / (len(students) * len(rig.low) ** 2 * rig.seen(task).sum())))
-    total = 0.0
+    total = np.zeros((1, 1, 1, 1))
     for conditions in np.split(np.arange(task.trials), range(each, task.trials, each)):
         slopes = np.stack([_slopes(model, task.select(conditions), rig) for model in students.values()])
-        total += len(conditions) * grams(np.stack([slopes.mean(axis=0), 0 * slopes[0]]) if still else slopes, noise)
+        total = total + len(conditions) * grams(np.stack([slopes.mean(axis=0), 0 * slopes[0]]) if still else slopes, noise)
     return total / task.trials
 
 

@@ -24,8 +24,8 @@ __all__ = ["DIRECTION", "EXPECTED", "is_nwb", "opened_arrays", "read", "read_nwb
 
 EXPECTED = f"{AVERAGES}; or spikes: {SPIKE_TABLE}; or, in a .mat, {TRIAL_TABLE}"
 TAKES = {
-    "NWB": ("align", "window", "condition", "where", "table", "bin"), "a spike table": ("window", "condition", "where", "bin"),
-    "a table of trials": ("align", "window", "condition", "where", "table", "bin", "area"),
+    "NWB": ("align", "window", "condition", "where", "unless", "table", "bin"), "a spike table": ("window", "condition", "where", "unless", "bin"),
+    "a table of trials": ("align", "window", "condition", "where", "unless", "table", "bin", "area"),
     "condition averages": ("window", "dims", "step"), "saved trials": ("window",),
 }  # fmt: skip
 """Which options apply to which kind of file."""
@@ -43,6 +43,7 @@ def read(
     dims: Sequence[str] | None = None,
     area: str | Sequence[str] | None = None,
     step: float | None = None,
+    unless: str | None = None,
 ) -> Trials:
     """Return the trials of a recording, or of a simulation that was saved.
 
@@ -72,6 +73,7 @@ def read(
         dims: averages: the axes of firing_rate, by default ("unit", "time", "condition").
         area: table of trials: the area whose spikes are read, such as "M1", or several; may be omitted if there is only one.
         step: averages without time_ms: sampling interval, s; time then starts at the first sample.
+        unless: NWB and tables: which trials are left out, such as ``opto == 1``, with those that do not say.
 
     Raises:
         FileProblem: the file does not exist or has none of these formats; nothing in it is executed.
@@ -80,7 +82,7 @@ def read(
         NotFound: a requested column or table is not in the file.
     """
     given = {"align": align, "window": window, "condition": condition, "where": where, "table": None if table == "trials" else table, "bin": bin,
-             "dims": dims, "area": area, "step": step}  # fmt: skip
+             "dims": dims, "area": area, "step": step, "unless": unless}  # fmt: skip
     if isinstance(path, Recording):
         if twice := [name for name, value in given.items() if value is not None]:
             raise OptionError(f"{path}: {', '.join(twice)} is given beside a Recording, which has options of its own; give it there.")
@@ -94,7 +96,7 @@ def read(
     if is_nwb(path):
         with reading(path, "NWB"):
             _check_options("NWB", given)
-            return read_nwb(path, align=align, window=window, condition=condition, where=where, table=table, bin=bin)
+            return read_nwb(path, align=align, window=window, condition=condition, where=where, table=table, bin=bin, unless=unless)
     with reading(path, "a recording"):
         trials = _saved(path, given) if path.suffix == ".nc" else _of_arrays(path, given)
         if "rate" in trials.dataset:
@@ -130,12 +132,12 @@ def _of_arrays(path: Path, given: dict[str, Any]) -> Trials:
         findings += more
     if (name := _table_of(named, given["table"])) is not None:
         _check_options("a table of trials", given)
-        choice = Choice(given["align"], given["window"], given["condition"], given["where"], bin=given["bin"])
+        choice = Choice(given["align"], given["window"], given["condition"], given["where"], bin=given["bin"], unless=given["unless"])
         return noted(from_trial_table(named.tables[name], made | {"table": name}, choice, given["area"]), *named.findings(name))
     if "spike_time_ms" in arrays:
         _check_options("a spike table", given)
         _check_plain(path, named, *SPIKE, *TRIAL)
-        choice = Choice(condition=given["condition"], where=given["where"], bin=given["bin"])
+        choice = Choice(condition=given["condition"], where=given["where"], bin=given["bin"], unless=given["unless"])
         return _windowed(noted(from_spike_table(arrays, made, choice), *findings), given)
     _check_plain(path, named, *RATES, "time_ms", "direction_deg")
     for name in ("firing_rate", *(["time_ms"] if given["step"] is None and "emg" not in arrays else [])):
