@@ -98,6 +98,8 @@ def run(
     protocol: Annotated[str, typer.Argument(help="a shipped protocol, or a path that ends in .py")],
     model: Annotated[str | None, typer.Option(help="a shipped model or a path that ends in .toml; the protocol's own if omitted")] = None,
     recording: Annotated[str | None, typer.Option(help="file of spikes or condition averages; averages can be matched in place of a model")] = None,
+    perturbed: Annotated[str | None, typer.Option(help='which trials of the recording are perturbed, such as "opto == 1"')] = None,
+    pushed: Annotated[tuple[float, float] | None, typer.Option(help="start and stop of that perturbation, s, if the file does not say")] = None,
     networks: Annotated[Path | None, typer.Option(help="folder of networks that match the recording, such as models/ of a run of match")] = None,
     rig: Annotated[Path | None, typer.Option(help="TOML file with what the rig can do: docs/discriminate.md")] = None,
     muscles: Annotated[Path | None, typer.Option(help="file of recorded muscles, to use instead of the hand of the recording")] = None,
@@ -136,8 +138,9 @@ def run(
         raise typer.Exit(FAILED if check and not claims_hold(folder) else 0)
     show_stages(verbose)
     files = {"model": model, "scale": scale, "recording": recording, "muscles": muscles and str(muscles), "target": target and target.value}
-    files |= {"networks": networks and str(networks), "rig": rig and str(rig)}
-    asked = {name: value for name, value in files.items() if value is not None} | {"protocol": protocol, "seed": seed, "smoke": smoke}
+    files |= {"networks": networks and str(networks), "rig": rig and str(rig), "perturbed": perturbed}
+    asked: dict[str, Any] = {name: value for name, value in files.items() if value is not None}
+    asked |= {"protocol": protocol, "seed": seed, "smoke": smoke} | ({} if pushed is None else {"pushed": pushed})
     asked |= {} if students is Students.default else {"students": students.value}
     asked |= _chosen(
         align=align, window=window, condition=condition, where=where, unless=unless, table=table, bin=bin, dims=dims, area=area, step=step

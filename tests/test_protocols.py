@@ -5,6 +5,7 @@ import inspect
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ def spikes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     trial, unit = np.repeat(np.argwhere(counts), counts[counts > 0], axis=0).T
     path = tmp_path_factory.mktemp("spikes") / "spikes.npz"
     np.savez(path, spike_time_ms=rng.uniform(0, 400, trial.size), spike_unit=unit, spike_trial=trial, trial_condition=conditions,
-             trial_duration_ms=np.full(conditions.size, 400.0))  # fmt: skip
+             trial_duration_ms=np.full(conditions.size, 400.0), trial_light=np.arange(60) // 3 % 2)  # fmt: skip
     return path
 
 
@@ -63,10 +64,17 @@ def test_spikes_alone_are_a_recording(spikes: Path) -> None:
     assert report.scores and "spikes.npz" in str(report.told)
 
 
+def _needed(name: str, recording: Path, spikes: Path) -> dict[str, Any]:
+    """What a protocol of recordings needs to run."""
+    pushed = {"recording": spikes, "perturbed": "trial_light == 1", "pushed": (0.1, 0.15)}
+    return {"match_recording": {"recording": recording}, "discriminate_recording": {"recording": spikes}, "match_pushed_recording": pushed}.get(
+        name, {}
+    )
+
+
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_a_smoke_run_writes_a_whole_report_whose_claims_hold(name: str, tmp_path: Path, recording: Path, spikes: Path) -> None:
-    needed = {"match_recording": recording, "discriminate_recording": spikes}
-    report = run(name, seed=1, smoke=True, **({"recording": needed[name]} if name in needed else {}))
+    report = run(name, seed=1, smoke=True, **_needed(name, recording, spikes))
     assert report.holds, [claim for claim in report.claims if not claim.holds]
     page = report.write(tmp_path / "run", command="a command").read_text()
     assert "a command" in page and "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page
@@ -226,7 +234,7 @@ def _cosine_r2(path: Path) -> float:
 )
 def test_a_protocol_runs_on_a_card_or_says_in_our_words_why_it_cannot(card: str, recording: Path) -> None:
     for name in catalogue.protocols():
-        options = {"recording": str(recording)} if name.endswith("_recording") else {}
+        options = {option: str(value) for option, value in _needed(name, recording, recording).items() if option != "pushed"}
         try:
             report = catalogue.protocol(name).run(catalogue.load(card), smoke=True, **options)
         except CortexSimError as problem:

@@ -201,4 +201,5 @@ def test_a_protocol_takes_no_circuit_of_another_kind(name: str) -> None:
     given = [catalogue.load(card) for card, kind in (("lif", SpikingModel), ("montbrio_2015", Model)) if kind not in taken]
     for model in (*given, "hennequin_2014", 3.0):
         with pytest.raises(OptionError, match=rf"^{name}: model should be "):
-            run(model, smoke=True, **({"recording": "a.npz"} if name.endswith("_recording") else {}))
+            needed = {"recording": "a.npz"} | ({"perturbed": "light == 1"} if "pushed" in name else {})
+            run(model, smoke=True, **(needed if name.endswith("_recording") else {}))

@@ -112,6 +112,7 @@ from cortex_sim.comparison._pushed import compare_responses as compare_responses
 from cortex_sim.comparison._ranking import blind_taus as blind_taus
 from cortex_sim.comparison._ranking import rank_score as rank_score
 from cortex_sim.comparison._recall import recall_score as recall_score
+from cortex_sim.comparison._recorded_push import FITTED_AFTER as FITTED_AFTER
 from cortex_sim.comparison._recorded_push import RECORDED as RECORDED
 from cortex_sim.comparison._recorded_push import RecordedPush as RecordedPush
 from cortex_sim.comparison._recorded_push import artefact_bins as artefact_bins

@@ -25,7 +25,7 @@ from cortex_sim.tasks.perturbations import inject
 from cortex_sim.trials import PerturbedTrials, Trials, noted, over_bins
 
 FEWEST = 4  # perturbed trials of a condition, and others: two in each half
-AFTER = 0.02  # s after the push that currents are still fitted to
+FITTED_AFTER = 0.02  # s after the push that currents are still fitted to
 SPLITS = 20  # halvings that the ceiling is averaged over
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # of the mean square of the slopes
 SUDDEN, GONE = 4.0, 0.5  # standard errors, median over units, of an artefact; share of it that may be left in the bin after
@@ -80,11 +80,11 @@ class RecordedPush:
         artefacts = artefact_bins(found.quiet, found.pushed, found.span)
         time, bin = averages.time, averages.bin
         on = (time > found.span[0] + bin / 4) & ~artefacts
-        until = on & (time < found.span[1] + AFTER - bin / 4)
-        asked = on & (time > found.span[1] + AFTER - bin / 4)
+        until = on & (time < found.span[1] + FITTED_AFTER - bin / 4)
+        asked = on & (time > found.span[1] + FITTED_AFTER - bin / 4)
         if not until.any() or not asked.any():
             raise ComparisonError(
-                f"recorded push: the window ends at {time[-1] + bin:g} s; nothing is left {AFTER:g} s after the push, {found.span} s."
+                f"recorded push: the window ends at {time[-1] + bin:g} s; nothing is left {FITTED_AFTER:g} s after the push, {found.span} s."
             )
         if artefacts.any():
             averages = noted(averages, f"bins at {', '.join(f'{1e3 * t:g}' for t in time[artefacts])} ms are left out: an artefact of the push.")
