@@ -175,12 +175,16 @@ def _findings(found: Sequence[cs.measures.Verdicts], times: Mapping[str, Times],
     never = {kind: sum(not np.isfinite(one.needed(kind, numbers.tolist())) for one in found) for kind in cs.measures.KINDS}
     worse = [f"{name} ({kind}, {_mean({name: each}):.2f})" for kind, by in times.items() for name, each in by.items() if _mean({name: each}) < 1]
     nearest = sorted({one.scene.circuit for one in found if one.right != OWN})
+    stated = [one.outcomes[0].plan.needed / one.needed(cs.measures.PLANNED, numbers.tolist()) for one in found if one.right == OWN]
+    enough = (
+        f" A plan states {np.median(stated):.1f} times as many trials as are needed, since it allows for any network to be right." if stated else ""
+    )
     return {
         "Where the plan does not help": f"Times as many trials where another push needs fewer: {', '.join(worse) or 'nowhere'}. Of {len(found)} "
         f"draws, {numbers[-1]} trials do not suffice in {', '.join(f'{count} ({kind})' for kind, count in never.items())}: a wrong network answers "
         "that push more as the circuit does, or all answer alike.",
         "Error rates in closed form": f"Between pairs the wrong network is preferred in {share:.3f} of experiments; {expected:.3f} were expected "
-        f"from the true response, those of the networks, and the noise of {REPEATS} unperturbed trials of each reach.",
+        f"from the true response, those of the networks, and the noise of {REPEATS} unperturbed trials of each reach.{enough}",
         "Which network is right": "That of the circuit's own equations, taught states that span state space; in "
         f"{', '.join(nearest) or 'no circuit'}, where there is none, the one with the nearest responses to random pushes, without noise.",
     }
