@@ -15,7 +15,7 @@ QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
 WINDOW, SMOOTHED = (-0.3, 0.4), 0.025  # s from the event; s
 HIDDEN = 150  # units of a student that has hidden ones
-ALONE, OTHERS = "without connections", "other half of the trials"
+ALONE, OTHERS = "without connections", "mean over conditions"
 CONTROLS = ("untrained", "shuffled", ALONE, OTHERS)
 SHUFFLED = cs.Options(epochs=60, rate=5e-3, closed_form=False)
 NULLS = 200
@@ -63,13 +63,12 @@ def run(
     networks = {name: one.model for name, one in fitted.items()}
     networks |= {ALONE: cs.edit.unconnected(networks[next(iter(cards))])} | ({} if model is None else {model.name: model})
     with cs.timed(seconds, "responses"):
-        answers = {name: push.answer(one, push.currents(one)) for name, one in networks.items()} | {OTHERS: push.fitting[:, push.asked]}
+        answers = {name: push.answer(one, push.currents(one)) for name, one in networks.items()}
+        answers[OTHERS] = np.tile(push.fitting[:, push.asked].mean(axis=0), (len(push.quiet), 1, 1))
         how = {"seed": seed, "nulls": 20 if smoke else NULLS}
         scores = [cs.measures.recorded_response_score(push, answer, name=name, **how) for name, answer in answers.items()]
     ceiling, interval = push.ceiling(seed=seed)
     fits = cs.measures.fits_of(networks, task, found.averages)
-    time = push.averages.time[push.asked] * 1e3
-    sizes = {name: np.sqrt((answer**2).mean(axis=(0, 2))) for name, answer in {"recorded, with its noise": push.response, **answers}.items()}
     facts = {
         "recording": f"{path.name}, {units} units, {len(push.quiet)} conditions, {found.pushed.shape[0]} perturbed trials ({perturbed})",
         "push": f"{1e3 * push.span[0]:g} to {1e3 * push.span[1]:g} ms, {found.how}", "ceiling": _told(ceiling, interval),
@@ -80,10 +79,7 @@ def run(
         title=QUESTION, question=f"Teacher: unperturbed trials of the recording {path.name}; asked: its push.",
         answer=_answer(scores, ceiling, interval), claims=[] if smoke else _claims(scores, interval), scores=scores,
         facts=facts | cs.fitting.facts(fitted), methods=_methods(push, fitted),
-        pictures={"scores": cs.Picture(cs.figures.score_panels(scores, (cs.measures.RECORDED,)), "Response to the recorded push", "Dots: estimate; "
-                  f"lines: 95 % interval over conditions; grey: units in random order. A perfect network would reach {_told(ceiling, interval)}."),
-                  "sizes": cs.Picture(cs.figures.curves(time, sizes, xlabel="time (ms)", ylabel="response, r.m.s. (Hz)"), "Size of the responses",
-                  "Over conditions and units, in the trials that are asked about. Averages of few trials are large for their noise.")},
+        pictures=cs.figures.recorded_push_pictures(push, answers, scores, seed),
         trials={"unperturbed": push.averages}, models=networks, smoke=smoke, seed=seed, seconds=seconds,
         absent=_absent(interval),
     )  # fmt: skip
@@ -103,7 +99,7 @@ def _answer(scores: list[cs.Score], ceiling: float, interval: tuple[float, float
     return (
         f"{best!r} explains the response to the recorded push with R² {r2[best]:.2f}; a network that knew the true response would reach "
         f"{_told(ceiling, interval)}. {ALONE.capitalize()}, with currents of its own, it explains {r2[ALONE]:.2f}; untrained {r2['untrained']:.2f}; "
-        f"the response in the {OTHERS}, which needs no network, {r2[OTHERS]:.2f}."
+        f"the {OTHERS} of the response in the other half of the trials, which needs no network, {r2[OTHERS]:.2f}."
     )
 
 

@@ -201,6 +201,31 @@ def test_a_recording_is_compared_alike_with_a_network_by_any_names(recording: Pa
     np.testing.assert_allclose([score.estimate for score in found], [score.estimate for score in wanted], rtol=1e-9)
 
 
+def test_a_plan_for_a_recording_keeps_to_its_networks_and_its_rig(spikes: Path, tmp_path: Path) -> None:
+    """Two networks of 12 units that differ in one connection only: only pushes of its two ends tell them apart."""
+    W = np.zeros((12, 12))
+    networks = tmp_path / "networks"
+    networks.mkdir()
+    for name, weight in (("a", 0.9), ("b", -0.9)):
+        W[7, 5] = weight
+        load("leaky_tanh").with_arrays({}, units=12, channels=0).with_arrays({"W": W.copy(), "b": np.zeros(12)}).save(networks / f"{name}.toml")
+    load("leaky_tanh").with_arrays({}, units=3).save(networks / "small.toml")
+    rig = tmp_path / "rig.toml"
+    rig.write_text("sites = 1\ncurrent = 30\nstart = 0.1\nstop = 0.13\nuntil = 0.3\ntrials = 50\nsign = 'excite'")
+    report = run("discriminate", recording=spikes, networks=networks, rig=rig, smoke=True)
+    page = report.write(tmp_path / "run")
+    lines = (page.parent / "plan.csv").read_text().splitlines()
+    assert lines[0] == "unit,current,response expected by a,response expected by b" and len(lines) == 2
+    assert lines[1].startswith(("5,30.0,", "7,30.0,")) and set(report.models) == {"a", "b"}
+    assert "plan.csv" in json.loads((page.parent / "run.json").read_text())["outputs"]
+    with pytest.raises(OptionError, match="networks and a rig belong to a recording"):
+        run("discriminate", networks=networks, smoke=True)
+    with pytest.raises(CortexSimError, match="1 cards, 0 of 12 observed units; at least two networks"):
+        (networks / "a.toml").unlink()
+        (networks / "b.toml").unlink()
+        run("discriminate", recording=spikes, networks=networks, smoke=True)
+
+
 def test_match_on_a_recording_says_why_there_are_no_pushes(shared_data: Path) -> None:
     path = shared_data / "hatsopoulos2007_rs_centerout.npz"
     report = run("match", recording=path, smoke=True)

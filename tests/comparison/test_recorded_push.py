@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
+from cortex_sim import run
 from cortex_sim.cards import Model
 from cortex_sim.cards.edit import unconnected
 from cortex_sim.comparison import RECORDED, RecordedPush, artefact_bins, recorded_response_score
@@ -95,7 +96,7 @@ def test_the_truth_reaches_the_ceiling_and_nothing_is_above_it_beyond_its_interv
     """Over sessions, the share that the true response explains is on average that of the ceiling; other answers explain less."""
     model, off, others = circuit_of(linear_circuit), [], []
     for seed in range(8):
-        push = RecordedPush.of(as_read(*session(model, trials=80, seed=seed)), seed=seed)
+        push = RecordedPush.of(as_read(*session(model, trials=60, seed=seed)), seed=seed)
         truth = truth_of(model, push)
         score = recorded_response_score(push, truth, name="truth", nulls=5)
         ceiling, interval = push.ceiling()
@@ -204,3 +205,18 @@ def test_too_few_trials_or_no_time_after_the_push_are_refused(linear_circuit: Bu
     late = as_read(*session(circuit_of(linear_circuit), trials=5))._replace(span=(0.3, 0.39))
     with pytest.raises(ComparisonError, match=r"^recorded push: the window ends at 0\.4 s; nothing is left 0\.02 s after the push"):
         RecordedPush.of(late)
+
+
+def test_match_asks_for_the_recorded_push_and_the_circuit_itself_answers_best(tmp_path: Path, linear_circuit: Build) -> None:
+    model = circuit_of(linear_circuit)
+    path = written(tmp_path / "session.nwb", *session(model, trials=60, artefact=3.0), series="laser")
+    report = run("match", model, recording=path, perturbed="laser > 0", window=WINDOW, smoke=True)
+    r2 = {score.student: score.estimate for score in report.scores}
+    ceiling = report.scores[0].settings["ceiling interval"]
+    assert max(r2, key=lambda name: r2[name]) == model.name and r2[model.name] < ceiling[1]
+    assert r2[model.name] > max(r2["untrained"], r2["without connections"])
+    assert report.facts["artefacts"] == "100 ms, 120 ms" and "as 'laser' says" in report.facts["push"]
+    with pytest.raises(CortexSimError, match="match: perturbed says which trials of a recording are pushed"):
+        run("match", "hennequin_2014", perturbed="laser > 0", smoke=True)
+    with pytest.raises(CortexSimError, match=r"^hennequin_2014: observes 200 units; the recording session\.nwb has 10\."):
+        run("match", "hennequin_2014", recording=path, perturbed="laser > 0", window=WINDOW, smoke=True)

@@ -7,9 +7,10 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from numpy import ndarray
 
-from cortex_sim.comparison import CONFIDENT, KINDS, Plan, Verdicts
+from cortex_sim.comparison import CONFIDENT, KINDS, Plan, RecordedPush, Verdicts
 from cortex_sim.report._report import Picture
 from cortex_sim.report.figures._style import ABREAST, COLOURS, GREY, TEACHER, WIDTH, colours, figure
+from cortex_sim.statistics import Score
 
 SITES = 40  # that are named on the axis, at most
 
@@ -46,6 +47,64 @@ def _planned(plan: Plan, time: ndarray, unit: str) -> Figure:
     for ax in (left, right):
         ax.set_xticks(range(len(sites)) if len(sites) <= SITES else [], [str(site) for site in sites] if len(sites) <= SITES else [])
     figure.legend(*middle.get_legend_handles_labels(), loc="outside upper center", ncols=min(6, len(ink)))
+    return figure
+
+
+def recorded_push_pictures(
+    push: RecordedPush, answers: Mapping[str, Float[ndarray, "condition time unit"]], scores: Sequence[Score], seed: int
+) -> dict[str, Picture]:
+    """Return pictures of responses to a recorded push: what students explain of it, and how its size develops.
+
+    Args:
+        push: of the recording.
+        answers: of the students, by name.
+        scores: of the answers.
+        seed: of the ceiling.
+    """
+    return {
+        "scores": Picture(
+            _under_ceiling(scores, push.ceiling(seed=seed)), "Response to the recorded push",
+            "Dots: share explained; lines: 95 % interval over conditions; grey: 95 % of surrogates with units in random order. Green: what the true "
+            "response would explain, with its interval over conditions.",
+        ),
+        "sizes": Picture(
+            _sizes(push, answers), "How the response develops",
+            "Root mean square over conditions and units, from the end of the fit on. Recorded: from products of both halves of the trials, "
+            "which leave out their noise.",
+        ),
+    }  # fmt: skip
+
+
+@figure
+def _under_ceiling(scores: Sequence[Score], ceiling: tuple[float, tuple[float, float] | None]) -> Figure:
+    figure, ink = Figure(figsize=(0.8 * WIDTH, 0.34 * len(scores) + 0.9)), colours([score.student for score in scores])
+    ax, (best, interval) = figure.subplots(), ceiling
+    if interval:
+        ax.axvspan(*interval, color=COLOURS[2], alpha=0.15, lw=0)
+    ax.axvline(best, color=COLOURS[2], lw=1.4)
+    ax.axvline(0, color=GREY, lw=0.6, ls=":")
+    for place, score in enumerate(scores):
+        if score.null is not None:
+            ax.plot(np.percentile(score.null, [2.5, 97.5]), [place, place], color="#d5dbe3", lw=7, solid_capstyle="butt")
+        if score.interval:
+            ax.plot(score.interval, [place, place], color=ink[score.student], lw=1.4)
+        ax.plot(score.estimate, place, "o", color=ink[score.student], ms=5)
+    ax.set_yticks(range(len(scores)), [score.student for score in scores])
+    ax.invert_yaxis()
+    ax.set(xlabel="R² of the response", xlim=(max(-1.0, ax.get_xlim()[0]), None))
+    return figure
+
+
+@figure
+def _sizes(push: RecordedPush, answers: Mapping[str, ndarray]) -> Figure:
+    figure, ink = Figure(figsize=(0.8 * WIDTH, 3.0)), colours(list(answers))
+    ax, time = figure.subplots(), push.averages.time[push.asked] * 1e3
+    product = (push.fitting[:, push.asked] * push.response).mean(axis=(0, 2))
+    ax.plot(time, np.sqrt(np.maximum(product, 0.0)), color=TEACHER, lw=4, alpha=0.25, label="recorded")
+    for name, answer in answers.items():
+        ax.plot(time, np.sqrt((answer**2).mean(axis=(0, 2))), color=ink[name], lw=1.3, label=name)
+    ax.set(xlabel="time (ms)", ylabel="response, r.m.s. (Hz)", ylim=(0, None))
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside right center", fontsize=8)
     return figure
 
 
