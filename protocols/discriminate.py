@@ -82,15 +82,17 @@ def run(
     with cs.timed(seconds, "experiments"):
         design = cs.measures.Design(OWN, -np.inf if smoke else MATCHING, numbers.tolist(), draws, count, REPEATS)
         pushed = {key: (scene, students[key], scene.rig(jump=JUMP, sites=SITES, span=SPAN, trials=BUDGET), design) for key, scene in scenes.items()}
-        found = list(cs.runtime.workers.map("experiments", cs.measures.experiments, pushed, each=WORTH).values())
-    left_out = [f"{name}: fewer than two networks match its rates." for (name, _), one in zip(scenes, found, strict=True) if one is None]
-    known = [one for one in found if one is not None]
+        kept = cs.measures.KEPT_EXPERIMENTS
+        found = list(cs.runtime.workers.map("experiments", cs.measures.experiments, pushed, each=WORTH, kept=kept).values())
+    left_out = [f"{one.circuit}: fewer than two networks match its rates." for one in found if not one.outcomes]
+    known = [one for one in found if one.outcomes]
     if not known:
         raise cs.errors.ComparisonError(f"{model.name}: fewer than two networks match its rates, so there is nothing to tell apart.")
     times = {kind: cs.measures.times_as_many(known, kind, numbers.tolist()) for kind in cs.measures.KINDS[1:]}
-    plan, seen = known[0].outcomes[0].plan, known[0].rig.seen(known[0].scene.test.task)
+    plan, shown = known[0].outcomes[0].plan, scenes[known[0].circuit, known[0].seed]
+    time = shown.test.task.time[pushed[known[0].circuit, known[0].seed][2].seen(shown.test.task)]
     pictures = cs.figures.experiment_pictures(known, numbers.tolist())
-    pictures |= {"plan": cs.figures.plan_picture(plan, known[0].scene.test.trials.time[seen], "unit of the rates")}
+    pictures |= {"plan": cs.figures.plan_picture(plan, time, "unit of the rates")}
     matched = dict.fromkeys(name for one in known for name in one.matched)
     facts = {"experiments": f"{count} with each of {sum(len(one.outcomes) for one in known)} pushes"}
     facts |= {"networks that match": "; ".join(f"{name} in {sum(name in one.matched for one in known)} of {len(known)} draws" for name in matched)}
@@ -99,7 +101,8 @@ def run(
         answer=_answer(known, times, numbers), findings=_findings(known, times, numbers), claims=[] if smoke else _claims(known, times),
         scores=[_times(kind, each, seed) for kind, each in times.items()] + [_share(known, kind, numbers) for kind in cs.measures.KINDS],
         tables={"plan": plan.rows, "trials needed": [row for one in known for row in one.rows(numbers.tolist())]}, pictures=pictures,
-        trials={one.scene.circuit: one.scene.test.trials for one in known[::-1]}, models=drawn[seeds[0]] | next(iter(students.values())),
+        trials={name: scene.test.trials for (name, own), scene in scenes.items() if own == seeds[0]},
+        models=drawn[seeds[0]] | next(iter(students.values())),
         facts=facts, methods=_methods(), absent=left_out, smoke=smoke, seed=seed, seconds=seconds,
     )  # fmt: skip
 
@@ -135,7 +138,7 @@ def _times(kind: str, times: Times, seed: int) -> cs.Score:
 
 def _share(found: Sequence[cs.measures.Verdicts], kind: str, numbers: np.ndarray) -> cs.Score:
     place = min(int(np.searchsorted(numbers, BUDGET)), len(numbers) - 1)
-    right = [(one.scene.circuit, np.mean([outcome.right[place] for outcome in one.outcomes if outcome.kind == kind])) for one in found]
+    right = [(one.circuit, np.mean([outcome.right[place] for outcome in one.outcomes if outcome.kind == kind])) for one in found]
     by = {name: float(np.mean([share for circuit, share in right if circuit == name])) for name, _ in right}
     over, chance = cs.statistics.mean_over("circuits", np.array(list(by.values()))), np.array([np.mean([1 / len(one.matched) for one in found])])
     return cs.Score(
@@ -174,7 +177,7 @@ def _findings(found: Sequence[cs.measures.Verdicts], times: Mapping[str, Times],
     share, expected = cs.measures.mean_errors(found)
     never = {kind: sum(not np.isfinite(one.needed(kind, numbers.tolist())) for one in found) for kind in cs.measures.KINDS}
     worse = [f"{name} ({kind}, {_mean({name: each}):.2f})" for kind, by in times.items() for name, each in by.items() if _mean({name: each}) < 1]
-    nearest = sorted({one.scene.circuit for one in found if one.right != OWN})
+    nearest = sorted({one.circuit for one in found if one.right != OWN})
     stated = [one.outcomes[0].plan.needed / one.needed(cs.measures.PLANNED, numbers.tolist()) for one in found if one.right == OWN]
     enough = (
         f" A plan states {np.median(stated):.1f} times as many trials as are needed, since it allows for any network to be right." if stated else ""

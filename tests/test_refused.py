@@ -174,10 +174,9 @@ def test_a_circuit_beside_a_recording_is_used_or_refused(name: str) -> None:
     """A protocol whose circuit a recording replaces says so by accepting None; given both, it uses both or refuses before it reads a file."""
     run = catalogue.protocol(name).run
     replaced = NoneType in get_args(next(iter(inspect.signature(run).parameters.values())).annotation)
-    assert replaced == (
-        name in ("match", "match_recording", "decode", "discriminate", "discriminate_recording")
-    )  # the others put the recording beside the circuit
-    if name in ("decode", "discriminate", "discriminate_recording"):
+    either = ("decode", "discriminate", "discriminate_recording")
+    assert replaced == (name in ("match", "match_recording", "match_pushed_recording", *either))  # the others put the recording beside the circuit
+    if name in either:
         with pytest.raises(OptionError, match="takes either a circuit or a recording"):
             run(catalogue.load("hennequin_2014"), recording="nowhere.npz")
 

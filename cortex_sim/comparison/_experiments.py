@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy import ndarray
 from threadpoolctl import threadpool_limits
 
@@ -23,17 +23,16 @@ from cortex_sim.comparison._discrimination import (
 )
 from cortex_sim.comparison._prediction import training_reference, variance_explained
 from cortex_sim.comparison._rig import Rig
-from cortex_sim.runtime import stream
+from cortex_sim.comparison._verdicts import ALONG, PLANNED, RANDOM, STRONGEST, Outcome, Verdicts, load_verdicts, save_verdicts
+from cortex_sim.runtime import code_key, content_key, stream, workers
 from cortex_sim.simulation import rate_of, simulate, time_constant
 from cortex_sim.statistics import TrialNoise
 from cortex_sim.tasks import Task
 from cortex_sim.trials import Trials
 
-PLANNED, STRONGEST, RANDOM, ALONG = KINDS = ("planned", "strongest response", "random sites", "leading components")
 BASE, DEPTH = 20.0, 5.0  # Hz at rest, and for a typical standard deviation of the rates
 SHARED, MODES, LASTING = 1.0, 3, 0.05  # Hz, root mean square over units, of fluctuations in each of so many leading components; s they last
 AFTER = 0.3  # s from the push on that are compared
-CONFIDENT = 0.95  # share of experiments in which the right network should be named
 
 
 @dataclass(frozen=True)
@@ -91,89 +90,6 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of one push in many experiments.
-
-    Attributes:
-        kind: of the push.
-        plan: the push, and what students expect of it.
-        right: share of the experiments in which the right student is named, by number of trials.
-        preferred: share in which each other student is preferred to the right one, by number of trials.
-        expected: the same in closed form, from the noise that was measured and the circuit's true response.
-    """
-
-    kind: str
-    plan: Plan
-    right: Float[ndarray, " trials"]
-    preferred: Float[ndarray, "trials student"]
-    expected: Float[ndarray, "trials student"]
-
-    def needed(self, trials: Sequence[int] | Int[ndarray, " trials"]) -> float:
-        """Return the number of trials from which on the right student is named often enough, interpolated; infinite if no number tried is enough.
-
-        Args:
-            trials: numbers of trials, ascending.
-        """
-        share = np.minimum.accumulate(self.right[::-1])[::-1]
-        if share[-1] < CONFIDENT:
-            return float("inf")
-        last = int(np.argmax(share >= CONFIDENT))
-        if not last:
-            return float(trials[0])
-        part = (CONFIDENT - share[last - 1]) / (share[last] - share[last - 1])
-        return float(np.exp(np.log(trials[last - 1]) + part * (np.log(trials[last]) - np.log(trials[last - 1]))))
-
-
-@dataclass(frozen=True)
-class Verdicts:
-    """Experiments on one circuit.
-
-    Attributes:
-        scene: the circuit and its reaches.
-        rig: what the experiments could do.
-        matched: R² of the students' rates on held-out reaches, of those that match, by name; the students that are to be told apart.
-        right: the student that is right.
-        why: whether it is the circuit's own class, or which is nearest.
-        outcomes: of every push.
-    """
-
-    scene: Scene
-    rig: Rig
-    matched: Mapping[str, float]
-    right: str
-    why: str
-    outcomes: Sequence[Outcome]
-
-    def needed(self, kind: str, trials: Sequence[int]) -> float:
-        """Return the number of trials that pushes of a kind need; the median over pushes."""
-        return float(np.median([outcome.needed(trials) for outcome in self.outcomes if outcome.kind == kind]))
-
-    def rows(self, trials: Sequence[int]) -> list[dict[str, str | float]]:
-        """Return the number of trials that each kind of push needs, as a table."""
-        about: dict[str, str | float] = {"circuit": self.scene.circuit, "seed": self.scene.seed, "networks": len(self.matched), "right": self.right}
-        return [about | {"push": kind, "trials needed": self.needed(kind, trials)} for kind in KINDS]
-
-
-def times_as_many(found: Sequence[Verdicts], kind: str, trials: Sequence[int]) -> dict[str, Float[ndarray, " draw"]]:
-    """Return, for each circuit and draw, how many times as many trials a kind of push needs as the planned one.
-
-    Args:
-        found: of all circuits and draws.
-        kind: of push.
-        trials: numbers that were tried, ascending; what none of them suffices for counts as the largest.
-    """
-    needed = [[min(one.needed(each, trials), float(trials[-1])) for each in (kind, PLANNED)] for one in found]
-    names = [one.scene.circuit for one in found]
-    return {name: np.array([a / b for (a, b), own in zip(needed, names, strict=True) if own == name]) for name in dict.fromkeys(names)}
-
-
-def mean_errors(found: Sequence[Verdicts]) -> tuple[float, float]:
-    """Return the share of experiments in which another network is preferred to the right one, mean over pairs, and what was expected."""
-    outcomes = [outcome for one in found for outcome in one.outcomes]
-    return float(np.mean([one.preferred.mean() for one in outcomes])), float(np.mean([one.expected.mean() for one in outcomes]))
-
-
-@dataclass(frozen=True)
 class Design:
     """How many experiments are made, and on what.
 
@@ -196,8 +112,8 @@ class Design:
 
 
 @threadpool_limits.wrap(limits=1)
-def experiments(scene: Scene, students: Mapping[str, Model], rig: Rig, design: Design) -> Verdicts | None:
-    """Return what comes of experiments with planned and other pushes on a circuit; None if fewer than two students match it.
+def experiments(scene: Scene, students: Mapping[str, Model], rig: Rig, design: Design) -> Verdicts:
+    """Return what comes of experiments with planned and other pushes on a circuit; without outcomes if fewer than two students match it.
 
     Experiments with a push go on to larger numbers of trials until all name the right student at two numbers in a row; with more trials all do.
 
@@ -210,7 +126,7 @@ def experiments(scene: Scene, students: Mapping[str, Model], rig: Rig, design: D
     known, fits = scene.training.trials.rate, fits_of(students, scene.test.task, scene.test.trials, training=scene.training.trials)
     fits = {name: fit for name, fit in fits.items() if fit >= design.matching}
     if len(fits) < 2:
-        return None
+        return Verdicts(scene.circuit, scene.seed, fits, "", "fewer than two match", [])
     models, task = {name: students[name] for name in fits}, scene.test.task
     lab = Laboratory(scene, rig)
     noise = lab.measured_noise(design.repeats)
@@ -234,7 +150,7 @@ def experiments(scene: Scene, students: Mapping[str, Model], rig: Rig, design: D
             others = np.delete(np.arange(len(models)), place)
             preferred = (found > found[..., place, None]).mean(axis=1)
             outcomes.append(Outcome(kind, plan, (found.argmax(axis=2) == place).mean(axis=1), preferred[:, others], expected[:, others]))
-    return Verdicts(scene, rig, fits, right, why, outcomes)
+    return Verdicts(scene.circuit, scene.seed, fits, right, why, outcomes)
 
 
 def fits_of(students: Mapping[str, Model], task: Task, trials: Trials, *, training: Trials | None = None) -> dict[str, float]:
@@ -343,3 +259,14 @@ class Laboratory:
             done = int(each)
             found.append(log_likelihoods(total / (done * self.scene.test.task.bin * self._scale), plan.responses, noise))
         return np.stack(found)
+
+
+def _key(scene: Scene, students: Mapping[str, Model], rig: Rig, design: Design) -> str:
+    """Return a hash of everything that affects what comes of the experiments."""
+    sides = [[side.task.key, side.trials.key] for side in (scene.training, scene.test)]
+    about = [scene.circuit, scene.model.key, scene.seed, sides, {name: model.key for name, model in students.items()}]
+    return content_key("experiments", about, vars(rig), vars(design), code_key())
+
+
+KEPT_EXPERIMENTS = workers.Kept(_key, save_verdicts, load_verdicts, "experiments", ".safetensors")
+"""How :func:`cortex_sim.runtime.workers.map` keeps experiments, so that a killed run does not repeat them."""

@@ -2,15 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cortex_sim.analysis import Side
 from cortex_sim.cards import Model
-from cortex_sim.comparison import PLANNED, RANDOM, Design, Outcome, Plan, Scene, Verdicts, experiments, mean_errors, random_push, times_as_many
+from cortex_sim.comparison import KINDS, PLANNED, RANDOM, Design, Outcome, Plan, Scene, Verdicts, experiments, mean_errors, random_push, times_as_many
 from cortex_sim.comparison import _experiments as module
 from cortex_sim.comparison._rig import Rig
+from cortex_sim.comparison._verdicts import load_verdicts, save_verdicts
+from cortex_sim.errors import FileProblem
+from cortex_sim.runtime import save_arrays
 from cortex_sim.simulation import simulate
 from cortex_sim.tasks import Task, free_run
 
@@ -37,9 +41,7 @@ def found(linear_circuit: Build) -> Verdicts:
     models = circuits(linear_circuit)
     scene = scene_of(models["right"])
     rig = scene.rig(jump=4.0, sites=2, span=SPAN, trials=100)
-    verdicts = experiments(scene, models, rig, Design("right", -np.inf, NUMBERS, 2, COUNT, 60))
-    assert verdicts is not None
-    return verdicts
+    return experiments(scene, models, rig, Design("right", -np.inf, NUMBERS, 2, COUNT, 60))
 
 
 def test_the_right_network_is_named_as_often_as_expected(found: Verdicts) -> None:
@@ -60,7 +62,7 @@ def test_the_planned_push_needs_fewer_trials_than_random_ones(found: Verdicts) -
     times = times_as_many([found], RANDOM, NUMBERS)
     assert times["planted"].shape == (1,) and times["planted"][0] >= 1
     rows = found.rows(NUMBERS)
-    assert {row["push"] for row in rows} == set(module.KINDS) and rows[0]["trials needed"] == found.needed(PLANNED, NUMBERS)
+    assert {row["push"] for row in rows} == set(KINDS) and rows[0]["trials needed"] == found.needed(PLANNED, NUMBERS)
 
 
 def outcome(right: list[float]) -> Outcome:
@@ -102,8 +104,8 @@ def test_where_no_student_is_right_the_nearest_is(linear_circuit: Build) -> None
     students = {"far": models["wrong 0"], "near": near}
     rig = scene.rig(jump=2.0, sites=2, span=SPAN, trials=100)
     verdicts = experiments(scene, students, rig, Design("right", -np.inf, NUMBERS[:2], 2, 20, 20))
-    assert verdicts is not None and (verdicts.right, verdicts.why) == ("near", "nearest by its responses")
-    assert experiments(scene, students, rig, Design("right", 1.0, NUMBERS[:2], 2, 20, 20)) is None
+    assert (verdicts.right, verdicts.why) == ("near", "nearest by its responses")
+    assert not experiments(scene, students, rig, Design("right", 1.0, NUMBERS[:2], 2, 20, 20)).outcomes
 
 
 def test_random_pushes_stay_within_the_rig() -> None:
@@ -121,3 +123,23 @@ def test_a_circuit_whose_rates_cannot_fall_below_0_is_not_pushed_there(linear_ci
     rig = scene.rig(jump=50.0, sites=2, span=SPAN, trials=10)
     np.testing.assert_allclose(rig.low, -0.9 * 0.2)
     assert (rig.high > 1).all() and isinstance(replace(rig, trials=3), Rig) and isinstance(scene.test.task, Task)
+
+
+def test_verdicts_come_back_from_their_file_and_damage_is_noticed(found: Verdicts, tmp_path: Path) -> None:
+    path = tmp_path / "kept.safetensors"
+    save_verdicts(path, found)
+    again = load_verdicts(path)
+    assert (again.circuit, again.seed, again.right, again.why, again.matched) == (found.circuit, found.seed, found.right, found.why, found.matched)
+    assert again.rows(NUMBERS) == found.rows(NUMBERS)
+    for one, other in zip(again.outcomes, found.outcomes, strict=True):
+        assert one.kind == other.kind and one.plan.students == other.plan.students and one.plan.trials == other.plan.trials
+        for mine, theirs in ((one, other), (one.plan, other.plan)):
+            for name, value in vars(theirs).items():
+                assert not isinstance(value, np.ndarray) or np.array_equal(getattr(mine, name), value)
+    content = path.read_bytes()
+    path.write_bytes(content[:-9] + b"damaged!!")
+    with pytest.raises(FileProblem):
+        load_verdicts(path)
+    save_arrays(path, {"told": np.frombuffer(b"{}", np.uint8)})
+    with pytest.raises(FileProblem, match="holds no experiments"):
+        load_verdicts(path)

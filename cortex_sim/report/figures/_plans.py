@@ -115,7 +115,7 @@ def experiment_pictures(found: Sequence[Verdicts], trials: Sequence[int]) -> dic
         found: of all circuits and seeds.
         trials: numbers of pushed trials at which networks were named.
     """
-    circuits = {name: [one for one in found if one.scene.circuit == name] for name in dict.fromkeys(one.scene.circuit for one in found)}
+    circuits = {name: [one for one in found if one.circuit == name] for name in dict.fromkeys(one.circuit for one in found)}
     return {
         "named": Picture(
             _named(circuits, trials), "How often the right network is named",
