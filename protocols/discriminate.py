@@ -17,12 +17,8 @@ import cortex_sim as cs
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
 TRAINING, TESTED, SEEDS = 120, 8, 5  # reaches taught, and pushed; draws of each circuit
-SITES, JUMP, SPAN, BUDGET = (
-    8,
-    1.0,
-    (0.1, 0.12),
-    256,
-)  # units pushed at once; typical s.d. that one is moved by at rest; s after the go cue; pushed trials
+SITES, JUMP, SPAN = 8, 1.0, (0.1, 0.12)  # units pushed at once; typical s.d. that one is moved by at rest; s after the go cue
+BUDGET = 256  # pushed trials that are planned for
 NUMBERS = TESTED * 2 ** np.arange(11)  # of pushed trials after which networks are named
 DRAWS, COUNT, REPEATS = 3, 100, 50  # random pushes; experiments with each push; unperturbed trials of each reach, which the noise is measured from
 MATCHING, FEWER, OFF = 0.8, 3.0, 0.02  # R² of rates from which on a network matches; times as many trials, and mean error of the closed form: bounds
@@ -51,7 +47,7 @@ def run(
     """Plan the push that tells networks apart, and count the trials it takes; of a recording, write the plan.
 
     Args:
-        model: one more circuit, if it is not one of those of this protocol; none of a recording.
+        model: a circuit in place of the stability-optimised one; none beside a recording.
         seed: of every random choice; the seed of each draw of the circuits is derived from it.
         smoke: one small circuit and few experiments: shows that everything runs; its numbers mean nothing.
         recording: spikes of single trials: only the plan is written, as by the protocol discriminate_recording.
@@ -82,7 +78,7 @@ def run(
     with cs.timed(seconds, "experiments"):
         design = cs.measures.Design(OWN, -np.inf if smoke else MATCHING, numbers.tolist(), draws, count, REPEATS)
         pushed = {key: (scene, students[key], scene.rig(jump=JUMP, sites=SITES, span=SPAN, trials=BUDGET), design) for key, scene in scenes.items()}
-        kept = cs.measures.KEPT_EXPERIMENTS
+        kept = cs.measures.KEPT_EXPERIMENTS if cs.runtime.run_cache() else None
         found = list(cs.runtime.workers.map("experiments", cs.measures.experiments, pushed, each=WORTH, kept=kept).values())
     left_out = [f"{one.circuit}: fewer than two networks match its rates." for one in found if not one.outcomes]
     known = [one for one in found if one.outcomes]
