@@ -175,9 +175,7 @@ def _findings(found: Sequence[cs.measures.Verdicts], times: Mapping[str, Times],
     worse = [f"{name} ({kind}, {_mean({name: each}):.2f})" for kind, by in times.items() for name, each in by.items() if _mean({name: each}) < 1]
     nearest = sorted({one.circuit for one in found if one.right != OWN})
     stated = [one.outcomes[0].plan.needed / one.needed(cs.measures.PLANNED, numbers.tolist()) for one in found if one.right == OWN]
-    enough = (
-        f" A plan states {np.median(stated):.1f} times as many trials as are needed, since it allows for any network to be right." if stated else ""
-    )
+    enough = f" The number of trials that a plan states is {np.median(stated):.1f} times the number found (median)." if stated else ""
     return {
         "Where the plan does not help": f"Times as many trials where another push needs fewer: {', '.join(worse) or 'nowhere'}. Of {len(found)} "
         f"draws, {numbers[-1]} trials do not suffice in {', '.join(f'{count} ({kind})' for kind, count in never.items())}: a wrong network answers "

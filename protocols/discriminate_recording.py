@@ -16,7 +16,7 @@ MODEL = "hennequin_2014"
 SMOOTHED, WINDOW = 0.025, (-0.3, 0.4)  # s; s from the event of the recording
 SITES, JUMP, SPAN, LASTS, BUDGET = 8, 1.0, (0.1, 0.12), 0.2, 256  # without a rig: units, typical s.d., s, s that are compared, pushed trials
 RANDOM = 20  # random pushes of the same rig
-MOST = 1e9  # trials: what counts as never
+MOST, MATCHING = 1e9, 0.8  # trials: what counts as never; R² of averages below which a network does not match
 TAUGHT = ("leaky tanh", "Dale", "hidden units")  # students of match_recording
 HIDDEN = 100  # units
 
@@ -67,7 +67,7 @@ def run(
     facts |= {"rig": f"{can.sites} sites of {((can.low < 0) | (can.high > 0)).sum()}, {1e3 * can.span[0]:g} to {1e3 * can.span[1]:g} ms"}
     return cs.Report(
         title=QUESTION, question=f"{len(known)} networks and the recording {path.name}: {units} units, {len(averages.rate)} conditions.",
-        answer=_answer(plan, times), scores=[_score(times, plan)], tables={"plan": plan.rows}, facts=facts, methods=_methods(single, can),
+        answer=_answer(plan, times, fits), scores=[_score(times, plan)], tables={"plan": plan.rows}, facts=facts, methods=_methods(single, can),
         pictures={"plan": cs.figures.plan_picture(plan, task.time[can.seen(task)], "Hz")}, trials={"recording": averages}, models=known,
         smoke=smoke, seed=seed, seconds=seconds, absent=["Experiments: nobody has pushed this cortex yet, so nothing can be claimed of the plan."],
     )  # fmt: skip
@@ -90,12 +90,14 @@ def _taught(averages: cs.Trials, task: cs.Task, seed: int, smoke: bool) -> dict[
     return {name: one.model for name, one in cs.fitting.train_many(cs.fitting.shortened(jobs, 2) if smoke else jobs).items()}
 
 
-def _answer(plan: cs.measures.Plan, times: np.ndarray) -> str:
+def _answer(plan: cs.measures.Plan, times: np.ndarray, fits: dict[str, float]) -> str:
     sites, (first, second) = ", ".join(str(row["unit"]) for row in plan.rows), plan.hardest
+    far = [f"{name} ({fit:.2f})" for name, fit in fits.items() if fit < MATCHING]
+    poor = f" Not all match the recording; R² of its averages is below {MATCHING:g} for {', '.join(far)}." if far else ""
     return (
-        f"Push the units {sites} with the currents of the table. After {plan.needed:.0f} pushed trials, and as many without, the wrong network is "
-        f"expected to be named in 5 % of experiments at most, whichever is right; random pushes of the same rig need {np.median(times):.1f} times "
-        f"as many (median). {first!r} and {second!r} are hardest to tell apart. If none is right, the nearest is named."
+        f"Push the units {sites} with the currents of the table. After {np.ceil(plan.needed):.0f} pushed trials, and as many without, the wrong "
+        f"network is expected to be named in 5 % of experiments at most, whichever is right; random pushes of the same rig need {np.median(times):.1f} times "
+        f"as many (median). {first!r} and {second!r} are hardest to tell apart. If none is right, the nearest is named.{poor}"
     )
 
 

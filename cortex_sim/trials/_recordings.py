@@ -225,9 +225,8 @@ def binned_and_averaged(source: Source, usual: tuple[float, float], sd: float) -
         OptionError: it holds condition averages: no condition has two trials.
     """
     path = Recording.of(source)
-    whole, window = read(path), path.window(usual)
+    whole = read(path).window(*path.window(usual))
     if len(set(whole.condition.tolist())) == whole.shape[0]:
         raise OptionError(f"{path}: no condition has two trials; single trials, such as spikes, are needed for the noise.")
-    spikes = "rate" not in whole.dataset
-    single, smoothed = (whole.binned(), whole.smoothed(sd)) if spikes else (whole, whole)
-    return single.window(*window), smoothed.averaged().window(*window)
+    single, smoothed = (whole, whole) if "rate" in whole.dataset else (whole.binned(), whole.smoothed(sd))
+    return single, smoothed.averaged()

@@ -90,6 +90,7 @@ def _under_ceiling(scores: Sequence[Score], ceiling: tuple[float, tuple[float, f
             ax.plot(score.interval, [place, place], color=ink[score.student], lw=1.4)
         ax.plot(score.estimate, place, "o", color=ink[score.student], ms=5)
     ax.set_yticks(range(len(scores)), [score.student for score in scores])
+    ax.margins(y=0.12)
     ax.invert_yaxis()
     ax.set(xlabel="R² of the response", xlim=(max(-1.0, ax.get_xlim()[0]), None))
     return figure
