@@ -96,8 +96,9 @@ def _answer(plan: cs.measures.Plan, times: np.ndarray, fits: dict[str, float]) -
     poor = f" Not all match the recording; R² of its averages is below {MATCHING:g} for {', '.join(far)}." if far else ""
     return (
         f"Push the units {sites} with the currents of the table. After {np.ceil(plan.needed):.0f} pushed trials, and as many without, the wrong "
-        f"network is expected to be named in 5 % of experiments at most, whichever is right; random pushes of the same rig need {np.median(times):.1f} times "
-        f"as many (median). {first!r} and {second!r} are hardest to tell apart. If none is right, the nearest is named.{poor}"
+        f"network is expected to be named in 5 % of experiments at most, whichever is right; random pushes of the same rig need "
+        f"{np.median(times):.1f} times as many (median). {first!r} and {second!r} are hardest to tell apart. If none is right, the nearest is "
+        f"named.{poor}"
     )
 
 
