@@ -25,6 +25,7 @@ Align = Annotated[str | None, typer.Option(help="column of a table of trials wit
 Window = Annotated[tuple[float, float] | None, typer.Option(help="start and stop of the analysed part of the recording, s")]
 Condition = Annotated[list[str] | None, typer.Option(help="column that labels conditions; give several to use their combinations")]
 Where = Annotated[str | None, typer.Option(help="which trials to use, such as \"success == 1 and target != 'left'\"")]
+Unless = Annotated[str | None, typer.Option(help='which trials to leave out, such as "opto == 1"')]
 Table = Annotated[str | None, typer.Option(help="table of an NWB or MATLAB file that holds the trials")]
 Bin = Annotated[float | None, typer.Option(help="width of the bins of spikes, s")]
 Dims = Annotated[str | None, typer.Option(help="axes of averages, such as condition,time,unit")]
@@ -143,11 +144,16 @@ def run(
         typer.Option(help="a shipped model or a path that ends in .toml; the protocol's own if omitted", autocompletion=_names("models")),
     ] = None,
     recording: Annotated[str | None, typer.Option(help="file of spikes or condition averages; averages can be matched in place of a model")] = None,
+    perturbed: Annotated[str | None, typer.Option(help='which trials of the recording are perturbed, such as "opto == 1"')] = None,
+    pushed: Annotated[tuple[float, float] | None, typer.Option(help="start and stop of that perturbation, s, if the file does not say")] = None,
+    networks: Annotated[Path | None, typer.Option(help="folder of networks that match the recording, such as models/ of a run of match")] = None,
+    rig: Annotated[Path | None, typer.Option(help="TOML file with what the rig can do: docs/discriminate.md")] = None,
     muscles: Annotated[Path | None, typer.Option(help="file of recorded muscles, to use instead of the hand of the recording")] = None,
     align: Align = None,
     window: Window = None,
     condition: Condition = None,
     where: Where = None,
+    unless: Unless = None,
     table: Table = None,
     bin: Bin = None,
     dims: Dims = None,
@@ -183,10 +189,13 @@ def run(
         raise OptionError("--device is of this machine; workers of a cluster compute where CORTEX_SIM_DEVICE, set where they were started, says.")
     show_stages(verbose)
     files = {"model": model, "scale": scale, "recording": recording, "muscles": muscles and str(muscles), "target": target and target.value}
-    files |= {"device": device and device.value}
-    asked = {name: value for name, value in files.items() if value is not None} | {"protocol": protocol, "seed": seed, "smoke": smoke}
+    files |= {"networks": networks and str(networks), "rig": rig and str(rig), "perturbed": perturbed, "device": device and device.value}
+    asked: dict[str, Any] = {name: value for name, value in files.items() if value is not None}
+    asked |= {"protocol": protocol, "seed": seed, "smoke": smoke} | ({} if pushed is None else {"pushed": pushed})
     asked |= {} if students is Students.default else {"students": students.value}
-    asked |= _chosen(align=align, window=window, condition=condition, where=where, table=table, bin=bin, dims=dims, area=area, step=step)
+    asked |= _chosen(
+        align=align, window=window, condition=condition, where=where, unless=unless, table=table, bin=bin, dims=dims, area=area, step=step
+    )
     try:
         with cluster(scheduler):
             report, page = perform(asked, folder, command=_typed(), resume=resume)
@@ -424,6 +433,7 @@ def convert(
     window: Window = None,
     condition: Condition = None,
     where: Where = None,
+    unless: Unless = None,
     table: Table = None,
     bin: Bin = None,
     dims: Dims = None,
@@ -438,7 +448,9 @@ def convert(
     from cortex_sim.trials import read, write_nwb
 
     check_new(out)
-    chosen = _chosen(align=align, window=window, condition=condition, where=where, table=table, bin=bin, dims=dims, area=area, step=step)
+    chosen = _chosen(
+        align=align, window=window, condition=condition, where=where, unless=unless, table=table, bin=bin, dims=dims, area=area, step=step
+    )
     trials = read(recording, **chosen)
     match out.suffix:
         case ".nwb":

@@ -244,6 +244,19 @@ def identity(run: Run) -> str:
     )
 
 
+def discriminate(run: Run) -> str:
+    times = "times as many pushed trials as the planned push needs"
+    named = next(measure for measure in {score["measure"] for score in run._scores} if measure.startswith("share of experiments"))
+    by = run.score(times, "random sites")["settings"]["circuits"]
+    low, high = (min(by, key=by.get), max(by, key=by.get))
+    return (
+        f"random pushes of as many sites take {run.between(times, 'random sites', 1)} times as many trials as the planned one ({low} "
+        f"{number(by[low], 1)}, {high} {number(by[high], 1)}), pushes along the leading components {run.between(times, 'leading components', 1)}, "
+        f"the strongest push {run.between(times, 'strongest response', 1)}; with {named.split()[4]} pushed trials the planned one names the right "
+        f"network in {run.percent(named, 'planned')} % of experiments, random ones in {run.percent(named, 'random sites')} %"
+    )
+
+
 def attractors(run: Run) -> str:
     kinds = "silhouette of the kinds of attractors"
     return (
@@ -378,8 +391,8 @@ TEXTS: dict[str, Callable[..., str]] = {
     text.__name__: text
     for text in (
         match, headline, hidden, pushes, architectures, layered_motor_cortex, spikes_and_rates, spike_statistics, match_spiking,
-        explain, learning_rules, force, decode, long_sequences, inferred_connectivity, mechanism, muscles, identity, attractors, rotations, tangling,
-        subspaces, reach, preparation,
+        explain, learning_rules, force, decode, long_sequences, inferred_connectivity, mechanism, discriminate, muscles, identity, attractors,
+        rotations, tangling, subspaces, reach, preparation,
     )
 }  # fmt: skip
 READS = {

@@ -47,6 +47,8 @@ def run(
     smoke: bool = False,
     recording: cs.trials.Source | None = None,
     students: str = "default",
+    perturbed: str | None = None,
+    pushed: tuple[float, float] | None = None,
 ) -> cs.Report:
     """Train networks on the activity of a circuit, or of a recording, and compare activity and mechanism.
 
@@ -59,16 +61,23 @@ def run(
         smoke: few units, conditions and epochs: shows that everything runs; its numbers mean nothing.
         recording: condition averages to match instead of the circuit.
         students: ``"default"``, the cheapest that answer the question, or ``"all"``.
+        perturbed: which trials of the recording are perturbed, as for the protocol match_pushed_recording: students are taught the others.
+        pushed: start and stop of that push, s.
 
     Raises:
-        OptionError: students is neither of these, or units are hidden behind a readout.
+        OptionError: students is neither of these, units are hidden behind a readout, or there are perturbed trials without a recording.
     """
+    if (perturbed is None and pushed is not None) or (recording is None and perturbed is not None):
+        raise cs.errors.OptionError("match: perturbed says which trials of a recording are pushed, and pushed when; give both with a recording.")
     if isinstance(model, cs.SpikingModel) and (recording is not None or students != "default"):
         raise cs.errors.OptionError(f"{model.name}: is a spiking circuit, which is matched without --recording and --students.")
     if isinstance(model, cs.SpikingModel):
         return cs.run("match_spiking", model, seed=seed, smoke=smoke)
     if recording is not None or model is None:
-        return cs.run("match_recording", model, seed=seed, smoke=smoke, recording=recording, students=students)
+        how = {"seed": seed, "smoke": smoke, "recording": recording, "students": students}
+        if perturbed is not None:
+            return cs.run("match_pushed_recording", model, perturbed=perturbed, pushed=pushed, **how)
+        return cs.run("match_recording", model, **how)
     if students not in ("default", "all"):
         raise cs.errors.OptionError(f"students {students!r} is unknown. {cs.errors.suggestion(students, ('default', 'all'))}")
     if model.initial or model.size("observed") != model.units:

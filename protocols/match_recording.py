@@ -56,7 +56,7 @@ def run(model: cs.Model | None = None, *, recording: cs.trials.Source, seed: int
     path = cs.trials.Recording.of(recording)
     whole = cs.read(path)
     cortex = _averages(whole, path)
-    task = replace(_task(cortex), initial=cortex.rate[:, 0])
+    task = cs.tasks.recorded_conditions(cortex)
     everyone = np.arange(task.trials)
     training = [cortex.select(np.delete(everyone, fold)) for fold in everyone]
     made = None if model is None else _made(model, task, cortex.shape[2], seed)
@@ -121,14 +121,6 @@ def _averages(whole: cs.Trials, path: cs.trials.Recording) -> cs.Trials:
     except cs.errors.TrialsError as problem:
         raise cs.errors.TrialsError(f"{path}: {problem} This protocol needs the movement.") from None
     return cortex
-
-
-def _task(cortex: cs.Trials) -> cs.Task:
-    """Return the task of a recording: target and hold channels if its conditions are directions, else only the first bin."""
-    start, stop = float(cortex.time[0]), float(cortex.time[-1] + cortex.bin)
-    if cortex.provenance.get("condition") != cs.trials.DIRECTION:
-        return cs.Task("recorded conditions", start, stop, cortex.condition)
-    return cs.tasks.centre_out(cortex.condition, preparation=-start, movement=stop)
 
 
 def _student(name: str) -> cs.Model:

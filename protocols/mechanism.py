@@ -52,7 +52,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     seconds: dict[str, float] = {}
     shares, count, training = ({1.0: True}, 1, 24) if smoke else (SHARES, SEEDS, TRAINING)
     seeds = [cs.seed_of(seed, "circuit", "draw of mechanism", number) for number in range(count)]
-    drawn = {own: {MODEL: model.with_arrays({}, units=min(40, model.units))} if smoke else _circuits(model, own) for own in seeds}
+    drawn = {own: {MODEL: model.with_arrays({}, units=min(40, model.units))} if smoke else known_circuits(model, own) for own in seeds}
     circuits = drawn[seeds[0]]
     with cs.timed(seconds, "circuits"):
         asked = {(name, own): (name, drawn[own][name], shares, own, (training, TESTED)) for name in circuits for own in seeds}
@@ -81,7 +81,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     )  # fmt: skip
 
 
-def _circuits(model: cs.Model, seed: int) -> dict[str, cs.Model]:
+def known_circuits(model: cs.Model, seed: int) -> dict[str, cs.Model]:
     """Return the model, the layered cortex, and plain equations with connections of every known mechanism."""
     plain, rng = _slowed(cs.load(PLAIN).with_arrays({}, units=UNITS)), cs.stream(seed, "circuit", "wiring of mechanism")
     exact = {

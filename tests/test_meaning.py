@@ -233,7 +233,7 @@ def test_a_text_that_is_no_plain_arithmetic_is_refused(text: str, found: str) ->
 
 
 PROTOCOLS = [
-    name for name in catalogue.protocols() if name != "match_recording" and isinstance(catalogue.load(catalogue.protocol(name).MODEL), Model)
+    name for name in catalogue.protocols() if not name.endswith("_recording") and isinstance(catalogue.load(catalogue.protocol(name).MODEL), Model)
 ]
 OF_ANY_SIZE = WAYS | {"both, of any size": lambda model: renamed(spread(model), 5)}
 

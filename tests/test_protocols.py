@@ -5,6 +5,7 @@ import inspect
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ def spikes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     trial, unit = np.repeat(np.argwhere(counts), counts[counts > 0], axis=0).T
     path = tmp_path_factory.mktemp("spikes") / "spikes.npz"
     np.savez(path, spike_time_ms=rng.uniform(0, 400, trial.size), spike_unit=unit, spike_trial=trial, trial_condition=conditions,
-             trial_duration_ms=np.full(conditions.size, 400.0))  # fmt: skip
+             trial_duration_ms=np.full(conditions.size, 400.0), trial_light=np.arange(60) // 3 % 2)  # fmt: skip
     return path
 
 
@@ -63,9 +64,17 @@ def test_spikes_alone_are_a_recording(spikes: Path) -> None:
     assert report.scores and "spikes.npz" in str(report.told)
 
 
+def _needed(name: str, recording: Path, spikes: Path) -> dict[str, Any]:
+    """What a protocol of recordings needs to run."""
+    pushed = {"recording": spikes, "perturbed": "trial_light == 1", "pushed": (0.1, 0.15)}
+    return {"match_recording": {"recording": recording}, "discriminate_recording": {"recording": spikes}, "match_pushed_recording": pushed}.get(
+        name, {}
+    )
+
+
 @pytest.mark.parametrize("name", PROTOCOLS)
-def test_a_smoke_run_writes_a_whole_report_whose_claims_hold(name: str, tmp_path: Path, recording: Path) -> None:
-    report = run(name, seed=1, smoke=True, **({"recording": recording} if name == "match_recording" else {}))
+def test_a_smoke_run_writes_a_whole_report_whose_claims_hold(name: str, tmp_path: Path, recording: Path, spikes: Path) -> None:
+    report = run(name, seed=1, smoke=True, **_needed(name, recording, spikes))
     assert report.holds, [claim for claim in report.claims if not claim.holds]
     page = report.write(tmp_path / "run", command="a command").read_text()
     assert "a command" in page and "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page
@@ -105,7 +114,7 @@ def test_a_protocol_gives_the_same_for_the_same_seed() -> None:
 @pytest.mark.parametrize("name", ["layered", "chaotic"])
 def test_mechanism_pushes_a_circuit_through_its_own_input_as_far_as_it_tells_the_students(name: str) -> None:
     module = catalogue.protocol("mechanism")
-    circuit = module._circuits(load(module.MODEL), 0)[name]
+    circuit = module.known_circuits(load(module.MODEL), 0)[name]
     (side,) = delayed_reaches(circuit, (2,), seed=0)
     seen, rest = np.arange(0, circuit.units, 2), resting_state(circuit)
     spread = side.trials.rate.std(axis=(0, 1))[seen]
@@ -192,6 +201,31 @@ def test_a_recording_is_compared_alike_with_a_network_by_any_names(recording: Pa
     np.testing.assert_allclose([score.estimate for score in found], [score.estimate for score in wanted], rtol=1e-9)
 
 
+def test_a_plan_for_a_recording_keeps_to_its_networks_and_its_rig(spikes: Path, tmp_path: Path) -> None:
+    """Two networks of 12 units that differ in one connection only: only pushes of its two ends tell them apart."""
+    W = np.zeros((12, 12))
+    networks = tmp_path / "networks"
+    networks.mkdir()
+    for name, weight in (("a", 0.9), ("b", -0.9)):
+        W[7, 5] = weight
+        load("leaky_tanh").with_arrays({}, units=12, channels=0).with_arrays({"W": W.copy(), "b": np.zeros(12)}).save(networks / f"{name}.toml")
+    load("leaky_tanh").with_arrays({}, units=3).save(networks / "small.toml")
+    rig = tmp_path / "rig.toml"
+    rig.write_text("sites = 1\ncurrent = 30\nstart = 0.1\nstop = 0.13\nuntil = 0.3\ntrials = 50\nsign = 'excite'")
+    report = run("discriminate", recording=spikes, networks=networks, rig=rig, smoke=True)
+    page = report.write(tmp_path / "run")
+    lines = (page.parent / "plan.csv").read_text().splitlines()
+    assert lines[0] == "unit,current,response expected by a,response expected by b" and len(lines) == 2
+    assert lines[1].startswith(("5,30.0,", "7,30.0,")) and set(report.models) == {"a", "b"}
+    assert "plan.csv" in json.loads((page.parent / "run.json").read_text())["outputs"]
+    with pytest.raises(OptionError, match="networks and a rig belong to a recording"):
+        run("discriminate", networks=networks, smoke=True)
+    with pytest.raises(CortexSimError, match="1 cards, 0 of 12 observed units; at least two networks"):
+        (networks / "a.toml").unlink()
+        (networks / "b.toml").unlink()
+        run("discriminate", recording=spikes, networks=networks, smoke=True)
+
+
 def test_match_on_a_recording_says_why_there_are_no_pushes(shared_data: Path) -> None:
     path = shared_data / "hatsopoulos2007_rs_centerout.npz"
     report = run("match", recording=path, smoke=True)
@@ -225,7 +259,7 @@ def _cosine_r2(path: Path) -> float:
 )
 def test_a_protocol_runs_on_a_card_or_says_in_our_words_why_it_cannot(card: str, recording: Path) -> None:
     for name in catalogue.protocols():
-        options = {"recording": str(recording)} if name == "match_recording" else {}
+        options = {option: str(value) for option, value in _needed(name, recording, recording).items() if option != "pushed"}
         try:
             report = catalogue.protocol(name).run(catalogue.load(card), smoke=True, **options)
         except CortexSimError as problem:

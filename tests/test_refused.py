@@ -174,8 +174,9 @@ def test_a_circuit_beside_a_recording_is_used_or_refused(name: str) -> None:
     """A protocol whose circuit a recording replaces says so by accepting None; given both, it uses both or refuses before it reads a file."""
     run = catalogue.protocol(name).run
     replaced = NoneType in get_args(next(iter(inspect.signature(run).parameters.values())).annotation)
-    assert replaced == (name in ("match", "match_recording", "decode"))  # the others put the recording beside the circuit
-    if name == "decode":
+    either = ("decode", "discriminate", "discriminate_recording")
+    assert replaced == (name in ("match", "match_recording", "match_pushed_recording", *either))  # the others put the recording beside the circuit
+    if name in either:
         with pytest.raises(OptionError, match="takes either a circuit or a recording"):
             run(catalogue.load("hennequin_2014"), recording="nowhere.npz")
 
@@ -199,4 +200,5 @@ def test_a_protocol_takes_no_circuit_of_another_kind(name: str) -> None:
     given = [catalogue.load(card) for card, kind in (("lif", SpikingModel), ("montbrio_2015", Model)) if kind not in taken]
     for model in (*given, "hennequin_2014", 3.0):
         with pytest.raises(OptionError, match=rf"^{name}: model should be "):
-            run(model, smoke=True, **({"recording": "a.npz"} if name == "match_recording" else {}))
+            needed = {"recording": "a.npz"} | ({"perturbed": "light == 1"} if "pushed" in name else {})
+            run(model, smoke=True, **(needed if name.endswith("_recording") else {}))

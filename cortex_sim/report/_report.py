@@ -1,6 +1,7 @@
 """Report: the results of a protocol, as a page to show to colleagues, with the numbers beside it."""
 
 import base64
+import csv
 import datetime
 import json
 import math
@@ -87,6 +88,7 @@ class Report:
         seconds: time of each stage.
         packages: packages whose versions are recorded beside the usual ones.
         datasets: further arrays by name, each written as netCDF.
+        tables: further tables by name, each written as CSV: rows that map the same columns to values.
 
     Raises:
         ComparisonError: a score is not a finite number.
@@ -109,6 +111,7 @@ class Report:
     seconds: Mapping[str, float] = field(default_factory=dict)
     packages: Sequence[str] = ()
     datasets: Mapping[str, "xr.Dataset"] = field(default_factory=dict)
+    tables: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for score in self.scores:
@@ -200,6 +203,9 @@ class Report:
         named = file_names(self.datasets)
         for name, dataset in self.datasets.items():
             dataset.to_netcdf(folder / f"{named[name]}.nc", engine="h5netcdf")
+        named = file_names(self.tables)
+        for name, rows in self.tables.items():
+            _write_csv(folder / f"{named[name]}.csv", rows)
         named = file_names(self.models)
         for name, model in self.models.items():
             model.save(folder / "models" / f"{named[name]}.toml")
@@ -227,6 +233,13 @@ def _recorded(trials: Trials) -> str:
     start, stop = float(trials.time[0]), float(trials.stop.max())
     said = f"{made['recording']}, {1e3 * start:g} to {1e3 * stop:g} ms, {count} trials, {units} units"
     return " ".join([f"{said}." if made.get(FINDINGS) else said, *made.get(FINDINGS, [])])
+
+
+def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]) if rows else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _write_json(path: Path, content: Any) -> None:

@@ -49,3 +49,4 @@ from cortex_sim.statistics._surrogates import permuted_conditions as permuted_co
 from cortex_sim.statistics._surrogates import poisson_surrogate as poisson_surrogate
 from cortex_sim.statistics._surrogates import random_phases as random_phases
 from cortex_sim.statistics._surrogates import spike_averages as spike_averages
+from cortex_sim.statistics._trial_noise import TrialNoise as TrialNoise

@@ -32,6 +32,7 @@ from cortex_sim.tasks._recall import recall as recall
 from cortex_sim.tasks._recall import recall_error as recall_error
 from cortex_sim.tasks._recall import recall_floor as recall_floor
 from cortex_sim.tasks._recall import recall_without_pause as recall_without_pause
+from cortex_sim.tasks._recorded_conditions import recorded_conditions as recorded_conditions
 from cortex_sim.tasks._recorded_muscles import REACTION as REACTION
 from cortex_sim.tasks._recorded_muscles import muscles_said as muscles_said
 from cortex_sim.tasks._recorded_muscles import recorded_movement as recorded_movement

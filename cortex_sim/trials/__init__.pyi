@@ -8,9 +8,12 @@ from cortex_sim.trials._findings import FINDINGS as FINDINGS
 from cortex_sim.trials._findings import noted as noted
 from cortex_sim.trials._moments import over_bins as over_bins
 from cortex_sim.trials._moments import smoothed_over_time as smoothed_over_time
+from cortex_sim.trials._perturbed import PerturbedTrials as PerturbedTrials
+from cortex_sim.trials._perturbed import read_perturbed as read_perturbed
 from cortex_sim.trials._pieces import pieces as pieces
 from cortex_sim.trials._poisson import poisson_spikes as poisson_spikes
 from cortex_sim.trials._recordings import DIRECTION as DIRECTION
+from cortex_sim.trials._recordings import binned_and_averaged as binned_and_averaged
 from cortex_sim.trials._recordings import read as read
 from cortex_sim.trials._recordings import read_window as read_window
 from cortex_sim.trials._recordings import write_nwb as write_nwb

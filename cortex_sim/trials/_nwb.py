@@ -18,7 +18,7 @@ from cortex_sim.errors import FileProblem, TrialsError
 from cortex_sim.trials._checks import LONG, SLOW, check_fits, likely_radians
 from cortex_sim.trials._door import hdf5, reading, whole
 from cortex_sim.trials._findings import noted
-from cortex_sim.trials._nwb_cut import Choice, Cut, cut_trials, note_of, said, spike_times, text, values
+from cortex_sim.trials._nwb_cut import Choice, Cut, asked_of, cut_trials, note_of, said, spike_times, text, values
 from cortex_sim.trials._nwb_zarr import LEFT, zarr_as_hdf5
 from cortex_sim.trials._trials import Trials
 
@@ -36,6 +36,7 @@ def read_nwb(
     where: str | None = None,
     table: str = "trials",
     bin: float | None = None,
+    unless: str | None = None,
 ) -> Trials:
     """Return the spikes of the units of an NWB file, cut to its trials.
 
@@ -51,9 +52,11 @@ def read_nwb(
             multiple of a bin at which all trials have started, since bins before a trial would look like silence.
         condition: column that labels the trials, or several whose combinations label them; by default the first of :data:`CONDITIONS` that
             exists, else rows are numbered.
-        where: which rows are used, for example ``success == 1 and split != 'test'``; all by default.
+        where: which rows are used, for example ``success == 1 and split != 'test'``; all by default. In place of a column it may name a stimulus, a
+            series under ``/stimulus/presentation`` or a table of intervals: its largest size during the trial, 0 if it is off, 1 in a table.
         table: name of the table of trials, under ``/intervals``.
         bin: width of the bins, s; by default as :func:`write_nwb` wrote them, else 10 ms.
+        unless: which rows are left out, such as ``opto == 1``; those that do not say are left out too.
 
     Raises:
         FileProblem: the file does not exist, is damaged or is not NWB 2.
@@ -63,9 +66,10 @@ def read_nwb(
         OptionError: the window does not start before it stops, or where cannot be parsed.
     """
     with opened(path) as file:
-        cut = cut_trials(file, Choice(align, window, condition, where, table, bin))
+        choice = Choice(align, window, condition, where, table, bin, unless)
+        cut = cut_trials(file, choice)
         spikes, count, findings = _spikes(file, cut)
-        made = _provenance(file, cut) | {"recording": Path(path).name} | ({} if where is None else {"where": where})
+        made = _provenance(file, cut) | {"recording": Path(path).name} | asked_of(choice)
         made = cut.note["provenance"] if cut.note and condition is None else made
         population = _population(file, count)
         trials = Trials.from_spikes(spikes, cut.time, units=count, condition=cut.labels, stop=cut.stop, population=population, provenance=made)

@@ -13,7 +13,8 @@ from cortex_sim.errors import NotFound, OptionError, TrialsError, suggestion
 from cortex_sim.trials._checks import absent, check_fits
 from cortex_sim.trials._checks import labels as labels_of
 from cortex_sim.trials._door import check_whole, in_parts, whole
-from cortex_sim.trials._rows import chosen, joined
+from cortex_sim.trials._nwb_stimuli import stimuli, stimulus_names
+from cortex_sim.trials._rows import joined, selected
 from cortex_sim.trials._trials import BIN
 
 CONDITIONS = ("condition", "condition_id", "direction", "target_dir", "target_direction", "target_id", "trial_type")
@@ -36,6 +37,12 @@ class Choice(NamedTuple):
     where: str | None = None
     table: str = "trials"
     bin: float | None = None
+    unless: str | None = None
+
+
+def asked_of(choice: Choice) -> dict[str, str]:
+    """Return which trials were asked for, for the provenance."""
+    return {name: asked for name in ("where", "unless") if (asked := getattr(choice, name)) is not None}
 
 
 class Cut(NamedTuple):
@@ -91,8 +98,7 @@ def cut_trials(file: h5py.File, choice: Choice) -> Cut:
     reasons = {f"lack the moment {event!r}, or an end after their start": np.isfinite(begin + end) & (end > begin)}
     if not reasons[f"lack the moment {event!r}, or an end after their start"].any():
         raise TrialsError(f"none of the {zero.size} trials has a moment {event!r} and an end after its start; align to another column.")
-    if choice.where is not None:
-        reasons[f"are not where {choice.where}"] = chosen(choice.where, lambda name: column(rows, name))
+    reasons |= selected(choice.where, choice.unless, lambda name: told_by(file, rows, name))
     reasons |= {f"have no label in {named}": ~absent(labels), "lie in invalid_times": _valid(file, zero + begin, zero + end)}
     if window is not None and (span := _session(file, rows)):
         inside = (zero + begin >= span[0]) & (zero + end <= span[1])
@@ -239,10 +245,26 @@ def column(rows: h5py.Group, name: str) -> ndarray:
     """
     columns = [key for key in rows if not key.endswith("_index") and isinstance(rows[key], h5py.Dataset)]
     if name not in columns:
-        raise NotFound(f"table {rows.name!r} has no column {name!r}; choose from {', '.join(columns)}.")
+        more = f", or the stimuli {', '.join(names)}" if (names := stimulus_names(rows.file)) else ""
+        raise NotFound(f"table {rows.name!r} has no column {name!r}; choose from {', '.join(columns)}{more}.")
     if not _single(rows, name):
         raise TrialsError(f"column {name!r} of table {rows.name!r} holds several values a row; a column of one value a row is needed.")
     return values(rows[name]).reshape(-1)
+
+
+def told_by(file: h5py.File, rows: h5py.Group, name: str) -> ndarray:
+    """Return a column of the trials; or, if it is a stimulus of the file, its largest size during each trial, 0 where it is off.
+
+    Raises:
+        NotFound: there is neither.
+    """
+    known = () if name in rows else stimuli(file, name)
+    if not known:
+        return column(rows, name)
+    begin, end, size = np.array(known).T
+    start, stop = (_times(rows, edge) for edge in ("start_time", "stop_time"))
+    during = (begin < stop[:, None]) & (end > start[:, None])
+    return np.where(np.isfinite(start + stop), np.where(during, size, 0.0).max(axis=1), np.nan)
 
 
 def _single(rows: h5py.Group, name: str) -> bool:

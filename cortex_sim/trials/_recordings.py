@@ -24,8 +24,8 @@ __all__ = ["DIRECTION", "EXPECTED", "is_nwb", "opened_arrays", "read", "read_nwb
 
 EXPECTED = f"{AVERAGES}; or spikes: {SPIKE_TABLE}; or, in a .mat, {TRIAL_TABLE}"
 TAKES = {
-    "NWB": ("align", "window", "condition", "where", "table", "bin"), "a spike table": ("window", "condition", "where", "bin"),
-    "a table of trials": ("align", "window", "condition", "where", "table", "bin", "area"),
+    "NWB": ("align", "window", "condition", "where", "unless", "table", "bin"), "a spike table": ("window", "condition", "where", "unless", "bin"),
+    "a table of trials": ("align", "window", "condition", "where", "unless", "table", "bin", "area"),
     "condition averages": ("window", "dims", "step"), "saved trials": ("window",),
 }  # fmt: skip
 """Which options apply to which kind of file."""
@@ -43,6 +43,7 @@ def read(
     dims: Sequence[str] | None = None,
     area: str | Sequence[str] | None = None,
     step: float | None = None,
+    unless: str | None = None,
 ) -> Trials:
     """Return the trials of a recording, or of a simulation that was saved.
 
@@ -72,6 +73,7 @@ def read(
         dims: averages: the axes of firing_rate, by default ("unit", "time", "condition").
         area: table of trials: the area whose spikes are read, such as "M1", or several; may be omitted if there is only one.
         step: averages without time_ms: sampling interval, s; time then starts at the first sample.
+        unless: NWB and tables: which trials are left out, such as ``opto == 1``, with those that do not say.
 
     Raises:
         FileProblem: the file does not exist or has none of these formats; nothing in it is executed.
@@ -80,7 +82,7 @@ def read(
         NotFound: a requested column or table is not in the file.
     """
     given = {"align": align, "window": window, "condition": condition, "where": where, "table": None if table == "trials" else table, "bin": bin,
-             "dims": dims, "area": area, "step": step}  # fmt: skip
+             "dims": dims, "area": area, "step": step, "unless": unless}  # fmt: skip
     if isinstance(path, Recording):
         if twice := [name for name, value in given.items() if value is not None]:
             raise OptionError(f"{path}: {', '.join(twice)} is given beside a Recording, which has options of its own; give it there.")
@@ -94,7 +96,7 @@ def read(
     if is_nwb(path):
         with reading(path, "NWB"):
             _check_options("NWB", given)
-            return read_nwb(path, align=align, window=window, condition=condition, where=where, table=table, bin=bin)
+            return read_nwb(path, align=align, window=window, condition=condition, where=where, table=table, bin=bin, unless=unless)
     with reading(path, "a recording"):
         trials = _saved(path, given) if path.suffix == ".nc" else _of_arrays(path, given)
         if "rate" in trials.dataset:
@@ -130,12 +132,12 @@ def _of_arrays(path: Path, given: dict[str, Any]) -> Trials:
         findings += more
     if (name := _table_of(named, given["table"])) is not None:
         _check_options("a table of trials", given)
-        choice = Choice(given["align"], given["window"], given["condition"], given["where"], bin=given["bin"])
+        choice = Choice(given["align"], given["window"], given["condition"], given["where"], bin=given["bin"], unless=given["unless"])
         return noted(from_trial_table(named.tables[name], made | {"table": name}, choice, given["area"]), *named.findings(name))
     if "spike_time_ms" in arrays:
         _check_options("a spike table", given)
         _check_plain(path, named, *SPIKE, *TRIAL)
-        choice = Choice(condition=given["condition"], where=given["where"], bin=given["bin"])
+        choice = Choice(condition=given["condition"], where=given["where"], bin=given["bin"], unless=given["unless"])
         return _windowed(noted(from_spike_table(arrays, made, choice), *findings), given)
     _check_plain(path, named, *RATES, "time_ms", "direction_deg")
     for name in ("firing_rate", *(["time_ms"] if given["step"] is None and "emg" not in arrays else [])):
@@ -207,3 +209,24 @@ def read_window(path: Source, start: float, stop: float, *, bin: float = BIN) ->
     if "rate" not in trials.dataset or trials.time[0] > start + edge or trials.time[-1] + trials.bin < stop - edge:
         raise TrialsError(f"{source}: should hold condition averages from {start * 1e3:g} to {stop * 1e3:g} ms about movement onset.")
     return trials
+
+
+def binned_and_averaged(source: Source, usual: tuple[float, float], sd: float) -> tuple[Trials, Trials]:
+    """Return single trials of a recording as rates in its bins, not smoothed, and their averages over trials, smoothed, in the same window.
+
+    Args:
+        source: spikes, or rates of single trials, which are not smoothed any more.
+        usual: start and stop, s, if the recording asks for no window.
+        sd: standard deviation of the Gaussian that spikes are smoothed with, s.
+
+    Raises:
+        FileProblem: the file cannot be read.
+        TrialsError: it does not cover the window.
+        OptionError: it holds condition averages: no condition has two trials.
+    """
+    path = Recording.of(source)
+    whole = read(path).window(*path.window(usual))
+    if len(set(whole.condition.tolist())) == whole.shape[0]:
+        raise OptionError(f"{path}: no condition has two trials; single trials, such as spikes, are needed for the noise.")
+    single, smoothed = (whole, whole) if "rate" in whole.dataset else (whole.binned(), whole.smoothed(sd))
+    return single, smoothed.averaged()

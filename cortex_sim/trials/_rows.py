@@ -9,6 +9,7 @@ from jaxtyping import Bool
 from numpy import ndarray
 
 from cortex_sim.errors import OptionError
+from cortex_sim.trials._checks import absent
 
 COMPARED = {"==": operator.eq, "!=": operator.ne, "<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
 PART = re.compile(r"\s*(\w+)\s*(==|!=|<=|>=|<|>)\s*(.+?)\s*")
@@ -28,14 +29,45 @@ def chosen(where: str, column: Column) -> Bool[ndarray, " row"]:
         NotFound: a column does not exist.
     """
     found = None
-    for part in re.split(r"\band\b", where):
-        match = PART.fullmatch(part)
-        if match is None:
-            raise OptionError(f"where {where!r}: {part.strip()!r} is no comparison; it should be {WANTED}.")
+    for match in _parts(where):
         name, sign, value = match.groups()
         holds = _compared(column(name), sign, value, where)
         found = holds if found is None else found & holds
     return np.asarray(found)
+
+
+def selected(where: str | None, unless: str | None, column: Column) -> dict[str, Bool[ndarray, " row"]]:
+    """Return, by what is said of the others, which rows satisfy a comparison and certainly do not satisfy another; see :func:`chosen`.
+
+    Args:
+        where: comparison that they satisfy; all do if None.
+        unless: comparison that they do not satisfy; rows in which a compared value is missing are no such rows.
+        column: gives a column by its name.
+    """
+    found = {} if where is None else {f"are not where {where}": chosen(where, column)}
+    if unless is not None:
+        lost = np.any([absent(column(name)) for name in names_in(unless)], axis=0)
+        found[f"are where {unless}, or do not say"] = ~chosen(unless, column) & ~lost
+    return found
+
+
+def names_in(where: str) -> list[str]:
+    """Return the columns that a comparison names.
+
+    Raises:
+        OptionError: it cannot be parsed.
+    """
+    return [part.groups()[0] for part in _parts(where)]
+
+
+def _parts(where: str) -> list[re.Match[str]]:
+    found = []
+    for part in re.split(r"\band\b", where):
+        match = PART.fullmatch(part)
+        if match is None:
+            raise OptionError(f"where {where!r}: {part.strip()!r} is no comparison; it should be {WANTED}.")
+        found.append(match)
+    return found
 
 
 def _compared(values: ndarray, sign: str, text: str, where: str) -> Bool[ndarray, " row"]:
@@ -58,8 +90,6 @@ def joined(columns: Sequence[ndarray]) -> ndarray:
     """Return one label per row: a single column as it is; several joined to a text with commas, empty where one is absent."""
     if len(columns) == 1:
         return columns[0]
-    from cortex_sim.trials._checks import absent
-
     texts = [[f"{value:g}" if isinstance(value, float) else str(value) for value in column.tolist()] for column in columns]
     lost = np.any([absent(column) for column in columns], axis=0)
     return np.array(["" if gone else ", ".join(row) for gone, row in zip(lost, zip(*texts, strict=True), strict=True)])

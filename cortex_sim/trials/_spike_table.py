@@ -10,8 +10,8 @@ from cortex_sim.errors import NotFound, TrialsError, suggestion
 from cortex_sim.trials._arrays import vectors
 from cortex_sim.trials._checks import LONG, SLOW, absent, check_fits, likely_radians
 from cortex_sim.trials._findings import noted
-from cortex_sim.trials._nwb_cut import Choice
-from cortex_sim.trials._rows import chosen, joined
+from cortex_sim.trials._nwb_cut import Choice, asked_of
+from cortex_sim.trials._rows import joined, selected
 from cortex_sim.trials._trials import BIN, Trials
 
 SPIKE = ("spike_time_ms", "spike_unit", "spike_trial")
@@ -50,13 +50,13 @@ def from_spike_table(arrays: Mapping[str, ndarray], made: Mapping[str, object], 
     time = first + width * np.arange(max(2, int(np.ceil((duration.max() - first) / width - 1e-6))))
     units = int(arrays["n_units"].item()) if "n_units" in arrays else int(unit.max()) + 1
     labels, named = _labels(arrays, choice.condition, duration.size)
-    kept, findings = _kept(arrays, labels, named, choice.where)
+    kept, findings = _kept(arrays, labels, named, choice)
     place = np.where(kept, np.cumsum(kept) - 1, -1)
     if not trial.size or not 0 <= trial.min() <= trial.max() < kept.size:
         raise TrialsError(f"trials: spikes name trials {trial.min()} to {trial.max()}; there are {kept.size}, numbered from 0.")
     inside = kept[trial]
     spikes = (when[inside], unit[inside], place[trial[inside]])
-    origin = dict(made) | {"condition": named} | ({} if choice.where is None else {"where": choice.where})
+    origin = dict(made) | {"condition": named} | asked_of(choice)
     trials = Trials.from_spikes(spikes, time, units=units, condition=labels[kept], stop=duration[kept], provenance=origin)
     return noted(trials, *findings, *_odd(arrays, first), *likely_radians(named, labels))
 
@@ -64,7 +64,7 @@ def from_spike_table(arrays: Mapping[str, ndarray], made: Mapping[str, object], 
 def rows_kept(arrays: Mapping[str, ndarray], choice: Choice) -> Bool[ndarray, " trial"]:
     """Return which trials of a spike table are read."""
     labels, named = _labels(arrays, choice.condition, vectors(arrays, *TRIAL)[TRIAL[1]].size)
-    return _kept(arrays, labels, named, choice.where)[0]
+    return _kept(arrays, labels, named, choice)[0]
 
 
 def _labels(arrays: Mapping[str, ndarray], asked: str | Sequence[str] | None, trials: int) -> tuple[ndarray, str]:
@@ -79,14 +79,13 @@ def _column(arrays: Mapping[str, ndarray], name: str, trials: int) -> ndarray:
     return known[name]
 
 
-def _kept(arrays: Mapping[str, ndarray], labels: ndarray, named: str, where: str | None) -> tuple[Bool[ndarray, " trial"], list[str]]:
+def _kept(arrays: Mapping[str, ndarray], labels: ndarray, named: str, choice: Choice) -> tuple[Bool[ndarray, " trial"], list[str]]:
     """Return which trials are read, and why others are not."""
     lost = absent(labels)
     findings = [f"{lost.sum()} of {lost.size} trials have no label in {named}, and are left out."] if lost.any() else []
     kept = ~lost
-    if where is not None:
-        fine = chosen(where, lambda name: _column(arrays, name, lost.size))
-        findings += [f"{(kept & ~fine).sum()} of {lost.size} trials are not where {where}, and are left out."] if (kept & ~fine).any() else []
+    for why, fine in selected(choice.where, choice.unless, lambda name: _column(arrays, name, lost.size)).items():
+        findings += [f"{(kept & ~fine).sum()} of {lost.size} trials {why}, and are left out."] if (kept & ~fine).any() else []
         kept &= fine
     if not kept.any():
         raise TrialsError(f"no trial is left: {' '.join(findings)} Ask for others.")

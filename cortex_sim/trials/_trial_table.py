@@ -14,8 +14,8 @@ from cortex_sim.trials._checks import absent
 from cortex_sim.trials._checks import labels as labels_of
 from cortex_sim.trials._findings import noted
 from cortex_sim.trials._mat_structs import Columns, single
-from cortex_sim.trials._nwb_cut import CONDITIONS, Choice, broken_off, usable
-from cortex_sim.trials._rows import chosen, joined
+from cortex_sim.trials._nwb_cut import CONDITIONS, Choice, asked_of, broken_off, usable
+from cortex_sim.trials._rows import joined, selected
 from cortex_sim.trials._trials import Trials
 
 SPIKES, EVENT = "_spikes", "idx_"
@@ -134,8 +134,7 @@ def cut_table(columns: Columns, choice: Choice, lengths: Sequence[int]) -> Table
     labels, named = _labels(columns, choice.condition, long.size)
     event = choice.align or "the start"
     reasons = {f"have no {event}": np.isfinite(zero)}
-    if choice.where is not None:
-        reasons[f"are not where {choice.where}"] = chosen(choice.where, lambda name: _column(columns, name))
+    reasons |= selected(choice.where, choice.unless, lambda name: _column(columns, name))
     reasons[f"have no label in {named}"] = ~absent(labels)
     begin, end = -zero, long - zero
     if asked is None:
@@ -151,7 +150,7 @@ def cut_table(columns: Columns, choice: Choice, lengths: Sequence[int]) -> Table
         raise TrialsError(
             f"a trial ends {size * stop.min():g} s from {event} and another starts at {size * first:g} s; give a window that suits all."
         )
-    origin = {"align": event, "condition": named} | ({} if choice.where is None else {"where": choice.where})
+    origin = {"align": event, "condition": named} | asked_of(choice)
     return TableCut(kept, zero[kept].astype(int), first, stop, size, width, labels_of(labels[kept]), origin, [*left, *findings])
 
 

@@ -1,6 +1,7 @@
 """Reports: a page that stands alone with its numbers beside it, written whole or not at all."""
 
 import base64
+import csv
 import errno
 import json
 import re
@@ -240,3 +241,15 @@ def test_what_was_read_of_a_recording_and_noticed_stands_in_the_report(report: R
     page = replace(report, trials={"recorded": trials.window(0.0, 0.1), "other": report.trials["teacher"]}).write(tmp_path / "r").read_text()
     assert "<dt>recorded, as read</dt><dd>r.npz, 0 to 100 ms, 8 trials, 3 units. 3 trials &lt;left out&gt;.</dd>" in page
     assert "other, as read" not in page
+
+
+def test_tables_are_written_as_csv_that_comes_back_whatever_is_in_it(report: Report, tmp_path: Path) -> None:
+    rows = [{"unit": 3, "said, by": f'{NASTY}, "quoted"\nanother line'}, {"unit": 0.1 + 0.2, "said, by": "\ud800é"}]
+    page = replace(report, tables={"a plan": rows, "none": []}).write(tmp_path / "run")
+    files = {path.name: path for path in page.parent.glob("*.csv")}
+    assert set(files) == {f"{name}.csv" for name in file_names(["a plan", "none"]).values()}
+    with files[f"{file_names(['a plan', 'none'])['a plan']}.csv"].open(encoding="utf-8", newline="") as file:
+        found = list(csv.DictReader(file))
+    assert found[0] == {"unit": "3", "said, by": rows[0]["said, by"]} and float(found[1]["unit"]) == rows[1]["unit"]
+    assert found[1]["said, by"] == "\\ud800é"
+    assert set(json.loads((page.parent / "run.json").read_text(encoding="utf-8"))["outputs"]) >= set(files)

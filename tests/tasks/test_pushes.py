@@ -17,7 +17,20 @@ from cortex_sim.tasks._centre_out import centre_out
 from cortex_sim.tasks._free import spontaneous
 from cortex_sim.tasks._task import Task
 from cortex_sim.tasks.body._standard import REACHING
-from cortex_sim.tasks.perturbations._pushes import CLOSING, OPENING, TIRED, TIRING, block, cut_feeling, inhibit, light, load, photocurrent, push_along
+from cortex_sim.tasks.perturbations._pushes import (
+    CLOSING,
+    OPENING,
+    TIRED,
+    TIRING,
+    block,
+    cut_feeling,
+    inhibit,
+    inject,
+    light,
+    load,
+    photocurrent,
+    push_along,
+)
 
 SPAN = (0.1, 0.2)
 REACHES = centre_out(4, preparation=0.1, movement=0.3)
@@ -97,6 +110,16 @@ def test_a_current_along_directions_has_its_size_and_takes_them_in_turn() -> Non
     np.testing.assert_allclose(np.sqrt((pattern**2).mean(axis=1)), 2.0)
     for row, k in zip(pattern, (0, 1, 2, 0), strict=True):
         assert np.corrcoef(row, directions[k])[0, 1] == pytest.approx(1.0, abs=0.02)
+
+
+def test_currents_are_injected_as_they_are_one_row_for_all_trials_or_one_for_each() -> None:
+    rows = np.random.default_rng(1).normal(size=(4, 5))
+    for given, wanted in ((rows, rows), (rows[:1], np.tile(rows[0], (4, 1)))):
+        drive = inject(REACHES, given, span=(0.1, 0.12)).drives[-1]
+        np.testing.assert_array_equal(drive.pattern, wanted)
+        assert drive.course.sum() == 20 and set(np.unique(drive.course)) == {0.0, 1.0}
+    with pytest.raises(OptionError, match=r"^perturbation: currents have 3 rows; there should be one, or one for each of 4 trials\."):
+        inject(REACHES, rows[:3], span=(0.1, 0.12))
 
 
 def test_a_photocurrent_opens_tires_and_closes_as_its_equations_say() -> None:

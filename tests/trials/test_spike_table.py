@@ -94,7 +94,7 @@ def test_saved_spikes_come_back_by_the_same_door_and_options_of_nwb_are_refused(
     trials.save(tmp_path / "spikes.nc")
     again = read(tmp_path / "spikes.nc")
     assert isinstance(again, Trials) and again.dataset.identical(trials.dataset)
-    with pytest.raises(OptionError, match=r"spikes\.npz: align does not apply to a spike table; it takes window, condition, where, bin\."):
+    with pytest.raises(OptionError, match=r"spikes\.npz: align does not apply to a spike table; it takes window, condition, where, unless, bin\."):
         read(tmp_path / "spikes.npz", align="go_cue_time")
 
 

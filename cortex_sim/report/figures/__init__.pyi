@@ -24,6 +24,9 @@ from cortex_sim.report.figures._panels import activity_pictures as activity_pict
 from cortex_sim.report.figures._panels import decoding_pictures as decoding_pictures
 from cortex_sim.report.figures._panels import learning_pictures as learning_pictures
 from cortex_sim.report.figures._panels import mechanism_pictures as mechanism_pictures
+from cortex_sim.report.figures._plans import experiment_pictures as experiment_pictures
+from cortex_sim.report.figures._plans import plan_picture as plan_picture
+from cortex_sim.report.figures._plans import recorded_push_pictures as recorded_push_pictures
 from cortex_sim.report.figures._ranks import rank_pictures as rank_pictures
 from cortex_sim.report.figures._rates import components as components
 from cortex_sim.report.figures._rates import example_units as example_units

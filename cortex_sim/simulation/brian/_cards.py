@@ -127,7 +127,9 @@ def _made(group: Any, summed: Mapping[str, tuple[str, ndarray]], constants: Mapp
     taken = {*group.equations, *constants}
     push = next(word for word in ("drive", "push", "pushes_of_card") if word not in taken)
     parameters = {key: _number(value, f"{key} of the script") for key, value in constants.items()}
-    calls = {target: f"W_{target}({source})" for target, (source, _) in summed.items()} | ({inputs: f"({inputs}(t, i) + {push}(t, i))"} if inputs else {})
+    calls = {target: f"W_{target}({source})" for target, (source, _) in summed.items()} | (
+        {inputs: f"({inputs}(t, i) + {push}(t, i))"} if inputs else {}
+    )
     noisy = any("xi" in line.expr.identifiers for line in group.equations.values() if line.expr is not None)
     calls |= {"xi": "xi_(t, i)"} if noisy else {}
     for line in group.equations.values():

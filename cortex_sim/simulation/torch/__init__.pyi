@@ -18,6 +18,7 @@ from cortex_sim.simulation.torch._modules import tensor as tensor
 from cortex_sim.simulation.torch._pieces import advance as advance
 from cortex_sim.simulation.torch._pieces import runs as runs
 from cortex_sim.simulation.torch._pieces import spans as spans
+from cortex_sim.simulation.torch._pushed import pushed_rates as pushed_rates
 from cortex_sim.simulation.torch._recurrent import recurrent_card as recurrent_card
 from cortex_sim.simulation.torch._recurrent import stated_gain as stated_gain
 from cortex_sim.simulation.torch._run import gpu as gpu

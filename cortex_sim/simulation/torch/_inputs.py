@@ -59,6 +59,10 @@ class Inputs:
         self._driven = [n for n, item in inputs.items() if not item.weights and not item.noise]
         self._tensor, self._chosen = twin.tensor, slice(None) if chosen is None else chosen
 
+    def push(self, pattern: Float[Tensor, "trial unit"]) -> None:
+        """Let the task's last drive have this pattern over the model's units, which may be one that is differentiated."""
+        self._patterns[-1] = (pattern, self._patterns[-1][1])
+
     @cached_property
     def _stimuli(self) -> dict[str, tuple[Tensor, ...]]:
         return {name: linear(u, self._weights[name]).unbind(1) for name, u in self._heard.items()}

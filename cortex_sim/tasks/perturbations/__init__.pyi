@@ -1,6 +1,7 @@
 from cortex_sim.tasks.perturbations._pushes import block as block
 from cortex_sim.tasks.perturbations._pushes import cut_feeling as cut_feeling
 from cortex_sim.tasks.perturbations._pushes import inhibit as inhibit
+from cortex_sim.tasks.perturbations._pushes import inject as inject
 from cortex_sim.tasks.perturbations._pushes import light as light
 from cortex_sim.tasks.perturbations._pushes import load as load
 from cortex_sim.tasks.perturbations._pushes import photocurrent as photocurrent

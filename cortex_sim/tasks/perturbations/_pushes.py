@@ -76,7 +76,24 @@ def push_along(task: Task, directions: Float[ndarray, "direction unit"], *, ampl
     if not (np.isfinite(size) & (size > 0)).all():
         raise OptionError("perturbation: a direction is 0 or not finite; there should be numbers, not all 0.")
     pattern = amplitude * (np.atleast_2d(directions) / size)[np.arange(task.trials) % len(size)]
-    return replace(task, drives=(*task.drives, Drive(pattern, _course(task, start, duration).astype(float), "push")))
+    return inject(task, pattern, span=(start, start + duration))
+
+
+def inject(task: Task, currents: Float[ndarray, "row unit"], *, span: tuple[float, float]) -> Task:
+    """Return the task with these currents into the observed units for a while.
+
+    Args:
+        task: to be perturbed.
+        currents: in the unit of the rates; one row for all trials, or one for each.
+        span: start and stop, s from the go cue.
+
+    Raises:
+        OptionError: there is another number of rows, or the span lies outside the task.
+    """
+    if len(currents) not in (1, task.trials):
+        raise OptionError(f"perturbation: currents have {len(currents)} rows; there should be one, or one for each of {task.trials} trials.")
+    pattern = np.broadcast_to(currents, (task.trials, currents.shape[1]))
+    return replace(task, drives=(*task.drives, Drive(pattern, _course(task, span[0], span[1] - span[0]).astype(float), "push")))
 
 
 def inhibit(task: Task, units: Sequence[int] | ndarray, *, of: int, amplitude: float, span: tuple[float, float]) -> Task:
