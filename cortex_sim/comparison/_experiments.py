@@ -24,6 +24,7 @@ from cortex_sim.comparison._discrimination import (
 from cortex_sim.comparison._prediction import training_reference, variance_explained
 from cortex_sim.comparison._rig import Rig
 from cortex_sim.comparison._verdicts import ALONG, PLANNED, RANDOM, STRONGEST, Outcome, Verdicts, load_verdicts, save_verdicts
+from cortex_sim.errors import OptionError
 from cortex_sim.runtime import code_key, content_key, stream, workers
 from cortex_sim.simulation import rate_of, simulate, time_constant
 from cortex_sim.statistics import TrialNoise
@@ -82,8 +83,14 @@ class Scene:
             sites: number of units that are pushed at once, of half the units at most.
             span: start and stop of the push, s.
             trials: number of pushed trials.
+
+        Raises:
+            OptionError: the circuit's units have no time constant, or their rates do not vary.
         """
         current = jump * self.spread * float(np.median(time_constant(self.model))) / (span[1] - span[0])
+        if not (np.isfinite(current) and current > 0):
+            why = f"a typical time constant of {np.median(time_constant(self.model)):g} s and standard deviation of {self.spread:g}"
+            raise OptionError(f"{self.model.name}: units have {why}, from which no size of a push follows; both should be finite and above 0.")
         few, until = min(sites, self.model.units // 2), span[0] + AFTER
         rig = Rig.of(self.model.units, current=current, sites=few, span=span, until=until, trials=trials)
         return replace(rig, low=np.maximum(rig.low, (LEFT - 1) * self.rest)) if self.model.initial_values else rig

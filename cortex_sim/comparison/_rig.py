@@ -41,8 +41,8 @@ class Rig:
     trials: int
 
     def __post_init__(self) -> None:
-        if len(self.low) != len(self.high) or (self.low > 0).any() or (self.high < 0).any():
-            raise OptionError("rig: low and high should be one current for each unit, low at most 0 and high at least 0.")
+        if len(self.low) != len(self.high) or not ((self.low <= 0) & (self.high >= 0) & np.isfinite(self.low) & np.isfinite(self.high)).all():
+            raise OptionError("rig: low and high should be one finite current for each unit, low at most 0 and high at least 0.")
         reached = int(((self.low < 0) | (self.high > 0)).sum())
         if not 1 <= self.sites <= reached:
             raise OptionError(f"rig: sites {self.sites!r} should be 1 to {reached}, the number of units that can be pushed.")

@@ -13,10 +13,11 @@ from cortex_sim.comparison import KINDS, PLANNED, RANDOM, Design, Outcome, Plan,
 from cortex_sim.comparison import _experiments as module
 from cortex_sim.comparison._rig import Rig
 from cortex_sim.comparison._verdicts import load_verdicts, save_verdicts
-from cortex_sim.errors import FileProblem
+from cortex_sim.errors import FileProblem, OptionError
 from cortex_sim.runtime import save_arrays
 from cortex_sim.simulation import simulate
 from cortex_sim.tasks import Task, free_run
+from cortex_sim.trials import Trials
 
 Build = Callable[..., Model]
 UNITS, SPAN, NUMBERS, COUNT = 8, (0.05, 0.07), [8, 32, 128, 512], 150
@@ -106,6 +107,13 @@ def test_where_no_student_is_right_the_nearest_is(linear_circuit: Build) -> None
     verdicts = experiments(scene, students, rig, Design("right", -np.inf, NUMBERS[:2], 2, 20, 20))
     assert (verdicts.right, verdicts.why) == ("near", "nearest by its responses")
     assert not experiments(scene, students, rig, Design("right", 1.0, NUMBERS[:2], 2, 20, 20)).outcomes
+
+
+def test_a_circuit_whose_rates_do_not_vary_has_no_size_of_a_push(linear_circuit: Build) -> None:
+    scene = scene_of(circuits(linear_circuit)["right"])
+    still = Side(scene.training.task, Trials.from_arrays(0 * scene.training.trials.rate, scene.training.trials.time))
+    with pytest.raises(OptionError, match=r"^linear: units have a typical time constant of 0\.2 s and standard deviation of 0, from which no size"):
+        replace(scene, training=still).rig(jump=1.0, sites=2, span=SPAN, trials=10)
 
 
 def test_random_pushes_stay_within_the_rig() -> None:
