@@ -206,6 +206,24 @@ def run(
         raise typer.Exit(FAILED)
 
 
+@app.command("report")
+def report_(
+    runs: Annotated[list[Path], typer.Argument(help="folders of runs, or folders that hold some, such as runs")],
+    out: Annotated[Path, typer.Option(help="page to write; must not exist")] = Path("runs.html"),
+    opened: Open = False,
+) -> None:
+    """Write one page of many runs: to search, sort and compare, without a server.
+
+    Example: cortex-sim report runs --out runs.html --open
+    """
+    from cortex_sim.report import browse
+
+    page = browse([str(run) for run in runs], out)
+    say(f"{page}: {len(runs)} folder{'s' * (len(runs) > 1)}; open it in a browser.")
+    if opened and not webbrowser.open(page.absolute().as_uri()):
+        warn(f"cortex-sim: no browser can be opened here; the page is {page}.")
+
+
 @app.command()
 def rerun(
     run: Annotated[Path, typer.Argument(help="folder of a finished run")],

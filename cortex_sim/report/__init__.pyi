@@ -1,3 +1,4 @@
+from cortex_sim.report._browse import browse as browse
 from cortex_sim.report._page import number as number
 from cortex_sim.report._parts import Part as Part
 from cortex_sim.report._parts import together as together
