@@ -1,6 +1,7 @@
 from cortex_sim.simulation._check import check as check
 from cortex_sim.simulation._compiler import COMPILER as COMPILER
 from cortex_sim.simulation._dynamics import beginning as beginning
+from cortex_sim.simulation._dynamics import driven_states as driven_states
 from cortex_sim.simulation._dynamics import flow as flow
 from cortex_sim.simulation._dynamics import flow_function as flow_function
 from cortex_sim.simulation._dynamics import rate_of as rate_of

@@ -1,6 +1,9 @@
 from cortex_sim.statistics._distances import factored_distances as factored_distances
 from cortex_sim.statistics._distances import squared_distances as squared_distances
 from cortex_sim.statistics._explained import Explained as Explained
+from cortex_sim.statistics._inference import Contrast as Contrast
+from cortex_sim.statistics._inference import bootstrapped as bootstrapped
+from cortex_sim.statistics._inference import contrasts as contrasts
 from cortex_sim.statistics._inference import p_value as p_value
 from cortex_sim.statistics._inference import sign_flip as sign_flip
 from cortex_sim.statistics._inference import silhouette as silhouette

@@ -19,7 +19,7 @@ from cortex_sim.errors import ComparisonError, Undetermined
 from cortex_sim.runtime import stream
 from cortex_sim.statistics._paired import differences, holm
 
-UNITS = ("networks", "seeds", "sessions", "conditions")  # that are drawn anew when a study is repeated
+UNITS = ("networks", "seeds", "sessions", "conditions", "circuits")  # that are drawn anew when a study is repeated
 DRAWS, LEVEL = 2000, 0.95
 EXACT = 14  # units of which all signs are tried: 2^13 of them, since turning every sign changes nothing
 TIE = 1e-9  # relative: sums that differ by less are the same
