@@ -4,6 +4,7 @@ from cortex_sim.comparison._battery import SHARES as SHARES
 from cortex_sim.comparison._battery import SPANS as SPANS
 from cortex_sim.comparison._battery import WITHIN as WITHIN
 from cortex_sim.comparison._battery import Battery as Battery
+from cortex_sim.comparison._battery import leading_axes as leading_axes
 from cortex_sim.comparison._bits import compare_bits as compare_bits
 from cortex_sim.comparison._cells import DRAWS as DRAWS
 from cortex_sim.comparison._cells import FRACTION as FRACTION
@@ -12,6 +13,8 @@ from cortex_sim.comparison._cells import PUSHED as PUSHED
 from cortex_sim.comparison._cells import SILENCED as SILENCED
 from cortex_sim.comparison._cells import SPIKES as SPIKES
 from cortex_sim.comparison._cells import cells_of as cells_of
+from cortex_sim.comparison._cells import decaying as decaying
+from cortex_sim.comparison._cells import in_whole as in_whole
 from cortex_sim.comparison._companions import ANGLES as ANGLES
 from cortex_sim.comparison._companions import COMPANIONS as COMPANIONS
 from cortex_sim.comparison._companions import DAMPED as DAMPED

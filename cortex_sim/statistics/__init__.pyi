@@ -19,6 +19,7 @@ from cortex_sim.statistics._paired import pairwise_distances as pairwise_distanc
 from cortex_sim.statistics._paired import relabelled_separations as relabelled_separations
 from cortex_sim.statistics._paired import separation as separation
 from cortex_sim.statistics._ranks import kendall_tau as kendall_tau
+from cortex_sim.statistics._ranks import partial_tau as partial_tau
 from cortex_sim.statistics._score import LEARNED as LEARNED
 from cortex_sim.statistics._score import PERMUTATION as PERMUTATION
 from cortex_sim.statistics._score import Measure as Measure

@@ -11,6 +11,7 @@ from cortex_sim.cards import Model, balanced_pairs, chain, load, ring, turning_p
 from cortex_sim.cards.edit import with_step, with_values
 from cortex_sim.errors import Undetermined
 from cortex_sim.runtime import seed_of, stream
+from cortex_sim.simulation import driven_inputs, driven_states
 
 OPTIMISED, LAYERED = "stability-optimised", "layered"
 PLAIN = ("low rank", "balanced amplification", "feed-forward chain", "ring attractor", "chaotic")
@@ -23,6 +24,7 @@ BALANCED = (4 + 2 / 7, 1.1)  # weight and ratio of balanced pairs
 MIXED_IN = {"low rank": 0.3, "balanced amplification": 0.5, "feed-forward chain": 0.3, "ring attractor": 0.3}  # gain of the random part
 CONVERGENCE, REWIRED = 0.2, 0.5  # s.d. of the logarithm of a layered circuit's connections: between draws, and from it to the other mechanism
 ATTEMPTS = 5  # seeds of a stability-optimised circuit that are tried
+SETTLING = 3000  # steps after which a layered circuit is at rest
 CHOSEN = "drawn for the benchmark of mechanism"
 
 Set = Literal["development", "test"]
@@ -148,4 +150,8 @@ def _layered(rng: np.random.Generator) -> Model:
     slow = card.with_arrays({}, parameters=parameters, equations=card.equations.replace("r_inf)/tau_m", "r_inf)/tau"))
     arrays = slow.arrays()
     factor = np.exp(CONVERGENCE * rng.standard_normal(arrays["area"].shape))
-    return with_step(slow.with_arrays({name: arrays[name] * factor for name in ("area", "power")}), STEP)
+    drawn = with_step(slow.with_arrays({name: arrays[name] * factor for name in ("area", "power")}), STEP)
+    (entry,), rest = driven_inputs(drawn), card.initial_values["r"].spread(card.units)
+    settled = driven_states(drawn, drawn.arrays(), rest[None], np.zeros((1, SETTLING, card.units)), entry)[0, -1]
+    own = card.initial_values["r"].model_dump() | {"value": settled.tolist(), "source": CHOSEN}
+    return drawn.with_arrays({}, initial_values={"r": own})

@@ -1,25 +1,29 @@
 """put_to_test(file) -> results: a measure or a method on all circuits, kept by key, so that nothing is computed twice."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cortex_sim.cards import Model
 from cortex_sim.errors import ComparisonError, FileProblem, OptionError
 from cortex_sim.runtime import cluster, code_key, content_key, workers, write_text
-from cortex_sim.studies.benchmark._circuits import Place, Set, drawn
+from cortex_sim.studies.benchmark._circuits import Drawn, Place, Set, drawn
 from cortex_sim.studies.benchmark._entries import Entry, built_in, entry, tried
 from cortex_sim.studies.benchmark._families import family
 from cortex_sim.studies.benchmark._observed import Observer
+from cortex_sim.studies.benchmark._pupils import Pupils, explained_variance, pupils_of, sides_of
+from cortex_sim.studies.benchmark._pushed import Battery
+from cortex_sim.studies.benchmark._ranked import alike_students
 from cortex_sim.studies.benchmark._results import Result, result_of
 from cortex_sim.studies.benchmark._sensed import Seen, SeenOfLess, Timed
 from cortex_sim.studies.benchmark._sizes import FULL, SMOKE, VERSION, Sizes
 
 HELD = Path(__file__).with_name("held.json")
 EQUAL = 1e-6  # relative: numbers of the data that differ by less are the same, on any machine
-Job = tuple[Place, tuple[Entry, ...], Sizes]
 
 
 def put_to_test(
@@ -54,36 +58,67 @@ def put_to_test(
     for each in entries:
         tried(each)
     sizes = SMOKE if smoke else FULL
-    places = sizes.places(of)
-    kept = workers.Kept(_key, _write, _read, "benchmark", ".json", shared=True)
-    label = f"{len(places)} circuits" if file is None else f"{entries[0].name} on {len(places)} circuits"
-    with cluster(scheduler):
-        found = workers.map(label, circuit_read, {str(place): (place, entries, sizes) for place in places}, workers=jobs, kept=kept)
+    places = {str(place): place for place in sizes.places(of)}
+    with cluster(scheduler), workers.together():
+        asked = {name: (place, sizes) for name, place in places.items()}
+        pupils = workers.map(f"networks fitted to {len(places)} circuits", fitted, asked, workers=jobs, kept=FITTED)
+        label = f"{entries[0].name if file else f'{len(entries)} measures'} on {len(places)} circuits"
+        ready = {name: (place, entries, sizes, pupils[name]) for name, place in places.items()}
+        found = workers.map(label, circuit_read, ready, workers=jobs, kept=READ)
     data = {name: each["data"] for name, each in found.items()}
     if not smoke:
         check_held(data, of)
-    return [result_of(each, {name: read["entries"][each.name] for name, read in found.items()}, data, smoke=smoke, of=of) for each in entries]
+    return [result_of(each, {name: read["entries"][each.name] for name, read in found.items()}, data, pupils, smoke=smoke, of=of) for each in entries]
 
 
-def circuit_read(place: Place, entries: Sequence[Entry], sizes: Sizes) -> dict[str, Any]:
+def fitted(place: Place, sizes: Sizes) -> Pupils:
+    """Return the networks that are fitted to the circuit of a place, and how they answer pushes."""
+    return pupils_of(drawn(place, sizes.units), sizes)
+
+
+def circuit_read(place: Place, entries: Sequence[Entry], sizes: Sizes, pupils: Pupils) -> dict[str, Any]:
     """Return what all entries make of one circuit, and numbers by which its data are known.
 
     Args:
         place: of the circuit.
         entries: measures or methods.
         sizes: how much is simulated.
+        pupils: networks that were fitted to the circuit.
     """
-    found = family(drawn(place, sizes.units), sizes.conditions)
-    seen = Seen(Observer(found, sizes.trials), sizes.repeats)
-    less = SeenOfLess(seen) if place.draw < sizes.less else None
-    readings = {}
-    for each in entries:
-        timed = Timed(each)
-        reading = seen.by(timed) | (less.by(timed.or_none) if less else {})
-        readings[each.name] = reading | {"seconds": timed.seconds, "calls": timed.calls}
+    known = drawn(place, sizes.units)
+    found = family(known, sizes.conditions)
+    asked, readings = place.draw < sizes.less, {each.name: method_read(each, known, sizes) for each in entries if each.kind == "method"}
+    if measures := [each for each in entries if each.kind == "measure"]:
+        seen = Seen(Observer(found, sizes.trials), sizes.repeats)
+        less = SeenOfLess(seen) if asked else None
+        for each in measures:
+            timed = Timed(each)
+            reading = seen.by(timed) | (less.by(timed.or_none) if less else {})
+            reading |= {"students": alike_students(timed, timed.or_none, pupils, place, less=asked)}
+            readings[each.name] = reading | {"seconds": timed.seconds, "calls": timed.calls}
     rates = found.circuit.rates(found.path)
     data = {"rates": float(np.sqrt((rates**2).mean())), "departure": found.departure(1.0), "reach": found.reach, "noise": found.dose}
     return {"data": data, "entries": readings}
+
+
+def method_read(each: Entry, known: Drawn, sizes: Sizes) -> dict[str, Any]:
+    """Return what a method of fitting explains of a circuit's rates and of its responses to pushes.
+
+    Args:
+        each: the method.
+        known: the circuit.
+        sizes: how many reaches and pushes.
+    """
+    training, test = sides_of(known, sizes)
+    battery = Battery.of(known, training.trials.rate, test, sizes.pushed)
+    began = time.perf_counter()
+    model = each.fitted(training.trials, training.task)
+    seconds = time.perf_counter() - began
+    own = each.simulated(model, test.task)
+    gained = battery.with_gains(model) if isinstance(model, Model) else []
+    explained = battery.explained(lambda task: each.simulated(model, task), gained)
+    means = {kind: float(np.mean(scores)) for kind, scores in explained.items()}
+    return {"r2": explained_variance(test.trials.rate, own), "explained": means, "seconds": seconds}
 
 
 def check_held(data: Mapping[str, Mapping[str, float]], of: Set) -> None:
@@ -103,7 +138,7 @@ def check_held(data: Mapping[str, Mapping[str, float]], of: Set) -> None:
                 raise ComparisonError(f"benchmark: {found}. The generator or a numerical library differs: these data are of another version.")
 
 
-def _key(place: Place, entries: Sequence[Entry], sizes: Sizes) -> str:
+def _key(place: Place, entries: Sequence[Entry], sizes: Sizes, _: Pupils) -> str:
     return content_key("circuit of the benchmark", place.seed, [each.key for each in entries], sizes.key, place.draw < sizes.less, code_key())
 
 
@@ -119,3 +154,11 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError):
         raise FileProblem(f"{path}: is damaged") from None
     return dict(found)
+
+
+def _fitted_key(place: Place, sizes: Sizes) -> str:
+    return content_key("networks of the benchmark", place.seed, sizes.key, code_key())
+
+
+READ = workers.Kept(_key, _write, _read, "benchmark", ".json", shared=True)
+FITTED = workers.Kept(_fitted_key, lambda path, pupils: pupils.save(path), Pupils.load, "benchmark", ".safetensors", shared=True)

@@ -1,6 +1,6 @@
 """Version and sizes of the benchmark; what is changed here makes another version."""
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 from cortex_sim.runtime import content_key
 from cortex_sim.studies.benchmark._circuits import KINDS, Place, Set
@@ -38,13 +38,13 @@ class Sizes:
 
     @property
     def key(self) -> str:
-        """Return a hash of the version and all sizes."""
-        return content_key(VERSION, list(astuple(self)))
+        """Return a hash of the version and of all sizes that a circuit's results depend on, however many circuits there are."""
+        return content_key(VERSION, list(astuple(replace(self, draws=0, less=0))))
 
     def places(self, of: Set) -> list[Place]:
         """Return the places of all circuits, one draw of every class after the other."""
         return [Place(kind, draw, of) for draw in range(self.draws) for kind in KINDS]
 
 
-FULL = Sizes(units=60, conditions=8, trials=8, repeats=3, draws=20, less=5, training=60, tested=12, pushed=8, epochs=40)
-SMOKE = Sizes(units=40, conditions=6, trials=3, repeats=2, draws=1, less=1, training=16, tested=6, pushed=2, epochs=2)
+FULL = Sizes(units=60, conditions=8, trials=6, repeats=3, draws=20, less=5, training=48, tested=10, pushed=6, epochs=24)
+SMOKE = Sizes(units=40, conditions=4, trials=2, repeats=2, draws=1, less=1, training=12, tested=4, pushed=2, epochs=1)
