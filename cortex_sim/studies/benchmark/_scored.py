@@ -93,7 +93,7 @@ def invariance(readings: Readings, view: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for change in next(iter(readings.values()))["changed"][view]:
         apart = np.array([_difference(*reading["changed"][view][change]) for reading in readings.values()])
-        found[change] = {"shift": _ratio(apart, whole), "interval": _ratio_interval(apart, whole)}
+        found[change] = {"d": float(apart.mean()), "shift": _ratio(apart, whole), "interval": _ratio_interval(apart, whole)}
     return found
 
 
