@@ -28,6 +28,7 @@ CLOSE = 1e-9  # of the largest state: how far averages of a family may be apart
 SPREAD = 2.0  # how much more than the circuit's may single trials of its family depart from their averages
 REACHES = (1.0, 0.5, 0.25, 0.125)  # parts of the way to the other mechanism that are tried, until that holds
 GRADES = (0.0, 0.25, 0.5, 0.75, 1.0)  # s
+SHARP = 1e-6  # of the largest dose: how exactly the noise is as strong as asked
 PROBED = 40  # noisy trials by which noise and reach are set
 
 States = Float[ndarray, "trial step unit"]
@@ -178,7 +179,7 @@ def family(drawn: Drawn, conditions: int) -> Family:
     def respond(dose: float) -> Float[ndarray, "trial step unit"]:
         return found.circuit.rates(found.circuit.states(dose * noise, each)) - np.repeat(rates, each, axis=0)
 
-    sized = replace(found, dose=matched_dose(respond, NOISE * float(rates.std(axis=(0, 1)).mean()), most=most))
+    sized = replace(found, dose=matched_dose(respond, NOISE * float(rates.std(axis=(0, 1)).mean()), most=most, tolerance=SHARP))
     return replace(sized, reach=next((part for part in REACHES if _stays(replace(sized, reach=part))), REACHES[-1]))
 
 

@@ -70,14 +70,18 @@ class Pupils:
         return {kind: each.mean(axis=0) for kind, each in zip(KINDS_OF_PUSH, self.explained, strict=True)}
 
     def reliability(self, kind: str) -> float:
-        """Return how far the truth by one half of the draws predicts that by the other, raised to all draws (Spearman and Brown); NaN if unknown."""
+        """Return the reliability of the truth of a kind (:func:`reliability_of`); NaN if it is unknown."""
         draws = self.explained[KINDS_OF_PUSH.index(kind)]
-        known = np.isfinite(draws).all(axis=0)
-        one, other = draws[::2, known].mean(axis=0), draws[1::2, known].mean(axis=0)
-        if known.sum() < 3 or not (one.std() > 0 and other.std() > 0):
-            return float("nan")
-        r = float(np.corrcoef(one, other)[0, 1])
-        return 2 * r / (1 + r) if r > -1 else float("nan")
+        return reliability_of(draws[:, np.isfinite(draws).all(axis=0)])
+
+
+def reliability_of(draws: Float[ndarray, "draw student"]) -> float:
+    """Return how far the mean over one half of the draws predicts that over the other, raised to all draws (Spearman and Brown); NaN if unknown."""
+    one, other = draws[::2].mean(axis=0), draws[1::2].mean(axis=0)
+    if len(one) < 3 or not (one.std() > 0 and other.std() > 0):
+        return float("nan")
+    r = float(np.corrcoef(one, other)[0, 1])
+    return 2 * r / (1 + r) if r > -1 else float("nan")
 
 
 def sides_of(drawn: Drawn, sizes: Sizes) -> tuple[Side, Side]:

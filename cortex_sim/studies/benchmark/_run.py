@@ -13,7 +13,7 @@ from cortex_sim.errors import ComparisonError, FileProblem, OptionError
 from cortex_sim.runtime import cluster, code_key, content_key, workers, write_text
 from cortex_sim.studies.benchmark._circuits import Drawn, Place, Set, drawn
 from cortex_sim.studies.benchmark._entries import Entry, built_in, entry, tried
-from cortex_sim.studies.benchmark._families import family
+from cortex_sim.studies.benchmark._families import Family, family
 from cortex_sim.studies.benchmark._observed import Observer
 from cortex_sim.studies.benchmark._pupils import Pupils, explained_variance, pupils_of, sides_of
 from cortex_sim.studies.benchmark._pushed import Battery
@@ -96,9 +96,13 @@ def circuit_read(place: Place, entries: Sequence[Entry], sizes: Sizes, pupils: P
             reading = seen.by(timed) | (less.by(timed.or_none) if less else {})
             reading |= {"students": alike_students(timed, timed.or_none, pupils, place, less=asked)}
             readings[each.name] = reading | {"seconds": timed.seconds, "calls": timed.calls}
+    return {"data": data_of(found), "entries": readings}
+
+
+def data_of(found: Family) -> dict[str, float]:
+    """Return numbers by which the data of a circuit are known: size of its rates, departure of the other mechanism, how far it goes, and noise."""
     rates = found.circuit.rates(found.path)
-    data = {"rates": float(np.sqrt((rates**2).mean())), "departure": found.departure(1.0), "reach": found.reach, "noise": found.dose}
-    return {"data": data, "entries": readings}
+    return {"rates": float(np.sqrt((rates**2).mean())), "departure": found.departure(1.0), "reach": found.reach, "noise": found.dose}
 
 
 def method_read(each: Entry, known: Drawn, sizes: Sizes) -> dict[str, Any]:

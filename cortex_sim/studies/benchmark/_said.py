@@ -153,6 +153,6 @@ def _literature(measures: Sequence[Result], result: Result) -> str:
         f"Galgali et al. (2023) infer recurrent dynamics from residuals where averages leave it open: {agree}, the largest d′ from residuals is "
         f"{active.max():.2f} ({best['name']}), from averages {averages.max():.2f}. Sourmpis et al. (2026) find that networks which fit recordings "
         f"well may fail on perturbations: of {len(fits)} kinds of networks with R² above 0.8, {len(lost)} explain less than half of the responses "
-        "off the manifold. Cloos et al. (2024) warn that high similarity guarantees nothing: equal averages are found the same by every measure here, "
+        "off the manifold. Cloos et al. (2024) warn that high similarity guarantees nothing: every measure here finds equal averages the same, "
         "whatever the mechanism."
     )
