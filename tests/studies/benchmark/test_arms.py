@@ -13,7 +13,7 @@ from cortex_sim.studies.benchmark._circuits import Place, drawn
 from cortex_sim.studies.benchmark._entries import built_in
 from cortex_sim.studies.benchmark._families import GRADES, Family, family
 from cortex_sim.studies.benchmark._observed import AVERAGES, RESIDUALS, RESPONSES, SINGLE, VIEWS, Observer
-from cortex_sim.studies.benchmark._pupils import ALONE, RIDGE, Pupils, explained_variance, pupils_of, sides_of
+from cortex_sim.studies.benchmark._pupils import ALONE, RIDGE, Pupils, explained_variance, pupils_of, reliability_of, sides_of
 from cortex_sim.studies.benchmark._pushed import KINDS_OF_PUSH, OFF, TYPE, Battery
 from cortex_sim.studies.benchmark._ranked import ALL, ranks, truth_of
 from cortex_sim.studies.benchmark._sensed import Seen, Timed
