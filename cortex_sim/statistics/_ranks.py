@@ -29,7 +29,7 @@ def partial_tau(one: Float[ndarray, " member"], other: Float[ndarray, " member"]
     It is 0 if one of the two ranks as the third does, so that it tells nothing beyond that; members with NaN are left out.
 
     Source:
-        Kendall (1942) Biometrika 32:277.
+        Kendall & Gibbons (1990) Rank Correlation Methods, 5th edition, on partial rank correlation.
     """
     known = ~np.isnan(one + other + given)
     x, y, z = one[known], other[known], given[known]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy import ndarray
 
 from cortex_sim.cards import Model, catalogue
-from cortex_sim.comparison import MEASURES, planted_rotation
+from cortex_sim.comparison import MEASURES, TRIAL_MEASURES, planted_rotation
 from cortex_sim.errors import CortexSimError, NotFound, OptionError
 from cortex_sim.runtime import content_key, stream
 from cortex_sim.simulation import simulate
@@ -62,6 +62,8 @@ class Entry:
         Raises:
             OptionError: a file of the user's raised an exception, or returned no finite number.
         """
+        if not self.path and self.name in TRIAL_MEASURES:
+            return float(TRIAL_MEASURES[self.name](a.trials, b.trials))
         if not self.path:
             one = MEASURES[self.name]
             return float(one.alike(one.of_images(a.rates, b.rates, BIN)))
@@ -114,7 +116,7 @@ class Entry:
 
 def built_in() -> list[Entry]:
     """Return the measures of this package."""
-    return [Entry(name, "measure") for name in MEASURES]
+    return [Entry(name, "measure") for name in (*MEASURES, *TRIAL_MEASURES)]
 
 
 def entry(path: str | Path) -> Entry:
