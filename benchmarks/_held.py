@@ -1,12 +1,13 @@
-"""Write the numbers by which the data of the benchmark of mechanism are known: python -m benchmarks._held (half an hour); for a new version alone."""
+"""Write the numbers by which the data of the benchmark of mechanism are known: python -m benchmarks._held (some minutes); for a new version alone."""
 
 import json
+from dataclasses import replace
 
 from cortex_sim.runtime import workers, write_text
 from cortex_sim.studies.benchmark._circuits import Place, drawn
 from cortex_sim.studies.benchmark._families import family
 from cortex_sim.studies.benchmark._run import HELD, data_of
-from cortex_sim.studies.benchmark._sizes import FULL
+from cortex_sim.studies.benchmark._sizes import FULL, HELD_DRAWS
 
 
 def numbers(place: Place) -> dict[str, float]:

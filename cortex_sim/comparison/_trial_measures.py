@@ -14,11 +14,6 @@ from cortex_sim.trials import Trials
 
 FEWEST = 4  # trials of a condition from which on noise can be told from difference
 Between = Callable[[Trials, Trials], float]
-TRIAL_MEASURES: Mapping[str, Between] = {
-    "residual dynamics, eigenvalues": lambda a, b: -residual_distance(a, b),
-    "stochastic shape (rms)": lambda a, b: -stochastic_shape_distance(a, b),
-    "RSA, crossnobis": lambda a, b: crossnobis_rsa(a, b),
-}
 
 
 def crossnobis_rsa(a: Trials, b: Trials) -> float:
@@ -42,3 +37,10 @@ def crossnobis_rsa(a: Trials, b: Trials) -> float:
 def _averages(trials: Trials) -> Float[ndarray, "condition time unit"]:
     labels = list(dict.fromkeys(trials.condition.tolist()))
     return np.stack([trials.rate[trials.condition == label].mean(axis=0) for label in labels])
+
+
+TRIAL_MEASURES: Mapping[str, Between] = {
+    "residual dynamics, eigenvalues": lambda a, b: -residual_distance(a, b),
+    "stochastic shape (rms)": lambda a, b: -stochastic_shape_distance(a, b),
+    "RSA, crossnobis": crossnobis_rsa,
+}

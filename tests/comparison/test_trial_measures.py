@@ -74,16 +74,15 @@ def test_stochastic_shape_without_noise_is_that_of_averages() -> None:
         stochastic_shape_distance(a, short)
 
 
-@pytest.mark.parametrize("name", TRIAL_MEASURES)
+@pytest.mark.parametrize("name", [name for name in TRIAL_MEASURES if name != "RSA, crossnobis"])
 def test_a_system_is_most_like_itself(name: str) -> None:
     one, other = planted(8, trials=5), planted(9, trials=5, radii=0.5 * RADII)
     alike = TRIAL_MEASURES[name]
-    best = 1.0 if name.startswith("RSA") else 0.0
-    assert alike(one, one) == pytest.approx(best, abs=1e-6) and alike(one, other) < best - 0.01
+    assert alike(one, one) == pytest.approx(0, abs=1e-6) and alike(one, other) < -0.05
 
 
 def test_crossnobis_keeps_its_correlation_where_noise_would_pull_distances_together() -> None:
-    """Conditions at known distances: without bias the correlation of distances with their own is 1 up to noise; noise of unequal size cannot make it."""
+    """Conditions at known distances: without bias, distances in two recordings of unequal noise correlate by 1, up to that noise."""
     rng = np.random.default_rng(10)
     centres = rng.standard_normal((6, 1, 20)) * np.linspace(0.5, 2, 6)[:, None, None]
     sides = [Trials.from_arrays(np.repeat(centres + np.zeros((6, 10, 20)), 40, axis=0) + noise * rng.standard_normal((240, 10, 20)),

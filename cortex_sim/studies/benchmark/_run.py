@@ -126,7 +126,7 @@ def method_read(each: Entry, known: Drawn, sizes: Sizes) -> dict[str, Any]:
 
 
 def check_held(data: Mapping[str, Mapping[str, float]], of: Set) -> None:
-    """Check that the data are those of this version, which are held by their numbers.
+    """Check that the data are those of this version, which is known by the numbers of a few circuits of each class.
 
     Raises:
         ComparisonError: a circuit's are not.
@@ -136,7 +136,7 @@ def check_held(data: Mapping[str, Mapping[str, float]], of: Set) -> None:
     except (OSError, ValueError, KeyError):
         raise ComparisonError(f"{HELD}: the numbers by which the data of {VERSION} are known are missing; install the package again.") from None
     for name, numbers in data.items():
-        for what, number in numbers.items():
+        for what, number in numbers.items() if name in held else ():
             if not np.isclose(number, held[name][what], rtol=EQUAL, atol=0):
                 found = f"{what} of {name} is {number!r}; in {VERSION} it is {held[name][what]!r}"
                 raise ComparisonError(f"benchmark: {found}. The generator or a numerical library differs: these data are of another version.")

@@ -6,6 +6,7 @@ from cortex_sim.runtime import content_key
 from cortex_sim.studies.benchmark._circuits import KINDS, Place, Set
 
 VERSION = "mechanism-1.0"
+HELD_DRAWS = 3  # circuits of each class and set whose numbers are held
 
 
 @dataclass(frozen=True)
