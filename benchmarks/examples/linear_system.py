@@ -4,32 +4,36 @@ import numpy as np
 
 import cortex_sim as cs
 
-RIDGE = 1e-3  # of the mean square of the rates
+RIDGE, TAU = 1e-3, 0.1  # of the mean square of the rates; s, in which a current would move a rate by its own size
+
+
+def currents(task: cs.Task) -> np.ndarray:
+    """Return by how much the currents of a task move rates from each bin to the next, (trial, time, unit)."""
+    every = round(task.bin / task.step)
+    given = [drive.pattern[:, None] * drive.course.reshape(1, -1, every, 1).sum(axis=2) for drive in task.drives]
+    return task.step / TAU * sum(given, np.zeros((task.trials, task.bins, task.initial.shape[1])))
 
 
 class LinearSystem:
-    """A linear map from one bin to the next; currents of a task move it as they move a unit that integrates them over 0.1 s."""
+    """A linear map from one bin to the next, with the currents of the task added; clamped units are held."""
 
-    def __init__(self, rates: np.ndarray) -> None:
-        now, after = (np.concatenate(list(part)) for part in (rates[:, :-1], rates[:, 1:]))
-        self.mean = now.mean(axis=0)
-        X = now - self.mean
-        self.A = np.linalg.solve(X.T @ X + RIDGE * np.trace(X.T @ X) / X.shape[1] * np.eye(X.shape[1]), X.T @ (after - self.mean)).T
+    def __init__(self, rates: np.ndarray, moved: np.ndarray) -> None:
+        self.mean = rates.mean(axis=(0, 1))
+        X, Y = ((part - self.mean).reshape(-1, rates.shape[2]) for part in (rates[:, :-1], rates[:, 1:] - moved[:, :-1]))
+        self.A = np.linalg.solve(X.T @ X + RIDGE * np.trace(X.T @ X) / X.shape[1] * np.eye(X.shape[1]), X.T @ Y).T
 
     def simulate(self, task: cs.Task) -> np.ndarray:
-        """Return rates (trial, time, unit) from the initial rates of the task on, under its currents; units that it clamps are held."""
-        every, tau = round(task.bin / task.step), 0.1
-        current = sum((drive.pattern[:, None] * drive.course[None, :, None] for drive in task.drives), np.zeros((task.trials, task.steps, 1)))
+        """Return rates (trial, time, unit) from the initial rates of the task on."""
+        moved, every = currents(task), round(task.bin / task.step)
         rates = [np.array(task.initial)]
         for bin in range(1, task.bins):
-            before = slice((bin - 1) * every, bin * every)
-            rates.append((rates[-1] - self.mean) @ self.A.T + self.mean + task.step / tau * current[:, before].sum(axis=1))
+            rates.append((rates[-1] - self.mean) @ self.A.T + self.mean + moved[:, bin - 1])
             for clamp in task.clamps:
                 if clamp.course[bin * every]:
                     rates[-1][:, clamp.units] = clamp.rate
         return np.stack(rates, axis=1)
 
 
-def fit(trials: cs.Trials, task: cs.Task) -> LinearSystem:  # noqa: ARG001
-    """Return the linear system of these trials; their task is not needed."""
-    return LinearSystem(trials.rate)
+def fit(trials: cs.Trials, task: cs.Task) -> LinearSystem:
+    """Return the linear system of these trials."""
+    return LinearSystem(trials.rate, currents(task))

@@ -18,7 +18,7 @@ from cortex_sim.comparison._residuals import residuals_of
 from cortex_sim.errors import ComparisonError
 from cortex_sim.trials import Trials
 
-AXES, PARTS, STEPS = 10, 5, 30
+AXES, PARTS, STEPS = 10, 4, 30
 
 
 def stochastic_shape_distance(a: Trials, b: Trials) -> float:
