@@ -18,7 +18,7 @@ from cortex_sim.comparison._residuals import residuals_of
 from cortex_sim.errors import ComparisonError
 from cortex_sim.trials import Trials
 
-AXES, PARTS, STEPS = 10, 4, 30
+AXES, PARTS, STEPS, SETTLED = 10, 4, 30, 1e-5  # components; parts of the time; steps at most, and change of Q below which they end
 
 
 def stochastic_shape_distance(a: Trials, b: Trials) -> float:
@@ -48,7 +48,9 @@ def _aligned(mean: ndarray, root: ndarray, other: ndarray, other_root: ndarray, 
     for _ in range(STEPS):
         turned = Q @ other_root
         U = _nearest(np.einsum("zji,zjk->zik", turned, root))
-        Q = _nearest(crossed + weight * np.einsum("zij,zkj->ik", root, other_root @ U))
+        before, Q = Q, _nearest(crossed + weight * np.einsum("zij,zkj->ik", root, other_root @ U))
+        if np.abs(Q - before).max() < SETTLED:
+            break
     turned = Q @ other_root
     sizes = np.linalg.svd(np.einsum("zji,zjk->zik", turned, root), compute_uv=False).sum(axis=1)
     noise = (root**2).sum(axis=(1, 2)) + (other_root**2).sum(axis=(1, 2)) - 2 * sizes
