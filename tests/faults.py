@@ -17,6 +17,7 @@ class Fault(NamedTuple):
 
 COMPARISON = "tests/comparison/"
 ANALYSIS = "tests/analysis/"
+BENCHMARK = "tests/studies/benchmark/"
 RULES = "tests/fitting/test_rules.py tests/fitting/test_learning.py"
 FAULTS = (
     Fault("penalty of ridge maps chosen on the test set", "comparison/_predictivity.py",
@@ -277,4 +278,14 @@ FAULTS = (
     Fault("artefacts kept", "comparison/_recorded_push.py", "& ~artefacts", "", COMPARISON + "test_recorded_push.py"),
     Fault("trials that do not say count as unperturbed", "trials/_rows.py", "~chosen(unless, column) & ~lost", "~chosen(unless, column)",
           "tests/trials/test_perturbed.py"),
+    Fault("an input that cancels too much", "studies/benchmark/_families.py", "inputs=circuit.inputs - missing)", "inputs=circuit.inputs - 1.001 * missing)", BENCHMARK + "test_families.py"),
+    Fault("connections of a family transposed", "studies/benchmark/_families.py", "@ away.T /", "@ away /", BENCHMARK + "test_families.py"),
+    Fault("noise of another step", "studies/benchmark/_families.py", "np.sqrt(2 / (time_constant(model) * model.dt.si))", "np.sqrt(2 / time_constant(model))", BENCHMARK + "test_families.py"),
+    Fault("d' without the factor of few repeats", "studies/benchmark/_scored.py", "return (1 - 3 / (4 * freedom - 1)) * less / spread", "return less / spread / (1 - 3 / (4 * freedom - 1))", BENCHMARK + "test_scored.py"),
+    Fault("d' of the wrong sign", "studies/benchmark/_scored.py", "less = values[0].mean() - values", "less = values - values[0].mean()", BENCHMARK + "test_scored.py"),
+    Fault("smallest s at the first passage", "studies/benchmark/_scored.py", "last = max(place for", "last = min(place for", BENCHMARK + "test_scored.py"),
+    Fault("partial tau without the third ranking of the other", "statistics/_ranks.py", "left = (1 - across**2) * (1 - beside**2)", "left = (1 - across**2) ** 2", BENCHMARK + "test_scored.py"),
+    Fault("reliability of half the draws", "studies/benchmark/_pupils.py", "return 2 * r / (1 + r) if", "return r if", BENCHMARK + "test_arms.py"),
+    Fault("residual dynamics by regression", "comparison/_residual_dynamics.py", "there, ahead = now.T @ before, after.T @ before", "there, ahead = now.T @ now, after.T @ now", COMPARISON + "test_trial_measures.py"),
+    Fault("stochastic shape without the overlap of noise", "comparison/_stochastic_shape.py", "(other_root**2).sum(axis=(1, 2)) - 2 * sizes", "(other_root**2).sum(axis=(1, 2)) - sizes", COMPARISON + "test_trial_measures.py"),
 )  # fmt: skip

@@ -12,6 +12,7 @@ from cortex_sim.analysis._decoding import DECODING_FOLDS as DECODING_FOLDS
 from cortex_sim.analysis._decoding import discriminant as discriminant
 from cortex_sim.analysis._decoding import spike_counts as spike_counts
 from cortex_sim.analysis._decoding import trial_folds as trial_folds
+from cortex_sim.analysis._dose import matched_dose as matched_dose
 from cortex_sim.analysis._epochs import Epochs as Epochs
 from cortex_sim.analysis._explanation import Explanation as Explanation
 from cortex_sim.analysis._explanation import Questions as Questions

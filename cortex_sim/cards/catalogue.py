@@ -82,19 +82,34 @@ def protocol(name: str) -> ModuleType:
     path = _find(name, protocols(), ".py", "protocol")
     source = path.read_bytes()
     if path.resolve().parent != shipped("protocols").resolve():
-        _say_code(path, source)
-    loader = _AsRead(f"cortex_sim_protocol_{path.stem}", str(path))
+        say_code(path, source, "a protocol")
+    module = imported(path, source, f"cortex_sim_protocol_{path.stem}")
+    if not callable(getattr(module, "run", None)):
+        raise OptionError(f"{path}: has no function run(model, *, seed, smoke); see protocols/README.md.")
+    vars(module)["run"] = checked(module.run, path.stem)
+    return module
+
+
+def imported(path: Path, source: bytes, name: str) -> ModuleType:
+    """Return a file of code, run from the text that was read, whatever has become of the file.
+
+    Args:
+        path: of the file, for messages.
+        source: its content.
+        name: of the module.
+
+    Raises:
+        OptionError: the file cannot be imported.
+    """
+    loader = _AsRead(name, str(path))
     loader.source = source
-    spec = importlib.util.spec_from_file_location(loader.name, path, loader=loader)
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
     try:
         loader.exec_module(module)
-    except Exception as problem:  # a user's file may raise anything
+    except (Exception, SystemExit) as problem:  # a user's file may raise anything
         raise OptionError(f"{path}: cannot be imported: {type(problem).__name__}: {problem}.") from problem
-    if not callable(getattr(module, "run", None)):
-        raise OptionError(f"{path}: has no function run(model, *, seed, smoke); see protocols/README.md.")
-    vars(module)["run"] = checked(module.run, path.stem)
     return module
 
 
@@ -107,14 +122,20 @@ class _AsRead(SourceFileLoader):
         return compile(self.source, self.path, "exec", dont_inherit=True)
 
 
-def _say_code(path: Path, source: bytes) -> None:
-    """Print that a file is code which now runs; once for each content, remembered by its hash in the cache."""
+def say_code(path: Path, source: bytes, what: str) -> None:
+    """Print that a file is code which now runs; once for each content, remembered by its hash in the cache.
+
+    Args:
+        path: of the file.
+        source: its content.
+        what: it is, such as "a protocol".
+    """
     digest = hashlib.sha256(source).hexdigest()
     mark = cache_folder() / "protocols" / digest
     if mark.exists():
         return
-    what = "is a protocol, which is code: it may do all that you may do"
-    warn(f"{path}: {what}. It runs now for the first time (sha256 {digest[:12]}…); read it first if it is not yours (docs/security.md).")
+    said = f"It runs now for the first time (sha256 {digest[:12]}…); read it first if it is not yours (docs/security.md)."
+    warn(f"{path}: is {what}, which is code: it may do all that you may do. {said}")
     try:
         write_text(mark, f"{path.resolve()}\n")
     except FileProblem as problem:

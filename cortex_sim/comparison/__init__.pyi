@@ -4,6 +4,7 @@ from cortex_sim.comparison._battery import SHARES as SHARES
 from cortex_sim.comparison._battery import SPANS as SPANS
 from cortex_sim.comparison._battery import WITHIN as WITHIN
 from cortex_sim.comparison._battery import Battery as Battery
+from cortex_sim.comparison._battery import leading_axes as leading_axes
 from cortex_sim.comparison._bits import compare_bits as compare_bits
 from cortex_sim.comparison._cells import DRAWS as DRAWS
 from cortex_sim.comparison._cells import FRACTION as FRACTION
@@ -12,6 +13,7 @@ from cortex_sim.comparison._cells import PUSHED as PUSHED
 from cortex_sim.comparison._cells import SILENCED as SILENCED
 from cortex_sim.comparison._cells import SPIKES as SPIKES
 from cortex_sim.comparison._cells import cells_of as cells_of
+from cortex_sim.comparison._cells import decaying as decaying
 from cortex_sim.comparison._cells import in_whole as in_whole
 from cortex_sim.comparison._companions import ANGLES as ANGLES
 from cortex_sim.comparison._companions import COMPANIONS as COMPANIONS
@@ -116,6 +118,7 @@ from cortex_sim.comparison._regions import mean_current_correlations as mean_cur
 from cortex_sim.comparison._regions import shares_from_others as shares_from_others
 from cortex_sim.comparison._reliability import noise_ceiling as noise_ceiling
 from cortex_sim.comparison._reliability import reliability as reliability
+from cortex_sim.comparison._residual_dynamics import residual_distance as residual_distance
 from cortex_sim.comparison._response import left_free as left_free
 from cortex_sim.comparison._response import response_r2 as response_r2
 from cortex_sim.comparison._response import response_score as response_score
@@ -149,9 +152,11 @@ from cortex_sim.comparison._spike_scores import co_smoothing_scores as co_smooth
 from cortex_sim.comparison._spike_scores import spike_estimates as spike_estimates
 from cortex_sim.comparison._spike_scores import spike_scores as spike_scores
 from cortex_sim.comparison._spike_scores import synchrony_scores as synchrony_scores
+from cortex_sim.comparison._stochastic_shape import stochastic_shape_distance as stochastic_shape_distance
 from cortex_sim.comparison._table import self_departures as self_departures
 from cortex_sim.comparison._table import table as table
 from cortex_sim.comparison._table import tables as tables
+from cortex_sim.comparison._trial_measures import TRIAL_MEASURES as TRIAL_MEASURES
 from cortex_sim.comparison._two_wells import two_wells as two_wells
 from cortex_sim.comparison._two_wells import well_depth as well_depth
 from cortex_sim.comparison._two_wells import well_runs as well_runs

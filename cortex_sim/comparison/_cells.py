@@ -96,7 +96,7 @@ def pushes(circuit: Model, task: Task, spread: Float[ndarray, " unit"], rest: Fl
             tasks.append(silence(task, len(spread), fraction=FRACTION, seed=own, rate=silent, start=WHEN, duration=SILENCED))
         else:
             tasks.append(push(task, len(spread), fraction=FRACTION, seed=own, amplitude=amplitude, start=WHEN, duration=PUSHED))
-    return _decaying(circuit, task, tasks, rest)
+    return decaying(circuit, task, tasks, rest)
 
 
 def pushes_inside(circuit: Model, task: Task, rates: Float[ndarray, "condition time unit"], rest: Float[ndarray, " unit"], seed: int) -> list[Task]:
@@ -112,10 +112,10 @@ def pushes_inside(circuit: Model, task: Task, rates: Float[ndarray, "condition t
     axes, size = leading_axes(rates), JUMP * _typical(circuit) / PUSHED * np.sqrt(FRACTION * np.mean(unit_scale(rates) ** 2))
     rng = stream(seed, "task", "directions of mechanism")
     drawn = [rng.standard_normal((task.trials, axes.shape[1])) @ axes.T for _ in range(DRAWS // 2)]
-    return _decaying(circuit, task, [push_along(task, to, amplitude=float(size), start=WHEN, duration=PUSHED) for to in drawn], rest)
+    return decaying(circuit, task, [push_along(task, to, amplitude=float(size), start=WHEN, duration=PUSHED) for to in drawn], rest)
 
 
-def _decaying(circuit: Model, task: Task, pushed: Sequence[Task], rest: Float[ndarray, " unit"]) -> list[Task]:
+def decaying(circuit: Model, task: Task, pushed: Sequence[Task], rest: Float[ndarray, " unit"]) -> list[Task]:
     """Return pushes of which none moves a rate that cannot fall below 0 down faster than it can decay."""
     if not circuit.initial_values:
         return list(pushed)

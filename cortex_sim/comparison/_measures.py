@@ -15,7 +15,7 @@ from numpy import ndarray
 
 from cortex_sim.comparison import _geometry as geometry
 from cortex_sim.comparison._listed import listed
-from cortex_sim.errors import NotFound, suggestion
+from cortex_sim.errors import ComparisonError, NotFound, suggestion
 from cortex_sim.fitting import unit_scale
 from cortex_sim.runtime import doored
 
@@ -71,6 +71,24 @@ class Measure:
         if not self.same_units:
             a, b = reduced(a), reduced(b)
         return self.between(*self.analysed(a, b, dt))
+
+    def of_images(self, a: Rates, b: Float[ndarray, "condition time other"], dt: float) -> float:
+        """Return the measure for two coordinate systems, whose units have one scale in each; units correspond only if the measure needs it.
+
+        Args:
+            a: rates.
+            b: rates with the same conditions or trials, and bins.
+            dt: width of a bin, s.
+
+        Raises:
+            ComparisonError: units should correspond, and their numbers differ.
+        """
+        if self.same_units and a.shape[2] != b.shape[2]:
+            raise ComparisonError(f"{self.name}: {a.shape[2]} units on one side, {b.shape[2]} on the other; this measure compares unit by unit.")
+        first, second = images(a, b)
+        if not self.same_units:
+            first, second = reduced(first), reduced(second)
+        return self.between(*self.analysed(first, second, dt))
 
     def analysed(self, a: Rates, b: Float[ndarray, "condition time other"], dt: float) -> tuple[Any, ...]:
         """Return what the function takes, of two sides that are already scaled and reduced; nothing if the student does not vary."""

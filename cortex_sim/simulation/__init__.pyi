@@ -4,6 +4,7 @@ from cortex_sim.simulation._device import VARIABLE as VARIABLE
 from cortex_sim.simulation._device import Device as Device
 from cortex_sim.simulation._device import device_of as device_of
 from cortex_sim.simulation._dynamics import beginning as beginning
+from cortex_sim.simulation._dynamics import driven_states as driven_states
 from cortex_sim.simulation._dynamics import flow as flow
 from cortex_sim.simulation._dynamics import flow_function as flow_function
 from cortex_sim.simulation._dynamics import rate_of as rate_of

@@ -40,9 +40,43 @@ def flow_function(
     """Return the time derivative as a function of the state, for many calls with the same weights and inputs; see :func:`flow`."""
     factors = {name: scale(item.unit) for name, item in model.inputs.items()}
     constants = {name: value * factors.get(name, 1.0) for name, value in (dict.fromkeys(model.inputs, 0.0) | dict(constants or {})).items()}
+    return _moving(model, arrays, {name: (lambda *_, now=value: now) for name, value in constants.items()})
+
+
+def driven_states(
+    model: Model, arrays: Mapping[str, ndarray], start: Float[ndarray, "trial state"], inputs: Float[ndarray, "trial step unit"], into: str
+) -> Float[ndarray, "trial step state"]:
+    """Return the states of a model at every integration step under an input of its own for each unit and step: Euler's method on plain arrays.
+
+    Args:
+        model: its equation text is evaluated as it stands, with all other inputs 0.
+        arrays: weights and per-unit parameters.
+        start: first state of every trial, in SI units.
+        inputs: in the unit of the input.
+        into: name of the input.
+
+    Raises:
+        TaskError: the model is not integrated by Euler's method, or the state has the wrong number of entries.
+    """
+    if model.integrator != "euler":
+        raise TaskError(f"{model.name}: is integrated by {model.integrator!r}; it should be by 'euler'.")
+    courses = inputs * scale(model.inputs[into].unit)
+    place = [0]
+    silent = {name: (lambda *_: 0.0) for name in model.inputs}
+    moving = _moving(model, arrays, silent | {into: lambda *_: courses[:, place[0]]})
+    found, state = np.empty((len(start), courses.shape[1], start.shape[1])), start
+    for step in range(courses.shape[1]):
+        found[:, step], place[0] = state, step
+        if step + 1 < courses.shape[1]:
+            state = state + model.dt.si * moving(state)
+    return found
+
+
+def _moving(model: Model, arrays: Mapping[str, ndarray], held: Mapping[str, Callable[..., Any]]) -> Callable[[ndarray], ndarray]:
+    """Return the time derivative as a function of the state, with inputs and projections that are given as functions."""
     values = _values(model) | {name: arrays[name] for name in model.parsed.parameters} | {"t": 0.0, "i": None}
     values |= {name: (lambda rate, W=arrays[name]: rate @ W.T) for name in model.projections if name in arrays}
-    values |= {name: (lambda *_, now=value: now) for name, value in constants.items()}
+    values |= held
     states = model.parsed.states
 
     def moving(state: Float[ndarray, "... state"]) -> Float[ndarray, "... state"]:

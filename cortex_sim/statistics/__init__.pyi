@@ -1,6 +1,9 @@
 from cortex_sim.statistics._distances import factored_distances as factored_distances
 from cortex_sim.statistics._distances import squared_distances as squared_distances
 from cortex_sim.statistics._explained import Explained as Explained
+from cortex_sim.statistics._inference import Contrast as Contrast
+from cortex_sim.statistics._inference import bootstrapped as bootstrapped
+from cortex_sim.statistics._inference import contrasts as contrasts
 from cortex_sim.statistics._inference import p_value as p_value
 from cortex_sim.statistics._inference import sign_flip as sign_flip
 from cortex_sim.statistics._inference import silhouette as silhouette
@@ -16,6 +19,7 @@ from cortex_sim.statistics._paired import pairwise_distances as pairwise_distanc
 from cortex_sim.statistics._paired import relabelled_separations as relabelled_separations
 from cortex_sim.statistics._paired import separation as separation
 from cortex_sim.statistics._ranks import kendall_tau as kendall_tau
+from cortex_sim.statistics._ranks import partial_tau as partial_tau
 from cortex_sim.statistics._score import LEARNED as LEARNED
 from cortex_sim.statistics._score import PERMUTATION as PERMUTATION
 from cortex_sim.statistics._score import Measure as Measure

@@ -1,7 +1,7 @@
 r"""Uncertainty of a comparison: intervals by resampling the unit of inference, p-values by permuting it, power by planting differences.
 
-The unit of inference is what would be sampled again if the study were repeated: networks, seeds, sessions or conditions. Time samples of one run
-are not such units, because they are not independent.
+The unit of inference is what would be sampled again if the study were repeated: networks, seeds, sessions, conditions or circuits. Time samples of
+one run are not such units, because they are not independent.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ from cortex_sim.errors import ComparisonError, Undetermined
 from cortex_sim.runtime import stream
 from cortex_sim.statistics._paired import differences, holm
 
-UNITS = ("networks", "seeds", "sessions", "conditions")  # that are drawn anew when a study is repeated
+UNITS = ("networks", "seeds", "sessions", "conditions", "circuits")  # that are drawn anew when a study is repeated
 DRAWS, LEVEL = 2000, 0.95
 EXACT = 14  # units of which all signs are tried: 2^13 of them, since turning every sign changes nothing
 TIE = 1e-9  # relative: sums that differ by less are the same
@@ -54,7 +54,7 @@ def bootstrapped(
         evaluate: returns the number for these samples, each included as often as it was drawn. Duplicates make a measure that compares conditions
             too similar, and leak through cross-validation; for such measures use :func:`cortex_sim.statistics._score.jackknifed`.
         units: label of each sample's unit; samples of one unit are drawn together.
-        over: what the units are: networks, seeds, sessions or conditions.
+        over: what the units are: networks, seeds, sessions, conditions or circuits.
         within: label of each sample's part of its unit; parts are not resampled if omitted.
         level: probability that the interval contains the true value.
         draws: number of resamples.

@@ -1,3 +1,4 @@
+from cortex_sim.studies import benchmark as benchmark
 from cortex_sim.studies import tuning as tuning
 from cortex_sim.studies._asked import perform as perform
 from cortex_sim.studies._doctor import examine as examine

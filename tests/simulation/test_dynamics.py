@@ -8,7 +8,7 @@ import pytest
 from cortex_sim.cards import catalogue
 from cortex_sim.cards._model import Model
 from cortex_sim.errors import TaskError
-from cortex_sim.simulation._dynamics import beginning, flow, rate_of, state_of
+from cortex_sim.simulation._dynamics import beginning, driven_states, flow, rate_of, state_of
 
 CARDS = {name: catalogue.load(name) for name, path in catalogue.models().items() if path.parent.name != "spiking"}
 EPS = np.finfo(float).eps
@@ -162,3 +162,16 @@ def test_a_rate_that_does_not_determine_the_state_is_refused(rate: str, message:
     model = linear_circuit(np.eye(2), equations=f"dx/dt = (-x + drive(t, i))/tau : Hz\n{rate} : Hz (constant over dt)")
     with pytest.raises(TaskError, match=f"^linear: {message}"):
         state_of(model, np.ones((1, 2)))
+
+
+def test_units_without_connections_follow_their_input_as_the_closed_form_of_eulers_method_says() -> None:
+    """From 0 under a constant input u, k steps reach (1 - (1 - dt/tau)^k) u; an input that changes at a step is felt from the next on."""
+    card = CARDS["sompolinsky_1988"].with_arrays({"J": np.zeros((3, 3))}, units=3)
+    inputs = np.tile([0.5, -1.0, 2.0], (2, 40, 1))
+    inputs[1, 10:] = 0.0
+    found = driven_states(card, card.arrays(), np.zeros((2, 3)), inputs, "drive")
+    kept = 1 - card.dt.si / 10e-3
+    np.testing.assert_allclose(found[0], (1 - kept ** np.arange(40))[:, None] * inputs[0, 0], rtol=1e-12)
+    np.testing.assert_allclose(found[1, 10:], found[1, 10] * kept ** np.arange(30)[:, None], rtol=1e-12)
+    with pytest.raises(TaskError, match=r"is integrated by 'exponential_euler'; it should be by 'euler'\.$"):
+        driven_states(card.with_arrays({}, integrator="exponential_euler"), card.arrays(), np.zeros((2, 3)), inputs, "drive")

@@ -69,7 +69,9 @@ def test_few_units_samples_over_time_and_undefined_resamples_are_refused() -> No
     with pytest.raises(ComparisonError, match=r"^bootstrap over networks: the extremes of 5 hold the median with a probability of 0\.938 only; at "):
         of_mean(np.arange(5.0))
     assert of_mean(np.arange(5.0), level=0.9)
-    with pytest.raises(ComparisonError, match=r"'bins': the unit of inference should be one of networks, seeds, sessions, conditions; samples over"):
+    with pytest.raises(
+        ComparisonError, match=r"'bins': the unit of inference should be one of networks, seeds, sessions, conditions, circuits; samples over"
+    ):
         bootstrapped(lambda drawn: 0.0, range(50), over="bins")
     with pytest.raises(ComparisonError, match="'bins'"):
         contrasts({"a": np.zeros(3), "b": np.ones(3)}, over="bins")

@@ -40,6 +40,8 @@ from cortex_sim.report.figures._scores import importance as importance
 from cortex_sim.report.figures._scores import rows_beside_bands as rows_beside_bands
 from cortex_sim.report.figures._scores import score_panels as score_panels
 from cortex_sim.report.figures._scores import score_table as score_table
+from cortex_sim.report.figures._side_by_side import Columns as Columns
+from cortex_sim.report.figures._side_by_side import tables as tables
 from cortex_sim.report.figures._spectra import power_spectrum as power_spectrum
 from cortex_sim.report.figures._spectra import rotation_planes as rotation_planes
 from cortex_sim.report.figures._spikes import distributions as distributions
