@@ -16,6 +16,7 @@ from cortex_sim.cards import Model
 from cortex_sim.cards.spiking import SpikingModel
 from cortex_sim.errors import ComparisonError, FileProblem
 from cortex_sim.report._record import crate, hashes, run_record
+from cortex_sim.report._references import references
 from cortex_sim.runtime import cache_folder, check_new, escaped, free, html_table, run_folder
 from cortex_sim.statistics import Score
 from cortex_sim.trials import FINDINGS, Trials
@@ -212,6 +213,8 @@ class Report:
         run = run_record(self, command, protocol, asked)
         _write_json(folder / "claims.json", [claim.as_json() for claim in self.claims])
         _write_json(folder / "scores.json", [_plain(score.as_json()) for score in self.scores])
+        _write_csv(folder / "scores.csv", [_flat(score) for score in self.scores])
+        (folder / "references.bib").write_text(references(self.models), encoding="utf-8", errors="backslashreplace")
         (folder / "report.html").write_text(render(self, run, folder / "figures"), encoding="utf-8")
         _write_json(folder / "run.json", run | {"outputs": hashes(folder)})
         _write_json(folder / "ro-crate-metadata.json", crate(folder, self, run))
@@ -233,6 +236,14 @@ def _recorded(trials: Trials) -> str:
     start, stop = float(trials.time[0]), float(trials.stop.max())
     said = f"{made['recording']}, {1e3 * start:g} to {1e3 * stop:g} ms, {count} trials, {units} units"
     return " ".join([f"{said}." if made.get(FINDINGS) else said, *made.get(FINDINGS, [])])
+
+
+def _flat(score: Score) -> dict[str, Any]:
+    """Return a score as a row of a table."""
+    row = score.as_json()
+    low, high = row["interval"] or (None, None)
+    named = ("measure", "student", "split", "estimate", "better", "identical", "null_mean", "null_sd", "ceiling")
+    return {name: row[name] for name in named} | {"low": low, "high": high}
 
 
 def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

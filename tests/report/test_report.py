@@ -67,7 +67,7 @@ def test_a_report_is_a_folder_of_the_agreed_files(report: Report, tmp_path: Path
     folder = tmp_path / "runs" / "one"
     assert written == folder / "report.html"
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    tables = {"claims.json", "scores.json", "run.json", "ro-crate-metadata.json"}
+    tables = {"claims.json", "scores.json", "scores.csv", "references.bib", "run.json", "ro-crate-metadata.json"}
     assert files == {"report.html", "figures/curve.svg", "teacher.nc", "models/circuit.toml", "models/circuit.safetensors"} | tables
     assert list(folder.parent.iterdir()) == [folder]  # no temporary folder stays behind
     assert folder.stat().st_mode & 0o777 == 0o755
