@@ -92,7 +92,7 @@ class Report:
         tables: further tables by name, each written as CSV: rows that map the same columns to values.
 
     Raises:
-        ComparisonError: a score is not a finite number.
+        ComparisonError: a score is not a finite number, or a table is named as that of the scores.
     """
 
     title: str
@@ -115,6 +115,9 @@ class Report:
     tables: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name in self.tables:
+            if name.strip().lower() == "scores":
+                raise ComparisonError(f"{self.title}: table {name!r} would take the place of scores.csv; give it another name.")
         for score in self.scores:
             if not math.isfinite(score.estimate):
                 why = f"interval over {score.interval_over}; null: {score.surrogate}"

@@ -247,7 +247,9 @@ def test_tables_are_written_as_csv_that_comes_back_whatever_is_in_it(report: Rep
     rows = [{"unit": 3, "said, by": f'{NASTY}, "quoted"\nanother line'}, {"unit": 0.1 + 0.2, "said, by": "\ud800é"}]
     page = replace(report, tables={"a plan": rows, "none": []}).write(tmp_path / "run")
     files = {path.name: path for path in page.parent.glob("*.csv")}
-    assert set(files) == {f"{name}.csv" for name in file_names(["a plan", "none"]).values()}
+    assert set(files) == {f"{name}.csv" for name in file_names(["a plan", "none"]).values()} | {"scores.csv"}
+    with pytest.raises(ComparisonError, match="table 'Scores' would take the place of scores.csv"):
+        replace(report, tables={"Scores": rows})
     with files[f"{file_names(['a plan', 'none'])['a plan']}.csv"].open(encoding="utf-8", newline="") as file:
         found = list(csv.DictReader(file))
     assert found[0] == {"unit": "3", "said, by": rows[0]["said, by"]} and float(found[1]["unit"]) == rows[1]["unit"]
