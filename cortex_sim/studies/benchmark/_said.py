@@ -20,15 +20,17 @@ def advice(measures: Sequence[Result]) -> str:
     Args:
         measures: results of measures.
     """
-    best = max(measures, key=lambda result: _active(result)["slope"])
+    steady = [result for result in measures if sees(result) and _worst(result) < 1]
+    best = max(steady or measures, key=lambda result: _active(result)["slope"])
     view, sensed = best["numbers"]["activity"], _active(best)
     blind = max(abs(result["numbers"]["chance"]["d"]) for result in measures)
     pushed = max(measures, key=lambda result: result["numbers"]["views"][RESPONSES]["slope"])
     gained = pushed["numbers"]["views"][RESPONSES]
     told = "tells" if sees(best) else "does not surely tell"
+    known = f"d′ {_spanned(sensed, 'slope')} per unit of s, {_smallest(sensed)}"
     first = (
-        f"Without pushes, compare {view} by {best['name']!r}, which {told} mechanisms with d′ {_spanned(sensed, 'slope')} per unit of s and "
-        f"{_smallest(sensed)}; averages tell nothing of them (|d′| at most {blind:.2f})."
+        f"Without pushes, compare {view} by {best['name']!r}, which {told} mechanisms with {known}, and which other activity of one mechanism moves "
+        f"by at most {_worst(best):.2f} of the way to another; averages tell nothing of mechanisms (|d′| at most {blind:.2f})."
     )
     told = f"{_spanned(gained, 'slope')} per unit of s and {_smallest(gained)}"
     second = f"If you can push, do: by {pushed['name']!r} responses tell mechanisms with d′ {told}."
@@ -43,6 +45,12 @@ def advice(measures: Sequence[Result]) -> str:
         f"{_spanned(plain['numbers']['ranks'][ALL], 'tau')}."
     )
     return f"{first} {second} {third}"
+
+
+def _worst(result: Result) -> float:
+    """Return the largest shift by other activity of the same mechanism, where 1 is what another mechanism does."""
+    shifts = result["numbers"]["invariance"][result["numbers"]["activity"]]
+    return max(abs(each["shift"]) for each in shifts.values())
 
 
 def findings(measures: Sequence[Result], methods: Sequence[Result]) -> dict[str, str]:
