@@ -92,4 +92,5 @@ def rows_beside_bands(
         ax.set_title(name, fontsize=6.5, fontweight="normal", pad=2)
         ax.tick_params(labelsize=6, length=2)
         ax.locator_params(axis="x", nbins=4)
+        ax.xaxis.get_offset_text().set_fontsize(6)
     return drawn
