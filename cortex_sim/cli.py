@@ -500,9 +500,10 @@ def import_(
     from cortex_sim.runtime import check_new
     from cortex_sim.simulation import wrap
 
-    check_new(out)
     if out.suffix != ".toml":
         raise OptionError(f"{out}: suffix {out.suffix!r} is unknown; a card ends in .toml.")
+    for path in (out, out.with_suffix(".safetensors")):  # the card's weights lie beside it
+        check_new(path)
     card: Any = wrap(weights, name=out.stem, bin=bin)
     card.save(out)
     say(f"{out}: {card.title}, {card.channels} channels to {card.size('observed')} outputs; an output has seen the input of its bin.")

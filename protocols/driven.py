@@ -74,7 +74,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
 
 def _linear(model: cs.Model) -> bool:
     """Return whether the flow doubles with the state."""
-    x, arrays = np.random.default_rng(0).standard_normal(model.dimension), model.arrays()
+    x, arrays = cs.stream(0, "analysis", "state that tells a linear circuit").standard_normal(model.dimension), model.arrays()
     one, two = (cs.simulation.flow(model, arrays, state) for state in (x, 2 * x))
     return bool(np.allclose(two, 2 * one, rtol=1e-9, atol=1e-9))
 

@@ -66,7 +66,8 @@ def _wilson_cowan() -> cs.report.Part:
     swing, wave = {P: float(np.ptp(course)) for P, course in late.items()}, late[OSCILLATES]
     rises = np.flatnonzero((wave[1:] >= wave.mean()) & (wave[:-1] < wave.mean()))
     period = float(np.diff(rises).mean()) * 1e-3 / card.parameters["tau"].si
-    points = cs.analysis.fixed_points(cs.edit.with_values(card, HYSTERESIS), np.random.default_rng(0).uniform(0, 0.6, (200, 2))).fixed
+    starts = cs.stream(0, "analysis", "starts near Wilson and Cowan").uniform(0, 0.6, (200, 2))
+    points = cs.analysis.fixed_points(cs.edit.with_values(card, HYSTERESIS), starts).fixed
     stable = sorted(point.state[0] for point in points if not point.unstable)
     claims = [
         cs.Claim("Wilson and Cowan: period of the limit cycle (tau)", period, 5.26 * 0.98, 5.26 * 1.02, VERIFIED.format("5.26, within 2 %")),
@@ -95,7 +96,7 @@ def _amplified() -> cs.report.Part:
 
 
 def _mean_field() -> cs.report.Part:
-    visited = np.random.default_rng(0).uniform([0, -3], [150, 3], (200, 2))
+    visited = cs.stream(0, "analysis", "starts near quadratic neurons").uniform([0, -3], [150, 3], (200, 2))
     points = cs.analysis.fixed_points(cs.load("montbrio_2015"), visited).fixed
     rates = sorted((point.state[0], point.unstable) for point in points if point.state[0] > 0)
     wanted = {"quiet state (Hz)": 8.11, "saddle (Hz)": 47.30, "active state (Hz)": 103.06}
@@ -107,7 +108,6 @@ def _mean_field() -> cs.report.Part:
 
 
 def _chaos(model: cs.Model, name: str, seed: int, smoke: bool) -> cs.report.Part:
-    """Compare the variance and the largest Lyapunov exponent of chaotic networks with mean-field theory."""
     tau = float(np.median(cs.simulation.time_constant(model)))
     units, draws, averaged = (60, 1, 20) if smoke else (UNITS, DRAWS, AVERAGED)
     exponents: dict[float, list[float]] = {gain: [] for gain in GAINS}

@@ -88,7 +88,9 @@ def test_a_report_without_room_is_kept_in_the_cache_and_the_message_says_where(d
     found = said(WRITERS["report"], disk, CORTEX_SIM_CACHE=str(tmp_path))
     place = Path(found.split("It is kept whole in ")[1].split("; move it")[0])
     assert place.parent == tmp_path / "reports" and (place / "report.html").is_file() and cs.Trials.load(place / "x.nc").shape == (40, 50, 20)
-    assert set(json.loads((place / "run.json").read_text())["outputs"]) == {"report.html", "claims.json", "scores.json", "x.nc"}
+    assert set(json.loads((place / "run.json").read_text())["outputs"]) == {
+        "report.html", "claims.json", "scores.json", "scores.csv", "references.bib", "x.nc",
+    }  # fmt: skip
 
 
 def test_a_run_on_a_full_disk_goes_on_without_what_it_cannot_keep(disk: Path, tmp_path: Path) -> None:

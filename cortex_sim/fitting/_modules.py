@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cortex_sim.cards import Model
 from cortex_sim.errors import OptionError, TaskError
 from cortex_sim.fitting._options import Options, TrainingHistory, finite
 from cortex_sim.fitting._start import counted, unit_scale
@@ -23,8 +24,8 @@ TAKEN = ("epochs", "batch", "rate", "patience", "validation", "start", "loss", "
 def go_on(
     model: Wrapped, trials: Trials, task: Task, chosen: tuple[np.ndarray, np.ndarray], *, options: Options, seed: int,
     report: Callable[[float, str], None],
-) -> tuple[Wrapped, TrainingHistory]:  # fmt: skip
-    """Return a wrapped module, trained on from its present weights, with the history of training.
+) -> tuple[Model | Wrapped, TrainingHistory]:  # fmt: skip
+    """Return a wrapped module, trained on from its present weights, with the history of training; as a card if it has become one.
 
     Args:
         model: a module of torch that was wrapped.
@@ -68,7 +69,7 @@ def go_on(
     try:
         while history.goes_on(options):
             set_rate(optimiser, options, history.epoch)
-            order = stream(seed, "student", "order of an epoch", history.epoch).permutation(chosen[0])
+            order = stream(seed, "student", "order of an epoch of a module", history.epoch).permutation(chosen[0])
             found = []
             for part in np.array_split(order, max(1, round(len(order) / options.batch))):
                 optimiser.zero_grad()
@@ -85,9 +86,7 @@ def go_on(
         history.interrupted = True
     best = copy.deepcopy(model.origin)
     best.load_state_dict({name: torch.tensor(array, dtype=best.state_dict()[name].dtype) for name, array in history.arrays.items()})
-    again = wrap(best, **model.made_with)
-    assert isinstance(again, Wrapped)
-    return again, history
+    return wrap(best, **model.made_with), history
 
 
 def _forward(model: Wrapped, module: nn.Module, inputs: Tensor) -> Tensor:

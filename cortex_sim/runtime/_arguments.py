@@ -171,8 +171,8 @@ def _array(value: Any, hint: Any, missing: bool) -> Any:
     if masked.any():
         raise Refused(f"has masked entries, the first at {place(masked, hint)}; what is missing is no number. Leave it out.")
     try:
-        array = np.asarray(value)
-    except (ValueError, TypeError):
+        array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)  # a tensor, perhaps one with a gradient
+    except (ValueError, TypeError, RuntimeError):
         array = np.asarray(None)
     if (kind := _kind(hint)) is not None:
         if array.dtype.kind not in KINDS[kind][0]:

@@ -1,5 +1,7 @@
 """Commented skeletons of a protocol and of a card, which run as they are written."""
 
+import keyword
+import sys
 from pathlib import Path
 
 from cortex_sim.errors import OptionError
@@ -99,8 +101,10 @@ def skeleton(what: str, name: str, folder: Path) -> Path:
         OptionError: the name is no plain name.
         FileProblem: the file exists already.
     """
-    if not name.isidentifier():
-        raise OptionError(f"new {what}: {name!r} should be a plain name of letters, digits and underscores, such as my_{what}.")
+    if not name.isidentifier() or keyword.iskeyword(name) or name in sys.stdlib_module_names:
+        raise OptionError(
+            f"new {what}: {name!r} should be a plain name of letters, digits and underscores that Python does not use, such as my_{what}."
+        )
     path = folder / (f"{name}.py" if what == "protocol" else f"{name}.toml")
     check_new(path)
     write_text(path, PROTOCOL if what == "protocol" else CARD.format(name=name))

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.errors import TaskError
+from cortex_sim.runtime import shown
 from cortex_sim.tasks._registry import task
 from cortex_sim.tasks._task import Task
 from cortex_sim.trials import BIN
@@ -39,7 +40,10 @@ def from_inputs(
     trials, bins, channels = inputs.shape
     if not channels:
         raise TaskError("from_inputs: inputs have no channel; they are (trial, bin, channel).")
-    labels = np.arange(trials) if condition is None else np.asarray(condition)
+    try:
+        labels = np.arange(trials) if condition is None else np.asarray(condition)
+    except ValueError:
+        raise TaskError(f"from_inputs: condition should be one label a trial (got {shown(condition)}).") from None
     if labels.shape != (trials,):
         raise TaskError(f"from_inputs: condition has shape {labels.shape}; it should hold one label for each of {trials} trials.")
     called = [f"channel {number}" for number in range(channels)] if names is None else [str(name) for name in names]

@@ -157,7 +157,7 @@ TASK = cs.tasks.centre_out(4)
 NEEDED: dict[str, Any] = {
     "task": TASK, "units": 3, "amplitude": 1.0, "fraction": 0.3, "directions": np.ones((1, 3)), "start": 0.1, "duration": 0.02, "of": 3,
     "span": (0.1, 0.2), "dose": 1.0, "trials": 4, "periods": 2, "initial": np.ones((2, 3)), "states": np.ones((2, 3)), "time_constant": 0.2,
-    "light": np.zeros(10), "rate": 0.0, "step": 1.0, "sine": 1.0, "period": 0.4,
+    "light": np.zeros(10), "rate": 0.0, "step": 1.0, "sine": 1.0, "period": 0.4, "inputs": np.ones((2, 5, 3)), "currents": np.ones(3),
 }  # fmt: skip
 MADE = {name: getattr(cs.tasks, name) for name in cs.tasks.known()} | {
     name: getattr(cs.perturb, name) for name in cs.perturb.__all__ if inspect.isfunction(getattr(cs.perturb, name))

@@ -125,6 +125,7 @@ MODEL: dict[str, Any] = {
     "seed": 1,
     "dt": part(5.0),
     "integrator": "exponential_euler",
+    "one_step_a_bin": True,
     "rate": "x",
     "silent": {"value": -1.0, "unit": "1", "meaning": "silent"},
     "equations": lambda card: card.equations + "\nz = 2*r : 1 (constant over dt)",

@@ -52,6 +52,17 @@ def test_weights_become_a_card_and_no_file_is_overwritten(tmp_path: Path, monkey
     np.testing.assert_allclose(found, net(x)[0].detach().numpy(), rtol=0, atol=1e-6)
     with pytest.raises(FileProblem, match="exists already"):
         called("import", "gru.pt", "--out", "mine.toml")
+    torch.save(net.state_dict(), "gru.pt")
+    Path("other.safetensors").write_bytes(b"mine")
+    with pytest.raises(FileProblem, match="other.safetensors: exists already"):
+        called("import", "gru.pt", "--out", "other.toml")
+    assert Path("other.safetensors").read_bytes() == b"mine" and not Path("other.toml").exists()
+    Path("junk.safetensors").write_bytes(b"junk")
+    for junk in ("junk.safetensors", "other.safetensors"):
+        with pytest.raises(FileProblem, match="holds no weights alone"):
+            called("import", junk, "--out", "never.toml")
+    with pytest.raises(OptionError, match="'class' should be a plain name"):
+        called("new", "card", "class")
     with pytest.raises(OptionError, match="a card ends in .toml"):
         called("import", "gru.pt", "--out", "mine.json")
 

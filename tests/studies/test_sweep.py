@@ -217,7 +217,7 @@ def test_the_command_line_sweeps_and_says_what_failed(toy: str, cache: Path, tmp
     path.write_text("gain = [1.0, 2.0]\nfails = [1]\n")
     command = [sys.executable, "-m", "cortex_sim", "sweep", toy, "--grid", str(path), "--seeds", "0:2", "--jobs", "1", "--out", str(tmp_path / "out")]
     run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert run.returncode == 1 and "2 of 4 runs of toy came to an end" in run.stdout and "2 runs failed" in run.stdout
+    assert run.returncode == 1 and "2 of 4 runs of toy came to an end" in run.stdout and "2 runs failed" in run.stderr
     assert run.stderr.count("asked to fail") == 2 and "Traceback" not in run.stderr
     again = subprocess.run([*command[:-1], "again", "--seeds", "0:x"], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert again.returncode == 2 and "--seeds '0:x' should be first:last" in again.stderr

@@ -9,13 +9,16 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.cards import Model
-from cortex_sim.errors import CardError, FileProblem, NotFound, OptionError
+from cortex_sim.errors import CardError, Diverged, FileProblem, NotFound, OptionError
+from cortex_sim.runtime import content_key, say_once, stream
 from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation.adapters._wrapped import System, Wrapped
 from cortex_sim.tasks import from_inputs
 from cortex_sim.trials import BIN
 
 SAME = 1e-5  # of the largest output: a card that differs more from a module's forward is another network
+LINEAR = 1e-9  # of the largest output: what a linear readout may miss
+PROBES = ((2, 400, 1.0), (3, 60, 30.0), (3, 60, 0.03))  # trials, bins and size of the inputs on which a card and its module are compared
 OF_MODULES, OF_NETWORKS = ("bin", "units", "channels", "batch_first"), ("rate", "inputs", "bin")
 OF_FUNCTIONS = ("units", "channels", "dt", "flow", "observe", "start")
 
@@ -63,6 +66,9 @@ def wrap(
         CardError: the module or function does not give what it should, or weights are of no known network.
         FileProblem: a file cannot be read, or holds more than weights.
     """
+    for label, number in (("bin", bin), ("dt", dt), ("units", units), ("channels", channels)):
+        if number is not None and not (number > 0 or (label == "channels" and number == 0)):
+            raise OptionError(f"wrap: {label} {number!r} should be above 0.")
     given = {"bin": bin, "units": units, "channels": channels, "batch_first": batch_first, "dt": dt, "flow": flow, "observe": observe,
              "start": start, "rate": rate, "inputs": inputs}  # fmt: skip
     chosen = {key: value for key, value in given.items() if value is not None}
@@ -107,9 +113,14 @@ def _weights(path: Path) -> Mapping[str, Any]:
 def _state_dict(state: Mapping[str, Any], name: str, *, bin: float = BIN) -> Model:
     from cortex_sim.simulation.torch import recurrent_card
 
-    if wrong := [key for key, value in state.items() if not _is(value, "torch", "Tensor")]:
-        raise CardError(f"{name}: {wrong[0]!r} is no tensor; a state dict holds weights by name.")
+    if wrong := [key for key, value in state.items() if not isinstance(key, str) or not _is(value, "torch", "Tensor") or value.is_complex()]:
+        raise CardError(f"{name}: {wrong[0]!r} is no tensor of real numbers; a state dict holds weights by name.")
     if card := recurrent_card(state, bin=bin, name=name):
+        taken = "; an nn.RNN is taken for tanh" if card.title.startswith("RNN") else ""
+        readout = f", read out by a Linear behind it to {card.size('observed')} outputs" if card.readout else ""
+        say_once(
+            f"wrap: {name}: weights are taken for {card.title}, one layer, of {card.channels} channels{readout}{taken}. Wrap the module to be sure."
+        )
         return card
     found = ", ".join(f"{key} {tuple(value.shape)}" for key, value in state.items())
     raise CardError(f"{name}: weights alone say what they are of for one layer of RNN, GRU or LSTM and one Linear; wrap the module. Found {found}.")
@@ -123,10 +134,11 @@ def _module(
     if units is not None and batch_first is not None:
         raise OptionError("wrap: batch_first is of modules that take whole sequences; with units, forward takes (trial, channel) of one bin.")
     frozen = pytorch.frozen(module)
-    first = pytorch.batch_first_of(frozen) if batch_first is None else batch_first
 
     def tried(count: int) -> Model | Wrapped:
-        return _sequence(frozen, name, bin, count, first) if units is None else _stepped(frozen, name, bin, count, units)
+        if units is not None:
+            return _stepped(frozen, name, bin, count, units)
+        return _sequence(frozen, name, bin, count, _trials_first(frozen, name, count, batch_first))
 
     if channels is not None:
         return tried(channels)
@@ -153,17 +165,59 @@ def _sequence(module: Any, name: str, bin: float, channels: int, batch_first: bo
     """Return the card of a module of one recurrent layer and a readout, if it gives what the module gives, else the module's outputs."""
     from cortex_sim.simulation import torch as pytorch
 
-    trial = np.random.default_rng(0).standard_normal((2, 7, channels))
-    made = pytorch.outputs_of(module, trial, batch_first=batch_first)
-    card = pytorch.recurrent_card(module.state_dict(), bin=bin, name=name, gain=pytorch.stated_gain(module))
-    if card is not None and card.channels == channels and card.size("observed") == made.shape[2]:
-        rates = pytorch.run(Problem(card, card.arrays(), from_inputs(trial, bin=bin)))[0]
-        if abs(rates - made).max() <= SAME * max(1.0, abs(made).max()):
-            return card
+    made = pytorch.outputs_of(module, _probe(2, 7, channels), batch_first=batch_first)
+    card = pytorch.recurrent_card(module.state_dict(), bin=bin, name=name, gain=pytorch.stated_gain(module), held=pytorch.held_by(module))
+    if card is not None and card.channels == channels and card.size("observed") == made.shape[2] and _same(card, module, bin, batch_first):
+        return card
     made_with = {"name": name, "bin": bin, "channels": channels, "batch_first": batch_first}
     known: dict[str, Any] = {"arrays": pytorch.arrays_of(module), "origin": module, "made_with": made_with}
-    outputs = lambda given, seed: pytorch.outputs_of(module, given, batch_first=batch_first)  # noqa: E731
+    outputs = lambda given, seed: pytorch.outputs_of(module, given, batch_first=batch_first, seed=seed)  # noqa: E731
     return Wrapped(name, made.shape[2], channels, bin, outputs=outputs, source="module of torch, whole sequences", **known)
+
+
+def _probe(trials: int, bins: int, channels: int, size: float = 1.0) -> Float[ndarray, "trial bin channel"]:
+    return size * stream(0, "analysis", "inputs that probe a module", trials, bins).standard_normal((trials, bins, channels))
+
+
+def _trials_first(module: Any, name: str, channels: int, given: bool | None) -> bool:
+    """Return whether a module takes (trial, bin, channel): the order in which no trial changes another.
+
+    Raises:
+        CardError: in neither order are trials independent.
+    """
+    from cortex_sim.simulation import torch as pytorch
+
+    likely = pytorch.batch_first_of(module)
+    for first in (likely, not likely) if given is None else (given,):
+        inputs = _probe(3, 6, channels)
+        changed = inputs.copy()
+        changed[1] += 1.0
+        try:
+            before, after = (pytorch.outputs_of(module, each, batch_first=first) for each in (inputs, changed))
+        except CardError:
+            if first is (not likely) or given is not None:
+                raise
+            continue
+        if np.array_equal(before[[0, 2]], after[[0, 2]]) or abs(before[[0, 2]] - after[[0, 2]]).max() <= SAME * max(1.0, abs(before).max()):
+            return first
+    order = "" if given is None else f" with batch_first={given}"
+    raise CardError(f"{name}: a trial changes the outputs of another{order}; forward should treat trials alike and apart, as (trial, bin, channel).")
+
+
+def _same(card: Model, module: Any, bin: float, batch_first: bool) -> bool:
+    """Return whether a card gives what a module gives on all probes, in long sequences and on inputs of any size."""
+    from cortex_sim.simulation import torch as pytorch
+
+    for trials, bins, size in PROBES:
+        inputs = _probe(trials, bins, card.channels, size)
+        made = pytorch.outputs_of(module, inputs, batch_first=batch_first)
+        try:
+            rates = pytorch.run(Problem(card, card.arrays(), from_inputs(inputs, bin=bin)))[0]
+        except Diverged:
+            return False
+        if not abs(rates - made).max() <= SAME * max(1.0, abs(made).max()):
+            return False
+    return True
 
 
 def _function(
@@ -179,23 +233,31 @@ def _function(
 ) -> Wrapped:
     if start is None and units is None:
         raise OptionError(f"wrap: {name} is a function of a state; give its length by units=, or a start.")
-    begin = np.zeros(units or 0) if start is None else start
+    begin = np.zeros(units or 0) if start is None else start.copy()
     if units is not None and len(begin) != units:
         raise OptionError(f"wrap: start has {len(begin)} numbers, and units is {units}.")
     step = dt if dt is not None else 1e-3 if flow else BIN
     call = _called(function, name, len(begin), channels)
-    in_torch = call is not function
+    in_torch = getattr(call, "in_torch", False)
     seen = _called(observe, f"observe of {name}", len(begin)) if observe else None
     read = (lambda x: np.asarray(seen(x), dtype=float)) if seen else (lambda x: x)
     move = (lambda x, u: x + step * call(x, u)) if flow else call
-    made = read(np.tile(begin, (2, 1)))
-    if made.ndim != 2 or len(made) != 2:
-        raise CardError(f"{name}: observe should give (trial, output) for (trial, state); for 2 trials it gives shape {made.shape}.")
+    trials = len(begin) + 3
+    made = read(np.tile(begin, (trials, 1)))
+    if made.ndim != 2 or len(made) != trials:
+        raise CardError(f"{name}: observe should give (trial, output) for (trial, state); for {trials} trials it gives shape {made.shape}.")
     velocity = None
     if in_torch:
         velocity = (lambda x, u: function(x[None], u[None])[0]) if flow else (lambda x, u: (function(x[None], u[None])[0] - x) / step)
     system = System(begin, move, read, velocity, _carrier(read, begin))
-    return Wrapped(name, made.shape[1], channels, step, system=system, after=not flow, source=f"function, {'flow' if flow else 'map'}")
+    source = f"function, {'flow' if flow else 'map'}"
+    return Wrapped(name, made.shape[1], channels, step, system=system, after=not flow, code=_code(function) + _code(observe), source=source)
+
+
+def _code(function: Any) -> str:
+    """Return what tells a function from another: its instructions and constants; nothing for what has none."""
+    code = getattr(function, "__code__", None)
+    return "" if code is None else content_key("function", code.co_code.hex(), list(map(repr, code.co_consts)), list(code.co_names))
 
 
 def _called(function: Callable[..., Any], name: str, units: int, channels: int | None = None) -> Callable[..., ndarray]:
@@ -204,10 +266,11 @@ def _called(function: Callable[..., Any], name: str, units: int, channels: int |
     Raises:
         CardError: it fails on both, or gives another shape than the state's.
     """
-    given = [np.full((2, units), 0.1)] + ([] if channels is None else [np.zeros((2, channels))])
+    trials = units + 3  # another number than the state's, so that what mixes the two up fails
+    given = [np.full((trials, units), 0.1)] + ([] if channels is None else [np.zeros((trials, channels))])
     said = []
     for convert in (False, True):
-        call = _converted(function) if convert else function
+        call = _converted(function) if convert else _copying(function)
         try:
             made = call(*given)
         except Exception as problem:
@@ -215,21 +278,33 @@ def _called(function: Callable[..., Any], name: str, units: int, channels: int |
             continue
         if not convert and _is(made, "torch", "Tensor"):
             continue
-        if channels is not None and np.shape(made) != (2, units):
+        if channels is not None and np.shape(made) != (trials, units):
             wanted = "should give (trial, state) for (trial, state) and (trial, channel)"
-            raise CardError(f"{name}: {wanted}; for a state of shape (2, {units}) it gives {np.shape(made)}.")
+            raise CardError(f"{name}: {wanted}; for a state of shape ({trials}, {units}) it gives {np.shape(made)}.")
         return call
     raise CardError(f"{name}: fails on " + "; on ".join(said))
+
+
+def _copying(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that is handed copies, which it may change in place."""
+    return lambda *given: function(*(array.copy() for array in given))
 
 
 def _converted(function: Callable[..., Any]) -> Callable[..., ndarray]:
     from cortex_sim.simulation.torch import in_numpy
 
-    return in_numpy(function)
+    call = in_numpy(function)
+    call.in_torch = True  # type: ignore[attr-defined]
+    return call
 
 
-def _carrier(read: Callable[[ndarray], ndarray], at: Float[ndarray, " state"]) -> Float[ndarray, "state output"]:
-    """Return the smallest change of state for each change of the outputs, linearised at a state by central differences."""
-    reach = 1e-5
-    ends = [read(at + side * reach * np.eye(len(at))) for side in (1, -1)]
-    return np.linalg.pinv(((ends[0] - ends[1]) / (2 * reach)).T, rcond=1e-6)
+def _carrier(read: Callable[[ndarray], ndarray], at: Float[ndarray, " state"]) -> Float[ndarray, "state output"] | None:
+    """Return the smallest change of state for each change of the outputs; None if they are no linear function of the state."""
+    units = len(at)
+    rng = stream(0, "analysis", "states that probe outputs")
+    x = at + rng.standard_normal((3 * units + 12, units)) * np.exp(rng.uniform(-2, 4, (3 * units + 12, 1)))
+    y = read(x)
+    C, *_ = np.linalg.lstsq(np.pad(x, ((0, 0), (0, 1)), constant_values=1.0), y, rcond=None)
+    if not np.isfinite(y).all() or abs(x @ C[:-1] + C[-1] - y).max() > LINEAR * max(1.0, abs(y).max()):
+        return None
+    return np.linalg.pinv(C[:-1].T, rcond=1e-6)

@@ -54,6 +54,7 @@ class Wrapped:
         arrays: its weights, if they are known, for the record.
         origin: the object itself, which ``fit`` goes on training if it is a module of torch.
         made_with: options with which its origin was wrapped.
+        code: hash of the instructions of its functions; empty for modules.
         source: what it is, in words.
     """
 
@@ -67,6 +68,7 @@ class Wrapped:
     arrays: Mapping[str, ndarray] = field(default_factory=dict)
     origin: Any = None
     made_with: Mapping[str, Any] = field(default_factory=dict)
+    code: str = ""
     source: str = ""
 
     def __repr__(self) -> str:
@@ -76,7 +78,7 @@ class Wrapped:
     @property
     def key(self) -> str:
         """Return a hash of its name, sizes and known weights."""
-        return content_key("wrapped", [self.name, self.source, self.observed, self.channels, self.dt, self.after], dict(self.arrays))
+        return content_key("wrapped", [self.name, self.source, self.code, self.observed, self.channels, self.dt, self.after], dict(self.arrays))
 
     @property
     def units(self) -> int:

@@ -11,7 +11,7 @@ from brian2.equations.equations import DIFFERENTIAL_EQUATION, PARAMETER
 from brian2.units.fundamentalunits import get_unit
 from numpy import ndarray
 
-from cortex_sim.cards import Model, said_dimensions
+from cortex_sim.cards import MATHEMATICS, Model, said_dimensions, unit_values
 from cortex_sim.errors import CardError
 from cortex_sim.simulation.brian._networks import OURS, script
 
@@ -40,9 +40,9 @@ def card_from(thing: Any, *, rate: str, inputs: str | None = None, name: str = "
     group, known = groups[0], script()
     summed = {name: found for part in synapses for name, found in _summed(part).items()}
     problems = [*_not_on_a_card(group, parts), *(problem for part in synapses for problem in _not_carried(part, group))]
-    if len(summed) < len(synapses):
+    if len(summed) < sum(_product(part, target) is not None for part in synapses for target in part.summed_updaters):
         problems.append("two Synapses that write the same variable")
-    if inputs is not None and (inputs not in group.equations or group.equations[inputs].type != PARAMETER):
+    if inputs is not None and (inputs not in group.user_equations or group.user_equations[inputs].type != PARAMETER):
         problems.append(f"inputs {inputs!r}, which is no parameter of the neurons")
     constants, unknown = _constants(group, known)
     problems += unknown
@@ -51,16 +51,26 @@ def card_from(thing: Any, *, rate: str, inputs: str | None = None, name: str = "
     return _made(group, summed, constants, rate, inputs, name)
 
 
+def _product(part: Any, target: str) -> tuple[str, str] | None:
+    """Return the weight and the source of what synapses sum, if it is a number of each synapse times a variable of the source; else None."""
+    match = SUMMED.match(str(part.summed_updaters[target].expression))
+    if match is None:
+        return None
+    weight, source = (match[1], match[2]) if match[1] else (match[4], match[3])
+    own = part.equations.get(weight)
+    if own is None or own.type != PARAMETER or "shared" in own.flags or source not in part.source.equations:
+        return None
+    return weight, source
+
+
 def _summed(part: Any) -> dict[str, tuple[str, ndarray]]:
     """Return, for each variable that synapses sum into, what they multiply, and the weights (target, source)."""
     found = {}
-    for target, updater in part.summed_updaters.items():
-        if match := SUMMED.match(str(updater.expression)):
-            weight, source = (match[1], match[2]) if match[1] else (match[4], match[3])
+    for target in part.summed_updaters:
+        if product := _product(part, target):
+            weight, source = product
             W = np.zeros((part.target.N, part.source.N))
-            np.add.at(
-                W, (np.asarray(part.j), np.asarray(part.i)), np.asarray(part.variables[weight].get_value()) if weight in part.variables else 1.0
-            )
+            np.add.at(W, (np.asarray(part.j), np.asarray(part.i)), np.asarray(part.variables[weight].get_value()))
             found[target.removesuffix("_post")] = (source, W)
     return found
 
@@ -69,15 +79,19 @@ def _not_on_a_card(group: Any, parts: list[Any]) -> list[str]:
     found = []
     if group.events:
         found.append("spikes (a threshold); a spiking circuit is a card of kind spiking")
-    if group.method_choice not in METHODS:
+    if not isinstance(group.method_choice, str) or group.method_choice not in METHODS:
         found.append(f"the integrator {group.method_choice!r}; give the group method='euler' or 'exponential_euler'")
     ours = (b2.NeuronGroup, b2.Synapses, b2.StateMonitor, b2.SpikeMonitor, b2.PopulationRateMonitor)
-    found += [
-        f"{type(part).__name__} {part.name!r}"
-        for part in parts
-        if not isinstance(part, ours) and not part.name.startswith(OURS) and not _inner(part, parts)
-    ]
-    return found + [f"{line.varname}, {', '.join(line.flags)}" for line in group.equations.values() if "linked" in line.flags]
+    for part in parts:
+        if isinstance(part, ours):
+            regular = [inner for inner in getattr(part, "contained_objects", ()) if type(inner).__name__ == "CodeRunner"]
+            found += [f"what runs regularly in {part.name!r}: {str(inner.abstract_code).strip()}" for inner in regular]
+        elif not part.name.startswith(OURS) and not _inner(part, parts):
+            found.append(f"{type(part).__name__} {part.name!r}")
+    timed = any("t" in line.expr.identifiers for line in group.user_equations.values() if line.expr is not None)
+    if timed and float(group.clock.t_[:]) > 0:
+        found.append(f"equations of the time t in a network that has run for {float(group.clock.t_[:]):g} s; a card begins at 0")
+    return found + [f"{line.varname}, {', '.join(line.flags)}" for line in group.user_equations.values() if "linked" in line.flags]
 
 
 def _inner(part: Any, parts: list[Any]) -> bool:
@@ -92,47 +106,45 @@ def _not_carried(part: Any, group: Any) -> list[str]:
     if part.source is not group or part.target is not group:
         found.append(f"connections of a part of the neurons ({part.name!r})")
     found += [f"{line.varname} of {part.name!r}, which changes" for line in part.equations.values() if line.type == DIFFERENTIAL_EQUATION]
-    for target, updater in part.summed_updaters.items():
-        if not SUMMED.match(str(updater.expression)):
-            found.append(f"{target} = {updater.expression} of {part.name!r}; it should be a weight times a variable of the source, w*r_pre")
+    wanted = "it should be a number of each synapse times a variable of the source, w*r_pre"
+    found += [f"{target} = {updater.expression} of {part.name!r}; {wanted}" for target, updater in part.summed_updaters.items()
+              if _product(part, target) is None]  # fmt: skip
     return found if part.summed_updaters else [*found, f"{part.name!r}, which sums into no variable"]
 
 
 def _constants(group: Any, known: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return the numbers that the equations take from the script, and what is none."""
-    named = {word for line in group.equations.values() if line.expr is not None for word in line.expr.identifiers}
-    outside = sorted(named - set(group.equations) - KNOWN)
+    """Return the numbers that the equations take from the script, and what is none; functions, pi and units are a card's own."""
+    named = {word for line in group.user_equations.values() if line.expr is not None for word in line.expr.identifiers}
+    outside = sorted(word for word in named - set(group.user_equations) - KNOWN if not _predefined(word))
     found, problems = {}, []
     for word in outside:
-        value = (dict(known) | dict(group.namespace)).get(word, _predefined(word))
+        value = (dict(known) | dict(group.namespace)).get(word)
         if value is None:
             problems.append(f"{word!r}, which is not known")
         elif isinstance(value, b2.Quantity | float | int | np.number) and np.ndim(value) == 0:
             found[word] = b2.Quantity(value)
-        elif value != "predefined":
+        else:
             problems.append(f"{word!r}, a {type(value).__name__}")
     return found, problems
 
 
-def _predefined(word: str) -> Any:
-    from cortex_sim.cards import MATHEMATICS
-
-    return "predefined" if word in MATHEMATICS or hasattr(b2.units, word) else None
+def _predefined(word: str) -> bool:
+    return word in MATHEMATICS or word == "pi" or word in unit_values(frozenset({word}))
 
 
 def _made(group: Any, summed: Mapping[str, tuple[str, ndarray]], constants: Mapping[str, Any], rate: str, inputs: str | None, name: str) -> Model:
     units, arrays, lines = int(group.N), {}, []
     projections: dict[str, Any] = {}
     heard: dict[str, Any] = {}
-    taken = {*group.equations, *constants}
-    push = next(word for word in ("drive", "push", "pushes_of_card") if word not in taken)
+    taken = {*group.user_equations, *constants}
+    push = next(word for word in ("drive", *(f"drive_{number}" for number in range(len(taken) + 1))) if word not in taken)
     parameters = {key: _number(value, f"{key} of the script") for key, value in constants.items()}
     calls = {target: f"W_{target}({source})" for target, (source, _) in summed.items()} | (
         {inputs: f"({inputs}(t, i) + {push}(t, i))"} if inputs else {}
     )
-    noisy = any("xi" in line.expr.identifiers for line in group.equations.values() if line.expr is not None)
+    noisy = any("xi" in line.expr.identifiers for line in group.user_equations.values() if line.expr is not None)
     calls |= {"xi": "xi_(t, i)"} if noisy else {}
-    for line in group.equations.values():
+    for line in group.user_equations.values():
         unit = _unit(line.dim)
         if line.type == PARAMETER:
             if line.varname in calls:
@@ -143,8 +155,9 @@ def _made(group: Any, summed: Mapping[str, tuple[str, ndarray]], constants: Mapp
             lines.append(f"{line.varname} : {unit} (constant)")
             continue
         text = re.sub(r"\b(" + "|".join(map(re.escape, calls)) + r")\b", lambda found: calls[found[1]], str(line.expr)) if calls else str(line.expr)
+        held = line.type != DIFFERENTIAL_EQUATION and (line.varname == rate or "constant over dt" in line.flags)
         left = f"d{line.varname}/dt" if line.type == DIFFERENTIAL_EQUATION else line.varname
-        lines.append(f"{left} = {' '.join(text.split())} : {unit}" + (" (constant over dt)" if line.varname == rate and "/dt" not in left else ""))
+        lines.append(f"{left} = {' '.join(text.split())} : {unit}" + (" (constant over dt)" if held else ""))
     for target, (source, W) in summed.items():
         dim = group.variables[target].dim / group.variables[source].dim
         projections[f"W_{target}"] = {"rule": "gaussian", "unit": _unit(dim), "arguments": DRAWN, "learn": True}
@@ -156,7 +169,7 @@ def _made(group: Any, summed: Mapping[str, tuple[str, ndarray]], constants: Mapp
         arrays[f"W_{inputs}"] = np.eye(units)
     if noisy:
         heard["xi_"] = {"unit": "second**-0.5", "meaning": "white noise", "noise": True}
-    states = {line.varname: line for line in group.equations.values() if line.type == DIFFERENTIAL_EQUATION}
+    states = {line.varname: line for line in group.user_equations.values() if line.type == DIFFERENTIAL_EQUATION}
     starts = {state: b2.Quantity(np.asarray(group.variables[state].get_value()), dim=line.dim) for state, line in states.items()}
     card = Model.model_validate({
         "name": name, "kind": "rate", "title": f"{units} neurons of a Brian2 script", "paper": "none: read from a network of Brian2",

@@ -8,6 +8,7 @@ from cortex_sim.simulation.torch._modules import batch_first_of as batch_first_o
 from cortex_sim.simulation.torch._modules import bin_by_bin as bin_by_bin
 from cortex_sim.simulation.torch._modules import each as each
 from cortex_sim.simulation.torch._modules import frozen as frozen
+from cortex_sim.simulation.torch._modules import held_by as held_by
 from cortex_sim.simulation.torch._modules import in_numpy as in_numpy
 from cortex_sim.simulation.torch._modules import input_sizes as input_sizes
 from cortex_sim.simulation.torch._modules import outputs_of as outputs_of

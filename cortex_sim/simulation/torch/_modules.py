@@ -1,7 +1,6 @@
 """Modules of torch that were made elsewhere: their weights, their outputs, and their state where they are stepped."""
 
 import copy
-import pickle
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from cortex_sim.errors import CardError, FileProblem
+from cortex_sim.runtime import stream, visible
 from cortex_sim.simulation.adapters._wrapped import System
 
 LINEAR = 1e-9  # of the largest output: what a readout that is linear in the state may miss
@@ -32,13 +32,15 @@ def read_weights(path: Path) -> Any:
 
             return load_file(path)
         return torch.load(path, weights_only=True, map_location="cpu")
-    except (RuntimeError, OSError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as problem:
-        said = str(problem).split("\n")[0]
+    except Exception as problem:  # of torch, safetensors or pickle, on files of any kind
+        said = visible(str(problem).split("\n")[0])
         raise FileProblem(f"{path}: holds no weights alone ({said}); write them by torch.save(net.state_dict(), path).") from None
 
 
 def frozen(module: nn.Module) -> nn.Module:
     """Return a copy of a module as it stands, for evaluation: what is later done to the module does not change the copy."""
+    if any(isinstance(part, nn.parameter.UninitializedParameter) for part in module.parameters()):
+        raise CardError(f"{type(module).__name__}: has weights without a shape yet; run it once on an input, then wrap it.")
     try:
         return copy.deepcopy(module).eval()
     except Exception as problem:
@@ -48,6 +50,11 @@ def frozen(module: nn.Module) -> nn.Module:
 def arrays_of(module: nn.Module) -> dict[str, ndarray]:
     """Return the weights and buffers of a module, by name."""
     return {name: value.detach().cpu().double().numpy() for name, value in module.state_dict().items() if isinstance(value, Tensor)}
+
+
+def held_by(module: nn.Module) -> frozenset[str]:
+    """Return the names of the weights that are not to be trained."""
+    return frozenset(name for name, part in module.named_parameters() if not part.requires_grad)
 
 
 def input_sizes(module: nn.Module) -> list[int]:
@@ -61,15 +68,22 @@ def batch_first_of(module: nn.Module) -> bool:
     return all(bool(part.batch_first) for part in module.modules() if isinstance(part, nn.RNNBase))
 
 
-def outputs_of(module: nn.Module, channels: ndarray, *, batch_first: bool = True) -> ndarray:
-    """Return what a module's forward makes of channels (trial, bin, channel), as (trial, bin, output).
+def outputs_of(module: nn.Module, channels: ndarray, *, batch_first: bool = True, seed: int = 0) -> ndarray:
+    """Return what a fresh copy of a module makes of channels (trial, bin, channel), as (trial, bin, output).
+
+    Args:
+        module: whose forward is run; what it keeps from one run to the next is left as it was.
+        channels: inputs.
+        batch_first: whether it takes trials first.
+        seed: of what it draws by torch's generator.
 
     Raises:
         CardError: it fails, or gives anything else.
     """
     kind = next((part.dtype for part in module.parameters() if part.is_floating_point()), torch.float32)
-    with torch.no_grad():
-        return sequence(module, torch.tensor(channels, dtype=kind), batch_first).double().numpy()
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return sequence(copy.deepcopy(module), torch.tensor(channels, dtype=kind), batch_first).double().numpy()
 
 
 def sequence(module: nn.Module, inputs: Float[Tensor, "trial bin channel"], batch_first: bool) -> Float[Tensor, "trial bin output"]:
@@ -84,7 +98,7 @@ def sequence(module: nn.Module, inputs: Float[Tensor, "trial bin channel"], batc
         raise CardError(f"{type(module).__name__}: forward fails on inputs of shape {tuple(inputs.shape)}: {problem}") from None
     made = made[0] if isinstance(made, Sequence) else made
     made = made if batch_first or not isinstance(made, Tensor) or made.ndim < 2 else made.transpose(0, 1)
-    if not isinstance(made, Tensor) or made.ndim != 3 or made.shape[:2] != inputs.shape[:2]:
+    if not isinstance(made, Tensor) or made.ndim != 3 or made.shape[:2] != inputs.shape[:2] or made.is_complex():
         found = f"shape {tuple(made.shape)}" if isinstance(made, Tensor) else type(made).__name__
         raise CardError(f"{type(module).__name__}: forward should give (trial, bin, output) for (trial, bin, channel); it gives {found}.")
     return made
@@ -161,11 +175,12 @@ def _system(module: nn.Module, units: int, channels: int, bin: float, *, alone: 
     outputs = both(np.zeros((1, units)), np.zeros((1, channels))).shape[1] - units
     if alone:
         return System(np.zeros(units), lambda x, u: both(x, u)[:, outputs:], lambda x: x, velocity, np.eye(units))
-    rng = np.random.default_rng(0)
-    made = both(rng.standard_normal((4 * units + 16, units)), rng.standard_normal((4 * units + 16, channels)))
+    rng, many = stream(0, "analysis", "states and inputs that probe outputs"), 6 * units + 24
+    size = np.exp(rng.uniform(-3, 5, (many, 1)))  # small states and large ones, so that what is bent anywhere shows
+    made = both(size * rng.standard_normal((many, units)), size * rng.standard_normal((many, channels)))
     y, x = made[:, :outputs], np.pad(made[:, outputs:], ((0, 0), (0, 1)), constant_values=1.0)
     C, *_ = np.linalg.lstsq(x, y, rcond=None)
-    if abs(x @ C - y).max() <= LINEAR * max(1.0, abs(y).max()):
+    if np.isfinite(made).all() and (abs(x @ C - y) <= LINEAR * np.maximum(1.0, abs(x).max(axis=1, keepdims=True))).all():
         read = lambda x: x @ C[:-1] + C[-1]  # noqa: E731
         return System(np.zeros(units), lambda x, u: both(x, u)[:, outputs:], read, velocity, np.linalg.pinv(C[:-1].T, rcond=USED))
     return System(np.zeros(units + outputs), lambda x, u: np.roll(both(x, u), units, axis=1), lambda x: x[:, units:], None, None)

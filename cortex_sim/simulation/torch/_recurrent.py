@@ -1,6 +1,6 @@
 """torch's own recurrent networks, and those of one layer with a linear readout, as models with the same equations and weights."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,7 @@ KINDS = {1: "RNN", 3: "GRU", 4: "LSTM"}  # by the number of gates
 FIRST = "weight_ih_l0"
 
 
-def recurrent_card(state: Mapping[str, Tensor], *, bin: float, name: str, gain: str = "tanh") -> Model | None:
+def recurrent_card(state: Mapping[str, Tensor], *, bin: float, name: str, gain: str = "tanh", held: Collection[str] = ()) -> Model | None:
     """Return the model with the weights of a recurrent network of one layer, read in one direction, and a linear readout if there is one.
 
     Its rates are the states after each step, so that an output has seen the input of its own bin, as in torch.
@@ -59,6 +59,7 @@ def recurrent_card(state: Mapping[str, Tensor], *, bin: float, name: str, gain: 
         bin: duration of a step, s.
         name: of the model.
         gain: of an ``nn.RNN``, ``"tanh"`` or ``"relu"``, which weights do not say.
+        held: names of weights that are not to be trained.
 
     Returns:
         None if the weights are of another network.
@@ -71,12 +72,18 @@ def recurrent_card(state: Mapping[str, Tensor], *, bin: float, name: str, gain: 
     others = {key: array for key, array in arrays.items() if key.removeprefix(prefixes[0]) not in own}
     if not own.keys() <= {FIRST, "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"} or "weight_hh_l0" not in own:
         return None
-    units = own["weight_hh_l0"].shape[1]
-    kind, readout = KINDS.get(len(own["weight_hh_l0"]) // units), _readout(others, units)
+    if own[FIRST].ndim != 2 or own["weight_hh_l0"].ndim != 2 or not own["weight_hh_l0"].size or not own[FIRST].size:
+        return None
+    rows, units = own["weight_hh_l0"].shape
+    biases = [array for key, array in own.items() if key.startswith("bias")]
+    if len(own[FIRST]) != rows or rows % units or any(array.shape != (rows,) for array in biases):
+        return None
+    behind = list(arrays).index(next(iter(others))) > list(arrays).index(prefixes[0] + FIRST) if others else True
+    kind, readout = KINDS.get(rows // units), _readout(others, units) if behind else None
     if kind is None or readout is None:
         return None
     given, channels = _by_gate(kind, own), own[FIRST].shape[1]
-    card = _card(kind, gain, units, channels, bin, name, readout)
+    card = _card(kind, gain, units, channels, bin, name, readout, _learned(kind, prefixes[0], held, list(others)))
     return card.with_arrays({key: array for key, array in (given | readout).items() if array.size})
 
 
@@ -84,8 +91,8 @@ def _readout(others: Mapping[str, ndarray], units: int) -> dict[str, ndarray] | 
     """Return the arrays of a linear readout, none if nothing is left, or None if what is left is no readout."""
     if not others:
         return {}
-    weights = [array for array in others.values() if array.ndim == 2 and array.shape[1] == units]
-    offsets = [array for array in others.values() if array.ndim == 1 and weights and len(array) == len(weights[0])]
+    weights = [array for key, array in others.items() if key.endswith("weight") and array.ndim == 2 and array.shape[1] == units]
+    offsets = [array for key, array in others.items() if key.endswith("bias") and array.ndim == 1 and weights and len(array) == len(weights[0])]
     if len(weights) != 1 or len(weights) + len(offsets) != len(others) or len(offsets) > 1:
         return None
     return {"C": weights[0], "d": offsets[0] if offsets else np.zeros(len(weights[0]))}
@@ -102,7 +109,23 @@ def _by_gate(kind: str, own: Mapping[str, ndarray]) -> dict[str, ndarray]:
     return found
 
 
-def _card(kind: str, gain: str, units: int, channels: int, bin: float, name: str, readout: Mapping[str, ndarray]) -> Model:
+def _learned(kind: str, prefix: str, held: Collection[str], others: Sequence[str]) -> dict[str, bool]:
+    """Return whether each kind of array of a card is to be trained, by the first letters of its name."""
+    free = {key: prefix + key not in held for key in (FIRST, "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")}
+    outer, inner = free["bias_ih_l0"], free["bias_hh_l0"]
+    read = {("C" if key.endswith("weight") else "d"): key not in held for key in others}
+    return {
+        "W_": free[FIRST],
+        "U_": free["weight_hh_l0"],
+        "b_": outer or inner,
+        "b_n": outer if kind == "GRU" else outer or inner,
+        "c_": inner,
+    } | read
+
+
+def _card(
+    kind: str, gain: str, units: int, channels: int, bin: float, name: str, readout: Mapping[str, ndarray], learns: Mapping[str, bool]
+) -> Model:
     if kind == "RNN" and gain not in GAINS:
         raise CardError(f"{name}: gain {gain!r} is none of nn.RNN's. Choose from {', '.join(GAINS)}.")
     gates = GATES[kind]
@@ -118,6 +141,9 @@ def _card(kind: str, gain: str, units: int, channels: int, bin: float, name: str
         parameters["d"] = {"value": 0, "meaning": "offset of the outputs", "over": "observed", "learn": True}
         projections["C"] = learned | {"rows": "observed"}
         extra = {"observed": len(readout["C"]), "readout": {"weights": "C", "offset": "d"}}
+    for label, part in (*parameters.items(), *projections.items()):
+        if "learn" in part:
+            (parameters if label in parameters else projections)[label] = part | {"learn": learns.get(label, learns.get(label[:2], True))}
     return Model.model_validate({
         "name": name, "kind": "rnn", "title": f"{kind} of torch with {units} units", "paper": "none: weights of a network trained elsewhere",
         "units": units, "channels": channels, "rate": "r", "one_step_a_bin": True, "projections": projections, "parameters": parameters,

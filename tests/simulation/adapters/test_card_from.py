@@ -80,7 +80,7 @@ def test_what_no_card_holds_is_named_and_all_of_it() -> None:
         card_from(neurons(PLAIN.replace("slow", "fast")), rate="r")
     group = neurons()
     square = connected(group, "w : 1\nI_rec_post = w*r_pre**2 : 1 (summed)", 1.0)
-    with pytest.raises(CardError, match="it should be a weight times a variable of the source"):
+    with pytest.raises(CardError, match="it should be a number of each synapse times a variable of the source"):
         card_from(b2.Network(group, square), rate="r")
     with pytest.raises(CardError, match="the network has 2"):
         card_from(b2.Network(neurons(), neurons()), rate="r")
@@ -104,3 +104,41 @@ def test_a_card_of_a_script_goes_through_pushes_and_fixed_points() -> None:
     for _ in range(380):  # Euler steps of 0.5 ms
         state = state + 0.5 / 20 * (-state + np.tanh(state @ W.T + pattern))
     np.testing.assert_allclose(cs.simulate(card, pushed).rate[:, 19], state, rtol=0, atol=1e-9)
+
+
+def test_constants_for_weights_regular_changes_and_held_lines_are_carried_or_named() -> None:
+    slow, g = 20 * b2.ms, 3.0  # noqa: F841 - the equations name them
+    for product in ("2*r_pre", "g*r_pre", "r_post*r_pre", "w*I_pre"):
+        group = neurons()
+        synapses = b2.Synapses(group, group, f"w : 1\nI_rec_post = {product} : 1 (summed)")
+        synapses.connect()
+        with pytest.raises(CardError, match="it should be a number of each synapse"):
+            card_from(b2.Network(group, synapses), rate="r")
+    reset = neurons()
+    reset.run_regularly("r = 0", dt=10 * b2.ms)
+    with pytest.raises(CardError, match="what runs regularly in '.*': r = 0"):
+        card_from(reset, rate="r")
+    late = neurons(PLAIN.replace("stimulus)", "sin(t/slow))").replace("stimulus : 1\n", ""))
+    network = b2.Network(late)
+    network.run(20 * b2.ms, namespace={"slow": slow})
+    with pytest.raises(CardError, match="has run for 0.02 s; a card begins at 0"):
+        card_from(network, rate="r")
+    held = neurons("dr/dt = (-r + twice)/slow : 1\ntwice = 2*stimulus : 1 (constant over dt)\nstimulus : 1")
+    network, task = b2.Network(held), cs.tasks.from_inputs(np.random.default_rng(0).normal(size=(2, 8, 6)), bin=0.01)
+    card, script = card_from(network, rate="r", inputs="stimulus"), wrap(network, rate="r", inputs="stimulus")
+    np.testing.assert_allclose(cs.simulate(card, task).rate, cs.simulate(script, task).rate, rtol=0, atol=1e-12)
+
+
+def test_a_script_that_imports_everything_of_brian2_is_read() -> None:
+    names: dict[str, object] = {}
+    exec("from brian2 import *", names)  # as most scripts do
+    text = "dr/dt = (-r + tanh(stimulus) + exp(-1.0) + 0.1*cos(2*pi*r))/(20*ms) : 1\nstimulus : 1"
+    group = b2.NeuronGroup(3, text, method="euler", dt=1 * b2.ms, namespace={key: names[key] for key in ("tanh", "exp", "cos", "pi", "ms")})
+    card = card_from(group, rate="r", inputs="stimulus")
+    task = cs.tasks.from_inputs(np.random.default_rng(0).normal(size=(2, 8, 3)), bin=0.01)
+    r, wanted = np.zeros((2, 3)), []
+    for step in range(80):
+        wanted += [r] if step % 10 == 0 else []
+        u = task.channels.values[:, step // 10]
+        r = r + 0.05 * (-r + np.tanh(u) + np.exp(-1) + 0.1 * np.cos(2 * np.pi * r))
+    np.testing.assert_allclose(cs.simulate(card, task).rate, np.stack(wanted, axis=1), rtol=0, atol=1e-12)

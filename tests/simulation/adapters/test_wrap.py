@@ -165,6 +165,137 @@ def test_a_push_moves_the_outputs_by_its_own_size() -> None:
     assert not moved[:, :2].any() and moved[:, 2].any()
 
 
+class Inside(nn.Module):
+    """Takes trials first and lets its recurrent part have bins first, as many modules do."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.rnn, self.out = NODES[kind](CHANNELS, HIDDEN), nn.Linear(HIDDEN, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out(self.rnn(x.transpose(0, 1))[0]).transpose(0, 1)
+
+
+class Bent(nn.Module):
+    """A GRU and a Linear with something done to inputs or outputs, by its weights another network than it is."""
+
+    def __init__(self, before: Callable[..., torch.Tensor] | None = None, after: Callable[..., torch.Tensor] | None = None) -> None:
+        super().__init__()
+        self.inner, self.before, self.after = Reader("gru", batch_first=True), before, after
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        made = self.inner(x if self.before is None else self.before(x))
+        return made if self.after is None else self.after(made)
+
+
+BENT: dict[str, Callable[[], nn.Module]] = {
+    "transposes inside": lambda: Inside("lstm"),
+    "silent late": lambda: Bent(before=lambda x: x * (torch.arange(x.shape[1]) < 20)[:, None]),
+    "outputs cut": lambda: Bent(after=lambda y: y.clamp(-1, 1)),
+    "inputs cut": lambda: Bent(before=lambda x: x.clamp(-4, 4)),
+    "begins anew": lambda: Chunked(10),
+}  # fmt: skip
+
+
+class Chunked(nn.Module):
+    """Forgets everything every few bins."""
+
+    def __init__(self, bins: int) -> None:
+        super().__init__()
+        self.inner, self.bins = Reader("gru", batch_first=True), bins
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([self.inner(part) for part in x.split(self.bins, 1)], dim=1)
+
+
+@pytest.mark.parametrize("name", list(BENT))
+@pytest.mark.parametrize("size", [1.0, 20.0])
+def test_what_is_not_the_network_of_its_weights_is_not_taken_for_it(name: str, size: float) -> None:
+    net = BENT[name]()
+    x = size * torch.randn(3, 45, CHANNELS)
+    with torch.no_grad():
+        wanted = net(x).numpy()
+    np.testing.assert_allclose(cs.simulate(cs.wrap(net), cs.tasks.from_inputs(x, bin=0.01)).rate, wanted, rtol=1e-5, atol=1e-5)
+
+
+class Counting(nn.Module):
+    """Keeps a state of its own from run to run, and draws noise."""
+
+    def __init__(self, noise: float = 0.0) -> None:
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(1))
+        self.layer, self.noise = nn.Linear(CHANNELS, 2), noise
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.seen += 1
+        return self.layer(x) + self.seen + self.noise * torch.randn_like(x[..., :2])
+
+
+def test_runs_do_not_know_of_one_another_and_noise_follows_the_seed() -> None:
+    model, noisy = cs.wrap(Counting()), cs.wrap(Counting(), channels=CHANNELS)
+    first, again = (cs.simulate(model, TASK).rate for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_allclose(first, Counting.forward(model.origin, X).detach().numpy(), atol=1e-6)
+    del noisy
+
+
+class Mixing(nn.Module):
+    """Lets every trial see the mean of all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(CHANNELS, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(x - x.mean(dim=(0, 1)))
+
+
+def test_trials_that_see_one_another_and_weights_that_say_too_little_are_refused() -> None:
+    with pytest.raises(OptionError, match="a trial changes the outputs of another"):
+        cs.wrap(Mixing())
+    encoder = nn.Sequential()
+    encoder.add_module("encoder", nn.Linear(CHANNELS, HIDDEN))
+    encoder.add_module("rnn", nn.GRU(HIDDEN, HIDDEN))
+    with pytest.raises(CardError, match="wrap the module"):
+        cs.wrap(encoder.state_dict())
+    with pytest.raises(CardError, match="weights without a shape yet"):
+        cs.wrap(nn.Sequential(nn.LazyLinear(2)), channels=3)
+    for label in ("units", "channels", "dt", "bin"):
+        with pytest.raises(OptionError, match=f"{label} -1 should be above 0|{label} -1.0 should be above 0"):
+            cs.wrap(Leaky(), **{label: -1})
+
+
+def test_functions_that_change_what_they_are_given_or_mix_trials_up() -> None:
+    def inside(x: np.ndarray, u: np.ndarray) -> np.ndarray:
+        x *= 0.9
+        x += u
+        return x
+
+    start = np.ones(2)
+    model = cs.wrap(inside, channels=2, flow=False, start=start)
+    start[:] = 5
+    found = cs.simulate(model, cs.tasks.from_inputs(np.zeros((3, 4, 2)), bin=0.01)).rate
+    np.testing.assert_allclose(found[0, :, 0], 0.9 ** np.arange(1, 5))
+    with pytest.raises(CardError, match="fails on"):
+        cs.wrap(lambda x, u: np.eye(2) @ x, units=2)
+    squares = cs.wrap(lambda x, u: -x, units=2, channels=1, observe=lambda x: x**2)
+    with pytest.raises(TaskError, match="no linear function of its state"):
+        cs.simulate(squares, pushes(cs.tasks.from_inputs(np.zeros((2, 10, 1)), bin=0.01)))
+    assert cs.wrap(lambda x, u: -x, units=2).key != cs.wrap(lambda x, u: -2 * x, units=2).key
+
+
+def test_weights_that_are_held_stay_held() -> None:
+    net = Reader("gru", batch_first=True)
+    for part in net.brain.parameters():
+        part.requires_grad_(False)
+    model, target = cs.wrap(net), np.random.default_rng(0).normal(size=(TRIALS, BINS, 2))
+    taught = cs.fit(model, target, TASK, start="rest", epochs=3, rate=1e-2, validation=0)
+    before, after = model.arrays(), taught.arrays()
+    assert all(np.array_equal(before[name], after[name]) for name in before if name[:2] in ("W_", "U_", "b_", "c_")) and not np.array_equal(
+        before["C"], after["C"]
+    )
+
+
 def lorenz_like(x: Any, u: Any) -> Any:
     return -2 * x + u
 
@@ -286,3 +417,26 @@ def test_pushes_of_wrapped_networks_are_compared_with_a_circuit() -> None:
     own = cs.compare_responses(teacher, teacher, TASK, pushed, nulls=5)
     assert all(np.isfinite(score.estimate) for score in found) and all(score.estimate == pytest.approx(1.0) for score in own)
     assert isinstance(teacher, Wrapped) and TAU_PUSH > 0
+
+
+def test_wraps_of_a_network_that_has_run_and_runs_again_keep_to_themselves() -> None:
+    b2.prefs.codegen.target = "numpy"
+    slow = 20 * b2.ms
+    group = b2.NeuronGroup(2, "dr/dt = (-r + stimulus)/slow : 1\nstimulus : 1", method="euler", dt=1 * b2.ms)
+    network = b2.Network(group)
+    network.run(100 * b2.ms, namespace={"slow": slow})
+    first = plain(network, rate="r", inputs="stimulus")
+    second = plain(network, rate="r", inputs="stimulus")
+    inputs = np.zeros((2, 6, 2))
+    inputs[:, 2] = 1.0  # a pulse in the third bin
+    task = cs.tasks.from_inputs(inputs, bin=0.01)
+    found = cs.simulate(first, task).rate
+    np.testing.assert_allclose(found[0, 3], 1 - 0.95**10, rtol=1e-12)
+    cs.simulate(second, cs.tasks.from_inputs(5 + inputs, bin=0.01))
+    np.testing.assert_array_equal(cs.simulate(first, task).rate, found)
+    network.run(50 * b2.ms, namespace={"slow": slow})
+    np.testing.assert_array_equal(np.asarray(group.r), 0)  # the script's own runs hear nothing of ours
+    with pytest.raises(OptionError, match="should be a multiple of the steps"):
+        plain(network, rate="r", bin=0.0015)
+    with pytest.raises(OptionError, match="should be a parameter of the neurons"):
+        plain(network, rate="r", inputs="r")
