@@ -5,6 +5,8 @@ import datetime
 import json
 import shlex
 import sys
+import sysconfig
+import traceback
 import webbrowser
 from collections.abc import Callable, Iterator
 from enum import StrEnum
@@ -15,11 +17,10 @@ import typer
 
 from cortex_sim.cards import catalogue
 from cortex_sim.errors import CortexSimError, OptionError
-from cortex_sim.runtime import free, prepare_terminal, say, unread, warn
+from cortex_sim.runtime import free, keep_output, prepare_terminal, say, unread, warn
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 WIDTH = 28  # characters of a name
-HAD_FINISHED = "report: {page} (this run had finished)"
 
 Align = Annotated[str | None, typer.Option(help="column of a table of trials with the event at time 0, such as idx_go_cue")]
 Window = Annotated[tuple[float, float] | None, typer.Option(help="start and stop of the analysed part of the recording, s")]
@@ -33,7 +34,14 @@ Area = Annotated[list[str] | None, typer.Option(help="area in a MATLAB table of 
 Scheduler = Annotated[str | None, typer.Option(help="address of a running Dask scheduler, such as tcp://10.0.0.1:8786, whose workers do the work")]
 Step = Annotated[float | None, typer.Option(help="sampling interval, s, of averages that store no times")]
 
-Json = Annotated[bool, typer.Option("--json", help="print one JSON object for scripts instead of text")]
+
+def _as_json(asked: bool) -> bool:
+    if asked:
+        keep_output()
+    return asked
+
+
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object for scripts instead of text", callback=_as_json)]
 Open = Annotated[bool, typer.Option("--open", help="open the report in a browser")]
 
 app = typer.Typer(
@@ -92,6 +100,17 @@ def _entry(title: What, name: str, about: str) -> dict[str, str]:
 def _names(kind: str) -> Callable[[str], list[str]]:
     """Return a function that completes the names of shipped models or protocols."""
     return lambda incomplete: [name for name in getattr(catalogue, kind)() if name.startswith(incomplete)]
+
+
+def _had_finished(folder: Path, as_json: bool) -> None:
+    """Print where the report of a run that had finished is, or what a script may read of it."""
+    from cortex_sim.report import claims_hold
+
+    if as_json:
+        claims = json.loads((folder / "claims.json").read_text(encoding="utf-8"))
+        say(json.dumps({"report": str(folder / "report.html"), "holds": claims_hold(folder), "claims": claims}, indent=1, ensure_ascii=False))
+    else:
+        say(f"report: {folder / 'report.html'} (this run had finished)")
 
 
 def _tell(report: Any, page: Path, as_json: bool, opened: bool) -> None:
@@ -183,7 +202,7 @@ def run(
 
     folder = _folder(out, Path(protocol).stem, resume)
     if resume and finished(folder):
-        say(HAD_FINISHED.format(page=folder / "report.html"))
+        _had_finished(folder, as_json)
         raise typer.Exit(FAILED if check and not claims_hold(folder) else 0)
     if scheduler and device:
         raise OptionError("--device is of this machine; workers of a cluster compute where CORTEX_SIM_DEVICE, set where they were started, says.")
@@ -309,7 +328,7 @@ def tune(
 
     folder = _folder(out, f"{Path(protocol).stem}-tune", resume)
     if resume and finished(folder):
-        say(HAD_FINISHED.format(page=folder / "report.html"))
+        _had_finished(folder, as_json)
         return
     check_new(folder, resume=resume)
     searched, module = tuning.read_space(space), catalogue.protocol(protocol)
@@ -579,3 +598,21 @@ def _messages() -> Iterator[None]:
     except OSError as problem:
         warn(f"cortex-sim: {problem.filename or 'file'}: {problem.strerror or problem}.")
         sys.exit(BAD_INPUT)
+    except Exception as problem:
+        if (place := _place_outside(problem)) is None:
+            raise
+        warn(f"cortex-sim: {place}: {type(problem).__name__}: {problem}")
+        sys.exit(BAD_INPUT)
+
+
+def _place_outside(problem: BaseException) -> str | None:
+    """Return the line of a file of the user's at which something went wrong, if it went wrong in one."""
+    libraries = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    ours = [str(Path(__file__).parent), str(catalogue.shipped("protocols"))]
+    frames = [
+        frame for frame in traceback.extract_tb(problem.__traceback__) if Path(frame.filename).suffix == ".py" and Path(frame.filename).exists()
+    ]
+    outside = [
+        frame for frame in frames if not any(Path(frame.filename).resolve().is_relative_to(Path(root).resolve()) for root in (*libraries, *ours))
+    ]
+    return f"{outside[-1].filename}, line {outside[-1].lineno}" if outside else None

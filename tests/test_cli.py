@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -163,6 +164,24 @@ def test_a_failed_claim_exits_1_only_when_asked(tmp_path: Path) -> None:
     assert "failing.py --seed 3 --out a" in run["command"]
     made = {"name": "failing", "file": str(tmp_path / "failing.py"), "sha256": hashlib.sha256(FAILING.encode()).hexdigest()}
     assert run["protocol"] == made
+
+
+PRINTS = FAILING.replace("    claims =", "    print('mine')\n    if seed == 5:\n        1 / 0\n    claims =")
+
+
+def test_a_protocol_that_raises_is_told_its_line_and_one_that_prints_leaves_json_alone(tmp_path: Path) -> None:
+    (tmp_path / "prints.py").write_text(PRINTS)
+    line = PRINTS.splitlines().index("        1 / 0") + 1
+    raised = command("run", "prints.py", "--seed", 5, "--out", "a", cwd=tmp_path)
+    assert raised.returncode == 2 and "Traceback" not in raised.stderr and not (tmp_path / "a").exists()
+    assert re.search(rf"cortex-sim: \S*prints.py, line {line}: ZeroDivisionError: division by zero", raised.stderr)
+    for arguments in (
+        ["run", "prints.py", "--out", "b"],
+        ["run", "prints.py", "--out", "b", "--resume"],
+        ["sweep", "prints.py", "--jobs", 2, "--out", "c"],
+    ):
+        done = command(*arguments, "--json", cwd=tmp_path)
+        assert done.returncode == 0 and set(json.loads(done.stdout)) >= {"report", "holds", "claims"}, done.stderr
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of process groups are POSIX")

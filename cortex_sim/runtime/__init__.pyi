@@ -41,6 +41,7 @@ from cortex_sim.runtime._streams import Role as Role
 from cortex_sim.runtime._streams import seed_of as seed_of
 from cortex_sim.runtime._streams import stream as stream
 from cortex_sim.runtime._streams import streams_used as streams_used
+from cortex_sim.runtime._terminal import keep_output as keep_output
 from cortex_sim.runtime._terminal import prepare_terminal as prepare_terminal
 from cortex_sim.runtime._terminal import say as say
 from cortex_sim.runtime._toml import read_toml as read_toml

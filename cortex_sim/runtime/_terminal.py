@@ -4,9 +4,12 @@ import contextlib
 import os
 import signal
 import sys
+from typing import TextIO
 
 from cortex_sim.runtime._progress import note_interrupt
 from cortex_sim.runtime._visible import put
+
+_kept: TextIO | None = None  # standard output, where only messages of ours go there
 
 
 def prepare_terminal(status: int) -> None:
@@ -46,4 +49,13 @@ def say(text: str) -> None:
     Args:
         text: one or more lines.
     """
-    put(text, sys.stdout)
+    put(text, _kept or sys.stdout)
+
+
+def keep_output() -> None:
+    """Keep standard output for what :func:`say` prints; what anything else prints, this process's workers too, goes to standard error."""
+    global _kept  # noqa: PLW0603 - of the process
+    if _kept is None:
+        sys.stdout.flush()
+        _kept = open(os.dup(1), "w", encoding=sys.stdout.encoding, errors="replace")  # noqa: SIM115 - stays open
+        os.dup2(2, 1)
