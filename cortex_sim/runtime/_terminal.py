@@ -53,9 +53,13 @@ def say(text: str) -> None:
 
 
 def keep_output() -> None:
-    """Keep standard output for what :func:`say` prints; what anything else prints, this process's workers too, goes to standard error."""
+    """Keep standard output for what :func:`say` prints; what anything else prints, this process's workers too, goes to standard error.
+
+    Output that is not the process's own, as where a program calls this one and has put something else in its place, stays as it is.
+    """
     global _kept  # noqa: PLW0603 - of the process
-    if _kept is None:
-        sys.stdout.flush()
-        _kept = open(os.dup(1), "w", encoding=sys.stdout.encoding, errors="replace")  # noqa: SIM115 - stays open
+    out = sys.stdout
+    if _kept is None and out is not None and out is sys.__stdout__:
+        out.flush()
+        _kept = open(os.dup(1), "w", encoding=out.encoding, errors="replace")  # noqa: SIM115 - stays open
         os.dup2(2, 1)
