@@ -59,7 +59,7 @@ def keep_output() -> None:
     """
     global _kept  # noqa: PLW0603 - of the process
     out = sys.stdout
-    if _kept is None and out is not None and out is sys.__stdout__:
+    if _kept is None and out is sys.__stdout__ and out is not None:
         out.flush()
         _kept = open(os.dup(1), "w", encoding=out.encoding, errors="replace")  # noqa: SIM115 - stays open
         os.dup2(2, 1)
