@@ -12,13 +12,14 @@ from cortex_sim.errors import OptionError, TaskError
 from cortex_sim.fitting._options import Options, TrainingHistory, finite
 from cortex_sim.fitting._start import counted, unit_scale
 from cortex_sim.fitting._training import error, optimiser_of, set_rate
-from cortex_sim.runtime import stream
+from cortex_sim.runtime import seed_of, stream
 from cortex_sim.simulation import Wrapped, wrap
 from cortex_sim.simulation.torch import bin_by_bin, sequence
 from cortex_sim.tasks import Task
 from cortex_sim.trials import Trials
 
 TAKEN = ("epochs", "batch", "rate", "patience", "validation", "start", "loss", "optimiser", "momentum", "weight_decay", "clip")
+NOTHING_TO_DO = ("closed_form", "segment")  # weights are there already; a segment without ``through``, which is refused, is refused by Options
 
 
 def go_on(
@@ -33,7 +34,7 @@ def go_on(
         task: its channels are the inputs, its mask weights the bins.
         chosen: positions of the trials trained on, and of those that stop training early.
         options: of the optimiser.
-        seed: of the order of conditions.
+        seed: of the order of conditions, and of what the module draws by torch's generator, as dropout does.
         report: called with the completed fraction and a line of text.
 
     Raises:
@@ -44,7 +45,7 @@ def go_on(
         raise TaskError(f"{model.name}: is a {model.source}, which has no weights to train; write it as a module of torch, or as a card.")
     if options.start != "rest":
         raise OptionError(f"Options.start: {model.name} starts as it was made; give start='rest' (got {options.start!r}).")
-    for name in vars(options).keys() - {*TAKEN, "closed_form", "segment", "device"}:
+    for name in vars(options).keys() - {*TAKEN, *NOTHING_TO_DO}:
         if (found := getattr(options, name)) != getattr(Options(), name):
             raise OptionError(f"Options.{name}: does not apply to a wrapped module, whose units are unknown; leave it out (got {found!r}).")
     kind = next((part.dtype for part in model.origin.parameters() if part.requires_grad), None)
@@ -64,6 +65,18 @@ def go_on(
         return error(_forward(model, module, inputs[part]), wanted[part], scale, weights[part], options.loss)
 
     history = TrainingHistory(_arrays(module))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(seed, "student", "what a module draws while it learns"))
+        _learn(model.name, module, loss, chosen, history, options, seed, lambda line: report(history.epoch / options.epochs, line))
+    best = copy.deepcopy(model.origin)
+    best.load_state_dict({name: torch.tensor(array, dtype=best.state_dict()[name].dtype) for name, array in history.arrays.items()})
+    return wrap(best, **model.made_with), history
+
+
+def _learn(
+    name: str, module: nn.Module, loss: Callable[[np.ndarray], Tensor], chosen: tuple[np.ndarray, np.ndarray], history: TrainingHistory, options: Options,
+    seed: int, report: Callable[[str], None],
+) -> None:  # fmt: skip
     optimiser = optimiser_of([p for p in module.parameters() if p.requires_grad], options)
     history.best = _checked(module, lambda: loss(chosen[1]))
     try:
@@ -80,13 +93,10 @@ def go_on(
                 found.append(step.item())
             arrays = _arrays(module)
             checked = _checked(module, lambda: loss(chosen[1])) if finite(arrays) else float("nan")
-            history.keep(float(np.mean(found)), checked, arrays, named=model.name)
-            report(history.epoch / options.epochs, f"loss {history.train[-1]:.4f}, validation {history.validation[-1]:.4f}")
+            history.keep(float(np.mean(found)), checked, arrays, named=name)
+            report(f"loss {history.train[-1]:.4f}, validation {history.validation[-1]:.4f}")
     except KeyboardInterrupt:
         history.interrupted = True
-    best = copy.deepcopy(model.origin)
-    best.load_state_dict({name: torch.tensor(array, dtype=best.state_dict()[name].dtype) for name, array in history.arrays.items()})
-    return wrap(best, **model.made_with), history
 
 
 def _forward(model: Wrapped, module: nn.Module, inputs: Tensor) -> Tensor:

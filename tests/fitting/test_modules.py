@@ -52,12 +52,28 @@ def test_the_gradient_counts_what_the_mask_says() -> None:
     np.testing.assert_array_equal(*(cs.simulate(one, TASK).rate for one in found))
 
 
+def test_what_a_module_draws_while_it_learns_is_of_the_seed_and_leaves_other_draws_alone() -> None:
+    torch.manual_seed(1)
+    dropping = cs.wrap(Reader("gru", num_layers=2, dropout=0.5, batch_first=True))
+    torch.manual_seed(5)
+    expected, found = torch.rand(3), []
+    for outside, seed in ((5, 0), (6, 0), (5, 1)):
+        torch.manual_seed(outside)
+        found.append(cs.simulate(cs.fit(dropping, TARGETS, TASK, start="rest", epochs=25, rate=1e-2, batch=8, seed=seed), TASK).rate)
+        if outside == 5:
+            np.testing.assert_array_equal(torch.rand(3), expected)
+    np.testing.assert_array_equal(found[0], found[1])
+    assert abs(found[0] - found[2]).max() > 1e-6
+
+
 def test_what_a_wrapped_model_would_ignore_is_refused() -> None:
     sequence, function = KINDS["sequence"](), cs.wrap(lambda x, u: -x + u, units=2, channels=2)
     with pytest.raises(OptionError, match="starts as it was made; give start='rest'"):
         cs.fit(sequence, TARGETS, TASK)
     with pytest.raises(OptionError, match=r"Options.penalty_rates: does not apply"):
         cs.fit(sequence, TARGETS, TASK, start="rest", penalty_rates=0.1)
+    with pytest.raises(OptionError, match=r"Options.device: does not apply"):
+        cs.fit(sequence, TARGETS, TASK, start="rest", device="cuda")
     with pytest.raises(OptionError, match="is wrapped and learns by back-propagation"):
         cs.fit(sequence, TARGETS, TASK, start="rest", rule="curbd")
     with pytest.raises(TaskError, match="is a function, flow, which has no weights to train"):

@@ -12,7 +12,7 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from cortex_sim.errors import CardError, FileProblem
-from cortex_sim.runtime import stream, visible
+from cortex_sim.runtime import seed_of, stream, visible
 from cortex_sim.simulation.adapters._wrapped import System
 
 LINEAR = 1e-9  # of the largest output: what a readout that is linear in the state may miss
@@ -82,7 +82,7 @@ def outputs_of(module: nn.Module, channels: ndarray, *, batch_first: bool = True
     """
     kind = next((part.dtype for part in module.parameters() if part.is_floating_point()), torch.float32)
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(seed_of(seed, "student", "what a module draws while it runs"))
         return sequence(copy.deepcopy(module), torch.tensor(channels, dtype=kind), batch_first).double().numpy()
 
 
