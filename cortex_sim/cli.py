@@ -83,7 +83,7 @@ def list_(
     wanted = What.models if kind else what
     shown = {title: entries for title, entries in described.items() if wanted in (None, title)}
     if as_json:
-        say(json.dumps({title.value: [_entry(title, *pair) for pair in entries.items()] for title, entries in shown.items()}, indent=1))
+        say(_json({title.value: [_entry(title, *pair) for pair in entries.items()] for title, entries in shown.items()}))
         return
     for title, entries in shown.items():
         say(title)
@@ -106,11 +106,11 @@ def _had_finished(folder: Path, as_json: bool) -> None:
     """Print where the report of a run that had finished is, or what a script may read of it."""
     from cortex_sim.report import claims_hold
 
+    page = folder / "report.html"
     if as_json:
-        claims = json.loads((folder / "claims.json").read_text(encoding="utf-8"))
-        say(json.dumps({"report": str(folder / "report.html"), "holds": claims_hold(folder), "claims": claims}, indent=1, ensure_ascii=False))
+        say(_json({"report": str(page), "holds": claims_hold(folder), "claims": json.loads((folder / "claims.json").read_text(encoding="utf-8"))}))
     else:
-        say(f"report: {folder / 'report.html'} (this run had finished)")
+        say(f"report: {page} (this run had finished)")
 
 
 def _tell(report: Any, page: Path, as_json: bool, opened: bool) -> None:
@@ -119,11 +119,30 @@ def _tell(report: Any, page: Path, as_json: bool, opened: bool) -> None:
 
     if as_json:
         claims = [claim.as_json() for claim in report.claims]
-        say(json.dumps({"report": str(page), "holds": report.holds, "answer": report.answer, "claims": claims}, indent=1, ensure_ascii=False))
+        say(_json({"report": str(page), "holds": report.holds, "answer": report.answer, "claims": claims}))
     else:
         say(told(report, page))
-    if opened and not webbrowser.open(page.absolute().as_uri()):
+    if opened:
+        _open(page)
+
+
+def _json(found: dict[str, Any]) -> str:
+    return json.dumps(found, indent=1, ensure_ascii=False)
+
+
+def _open(page: Path) -> None:
+    if not webbrowser.open(page.absolute().as_uri()):
         warn(f"cortex-sim: no browser can be opened here; the report is {page}.")
+
+
+@contextlib.contextmanager
+def _stopped(kept: str) -> Iterator[None]:
+    """Say after Ctrl-C what is kept, by which the same command goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        warn(f"\ncortex-sim: interrupted; no report was written. The {kept} that came to an end are kept; the same command does the others.")
+        raise typer.Exit(INTERRUPTED) from None
 
 
 @app.command()
@@ -238,9 +257,9 @@ def report_(
     from cortex_sim.report import browse
 
     page = browse([str(run) for run in runs], out)
-    say(f"{page}: {len(runs)} folder{'s' * (len(runs) > 1)}; open it in a browser.")
-    if opened and not webbrowser.open(page.absolute().as_uri()):
-        warn(f"cortex-sim: no browser can be opened here; the page is {page}.")
+    say(f"report: {page}")
+    if opened:
+        _open(page)
 
 
 @app.command()
@@ -373,11 +392,8 @@ def sweep(
     folder = _folder(out, f"{Path(protocol).stem}-sweep", False)
     axes = {} if grid is None else read_grid(grid)
     how: dict[str, Any] = {"jobs": jobs, "scheduler": scheduler, "slurm": slurm, "smoke": smoke, "out": folder, "command": _typed()}
-    try:
+    with _stopped("runs"):
         found = swept(protocol, axes, seeds=_seeds(seeds), **how)
-    except KeyboardInterrupt:
-        warn("\ncortex-sim: interrupted; no report was written. The runs that came to an end are kept; the same command does the others.")
-        raise typer.Exit(INTERRUPTED) from None
     _tell(found.report(), folder / "report.html", as_json, opened)
     if found.failed:
         warn(f"{len(found.failed)} runs failed; the same command with another --out tries them alone.")
@@ -409,6 +425,8 @@ def benchmark_run(
     jobs: Annotated[int | None, typer.Option(help="number of processes; the number of cores if omitted")] = None,
     scheduler: Scheduler = None,
     out: Annotated[Path | None, typer.Option(help="folder of the report; must not exist. Default: runs/benchmark-NAME-TIME")] = None,
+    as_json: Json = False,
+    opened: Open = False,
 ) -> None:
     """Put a measure of similarity or a method of fitting to the test on circuits whose mechanism is known; docs/benchmark.md says how.
 
@@ -423,12 +441,9 @@ def benchmark_run(
 
     folder = _folder(out, f"benchmark-{file.stem if file else 'all'}", False)
     check_new(folder)
-    try:
+    with _stopped("circuits"):
         results = benchmark.put_to_test(file, smoke=smoke, of="test" if test_set else "development", jobs=jobs, scheduler=scheduler)
-    except KeyboardInterrupt:
-        warn("\ncortex-sim: interrupted; no report was written. The circuits that were done are kept; the same command does the others.")
-        raise typer.Exit(INTERRUPTED) from None
-    _benchmark_page(results, folder, check)
+    _benchmark_page(results, folder, check, as_json, opened)
 
 
 @bench.command("table")
@@ -436,6 +451,8 @@ def benchmark_table(
     results: Annotated[list[Path], typer.Argument(help="results of cortex-sim benchmark run: JSON files")],
     check: Annotated[bool, typer.Option("--check", help="exit 1 if a claim of the report fails")] = False,
     out: Annotated[Path | None, typer.Option(help="folder of the page; must not exist. Default: runs/benchmark-table-TIME")] = None,
+    as_json: Json = False,
+    opened: Open = False,
 ) -> None:
     """Write the page that compares measures and methods by their results.
 
@@ -446,16 +463,15 @@ def benchmark_table(
 
     folder = _folder(out, "benchmark-table", False)
     check_new(folder)
-    _benchmark_page([benchmark.read_result(path) for path in results], folder, check)
+    _benchmark_page([benchmark.read_result(path) for path in results], folder, check, as_json, opened)
 
 
-def _benchmark_page(results: list[dict[str, Any]], folder: Path, check: bool) -> None:
-    from cortex_sim.report import told
+def _benchmark_page(results: list[dict[str, Any]], folder: Path, check: bool, as_json: bool, opened: bool) -> None:
     from cortex_sim.studies import benchmark
 
     report = benchmark.report_of(results)
     page = benchmark.write(report, results, folder, command=_typed())
-    say(told(report, page))
+    _tell(report, page, as_json, opened)
     if check and not report.holds:
         raise typer.Exit(FAILED)
 
@@ -480,11 +496,8 @@ def reproduce(
 
     folder = _folder(out, "reproduce", False)
     how: dict[str, Any] = {"jobs": jobs, "scheduler": scheduler, "smoke": smoke, "out": folder, "command": _typed()}
-    try:
+    with _stopped("protocols"):
         found = reproduced(names or [], seeds=_seeds(seeds), **how)
-    except KeyboardInterrupt:
-        warn("\ncortex-sim: interrupted; no report was written. The protocols that came to an end are kept; the same command does the others.")
-        raise typer.Exit(INTERRUPTED) from None
     report = found.report()
     _tell(report, folder / "report.html", as_json, opened)
     if check and not report.holds:
@@ -607,12 +620,10 @@ def _messages() -> Iterator[None]:
 
 def _place_outside(problem: BaseException) -> str | None:
     """Return the line of a file of the user's at which something went wrong, if it went wrong in one."""
-    libraries = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-    ours = [str(Path(__file__).parent), str(catalogue.shipped("protocols"))]
-    frames = [
-        frame for frame in traceback.extract_tb(problem.__traceback__) if Path(frame.filename).suffix == ".py" and Path(frame.filename).exists()
-    ]
-    outside = [
-        frame for frame in frames if not any(Path(frame.filename).resolve().is_relative_to(Path(root).resolve()) for root in (*libraries, *ours))
-    ]
-    return f"{outside[-1].filename}, line {outside[-1].lineno}" if outside else None
+    inside = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    inside += [Path(__file__).resolve().parent, catalogue.shipped("protocols").resolve()]
+    for frame in reversed(traceback.extract_tb(problem.__traceback__)):
+        path = Path(frame.filename).resolve()
+        if path.suffix == ".py" and path.exists() and not any(path.is_relative_to(root) for root in inside):
+            return f"{frame.filename}, line {frame.lineno}"
+    return None

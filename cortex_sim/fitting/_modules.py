@@ -74,8 +74,8 @@ def go_on(
 
 
 def _learn(
-    name: str, module: nn.Module, loss: Callable[[np.ndarray], Tensor], chosen: tuple[np.ndarray, np.ndarray], history: TrainingHistory, options: Options,
-    seed: int, report: Callable[[str], None],
+    name: str, module: nn.Module, loss: Callable[[np.ndarray], Tensor], chosen: tuple[np.ndarray, np.ndarray], history: TrainingHistory,
+    options: Options, seed: int, report: Callable[[str], None],
 ) -> None:  # fmt: skip
     optimiser = optimiser_of([p for p in module.parameters() if p.requires_grad], options)
     history.best = _checked(module, lambda: loss(chosen[1]))
