@@ -238,7 +238,7 @@ def _function(
         raise OptionError(f"wrap: start has {len(begin)} numbers, and units is {units}.")
     step = dt if dt is not None else 1e-3 if flow else BIN
     call = _called(function, name, len(begin), channels)
-    in_torch = getattr(call, "in_torch", False)
+    in_torch = getattr(call, "in_torch", False) or _derived(function, begin, channels)
     seen = _called(observe, f"observe of {name}", len(begin)) if observe else None
     read = (lambda x: np.asarray(seen(x), dtype=float)) if seen else (lambda x: x)
     move = (lambda x, u: x + step * call(x, u)) if flow else call
@@ -283,6 +283,17 @@ def _called(function: Callable[..., Any], name: str, units: int, channels: int |
             raise CardError(f"{name}: {wanted}; for a state of shape ({trials}, {units}) it gives {np.shape(made)}.")
         return call
     raise CardError(f"{name}: fails on " + "; on ".join(said))
+
+
+def _derived(function: Callable[..., Any], at: Float[ndarray, " state"], channels: int) -> bool:
+    """Return whether torch can take the derivative of a function that NumPy can run, as of ``lambda x, u: u - x``."""
+    from cortex_sim.simulation.torch import derivative
+
+    try:
+        J = derivative(function, at, np.zeros(channels))
+    except Exception:  # whatever a function of NumPy says of tensors
+        return False
+    return J.shape == (len(at), len(at))
 
 
 def _copying(function: Callable[..., Any]) -> Callable[..., Any]:

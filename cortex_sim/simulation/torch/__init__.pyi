@@ -6,6 +6,7 @@ from cortex_sim.simulation.torch._lyapunov import step_of as step_of
 from cortex_sim.simulation.torch._modules import arrays_of as arrays_of
 from cortex_sim.simulation.torch._modules import batch_first_of as batch_first_of
 from cortex_sim.simulation.torch._modules import bin_by_bin as bin_by_bin
+from cortex_sim.simulation.torch._modules import derivative as derivative
 from cortex_sim.simulation.torch._modules import each as each
 from cortex_sim.simulation.torch._modules import frozen as frozen
 from cortex_sim.simulation.torch._modules import held_by as held_by

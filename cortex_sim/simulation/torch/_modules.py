@@ -124,6 +124,12 @@ def each(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     return torch.func.vmap(function)
 
 
+def derivative(function: Callable[[Any, Any], Any], x: ndarray, u: ndarray) -> ndarray:
+    """Return the derivative of a function ``f(x, u)`` of states (trial, state) and channels with respect to one state, (state, state)."""
+    at, given = tensor(x), tensor(u)
+    return each(torch.func.jacrev(lambda one: function(one[None], given[None])[0]))(at[None])[0].numpy()
+
+
 def in_numpy(function: Callable[..., Any]) -> Callable[..., ndarray]:
     """Return a function of tensors as one of arrays, in float64."""
 

@@ -440,3 +440,12 @@ def test_wraps_of_a_network_that_has_run_and_runs_again_keep_to_themselves() -> 
         plain(network, rate="r", bin=0.0015)
     with pytest.raises(OptionError, match="should be a parameter of the neurons"):
         plain(network, rate="r", inputs="r")
+
+
+def test_a_function_that_numpy_and_torch_can_run_has_fixed_points_and_exponents() -> None:
+    rates = np.array([2.0, 5.0, 9.0])  # 1/s
+    both = cs.wrap(lambda x, u: -(x - u) * 2.0, units=3, channels=3)
+    (found,) = cs.analysis.fixed_points(both, np.linspace([0.0, 1.0, 2.0], [9.0, 8.0, 3.0], 40), inputs=rates).fixed
+    np.testing.assert_allclose(found.state, rates, rtol=1e-9)
+    exponents = cs.analysis.lyapunov(both, np.ones(3), duration=0.5, transient=0.1, count=3).values
+    np.testing.assert_allclose(exponents, np.log(1 - 2.0 * 1e-3) / 1e-3, rtol=1e-9)  # of Euler steps of 1 ms at a rate of 2 per s
