@@ -76,8 +76,8 @@ def listed(value: Any) -> str:
 
 
 def _units_of_inference(scores: Sequence[Score]) -> str:
-    """Return the units of inference that were omitted in turn for the intervals, each once."""
-    return ", ".join(dict.fromkeys(score.interval_over for score in scores if score.interval))
+    """Return what intervals are over, each once: intervals by the jackknife, and by subsets, of the conditions are both over conditions."""
+    return ", ".join(dict.fromkeys(score.interval_over.removeprefix("subsets of the ") for score in scores if score.interval))
 
 
 def _row(score: Score) -> dict[str, Any]:
