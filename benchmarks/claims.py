@@ -1,7 +1,7 @@
 """In how many of many seeds does each claim of a protocol hold? Runs protocols, and writes docs/claims.md.
 
-``python benchmarks/claims.py [PROTOCOL ...] [--seeds 8] [--workers 2]``: whole runs, not smoke; what other protocols gave before stays in
-benchmarks/results/claims.json.
+``python benchmarks/claims.py [PROTOCOL ...] [--seeds 8] [--workers 2] [--recording FILE]``: whole runs, not smoke; what other protocols gave before
+stays in benchmarks/results/claims.json.
 """
 
 import argparse
@@ -27,10 +27,11 @@ those of today: some were moved after these runs, and say so in their source.
 """
 
 
-def claims(protocol: str, seed: int) -> list[dict[str, Any]]:
-    """Run a protocol and return its claims."""
+def claims(protocol: str, seed: int, recording: Path | None) -> list[dict[str, Any]]:
+    """Run a protocol, on a recording if it takes one, and return its claims."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "cortex_sim", "run", protocol, "--seed", str(seed), "--out", "run"]
+        command += ["--recording", str(recording.resolve())] if recording else []
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(f"{protocol} at seed {seed}: {done.stderr[-2000:]}")
@@ -38,11 +39,12 @@ def claims(protocol: str, seed: int) -> list[dict[str, Any]]:
         return found
 
 
-def rows(protocol: str, found: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, object]]:
+def rows(protocol: str, found: Sequence[Sequence[dict[str, Any]]], recording: Path | None) -> list[dict[str, object]]:
     """Return one row a claim; claims of a protocol come in the same order at every seed."""
     return [
         {
-            "protocol": protocol, "claim": each[0]["text"], "low": [one["low"] for one in each], "high": [one["high"] for one in each],
+            "protocol": protocol, "recording": recording.name if recording else None, "claim": each[0]["text"],
+            "low": [one["low"] for one in each], "high": [one["high"] for one in each],
             "source": each[0]["source"], "found": [one["found"] for one in each], "holds": [one["holds"] for one in each],
         }
         for each in zip(*found, strict=True)
@@ -60,9 +62,9 @@ def page(kept: Sequence[dict[str, Any]]) -> str:
     parts = [HEAD]
     for protocol in dict.fromkeys(row["protocol"] for row in kept):
         own = [row for row in kept if row["protocol"] == protocol]
-        parts.append(
-            f"## `{protocol}`, {len(own[0]['found'])} seeds\n\n| claim | bounds | found | holds in | source of the bounds |\n|---|---|---|---|---|\n"
-        )
+        data = f" on {own[0]['recording']}" if own[0].get("recording") else ""
+        parts.append(f"## `{protocol}`{data}, {len(own[0]['found'])} seeds\n\n")
+        parts.append("| claim | bounds | found | holds in | source of the bounds |\n|---|---|---|---|---|\n")
         for row in own:
             bounds, found = span(row["low"], row["high"]), span(row["found"], row["found"])
             text, source = (row[part].replace("|", "\\|") for part in ("claim", "source"))
@@ -78,13 +80,16 @@ def main() -> None:
     parser.add_argument("protocols", nargs="*", default=["match", "rotations", "subspaces"])
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--workers", type=int, default=1, help="runs at a time; each uses all cores where it can")
+    parser.add_argument("--recording", type=Path, help="of protocols that take one")
     given = parser.parse_args()
     before = RESULTS / "claims.json"
     kept: list[dict[str, Any]] = json.loads(before.read_text())["rows"] if before.exists() else []
     for protocol in given.protocols:
         with ThreadPoolExecutor(given.workers) as pool:
-            found = list(pool.map(lambda seed, name=protocol: claims(name, seed), range(given.seeds)))
-        kept = sorted([row for row in kept if row["protocol"] != protocol] + rows(protocol, found), key=lambda row: str(row["protocol"]))
+            found = list(pool.map(lambda seed, name=protocol: claims(name, seed, given.recording), range(given.seeds)))
+        kept = sorted(
+            [row for row in kept if row["protocol"] != protocol] + rows(protocol, found, given.recording), key=lambda row: str(row["protocol"])
+        )
         write("claims", kept, quiet=True)
         PAGE.write_text(page(kept))
         for row in kept:
