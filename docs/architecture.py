@@ -13,11 +13,11 @@ INK, LINE, FILL = "#1c2430", "#8aa4c8", "#f4f6f9"
 
 
 def floors() -> list[list[str]]:
-    """Rooms by floor, the highest first, as import-linter holds them; what is no folder is left out."""
+    """Rooms by floor, the highest first, as import-linter holds them; the command line on top and what is no folder are left out."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
     layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
     named = [[part.strip().removeprefix("cortex_sim.") for part in layer.split("|")] for layer in layers]
-    return [rooms for floor in named if (rooms := [room for room in floor if (PACKAGE / room).is_dir()])]
+    return [rooms for floor in named if (rooms := [room for room in floor if (PACKAGE / room).is_dir() and room != "cli"])]
 
 
 def imports() -> Counter[tuple[str, str]]:
@@ -28,7 +28,7 @@ def imports() -> Counter[tuple[str, str]]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("cortex_sim."):
                 other = (node.module or "").split(".")[1]
-                if other != room and (PACKAGE / room).is_dir() and (PACKAGE / other).is_dir():
+                if room not in (other, "cli") and (PACKAGE / room).is_dir() and (PACKAGE / other).is_dir():
                     found[room, other] += 1
     return found
 
@@ -76,7 +76,7 @@ def page(rooms: list[list[str]], edges: Counter[tuple[str, str]]) -> str:
             lines.append(f"| {len(rooms) - floor} | `{name}/` | {sentence(name)} | {below or 'no room'} |")
     lines += [
         "",
-        "`errors.py` is below all rooms and `cli.py` above them. Each room's `__init__.pyi` lists its public names; modules that start with `_` are",
+        "`errors.py` is below all rooms and `cli/` above them. Each room's `__init__.pyi` lists its public names; modules that start with `_` are",
         "imported only inside their room. `cortex_sim/__init__.pyi` is the front door: protocols and notebooks need nothing deeper.", "",
     ]  # fmt: skip
     return "\n".join(lines)

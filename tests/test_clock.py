@@ -17,7 +17,7 @@ from tests.test_environment import ROOT, shell
 
 FUTURE, PAST = 4e9, 1e8  # s since 1970: the year 2096, and 1973
 WALL = {"time.time", "time.time_ns", "os.path.getmtime", "os.path.getctime", "datetime.datetime.now", "datetime.datetime.utcnow"}
-DATES = {"cli", "_browse", "_record", "_report", "_run_folder"}  # modules that write a date, or name a folder by it
+DATES = {"_output", "_browse", "_record", "_report", "_run_folder"}  # modules that write a date, or name a folder by it
 SHIM = """
 #define _GNU_SOURCE
 #include <sys/syscall.h>

@@ -1,0 +1,98 @@
+"""list, show, check, new: shipped names and single files."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cortex_sim.cards import catalogue
+from cortex_sim.cli._choices import Json
+from cortex_sim.cli._output import as_text
+from cortex_sim.errors import OptionError
+from cortex_sim.runtime import say
+
+WIDTH = 28  # characters of a name
+
+What = StrEnum("What", ["models", "protocols", "tasks", "measures"])
+Kind = StrEnum("Kind", ["rate", "rnn", "spiking"])
+Written = StrEnum("Written", ["protocol", "card"])
+
+
+def list_(
+    what: Annotated[What | None, typer.Argument(help="models, protocols, tasks or measures; all if omitted")] = None,
+    kind: Annotated[Kind | None, typer.Option(help="only models of this kind")] = None,
+    as_json: Json = False,
+) -> None:
+    """List shipped models, protocols, tasks and measures.
+
+    Example: cortex-sim list models --kind spiking
+    """
+    if kind and what not in (None, What.models):
+        raise OptionError(f"--kind {kind} is of models; {what} have none. Leave it out.")
+    from cortex_sim.comparison import listed
+    from cortex_sim.tasks import known
+
+    chosen = [path for path in catalogue.models().values() if kind in (None, path.parent.name)]
+    described = {
+        What.models: {f"{path.parent.name}/{path.stem}": catalogue.describe(path) for path in chosen},
+        What.protocols: {name: catalogue.describe(path) for name, path in catalogue.protocols().items()},
+        What.tasks: {name: about for name, (_, about) in known().items()},
+        What.measures: {name: about for name, (_, about) in listed().items()},
+    }
+    wanted = What.models if kind else what
+    shown = {title: entries for title, entries in described.items() if wanted in (None, title)}
+    if as_json:
+        say(as_text({title.value: [_entry(title, *pair) for pair in entries.items()] for title, entries in shown.items()}))
+        return
+    for title, entries in shown.items():
+        say(title)
+        for name, text in entries.items():
+            say(f"  {name:<{WIDTH}} {text}")
+
+
+def _entry(title: What, name: str, about: str) -> dict[str, str]:
+    """Return an entry of a list for scripts."""
+    kind, _, short = name.rpartition("/")
+    return {"name": short, "about": about} | ({"kind": kind, "file": str(catalogue.find(name))} if title is What.models else {})
+
+
+def show(name: Annotated[str, typer.Argument(help="a shipped name, or a path that ends in .toml or .py")]) -> None:
+    """Show a card or a protocol as written.
+
+    Example: cortex-sim show hennequin_2014
+    """
+    say(catalogue.find(name).read_text(encoding="utf-8").rstrip())
+
+
+def check(
+    name: Annotated[str | None, typer.Argument(help="a shipped model, or a path that ends in .toml")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="check every shipped model")] = False,
+) -> None:
+    """Check cards: keys, names, units, and whether Brian2 accepts and runs the equations.
+
+    Example: cortex-sim check my_circuit.toml
+    """
+    if (name is None) is not everything:
+        raise OptionError("check: give either a name or --all.")
+    names = list(catalogue.models()) if name is None else [name]
+    models = [catalogue.load(each) for each in names]
+    from cortex_sim.simulation import check as checked
+
+    for model in models:
+        checked(model)
+        say(f"{model.name}: well formed; Brian2 accepts its equations and units.")
+
+
+def new(
+    what: Annotated[Written, typer.Argument(help="protocol or card")],
+    name: Annotated[str, typer.Argument(help="of the new file, without suffix")],
+) -> None:
+    """Write a commented skeleton of a protocol or a card here, which runs as it is written.
+
+    Example: cortex-sim new protocol my_question
+    """
+    from cortex_sim.studies import skeleton
+
+    path = skeleton(what.value, name, Path())
+    say(f"{path}: next, cortex-sim {'run' if what is Written.protocol else 'check'} {path}{' --smoke' if what is Written.protocol else ''}")
