@@ -7,6 +7,7 @@ Claim       the best student explains at least 95 % of held-out rates, and the s
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def run(
     seed: int = 0,
     smoke: bool = False,
     recording: cs.trials.Source | None = None,
-    students: str = "default",
+    students: Literal["default", "all"] = "default",
     perturbed: str | None = None,
     pushed: tuple[float, float] | None = None,
 ) -> cs.Report:

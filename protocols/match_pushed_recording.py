@@ -6,6 +6,7 @@ Claim       no network explains more of the recorded response than a perfect one
 """
 
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 
@@ -29,7 +30,7 @@ def run(
     pushed: tuple[float, float] | None = None,
     seed: int = 0,
     smoke: bool = False,
-    students: str = "default",
+    students: Literal["default", "all"] = "default",
 ) -> cs.Report:
     """Teach networks the unperturbed trials of a recording, and ask them for the response to its push.
 

@@ -6,6 +6,7 @@ Claim       every trained student predicts held-out conditions better than the u
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -33,7 +34,14 @@ ABSENT = (
 )
 
 
-def run(model: cs.Model | None = None, *, recording: cs.trials.Source, seed: int = 0, smoke: bool = False, students: str = "default") -> cs.Report:
+def run(
+    model: cs.Model | None = None,
+    *,
+    recording: cs.trials.Source,
+    seed: int = 0,
+    smoke: bool = False,
+    students: Literal["default", "all"] = "default",
+) -> cs.Report:
     """Train networks on the condition averages of a recording, each condition held out once, and compare them with it.
 
     Args:

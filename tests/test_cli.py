@@ -141,7 +141,7 @@ def test_a_protocol_that_does_not_import_or_lacks_an_option_is_refused(tmp_path:
     (tmp_path / "broken.py").write_text("import nothing_of_that_name\n")
     assert "broken.py: cannot be imported: ModuleNotFoundError" in refusal("run", tmp_path / "broken.py")
     (tmp_path / "plain.py").write_text('"""Why?"""\nMODEL = "murphy_miller_2009"\ndef run(model, *, seed, smoke): ...\n')
-    assert "recording does not apply to protocol" in refusal("run", tmp_path / "plain.py", "--recording", "x.npz")
+    assert "has no option --recording." in refusal("run", tmp_path / "plain.py", "--recording", "x.npz")
 
 
 FAILING = '''"""Does a failed claim fail the run?"""

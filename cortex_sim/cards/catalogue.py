@@ -70,6 +70,15 @@ def load(name: str) -> "Model | SpikingModel":
     return read_card(path)
 
 
+def protocol_file(name: str) -> Path:
+    """Return the file of a protocol, by its shipped name or by a path that ends in ``.py``.
+
+    Raises:
+        NotFound: no such name or file; a close name is suggested.
+    """
+    return _find(name, protocols(), ".py", "protocol")
+
+
 def protocol(name: str) -> ModuleType:
     """Return a protocol, imported by its shipped name or by a path that ends in ``.py``.
 
@@ -79,7 +88,7 @@ def protocol(name: str) -> ModuleType:
         NotFound: no such name; a close one is suggested.
         OptionError: the file cannot be imported, or has no function ``run``.
     """
-    path = _find(name, protocols(), ".py", "protocol")
+    path = protocol_file(name)
     source = path.read_bytes()
     if path.resolve().parent != shipped("protocols").resolve():
         say_code(path, source, "a protocol")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cortex_sim.cards import catalogue
-from cortex_sim.cli._choices import Json
+from cortex_sim.cli._choices import Json, names
 from cortex_sim.cli._output import as_text
 from cortex_sim.errors import OptionError
 from cortex_sim.runtime import say
@@ -57,7 +57,9 @@ def _entry(title: What, name: str, about: str) -> dict[str, str]:
     return {"name": short, "about": about} | ({"kind": kind, "file": str(catalogue.find(name))} if title is What.models else {})
 
 
-def show(name: Annotated[str, typer.Argument(help="a shipped name, or a path that ends in .toml or .py")]) -> None:
+def show(
+    name: Annotated[str, typer.Argument(help="a shipped name, or a path that ends in .toml or .py", autocompletion=names("models", "protocols"))],
+) -> None:
     """Show a card or a protocol as written.
 
     Example: cortex-sim show hennequin_2014
@@ -66,7 +68,7 @@ def show(name: Annotated[str, typer.Argument(help="a shipped name, or a path tha
 
 
 def check(
-    name: Annotated[str | None, typer.Argument(help="a shipped model, or a path that ends in .toml")] = None,
+    name: Annotated[str | None, typer.Argument(help="a shipped model, or a path that ends in .toml", autocompletion=names("models"))] = None,
     everything: Annotated[bool, typer.Option("--all", help="check every shipped model")] = False,
 ) -> None:
     """Check cards: keys, names, units, and whether Brian2 accepts and runs the equations.
@@ -75,8 +77,7 @@ def check(
     """
     if (name is None) is not everything:
         raise OptionError("check: give either a name or --all.")
-    names = list(catalogue.models()) if name is None else [name]
-    models = [catalogue.load(each) for each in names]
+    models = [catalogue.load(each) for each in (list(catalogue.models()) if name is None else [name])]
     from cortex_sim.simulation import check as checked
 
     for model in models:

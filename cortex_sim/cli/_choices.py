@@ -1,6 +1,7 @@
 """Arguments and options that several commands have, and the names that complete them."""
 
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -20,6 +21,8 @@ Dims = Annotated[str | None, typer.Option(help="axes of averages, such as condit
 Area = Annotated[list[str] | None, typer.Option(help="area in a MATLAB table of trials whose spikes to read, such as M1; several are combined")]
 Scheduler = Annotated[str | None, typer.Option(help="address of a running Dask scheduler, such as tcp://10.0.0.1:8786, whose workers do the work")]
 Step = Annotated[float | None, typer.Option(help="sampling interval, s, of averages that store no times")]
+Target = StrEnum("Target", ["numpy", "cython", "standalone"])
+Device = StrEnum("Device", ["cpu", "cuda"])
 
 
 def _as_json(asked: bool) -> bool:
@@ -32,9 +35,9 @@ Json = Annotated[bool, typer.Option("--json", help="print one JSON object for sc
 Open = Annotated[bool, typer.Option("--open", help="open the report in a browser")]
 
 
-def names(kind: str) -> Callable[[str], list[str]]:
-    """Return a function that completes the names of shipped models or protocols."""
-    return lambda incomplete: [name for name in getattr(catalogue, kind)() if name.startswith(incomplete)]
+def names(*kinds: str) -> Callable[[str], list[str]]:
+    """Return a function that completes the names of shipped ``"models"``, ``"protocols"`` or both."""
+    return lambda incomplete: [name for kind in kinds for name in getattr(catalogue, kind)() if name.startswith(incomplete)]
 
 
 def seeds_of(text: str) -> list[int]:

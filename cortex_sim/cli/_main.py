@@ -12,6 +12,7 @@ import typer
 from cortex_sim.cards import catalogue
 from cortex_sim.cli import _benchmark, _cards, _files, _many, _run
 from cortex_sim.cli._output import BAD_INPUT, INTERRUPTED
+from cortex_sim.cli._run_options import Run
 from cortex_sim.errors import CortexSimError
 from cortex_sim.runtime import prepare_terminal, unread, warn
 
@@ -19,7 +20,11 @@ app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="Does an artificial recurrent network that matches motor cortex also work like it?\n\nExample: cortex-sim run match",
 )  # fmt: skip
-bench = typer.Typer(no_args_is_help=True, help="Which measure tells how a circuit works? Put yours, or a method of fitting, to the test.")
+bench = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None,
+    help="Which measure tells how a circuit works? Put yours, or a method of fitting, to the test.\n\n"
+    "Example: cortex-sim benchmark run my_measure.py --smoke --out my_result",
+)  # fmt: skip
 app.add_typer(bench, name="benchmark")
 COMMANDS: dict[str, Callable[..., None]] = {
     "list": _cards.list_, "show": _cards.show, "check": _cards.check, "run": _run.run, "report": _run.report_, "rerun": _run.rerun,
@@ -27,7 +32,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "import": _files.import_, "convert": _files.convert,
 }  # fmt: skip
 for _name, _command in COMMANDS.items():
-    app.command(_name)(_command)
+    app.command(_name, cls=Run if _command is _run.run else None)(_command)
 bench.command("run")(_benchmark.benchmark_run)
 bench.command("table")(_benchmark.benchmark_table)
 

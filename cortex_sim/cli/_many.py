@@ -6,15 +6,17 @@ from typing import Annotated, Any
 import typer
 
 from cortex_sim.cards import catalogue
-from cortex_sim.cli._choices import Json, Open, Scheduler, seeds_of
+from cortex_sim.cli._choices import Json, Open, Scheduler, names, seeds_of
 from cortex_sim.cli._output import FAILED, folder_for, had_finished, interrupted, stopped, tell, typed
 from cortex_sim.runtime import warn
 
 
 def tune(
-    protocol: Annotated[str, typer.Argument(help="a protocol with training data, or a path that ends in .py")],
+    protocol: Annotated[str, typer.Argument(help="a protocol with training data, or a path that ends in .py", autocompletion=names("protocols"))],
     space: Annotated[Path, typer.Option(help="TOML file with the search space; see docs/tuning.md")],
-    model: Annotated[str | None, typer.Option(help="a shipped model or a path that ends in .toml; the protocol's own if omitted")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="a shipped model or a path that ends in .toml; the protocol's own if omitted", autocompletion=names("models"))
+    ] = None,
     trials: Annotated[int, typer.Option(help="total number of settings to try")] = 30,
     folds: Annotated[int, typer.Option(help="number of folds of the cross-validation over conditions")] = 5,
     nested: Annotated[int, typer.Option(help="number of outer folds that score the whole procedure")] = 0,
@@ -58,7 +60,7 @@ def tune(
 
 
 def sweep(
-    protocol: Annotated[str, typer.Argument(help="a shipped protocol, or a path that ends in .py")],
+    protocol: Annotated[str, typer.Argument(help="a shipped protocol, or a path that ends in .py", autocompletion=names("protocols"))],
     grid: Annotated[Path | None, typer.Option(help="TOML file with a list of values for each axis; only seeds if omitted")] = None,
     seeds: Annotated[str, typer.Option(help="0:20 for seeds 0 to 19, or 0,3,7")] = "0",
     jobs: Annotated[int | None, typer.Option(help="number of processes (the cores if omitted), or of workers asked of the queue (two)")] = None,

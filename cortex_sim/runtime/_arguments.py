@@ -13,6 +13,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, TypeVar
 
 import jaxtyping
@@ -131,6 +132,9 @@ def brought(value: Any, hint: Any, *, missing: bool = False) -> Any:
         case _ if hint is float:
             wrong = not isinstance(value, Real) or isinstance(value, bool) or not (missing or math.isfinite(value))
             value = value if wrong else float(value)
+        case _ if hint is Path:
+            wrong = not isinstance(value, str | Path)
+            value = value if wrong else Path(value)
         case _ if origin in (collections.abc.Sequence, collections.abc.Mapping, tuple, list, dict):
             return _gathered(value, origin, inner, missing)
         case _ if origin is collections.abc.Callable or hint is Callable:
