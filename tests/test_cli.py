@@ -74,6 +74,14 @@ def test_show_prints_the_file() -> None:
     assert command("show", "match").stdout.startswith('"""Does a network')
 
 
+def test_show_writes_a_file_and_a_card_as_tables(tmp_path: Path) -> None:
+    done = command("show", "lif", "--latex", "--out", tmp_path / "lif.tex")
+    assert done.returncode == 0 and "as tables of LaTeX" in done.stdout
+    assert (tmp_path / "lif.tex").read_text(encoding="utf-8") == catalogue.load("lif").latex()
+    assert "exists already" in refusal("show", "lif", "--out", tmp_path / "lif.tex")
+    assert "match is a protocol; --latex writes tables of a card" in refusal("show", "match", "--latex")
+
+
 @pytest.mark.long
 def test_check_hands_every_card_to_brian2() -> None:
     done = command("check", "--all")

@@ -140,6 +140,13 @@ def test_a_quotient_a_power_and_brackets_are_set_as_they_bind(linear_circuit: ob
     assert "(a−(b−c))" in text and "<msup>" in text and "τ" in text and "Hz/second" in text and text.count("<mfrac>") == 2
 
 
+def test_logic_and_remainders_are_set_as_they_bind() -> None:
+    from cortex_sim.cards._mathml import as_mathml
+
+    text = re.sub(r"</?m(row|i|n|o)>|&#x206[12];", "", as_mathml("a = int(not (b > 1 or c < 2) and d % 2 == 0) : 1\ne = f // 2 : 1"))
+    assert "int(¬(b&gt;1∨c&lt;2)∧dmod2=0)" in text and "⌊<mfrac>f2</mfrac>⌋" in text
+
+
 def test_tasks_trials_and_reports_show_themselves(small: tuple[cs.Model, cs.Task, cs.Task, cs.Trials, cs.Model]) -> None:
     _, training, _, cortex, _ = small
     spikes = cs.Trials.from_spikes(([0.01, 0.05], [0, 1], [0, 0]), 0.01 * np.arange(10), units=3, condition=[0])

@@ -15,6 +15,7 @@ from cortex_sim.cards._dimensions import check_dimensions
 from cortex_sim.cards._equations import Equations, missing, parsed, refuse_name
 from cortex_sim.cards._fields import Axis, Encoder, Input, Parameter, Projection, Readout, content
 from cortex_sim.cards._given import in_si
+from cortex_sim.cards._latex_rates import rate_tables
 from cortex_sim.cards._shown import shown
 from cortex_sim.cards._steps import is_map, not_exponential, refuse_other_pace
 from cortex_sim.cards._units import check_step, check_unit, dimensions, scale
@@ -307,6 +308,8 @@ class Model(Checked):
         sizes["integrator"] = self.integrator
         sizes["projections"] = ", ".join(f"{name} ({part.rule}{', learned' * part.learn})" for name, part in self.projections.items()) or "none"
         return shown(self, sizes, {"": self.equations}, self.parameters)
+
+    latex = rate_tables
 
     def save(self, path: str | Path) -> None:
         """Write the card and, beside it, the trained weights as safetensors.

@@ -10,7 +10,7 @@ from cortex_sim.cards import catalogue
 from cortex_sim.cli._choices import Json, names
 from cortex_sim.cli._output import as_text
 from cortex_sim.errors import OptionError
-from cortex_sim.runtime import say
+from cortex_sim.runtime import check_new, say, write_text
 
 WIDTH = 28  # characters of a name
 
@@ -59,12 +59,23 @@ def _entry(title: What, name: str, about: str) -> dict[str, str]:
 
 def show(
     name: Annotated[str, typer.Argument(help="a shipped name, or a path that ends in .toml or .py", autocompletion=names("models", "protocols"))],
+    latex: Annotated[bool, typer.Option("--latex", help="tables of a card in LaTeX, to put into a paper, instead of the card")] = False,
+    out: Annotated[Path | None, typer.Option(help="file to write instead of printing; must not exist")] = None,
 ) -> None:
-    """Show a card or a protocol as written.
+    """Show a card or a protocol as written, or a card as tables of LaTeX.
 
-    Example: cortex-sim show hennequin_2014
+    Example: cortex-sim show hennequin_2014 --latex --out circuit.tex
     """
-    say(catalogue.find(name).read_text(encoding="utf-8").rstrip())
+    path = catalogue.find(name)
+    if latex and path.suffix == ".py":
+        raise OptionError(f"show: {name} is a protocol; --latex writes tables of a card.")
+    text = catalogue.load(name).latex() if latex else path.read_text(encoding="utf-8")
+    if out is None:
+        say(text.rstrip())
+        return
+    check_new(out)
+    write_text(out, text)
+    say(f"{out}: {name}" + (", as tables of LaTeX" if latex else ""))
 
 
 def check(

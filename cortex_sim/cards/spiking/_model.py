@@ -17,6 +17,7 @@ from cortex_sim.cards._trees import zero_divisor
 from cortex_sim.cards._units import SCALES, check_step, check_unit
 from cortex_sim.cards.spiking._fields import Input, Neurons, Population, Projection, Scaling, Synapse
 from cortex_sim.cards.spiking._late import check_late
+from cortex_sim.cards.spiking._latex_spikes import spike_tables
 from cortex_sim.cards.spiking._names import CONSTANTS, GROUP, SYNAPTIC, check_own
 from cortex_sim.cards.spiking._tables import Table
 from cortex_sim.cards.spiking._text import condition_names, declared, equation_lines, statement_names
@@ -257,6 +258,8 @@ class SpikingModel(Checked):
         sizes["projections"] = str(len(self.projections))
         numbers = {f"{kind}.{name}": number for kind, part in self.neurons.items() for name, number in part.parameters.items()}
         return shown(self, sizes, {kind: part.equations for kind, part in self.neurons.items()}, numbers)
+
+    latex = spike_tables
 
     def save(self, path: str | Path) -> None:
         """Write the card.

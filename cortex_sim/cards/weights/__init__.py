@@ -21,6 +21,11 @@ def rules() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])))
 
 
+def about(rule: str) -> str:
+    """Return the first sentence of what a rule says of itself."""
+    return (importlib.import_module(f"{__name__}.{rule}").__doc__ or "").split("\n")[0].rstrip(".")
+
+
 def check(rule: str, arguments: set[str]) -> None:
     """Check that a rule exists and that its arguments are complete and known.
 
