@@ -9,6 +9,7 @@ import typer.main
 import cortex_sim as cs
 from cortex_sim.cards import catalogue
 from cortex_sim.cli import app
+from cortex_sim.cli._described import described
 from cortex_sim.comparison import listed
 from cortex_sim.tasks import known
 
@@ -74,6 +75,11 @@ def protocols() -> str:
     for name in sorted(catalogue.protocols()):
         first, *rest = (inspect.getdoc(catalogue.protocol(name)) or "").split("\n")
         parts.append(f"\n## {name}\n\n{first}\n\n```text\n" + "\n".join(rest).strip() + "\n```\n")
+        if own := described(name).own:
+            parts.append("\n| option | default | what it is |\n|---|---|---|\n")
+        for option in own:
+            default = "required" if option.required else f"`{option.default}`" if option.default else "none"
+            parts.append(f"| `--{option.name.replace('_', '-')}` | {default} | {_cell(option.meaning)} |\n")
     return "".join(parts)
 
 

@@ -17,7 +17,7 @@ from cortex_sim.errors import CortexSimError
 from cortex_sim.runtime import prepare_terminal, unread, warn
 
 app = typer.Typer(
-    no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+    no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]},
     help="Does an artificial recurrent network that matches motor cortex also work like it?\n\nExample: cortex-sim run match",
 )  # fmt: skip
 bench = typer.Typer(

@@ -71,6 +71,10 @@ class OfProtocol(TyperCommand):
                 raise OptionError(f"protocol {self.protocol.name!r} has no option {word}. {suggestion(word, known)}")
         return super().parse_args(ctx, args)
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the usage, with the name of the protocol."""
+        return [self.protocol.name, "[OPTIONS]"]
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options under headings: those of the protocol first."""
         for heading, names_ in self.sections.items():

@@ -148,10 +148,11 @@ def chosen(names: Sequence[str]) -> list[Row]:
         NotFound: a name is neither; a close one is suggested.
     """
     rows = published()
-    known = {row.name for row in rows} | {row.name.split(".")[0] for row in rows}
+    papers = {row.name.split(".")[0] for row in rows}
+    known = {row.name for row in rows} | papers
     for name in names:
         if name not in known:
-            raise NotFound(f"reproduce: {name!r} is no paper or row. {suggestion(name, known)}")
+            raise NotFound(f"reproduce: {name!r} is no paper or row. {suggestion(name, known if '.' in name else papers)}")
     return [row for row in rows if not names or row.name in names or row.name.split(".")[0] in names]
 
 

@@ -53,11 +53,12 @@ def commands(group: Any, *path: str) -> Iterator[tuple[str, ...]]:
 @pytest.mark.parametrize("name", catalogue.protocols())
 def test_the_help_of_a_protocol_shows_its_options_and_no_others(name: str) -> None:
     text, protocol = help_of(["run", name]), described(name)
-    shown = set(re.findall(r"^  --([\w-]+)", text, re.MULTILINE))
+    shown = set(re.findall(r"^  (?:-h, )?--([\w-]+)", text, re.MULTILINE))
     own = {option.name for option in protocol.own}
     wanted = own | {FLAGS.get(part, part) for part in EVERY if part != "protocol"} | {"help"}
     wanted |= set(RECORDED) if protocol.recorded else set()
     assert shown == wanted | (set(SPIKING) if protocol.spiking else set())
+    assert text.startswith(f"Usage: root run {name} [OPTIONS]") and text == CliRunner().invoke(app, ["run", name, "-h"]).output
     assert " ".join(protocol.question.split()) in " ".join(text.split()) and "Claim: " in text
     assert not ((set(OWN) - own) & shown)
     assert "students" not in own or ("<default|all>" in text and "[default: default]" in text)
