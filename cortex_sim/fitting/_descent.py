@@ -8,6 +8,7 @@ from numpy import ndarray
 from cortex_sim.cards import Model
 from cortex_sim.errors import TaskError
 from cortex_sim.fitting._options import Options
+from cortex_sim.fitting._own_scale import OwnScale
 
 FLOOR = 0.02  # of the learning rate, at the end of the cosine
 BETAS, EPSILON = (0.9, 0.999), 1e-8
@@ -20,13 +21,14 @@ class Descent:
         model: entries that its projections keep at 0 stay 0, and weights under Dale's law stop at 0 instead of changing sign.
         arrays: initial weights.
         options: the optimiser, its rate, momentum, decay and clipping.
+        own: coordinates in which arrays are moved.
 
     Raises:
         TaskError: a projection to be learned has a fixed rank.
     """
 
-    def __init__(self, model: Model, arrays: Mapping[str, ndarray], options: Options) -> None:
-        self._options, self._steps = options, 0
+    def __init__(self, model: Model, arrays: Mapping[str, ndarray], options: Options, own: OwnScale) -> None:
+        self._options, self._steps, self._own = options, 0, own
         self._first: dict[str, ndarray] = {}
         self._second: dict[str, ndarray] = {}
         self._signs = {name: np.tile(model.signs(name), (len(arrays[name]), 1)) for name, p in model.projections.items() if p.excitatory is not None}
@@ -35,11 +37,14 @@ class Descent:
     def step(self, arrays: Mapping[str, ndarray], gradients: Mapping[str, ndarray], epoch: int) -> dict[str, ndarray]:
         """Return the arrays after one step of descent along these gradients."""
         gradients = {name: np.where(self._held[name], 0.0, g) if name in self._held else g for name, g in gradients.items()}
+        gradients = self._own.gradients(gradients)
         norm = np.sqrt(sum((g**2).sum() for g in gradients.values()))
         factor = min(1.0, self._options.clip / (norm + 1e-6))
         rate = self._options.rate * (FLOOR + (1 - FLOOR) * (1 + np.cos(np.pi * epoch / self._options.epochs)) / 2)
         self._steps += 1
-        return dict(arrays) | {name: self._within(name, self._moved(name, arrays[name], factor * g, rate)) for name, g in gradients.items()}
+        before = self._own.moved(arrays)
+        after = self._own.arrays(before | {name: self._moved(name, before[name], factor * g, rate) for name, g in gradients.items()})
+        return dict(arrays) | {name: self._within(name, after[name]) for name in gradients}
 
     def _moved(self, name: str, array: ndarray, gradient: ndarray, rate: float) -> ndarray:
         options, (slow, slower) = self._options, BETAS

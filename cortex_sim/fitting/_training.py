@@ -18,6 +18,8 @@ from torch.utils.checkpoint import checkpoint as recomputed
 from cortex_sim.cards import Model
 from cortex_sim.errors import FileProblem, OptionError
 from cortex_sim.fitting._options import Loss, Options, TrainingData, TrainingHistory, finite
+from cortex_sim.fitting._own_scale import OwnScale
+from cortex_sim.fitting._own_scale_in_torch import descend_in_own_scale, moved
 from cortex_sim.runtime import code_key, content_key, say_once, seed_of, stream, warn, write_bytes
 from cortex_sim.simulation import Noise, Problem, device_of
 from cortex_sim.simulation.forms import Leaky
@@ -62,6 +64,7 @@ def train(
         if (given := getattr(options, name)) > LARGEST:
             raise OptionError(f"Options.{name}: back-propagation computes in float32, whose largest number is {LARGEST:.2g} (got {given!r}).")
     twin = Twin(model, model.arrays(), dtype=torch.float32, device=device)
+    descend_in_own_scale(twin, OwnScale.of(model, data, options))
     optimiser = optimiser_of([parameter for parameter in twin.parameters() if parameter.requires_grad], options)
     history, saved = TrainingHistory(twin.arrays()), time.monotonic()
     key = content_key("fit", model.key, data.key, check.key, options.key, seed, code_key()) if checkpoint else ""
@@ -257,7 +260,7 @@ def penalty(twin: Twin, run: Run, options: Options, *, of: int | None = None, be
     if options.penalty_rates:
         total = total + options.penalty_rates * (run.rates**2).mean()
     if options.penalty_weights:
-        learned = [twin.array(name) for name, part in twin.model.projections.items() if part.learn]
+        learned = [moved(twin, name) for name, part in twin.model.projections.items() if part.learn]
         total = total + options.penalty_weights * sum((W**2).mean() for W in learned)
     if options.penalty_jacobian:
         recurrent = Leaky.of(twin.model, asked_by="penalty_jacobian").recurrent

@@ -13,6 +13,7 @@ from numpy import ndarray
 from cortex_sim.cards import Model, Projection, rounded_lags, scale
 from cortex_sim.errors import TaskError
 from cortex_sim.runtime import say_once, stream, too_large
+from cortex_sim.simulation._carrier import carrier_of
 from cortex_sim.simulation._dynamics import beginning
 from cortex_sim.tasks import Clamp, Task
 from cortex_sim.tasks.body import BodyTrajectory, Load, Movement, Moving
@@ -62,8 +63,8 @@ class Problem:
     """A model, its weights and a task, expressed in the model's units, steps and variables.
 
     Inputs, pushes and clamps are given in the space of the observed rates. If a model has a readout C, they are mapped to its state by the
-    pseudo-inverse of C: the smallest change of state that changes the observed rates as requested. With one unit per neuron that is the unit
-    itself, so one description of a push serves every circuit and network.
+    pseudo-inverse of C, each observed rate in its own scale: the smallest change of state that changes the observed rates as requested. With one
+    unit per neuron that is the unit itself, so one description of a push serves every circuit and network.
 
     Attributes:
         model: to run.
@@ -143,8 +144,8 @@ class Problem:
 
     @cached_property
     def carrier(self) -> Float[ndarray, "unit observed"] | None:
-        """Pseudo-inverse of the readout; None if the units themselves are observed."""
-        return np.linalg.pinv(self.arrays[self.model.readout.weights], rcond=USED) if self.model.readout else None
+        """Smallest change of state for a change of each observed rate; None if the units themselves are observed."""
+        return carrier_of(self.arrays[self.model.readout.weights], USED) if self.model.readout else None
 
     @cached_property
     def patterns(self) -> list[tuple[Float[ndarray, "trial unit"], Float[ndarray, " step"]]]:

@@ -14,6 +14,7 @@ from cortex_sim.fitting import _free_running as free_running
 from cortex_sim.fitting._descent import Descent
 from cortex_sim.fitting._fit import Fitted, train
 from cortex_sim.fitting._options import Options, TrainingData
+from cortex_sim.fitting._own_scale import OwnScale
 from cortex_sim.fitting._regression import regressions
 from cortex_sim.fitting._training import error
 from cortex_sim.fitting.rules import eprop, node_perturbation, target_regression
@@ -150,7 +151,8 @@ def test_descent_is_that_of_torch(options: Options) -> None:
     tensors = {name: torch.nn.Parameter(torch.tensor(arrays[name])) for name in names}
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}[options.optimiser]
     extra = {"momentum": options.momentum} if options.optimiser == "sgd" else {}
-    theirs, mine = kind(tensors.values(), lr=options.rate, weight_decay=options.weight_decay, **extra), Descent(model, arrays, options)
+    theirs = kind(tensors.values(), lr=options.rate, weight_decay=options.weight_decay, **extra)
+    mine = Descent(model, arrays, options, OwnScale({}, None, np.zeros(OUTPUTS)))
     for _ in range(4):
         gradient = {name: rng.normal(size=arrays[name].shape) for name in names}
         for name, tensor in tensors.items():

@@ -102,8 +102,14 @@ def test_directions_the_readout_hardly_uses_are_not_pushed(hidden: Model) -> Non
     rng = np.random.default_rng(1)
     U, V = (np.linalg.qr(rng.standard_normal((n, 200)))[0] for n in (200, 300))
     strength = np.r_[np.linspace(2, 1, 150), np.full(50, 0.9 * USED * 2)]
-    carrier = Problem(hidden, {"C": U * strength @ V.T}, free_run(np.ones((2, 200)), 0.1)).carrier
-    assert np.allclose(carrier, V[:, :150] / strength[:150] @ U[:, :150].T, atol=1e-12)
+    C, size = U * strength @ V.T, rng.uniform(0.3, 3, (200, 1))
+    even = C / np.linalg.norm(C, axis=1, keepdims=True)
+    strong, values, axes = np.linalg.svd(even)
+    used = values > USED * values[0]
+    assert 100 < used.sum() < 200
+    expected = axes[:200][used].T / values[used] @ strong[:, used].T
+    carrier = Problem(hidden, {"C": size * even}, free_run(np.ones((2, 200)), 0.1)).carrier
+    assert np.allclose(carrier, expected / size.T, atol=1e-12)
 
 
 def test_units_observed_themselves_need_no_carrier(linear_circuit: Circuit) -> None:

@@ -25,6 +25,7 @@ from cortex_sim.errors import TaskError
 from cortex_sim.fitting import _free_running as free_running
 from cortex_sim.fitting._descent import Descent
 from cortex_sim.fitting._options import Loss, Options, TrainingData, TrainingHistory, finite
+from cortex_sim.fitting._own_scale import OwnScale
 from cortex_sim.runtime import seed_of, stream
 from cortex_sim.simulation import Problem
 from cortex_sim.simulation.forms import Coefficients, Leaky
@@ -56,7 +57,7 @@ def learn(
         options: of the optimiser, which steps after each batch of trials.
         seed: of the order of conditions and of random feedback.
         report: called with the completed fraction and a line of text.
-        random_feedback: 1 for fixed random feedback weights, drawn once with the size of an untrained readout.
+        random_feedback: 1 for fixed random feedback weights, drawn once with the size of an untrained readout in the outputs' own scale.
 
     Raises:
         TaskError: the model is not a leaky network or has no readout.
@@ -65,8 +66,10 @@ def learn(
     leaky = Leaky.of(model, asked_by="rule 'eprop'")
     if model.readout is None:
         raise TaskError(f"{model.name}: rule 'eprop' sends errors back from a [readout]; there is none.")
-    arrays = model.arrays()
-    descent, feedback = Descent(model, arrays, options), _random(arrays[model.readout.weights].shape, seed) if random_feedback else None
+    arrays, own = model.arrays(), OwnScale.of(model, data, options)
+    descent, feedback = Descent(model, arrays, options, own), None
+    if random_feedback:
+        feedback = _random(arrays[model.readout.weights].shape, seed) * own.sizes.get(model.readout.weights, 1.0)
     history = TrainingHistory(arrays, best=_checked(leaky, arrays, check, options.loss))
     try:
         while history.goes_on(options):

@@ -11,6 +11,7 @@ from numpy import ndarray
 from cortex_sim.cards import Model
 from cortex_sim.errors import CardError, Diverged, FileProblem, NotFound, OptionError
 from cortex_sim.runtime import content_key, say_once, stream
+from cortex_sim.simulation._carrier import carrier_of
 from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation.adapters._wrapped import System, Wrapped
 from cortex_sim.tasks import from_inputs
@@ -318,4 +319,4 @@ def _carrier(read: Callable[[ndarray], ndarray], at: Float[ndarray, " state"]) -
     C, *_ = np.linalg.lstsq(np.pad(x, ((0, 0), (0, 1)), constant_values=1.0), y, rcond=None)
     if not np.isfinite(y).all() or abs(x @ C[:-1] + C[-1] - y).max() > LINEAR * max(1.0, abs(y).max()):
         return None
-    return np.linalg.pinv(C[:-1].T, rcond=1e-6)
+    return carrier_of(C[:-1].T)

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from cortex_sim.errors import CardError, FileProblem
 from cortex_sim.runtime import seed_of, stream, visible
+from cortex_sim.simulation._carrier import carrier_of
 from cortex_sim.simulation.adapters._wrapped import System
 
 LINEAR = 1e-9  # of the largest output: what a readout that is linear in the state may miss
-USED = 1e-6  # of the largest singular value of a readout
 SIZES = ("input_size", "in_features", "in_channels")
 
 
@@ -188,5 +188,5 @@ def _system(module: nn.Module, units: int, channels: int, bin: float, *, alone: 
     C, *_ = np.linalg.lstsq(x, y, rcond=None)
     if np.isfinite(made).all() and (abs(x @ C - y) <= LINEAR * np.maximum(1.0, abs(x).max(axis=1, keepdims=True))).all():
         read = lambda x: x @ C[:-1] + C[-1]  # noqa: E731
-        return System(np.zeros(units), lambda x, u: both(x, u)[:, outputs:], read, velocity, np.linalg.pinv(C[:-1].T, rcond=USED))
+        return System(np.zeros(units), lambda x, u: both(x, u)[:, outputs:], read, velocity, carrier_of(C[:-1].T))
     return System(np.zeros(units + outputs), lambda x, u: np.roll(both(x, u), units, axis=1), lambda x: x[:, units:], None, None)

@@ -65,7 +65,7 @@ class Twin(nn.Module):
                 self.register_buffer(self._attributes[name], value)
                 self._fixed_arrays[name] = array
             if part.learn and name in model.projections and (constraint := constraint_of(model, name, value)):
-                nn.utils.parametrize.register_parametrization(self, self._attributes[name], constraint)
+                self.parametrise(name, constraint)
         self.to(device)
         self._recurrent = None if self._gain_learns() else recurrent_of(model)
         self._tanh = self._recurrent is not None and Leaky(model, self._recurrent).is_tanh(arrays)
@@ -84,6 +84,22 @@ class Twin(nn.Module):
         """Return whether the rate depends on learned parameters, whose derivatives the fast loops do not give."""
         return any(self.model.parameters[name].learn for name in self.equations.used_by(self.model.rate) if name in self.model.parameters)
 
+    def learns(self, name: str) -> bool:
+        """Return whether an array is learned."""
+        return name not in self._fixed_arrays
+
+    def parametrise(self, name: str, part: nn.Module) -> None:
+        """Have an array follow from other numbers, which are learned in its place; its value stays."""
+        value, again = self.array(name).detach().clone(), bool(self.parametrisations(name))
+        nn.utils.parametrize.register_parametrization(self, self._attributes[name], part)
+        if again:  # torch appends to what is there, and leaves the numbers that are learned
+            setattr(self, self._attributes[name], value)
+
+    def parametrisations(self, name: str) -> Any:
+        """Return what an array follows from the learned numbers by, one after the other; empty if it is learned itself."""
+        learned = nn.utils.parametrize.is_parametrized(self, self._attributes[name])
+        return getattr(self.parametrizations, self._attributes[name]) if learned else []
+
     def arrays(self) -> dict[str, ndarray]:
         """Return the current weights and per-unit parameters, by name, in float64."""
         names = [*self.model.projections, *(n for n, p in self.model.parameters.items() if p.over)]
@@ -91,11 +107,13 @@ class Twin(nn.Module):
 
     def _exact(self, name: str) -> Tensor:
         """Return an array in float64; factors are multiplied in float64, so that the rank of their product survives."""
-        if not nn.utils.parametrize.is_parametrized(self, self._attributes[name]):
+        if not (parts := self.parametrisations(name)):
             return self.array(name).double()
-        constraints: Any = self.parametrizations
-        constraint = constraints[self._attributes[name]]
-        return constraint[0](*(raw.double() for raw in constraint.parameters()))
+        first, *after = parts
+        found = first(*(learned.double() for learned in parts.parameters()))
+        for part in after:
+            found = part(found)
+        return found
 
     def start(self, problem: Problem) -> State:
         """Return the state at the start of a schedule; from the encoder, if there is one, so that it can be learned."""
