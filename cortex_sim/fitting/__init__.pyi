@@ -4,6 +4,7 @@ from cortex_sim.fitting._fit import split as split
 from cortex_sim.fitting._fit import train as train
 from cortex_sim.fitting._footprint import Cost as Cost
 from cortex_sim.fitting._free_running import unit_rates as unit_rates
+from cortex_sim.fitting._gains import with_fitted_gains as with_fitted_gains
 from cortex_sim.fitting._options import Options as Options
 from cortex_sim.fitting._options import TrainingData as TrainingData
 from cortex_sim.fitting._regression import not_own_class as not_own_class

@@ -9,6 +9,7 @@ from numpy import ndarray
 
 from cortex_sim.cards import Model
 from cortex_sim.errors import Diverged, TaskError
+from cortex_sim.fitting._encoder import with_encoder
 from cortex_sim.fitting._free_running import squared_error
 from cortex_sim.fitting._options import TrainingData
 from cortex_sim.fitting._signed import signed_least_squares
@@ -20,13 +21,13 @@ from cortex_sim.tasks import BIN
 PROBES = 5  # states at which a parameter is taken for a bias
 PART = 64  # trials regressed at a time, to keep memory small
 RIDGES: tuple[float, ...] = (1e-8, 1e-6, 1e-4, 1e-2, 1.0)  # penalties that are tried, of the mean squared rate
-# Standard deviations of the states of hidden units that are tried, that of their means, and penalties. Smaller ones begin nearer to the rates,
-# and answer pushes far worse (docs/hidden-units.md).
-SPREADS, MEANS = (0.3, 0.6), 0.3
+# Standard deviations of the states of hidden units that are tried, and penalties. Smaller ones begin nearer to the rates, and answer pushes far
+# worse (docs/hidden-units.md).
+SPREADS = 0.3, 0.6
 HIDDEN_RIDGES: tuple[float, ...] = (1e-3, 1e-2, 1e-1)
-READ_OUT, LEFT_OUT = 1e-4, 1e-3  # penalty of the readout of hidden units, of the mean variance; variance of the rates that they need not tell
 OPEN = 1e-6  # of the largest weight: what stands for 0 where zeros are kept but this one may grow
 LINEAR = 1e-9  # relative departure from linearity in the recurrent input that is round-off
+Sums = tuple[Float[ndarray, "regressor regressor"], Float[ndarray, "regressor unit"]]
 
 
 @dataclass(frozen=True)
@@ -104,45 +105,6 @@ def encodes(model: Model) -> bool:
     return model.initial is not None and model.readout is not None and model.rate != model.parsed.state and len(model.parsed.states) == 1
 
 
-def with_encoder(model: Model, data: TrainingData, spread: float) -> Model:
-    """Return a student of hidden units with a random encoder of the rates, and with the readout that best restores them.
-
-    Each unit's state is a random combination of the principal components of the rates, these in their own scale. Its standard deviation is the same
-    for all units, its mean random.
-
-    Args:
-        model: with an encoder and a readout.
-        data: rates to reproduce.
-        spread: standard deviation of the states.
-    """
-    assert model.initial is not None
-    assert model.readout is not None
-    rng, scale = stream(model.seed, "student", "encoder of the closed form"), data.scale
-    seen = data.rates[data.weights[:, :, 0] > 0]
-    mean = seen.mean(axis=0)
-    scores, axes = _components((seen - mean) / scale)
-    directions = rng.standard_normal((model.units, axes.shape[1]))
-    directions *= spread / np.maximum((scores @ directions.T).std(axis=0), np.finfo(float).tiny)[:, None]
-    encoder = directions @ axes.T / scale
-    offset = MEANS * rng.standard_normal(model.units) - encoder @ mean
-    made = rate_of(model, seen @ encoder.T + offset)
-    design = made - made.mean(axis=0)
-    gram = design.T @ design
-    penalty = max(READ_OUT * float(np.trace(gram)) / len(gram), np.finfo(float).tiny) * np.eye(len(gram))
-    readout = np.linalg.solve(gram + penalty, design.T @ (seen - mean)).T
-    return model.with_arrays({
-        model.initial.weights: encoder, model.initial.offset: offset,
-        model.readout.weights: readout, model.readout.offset: mean - readout @ made.mean(axis=0),
-    })  # fmt: skip
-
-
-def _components(samples: Float[ndarray, "sample unit"]) -> tuple[Float[ndarray, "sample axis"], Float[ndarray, "unit axis"]]:
-    """Return centred samples along the leading principal axes that hold nearly all of their variance, and the axes."""
-    values, axes = np.linalg.eigh(samples.T @ samples)
-    kept = np.cumsum(np.maximum(values, 0.0)) > LEFT_OUT * values.sum()
-    return samples @ axes[:, kept], axes[:, kept]
-
-
 def recurrent_of(model: Model) -> str:
     """Return the name of the one recurrent projection that is learned."""
     return next(name for name in recurrent_projections(model) if model.projections[name].learn)
@@ -192,10 +154,8 @@ def regressions(model: Model, data: TrainingData, ridges: tuple[float, ...] = RI
         Each penalty, and the model with its solution.
     """
     recurrent = recurrent_of(model)
-    bias = next((name for name in model.parsed.parameters if model.parameters[name].learn and _adds_to(model, recurrent, name)), None)
-    parts = np.array_split(np.arange(data.task.trials), -(-data.task.trials // PART))
-    sums = [_normal_equations(model, recurrent, replace(data, task=data.task.select(part), rates=data.rates[part]), bias) for part in parts]
-    gram, moments = (np.sum(each, axis=0) for each in zip(*sums, strict=True))
+    bias = bias_of(model, recurrent)
+    gram, moments = normal_equations(model, recurrent, data, bias)
     units = moments.shape[1]
     allowed = _allowed(model, recurrent)
     signs = None if model.projections[recurrent].excitatory is None else model.signs(recurrent)
@@ -217,6 +177,11 @@ def _allowed(model: Model, recurrent: str) -> Bool[ndarray, "target source"]:
     part, weights = model.projections[recurrent], model.arrays()[recurrent]
     allowed = weights != 0 if part.keep_zeros else np.ones(weights.shape, dtype=bool)
     return allowed if part.self_connections else allowed & ~np.eye(len(weights), dtype=bool)
+
+
+def bias_of(model: Model, recurrent: str) -> str | None:
+    """Return the name of the learned parameter that affects every unit as recurrent input does; None if there is none."""
+    return next((name for name in model.parsed.parameters if model.parameters[name].learn and _adds_to(model, recurrent, name)), None)
 
 
 def _adds_to(model: Model, recurrent: str, parameter: str) -> bool:
@@ -253,10 +218,16 @@ def _counting(model: Model, data: TrainingData) -> Float[ndarray, "trial step"]:
     return np.sqrt(weights[:, :-1] * weights[:, 1:])
 
 
-def _normal_equations(
-    model: Model, recurrent: str, data: TrainingData, bias: str | None
-) -> tuple[Float[ndarray, "regressor regressor"], Float[ndarray, "regressor unit"]]:
+def normal_equations(model: Model, recurrent: str, data: TrainingData, bias: str | None) -> Sums:
     """Return sums of products of the regressors (rates, and 1 for a bias) with themselves and with the target of W r."""
+    parts = np.array_split(np.arange(data.task.trials), -(-data.task.trials // PART))
+    sums = [_sums(model, recurrent, replace(data, task=data.task.select(part), rates=data.rates[part]), bias) for part in parts]
+    gram, moments = (np.sum(each, axis=0) for each in zip(*sums, strict=True))
+    return gram, moments
+
+
+def _sums(model: Model, recurrent: str, data: TrainingData, bias: str | None) -> Sums:
+    """Return them for a part of the trials."""
     arrays, counting = model.arrays(), _counting(model, data)
     rates, state = _courses(model, data.rates, arrays)
     unbiased = arrays | ({bias: 0.0 * arrays[bias]} if bias else {})

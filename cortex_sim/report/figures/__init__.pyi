@@ -32,6 +32,7 @@ from cortex_sim.report.figures._rates import components as components
 from cortex_sim.report.figures._rates import example_units as example_units
 from cortex_sim.report.figures._rates import fixed_point_portraits as fixed_point_portraits
 from cortex_sim.report.figures._rates import portraits as portraits
+from cortex_sim.report.figures._recipes import answers_by_cost as answers_by_cost
 from cortex_sim.report.figures._scatters import against as against
 from cortex_sim.report.figures._scatters import clouds as clouds
 from cortex_sim.report.figures._scatters import error_over_cost as error_over_cost

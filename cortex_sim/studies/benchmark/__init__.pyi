@@ -1,5 +1,16 @@
+from cortex_sim.studies.benchmark._experiments import Laboratory as Laboratory
+from cortex_sim.studies.benchmark._experiments import Recipe as Recipe
 from cortex_sim.studies.benchmark._page import report_of as report_of
 from cortex_sim.studies.benchmark._page import write as write
+from cortex_sim.studies.benchmark._pupils import ALONE as ALONE
+from cortex_sim.studies.benchmark._pupils import RIDGE as RIDGE
+from cortex_sim.studies.benchmark._pupils import Pupils as Pupils
+from cortex_sim.studies.benchmark._pushed import WORST as WORST
+from cortex_sim.studies.benchmark._recipes import ON_AND_OFF as ON_AND_OFF
+from cortex_sim.studies.benchmark._recipes import Ablation as Ablation
+from cortex_sim.studies.benchmark._recipes import circuits_of as circuits_of
+from cortex_sim.studies.benchmark._recipes import impossible as impossible
+from cortex_sim.studies.benchmark._recipes import taught as taught
 from cortex_sim.studies.benchmark._results import read_result as read_result
 from cortex_sim.studies.benchmark._run import put_to_test as put_to_test
 from cortex_sim.studies.benchmark._sizes import VERSION as VERSION

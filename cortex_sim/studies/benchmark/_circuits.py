@@ -11,7 +11,7 @@ from cortex_sim.cards import Model, balanced_pairs, chain, load, ring, turning_p
 from cortex_sim.cards.edit import with_step, with_values
 from cortex_sim.errors import Undetermined
 from cortex_sim.runtime import seed_of, stream
-from cortex_sim.simulation import driven_inputs, driven_states
+from cortex_sim.simulation import driven_inputs, driven_states, recurrent_projections
 
 OPTIMISED, LAYERED = "stability-optimised", "layered"
 PLAIN = ("low rank", "balanced amplification", "feed-forward chain", "ring attractor", "chaotic")
@@ -38,16 +38,18 @@ class Place:
         kind: its class, one of :data:`KINDS`.
         draw: number of the draw within its class.
         of: the set of seeds that it belongs to.
+        root: seed from which its own is derived; that of the benchmark is 0.
     """
 
     kind: str
     draw: int
     of: Set = "development"
+    root: int = 0
 
     @property
     def seed(self) -> int:
         """Return the seed of everything that is drawn for this circuit; no two places share one."""
-        return seed_of(0, "circuit", "circuits of the benchmark", self.of, self.kind, self.draw)
+        return seed_of(self.root, "circuit", "circuits of the benchmark", self.of, self.kind, self.draw)
 
     def __str__(self) -> str:
         return f"{self.kind} {self.draw}"
@@ -88,7 +90,7 @@ def drawn(place: Place, units: int = UNITS) -> Drawn:
     """
     rng = stream(place.seed, "circuit", "wiring of the benchmark")
     if place.kind == OPTIMISED:
-        model = _optimised(place, units)
+        model = redrawn(_model(load(CARDS[OPTIMISED])), place, units)
         other = balanced_pairs(units, *BALANCED) + 0.5 * _random(rng, units)
     elif place.kind == LAYERED:
         model = _layered(rng)
@@ -126,19 +128,25 @@ def _connections(kind: str, rng: np.random.Generator, units: int) -> Float[ndarr
             return 1.5 * factor * _random(rng, units)
 
 
-def _optimised(place: Place, units: int) -> Model:
-    """Return a stability-optimised circuit of the first seed for which its optimisation ends.
+def redrawn(card: Model, place: Place, units: int) -> Model:
+    """Return a circuit of so many units with the card's equations, whose random connections are those of the first seed that gives any.
+
+    Args:
+        card: with connections that its rules draw.
+        place: class and draw.
+        units: number of units.
 
     Raises:
-        Undetermined: it ends for none of several.
+        Undetermined: none of several seeds does, as where a stability-optimised circuit cannot be stabilised.
     """
     for attempt in range(ATTEMPTS):
         seed = seed_of(place.seed, "circuit", "optimised circuit of the benchmark", attempt) % 2**31
-        model = with_step(_model(load(CARDS[OPTIMISED])).with_arrays({}, units=units, seed=seed), STEP)
+        model = with_step(card.with_arrays({}, units=units, seed=seed), STEP)
         try:
-            return model.with_arrays({"W": model.arrays()["W"]})
+            arrays = model.arrays()
         except Undetermined:
             continue
+        return model.with_arrays({name: arrays[name] for name in recurrent_projections(model)})
     raise Undetermined(f"{place}: none of {ATTEMPTS} random circuits of {units} units could be stabilised; take more units.")
 
 

@@ -172,15 +172,24 @@ def family(drawn: Drawn, conditions: int) -> Family:
         drawn: the circuit and its other mechanism.
         conditions: number of reaches.
     """
-    found = still(drawn, conditions)
+    sized = noisy(still(drawn, conditions))
+    return replace(sized, reach=next((part for part in REACHES if _stays(replace(sized, reach=part))), REACHES[-1]))
+
+
+def noisy(found: Family) -> Family:
+    """Return the family with noise as strong as asked: that of single trials about their average, in the mean over units.
+
+    Raises:
+        ComparisonError: no noise is so strong.
+    """
+    conditions = len(found.path)
     rates, each = found.circuit.rates(found.path), -(-PROBED // conditions)
     noise, most = found.noise(each * conditions, "its size"), 4 * float(np.median(found.path.std(axis=(0, 1))))
 
     def respond(dose: float) -> Float[ndarray, "trial step unit"]:
         return found.circuit.rates(found.circuit.states(dose * noise, each)) - np.repeat(rates, each, axis=0)
 
-    sized = replace(found, dose=matched_dose(respond, NOISE * float(rates.std(axis=(0, 1)).mean()), most=most, tolerance=SHARP))
-    return replace(sized, reach=next((part for part in REACHES if _stays(replace(sized, reach=part))), REACHES[-1]))
+    return replace(found, dose=matched_dose(respond, NOISE * float(rates.std(axis=(0, 1)).mean()), most=most, tolerance=SHARP))
 
 
 def _stays(found: Family) -> bool:

@@ -1,6 +1,7 @@
 """Networks fitted to a circuit, so that fit and mechanism vary apart: rates taught, the output alone taught, constrained or not, stopped early."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -100,16 +101,28 @@ def pupils_of(drawn: Drawn, sizes: Sizes) -> Pupils:
     """
     training, test = sides_of(drawn, sizes)
     battery = Battery.of(drawn, training.trials.rate, test, sizes.pushed)
-    models = fitted_to(drawn, training, sizes)
+    return examined(fitted_to(drawn, training, sizes), battery, training.trials)
+
+
+def examined(models: Mapping[str, Model], battery: Battery, training: Trials) -> Pupils:
+    """Return networks that were fitted to a circuit, and the two controls, with their responses to pushes.
+
+    Args:
+        models: networks by name.
+        battery: pushes of the circuit.
+        training: trials that ridge regression is fitted to.
+    """
+    test, circuit = battery.test, battery.drawn.model
     rates = {name: run(model, test.task).rate for name, model in models.items()}
     explained = {name: battery.explained(lambda task, model=model: run(model, task).rate, battery.with_gains(model))
                  for name, model in models.items()}  # fmt: skip
-    alone = unconnected(drawn.model)
+    alone = unconnected(circuit)
     rates[ALONE] = run(alone, test.task).rate
     explained[ALONE] = {kind: battery.scores(kind, each) for kind, each in battery.of_units(alone).items()}
-    rates[RIDGE] = ridge_from_first_bin(training.trials, test.trials).rate
+    rates[RIDGE] = ridge_from_first_bin(training, test.trials).rate
     explained[RIDGE] = {kind: battery.scores(kind, [np.zeros_like(one) for one in true]) for kind, true in battery.true.items()}
-    table = np.full((len(KINDS_OF_PUSH), sizes.pushed, len(rates)), np.nan)
+    draws = max(len(each) for each in battery.true.values())
+    table = np.full((len(KINDS_OF_PUSH), draws, len(rates)), np.nan)
     for student, name in enumerate(rates):
         for kind, scores in explained[name].items():
             table[KINDS_OF_PUSH.index(kind), :, student] = scores
@@ -127,20 +140,20 @@ def fitted_to(drawn: Drawn, side: Side, sizes: Sizes) -> dict[str, Model]:
         sizes: epochs of training at most.
     """
     circuit, seed, long, short = drawn.model, drawn.place.seed, sizes.epochs, max(1, sizes.epochs // 5)
-    tanh, dale, hidden = (with_time_constant_of(_card(name), circuit) for name in ("leaky_tanh", "leaky_dale", "leaky_readout"))
-    sparse, gru, lstm = (with_time_constant_of(_card(name), circuit) for name in ("leaky_sparse", "gru", "lstm"))
+    tanh, dale, hidden = (with_time_constant_of(rnn(name), circuit) for name in ("leaky_tanh", "leaky_dale", "leaky_readout"))
+    sparse, gru, lstm = (with_time_constant_of(rnn(name), circuit) for name in ("leaky_sparse", "gru", "lstm"))
     hidden, sparse, gru, lstm = (one.with_arrays({}, units=HIDDEN) for one in (hidden, sparse, gru, lstm))
-    output = replace(side, trials=_output_alone(side.trials))
+    output = replace(side, trials=output_alone(side.trials))
     asked: dict[str, tuple[Model, Side, Options]] = {
-        "tanh, regression": (tanh, side, _options(0)), "tanh": (tanh, side, _options(long)),
-        "tanh, random start": (tanh, side, _options(long, closed_form=False)),
-        "tanh, stopped early": (tanh, side, _options(short, closed_form=False)), "Dale": (dale, side, _options(long)),
-        "rank 6": (held_to_rank(tanh, min(AXES, circuit.units)), side, _options(long)), "hidden units": (hidden, side, _options(long)),
-        "hidden units, stopped early": (hidden, side, _options(short)), "sparse hidden units": (sparse, side, _options(long)),
-        "GRU": (gru, side, _options(short)), "LSTM": (lstm, side, _options(short)), "tanh, output alone": (tanh, output, _options(long)),
+        "tanh, regression": (tanh, side, options_for(0)), "tanh": (tanh, side, options_for(long)),
+        "tanh, random start": (tanh, side, options_for(long, closed_form=False)),
+        "tanh, stopped early": (tanh, side, options_for(short, closed_form=False)), "Dale": (dale, side, options_for(long)),
+        "rank 6": (held_to_rank(tanh, min(AXES, circuit.units)), side, options_for(long)), "hidden units": (hidden, side, options_for(long)),
+        "hidden units, stopped early": (hidden, side, options_for(short)), "sparse hidden units": (sparse, side, options_for(long)),
+        "GRU": (gru, side, options_for(short)), "LSTM": (lstm, side, options_for(short)), "tanh, output alone": (tanh, output, options_for(long)),
     }  # fmt: skip
     if len(recurrent_projections(circuit)) == 1 and not not_own_class(circuit, BIN):
-        asked = {"own equations": (own_class(circuit, BIN), side, _options(0))} | asked
+        asked = {"own equations": (own_class(circuit, BIN), side, options_for(0))} | asked
     found: dict[str, Model] = {}
     for place, (name, (model, taught, options)) in enumerate(asked.items()):
         try:
@@ -153,17 +166,19 @@ def fitted_to(drawn: Drawn, side: Side, sizes: Sizes) -> dict[str, Model]:
     return found
 
 
-def _options(epochs: int, *, closed_form: bool = True) -> Options:
+def options_for(epochs: int, *, closed_form: bool = True) -> Options:
+    """Return how networks are trained for so many epochs at most."""
     return Options(epochs=epochs, patience=max(1, epochs), rate=RATE, batch=32, closed_form=closed_form)
 
 
-def _card(name: str) -> Model:
+def rnn(name: str) -> Model:
+    """Return a shipped card of a network."""
     card = load(name)
     assert isinstance(card, Model)
     return card
 
 
-def _output_alone(trials: Trials) -> Trials:
+def output_alone(trials: Trials) -> Trials:
     """Return the part of the rates in two components, as of an output that drives a limb: what a network trained on the task must make."""
     rates = trials.rate
     axes, mean = leading_axes(rates)[:, :OUTPUT], rates.mean(axis=(0, 1))

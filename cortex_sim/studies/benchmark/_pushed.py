@@ -1,6 +1,6 @@
 """Pushes of seven kinds, of a circuit and of what was fitted to it: the truth about mechanism, on and off the manifold of activity."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -58,7 +58,7 @@ class Battery:
     true: dict[str, list[Rates]]
 
     @classmethod
-    def of(cls, drawn: Drawn, training: Rates, test: Side, draws: int) -> "Battery":
+    def of(cls, drawn: Drawn, training: Rates, test: Side, draws: int, kinds: Sequence[str] = KINDS_OF_PUSH) -> "Battery":
         """Return the pushes of a circuit.
 
         Args:
@@ -66,11 +66,12 @@ class Battery:
             training: rates in training conditions, whose components and scales are used.
             test: test conditions.
             draws: number of draws of each kind.
+            kinds: of push; the same draws whether others are asked for or not.
         """
         circuit = drawn.model
         rng = stream(drawn.place.seed, "task", "pushes of the benchmark")
-        tasks = _tasks(drawn, training, test.task, draws, rng)
-        gains = [1 + GAINS * np.clip(rng.standard_normal(circuit.units), -2, 2) for _ in range(draws)]
+        tasks = {kind: each for kind, each in _tasks(drawn, training, test.task, draws, rng).items() if kind in kinds}
+        gains = [1 + GAINS * np.clip(rng.standard_normal(circuit.units), -2, 2) for _ in range(draws)] if GAIN in kinds else []
         battery = cls(drawn, test, tasks, gains, {})
         return replace(battery, true=battery.of_units(circuit))
 
@@ -85,7 +86,7 @@ class Battery:
 
     def with_gains(self, model: Model) -> list[Rates]:
         """Return the changes of a model's rates by the gains of its units; empty if it has no unit for each observed one, or no gain."""
-        if model.initial or model.size("observed") != model.units:
+        if not self.gains or model.initial or model.size("observed") != model.units:
             return []
         try:
             still = run(model, self.test.task).rate
