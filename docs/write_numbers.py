@@ -257,6 +257,21 @@ def discriminate(run: Run) -> str:
     )
 
 
+def recipes(run: Run) -> str:
+    on, off, rates = "response to pushes on the manifold, R²", "response to pushes off the manifold, R²", "R² of rates"
+
+    def both(name: str) -> str:
+        return f"{run.value(on, name)} and {run.value(off, name)}"
+
+    return (
+        f"R² of pushes on and off the manifold: condition averages {both('averages')} (rates {run.value(rates, 'averages')}); single trials "
+        f"{both('single trials')}, averages of spikes {both('averages of spikes')}, few states {both('few states')}, all states "
+        f"{both('states that span state space')}; pushes at ten sites taught {both('10 sites')}; Dale's law with known types {both('known types')}, "
+        f"the connectome up to gains {both('known connectome')}, the circuit's equations {both('own equations')}; the output alone "
+        f"{both('the output alone')}; no connections {both('without connections')}"
+    )
+
+
 def attractors(run: Run) -> str:
     kinds = "silhouette of the kinds of attractors"
     return (
@@ -392,7 +407,7 @@ TEXTS: dict[str, Callable[..., str]] = {
     for text in (
         match, headline, hidden, pushes, architectures, layered_motor_cortex, spikes_and_rates, spike_statistics, match_spiking,
         explain, learning_rules, force, decode, long_sequences, inferred_connectivity, mechanism, discriminate, muscles, identity, attractors,
-        rotations, tangling, subspaces, reach, preparation,
+        recipes, rotations, tangling, subspaces, reach, preparation,
     )
 }  # fmt: skip
 READS = {

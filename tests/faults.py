@@ -292,4 +292,9 @@ FAULTS = (
     Fault("reliability of half the draws", "studies/benchmark/_pupils.py", "return 2 * r / (1 + r) if", "return r if", BENCHMARK + "test_arms.py"),
     Fault("residual dynamics by regression", "comparison/_residual_dynamics.py", "there, ahead = now.T @ before, after.T @ before", "there, ahead = now.T @ now, after.T @ now", COMPARISON + "test_trial_measures.py"),
     Fault("stochastic shape without the overlap of noise", "comparison/_stochastic_shape.py", "(other_root**2).sum(axis=(1, 2)) - 2 * sizes", "(other_root**2).sum(axis=(1, 2)) - sizes", COMPARISON + "test_trial_measures.py"),
+    Fault("factors of connections from a unit", "fitting/_gains.py", "for unit, known in enumerate(W)", "for unit, known in enumerate(W.T)", "tests/fitting/test_gains.py"),
+    Fault("averages of the last trials alone", "studies/benchmark/_experiments.py", "return np.sum(kept, axis=0)[:, 0]", "return kept[-1][:, 0]", BENCHMARK + "test_recipes.py"),
+    Fault("a site that is pushed up alone", "studies/benchmark/_experiments.py", "(-1.0) ** (number // len(places))", "1.0", BENCHMARK + "test_recipes.py"),
+    Fault("types in the order of the card", "studies/benchmark/_recipes.py", "array[back][:, back]", "array", BENCHMARK + "test_recipes.py"),
+    Fault("a connectome in another unit", "studies/benchmark/_recipes.py", "* scale / scale[:, None]", "* scale[:, None] / scale", BENCHMARK + "test_recipes.py"),
 )  # fmt: skip
