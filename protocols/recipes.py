@@ -38,7 +38,7 @@ ASKED = {
     "known types": replace(PLAIN, network="types"), "known connectome": replace(PLAIN, network="connectome"),
     "own equations": replace(PLAIN, network="own"), "own equations, connectome": replace(PLAIN, network="own connectome"),
 }  # fmt: skip
-FREE, KNOWN = list(ASKED)[:4], list(ASKED)[4:]
+FREE, KNOWN = list(ASKED)[:4], list(ASKED)[4:6]
 TOGETHER = "types, sites, single trials"
 RECIPES = DATA | PUSHED | ASKED | {
     TOGETHER: replace(PLAIN, single=True, sites=SITES[-1], network="types"),
@@ -166,7 +166,7 @@ def _findings(answers: Answers, gains: Gains, rates: Mapping[str, np.ndarray]) -
     return {
         "What changes answers for sure": f"Against {BASELINE}, p < {SURE:g}. Up: {'; '.join(told[True]) or 'nothing'}. Down: "
         f"{'; '.join(told[False]) or 'nothing'}.",
-        "Knowledge": f"{'; '.join(_told(name, gains) for name in KNOWN if name in answers[ON])}.",
+        "Knowledge": f"{'; '.join(_told(name, gains) for name in list(ASKED)[4:] if name in answers[ON])}.",
         "Rates and pushes": f"R² of rates and of pushes off the manifold: r = {np.corrcoef(r2, pushed)[0, 1]:.2f} over recipes and circuits.",
     }  # fmt: skip
 

@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from cortex_sim.report.figures._style import COLOURS, GREY, WIDTH, figure
 
-APART = 0.1  # of a decade, by which recipes of one cost are drawn apart
+APART = 0.16  # of a decade, by which recipes of one cost are drawn apart
 SHOWN = (-1.1, 1.05)  # R²
 STYLES = (":", "-.", "--", "-")
 Ends = Float[ndarray, " bound"]
