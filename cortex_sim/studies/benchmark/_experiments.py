@@ -1,6 +1,6 @@
 """What an experiment on a circuit gives to teach networks: averages or single trials, rates or spikes, of some states, pushed at a few sites."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -77,6 +77,7 @@ class Laboratory:
 
     drawn: Drawn
     dose: float
+    _known: dict[tuple[str, int, bool], Side] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, drawn: Drawn) -> "Laboratory":
@@ -86,8 +87,11 @@ class Laboratory:
 
     def reaches(self, purpose: str, count: int, *, wide: bool = False) -> Side:
         """Return a task and the circuit's rates on it without noise; the same purpose gives the same initial states."""
-        seed, model = seed_of(self.drawn.place.seed, "task", "reaches of recipes", purpose), self.drawn.model
-        return (spanning_runs if wide else delayed_reaches)(model, (count,), seed=seed)[0]
+        known = (purpose, count, wide)
+        if known not in self._known:
+            seed, starts = seed_of(self.drawn.place.seed, "task", "reaches of recipes", purpose), spanning_runs if wide else delayed_reaches
+            (self._known[known],) = starts(self.drawn.model, (count,), seed=seed)
+        return self._known[known]
 
     def teaches(self, recipe: Recipe) -> Side:
         """Return the task that a network is taught on, with the pushes as it feels them, and the trials to be reproduced."""
