@@ -27,6 +27,7 @@ bench: .venv/.dev
 
 docs: .venv/.docs
 	$(BIN)/python docs/write_reference.py
+	$(BIN)/python docs/write_course.py
 	$(BIN)/sphinx-build -W -q -b html docs build/docs
 	@echo "docs: build/docs/index.html"
 

@@ -18,6 +18,7 @@ LIMITS = {
     "similarity": "The table grows with surrogates; a surrogate costs most in maps between conditions held out and in tangling.",
     "sweep": "A run costs the pickling of its arguments and one file; docs/scale.md reckons from it.",
     "hidden_start": "A third is the choice of the start by free runs on validation conditions, the rest epochs of torch's matrix products.",
+    "ways_to_train": "SOFO's tangents: each costs a run, and 64 of them see 64 of 210,000 directions.",
     "training_step": "Products of trials with weights; C with SciPy's BLAS spends its time there too.",
     "rate_backend": "Products of trials with weights above 1,000 units, calls of Brian2's code objects below.",
     "spiking_backend": "Random access to memory: every spike writes to its targets.",

@@ -1,4 +1,4 @@
-"""Sphinx configuration; `make docs` builds the pages offline, after `docs/write_reference.py` has written those that come from the code."""
+"""Sphinx configuration; `make docs` builds the pages offline, after scripts beside it have written those that come from code and notebooks."""
 
 import importlib.metadata
 

@@ -1,8 +1,10 @@
 """Pages say what is true: their code runs, their links lead somewhere, and they are built without a warning."""
 
+import json
 import re
 import subprocess
 import sys
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -63,6 +65,21 @@ def test_every_page_stands_in_the_table_of_contents() -> None:
     assert {page.stem for page in (ROOT / "docs").glob("*.md")} - {"index"} <= named
 
 
+FORMULA, CODE, EXERCISE, HAN = (re.compile(pattern) for pattern in (r"\$[^$]+\$", r"`[^`]+`", r"\(\d\)", r"[\u4e00-\u9fff]"))
+
+
+@pytest.mark.parametrize("lesson", sorted((ROOT / "notebooks").glob("1[1-6]_*.ipynb")), ids=lambda lesson: lesson.stem)
+def test_the_course_says_in_chinese_what_it_says_in_english(lesson: Path) -> None:
+    english = [cell["source"] for cell in json.loads(lesson.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "markdown"]
+    chinese = tomllib.loads((ROOT / "docs/course.zh.toml").read_text(encoding="utf-8"))[lesson.stem]["cells"]
+    assert len(english) == len(chinese)
+    for original, text in zip(("".join(source) for source in english), chinese, strict=True):
+        assert HAN.search(text)
+        for part in (FORMULA, CODE, EXERCISE):
+            assert sorted(part.findall(text)) == sorted(part.findall(original))
+        assert text.count("## ") == original.count("## ")
+
+
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
 
@@ -79,7 +96,8 @@ def test_code_runs(page: Path, tmp_path: Path) -> None:
 @pytest.mark.long
 def test_pages_are_built_offline_without_a_warning(tmp_path: Path) -> None:
     pytest.importorskip("sphinx")
-    subprocess.run([sys.executable, ROOT / "docs/write_reference.py"], check=True)
+    for script in ("write_reference.py", "write_course.py"):
+        subprocess.run([sys.executable, ROOT / "docs" / script], check=True)
     built = subprocess.run([sys.executable, "-m", "sphinx", "-W", "-q", "-b", "html", ROOT / "docs", tmp_path], capture_output=True, text=True)
     assert built.returncode == 0, built.stderr[-2000:]
     pages = list(tmp_path.rglob("*.html"))
