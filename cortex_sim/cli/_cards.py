@@ -96,6 +96,24 @@ def check(
         say(f"{model.name}: well formed; Brian2 accepts its equations and units.")
 
 
+def export(
+    name: Annotated[str, typer.Argument(help="a shipped model, or a path that ends in .toml", autocompletion=names("models"))],
+    out: Annotated[Path, typer.Option(help="file to write: .onnx (networks) or .nir (spiking circuits); must not exist")],
+    without: Annotated[
+        list[str] | None, typer.Option(help="what the format cannot say and to leave out: noise or refractory; may be repeated")
+    ] = None,
+) -> None:
+    """Write a network as ONNX or a spiking circuit as NIR, for tools that know no cards.
+
+    Example: cortex-sim export my_network.toml --out net.onnx
+    """
+    from cortex_sim.simulation import export as written
+
+    check_new(out)
+    left = written(catalogue.load(name), out, without=without or ())
+    say(f"{out}: {name}" + (f", without {'; '.join(left)}" if left else ""))
+
+
 def new(
     what: Annotated[Written, typer.Argument(help="protocol or card")],
     name: Annotated[str, typer.Argument(help="of the new file, without suffix")],

@@ -29,7 +29,7 @@ app.add_typer(bench, name="benchmark")
 COMMANDS: dict[str, Callable[..., None]] = {
     "list": _cards.list_, "show": _cards.show, "check": _cards.check, "run": _run.run, "report": _run.report_, "rerun": _run.rerun,
     "doctor": _files.doctor, "tune": _many.tune, "sweep": _many.sweep, "reproduce": _many.reproduce, "new": _cards.new,
-    "import": _files.import_, "convert": _files.convert,
+    "import": _files.import_, "export": _cards.export, "convert": _files.convert,
 }  # fmt: skip
 for _name, _command in COMMANDS.items():
     app.command(_name, cls=Run if _command is _run.run else None)(_command)

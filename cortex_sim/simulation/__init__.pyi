@@ -27,6 +27,8 @@ from cortex_sim.simulation._simulate import refuse_unheard as refuse_unheard
 from cortex_sim.simulation._simulate import replay as replay
 from cortex_sim.simulation._simulate import simulate as simulate
 from cortex_sim.simulation._timing import seconds_per_bin as seconds_per_bin
+from cortex_sim.simulation.adapters._export import export as export
+from cortex_sim.simulation.adapters._export import starting_states as starting_states
 from cortex_sim.simulation.adapters._wrap import wrap as wrap
 from cortex_sim.simulation.adapters._wrapped import Wrapped as Wrapped
 from cortex_sim.simulation.brian._cards import card_from as card_from

@@ -190,7 +190,7 @@ def coupling(model: "SpikingModel", kind: str) -> Float[ndarray, "post pre"]:
     for name, part in model.projections.items():
         if {model.populations[end].neurons for end in (*part.sources, *part.targets)} == {kind}:
             for block in blocks(model, name):
-                weights[block.post, block.pre] += block.weight
+                np.add.at(weights, (block.post, block.pre), block.weight)
     return weights
 
 
