@@ -47,6 +47,7 @@ from cortex_sim.tasks import perturbations as perturbations
 from cortex_sim.trials import Trials as Trials
 from cortex_sim.trials import behaviour as behaviour
 from cortex_sim.trials import read as read
+from cortex_sim.trials import write_csv as write_csv
 from cortex_sim.trials import write_nwb as write_nwb
 
 measures = comparison

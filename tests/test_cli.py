@@ -221,8 +221,8 @@ def test_simulated_spikes_become_nwb_and_come_back(tmp_path: Path) -> None:
         assert done.returncode == 0 and "41 units" in done.stdout
     first, last = (Trials.load(tmp_path / name).spikes for name in ("a.nc", "c.nc"))
     assert (first.unit == last.unit).all() and abs(first.time - last.time).max() < 1e-12
-    refused = command("convert", str(tmp_path / "a.nc"), str(tmp_path / "a.csv"))
-    assert refused.returncode == 2 and "suffix '.csv' is unknown; write .nwb or .nc." in refused.stderr
+    refused = command("convert", str(tmp_path / "a.nc"), str(tmp_path / "a.xls"))
+    assert refused.returncode == 2 and "suffix '.xls' is unknown; write .nwb, .csv or .nc." in refused.stderr
     assert "exists already" in command("convert", str(tmp_path / "a.nc"), str(tmp_path / "b.nwb")).stderr
 
 

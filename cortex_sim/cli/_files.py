@@ -34,7 +34,7 @@ def import_(
 
 def convert(
     recording: Annotated[Path, typer.Argument(help="spikes or rates: .nwb, .npz, .mat, .csv, or .nc as in reports")],
-    out: Annotated[Path, typer.Argument(help="file to write: .nwb (spikes) or .nc; must not exist")],
+    out: Annotated[Path, typer.Argument(help="file to write: .nwb (spikes), .csv or .nc; must not exist")],
     align: Align = None,
     window: Window = None,
     condition: Condition = None,
@@ -46,12 +46,12 @@ def convert(
     area: Area = None,
     step: Step = None,
 ) -> None:
-    """Convert a recording or simulated trials to NWB or netCDF.
+    """Convert a recording or simulated trials to NWB, netCDF or CSV.
 
     Example: cortex-sim convert my_run/simulated.nc session.nwb
     """
     from cortex_sim.runtime import check_new
-    from cortex_sim.trials import read, write_nwb
+    from cortex_sim.trials import read, write_csv, write_nwb
 
     check_new(out)
     options = chosen(
@@ -61,10 +61,12 @@ def convert(
     match out.suffix:
         case ".nwb":
             write_nwb(trials, out)
+        case ".csv":
+            write_csv(trials, out)
         case ".nc":
             trials.save(out)
         case suffix:
-            raise OptionError(f"{out}: suffix {suffix!r} is unknown; write .nwb or .nc.")
+            raise OptionError(f"{out}: suffix {suffix!r} is unknown; write .nwb, .csv or .nc.")
     say(f"{out}: {trials!r}")
 
 

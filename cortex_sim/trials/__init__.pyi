@@ -4,6 +4,7 @@ from cortex_sim.trials._behaviour import muscles as muscles
 from cortex_sim.trials._complete import complete as complete
 from cortex_sim.trials._complete import of_one_length as of_one_length
 from cortex_sim.trials._complete import without_aborted as without_aborted
+from cortex_sim.trials._csv_writing import write_csv as write_csv
 from cortex_sim.trials._findings import FINDINGS as FINDINGS
 from cortex_sim.trials._findings import noted as noted
 from cortex_sim.trials._moments import over_bins as over_bins

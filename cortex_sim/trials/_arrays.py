@@ -5,7 +5,7 @@ import io
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, TextIO
 
 import h5py
 import numpy as np
@@ -131,10 +131,15 @@ def _columns(path: Path) -> Named:
     """Read the columns of a comma-separated table; a column holds numbers if all its entries are numbers."""
     check_fits(CELL * path.stat().st_size, f"a table of {path.stat().st_size / 1e6:.3g} MB")
     with path.open(newline="", encoding="utf-8-sig") as file:
-        header, *rows = [row for row in csv.reader(file) if row]
+        return Named(csv_columns(file), {}, {})
+
+
+def csv_columns(file: TextIO) -> dict[str, ndarray]:
+    """Return the columns of comma-separated text by the names in its first row."""
+    header, *rows = [row for row in csv.reader(file) if row]
     if len({len(row) for row in [header, *rows]}) > 1:
         raise ValueError(f"rows have {min(map(len, rows))} to {max(map(len, rows))} values for {len(header)} columns")
-    return Named({name.strip(): _numbers(list(column)) for name, column in zip(header, zip(*rows, strict=True), strict=True)} if rows else {}, {}, {})
+    return {name.strip(): _numbers(list(column)) for name, column in zip(header, zip(*rows, strict=True), strict=True)} if rows else {}
 
 
 def _numbers(texts: list[str]) -> ndarray:

@@ -118,7 +118,8 @@ def check_averages(trials: Trials) -> None:
         raise TrialsError(f"{conditions} conditions; at least {MIN_CONDITIONS} are needed to hold some out.")
     if units < MIN_UNITS:
         raise TrialsError(f"{units} units; at least {MIN_UNITS} are needed for six principal components.")
-    if not np.ptp(trials.padded[trials.lasting], axis=0).any():
+    there, rate = trials.observed[:, None, :] & trials.lasting[:, :, None], trials.dataset["rate"].values
+    if not (rate.max(axis=(0, 1), where=there, initial=-np.inf) > rate.min(axis=(0, 1), where=there, initial=np.inf)).any():
         raise TrialsError("no unit varies over conditions and time; there is nothing to learn.")
     if not SHORTEST <= trials.bin <= LONGEST:
         wanted = f"{SHORTEST * 1e3:g} to {LONGEST * 1e3:g} ms; check that times are in the unit that their name says"

@@ -12,6 +12,7 @@ from cortex_sim.trials._arrays import SUFFIXES, Named, named_arrays
 from cortex_sim.trials._averages import AVERAGES, DIRECTION, RATES, check_averages, from_averages
 from cortex_sim.trials._door import reading
 from cortex_sim.trials._findings import noted
+from cortex_sim.trials._long_table import from_long_table, is_long
 from cortex_sim.trials._nwb import read_nwb
 from cortex_sim.trials._nwb_cut import Choice
 from cortex_sim.trials._nwb_writing import write_nwb
@@ -26,7 +27,7 @@ EXPECTED = f"{AVERAGES}; or spikes: {SPIKE_TABLE}; or, in a .mat, {TRIAL_TABLE}"
 TAKES = {
     "NWB": ("align", "window", "condition", "where", "unless", "table", "bin"), "a spike table": ("window", "condition", "where", "unless", "bin"),
     "a table of trials": ("align", "window", "condition", "where", "unless", "table", "bin", "area"),
-    "condition averages": ("window", "dims", "step"), "saved trials": ("window",),
+    "condition averages": ("window", "dims", "step"), "a long table of rates": ("window",), "saved trials": ("window",),
 }  # fmt: skip
 """Which options apply to which kind of file."""
 
@@ -54,6 +55,7 @@ def read(
     ``.npz``, ``.mat``     spike_time_ms, spike_unit, spike_trial, ...: see :func:`.from_spike_table`   spikes
     ``.mat``               an array of structs, as PyalData has: see :func:`.from_trial_table`          spikes
     ``.csv``               a spike table with one row per spike: see :func:`.by_trial`                  spikes
+    ``.csv``               one row per trial, time and unit: see :func:`.from_long_table`               rates
     ``.nc``                what :meth:`Trials.save` wrote                                               either
     ``.nwb``               units and trials: see :func:`read_nwb`; also HDF5 with another suffix, and   spikes
                            a folder, as NWB in Zarr (extra nwb)
@@ -127,6 +129,9 @@ def _windowed(trials: Trials, given: dict[str, Any]) -> Trials:
 def _of_arrays(path: Path, given: dict[str, Any]) -> Trials:
     named = named_arrays(path)
     arrays, made, findings = named.arrays, {"recording": path.name}, named.findings()
+    if path.suffix == ".csv" and is_long(arrays):
+        _check_options("a long table of rates", given)
+        return _windowed(from_long_table(arrays, made), given)
     if path.suffix == ".csv":
         arrays, more = by_trial(arrays)
         findings += more

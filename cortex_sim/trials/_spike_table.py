@@ -29,7 +29,7 @@ def from_spike_table(arrays: Mapping[str, ndarray], made: Mapping[str, object], 
     Args:
         arrays: spike_time_ms (ms on the clock of the trial), spike_unit and spike_trial (positions, from 0), one entry per spike;
             trial_condition and trial_duration_ms (ms from 0 to the end), one entry per trial; n_units, the number of units, if units beyond
-            the last spike_unit are silent.
+            the last spike_unit are silent; and, if they are there, trial_start_ms, where all trials start, and bin_ms, the width of the bins.
         made: their provenance.
         choice: the columns (one entry per trial) that label and select the trials, and the width of the bins.
 
@@ -43,8 +43,8 @@ def from_spike_table(arrays: Mapping[str, ndarray], made: Mapping[str, object], 
     when, unit, trial = arrays["spike_time_ms"] / 1e3, *(arrays[name].astype(np.int64) for name in SPIKE[1:])
     duration = arrays["trial_duration_ms"] / 1e3
     _check_units(when, duration)
-    width = choice.bin or BIN
-    first = width * min(0, int(np.floor(when.min() / width + 1e-6)))
+    width = choice.bin or float(arrays.get("bin_ms", np.array(1e3 * BIN)).item()) / 1e3
+    first = _start(arrays, when, width)
     check_fits((duration.max() - first) / width * duration.size, f"{(duration.max() - first) / width:.3g} bins of {duration.size} trials")
     _check_pace(np.unique(unit, return_counts=True)[1], duration)
     time = first + width * np.arange(max(2, int(np.ceil((duration.max() - first) / width - 1e-6))))
@@ -59,6 +59,16 @@ def from_spike_table(arrays: Mapping[str, ndarray], made: Mapping[str, object], 
     origin = dict(made) | {"condition": named} | asked_of(choice)
     trials = Trials.from_spikes(spikes, time, units=units, condition=labels[kept], stop=duration[kept], provenance=origin)
     return noted(trials, *findings, *_odd(arrays, first), *likely_radians(named, labels))
+
+
+def _start(arrays: Mapping[str, ndarray], when: ndarray, width: float) -> float:
+    """Return where all trials start: as the table says, else 0 or the bin of the earliest spike before 0."""
+    if "trial_start_ms" not in arrays:
+        return width * min(0, int(np.floor(when.min() / width + 1e-6)))
+    said = np.unique(arrays["trial_start_ms"])
+    if said.size != 1 or said.dtype.kind not in "iuf" or not np.isfinite(said).all():
+        raise TrialsError(f"trial_start_ms is {said[:3].tolist()}; it should be one number, where all trials start.")
+    return float(said[0]) / 1e3
 
 
 def rows_kept(arrays: Mapping[str, ndarray], choice: Choice) -> Bool[ndarray, " trial"]:
@@ -174,5 +184,5 @@ def by_trial(columns: Mapping[str, ndarray]) -> tuple[dict[str, ndarray], list[s
     gone = int(numbers[-1] - numbers[0]) + 1 - numbers.size if numbers.dtype.kind in "iuf" else 0
     findings = [f"{gone} numbers of trials between the first and the last have no spike, so that nothing is known of them."] if gone else []
     spikes = {name: columns[name] for name in SPIKE[:2]} | {"spike_trial": place.reshape(-1)}
-    more = {"n_units": columns["n_units"][:1]} if "n_units" in columns else {}
+    more = {name: columns[name][:1] for name in ("n_units", "bin_ms") if name in columns}
     return spikes | {name: column[first] for name, column in said.items()} | more, findings

@@ -102,8 +102,9 @@ class Stored:
         Raises:
             TrialsError: these trials are rates, or some units were not observed in some of them.
         """
+        found = self._spikes
         self._check_complete()
-        return self._spikes
+        return found
 
     @property
     def observed(self) -> Bool[ndarray, "trial unit"]:

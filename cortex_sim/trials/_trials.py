@@ -40,11 +40,33 @@ class Trials(Stored):
     averages leave it out, and ``rate``, ``spikes`` and ``counts`` raise an error until it is removed (:func:`.complete`).
 
     Args:
-        dataset: to be checked; not copied.
+        dataset: to be checked; not copied. Or what other tools hold trials in, of which arrays are made as :func:`.dataset_of` says: a DataArray of
+            xarray, a DataFrame of pandas, or a TsGroup, TsdFrame or TsdTensor of pynapple.
+        names: of columns or axes that are called otherwise, by what they hold: ``{"rate": "firing"}``.
+        epochs: pynapple: an IntervalSet, one interval a trial.
+        zero: pynapple: times of the session, s, that are 0 on the clocks of the trials; the starts of the intervals if omitted.
+        condition: pynapple: one label a trial; numbered from 0 if omitted.
 
     Raises:
         TrialsError: something is missing, has the wrong shape, is not finite or is not evenly spaced.
     """
+
+    def __init__(
+        self,
+        dataset: Any,
+        *,
+        names: Mapping[str, str] | None = None,
+        epochs: Any = None,
+        zero: Sequence[float] | ndarray | None = None,
+        condition: Sequence[Any] | ndarray | None = None,
+    ) -> None:
+        how = {"names": names, "epochs": epochs, "zero": zero, "condition": condition}
+        asked = {name: value for name, value in how.items() if value is not None}
+        if asked or not isinstance(dataset, xr.Dataset):
+            from cortex_sim.trials._given import dataset_of
+
+            dataset = dataset_of(dataset, **asked)
+        super().__init__(dataset)
 
     @classmethod
     def from_arrays(
