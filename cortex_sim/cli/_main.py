@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 
 from cortex_sim.cards import catalogue
-from cortex_sim.cli import _benchmark, _cards, _files, _many, _run
+from cortex_sim.cli import _animate, _benchmark, _cards, _files, _many, _run
 from cortex_sim.cli._output import BAD_INPUT, INTERRUPTED
 from cortex_sim.cli._run_options import Run
 from cortex_sim.errors import CortexSimError
@@ -29,7 +29,7 @@ app.add_typer(bench, name="benchmark")
 COMMANDS: dict[str, Callable[..., None]] = {
     "list": _cards.list_, "show": _cards.show, "check": _cards.check, "run": _run.run, "report": _run.report_, "rerun": _run.rerun,
     "doctor": _files.doctor, "tune": _many.tune, "sweep": _many.sweep, "reproduce": _many.reproduce, "new": _cards.new,
-    "import": _files.import_, "export": _cards.export, "convert": _files.convert,
+    "import": _files.import_, "export": _cards.export, "convert": _files.convert, "animate": _animate.animate,
 }  # fmt: skip
 for _name, _command in COMMANDS.items():
     app.command(_name, cls=Run if _command is _run.run else None)(_command)

@@ -1,3 +1,6 @@
+from cortex_sim.report.figures._animations import animate_arm as animate_arm
+from cortex_sim.report.figures._animations import animate_hand as animate_hand
+from cortex_sim.report.figures._animations import animate_trajectories as animate_trajectories
 from cortex_sim.report.figures._currents import current_pictures as current_pictures
 from cortex_sim.report.figures._lines import Line as Line
 from cortex_sim.report.figures._lines import along as along
