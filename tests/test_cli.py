@@ -226,6 +226,16 @@ def test_simulated_spikes_become_nwb_and_come_back(tmp_path: Path) -> None:
     assert "exists already" in command("convert", str(tmp_path / "a.nc"), str(tmp_path / "b.nwb")).stderr
 
 
+def test_a_circuit_is_exported_and_what_is_left_out_is_said(tmp_path: Path) -> None:
+    pytest.importorskip("nir")
+    out = tmp_path / "a.nir"
+    refused = command("export", "lif", "--out", str(out))
+    assert refused.returncode == 2 and "(--without refractory)" in refused.stderr and not out.exists()
+    done = command("export", "lif", "--out", str(out), "--without", "refractory")
+    assert done.returncode == 0 and done.stdout == f"{out}: lif, without refractory period: t_ref\n"
+    assert "exists already" in command("export", "lif", "--out", str(out)).stderr
+
+
 def test_scale_and_target_belong_to_spiking_circuits() -> None:
     assert "--scale applies to spiking circuits" in command("run", "match", "--scale", "0.5").stderr
     assert "[scale] is below 1" in command("run", "layered_motor_cortex", "--scale", "0.5").stderr

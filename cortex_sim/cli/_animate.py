@@ -7,8 +7,6 @@ import typer
 
 from cortex_sim.errors import NotFound, OptionError, suggestion
 from cortex_sim.runtime import check_new, say
-from cortex_sim.trials import hand as hand_of
-from cortex_sim.trials import read
 
 
 def animate(
@@ -23,6 +21,8 @@ def animate(
     Example: cortex-sim animate my_run --trials cortex --out cortex.gif
     """
     from cortex_sim.report import figures
+    from cortex_sim.trials import hand as hand_of
+    from cortex_sim.trials import read
 
     check_new(out)
     path = _found(source, trials)

@@ -62,8 +62,10 @@ def _kind(given: Any) -> str:
         package = kind.__module__.partition(".")[0]
         if kind.__name__ in TAKES and package in ("xarray", "pandas", "pynapple"):
             return kind.__name__
-    listed = "xarray.Dataset or DataArray, pandas.DataFrame, pynapple TsGroup, TsdFrame or TsdTensor"
-    raise TrialsError(f"trials: {type(given).__name__} is no {listed}; make trials with Trials.from_arrays or Trials.from_spikes.")
+    others = "a DataArray of xarray, a DataFrame of pandas, or a TsGroup, TsdFrame or TsdTensor of pynapple"
+    raise TrialsError(
+        f"trials: {type(given).__name__} is no xarray.Dataset; make trials with Trials.from_arrays or Trials.from_spikes, or give {others}."
+    )
 
 
 def _of_frame(frame: Any, names: Mapping[str, str]) -> Trials:

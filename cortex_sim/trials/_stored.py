@@ -45,8 +45,6 @@ class Stored:
     """The dataset of :class:`cortex_sim.trials.Trials`, which describes it."""
 
     def __init__(self, dataset: xr.Dataset) -> None:
-        if not isinstance(dataset, xr.Dataset):
-            raise TrialsError(f"trials: {type(dataset).__name__} is no xarray.Dataset; make trials with Trials.from_arrays or Trials.from_spikes.")
         if "rate" not in dataset and "spike_time" not in dataset:
             raise TrialsError(f"trials: variables are {sorted(map(str, dataset.data_vars))}; one of them should be 'rate' or 'spike_time'.")
         for name, dimension in (("time", "time"), ("condition", "trial")):

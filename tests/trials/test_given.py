@@ -38,7 +38,9 @@ def test_a_dataarray_that_holds_no_trials_is_told_why() -> None:
         Trials(array.rename(unit="cell"), names={"unit": "cel"})
     with pytest.raises(OptionError, match="epochs does not apply to a DataArray; it takes names"):
         Trials(array, epochs=3)
-    with pytest.raises(TrialsError, match=r"list is no xarray.Dataset or DataArray, pandas.DataFrame, pynapple TsGroup"):
+    with pytest.raises(
+        TrialsError, match=r"list is no xarray.Dataset; make trials .* or give a DataArray of xarray, a DataFrame of pandas, or a TsGroup"
+    ):
         Trials([1, 2])
 
 
