@@ -30,7 +30,9 @@ def drawn(model: Model, seed: int = 0) -> Model:
     """The network with weights of which none is 0, so that every part of it shows."""
     rng, parts = np.random.default_rng(seed), model.projections | model.parameters
     learned = {name: array for name, array in model.arrays().items() if parts[name].learn}
-    return model.with_arrays({name: array + 0.05 * (array.std() or 1.0) * rng.standard_normal(array.shape) for name, array in learned.items()})
+    return model.with_arrays(
+        {name: array + 0.05 * (array.std() if array.any() else 1.0) * rng.standard_normal(array.shape) for name, array in learned.items()}
+    )
 
 
 def ran(path: Path, model: Model, task: Task) -> list[np.ndarray]:
