@@ -14,7 +14,7 @@ from types import CodeType
 from typing import Any, Literal
 
 from cortex_sim.cards._grammar import FLAGS, Line, check_name, read_lines
-from cortex_sim.cards._trees import Renamed, WrittenOut, calls_in, degree, in_order, is_name, names_in, uncalled, unified, zero_divisor
+from cortex_sim.cards._trees import Counted, Renamed, WrittenOut, calls_in, degree, in_order, is_name, names_in, uncalled, unified, zero_divisor
 from cortex_sim.cards._units import SCALES
 from cortex_sim.errors import CardError, suggestion
 
@@ -289,8 +289,9 @@ def _equation(line: Line) -> Equation:
     called_with = {id(argument) for node in ast.walk(line.right) if isinstance(node, ast.Call) for argument in node.args}
     if any(is_name(node, "i") and id(node) not in called_with for node in ast.walk(line.right)):
         raise CardError(f"equations: {line.text!r} uses 'i', which only an input may be called with; use a parameter with over = 'units'.")
-    code = compile(ast.Expression(line.right), line.text, "eval")
-    return Equation(line.name, kind, ast.unparse(line.right), line.unit, line.flags, code, names_in(line.right) - set(FUNCTIONS))
+    right = ast.fix_missing_locations(Counted().visit(line.right))
+    code = compile(ast.Expression(right), line.text, "eval")
+    return Equation(line.name, kind, ast.unparse(right), line.unit, line.flags, code, names_in(line.right) - set(FUNCTIONS))
 
 
 def _evaluate(equation: Equation, values: Mapping[str, Any]) -> Any:

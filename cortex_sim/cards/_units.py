@@ -39,6 +39,11 @@ _BASES = {
 _WRITTEN = {"V": "volt", "A": "amp", "F": "farad", "S": "siemens", "s": "second", "Hz": "hertz", "m": "metre"}
 
 
+def _meant(unit: str) -> str:
+    """Return a sentence on the unit that was probably meant: Brian2 writes whole units out."""
+    return f"Write {_WRITTEN[unit]!r}." if unit in _WRITTEN else suggestion(unit, SCALES)
+
+
 def dimensions(unit: str) -> Dimensions:
     """Return the dimensions of a unit that :func:`scale` knows."""
     return _known_dimensions(unit)
@@ -86,7 +91,7 @@ def _tree(unit: str) -> ast.expr:
             warnings.simplefilter("error", SyntaxWarning)
             return ast.parse(unit.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise CardError(f"unit {unit[:LONGEST]!r} is unknown. {suggestion(unit[:LONGEST], SCALES)}") from None
+        raise CardError(f"unit {unit[:LONGEST]!r} is unknown. {_meant(unit[:LONGEST])}") from None
 
 
 def _dimensions(node: ast.expr) -> Dimensions:
@@ -152,7 +157,7 @@ def combined(unit: str, values: Mapping[str, T], one: T) -> T:
             case ast.Name(id=name) if name in SCALES:
                 return values[name]
             case ast.Name(id=name):
-                raise CardError(f"unit {name!r} is unknown. {suggestion(name, SCALES)}")
+                raise CardError(f"unit {name!r} is unknown. {_meant(name)}")
             case ast.BinOp(left=left, op=ast.Mult(), right=right):
                 return worked_out(left) * worked_out(right)
             case ast.BinOp(left=left, op=ast.Div(), right=right):

@@ -20,7 +20,7 @@ NETWORKS = [name for name, path in catalogue.models().items() if path.parent.nam
 NOISY = {"leaky_noise", "leaky_recorded", "valente_2022"}
 EVERY_FUNCTION = """
 dx/dt = (-x + W(r) + stimulus(t, i) + clip(b - 1, -0.5, 0.25)*cos(x) + int(3*x)*0.1 + abs(x)*sqrt(1 + x**2)*0.1)/tau : 1
-dy/dt = (log1p(abs(y))*0.2 - y + expm1(-abs(x))*(x > 0.1) + (x <= y)*0.125 + 2**(-abs(x)) - sinh(0.1*y) + log(2 + sin(y)))/tau : 1
+dy/dt = (log1p(abs(y))*0.2 - y + expm1(-abs(x))*(x > 0.1) + (x <= y)*0.1 + 2**(-abs(x)) - sinh(0.1*y) + log(2 + sin(y)))/tau : 1
 r = tanh(x)/cosh(0.3*y) + spike(y - 0.2) : 1 (constant over dt)
 b : 1 (constant)
 """
