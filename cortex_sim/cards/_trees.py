@@ -70,12 +70,15 @@ class Counted(ast.NodeTransformer):
     """Writes comparisons as the numbers 1 and 0, int(x > 0): what a sum or product of truth values is, no two backends agree on."""
 
     def visit_Compare(self, node: ast.Compare) -> ast.Call:
-        return ast.Call(ast.Name("int", ast.Load()), [self.generic_visit(node)], [])
+        self.generic_visit(node)
+        return ast.Call(ast.Name("int", ast.Load()), [node], [])
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        counted = isinstance(node.func, ast.Name) and node.func.id == "int"
-        arguments = [self.generic_visit(each) if counted and isinstance(each, ast.Compare) else self.visit(each) for each in node.args]
-        return ast.Call(node.func, arguments, node.keywords)
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        self.generic_visit(node)
+        match node:  # int(int(x > 0)) is int(x > 0)
+            case ast.Call(func=ast.Name(id="int"), args=[ast.Call(func=ast.Name(id="int")) as inner]):
+                return inner
+        return node
 
 
 def in_order(tree: ast.AST) -> Iterator[ast.AST]:
