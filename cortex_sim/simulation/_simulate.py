@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 from cortex_sim.cards import Model
 from cortex_sim.cards.spiking import SpikingModel
 from cortex_sim.errors import FileProblem, OptionError, TaskError
-from cortex_sim.runtime import code_key, content_key, run_cache, workers
+from cortex_sim.runtime import code_key, content_key, run_cache, say_once, workers
 from cortex_sim.simulation._device import VARIABLE, Device, device_of
 from cortex_sim.simulation._meaning import driven_inputs
 from cortex_sim.simulation._problem import Problem
@@ -79,6 +79,8 @@ def simulate(
     if isinstance(model, Wrapped):
         if chosen := [f"{name} {value!r}" for name, value in (("backend", backend), ("target", target), ("device", device)) if value is not None]:
             raise OptionError(f"{chosen[0]} does not apply to {model.name}, which is wrapped and runs as it was made.")
+        if os.environ.get(VARIABLE, "cpu") != "cpu":
+            say_once(f"{model.name}: is wrapped and runs where it was made, not on the run's device {os.environ[VARIABLE]!r}")
         return model.run(task, seed)
     if run_cache() is None:
         return _simulated(model, task, seed, backend, target, device)

@@ -449,3 +449,10 @@ def test_a_function_that_numpy_and_torch_can_run_has_fixed_points_and_exponents(
     np.testing.assert_allclose(found.state, rates, rtol=1e-9)
     exponents = cs.analysis.lyapunov(both, np.ones(3), duration=0.5, transient=0.1, count=3).values
     np.testing.assert_allclose(exponents, np.log(1 - 2.0 * 1e-3) / 1e-3, rtol=1e-9)  # of Euler steps of 1 ms at a rate of 2 per s
+
+
+def test_a_wrapped_network_says_that_it_stays_where_it_was_made(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    net = cs.wrap(lambda x, u: -x, units=2, start=np.ones(2), name="stays")
+    monkeypatch.setenv("CORTEX_SIM_DEVICE", "cuda")
+    cs.simulate(net, cs.tasks.free_run(np.ones((1, 2)), 0.1))
+    assert "stays: is wrapped and runs where it was made, not on the run's device 'cuda'" in capsys.readouterr().err
