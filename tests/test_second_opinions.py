@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.linalg import eigh, orthogonal_procrustes
+from scipy.ndimage import gaussian_filter1d
 from scipy.optimize import least_squares
-from scipy.signal import welch
+from scipy.signal import periodogram, welch
 from scipy.spatial.distance import pdist
-from scipy.stats import pearsonr, poisson
+from scipy.stats import entropy, pearsonr, poisson
 from sklearn.linear_model import PoissonRegressor, Ridge
 
 from cortex_sim.analysis._co_smoothing import co_smoothing, spike_information
@@ -26,6 +27,7 @@ from cortex_sim.comparison._geometry import alignment_index, linear_cka, procrus
 from cortex_sim.comparison._kernels import rsa
 from cortex_sim.comparison._local_flow import local_flow
 from cortex_sim.comparison._predictivity import RIDGE_PENALTIES, canonical_correlation, cycle_consistency, predictivity
+from cortex_sim.comparison._reconstruction import spectral_distance, state_space_divergence
 from cortex_sim.comparison._shape import shape_distance
 from cortex_sim.simulation import trajectory
 from cortex_sim.simulation._problem import Problem
@@ -262,6 +264,24 @@ def test_the_largest_lyapunov_exponent_is_the_growth_of_a_small_difference() -> 
         state, apart = ends[0], (ends[1] - ends[0]) * 1e-8 / size
     ours = lyapunov(model, state, duration=2.0, transient=0.5).values[0]
     assert ours == pytest.approx(np.mean(growth), abs=5 * np.std(growth) / np.sqrt(len(growth)) + 1.0)
+
+
+def test_state_space_divergence_is_scipys_entropy_of_numpys_histogram() -> None:
+    a, b = X[:, :, :2], X[:, ::-1, 1:3]
+    x, y = ((side - a.mean(axis=(0, 1))).reshape(-1, 2) / a.std(axis=(0, 1)) for side in (a, b))
+    axes = np.linalg.svd(x, full_matrices=False)[2].T
+    x, y = x @ axes, y @ axes
+    edges = [np.linspace(column.min() - 0.1 * column.std(), column.max() + 0.1 * column.std(), 6) for column in x.T]
+    inside = [np.clip(y[:, k], edge[0], edge[-1]) for k, edge in enumerate(edges)]
+    p, q = (np.histogramdd(side, edges)[0].ravel() + 1e-5 for side in (x, np.stack(inside, axis=1)))
+    assert state_space_divergence(a, b, axes=2, bins=5) == pytest.approx(entropy(p, q), rel=1e-9)
+
+
+def test_spectral_distance_is_that_of_scipys_periodograms() -> None:
+    a, b = X, np.cos(X)
+    P, Q = (gaussian_filter1d(periodogram(side, axis=1)[1][:, 1:].mean(axis=0), 1.0, axis=0) for side in (a, b))
+    apart = [np.sqrt(1 - np.sqrt(p / p.sum() * q / q.sum()).sum()) for p, q in zip(P.T, Q.T, strict=True)]
+    assert spectral_distance(a, b) == pytest.approx(np.mean(apart), rel=1e-6)
 
 
 def test_every_second_opinion_of_the_page_is_a_test() -> None:

@@ -60,10 +60,14 @@ from cortex_sim.comparison._experiments import Scene as Scene
 from cortex_sim.comparison._experiments import experiments as experiments
 from cortex_sim.comparison._experiments import fits_of as fits_of
 from cortex_sim.comparison._experiments import random_push as random_push
+from cortex_sim.comparison._few_shot import few_shot_co_smoothing as few_shot_co_smoothing
 from cortex_sim.comparison._geometry import alignment_index as alignment_index
 from cortex_sim.comparison._geometry import linear_cka as linear_cka
 from cortex_sim.comparison._geometry import principal_part as principal_part
 from cortex_sim.comparison._geometry import procrustes_angle as procrustes_angle
+from cortex_sim.comparison._input_dsa import InputDistances as InputDistances
+from cortex_sim.comparison._input_dsa import driven_operators as driven_operators
+from cortex_sim.comparison._input_dsa import input_dsa as input_dsa
 from cortex_sim.comparison._listed import listed as listed
 from cortex_sim.comparison._low_rank import LowRankFit as LowRankFit
 from cortex_sim.comparison._measures import MEASURES as MEASURES
@@ -88,6 +92,7 @@ from cortex_sim.comparison._mechanism import Reading as Reading
 from cortex_sim.comparison._mechanism import below_unconnected as below_unconnected
 from cortex_sim.comparison._mechanism import mean_distance as mean_distance
 from cortex_sim.comparison._mechanism import read_students as read_students
+from cortex_sim.comparison._noisy_cycle import noisy_cycle_consistency as noisy_cycle_consistency
 from cortex_sim.comparison._planted import driven_by_few as driven_by_few
 from cortex_sim.comparison._planted import peak_sequence as peak_sequence
 from cortex_sim.comparison._planted import planted_rotation as planted_rotation
@@ -105,6 +110,9 @@ from cortex_sim.comparison._pushed import compare_responses as compare_responses
 from cortex_sim.comparison._ranking import blind_taus as blind_taus
 from cortex_sim.comparison._ranking import rank_score as rank_score
 from cortex_sim.comparison._recall import recall_score as recall_score
+from cortex_sim.comparison._reconstruction import mixture_divergence as mixture_divergence
+from cortex_sim.comparison._reconstruction import spectral_distance as spectral_distance
+from cortex_sim.comparison._reconstruction import state_space_divergence as state_space_divergence
 from cortex_sim.comparison._recorded_push import FITTED_AFTER as FITTED_AFTER
 from cortex_sim.comparison._recorded_push import RECORDED as RECORDED
 from cortex_sim.comparison._recorded_push import RecordedPush as RecordedPush

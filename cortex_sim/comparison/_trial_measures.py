@@ -7,6 +7,8 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.comparison._kernels import crossnobis, rsa
+from cortex_sim.comparison._noisy_cycle import noisy_cycle_consistency
+from cortex_sim.comparison._reconstruction import divergence_of_trials, spectra_of_trials
 from cortex_sim.comparison._residual_dynamics import residual_distance
 from cortex_sim.comparison._stochastic_shape import stochastic_shape_distance
 from cortex_sim.errors import ComparisonError
@@ -43,4 +45,7 @@ TRIAL_MEASURES: Mapping[str, Between] = {
     "residual dynamics, eigenvalues": lambda a, b: -residual_distance(a, b),
     "stochastic shape (rms)": lambda a, b: -stochastic_shape_distance(a, b),
     "RSA, crossnobis": crossnobis_rsa,
+    "cycle consistency, noise removed": noisy_cycle_consistency,
+    "D_stsp (nats)": lambda a, b: -divergence_of_trials(a, b),
+    "D_H": lambda a, b: -spectra_of_trials(a, b),
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cortex_sim.comparison import MEASURES
+from cortex_sim.comparison import MEASURES, TRIAL_MEASURES
 from cortex_sim.errors import FileProblem
 from cortex_sim.studies.benchmark._changes import CHANGES, CONDITION, INVERTIBLE, ORTHOGONAL, UNITS, applies, changed_pairs, image_matrix
 from cortex_sim.studies.benchmark._circuits import Place, drawn
@@ -32,7 +32,7 @@ def seen(circuit: Family) -> Seen:
     return Seen(Observer(circuit, TINY.trials), TINY.repeats)
 
 
-@pytest.mark.parametrize("name", list(MEASURES))
+@pytest.mark.parametrize("name", [*MEASURES, *TRIAL_MEASURES])
 def test_every_measure_finds_the_averages_of_a_family_equal(name: str, seen: Seen) -> None:
     each = next(one for one in built_in() if one.name == name)
     values = [each.alike(seen.exact[0], one) for one in seen.exact]
