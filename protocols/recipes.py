@@ -45,6 +45,7 @@ RECIPES = DATA | PUSHED | ASKED | {
     CONTROL: replace(PLAIN, repeats=1, wide=True, noise=False, network="own"),
 }  # fmt: skip
 BOUND, EXACT = "bound of this protocol, stated before it was run", "responses of the circuit are without noise: 1"
+SEEN = "bound of this protocol; this comparison had been seen in one of its experiments before"
 NOTHING = "a network that answers nothing has 0, exactly"
 
 
@@ -125,16 +126,15 @@ def _best(answers: Answers, names: Sequence[str]) -> str:
 
 def _claims(answers: Answers, gains: Gains, smoke: bool) -> list[cs.Claim]:
     reached = [float(each[CONTROL].mean()) for each in answers.values() if CONTROL in each]
-    claims = (
-        [cs.Claim("positive control: R² of responses to pushes, the smaller of both kinds", min(reached), REACHED, 1.0, BOUND)] if reached else []
-    )
+    control = "positive control: R² of responses to pushes, the smaller of both kinds"
+    claims = [cs.Claim(control, min(reached), REACHED, 1.0, SEEN)] if reached else []
     if smoke:
         return claims
     most, best = list(PUSHED)[-1], _best(answers, [name for name in RECIPES if name != CONTROL])
     apart = min(interval(each[best] - each[ALONE])[0] for each in answers.values())
     text = f"R² off the manifold, {most} taught minus {BASELINE} alone: lower end of the interval over circuits"
     below = "R² of the best recipe minus units without connections: lower end of the interval, the smaller of both kinds"
-    return [*claims, cs.Claim(text, gains[OFF][most].low, 0.0, np.inf, BOUND), cs.Claim(below, apart, 0.0, np.inf, BOUND)]
+    return [*claims, cs.Claim(text, gains[OFF][most].low, 0.0, np.inf, BOUND), cs.Claim(below, apart, 0.0, np.inf, SEEN)]
 
 
 def _told(name: str, gains: Gains) -> str:
@@ -209,9 +209,9 @@ def _methods() -> str:
     one of the sites in each trial from every second state. Spikes: Poisson, 10 Hz, smoothed with 30 ms. Noise while it learns: of the network's
     units, s.d. 0.1, none afterwards. Types guessed: signs of the summed weights of an unconstrained fit. Few connections: its largest weights, as
     many as the circuit has. Known connectome: weights times an unknown factor for each unit (log s.d. 0.5); a gain and a bias of each unit are
-    learned, in steps of 2 ms, with 1.5 times the usual range (1 and 3 did worse on one circuit). The output alone: rates in two components, as an
-    output that drives a limb. A network trained on a limb in closed loop has no unit for each neuron and other conditions, so that no push of one is
-    one of the other; as in the benchmark, this stands for it.
+    learned, in steps of 2 ms, with 1.5 times the usual range (1, in 10 ms steps only, and 3 did worse on one circuit). The output alone: rates in
+    two components, as an output that drives a limb. A network trained on a limb in closed loop has no unit for each neuron and other conditions, so
+    that no push of one is one of the other; as in the benchmark, this stands for it.
 
     Asked: currents of 20 ms from 100 ms after the go cue, in random directions within the leading components of the rates or in the rest of state
     space, equally strong; {DRAWS} draws in {TESTED} held-out reaches. R²: 1 minus the squared error over the squared response, {bench.WORST:g} at

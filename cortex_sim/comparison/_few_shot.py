@@ -4,8 +4,8 @@ Many trials decode held-out units equally well from a model's states and from th
 since every further dimension must be learned to be ignored.
 
 Source:
-    Dabholkar & Barak (2025) PLoS Comput Biol 21:e1013789, with a linear decoder and R² in place of bits per spike: the loss by p dimensions in n samples
-    then has a closed form.
+    Dabholkar & Barak (2025) PLoS Comput Biol 21:e1013789, with a linear decoder and R² in place of bits per spike: the loss by p dimensions in n
+    samples then has a closed form.
 """
 
 from collections.abc import Sequence

@@ -28,6 +28,13 @@ def test_it_is_the_closed_form_of_regression_on_gaussian_states(extra: int) -> N
     np.testing.assert_allclose(found, 1 - 0.5 * (n + 1) * (n - 2) / (n * (n - p - 2)), atol=0.03)  # 1,000 test samples, of units that share states
 
 
+def test_trials_set_aside_teach_no_draw() -> None:
+    """Twelve dimensions that know nothing, thirty samples: -0.81 expected in the fourth trial, and above 0 if it had taught."""
+    rng = np.random.default_rng(5)
+    latents, held_out = rng.standard_normal((4, BINS, 12)), rng.standard_normal((4, BINS, 200))
+    assert few_shot_co_smoothing(latents, held_out, shots=[3])[0] < -0.3
+
+
 def test_extraneous_dimensions_cost_nothing_with_many_trials_and_much_with_few() -> None:
     plain, more = (few_shot_co_smoothing(*planted(extra), shots=SHOTS) for extra in (0, 12))
     assert plain[-1] - more[-1] < 0.005 < 0.3 < plain[0] - more[0]

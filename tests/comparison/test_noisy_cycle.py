@@ -13,7 +13,7 @@ CONDITIONS, BINS, LATENTS, UNITS = 8, 30, 6, 60
 
 
 def pair(seed: int, *, noise: float, lost: int = 0, trials: int = 6, conditions: int = CONDITIONS) -> tuple[Trials, Trials]:
-    """Two systems that see six smooth courses through orthogonal columns, the other without some of them; noise of 1 has the variance of the signal."""
+    """Two systems that see six smooth courses through orthogonal columns, the other without some; noise of 1 has the variance of the signal."""
     rng = np.random.default_rng(seed)
     latent = gaussian_filter1d(rng.standard_normal((conditions, BINS, LATENTS)), 3, axis=1)
     columns = [np.linalg.qr(rng.standard_normal((UNITS, LATENTS)))[0] * np.sqrt(UNITS / LATENTS) / latent.std() for _ in range(2)]
