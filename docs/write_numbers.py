@@ -272,6 +272,12 @@ def recipes(run: Run) -> str:
     )
 
 
+def few_shot(run: Run) -> str:
+    models = ("the circuit's dimensions", "with extraneous dynamics")
+    many, few = (" and ".join(run.value(f"R² of held-out units, {shots} trials", name) for name in models) for shots in (64, 4))
+    return f"not if many trials teach the decoder: R² of held-out neurons {many} without and with ten dimensions that move none; taught by 4 trials, {few}"
+
+
 def attractors(run: Run) -> str:
     kinds = "silhouette of the kinds of attractors"
     return (
@@ -407,7 +413,7 @@ TEXTS: dict[str, Callable[..., str]] = {
     for text in (
         match, headline, hidden, pushes, architectures, layered_motor_cortex, spikes_and_rates, spike_statistics, match_spiking,
         explain, learning_rules, force, decode, long_sequences, inferred_connectivity, mechanism, discriminate, muscles, identity, attractors,
-        recipes, rotations, tangling, subspaces, reach, preparation,
+        few_shot, recipes, rotations, tangling, subspaces, reach, preparation,
     )
 }  # fmt: skip
 READS = {

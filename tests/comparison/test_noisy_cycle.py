@@ -55,7 +55,9 @@ def test_noise_alone_on_either_side_keeps_nothing() -> None:
 def test_single_trials_of_every_condition_are_compared_as_averages_and_what_does_not_match_is_refused() -> None:
     a, b = pair(2, noise=0.5, trials=1)
     assert noisy_cycle_consistency(a, b) == cycle_consistency(a.rate, b.rate)
-    with pytest.raises(ComparisonError, match=r"\(condition, time\) are \(8, 30\) and \(5, 30\); they should match, with 4 conditions at least"):
+    with pytest.raises(ComparisonError, match=r"\(condition, time\) are \(8, 30\) and \(5, 30\); they should match, with two conditions at least"):
         noisy_cycle_consistency(a, pair(2, noise=0.5, conditions=5)[1])
-    with pytest.raises(ComparisonError, match="with 4 conditions at least"):
-        noisy_cycle_consistency(*pair(2, noise=0.5, conditions=3))
+    with pytest.raises(ComparisonError, match="with two conditions at least"):
+        noisy_cycle_consistency(*pair(2, noise=0.5, conditions=1))
+    with pytest.raises(ComparisonError, match="3 conditions; there should be at least 4, to hold some out"):
+        noisy_cycle_consistency(*pair(2, noise=0.5, trials=1, conditions=3))
