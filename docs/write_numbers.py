@@ -275,7 +275,10 @@ def recipes(run: Run) -> str:
 def few_shot(run: Run) -> str:
     models = ("the circuit's dimensions", "with extraneous dynamics")
     many, few = (" and ".join(run.value(f"R² of held-out units, {shots} trials", name) for name in models) for shots in (64, 4))
-    return f"not if many trials teach the decoder: R² of held-out neurons {many} without and with ten dimensions that move none; taught by 4 trials, {few}"
+    return (
+        f"not if many trials teach the decoder: R² of held-out neurons {many} without and with ten dimensions that move none; "
+        f"taught by 4 trials, {few}"
+    )
 
 
 def attractors(run: Run) -> str:

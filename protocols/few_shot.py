@@ -61,8 +61,8 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         answer=f"Taught by {SHOTS[-1]} trials, the circuit's two dimensions explain {means[MINIMAL][-1]:.3f} of held-out units, and beside "
         f"{2 * len(OTHER)} that move none, {means[EXTRANEOUS][-1]:.3f}; by one trial, {means[MINIMAL][0]:.2f} and {means[EXTRANEOUS][0]:.2f}. "
         "Prediction with many trials does not tell the models apart; with few it does.",
-        claims=_claims(few, many, smoke), scores=scores, pictures=_pictures(means), models={"circuit": sides[0][0]}, trials={"circuit": sides[0][1]}, methods=_methods(),
-        smoke=smoke, seed=seed, seconds=seconds,
+        claims=_claims(few, many, smoke), scores=scores, pictures=_pictures(means), models={"circuit": sides[0][0]}, trials={"circuit": sides[0][1]},
+        methods=_methods(), smoke=smoke, seed=seed, seconds=seconds,
     )  # fmt: skip
 
 
