@@ -41,10 +41,10 @@ def stochastic_shape_distance(a: Trials, b: Trials) -> float:
 
 
 def _aligned(mean: ndarray, root: ndarray, other: ndarray, other_root: ndarray, by_means: bool) -> float:
-    """Return the distance after alternating Procrustes problems, begun from the rotation that means ask for, or from none."""
+    """Return the distance after alternating Procrustes problems, begun from the rotation that means ask for, or from the components as they are."""
     weight = len(mean) / len(root)  # every z counts alike
     crossed = mean.T @ other
-    Q = _nearest(crossed) if by_means else np.eye(len(crossed))
+    Q = _nearest(crossed) if by_means else np.diag(_signs(root, other_root))
     for _ in range(STEPS):
         turned = Q @ other_root
         U = _nearest(np.einsum("zji,zjk->zik", turned, root))
@@ -55,6 +55,12 @@ def _aligned(mean: ndarray, root: ndarray, other: ndarray, other_root: ndarray, 
     sizes = np.linalg.svd(np.einsum("zji,zjk->zik", turned, root), compute_uv=False).sum(axis=1)
     noise = (root**2).sum(axis=(1, 2)) + (other_root**2).sum(axis=(1, 2)) - 2 * sizes
     return float(np.sqrt(max(0.0, ((mean - other @ Q.T) ** 2).sum() / len(mean) + noise.mean())))
+
+
+def _signs(root: ndarray, other_root: ndarray) -> Float[ndarray, " axis"]:
+    """Return the signs of the components, which are arbitrary on either side, with which the covariances of both agree best."""
+    shared = np.einsum("zij,zij->ij", root, other_root)
+    return np.where(np.linalg.eigh(shared)[1][:, -1] < 0, -1.0, 1.0)
 
 
 def _nearest(matrix: Float[ndarray, "... axis axis"]) -> Float[ndarray, "... axis axis"]:
