@@ -60,7 +60,7 @@ def run(
         model: circuit to match; with a recording, a model to compare with it too, or None.
         seed: of every random choice; the circuit's own weights follow ``model.seed``.
         smoke: few units, conditions and epochs: shows that everything runs; its numbers mean nothing.
-        recording: condition averages to match instead of the circuit.
+        recording: condition averages to match instead of the circuit, or spikes, which are averaged.
         students: ``"default"``, the cheapest that answer the question, or ``"all"``.
         perturbed: which trials of the recording are perturbed, as for the protocol match_pushed_recording: students are taught the others.
         pushed: start and stop of that push, s.

@@ -30,7 +30,7 @@ MEASURES = ("R² of rates", "Procrustes angle (rad)", "linear CKA, debiased")
 ABSENT = (
     "Responses to a push or to silencing, and spectra: nobody pushed this cortex while it was recorded, so there is nothing to compare with. "
     "Run the same protocol on a circuit (without --recording) to see whether students like these respond as their teacher does.",
-    "A noise ceiling: the recording holds condition averages, not single trials.",
+    "A noise ceiling: students are taught and compared with condition averages, not with single trials.",
 )
 
 
@@ -48,13 +48,13 @@ def run(
         model: a network or circuit, trained or not, to compare with the recording too: given target and hold, which an untrained network gets
             weights for. It starts from the recording's first bin if its number of units matches; if not, and it hears no channels, currents
             prepare a state that turns with the direction.
-        recording: condition averages, ``.npz`` or ``.nc``.
+        recording: condition averages, or spikes of single trials, which are smoothed by 25 ms and averaged.
         seed: of every random choice.
         smoke: few epochs: shows that everything runs; its numbers mean nothing.
         students: ``"default"``, the cheapest that answer the question, or ``"all"``.
 
     Raises:
-        OptionError: students is neither of these, or the recording contains spikes.
+        OptionError: students is neither of these.
         TrialsError: the recording lacks the movement.
         TaskError: the model receives no input from the task, or does nothing with it.
     """
@@ -63,6 +63,7 @@ def run(
     seconds: dict[str, float] = {}
     path = cs.trials.Recording.of(recording)
     whole = cs.read(path)
+    whole = whole if "rate" in whole.dataset else cs.trials.averages(path, *path.window(WINDOW))
     cortex = _averages(whole, path)
     task = cs.tasks.recorded_conditions(cortex)
     everyone = np.arange(task.trials)
@@ -120,9 +121,6 @@ def _made(model: cs.Model, task: cs.Task, units: int, seed: int) -> cs.Trials:
 
 def _averages(whole: cs.Trials, path: cs.trials.Recording) -> cs.Trials:
     """Return condition averages aligned to movement."""
-    if "rate" not in whole.dataset:
-        advice = "average it first: read(path).smoothed(0.025).averaged().save('averages.nc')"
-        raise cs.errors.OptionError(f"{path}: holds spikes of {whole.shape[0]} trials; match needs condition averages in 10 ms bins; {advice}.")
     try:
         cortex = whole.window(*WINDOW)
         cortex.window(*TURNING)

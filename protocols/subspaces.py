@@ -80,7 +80,8 @@ def _weights(training: cs.Trials, seed: int, number: int = 0) -> dict[str, np.nd
 
 def _recorded(path: cs.trials.Recording) -> cs.analysis.Epochs:
     """Return the hand's position and velocity, used in place of muscles."""
-    trials, place = cs.trials.read_window(path, RECORDED[0][0], RECORDED[1][1]), cs.trials.hand(path.whole)
+    span = RECORDED[0][0], RECORDED[1][1]
+    trials, place = cs.trials.read_window(path, *span), cs.trials.averaged_hand(path, *span)
     moved = np.concatenate([place, np.gradient(place, cs.tasks.BIN, axis=1)], axis=2)
     moved = cs.Trials.from_arrays((moved - moved.mean(axis=(0, 1))) / moved.std(axis=(0, 1)), trials.time)
     return cs.analysis.Epochs.of(trials, RECORDED, {HAND: np.concatenate([moved.window(*span).rate for span in RECORDED], axis=1)})

@@ -21,6 +21,7 @@ ROUND_OFF = 1e-12  # 1/s; a point that moves more slowly than this fraction of t
 SLOW = 1.0  # 1/s; a point that moves more slowly than this is slow: it stays for a second
 APART = 1e-3  # of the spread; points nearer than this are one
 KILLED = 1e-12  # modulus of a multiplier below which a step leaves nothing of a direction
+SAID = 5  # points whose growth a portrait names when it is printed
 JITTER = 0.5  # of the spread, added to sampled states
 
 
@@ -70,6 +71,12 @@ class Portrait:
     def fixed(self) -> list[Point]:
         """Return the fixed points."""
         return [point for point in self.points if point.fixed]
+
+    def __repr__(self) -> str:
+        slow, ended = len(self.points) - len(self.fixed), self.searches - self.lost
+        said = f"<Portrait: {len(self.fixed)} fixed, {slow} slow; {ended} of {self.searches} searches ended there"
+        rates = [f"{point.eigenvalues.real.max():.3g}" for point in self.fixed if point.eigenvalues.size]
+        return said + (f"; max Re λ {', '.join(rates[:SAID])}{', …' * (len(rates) > SAID)} per s>" if rates else ">")
 
     @property
     def coverage(self) -> float:

@@ -21,6 +21,7 @@ MIXED_STATES, STATE_SD = 6, 1.5  # k, preferred states mixed into a preparatory 
 AFTER_GO_CUE = (0.0, 0.6)  # s after the go cue
 FARTHEST = 1.0  # of the logarithm of a rate from that at rest; below, rates would have to fall faster than slow units can
 DOUBLED = 40  # times that a bracket of currents is doubled before none is said to do
+DRIVEN = "give its card an input without weights; of a Brian2 script, by card_from(network, rate=..., drive='the parameter that takes currents')."
 CLOSE = 1e-9  # of the largest velocity: what a current may miss
 
 
@@ -185,7 +186,7 @@ def currents_for(
     """
     driven = [name for name, item in model.inputs.items() if not item.weights and not item.noise]
     if not driven:
-        raise OptionError(f"{model.name}: no input drives its units, so nothing can lead it to a state; give the card one without weights.")
+        raise OptionError(f"{model.name}: no input drives its units, so nothing can lead it to a state; {DRIVEN}")
     arrays, shown = model.arrays(), _shown(model)
 
     def moved(states: ndarray, current: float | ndarray) -> ndarray:
@@ -256,6 +257,10 @@ def delayed_reaches(model: Model, counts: Sequence[int], *, seed: int, preferred
 
 def delayed_tasks(model: Model, counts: Sequence[int], *, seed: int, preferred: Preferred | None = None) -> list[Task]:
     """Return full delayed reaches, preparation and movement, from random mixtures of preferred states; arguments as for :func:`delayed_reaches`."""
+    if model.channels:
+        raise OptionError(
+            f"{model.name}: listens to {model.channels} channels, and reaches that currents prepare have none. Take a card without: {DRIVEN}"
+        )
     states = mixtures(preferred or preferred_states(model), sum(counts), k=min(MIXED_STATES, model.units), seed=seed, sd=STATE_SD)
     parts = np.split(holding_currents(model, states), np.cumsum(counts)[:-1])
     return [replace(centre_out(len(holding), holding=holding), channels=None) for holding in parts]

@@ -88,8 +88,7 @@ def recorded_outputs(source: Source, window: tuple[float, float], muscles: Sourc
         NotFound: the recording has neither muscles nor a hand.
         TrialsError: they do not cover the window, or muscles recorded elsewhere have another number of conditions.
     """
-    source = Recording.of(source).whole
-    trials = recordings.read(source)
+    trials, source = recordings.averages(source, *window), Recording.of(source).whole
     if muscles is not None:
         driven = recorded_muscles(muscles, window, bin=trials.bin)
         if driven.shape[0] != trials.shape[0]:
@@ -99,7 +98,7 @@ def recorded_outputs(source: Source, window: tuple[float, float], muscles: Sourc
     try:
         driven = recorded_muscles(source, window, bin=trials.bin)
     except NotFound:
-        return _of_the_hand(recordings.hand(source), trials, window), HAND
+        return _of_the_hand(recordings.averaged_hand(source, *window), trials, window), HAND
     return driven, f"its {driven.shape[2]} muscles"
 
 

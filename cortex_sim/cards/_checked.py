@@ -38,6 +38,17 @@ class Checked(BaseModel):
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined] # parts of a part are checked with it, so that places are whole
 
+    def __dir__(self) -> list[str]:
+        """Return the names of a card, without those of the class that checks it, which are not for users."""
+        own = {
+            name
+            for kind in type(self).__mro__
+            if issubclass(kind, Checked) and kind is not Checked
+            for name in vars(kind)
+            if not name.startswith("model_")
+        }
+        return sorted(own | set(type(self).model_fields) | {name for name in vars(BaseModel) if name.startswith("__")})
+
     def __setattr__(self, name: str, value: Any) -> None:
         if name in type(self).model_fields:
             cure = "a model does not change; make another one, with .changed(...) or .with_arrays(...)"

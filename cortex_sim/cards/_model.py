@@ -303,6 +303,12 @@ class Model(Checked):
         """Return a hash of everything that affects the model's behaviour."""
         return content_key("model", content(self.model_copy(update={"weights": None})), self._arrays)
 
+    def __repr__(self) -> str:
+        heard = f", {self.channels} channels" * bool(self.channels)
+        return f"<Model {self.name}: {self.title}; {self.units} units, {self.size('observed')} observed{heard}>"
+
+    __str__ = __repr__
+
     def _repr_html_(self) -> str:
         sizes: dict[str, object] = {"units": self.units, "observed": self.observed or self.units, "channels": self.channels}
         sizes["integrator"] = self.integrator

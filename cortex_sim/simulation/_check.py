@@ -23,10 +23,10 @@ def check(model: Model | SpikingModel) -> None:
     else:
         from cortex_sim.simulation.brian import _rate
 
-        _rate.check(model, _task(model.dt.si))
+        _rate.check(model, _task(model.dt.si, one_step_a_bin=model.one_step_a_bin))
 
 
-def _task(dt: float) -> Task:
-    """Return a task of two bins in which nothing happens."""
-    half = dt * max(1, min(max(round(LASTS / dt), STEPS[0]), STEPS[1]) // 2)
+def _task(dt: float, *, one_step_a_bin: bool = False) -> Task:
+    """Return a task of two bins, or of two steps, in which nothing happens."""
+    half = dt if one_step_a_bin else dt * max(1, min(max(round(LASTS / dt), STEPS[0]), STEPS[1]) // 2)
     return Task("check", 0.0, 2 * half, np.zeros(1), bin=half, step=dt)

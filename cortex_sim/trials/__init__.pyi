@@ -1,3 +1,4 @@
+from cortex_sim.trials._behaviour import averaged_hand as averaged_hand
 from cortex_sim.trials._behaviour import behaviour as behaviour
 from cortex_sim.trials._behaviour import hand as hand
 from cortex_sim.trials._behaviour import muscles as muscles
@@ -14,6 +15,7 @@ from cortex_sim.trials._perturbed import read_perturbed as read_perturbed
 from cortex_sim.trials._pieces import pieces as pieces
 from cortex_sim.trials._poisson import poisson_spikes as poisson_spikes
 from cortex_sim.trials._recordings import DIRECTION as DIRECTION
+from cortex_sim.trials._recordings import averages as averages
 from cortex_sim.trials._recordings import binned_and_averaged as binned_and_averaged
 from cortex_sim.trials._recordings import read as read
 from cortex_sim.trials._recordings import read_window as read_window

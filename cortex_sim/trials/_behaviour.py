@@ -79,6 +79,27 @@ def hand(path: Source, **options: Any) -> Float[ndarray, "trial time 2"]:
     return found
 
 
+def averaged_hand(path: Source, start: float, stop: float) -> Float[ndarray, "condition time 2"]:
+    """Return hand positions beside the condition averages that :func:`.averages` gives for the same window.
+
+    Raises:
+        NotFound: the file has none.
+        FileProblem: the file cannot be read.
+        TrialsError: they do not have two axes, or a bin of a condition has a position in no trial.
+    """
+    source = Recording.of(path)
+    if "rate" in read(source.whole).dataset:
+        return hand(source.whole)
+    source = Recording(source.path, {**source.options, "window": (start, stop)})
+    place, condition = hand(source), read(source).condition
+    parts = [np.ma.masked_invalid(place[condition == label]).mean(axis=0) for label in dict.fromkeys(condition.tolist())]
+    averages = np.ma.stack(parts)
+    if np.ma.getmaskarray(averages).any():
+        number = int(np.argwhere(np.ma.getmaskarray(averages))[0][0])
+        raise TrialsError(f"{path}: the hand has no position in any trial of condition {number} for a part of {start:g} to {stop:g} s.")
+    return averages.filled(np.nan)
+
+
 def muscles(path: Source, **options: Any) -> Float[ndarray, "trial time muscle"]:
     """Return the muscle activity of a recording, in the unit of the file; see :func:`behaviour`.
 

@@ -67,7 +67,7 @@ def _series(file: h5py.File, name: str | None) -> h5py.Group:
             file[folder].visititems(visit)
     chosen = [key for key in found if name is None or name in {key, key.rsplit("/", 1)[-1]}]
     if len(chosen) != 1:
-        asked = "which series is meant" if name is None else f"behaviour {name!r} names {len(chosen)} series"
+        asked = "which series is meant" if name is None else f"there is no series {name!r}" if not chosen else f"{name!r} names {len(chosen)} series"
         raise NotFound(f"{asked}? {suggestion(name or '', found)}")
     return found[chosen[0]]
 

@@ -23,6 +23,7 @@ from cortex_sim.trials._trials import BIN, Trials
 
 __all__ = ["DIRECTION", "EXPECTED", "is_nwb", "opened_arrays", "read", "read_nwb", "read_window", "write_nwb"]
 
+SMOOTHED = 0.025  # s, standard deviation of the Gaussian by which spikes become averages
 EXPECTED = f"{AVERAGES}; or spikes: {SPIKE_TABLE}; or, in a .mat, {TRIAL_TABLE}"
 TAKES = {
     "NWB": ("align", "window", "condition", "where", "unless", "table", "bin"), "a spike table": ("window", "condition", "where", "unless", "bin"),
@@ -207,13 +208,34 @@ def read_window(path: Source, start: float, stop: float, *, bin: float = BIN) ->
     source = Recording.of(path)
     if np.abs(np.subtract(source.window((start, stop)), (start, stop))).max() > 1.01 * bin:
         raise OptionError(f"window does not apply: {start * 1e3:g} to {stop * 1e3:g} ms are looked at. Leave it out.")
-    trials = read(source.whole)
+    trials = averages(source, start, stop)
     if "rate" in trials.dataset and abs(trials.bin - bin) > 1e-6:
         raise TrialsError(f"{source}: bins are {trials.bin * 1e3:g} ms; {bin * 1e3:g} ms are needed beside what is simulated in such bins.")
     edge = trials.bin / 2
     if "rate" not in trials.dataset or trials.time[0] > start + edge or trials.time[-1] + trials.bin < stop - edge:
         raise TrialsError(f"{source}: should hold condition averages from {start * 1e3:g} to {stop * 1e3:g} ms about movement onset.")
     return trials
+
+
+def averages(source: Source, start: float, stop: float) -> Trials:
+    """Return condition averages of a recording: all that a file of averages holds, or those of spikes, smoothed by a Gaussian, in the window.
+
+    Args:
+        source: averages, or spikes of single trials, smoothed with a standard deviation of 25 ms.
+        start: of the window that spikes are read in, s; trials that do not cover it are left out.
+        stop: of that window, s.
+
+    Raises:
+        FileProblem: the file cannot be read.
+        TrialsError: no trial covers the window, or a condition has no trial in which some unit was observed.
+    """
+    path = Recording.of(source)
+    trials = read(path.whole)
+    if "rate" in trials.dataset:
+        return trials
+    spikes = read(Recording(path.path, {**path.options, "window": (start, stop)}))
+    made = spikes.smoothed(SMOOTHED).averaged()
+    return noted(made, f"spikes of {spikes.shape[0]} trials in {made.shape[0]} conditions became averages, smoothed by {SMOOTHED * 1e3:g} ms.")
 
 
 def binned_and_averaged(source: Source, usual: tuple[float, float], sd: float) -> tuple[Trials, Trials]:

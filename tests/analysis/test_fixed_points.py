@@ -99,3 +99,11 @@ def test_sets_of_points_are_apart_by_the_larger_mean_distance_to_the_nearest() -
     assert points_distance(one, two) == points_distance(two, one) == 2.5  # from the second set 0 and 5; from the first 0
     assert points_distance(two, two[::-1]) == 0
     assert points_distance(one, np.empty((0, 2))) == np.inf and points_distance(np.empty((0, 2)), np.empty((0, 2))) == 0
+
+
+def test_a_portrait_prints_what_was_found_in_one_line() -> None:
+    model, _, kappa = rank_one()
+    found = fixed_points(model, visited(), searches=20)
+    growth = (2 * (1 - np.tanh(kappa) ** 2) - 1) / TAU  # of both stable points, along m; at 0 it is (2 - 1) / tau
+    said = f"max Re λ {growth:.3g}, {growth:.3g}, {1 / TAU:.3g} per s>"
+    assert repr(found).startswith(f"<Portrait: 3 fixed, 0 slow; {20 - found.lost} of 20 searches") and repr(found).endswith(said)

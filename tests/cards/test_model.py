@@ -272,3 +272,13 @@ def test_dales_law_holds_for_every_column_the_excitatory_ones_first(fraction: fl
     assert (arrays[:, : round(10 * fraction)] > 0).all() and (arrays[:, round(10 * fraction) :] < 0).all()
     plain = model.with_arrays({}, projections={**model.model_dump()["projections"], "W": W.model_copy(update={"excitatory": None}).model_dump()})
     assert np.array_equal(np.abs(plain.arrays()["W"]), np.abs(arrays)) and (plain.arrays()["W"] < 0).any(axis=0).all()
+
+
+@pytest.mark.parametrize("name", ["hennequin_2014", "gru", "lif"])
+def test_a_model_prints_one_line_and_completes_to_its_own_names(name: str) -> None:
+    model = catalogue.load(name)
+    assert str(model) == repr(model) and "\n" not in repr(model) and len(repr(model)) < 200 and f" {name}: {model.title}; " in repr(model)
+    seen = [entry for entry in dir(model) if not entry.startswith("_")]
+    assert {"equations" if name != "lif" else "neurons", "save", "key", "latex", "name", "changed" if name == "lif" else "with_arrays"} <= set(seen)
+    assert not [entry for entry in seen if entry.startswith("model_") or entry in ("json", "dict", "schema", "construct", "parse_obj", "copy")]
+    assert all(hasattr(model, entry) for entry in seen)

@@ -161,7 +161,7 @@ def test_uneven_and_even_behaviour_is_interpolated_on_the_bins_of_the_spikes(tmp
 
 def test_behaviour_that_is_not_there_is_named_beside_what_is(tmp_path: Path) -> None:
     path = foreign(tmp_path / "f.nwb")
-    for asked, message in (("hands", "behaviour 'hands' names 0 series?"), (None, "which series is meant?")):
+    for asked, message in (("hands", "there is no series 'hands'?"), (None, "which series is meant?")):
         with pytest.raises(NotFound, match=re.escape(f"{path}: {message} Choose from acquisition/speed, processing/behavior/Position/hand.")):
             behaviour(path, asked)
 

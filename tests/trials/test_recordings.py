@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from cortex_sim.errors import FileProblem, TrialsError
-from cortex_sim.trials._recordings import read, read_window
+from cortex_sim.trials._behaviour import averaged_hand
+from cortex_sim.trials._recordings import averages, read, read_window
 
 UNITS, BINS, CONDITIONS = 8, 12, 5
 RATE = np.random.default_rng(0).uniform(0, 60, (UNITS, BINS, CONDITIONS))
@@ -159,3 +160,25 @@ def test_other_wrong_content_is_refused_with_its_path(tmp_path: Path, content: C
     content(tmp_path / "monkey.npz")
     with pytest.raises((FileProblem, TrialsError), match=r"monkey\.npz: "):
         read(tmp_path / "monkey.npz")
+
+
+def test_spikes_become_averages_of_the_trials_that_cover_the_window_and_the_hand_with_them(tmp_path: Path) -> None:
+    rng, moments = np.random.default_rng(5), np.arange(0.0, 401.0, 10.0)
+    lengths, labels = np.where(np.arange(12) == 4, 250.0, 400.0), np.arange(12) % 3
+    slope = rng.normal(size=12)
+    spikes = {"spike_time_ms": rng.uniform(0, 250, 900), "spike_unit": rng.integers(0, 6, 900), "spike_trial": rng.integers(0, 12, 900)}
+    hand = {"time_ms": moments, "xhandposition": slope[:, None] * moments, "yhandposition": 0 * slope[:, None] * moments}
+    np.savez(tmp_path / "s.npz", **spikes, trial_condition=labels, trial_duration_ms=lengths, **hand)
+    made, place = averages(tmp_path / "s.npz", 0.0, 0.3), averaged_hand(tmp_path / "s.npz", 0.0, 0.3)
+    single, kept = read(tmp_path / "s.npz", window=(0.0, 0.3)).smoothed(0.025).rate, np.delete(np.arange(12), 4)  # trial 4 ends too early
+    wanted = np.stack([single[labels[kept] == label].mean(axis=0) for label in range(3)])
+    np.testing.assert_allclose(made.rate, wanted, rtol=1e-12)
+    assert made.condition.tolist() == [0, 1, 2] and "spikes of 11 trials in 3 conditions became averages" in str(made.provenance["findings"])
+    means = np.array([slope[kept][labels[kept] == label].mean() for label in range(3)])
+    np.testing.assert_allclose(place[:, :, 0], means[:, None] * 1e3 * made.time, rtol=1e-9, atol=1e-9)
+    np.testing.assert_array_equal(read_window(tmp_path / "s.npz", 0.0, 0.3).rate, made.rate)
+
+
+def test_averages_of_a_file_of_averages_are_those_of_the_file(tmp_path: Path) -> None:
+    path = wrote(tmp_path)
+    np.testing.assert_array_equal(averages(path, 0.0, 0.03).rate, read(path).rate)

@@ -253,6 +253,12 @@ class SpikingModel(Checked):
         """Return a hash of everything that affects the model's behaviour."""
         return content_key("spiking model", content(self))
 
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{self.size(name)} {name}" for name in self.populations)
+        return f"<SpikingModel {self.name}: {self.title}; {sizes}>"
+
+    __str__ = __repr__
+
     def _repr_html_(self) -> str:
         sizes = {"neurons": ", ".join(f"{self.size(name)} {name}" for name in self.populations), "scale": f"{self.scale:g}"}
         sizes["projections"] = str(len(self.projections))

@@ -115,7 +115,11 @@ def _state_dict(state: Mapping[str, Any], name: str, *, bin: float = BIN) -> Mod
     from cortex_sim.simulation.torch import recurrent_card
 
     if wrong := [key for key, value in state.items() if not isinstance(key, str) or not _is(value, "torch", "Tensor") or value.is_complex()]:
-        raise CardError(f"{name}: {wrong[0]!r} is no tensor of real numbers; a state dict holds weights by name.")
+        inner = next(
+            (key for key, value in state.items() if isinstance(value, Mapping) and any(_is(part, "torch", "Tensor") for part in value.values())), None
+        )
+        cure = "" if inner is None else f" Weights stand under {inner!r}: wrap(torch.load(path, weights_only=True)[{inner!r}])."
+        raise CardError(f"{name}: {wrong[0]!r} is no tensor of real numbers; a state dict holds weights by name.{cure}")
     if card := recurrent_card(state, bin=bin, name=name):
         taken = "; an nn.RNN is taken for tanh" if card.title.startswith("RNN") else ""
         readout = f", read out by a Linear behind it to {card.size('observed')} outputs" if card.readout else ""

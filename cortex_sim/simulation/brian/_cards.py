@@ -21,13 +21,14 @@ SUMMED = re.compile(r"^\s*(?:(\w+)\s*\*\s*(\w+)_pre|(\w+)_pre\s*\*\s*(\w+))\s*$"
 DRAWN = {"gain": {"value": 1, "meaning": "scale of other weights, were these not given"}}
 
 
-def card_from(thing: Any, *, rate: str, inputs: str | None = None, name: str = "from_brian2") -> Model:
+def card_from(thing: Any, *, rate: str, inputs: str | None = None, drive: str | None = None, name: str = "from_brian2") -> Model:
     """Return a card of the neurons and connections of a network of Brian2, which computes what the network computes.
 
     Args:
         thing: ``brian2.Network`` of one group of neurons and its ``Synapses``, or the group alone.
         rate: variable of the neurons that is the rate.
-        inputs: parameter of the neurons that takes the channels, one channel a neuron; pushes are added to it.
+        inputs: parameter of the neurons that takes the channels, one channel a neuron; its value in the script is left out.
+        drive: parameter of the neurons that pushes, and currents that prepare a movement, are added to; that of ``inputs`` if omitted.
         name: of the model.
 
     Raises:
@@ -42,13 +43,16 @@ def card_from(thing: Any, *, rate: str, inputs: str | None = None, name: str = "
     problems = [*_not_on_a_card(group, parts), *(problem for part in synapses for problem in _not_carried(part, group))]
     if len(summed) < sum(_product(part, target) is not None for part in synapses for target in part.summed_updaters):
         problems.append("two Synapses that write the same variable")
-    if inputs is not None and (inputs not in group.user_equations or group.user_equations[inputs].type != PARAMETER):
-        problems.append(f"inputs {inputs!r}, which is no parameter of the neurons")
+    problems += [
+        f"{role} {word!r}, which is no parameter of the neurons"
+        for role, word in {"inputs": inputs, "drive": drive}.items()
+        if word is not None and (word not in group.user_equations or group.user_equations[word].type != PARAMETER)
+    ]
     constants, unknown = _constants(group, known)
     problems += unknown
     if problems:
         raise CardError(f"{name}: no card holds {'; '.join(problems)}. wrap runs the network as it stands.")
-    return _made(group, summed, constants, rate, inputs, name)
+    return _made(group, summed, constants, rate, (inputs, drive), name)
 
 
 def _product(part: Any, target: str) -> tuple[str, str] | None:
@@ -132,22 +136,25 @@ def _predefined(word: str) -> bool:
     return word in MATHEMATICS or word == "pi" or word in unit_values(frozenset({word}))
 
 
-def _made(group: Any, summed: Mapping[str, tuple[str, ndarray]], constants: Mapping[str, Any], rate: str, inputs: str | None, name: str) -> Model:
+def _made(
+    group: Any, summed: Mapping[str, tuple[str, ndarray]], constants: Mapping[str, Any], rate: str, hears: tuple[str | None, str | None], name: str
+) -> Model:
+    inputs, driven = hears[0], hears[1] or hears[0]
     units, arrays, lines = int(group.N), {}, []
     projections: dict[str, Any] = {}
     heard: dict[str, Any] = {}
     taken = {*group.user_equations, *constants}
     push = next(word for word in ("drive", *(f"drive_{number}" for number in range(len(taken) + 1))) if word not in taken)
     parameters = {key: _number(value, f"{key} of the script") for key, value in constants.items()}
-    calls = {target: f"W_{target}({source})" for target, (source, _) in summed.items()} | (
-        {inputs: f"({inputs}(t, i) + {push}(t, i))"} if inputs else {}
-    )
+    calls = {target: f"W_{target}({source})" for target, (source, _) in summed.items()}
+    calls |= {inputs: f"{inputs}(t, i)"} if inputs else {}
+    calls |= {driven: f"({calls.get(driven, driven)} + {push}(t, i))"} if driven else {}
     noisy = any("xi" in line.expr.identifiers for line in group.user_equations.values() if line.expr is not None)
     calls |= {"xi": "xi_(t, i)"} if noisy else {}
     for line in group.user_equations.values():
         unit = _unit(line.dim)
         if line.type == PARAMETER:
-            if line.varname in calls:
+            if line.varname == inputs or line.varname in summed:
                 continue
             parameters[line.varname] = _number(
                 b2.Quantity(np.asarray(group.variables[line.varname].get_value()), dim=line.dim), line.varname, "units"
@@ -164,9 +171,11 @@ def _made(group: Any, summed: Mapping[str, tuple[str, ndarray]], constants: Mapp
         arrays[f"W_{target}"] = W
     if inputs:
         unit = _unit(group.variables[inputs].dim)
-        heard = {inputs: {"unit": unit, "meaning": "channels, one a neuron", "weights": f"W_{inputs}"}, push: {"unit": unit, "meaning": "pushes"}}
+        heard = {inputs: {"unit": unit, "meaning": "channels, one a neuron", "weights": f"W_{inputs}"}}
         projections[f"W_{inputs}"] = {"rule": "gaussian", "columns": "channels", "arguments": DRAWN}
         arrays[f"W_{inputs}"] = np.eye(units)
+    if driven:
+        heard[push] = {"unit": _unit(group.variables[driven].dim), "meaning": "currents that prepare, and pushes"}
     if noisy:
         heard["xi_"] = {"unit": "second**-0.5", "meaning": "white noise", "noise": True}
     states = {line.varname: line for line in group.user_equations.values() if line.type == DIFFERENTIAL_EQUATION}

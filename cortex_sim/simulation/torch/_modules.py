@@ -33,7 +33,7 @@ def read_weights(path: Path) -> Any:
             return load_file(path)
         return torch.load(path, weights_only=True, map_location="cpu")
     except Exception as problem:  # of torch, safetensors or pickle, on files of any kind
-        said = visible(str(problem).split("\n")[0])
+        said = "it would have to execute what is in the file" if "Weights only load failed" in str(problem) else visible(str(problem).split("\n")[0])
         raise FileProblem(f"{path}: holds no weights alone ({said}); write them by torch.save(net.state_dict(), path).") from None
 
 

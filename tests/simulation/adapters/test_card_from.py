@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import cortex_sim as cs
-from cortex_sim.errors import CardError
+from cortex_sim.errors import CardError, OptionError
 
 card_from, wrap = (inspect.unwrap(part) for part in (cs.card_from, cs.wrap))  # without the tests' own frames between script and package
 WITH_UNITS = """
@@ -142,3 +142,33 @@ def test_a_script_that_imports_everything_of_brian2_is_read() -> None:
         u = task.channels.values[:, step // 10]
         r = r + 0.05 * (-r + np.tanh(u) + np.exp(-1) + 0.1 * np.cos(2 * np.pi * r))
     np.testing.assert_allclose(cs.simulate(card, task).rate, np.stack(wanted, axis=1), rtol=0, atol=1e-12)
+
+
+def test_a_parameter_that_takes_currents_keeps_its_value_and_leads_to_prepared_reaches() -> None:
+    slow = 20 * b2.ms  # noqa: F841 - the equations name it
+    group = neurons(PLAIN.replace("tanh(I_rec + stimulus)", "tanh(I_rec) + stimulus"))
+    group.stimulus = np.linspace(-0.3, 0.3, 6)
+    network = b2.Network(group, connected(group, "w : 1\nI_rec_post = w*r_pre : 1 (summed)", 0.3))
+    card, W = card_from(network, rate="r", drive="stimulus"), card_from(network, rate="r").arrays()["W_I_rec"]
+    assert card.channels == 0 and list(card.inputs) == ["drive"]
+    quiet = cs.tasks.free_run(np.zeros((3, 6)), 0.2)
+    pushed = cs.perturb.push(quiet, units=6, fraction=0.5, amplitude=0.1, start=0.0, duration=0.19)
+    state, pattern = np.zeros((3, 6)), pushed.drives[0].pattern
+    for _ in range(380):  # Euler steps of 0.5 ms
+        state = state + 0.5 / 20 * (-state + np.tanh(state @ W.T) + np.linspace(-0.3, 0.3, 6) + pattern)
+    np.testing.assert_allclose(cs.simulate(card, pushed).rate[:, 19], state, rtol=0, atol=1e-9)
+    task, _ = cs.reaches(card, training=4, test=2)
+    assert task.initial is not None and np.ptp(task.initial, axis=0).min() > 0
+    with pytest.raises(OptionError, match=r"listens to 6 channels, and reaches that currents prepare have none.*card_from"):
+        cs.reaches(card_from(network, rate="r", inputs="stimulus"), training=4, test=2)
+    with pytest.raises(CardError, match="drive 'r', which is no parameter"):
+        card_from(network, rate="r", drive="r")
+
+
+def test_channels_and_currents_may_come_in_at_two_places() -> None:
+    group = neurons("dr/dt = (-r + heard + pushed)/(20*ms) : 1\nheard : 1\npushed : 1")
+    card = card_from(group, rate="r", inputs="heard", drive="pushed")
+    task = cs.tasks.from_inputs(np.full((2, 10, 6), 0.4), bin=0.01)
+    pushed = cs.perturb.push(task, units=6, fraction=1.0, amplitude=0.1, start=0.0, duration=0.1)
+    wanted = (0.4 + pushed.drives[0].pattern) * (1 - (1 - 0.5 / 20) ** 180)  # 9 bins of 20 Euler steps
+    np.testing.assert_allclose(cs.simulate(card, pushed).rate[:, 9], np.broadcast_to(wanted, (2, 6)), rtol=1e-9)

@@ -16,6 +16,7 @@ from torch import nn
 import cortex_sim as cs
 from cortex_sim.cards._model import Model
 from cortex_sim.errors import CardError, FileProblem, NotFound, OptionError, TaskError
+from cortex_sim.simulation import check
 from cortex_sim.simulation.adapters._wrapped import TAU_PUSH, Wrapped
 
 TRIALS, BINS, CHANNELS, HIDDEN = 4, 12, 3, 9
@@ -456,3 +457,18 @@ def test_a_wrapped_network_says_that_it_stays_where_it_was_made(monkeypatch: pyt
     monkeypatch.setenv("CORTEX_SIM_DEVICE", "cuda")
     cs.simulate(net, cs.tasks.free_run(np.ones((1, 2)), 0.1))
     assert "stays: is wrapped and runs where it was made, not on the run's device 'cuda'" in capsys.readouterr().err
+
+
+def test_weights_inside_a_checkpoint_are_pointed_to_and_a_pickled_module_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    net = torch.nn.GRU(3, 5)
+    torch.save({"epoch": 3, "model": net.state_dict()}, tmp_path / "checkpoint.pt")
+    with pytest.raises(CardError, match=r"Weights stand under 'model': wrap\(torch.load\(path, weights_only=True\)\['model'\]\)"):
+        cs.wrap(tmp_path / "checkpoint.pt")
+    assert cs.wrap(torch.load(tmp_path / "checkpoint.pt", weights_only=True)["model"]).units == 5
+    torch.save(net, tmp_path / "whole.pt")
+    with pytest.raises(FileProblem, match=r"holds no weights alone \(it would have to execute what is in the file\); write them by torch.save"):
+        cs.wrap(tmp_path / "whole.pt")
+
+
+def test_the_card_of_a_network_that_takes_one_step_a_bin_passes_its_check() -> None:
+    check(cs.wrap(torch.nn.GRU(3, 5)))
