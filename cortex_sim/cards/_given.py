@@ -11,6 +11,7 @@ from cortex_sim.cards._units import dimensions, scale
 from cortex_sim.errors import CardError
 from cortex_sim.runtime import hidden, shown
 
+USUAL = ("ms", "mV")  # in which times and potentials are thought of
 FAR, NEAR = 100.0, 10.0  # factors from the card's value: a number is in another unit where it is far in SI, and near in the card's unit
 
 
@@ -43,9 +44,16 @@ def in_si(name: str, array: Any, part: Parameter | Projection) -> Float[ndarray,
         if not np.allclose([float(power) for power in given], [*map(float, dimensions(part.unit)), *[0.0] * (len(given) - 4)]):
             raise CardError(f"weights {name!r} are in {array.dim}; the card is in {part.unit}.")
         return numbers
-    typical, factor = float(np.median(np.abs(numbers))) if numbers.size else 0.0, scale(part.unit)
+    typical, unit = float(np.median(np.abs(numbers))) if numbers.size else 0.0, part.unit
+    factor = scale(unit)
+    if factor == 1:  # a card read from a script is in SI; the numbers in a reader's head are in ms and mV
+        unit = next((word for word in USUAL if dimensions(word) == dimensions(unit)), unit)
+        factor = scale(unit)
     own = float(np.median(np.abs(part.si))) if isinstance(part, Parameter) else 0.0
+    written = (
+        f"the card is in {unit} and says {own / factor:g}" if unit == part.unit else f"the card says {own:g} {part.unit}, {own / factor:g} {unit}"
+    )
     if min(typical, own) > 0 and not 1 / FAR < typical / own < FAR and 1 / NEAR <= typical * factor / own <= NEAR:
-        found = f"{name} = {typical:g} in SI, {typical / factor:g} {part.unit}; the card is in {part.unit} and says {own / factor:g}"
+        found = f"{name} = {typical:g} in SI, {typical / factor:g} {unit}; {written}"
         raise CardError(f"{found}. Bare numbers are in SI: multiply by {factor:g}, or give a quantity.")
     return numbers

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import cortex_sim as cs
+from cortex_sim.cards._fields import Parameter
+from cortex_sim.cards._given import in_si
 from cortex_sim.cards._model import Model
 from cortex_sim.errors import CardError
 
@@ -77,3 +79,14 @@ def test_every_card_takes_its_own_arrays(name: str) -> None:
     again = loaded.with_arrays(arrays).arrays()
     for key, array in arrays.items():
         np.testing.assert_array_equal(again[key], array)
+
+
+def test_a_bare_number_in_thousandths_of_a_card_that_is_in_si_is_refused() -> None:
+    part = Parameter.model_validate({"value": [0.02, 0.03], "unit": "second", "meaning": "time constant", "over": "units"})
+    with pytest.raises(CardError, match=r"tau = 20 in SI, 20000 ms; the card says 0.025 second, 25 ms. Bare numbers are in SI: multiply by 0.001"):
+        in_si("tau", np.full(2, 20), part)
+    np.testing.assert_array_equal(in_si("tau", np.full(2, 0.02), part), 0.02)
+    np.testing.assert_array_equal(in_si("tau", np.full(2, 5.0), part), 5.0)  # far in both readings: nobody's milliseconds
+    for unit in ("1", "Hz"):  # of which nobody thinks in thousandths
+        plain = Parameter.model_validate({"value": 0.02, "unit": unit, "meaning": "a number", "over": "units"})
+        np.testing.assert_array_equal(in_si("k", np.full(2, 20.0), plain), 20.0)
