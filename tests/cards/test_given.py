@@ -86,7 +86,7 @@ def test_a_bare_number_in_thousandths_of_a_card_that_is_in_si_is_refused() -> No
     with pytest.raises(CardError, match=r"tau = 20 in SI, 20000 ms; the card says 0.025 second, 25 ms. Bare numbers are in SI: multiply by 0.001"):
         in_si("tau", np.full(2, 20), part)
     np.testing.assert_array_equal(in_si("tau", np.full(2, 0.02), part), 0.02)
-    np.testing.assert_array_equal(in_si("tau", np.full(2, 5.0), part), 5.0)  # far in both readings: nobody's milliseconds
+    np.testing.assert_array_equal(in_si("tau", np.full(2, 1e4), part), 1e4)  # far in both readings
     for unit in ("1", "Hz"):  # of which nobody thinks in thousandths
         plain = Parameter.model_validate({"value": 0.02, "unit": unit, "meaning": "a number", "over": "units"})
         np.testing.assert_array_equal(in_si("k", np.full(2, 20.0), plain), 20.0)
