@@ -11,6 +11,7 @@ import torch
 from _measure import write
 
 import cortex_sim as cs
+from cortex_sim.fitting import _encoder as encoder
 from cortex_sim.fitting import _regression as regression
 from cortex_sim.fitting import train
 
@@ -50,11 +51,12 @@ def main() -> None:
     battery = cs.measures.Battery.of(circuit, "27 held-out reaches", (training, test), draws=DRAWS, seed=0)
     student = cs.fitting.with_time_constant_of(cs.load("leaky_readout"), circuit)
     scale, mean = cs.fitting.unit_scale(training.trials.rate), training.trials.rate.mean(axis=(0, 1))
-    usual = {name: getattr(regression, name) for name in SMALL}
+    homes = {name: encoder if name == "MEANS" else regression for name in SMALL}
+    usual = {name: getattr(home, name) for name, home in homes.items()}
     rows = []
     for name, (options, changed) in PLANS.items():
         for key, value in (usual | changed).items():
-            setattr(regression, key, value)
+            setattr(homes[key], key, value)
         for seed in range(SEEDS):
             began = time.perf_counter()
             fitted = train(student, training.trials, training.task, seed=seed, options=options, report=lambda *_: None)
