@@ -74,7 +74,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         OptionError: the circuit's weights are stored with it, or its units are hidden or have several states.
     """
     seconds: dict[str, float] = {}
-    cells = bench.circuits_of(model, 20 if smoke else UNITS, circuits=2 if smoke else CIRCUITS, seeds=1 if smoke else SEEDS, seed=seed)
+    cells = bench.circuits_of(model, 20 if smoke else UNITS, circuits=2 if smoke else CIRCUITS, each=1 if smoke else SEEDS, seed=seed)
     reasons = {name: {bench.impossible(recipe, drawn) for drawn in cells.values()} - {None} for name, recipe in RECIPES.items()}
     recipes = {name: recipe for name, recipe in RECIPES.items() if not reasons[name]}
     if smoke:

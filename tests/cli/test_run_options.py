@@ -138,6 +138,7 @@ def test_names_of_protocols_cards_and_options_are_completed(typed: str, wanted: 
 
 
 def test_completion_can_be_installed(tmp_path: Path) -> None:
+    said = {"HOME": str(tmp_path), "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}  # else the shell is that which runs the tests, make's too
     code = "import sys; sys.argv = ['cortex-sim', '--show-completion', 'bash']; from cortex_sim.cli import main; main()"
-    done = subprocess.run([sys.executable, "-c", code], env=os.environ | {"HOME": str(tmp_path)}, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ | said, capture_output=True, text=True, check=False)
     assert "_CORTEX_SIM_COMPLETE=complete_bash" in done.stdout, done.stderr

@@ -47,14 +47,14 @@ class Ablation:
     epochs: int
 
 
-def circuits_of(model: Model, units: int, *, circuits: int, seeds: int, seed: int) -> dict[tuple[int, int], Drawn]:
+def circuits_of(model: Model, units: int, *, circuits: int, each: int, seed: int) -> dict[tuple[int, int], Drawn]:
     """Return draws of a circuit, each as often as there are seeds of everything else: reaches, noise, sites, pushes and networks.
 
     Args:
         model: with one recurrent projection whose weights are drawn by a rule.
         units: number of units, at most.
         circuits: number of circuits.
-        seeds: number of seeds of each.
+        each: number of seeds of each.
         seed: from which all are derived.
 
     Raises:
@@ -68,7 +68,7 @@ def circuits_of(model: Model, units: int, *, circuits: int, seeds: int, seed: in
     for circuit in range(circuits):
         place = Place(model.name, circuit, root=seed)
         drawn = redrawn(model, place, min(units, model.units))
-        for number in range(seeds):
+        for number in range(each):
             own = replace(place, root=seed_of(seed, "circuit", "seeds of recipes", number))
             found[circuit, number] = Drawn(own, drawn.with_arrays({}, name=f"{model.name} {circuit}"), recurrent[0], drawn.arrays()[recurrent[0]])
     return found

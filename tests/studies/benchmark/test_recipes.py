@@ -33,7 +33,7 @@ PLAIN = Recipe(states=6, repeats=4)
 
 @pytest.fixture(scope="module")
 def drawn() -> Drawn:
-    return circuits_of(with_values(load("sompolinsky_1988"), {"tau": 100.0}), UNITS, circuits=1, seeds=1, seed=0)[0, 0]
+    return circuits_of(with_values(load("sompolinsky_1988"), {"tau": 100.0}), UNITS, circuits=1, each=1, seed=0)[0, 0]
 
 
 @pytest.fixture(scope="module")
@@ -146,11 +146,11 @@ def test_what_a_recipe_cannot_be_is_said(drawn: Drawn) -> None:
     with pytest.raises(OptionError, match=r"Recipe\.states: should be 2 or more \(got 1\)"):
         Recipe(states=1, repeats=1)
     with pytest.raises(OptionError, match="one recurrent projection, which a rule draws anew"):
-        circuits_of(load("gru"), UNITS, circuits=1, seeds=1, seed=0)
+        circuits_of(load("gru"), UNITS, circuits=1, each=1, seed=0)
 
 
 def test_circuits_and_seeds_share_nothing_that_is_random() -> None:
-    cells = circuits_of(load("sompolinsky_1988"), UNITS, circuits=2, seeds=2, seed=0)
+    cells = circuits_of(load("sompolinsky_1988"), UNITS, circuits=2, each=2, seed=0)
     assert len({drawn.place.seed for drawn in cells.values()}) == 4
     assert np.array_equal(cells[0, 0].model.arrays()["J"], cells[0, 1].model.arrays()["J"])
     assert not np.allclose(cells[0, 0].model.arrays()["J"], cells[1, 0].model.arrays()["J"])
