@@ -14,7 +14,6 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from traitlets.config import Config
 
 from cortex_sim.runtime import code_key
 
@@ -52,8 +51,7 @@ def executed(lesson: Path, folder: Path) -> list[tuple[str, str]]:
         return [(kind, text) for kind, text in known["cells"]]
     print(f"running {lesson.name}", flush=True)
     notebook = nbformat.read(lesson, as_version=4)
-    local = Config({"KernelManager": {"transport": "ipc"}})
-    NotebookClient(notebook, timeout=900, kernel_name="python3", resources={"metadata": {"path": str(folder)}}, config=local).execute()
+    NotebookClient(notebook, timeout=900, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
     found, figures = [], 0
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
