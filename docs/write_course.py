@@ -30,7 +30,7 @@ CHINESE_FRONT = """# 课程
 六课，从一个神经元到作为网络的运动皮层。内容即笔记本 11 至 16 及其运行结果；要改动数字或做练习，请打开笔记本。
 图中的文字和代码为英文。[English](../index.md)
 """
-QUIET = re.compile(r"^%.*\n|^(?:import|from) .*\n|^smoke = .*\n", re.MULTILINE)
+QUIET = re.compile(r"^(?:%|import |from |smoke = ).*(?:\n|\Z)", re.MULTILINE)
 
 
 def written(lesson: Path, language: str) -> list[str]:
@@ -46,7 +46,7 @@ def executed(lesson: Path, folder: Path) -> list[tuple[str, str]]:
         lesson: the notebook.
         folder: where its figures are written.
     """
-    kept, key = folder / f"{lesson.stem}.json", hashlib.sha256(lesson.read_bytes() + code_key().encode()).hexdigest()
+    kept, key = folder / f"{lesson.stem}.json", hashlib.sha256(lesson.read_bytes() + Path(__file__).read_bytes() + code_key().encode()).hexdigest()
     if kept.exists() and (known := json.loads(kept.read_text(encoding="utf-8")))["key"] == key:
         return [(kind, text) for kind, text in known["cells"]]
     print(f"running {lesson.name}", flush=True)
