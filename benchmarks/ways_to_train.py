@@ -31,7 +31,7 @@ TEXT = """# Other ways to train
 Adam descends the gradient of back-propagation through time. Other ways have been proposed for just such networks; here they are tried on the task
 of `match`: {units} hidden tanh units continue {training} reaches from the first bin without input, and are asked for {test} others. All start from
 the same weights and see the same data; seconds of processor time, one thread, seeds 0 to {last}; mean, and in brackets the smallest and the largest.
-Written by `python benchmarks/ways_to_train.py`.
+Each way has one setting, written in the script, and none was tuned; other work ran beside it. Written by `python benchmarks/ways_to_train.py`.
 
 | way | R² of held-out reaches after {limit:g} s | s to R² {reached} | seeds that reach it | ms a step |
 |---|---|---|---|---|

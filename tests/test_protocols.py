@@ -192,7 +192,6 @@ def test_a_recording_is_compared_with_a_network_that_nobody_taught(name: str, re
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_a_recording_is_compared_alike_with_a_network_by_any_names(recording: Path) -> None:
     plain = load("leaky_tanh").with_arrays({}, units=30)
     assert isinstance(plain, Model)
@@ -267,3 +266,19 @@ def test_a_protocol_runs_on_a_card_or_says_in_our_words_why_it_cannot(card: str,
         else:
             said = report.answer
         assert 20 < len(said) < 3000, name
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["match", "match_recording", "rotations", "tangling", "subspaces", "decode"])
+def test_the_unit_of_a_recording_changes_no_score(name: str, recording: Path, tmp_path: Path) -> None:
+    arrays = dict(np.load(recording))
+    arrays["time_ms"] -= 100  # -500 to 490 ms, which every protocol's window is in
+    time, angle = arrays["time_ms"] / 1e3, np.radians(arrays["direction_deg"])[:, None]
+    reach = 8 / (1 + np.exp(-time / 0.05))  # cm: the hand moves as the units do, in the direction of each condition
+    hand = {"xhandposition": reach * np.cos(angle), "yhandposition": reach * np.sin(angle)}
+    paths = {unit: tmp_path / f"{unit:g}.npz" for unit in (1.0, 1e-3)}
+    for unit, path in paths.items():
+        np.savez(path, **arrays | hand | {"firing_rate": unit * arrays["firing_rate"]})
+    wanted, found = (run(name, recording=path, smoke=True).scores for path in paths.values())
+    assert [(score.measure, score.student) for score in found] == [(score.measure, score.student) for score in wanted]
+    np.testing.assert_allclose([score.estimate for score in found], [score.estimate for score in wanted], rtol=1e-4, atol=1e-4)

@@ -37,7 +37,7 @@ class Options:
         loss: squared error in units of each output's standard deviation; or the cross-entropy of probabilities, with outputs as logits.
         optimiser: Adam, AdamW, or SGD: W ← W − rate ∂L/∂W.
         momentum: of SGD.
-        weight_decay: of the optimiser.
+        weight_decay: of the optimiser; of readout and encoder in the outputs' own scale, as for the gradient norm and penalty_weights.
         clip: largest gradient norm.
         penalty_rates: factor of the mean squared rate of the units.
         penalty_weights: factor of the mean squared entry of each learned projection, summed over projections.

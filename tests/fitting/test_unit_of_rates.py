@@ -30,7 +30,7 @@ def rates() -> np.ndarray:
     return 12 + 3 * np.sin(2 * np.pi * 0.01 * np.arange(BINS)[:, None] * speed + phase)
 
 
-def after_training(card: str, observed: np.ndarray, rule: str = "bptt", **how: float) -> np.ndarray:
+def after_training(card: str, observed: np.ndarray, rule: str = "bptt", *, hidden_start: bool = False, **how: float) -> np.ndarray:
     """Return the rates of a student that was trained on rates, running freely."""
     trials = cs.Trials.from_arrays(observed, 0.01 * np.arange(BINS), condition=np.arange(CONDITIONS))
     task = cs.tasks.recorded_conditions(trials)
@@ -38,7 +38,7 @@ def after_training(card: str, observed: np.ndarray, rule: str = "bptt", **how: f
     sized = model if one_unit_each(model) else model.with_arrays({}, units=20)
     accepted = {"epochs": 2, "batch": 4, "rate": 5e-3}.items()
     changes = {name: value for name, value in accepted if name in rules._module(rule).ACCEPTS}
-    options = cs.Options(**changes, start="rest" if card in REST else "first bin")
+    options = cs.Options(**changes, hidden_start=hidden_start, start="rest" if card in REST else "first bin")
     student = cs.fitting.train(sized, trials, task, seed=3, options=options, rule=rule, how=how).model
     return cs.simulate(student, replace(task, initial=None if card in REST else observed[:, 0])).rate
 
@@ -46,6 +46,11 @@ def after_training(card: str, observed: np.ndarray, rule: str = "bptt", **how: f
 @pytest.mark.parametrize("card", BY_GRADIENT)
 def test_unit_of_rates_changes_nothing_that_back_propagation_learns(card: str) -> None:
     plain, scaled = after_training(card, rates()), after_training(card, rates() * SIZES + ADDED)
+    assert np.abs((scaled - ADDED) / SIZES - plain).max() < SAME * rates().std()
+
+
+def test_unit_of_rates_changes_nothing_in_the_closed_form_of_hidden_units() -> None:
+    plain, scaled = (after_training("leaky_readout", observed, hidden_start=True) for observed in (rates(), rates() * SIZES + ADDED))
     assert np.abs((scaled - ADDED) / SIZES - plain).max() < SAME * rates().std()
 
 
