@@ -1,15 +1,18 @@
 """Training that goes on: a module of torch that was wrapped learns by back-propagation through its own forward."""
 
 import copy
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import register_parametrization
 
 from cortex_sim.cards import Model
 from cortex_sim.errors import OptionError, TaskError
 from cortex_sim.fitting._options import Options, TrainingHistory, finite
+from cortex_sim.fitting._own_scale_in_torch import Sized
 from cortex_sim.fitting._start import counted, unit_scale
 from cortex_sim.fitting._training import error, optimiser_of, set_rate
 from cortex_sim.runtime import seed_of, stream
@@ -60,6 +63,8 @@ def go_on(
     wanted = torch.tensor(trials.rate, dtype=kind)
     weights = torch.ones(wanted.shape[:2], dtype=kind) if task.mask is None else torch.tensor(task.mask, dtype=kind)
     weights = (weights / weights.mean())[..., None]
+    if options.loss == "squared" and (readout := _readout(model, module, inputs)) is not None:
+        _move_in_own_scale(readout, scale)
 
     def loss(part: np.ndarray) -> Tensor:
         return error(_forward(model, module, inputs[part]), wanted[part], scale, weights[part], options.loss)
@@ -105,8 +110,40 @@ def _forward(model: Wrapped, module: nn.Module, inputs: Tensor) -> Tensor:
     return sequence(module, inputs, model.made_with["batch_first"])
 
 
+def _readout(model: Wrapped, module: nn.Module, inputs: Tensor) -> nn.Linear | None:
+    """Return the linear layer whose values are the outputs; None if there is none, or if its weights are fixed or shared with another layer."""
+    tried, made = copy.deepcopy(module).eval(), {}
+    for name, part in tried.named_modules():
+        if type(part) is nn.Linear:
+            part.register_forward_hook(lambda layer, _, value, name=name: made.__setitem__(name, value))
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        last = _forward(model, tried, inputs[:1])[0, -1]
+    shared = Counter(id(part) for _, part in module.named_parameters(remove_duplicate=False))
+    for name, value in made.items():
+        layer = module.get_submodule(name)
+        own = all(part.requires_grad and shared[id(part)] == 1 for part in layer.parameters())
+        if own and value.shape[-1:] == last.shape and torch.equal(value.reshape(-1, len(last))[-1], last):
+            return layer
+    return None
+
+
+def _move_in_own_scale(readout: nn.Linear, scale: Tensor) -> None:
+    """Have an optimiser move a readout in the outputs' own scale; its weights stay."""
+    register_parametrization(readout, "weight", Sized(scale[:, None]))
+    if readout.bias is not None:
+        register_parametrization(readout, "bias", Sized(scale))
+
+
 def _arrays(module: nn.Module) -> dict[str, np.ndarray]:
-    return {name: value.detach().cpu().double().numpy().copy() for name, value in module.state_dict().items()}
+    """Return weights and buffers by the names that they have in the module as it was given."""
+    found = {}
+    for name, value in module.state_dict().items():
+        if name.endswith(".original"):
+            path, _, array = name.removesuffix(".original").rpartition(".parametrizations.")
+            name, value = f"{path}.{array}", getattr(module.get_submodule(path), array)
+        if not name.endswith(".0.size"):
+            found[name] = value.detach().cpu().double().numpy().copy()
+    return found
 
 
 def _checked(module: nn.Module, loss: Callable[[], Tensor]) -> float:

@@ -39,6 +39,23 @@ def test_training_goes_on_from_its_own_weights(kind: str) -> None:
     np.testing.assert_array_equal(cs.simulate(twice, TASK).rate, cs.simulate(taught, TASK).rate)
 
 
+@pytest.mark.parametrize(("kind", "layer"), [("sequence", "muscle"), ("bins", "C")])
+def test_unit_of_targets_changes_nothing_that_a_module_with_a_linear_readout_learns(kind: str, layer: str) -> None:
+    sizes, added, found = np.array([1e3, 300.0]), np.array([40.0, 0.0]), []
+    for size, constant in ((np.ones(2), np.zeros(2)), (sizes, added)):
+        torch.manual_seed(1)
+        module = KINDS[kind]().origin
+        readout = getattr(module, layer)
+        with torch.no_grad():
+            readout.weight.mul_(torch.tensor(size, dtype=readout.weight.dtype)[:, None])
+            readout.bias.copy_(readout.bias * torch.tensor(size) + torch.tensor(constant))
+        model = cs.wrap(module, **KINDS[kind]().made_with)
+        taught = cs.fit(model, TARGETS * size + constant, TASK, start="rest", epochs=4, rate=1e-2, validation=0.25, batch=8)
+        found.append((cs.simulate(taught, TASK).rate - constant) / size)
+        assert {name for name, _ in taught.origin.named_parameters()} == {name for name, _ in module.named_parameters()}
+    assert np.abs(found[1] - found[0]).max() < 2e-3 * TARGETS.std()
+
+
 def test_the_gradient_counts_what_the_mask_says() -> None:
     from dataclasses import replace
 
