@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import register_parametrization
+from torch.nn.utils.parametrize import is_parametrized, register_parametrization
 
 from cortex_sim.cards import Model
 from cortex_sim.errors import OptionError, TaskError
@@ -112,17 +112,17 @@ def _forward(model: Wrapped, module: nn.Module, inputs: Tensor) -> Tensor:
 
 def _readout(model: Wrapped, module: nn.Module, inputs: Tensor) -> nn.Linear | None:
     """Return the linear layer whose values are the outputs; None if there is none, or if its weights are fixed or shared with another layer."""
-    tried, made = copy.deepcopy(module).eval(), {}
+    tried, made = copy.deepcopy(module).eval(), dict[str, Tensor]()
     for name, part in tried.named_modules():
         if type(part) is nn.Linear:
-            part.register_forward_hook(lambda layer, _, value, name=name: made.__setitem__(name, value))
+            part.register_forward_hook(lambda _layer, _given, value, name=name: made.__setitem__(name, value))
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         last = _forward(model, tried, inputs[:1])[0, -1]
     shared = Counter(id(part) for _, part in module.named_parameters(remove_duplicate=False))
     for name, value in made.items():
         layer = module.get_submodule(name)
         own = all(part.requires_grad and shared[id(part)] == 1 for part in layer.parameters())
-        if own and value.shape[-1:] == last.shape and torch.equal(value.reshape(-1, len(last))[-1], last):
+        if isinstance(layer, nn.Linear) and own and value.shape[-1:] == last.shape and torch.equal(value.reshape(-1, len(last))[-1], last):
             return layer
     return None
 
@@ -136,14 +136,15 @@ def _move_in_own_scale(readout: nn.Linear, scale: Tensor) -> None:
 
 def _arrays(module: nn.Module) -> dict[str, np.ndarray]:
     """Return weights and buffers by the names that they have in the module as it was given."""
-    found = {}
-    for name, value in module.state_dict().items():
-        if name.endswith(".original"):
-            path, _, array = name.removesuffix(".original").rpartition(".parametrizations.")
-            name, value = f"{path}.{array}", getattr(module.get_submodule(path), array)
-        if not name.endswith(".0.size"):
-            found[name] = value.detach().cpu().double().numpy().copy()
-    return found
+    found = module.state_dict()
+    for path, part in module.named_modules():
+        if isinstance(part, nn.Linear) and any(isinstance(inner, Sized) for inner in part.modules()):
+            at = f"{path}." if path else ""
+            for array in ("weight", "bias"):
+                if is_parametrized(part, array):
+                    del found[f"{at}parametrizations.{array}.original"], found[f"{at}parametrizations.{array}.0.size"]
+                    found[f"{at}{array}"] = getattr(part, array)
+    return {name: value.detach().cpu().double().numpy().copy() for name, value in found.items()}
 
 
 def _checked(module: nn.Module, loss: Callable[[], Tensor]) -> float:

@@ -56,6 +56,33 @@ def test_unit_of_targets_changes_nothing_that_a_module_with_a_linear_readout_lea
     assert np.abs(found[1] - found[0]).max() < 2e-3 * TARGETS.std()
 
 
+def test_parametrisations_of_a_module_stay_as_they_were() -> None:
+    class Turned(Causal):
+        def __init__(self) -> None:
+            super().__init__()
+            self.turn = torch.nn.utils.parametrizations.orthogonal(nn.Linear(2, 2))
+            self.out = nn.Linear(2, 2, bias=False)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.out(self.turn(super().forward(x)))
+
+    torch.manual_seed(1)
+    model = cs.wrap(Turned(), channels=3)
+    taught = cs.fit(model, TARGETS, TASK, start="rest", epochs=5, rate=1e-2)
+    assert taught.origin.state_dict().keys() == model.origin.state_dict().keys() and mse(taught) < mse(model)
+    turn = taught.origin.turn.weight
+    torch.testing.assert_close(turn @ turn.T, torch.eye(2, dtype=turn.dtype))
+
+
+def test_a_linear_module_alone_is_its_own_readout() -> None:
+    torch.manual_seed(1)
+    model = cs.wrap(nn.Linear(3, 2))
+    taught = cs.fit(model, 1e3 * TARGETS, TASK, start="rest", epochs=20, rate=1e-1, batch=8)
+    design = np.concatenate([INPUTS, np.ones((*INPUTS.shape[:2], 1))], axis=2).reshape(-1, 4)
+    best = design @ np.linalg.lstsq(design, 1e3 * TARGETS.reshape(-1, 2), rcond=None)[0]
+    assert ((cs.simulate(taught, TASK).rate.reshape(-1, 2) - best) ** 2).mean() < 0.02 * (1e3 * TARGETS).var()
+
+
 def test_the_gradient_counts_what_the_mask_says() -> None:
     from dataclasses import replace
 
