@@ -91,15 +91,15 @@ def own_slopes(
         known = model.parsed.subexpressions({**held, **inputs, **variables})
         return torch.cat([model.parsed.derivative(known, name) + torch.zeros_like(variables[name]) for name in variables])
 
-    nothing = torch.zeros(model.units, dtype=torch.float64)
-    with torch.no_grad():
-        leaks = []
-        for place in range(len(model.parsed.states)):
-            own = torch.zeros_like(at).view(-1, model.units)
-            own[place] = 1.0
-            leaks.append(torch.func.jvp(lambda x: flow(x, nothing), (at,), (own.flatten(),))[1].view_as(own)[place])
-        drive = torch.func.jvp(lambda u: flow(at, u), (nothing,), (torch.ones_like(nothing),))[1]
-    return torch.cat(leaks).numpy(), drive.numpy()
+    at.requires_grad_(True)
+    drive = torch.zeros(model.units, dtype=torch.float64, requires_grad=True)
+    speeds = (flow(at, drive) + 0 * at).view(-1, model.units)  # of one unit, of its own state and drive alone: a sum has the slopes of each
+    leaks, driving = [], []
+    for place, speed in enumerate(speeds):
+        own, by_drive = torch.autograd.grad(speed.sum(), (at, drive), retain_graph=True, materialize_grads=True)
+        leaks.append(own.view_as(speeds)[place])
+        driving.append(by_drive)
+    return torch.cat(leaks).numpy(), torch.cat(driving).numpy()
 
 
 def _held(twin: Twin, arrays: Mapping[str, ndarray]) -> dict[str, Any]:
