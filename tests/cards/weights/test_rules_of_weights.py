@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cortex_sim.cards import catalogue
-from cortex_sim.cards.weights import block, low_rank, modules, of_rank, sparse_gaussian
+from cortex_sim.cards.weights import block, low_rank, mexican_hat, modules, of_rank, sparse_gaussian
 from cortex_sim.errors import CardError, OptionError
 
 
@@ -74,6 +74,18 @@ def test_a_block_fills_what_its_spans_touch_and_nothing_else() -> None:
 SPAN = {"gain": 1.0, "row_start": 0, "row_stop": 1, "column_start": 0, "column_stop": 1}
 
 
+def test_a_ring_excites_near_inhibits_further_on_and_has_the_largest_eigenvalue_it_was_given() -> None:
+    W = mexican_hat.build((24, 24), rng(), near=2, far=5, gain=1.3)
+    first = W[0] / W[0, 1]
+    assert first.tolist() == [0, 1, 1, -1, -1, -1, *[0] * 13, -1, -1, -1, 1, 1]
+    assert all(np.array_equal(np.roll(W[0], unit), row) for unit, row in enumerate(W))
+    assert np.linalg.eigvalsh(W).max() == pytest.approx(1.3, rel=1e-12)
+    alone = [2 * sum(np.cos(2 * np.pi * wave * place / 24) * (1 if place < 3 else -1) for place in range(1, 6)) for wave in range(24)]
+    assert W[0, 1] == pytest.approx(1.3 / max(alone), rel=1e-12)  # eigenvalues of a circulant are the Fourier sums of its row
+    with pytest.raises(OptionError, match=r"^mexican_hat: with 1 units, near 3 and far 6 no eigenvalue is positive; take more units\.$"):
+        mexican_hat.build((1, 1), rng(), near=3, far=6, gain=1.0)
+
+
 @pytest.mark.parametrize(
     ("rule", "given", "message"),
     [
@@ -82,6 +94,8 @@ SPAN = {"gain": 1.0, "row_start": 0, "row_stop": 1, "column_start": 0, "column_s
         (low_rank, {"rank": 1.5, "mean_m": 0, "sd_m": 1, "mean_n": 0, "sd_n": 1}, r"^low_rank: rank 1\.5 should be a whole number, 1 or more\.$"),
         (modules, {"modules": 9, "within": 1, "between": 1, "density": 0.1}, r"^modules: 9 modules of shape \(8, 8\); it should be square"),
         (modules, {"modules": 2, "within": 1, "between": 1, "density": 1.5}, r"^modules: density 1\.5 should lie between 0 and 1\.$"),
+        (mexican_hat, {"near": 3, "far": 2, "gain": 1}, r"^mexican_hat: near 3, far 2, shape \(8, 8\); it should be square, with whole 1 <= near"),
+        (mexican_hat, {"near": 1.5, "far": 2, "gain": 1}, r"^mexican_hat: near 1\.5, far 2, shape"),
         (block, SPAN | {"row_start": 0.5, "row_stop": 0.5}, r"^block: row_start 0\.5 and row_stop 0\.5 should run forward from 0 to 1\.$"),
         (block, SPAN | {"column_stop": 1.2}, r"^block: column_start 0 and column_stop 1\.2 should run forward"),
     ],
