@@ -272,6 +272,17 @@ def recipes(run: Run) -> str:
     )
 
 
+def false_connections(run: Run) -> str:
+    size = "false connections, r.m.s. over that of true ones"
+    weak, rest, drive, above = (
+        run.percent(size, name) for name in ("gain 0.6, at rest", "gain 1.4, at rest", "gain 1.4, suppressive drive", "gain 1.4, far above threshold")
+    )
+    return (
+        f"not in a strongly coupled ring: false connections are {rest} % of the size of true ones ({weak} % if weakly coupled), {drive} % if a drive "
+        f"silences all units now and then, and {above} % inferred from rates far above the threshold, where regression is of the circuit's own class"
+    )
+
+
 def few_shot(run: Run) -> str:
     models = ("the circuit's dimensions", "with extraneous dynamics")
     many, few = (" and ".join(run.value(f"R² of held-out units, {shots} trials", name) for name in models) for shots in (64, 4))
@@ -416,7 +427,7 @@ TEXTS: dict[str, Callable[..., str]] = {
     for text in (
         match, headline, hidden, pushes, architectures, layered_motor_cortex, spikes_and_rates, spike_statistics, match_spiking,
         explain, learning_rules, force, decode, long_sequences, inferred_connectivity, mechanism, discriminate, muscles, identity, attractors,
-        few_shot, recipes, rotations, tangling, subspaces, reach, preparation,
+        false_connections, few_shot, recipes, rotations, tangling, subspaces, reach, preparation,
     )
 }  # fmt: skip
 READS = {

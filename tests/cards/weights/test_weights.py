@@ -32,8 +32,8 @@ def eigenvalues(W: np.ndarray) -> np.ndarray:
 
 def test_every_rule_is_listed_and_an_unknown_rule_or_argument_is_refused() -> None:
     drawn = {
-        "balanced_pair", "between", "block", "gaussian", "inhibition_stabilised", "low_rank", "modules", "sparse_gaussian", "stability_optimised",
-        "uniform",
+        "balanced_pair", "between", "block", "gaussian", "inhibition_stabilised", "low_rank", "mexican_hat", "modules", "sparse_gaussian",
+        "stability_optimised", "uniform",
     }  # fmt: skip
     assert set(weights.rules()) == drawn | {"diagonal", "table"}
     weights.check("gaussian", {"gain"})
