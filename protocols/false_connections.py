@@ -176,11 +176,12 @@ def _pictures(
     lines = {"true": profile(W)} | {how: profile(each.mean(axis=0)) for how, each in fits.items()}
     size = {how: (gains, np.array([[value[gain, how] for gain in gains]])) for how in fits}
     label = "false connections over true ones"
+    caption = "Mean over pairs at each distance. Far above threshold: at rest, where the unit's own rate is high."
     one = rates[gains[-1], REST]
     bumps = {f"trial {number + 1}": one.rate[number, -100:].mean(axis=0) for number in range(2)}
     return {
         "profile": cs.Picture(cs.figures.curves(places, lines, xlabel="places between the units", ylabel="connection"),
-                              "Inferred connections of the most strongly coupled ring", "Mean over pairs at each distance. Far above threshold: at rest, where the unit's own rate is high."),
+                              "Inferred connections of the most strongly coupled ring", caption),
         "strength": cs.Picture(cs.figures.over_settings({label: size}, xlabel="largest eigenvalue", reference={label: 0.0}),
                                "False connections by strength of coupling", "R.m.s., relative to true connections."),
         "bumps": cs.Picture(cs.figures.curves(np.arange(model.units), bumps, xlabel="unit", ylabel="rate"),
