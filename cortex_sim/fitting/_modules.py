@@ -11,10 +11,11 @@ from torch.nn.utils.parametrize import is_parametrized, register_parametrization
 
 from cortex_sim.cards import Model
 from cortex_sim.errors import OptionError, TaskError
+from cortex_sim.fitting._optimiser import Optimiser, set_rate
 from cortex_sim.fitting._options import Options, TrainingHistory, finite
 from cortex_sim.fitting._own_scale_in_torch import Sized
 from cortex_sim.fitting._start import counted, unit_scale
-from cortex_sim.fitting._training import error, optimiser_of, set_rate
+from cortex_sim.fitting._training import error
 from cortex_sim.runtime import seed_of, stream
 from cortex_sim.simulation import Wrapped, wrap
 from cortex_sim.simulation.torch import bin_by_bin, sequence
@@ -82,7 +83,7 @@ def _learn(
     name: str, module: nn.Module, loss: Callable[[np.ndarray], Tensor], chosen: tuple[np.ndarray, np.ndarray], history: TrainingHistory,
     options: Options, seed: int, report: Callable[[str], None],
 ) -> None:  # fmt: skip
-    optimiser = optimiser_of([p for p in module.parameters() if p.requires_grad], options)
+    optimiser = Optimiser([p for p in module.parameters() if p.requires_grad], options)
     history.best = _checked(module, lambda: loss(chosen[1]))
     try:
         while history.goes_on(options):
@@ -90,7 +91,7 @@ def _learn(
             order = stream(seed, "student", "order of an epoch of a module", history.epoch).permutation(chosen[0])
             found = []
             for part in np.array_split(order, max(1, round(len(order) / options.batch))):
-                optimiser.zero_grad()
+                optimiser.clear()
                 step = loss(part)
                 step.backward()
                 torch.nn.utils.clip_grad_norm_(module.parameters(), options.clip)

@@ -3,7 +3,7 @@
 import io
 import pickle
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from torch.utils.checkpoint import checkpoint as recomputed
 
 from cortex_sim.cards import Model
 from cortex_sim.errors import FileProblem, OptionError
+from cortex_sim.fitting._optimiser import Optimiser, set_rate
 from cortex_sim.fitting._options import Loss, Options, TrainingData, TrainingHistory, finite
 from cortex_sim.fitting._own_scale import OwnScale
 from cortex_sim.fitting._own_scale_in_torch import descend_in_own_scale, moved
@@ -27,7 +28,6 @@ from cortex_sim.simulation.torch import Run, Twin, advance, runs, spans
 
 SAVE_EVERY = 2.0  # s between checkpoints
 LARGEST = torch.finfo(torch.float32).max
-FLOOR = 0.02  # of the learning rate, at the end of the cosine
 
 
 def train(
@@ -65,7 +65,7 @@ def train(
             raise OptionError(f"Options.{name}: back-propagation computes in float32, whose largest number is {LARGEST:.2g} (got {given!r}).")
     twin = Twin(model, model.arrays(), dtype=torch.float32, device=device)
     descend_in_own_scale(twin, OwnScale.of(model, data, options))
-    optimiser = optimiser_of([parameter for parameter in twin.parameters() if parameter.requires_grad], options)
+    optimiser = Optimiser([parameter for parameter in twin.parameters() if parameter.requires_grad], options)
     history, saved = TrainingHistory(twin.arrays()), time.monotonic()
     key = content_key("fit", model.key, data.key, check.key, options.key, seed, code_key()) if checkpoint else ""
     try:
@@ -87,17 +87,7 @@ def train(
     return history
 
 
-def optimiser_of(learned: Sequence[torch.nn.Parameter], options: Options) -> torch.optim.Optimizer:
-    """Return the optimiser that options ask for."""
-    match options.optimiser:
-        case "sgd":
-            return torch.optim.SGD(learned, lr=options.rate, momentum=options.momentum, weight_decay=options.weight_decay)
-        case "adamw":
-            return torch.optim.AdamW(learned, lr=options.rate, weight_decay=options.weight_decay)
-    return torch.optim.Adam(learned, lr=options.rate, weight_decay=options.weight_decay)
-
-
-def _epoch(twin: Twin, optimiser: torch.optim.Optimizer, data: TrainingData, options: Options, seed: int, epoch: int) -> float:
+def _epoch(twin: Twin, optimiser: Optimiser, data: TrainingData, options: Options, seed: int, epoch: int) -> float:
     everyone = whole(twin, data, seed_of(seed, "student", "noise of an epoch", epoch))
     order = stream(seed, "student", "order of an epoch", epoch).permutation(len(everyone.wanted))
     learn = _truncated if options.through == "segment" else _descend
@@ -145,14 +135,14 @@ class Piece(NamedTuple):
     noise: Mapping[str, Noise]
 
 
-def _descend(twin: Twin, optimiser: torch.optim.Optimizer, batch: Batch, options: Options) -> float:
+def _descend(twin: Twin, optimiser: Optimiser, batch: Batch, options: Options) -> float:
     """Take one step of descent along the full gradient through time."""
     loss, objective = objective_of(twin, batch, options)
     _step(twin, optimiser, objective, options)
     return loss.item()
 
 
-def _truncated(twin: Twin, optimiser: torch.optim.Optimizer, batch: Batch, options: Options) -> float:
+def _truncated(twin: Twin, optimiser: Optimiser, batch: Batch, options: Options) -> float:
     """Take one step of descent after each segment in which any bin counts."""
     bins, loss = batch.wanted.shape[1], 0.0
     for span, piece in cut(twin, batch, options):
@@ -178,8 +168,8 @@ def cut(twin: Twin, batch: Batch, options: Options, *, of: int | None = None) ->
         state, noise = piece.state.detach(), piece.noise
 
 
-def _step(twin: Twin, optimiser: torch.optim.Optimizer, objective: Tensor, options: Options) -> None:
-    optimiser.zero_grad()
+def _step(twin: Twin, optimiser: Optimiser, objective: Tensor, options: Options) -> None:
+    optimiser.clear()
     objective.backward()
     torch.nn.utils.clip_grad_norm_(twin.parameters(), options.clip)
     optimiser.step()
@@ -277,25 +267,18 @@ def penalty(twin: Twin, run: Run, options: Options, *, of: int | None = None, be
     return total
 
 
-def set_rate(optimiser: torch.optim.Optimizer, options: Options, epoch: int) -> None:
-    """Set the learning rate of an epoch, which falls along a cosine."""
-    falling = (1 + np.cos(np.pi * epoch / options.epochs)) / 2
-    for group in optimiser.param_groups:
-        group["lr"] = float(options.rate * (FLOOR + (1 - FLOOR) * falling))
-
-
-def _save(path: Path, key: str, twin: Twin, optimiser: torch.optim.Optimizer, history: TrainingHistory) -> None:
+def _save(path: Path, key: str, twin: Twin, optimiser: Optimiser, history: TrainingHistory) -> None:
     best = {name: torch.tensor(array) for name, array in history.arrays.items()}
     progress = {"train": history.train, "validation": history.validation, "best": history.best, "stale": history.stale, "kept": history.kept}
     content = io.BytesIO()
-    torch.save({"key": key, "twin": twin.state_dict(), "optimiser": optimiser.state_dict(), "arrays": best, "progress": progress}, content)
+    torch.save({"key": key, "twin": twin.state_dict(), "optimiser": optimiser.state(), "arrays": best, "progress": progress}, content)
     try:
         write_bytes(path, content.getvalue())
     except FileProblem as problem:
         say_once(f"checkpoint not kept: {problem}")
 
 
-def _resume(path: Path | None, key: str, twin: Twin, optimiser: torch.optim.Optimizer, history: TrainingHistory) -> bool:
+def _resume(path: Path | None, key: str, twin: Twin, optimiser: Optimiser, history: TrainingHistory) -> bool:
     """Load a checkpoint and return whether one was used; there may be none, or it may be damaged.
 
     Raises:
@@ -313,7 +296,7 @@ def _resume(path: Path | None, key: str, twin: Twin, optimiser: torch.optim.Opti
             f"{path}: holds another fit: another student, task, trials, options, seed or version of this code. Remove it, or give another checkpoint."
         )
     twin.load_state_dict(stored["twin"])
-    optimiser.load_state_dict(stored["optimiser"])
+    optimiser.load(stored["optimiser"])
     history.arrays = {name: tensor.numpy() for name, tensor in stored["arrays"].items()}
     for name, value in stored["progress"].items():
         setattr(history, name, value)

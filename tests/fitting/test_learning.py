@@ -13,8 +13,9 @@ from cortex_sim.cards._model import Model
 from cortex_sim.errors import OptionError, TaskError
 from cortex_sim.fitting._fit import fit
 from cortex_sim.fitting._fit import train as teach
+from cortex_sim.fitting._optimiser import Optimiser
 from cortex_sim.fitting._options import Options, TrainingData, TrainingHistory
-from cortex_sim.fitting._training import error, optimiser_of, penalty, train
+from cortex_sim.fitting._training import error, penalty, train
 from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation.torch._inputs import Inputs
 from cortex_sim.simulation.torch._twin import Twin
@@ -141,7 +142,7 @@ def test_a_jacobian_penalty_on_gates_is_refused() -> None:
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_sgd_steps_against_the_gradient(momentum: float) -> None:
     twin = Twin(student(), student().arrays())
-    optimiser = optimiser_of(list(twin.parameters()), Options(optimiser="sgd", rate=0.1, momentum=momentum))
+    optimiser = Optimiser(list(twin.parameters()), Options(optimiser="sgd", rate=0.1, momentum=momentum))
     before, velocity = twin.W.detach().clone(), torch.zeros_like(twin.W)
     for step in range(3):
         gradient = torch.full_like(twin.W, 1.0 + step)
@@ -154,7 +155,7 @@ def test_sgd_steps_against_the_gradient(momentum: float) -> None:
 
 def test_adamw_decays_weights_without_a_gradient_and_adam_with_one() -> None:
     twin = Twin(student(), student().arrays())
-    optimiser = optimiser_of(list(twin.parameters()), Options(optimiser="adamw", rate=0.1, weight_decay=0.5))
+    optimiser = Optimiser(list(twin.parameters()), Options(optimiser="adamw", rate=0.1, weight_decay=0.5))
     before = twin.W.detach().clone()
     twin.W.grad = torch.zeros_like(twin.W)
     optimiser.step()
