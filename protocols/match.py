@@ -6,8 +6,7 @@ Claim       the best student explains at least 95 % of held-out rates, and the s
             span the state space, also explains unseen pushes (R² > 0.97) and silencing (R² > 0.8).
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Literal
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -47,7 +46,7 @@ def run(
     seed: int = 0,
     smoke: bool = False,
     recording: cs.trials.Source | None = None,
-    students: Literal["default", "all"] = "default",
+    students: Sequence[str] | str = "default",
     perturbed: str | None = None,
     pushed: tuple[float, float] | None = None,
 ) -> cs.Report:
@@ -61,16 +60,17 @@ def run(
         seed: of every random choice; the circuit's own weights follow ``model.seed``.
         smoke: few units, conditions and epochs: shows that everything runs; its numbers mean nothing.
         recording: condition averages to match instead of the circuit, or spikes, which are averaged.
-        students: ``"default"``, the cheapest that answer the question, or ``"all"``.
+        students: "default", the cheapest that answer the question; "all"; or, separated by commas, names of these, of shipped cards of kind rnn, and
+            paths of cards and weights of your own (.toml, .pt, .safetensors), which go on learning from the weights they have.
         perturbed: which trials of the recording are perturbed, as for the protocol match_pushed_recording: students are taught the others.
         pushed: start and stop of that push, s.
 
     Raises:
-        OptionError: students is neither of these, units are hidden behind a readout, or there are perturbed trials without a recording.
+        OptionError: students are unknown or cannot be taught, units are hidden behind a readout, or there are perturbed trials without a recording.
     """
     if (perturbed is None and pushed is not None) or (recording is None and perturbed is not None):
         raise cs.errors.OptionError("match: perturbed says which trials of a recording are pushed, and pushed when; give both with a recording.")
-    if isinstance(model, cs.SpikingModel) and (recording is not None or students != "default"):
+    if isinstance(model, cs.SpikingModel) and (recording is not None or students not in ("default", ("default",))):
         raise cs.errors.OptionError(f"{model.name}: is a spiking circuit, which is matched without --recording and --students.")
     if isinstance(model, cs.SpikingModel):
         return cs.run("match_spiking", model, seed=seed, smoke=smoke)
@@ -79,12 +79,12 @@ def run(
         if perturbed is not None:
             return cs.run("match_pushed_recording", model, perturbed=perturbed, pushed=pushed, **how)
         return cs.run("match_recording", model, **how)
-    if students not in ("default", "all"):
-        raise cs.errors.OptionError(f"students {students!r} is unknown. {cs.errors.suggestion(students, ('default', 'all'))}")
     if model.initial or model.size("observed") != model.units:
         raise cs.errors.OptionError(f"{model.name}: its units are hidden behind a readout; match needs a circuit whose units are the observed ones.")
+    model = cs.edit.shrunk(model, FEW) if smoke else model
+    chosen = cs.fitting.asked_students(students, TAUGHT, CHEAP, observed=model.units, taken=(OWN, *CONTROLS))
     with cs.runtime.workers.together("cortex_sim.fitting._training", "cortex_sim.comparison._examined"):
-        return _matched(cs.edit.shrunk(model, FEW) if smoke else model, TAUGHT if students == "all" else CHEAP, seed, smoke)
+        return _matched(model, chosen, seed, smoke)
 
 
 def training_data(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> tuple[cs.Model, cs.Trials, cs.Task, cs.Options]:
@@ -94,7 +94,7 @@ def training_data(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> tup
     return cs.fitting.with_time_constant_of(cs.load("leaky_readout"), model), training.trials, training.task, cs.Options(epochs=60, rate=5e-3)
 
 
-def _matched(model: cs.Model, names: Iterable[str], seed: int, smoke: bool) -> cs.Report:
+def _matched(model: cs.Model, chosen: Mapping[str, tuple[cs.Model, cs.Options]], seed: int, smoke: bool) -> cs.Report:
     seconds: dict[str, float] = {}
     trained, draws, nulls, shuffles = (SMALL, 1, 20, 5) if smoke else (TRAINING, DRAWS, cs.measures.NULLS, cs.measures.WEIGHT_SHUFFLES)
     with cs.timed(seconds, "circuit"):
@@ -106,7 +106,7 @@ def _matched(model: cs.Model, names: Iterable[str], seed: int, smoke: bool) -> c
         runs = cs.analysis.spanning_runs(model, (trained, TESTED), seed=seed, preferred=preferred)
         spanning = cs.measures.Battery.of(model, f"{TESTED} held-out states that span state space", runs, **how)
     with cs.timed(seconds, "training"):
-        fitted = cs.fitting.train_many(_jobs(model, names, reaching.training, spanning.training, seed, smoke))
+        fitted = cs.fitting.train_many(_jobs(model, chosen, reaching.training, spanning.training, seed, smoke))
         students = {name: student.model for name, student in fitted.items()} | {ALONE: cs.edit.unconnected(cs.fitting.own_class(model))}
     with cs.timed(seconds, "comparison"):
         batteries = {name: spanning if name == CONTROL else reaching for name in students}
@@ -138,11 +138,11 @@ def _matched(model: cs.Model, names: Iterable[str], seed: int, smoke: bool) -> c
 
 
 def _jobs(
-    model: cs.Model, names: Iterable[str], reaching: cs.analysis.Side, spanning: cs.analysis.Side, seed: int, smoke: bool
+    model: cs.Model, chosen: Mapping[str, tuple[cs.Model, cs.Options]], reaching: cs.analysis.Side, spanning: cs.analysis.Side, seed: int, smoke: bool
 ) -> dict[str, cs.fitting.Job]:
     """Return the circuit's own class, fitted in closed form to reaches and to states that span state space, the students, and their controls."""
     closed, possible = cs.Options(epochs=0), not cs.fitting.not_own_class(model)
-    students = {name: (cs.fitting.with_time_constant_of(cs.load(TAUGHT[name][0]), model), TAUGHT[name][1]) for name in names}
+    students = {name: (cs.fitting.with_time_constant_of(card, model), options) for name, (card, options) in chosen.items()}
     jobs = {OWN: cs.fitting.Job(cs.fitting.own_class(model), reaching.trials, reaching.task, seed, closed)} if possible else {}
     jobs |= cs.fitting.with_controls(students, reaching.trials, reaching.task, shuffled=SHUFFLED, seed=seed)
     if possible:

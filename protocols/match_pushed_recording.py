@@ -5,8 +5,7 @@ Reproduces  no figure. The setting of experiments that push motor cortex while t
 Claim       no network explains more of the recorded response than a perfect one could, by the recording's own ceiling and its interval.
 """
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -30,7 +29,7 @@ def run(
     pushed: tuple[float, float] | None = None,
     seed: int = 0,
     smoke: bool = False,
-    students: Literal["default", "all"] = "default",
+    students: Sequence[str] | str = "default",
 ) -> cs.Report:
     """Teach networks the unperturbed trials of a recording, and ask them for the response to its push.
 
@@ -41,15 +40,14 @@ def run(
         pushed: start and stop of the push, s from the event; by default as the stimulus of the file says.
         seed: of every random choice.
         smoke: few epochs: shows that everything runs; its numbers mean nothing.
-        students: ``"default"``, the cheapest that answer the question, or ``"all"``.
+        students: "default", the cheapest that answer the question; "all"; or, separated by commas, names of these, of shipped cards of kind rnn, and
+            paths of cards and weights of your own (.toml, .pt, .safetensors), which go on learning from the weights they have.
 
     Raises:
-        OptionError: an option is unknown, the recording does not say when the push acts, or the model observes other units.
+        OptionError: an option is unknown, a student cannot learn, the recording does not say when the push acts, or the model observes other units.
         TrialsError: no trial is perturbed, or the push leaves the window.
         ComparisonError: there are fewer than four trials of both kinds in every condition.
     """
-    if students not in ("default", "all"):
-        raise cs.errors.OptionError(f"students {students!r} is unknown. {cs.errors.suggestion(students, ('default', 'all'))}")
     path, seconds = cs.trials.Recording.of(recording), dict[str, float]()
     found = cs.trials.read_perturbed(path, perturbed, usual=WINDOW, sd=SMOOTHED, pushed=pushed)
     push, task, units = cs.measures.RecordedPush.of(found, seed=seed), cs.tasks.recorded_conditions(found.averages), found.averages.shape[2]
@@ -57,8 +55,8 @@ def run(
         raise cs.errors.OptionError(f"{model.name}: observes {model.size('observed')} units; the recording {path.name} has {units}.")
     with cs.timed(seconds, "training"):
         recipes = cs.cards.catalogue.protocol("match_recording")
-        names = recipes.TAUGHT if students == "all" else recipes.CHEAP
-        cards = {name: (_sized(cs.load(recipes.TAUGHT[name][0])), recipes.TAUGHT[name][1]) for name in names}
+        asked = cs.fitting.asked_students(students, recipes.TAUGHT, recipes.CHEAP, observed=units, taken=CONTROLS)
+        cards = {name: (_sized(card) if name in recipes.TAUGHT else card, options) for name, (card, options) in asked.items()}
         jobs = cs.fitting.with_controls(cards, found.averages, task, shuffled=SHUFFLED, seed=seed)
         fitted = cs.fitting.train_many(cs.fitting.shortened(jobs, 2) if smoke else jobs)
     networks = {name: one.model for name, one in fitted.items()}

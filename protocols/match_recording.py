@@ -4,9 +4,8 @@ Reproduces  the setting of Churchland et al. (2012) Nature 487:51: condition ave
 Claim       every trained student predicts held-out conditions better than the untrained and the shuffled one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 
@@ -40,7 +39,7 @@ def run(
     recording: cs.trials.Source,
     seed: int = 0,
     smoke: bool = False,
-    students: Literal["default", "all"] = "default",
+    students: Sequence[str] | str = "default",
 ) -> cs.Report:
     """Train networks on the condition averages of a recording, each condition held out once, and compare them with it.
 
@@ -51,26 +50,26 @@ def run(
         recording: condition averages, or spikes of single trials, which are smoothed by 25 ms and averaged.
         seed: of every random choice.
         smoke: few epochs: shows that everything runs; its numbers mean nothing.
-        students: ``"default"``, the cheapest that answer the question, or ``"all"``.
+        students: "default", the cheapest that answer the question; "all"; or, separated by commas, names of these, of shipped cards of kind rnn, and
+            paths of cards and weights of your own (.toml, .pt, .safetensors), which go on learning from the weights they have.
 
     Raises:
-        OptionError: students is neither of these.
+        OptionError: students are unknown or cannot be taught.
         TrialsError: the recording lacks the movement.
         TaskError: the model receives no input from the task, or does nothing with it.
     """
-    if students not in ("default", "all"):
-        raise cs.errors.OptionError(f"students {students!r} is unknown. {cs.errors.suggestion(students, ('default', 'all'))}")
     seconds: dict[str, float] = {}
     path = cs.trials.Recording.of(recording)
     whole = cs.read(path)
     whole = whole if "rate" in whole.dataset else cs.trials.averages(path, *path.window(WINDOW))
     cortex = _averages(whole, path)
+    asked = cs.fitting.asked_students(students, TAUGHT, CHEAP, observed=cortex.shape[2], taken=(*CONTROLS, *REFERENCES))
     task = cs.tasks.recorded_conditions(cortex)
     everyone = np.arange(task.trials)
     training = [cortex.select(np.delete(everyone, fold)) for fold in everyone]
     made = None if model is None else _made(model, task, cortex.shape[2], seed)
     with cs.timed(seconds, "training"):
-        cards, jobs = {name: (_student(name), TAUGHT[name][1]) for name in (TAUGHT if students == "all" else CHEAP)}, {}
+        cards, jobs = {name: (_sized(name, card), options) for name, (card, options) in asked.items()}, {}
         for fold in everyone:
             taught = cs.fitting.with_controls(cards, training[fold], task.select(np.delete(everyone, fold)), shuffled=SHUFFLED, seed=seed)
             jobs |= {(name, fold): job for name, job in taught.items()}
@@ -129,8 +128,7 @@ def _averages(whole: cs.Trials, path: cs.trials.Recording) -> cs.Trials:
     return cortex
 
 
-def _student(name: str) -> cs.Model:
-    student = cs.load(TAUGHT[name][0])
+def _sized(name: str, student: cs.Model) -> cs.Model:
     return student.with_arrays({}, units=HIDDEN) if name in ("hidden units", "GRU") else student
 
 

@@ -1,3 +1,4 @@
+from cortex_sim.fitting._asked import asked_students as asked_students
 from cortex_sim.fitting._fit import Fitted as Fitted
 from cortex_sim.fitting._fit import fit as fit
 from cortex_sim.fitting._fit import split as split

@@ -15,7 +15,7 @@ from cortex_sim.errors import OptionError, TaskError, TrialsError, suggestion
 from cortex_sim.fitting import rules
 from cortex_sim.fitting._options import CUSTOMARY, Options, TrainingData
 from cortex_sim.fitting._regression import Beginning, begin, encodes
-from cortex_sim.fitting._start import adapt, counted, held_where_unseen, one_unit_each, unit_scale
+from cortex_sim.fitting._start import adapt, counted, held_where_unseen, learned, one_unit_each, unit_scale
 from cortex_sim.runtime import run_cache, seed_of, stream, track
 from cortex_sim.simulation import Wrapped, refuse_unheard
 from cortex_sim.tasks import Task
@@ -70,7 +70,8 @@ def fit(
     """Return a student, trained to reproduce given outputs.
 
     Args:
-        model: the student; its size is adapted to the trials. A wrapped module of torch goes on learning from its present weights.
+        model: the student; its size is adapted to the trials. One that has learned before, and a wrapped module of torch, go on from their weights;
+            where a closed form is better on the validation conditions, training begins there (``closed_form=False`` tries none).
         trials: outputs to reproduce, one trial per condition; a plain array is taken to be on the task's bins, in Hz.
         task: the task that produced them.
         seed: of the split, the untrained weights and the order of conditions.
@@ -146,7 +147,8 @@ def train(
         found = f"student {student.name!r}" if not encodes(student) else f"start {options.start!r} and closed_form {options.closed_form}"
         raise OptionError(f"Options.hidden_start: is of hidden units that start from the first bin by an encoder, in closed form (got {found}).")
     closed = options.closed_form and not task.body and (one_unit_each(student) or options.hidden_start)
-    first = begin(student, *datasets) if closed else Beginning(student, "untrained weights")
+    own = "the weights of its card" if learned(student) else "untrained weights"
+    first = begin(student, *datasets) if closed else Beginning(student, own)
     with track(f"training {model.name}") as progress:
         history = learn(first.model, *datasets, options=options, seed=seed, report=report or progress, **kept)
     if history.interrupted and run_cache():

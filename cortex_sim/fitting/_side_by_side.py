@@ -15,7 +15,7 @@ from cortex_sim.fitting._fit import Fitted, train
 from cortex_sim.fitting._kept import load_fitted, save_fitted
 from cortex_sim.fitting._options import Options
 from cortex_sim.fitting._regression import not_own_class
-from cortex_sim.fitting._start import own_class, with_time_constant_of
+from cortex_sim.fitting._start import own_class, untrained, with_time_constant_of
 from cortex_sim.runtime import cache_folder, code_key, content_key, run_cache, stream, workers
 from cortex_sim.tasks import BIN, Task
 from cortex_sim.trials import Trials
@@ -45,7 +45,8 @@ class Job:
 def with_controls(students: Mapping[str, tuple[Model, Options]], trials: Trials, task: Task, *, shuffled: Options, seed: int) -> dict[str, Job]:
     """Return the students' jobs with two controls that every table needs: one untrained, one trained with conditions shuffled.
 
-    Both have the first student's architecture. The shuffled one is trained to continue from a condition's first bin as another condition does.
+    Both have the first student's architecture, and nothing that it learned before. The shuffled one is trained to continue from a condition's first
+    bin as another condition does.
 
     Args:
         students: models and their training options, by name.
@@ -59,6 +60,7 @@ def with_controls(students: Mapping[str, tuple[Model, Options]], trials: Trials,
     wrong = np.concatenate([trials.rate[:, :1], trials.rate[order][:, 1:]], axis=1)
     mixed = Trials.from_arrays(wrong, trials.time, condition=trials.condition)
     jobs = {name: Job(model, trials, task, seed, options) for name, (model, options) in students.items()}
+    basic = untrained(basic)
     jobs[UNTRAINED] = Job(basic, trials, task, seed, Options(epochs=0, closed_form=False))
     return jobs | {"shuffled": Job(basic, mixed, task, seed, shuffled)}
 
@@ -81,7 +83,7 @@ def students_of(circuit: Model, students: Mapping[str, tuple[Model, Options]], t
     basic, _ = next(iter(ready.values()))
     jobs = {} if not_own_class(circuit, task.bin) else {OWN_GAIN: Job(own_class(circuit, task.bin), trials, task, seed, Options(epochs=0))}
     jobs |= {name: Job(model, trials, task, seed, options) for name, (model, options) in ready.items()}
-    return jobs | {UNTRAINED: Job(basic, trials, task, seed, Options(epochs=0, closed_form=False))}
+    return jobs | {UNTRAINED: Job(untrained(basic), trials, task, seed, Options(epochs=0, closed_form=False))}
 
 
 def own_class_absent(circuit: Model, fitted: Mapping[str, Fitted], names: Sequence[str], *, bin: float = BIN) -> list[str]:

@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from cortex_sim.cards import Model
 from cortex_sim.runtime import warn
-from cortex_sim.simulation import drive_parameter, drive_time_constant
+from cortex_sim.simulation import drive_parameter, drive_time_constant, recurrent_projections
 from cortex_sim.tasks import BIN, Task
 from cortex_sim.trials import Trials
 
@@ -49,6 +49,16 @@ def one_unit_each(model: Model) -> bool:
     """Return whether each observed rate is that of one unit, so that the state can be computed from the rates."""
     diagonal = model.readout is None or model.projections[model.readout.weights].rule == "diagonal"
     return diagonal and model.initial is None and model.rate != model.parsed.state
+
+
+def learned(model: Model) -> bool:
+    """Return whether some of the recurrent weights that a model learns are given, as those of a trained one are."""
+    return any(model.given(name) and model.projections[name].learn for name in recurrent_projections(model))
+
+
+def untrained(model: Model) -> Model:
+    """Return a model without what it has learned: its card makes these weights and parameters again."""
+    return model.made_anew(*(name for name, part in (model.projections | model.parameters).items() if part.learn))
 
 
 def own_class(circuit: Model, bin: float = BIN) -> Model:
@@ -99,17 +109,18 @@ def adapt(model: Model, trials: Trials, task: Task, seed: int) -> Model:
         pace = f"{model.dt.si * 1e3:g} ms becomes {step['dt']['value'] * 1e3:g} ms, so that it fits the bins"
         warn(f"{model.name}: is a map, whose step of {pace}; trained so, it is another network at any other step")
     sized = model.with_arrays({}, **sizes, **step, channels=channels, seed=seed)
-    if sized.readout is None or task.body or sized.given(sized.readout.weights):
+    if sized.readout is None or task.body:
         return sized
-    seen = counted(trials, task.mask)
+    seen, drawn = counted(trials, task.mask), not sized.given(sized.readout.weights)
     rest, scale = seen.mean(axis=0), unit_scale(seen[None])
-    if one_unit_each(sized):
+    if drawn and one_unit_each(sized):
         low, high = seen.min(axis=0), seen.max(axis=0)
         middle, half = (low + high) / 2, np.maximum(HEADROOM * (high - low) / 2, scale)
         return sized.with_arrays({sized.readout.weights: np.diag(half), sized.readout.offset: middle})
-    arrays = sized.arrays()
-    ready = {sized.readout.weights: arrays[sized.readout.weights] * scale[:, None], sized.readout.offset: rest}
-    if sized.initial:
+    arrays, ready = sized.arrays(), dict[str, ndarray]()
+    if drawn:
+        ready |= {sized.readout.weights: arrays[sized.readout.weights] * scale[:, None], sized.readout.offset: rest}
+    if sized.initial and not sized.given(sized.initial.weights):
         encoder = arrays[sized.initial.weights] / scale
         ready |= {sized.initial.weights: encoder, sized.initial.offset: -encoder @ rest}
     return sized.with_arrays(ready)

@@ -1,4 +1,5 @@
 from cortex_sim.cards.edit._delays import undelayed as undelayed
+from cortex_sim.cards.edit._encoder import with_encoder as with_encoder
 from cortex_sim.cards.edit._interface import embodied as embodied
 from cortex_sim.cards.edit._lesion import cut_weights as cut_weights
 from cortex_sim.cards.edit._lesion import disconnect as disconnect
