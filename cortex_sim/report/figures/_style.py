@@ -12,6 +12,7 @@ import matplotlib
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from numpy import ndarray
 
@@ -57,6 +58,10 @@ def svg_of(figure: Figure) -> str:
     written = io.StringIO()
     with matplotlib.rc_context(STYLE):
         plain(figure)
+        FigureCanvasSVG(figure)
+        if (layout := figure.get_layout_engine()) is not None:  # laid out beforehand, so that it is drawn once instead of twice
+            layout.execute(figure)
+            figure.set_layout_engine("none")
         figure.savefig(written, format="svg", metadata={"Date": None})
     return written.getvalue()
 
