@@ -100,11 +100,11 @@ def _methods(smoke: bool) -> str:
     image, other units. What a measure loses is in units of the whole way to the other mechanism, s = 1, in the view in which it is most sensitive.
 
     Arm 3. Networks are fitted to {sizes.training} reaches: the circuit's own equations, also with weights that stray as far as rates hardly change;
-    tanh networks by regression, by gradient, from a random start, stopped early, under Dale's law, of rank 6, or taught the output alone; hidden
-    units, sparse ones, GRU and LSTM. Beside them stand the circuit's units without connections, and ridge regression from the first bin. A measure
-    ranks them by {sizes.tested} other reaches.
+    tanh networks by regression, by gradient, from a random start, stopped early, under Dale's law, of rank 6, taught the output alone, or taught
+    pushes of one kind besides; hidden units, sparse ones, GRU and LSTM. Beside them stand the circuit's units without connections, and ridge
+    regression from the first bin. A measure ranks them by {sizes.tested} other reaches.
 
-    Arm 4. The truth is the fraction of the circuit's responses to {sizes.pushed} draws of pushes that a network explains without having been taught
-    any, by kind. Ranks are compared by Kendall's τ, and by partial τ given R² of rates; intervals resample circuits; contrasts between measures are
-    corrected by Holm's method.
+    Arm 4. The truth is the fraction of the circuit's responses to {sizes.pushed} draws of pushes that a network explains, by kind; two networks were
+    taught others of one kind, all the rest none. Ranks are compared by Kendall's τ, and by partial τ given R² of rates; intervals resample circuits;
+    contrasts between measures are corrected by Holm's method.
     """

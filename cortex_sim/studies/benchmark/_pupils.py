@@ -18,13 +18,14 @@ from cortex_sim.fitting import Options, not_own_class, own_class, train, unit_sc
 from cortex_sim.runtime import load_arrays, save_arrays, seed_of, stream
 from cortex_sim.simulation import recurrent_projections
 from cortex_sim.studies.benchmark._circuits import Drawn
-from cortex_sim.studies.benchmark._pushed import KINDS_OF_PUSH, Battery, run
+from cortex_sim.studies.benchmark._pushed import KINDS_OF_PUSH, LEADING, ONE, Battery, pushed_too, run
 from cortex_sim.studies.benchmark._sizes import Sizes
 from cortex_sim.tasks import BIN
 from cortex_sim.trials import Trials
 
 ALONE, RIDGE = "without connections", "ridge from the first bin"
 CONTROLS = (ALONE, RIDGE)
+TAUGHT_PUSHES = {"tanh, taught pushes along the components": LEADING, "tanh, taught pushes of units": ONE}  # network: kind of push
 HIDDEN, OUTPUT, AXES, RATE = 100, 2, 6, 5e-3  # units; components that are taught alone; rank; of learning
 UNSEEN, KEPT = 0.05, 0.9  # of the sum of squares of the rates: off the manifold; R² that rates of networks with stray weights keep
 SIZES = 4.0 * 2.0 ** -np.arange(8)  # gains of stray weights that are tried, largest first
@@ -152,6 +153,7 @@ def fitted_to(drawn: Drawn, side: Side, sizes: Sizes) -> dict[str, Model]:
         "hidden units, stopped early": (hidden, side, options_for(short)), "sparse hidden units": (sparse, side, options_for(long)),
         "GRU": (gru, side, options_for(short)), "LSTM": (lstm, side, options_for(short)), "tanh, output alone": (tanh, output, options_for(long)),
     }  # fmt: skip
+    asked |= {name: (tanh, pushed_too(drawn, side, kind), options_for(long)) for name, kind in TAUGHT_PUSHES.items()}
     if len(recurrent_projections(circuit)) == 1 and not not_own_class(circuit, BIN):
         asked = {"own equations": (own_class(circuit, BIN), side, options_for(0))} | asked
     found: dict[str, Model] = {}

@@ -8,7 +8,7 @@ import numpy as np
 from cortex_sim.studies.benchmark._claimed import best_and_worst
 from cortex_sim.studies.benchmark._drawn import sees
 from cortex_sim.studies.benchmark._observed import AVERAGES, RESPONSES
-from cortex_sim.studies.benchmark._pupils import CONTROLS
+from cortex_sim.studies.benchmark._pupils import CONTROLS, TAUGHT_PUSHES
 from cortex_sim.studies.benchmark._pushed import KINDS_OF_PUSH, LEADING, OFF
 from cortex_sim.studies.benchmark._ranked import ALL, RELIABLE
 from cortex_sim.studies.benchmark._results import Result
@@ -126,8 +126,21 @@ def _networks(result: Result) -> str:
     below = [name for name, each in networks.items() if name not in CONTROLS and each.get(OFF, 0) < alone.get(OFF, 0)]
     return (
         f"{told + '. ' if told else ''}Without connections, units explain {_kinds(alone)}, more off the manifold than {len(below)} of "
-        f"{len(networks) - len(CONTROLS)} networks; ridge from the first bin has R² {ridge['R²']:.2f} and answers no push."
+        f"{len(networks) - len(CONTROLS)} networks; ridge from the first bin has R² {ridge['R²']:.2f} and answers no push.{_taught(networks)}"
     )
+
+
+def _taught(networks: Mapping[str, Mapping[str, float]]) -> str:
+    """Return what networks that were taught pushes of one kind explain of that kind and of others, over the same network that was taught none."""
+    if "tanh" not in networks:
+        return ""
+    plain, told = networks["tanh"], []
+    for name, kind in TAUGHT_PUSHES.items():
+        gains = {one: networks[name][one] - plain[one] for one in KINDS_OF_PUSH if one in networks.get(name, {}) and one in plain}
+        if kind in gains:
+            others = ", ".join(f"{one} {gain:+.2f}" for one, gain in gains.items() if one != kind)
+            told.append(f"taught {kind}, {gains[kind]:+.2f} of new ones, and {others}")
+    return f" Taught pushes of one kind, a tanh network explains, over one that was taught none: {'; '.join(told)}." if told else ""
 
 
 def _kinds(each: Mapping[str, float]) -> str:

@@ -13,8 +13,8 @@ from cortex_sim.studies.benchmark._circuits import Place, drawn
 from cortex_sim.studies.benchmark._entries import built_in
 from cortex_sim.studies.benchmark._families import GRADES, Family, family
 from cortex_sim.studies.benchmark._observed import AVERAGES, RESIDUALS, RESPONSES, SINGLE, VIEWS, Observer
-from cortex_sim.studies.benchmark._pupils import ALONE, RIDGE, Pupils, explained_variance, pupils_of, reliability_of, sides_of
-from cortex_sim.studies.benchmark._pushed import KINDS_OF_PUSH, OFF, TYPE, Battery
+from cortex_sim.studies.benchmark._pupils import ALONE, RIDGE, TAUGHT_PUSHES, Pupils, explained_variance, pupils_of, reliability_of, sides_of
+from cortex_sim.studies.benchmark._pushed import KINDS_OF_PUSH, OFF, ONE, TYPE, WHEN, Battery, pushed_too
 from cortex_sim.studies.benchmark._ranked import ALL, ranks, truth_of
 from cortex_sim.studies.benchmark._sensed import Seen, Timed
 from cortex_sim.studies.benchmark._sizes import SMOKE
@@ -131,6 +131,27 @@ def test_pupils_hold_their_controls_and_vary_in_fit_and_mechanism(pupils: Pupils
 
 
 @pytest.mark.long
+def test_taught_pushes_are_new_and_answered_by_the_circuit() -> None:
+    own = drawn(Place("chaotic", 0), TINY.units)
+    training, test = sides_of(own, TINY)
+    side, battery = pushed_too(own, training, ONE), Battery.of(own, training.trials.rate, test, 1, (ONE,))
+    rates, count = side.trials.rate, training.task.trials
+    np.testing.assert_array_equal(rates[:count], training.trials.rate)
+    changes = np.abs(rates[count:] - rates[:count]).max(axis=(0, 2))
+    before = side.trials.time <= WHEN
+    assert changes[before].max() == 0 and changes[~before].min() > 0
+    np.testing.assert_array_equal(side.task.condition, np.tile(training.task.condition, 2))
+    asked, taught = (np.concatenate([drive.pattern for drive in task.drives if drive.course.any()]) for task in (battery.tasks[ONE][0], side.task))
+    pushed = {tuple(row) for row in taught if row.any()}
+    assert len(pushed) > 1 and not pushed & {tuple(row) for row in asked if row.any()}
+
+
+def test_networks_taught_pushes_answer_others_of_that_kind_better(pupils: Pupils) -> None:
+    plain = pupils.names.index("tanh")
+    for name, kind in TAUGHT_PUSHES.items():
+        assert pupils.truths[kind][pupils.names.index(name)] > pupils.truths[kind][plain]
+
+
 def test_pupils_come_back_from_their_file(pupils: Pupils, tmp_path: Path) -> None:
     pupils.save(tmp_path / "kept.safetensors")
     again = Pupils.load(tmp_path / "kept.safetensors")
