@@ -34,6 +34,7 @@ from cortex_sim.runtime import timed as timed
 from cortex_sim.runtime import track as track
 from cortex_sim.simulation import card_from as card_from
 from cortex_sim.simulation import export as export
+from cortex_sim.simulation import hidden as hidden
 from cortex_sim.simulation import move as move
 from cortex_sim.simulation import simulate as simulate
 from cortex_sim.simulation import wrap as wrap

@@ -96,7 +96,7 @@ def _job(model: cs.Model, task: cs.Task, name: str, seed: int, epochs: int) -> c
 
 
 def _read(model: cs.Model, task: cs.Task, seed: int) -> Reading:
-    wanted, out, hidden = task.wanted, cs.simulate(model, task), cs.simulation.rates_of_units(model, task)
+    wanted, out, hidden = task.wanted, cs.simulate(model, task), cs.hidden(model, task)
     rng = cs.stream(seed, "null", "permuted trials of muscles")
     turning, null = cs.analysis.rotations_and_null(hidden.window(*TURNING).rate, cs.tasks.BIN, rng=rng, draws=NULLS)
     before, after = (hidden.window(*span).rate for span in EPOCHS_OF.values())

@@ -94,7 +94,7 @@ def _read(fitted: cs.Fitted, task: cs.Task) -> Reading:
         between = _task(NETWORK, task.body, 360 / REACHES * (np.arange(REACHES) + 0.5))
         unseen = between, cs.move(model, between)[1]
     replayed = cs.simulation.replay(model, push, movement)
-    return Reading(fitted, task, movement, unseen, cs.move(model, push)[1], replayed, cs.simulation.rates_of_units(model, task))
+    return Reading(fitted, task, movement, unseen, cs.move(model, push)[1], replayed, cs.hidden(model, task))
 
 
 def _apart(task: cs.Task, hand: np.ndarray, other: np.ndarray) -> np.ndarray:

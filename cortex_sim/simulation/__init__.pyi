@@ -32,6 +32,6 @@ from cortex_sim.simulation.adapters._export import starting_states as starting_s
 from cortex_sim.simulation.adapters._wrap import wrap as wrap
 from cortex_sim.simulation.adapters._wrapped import Wrapped as Wrapped
 from cortex_sim.simulation.brian._cards import card_from as card_from
-from cortex_sim.simulation.torch._states import rates_of_units as rates_of_units
+from cortex_sim.simulation.torch._states import hidden as hidden
 from cortex_sim.simulation.torch._states import trajectories_from as trajectories_from
 from cortex_sim.simulation.torch._states import trajectory as trajectory

@@ -8,7 +8,7 @@ import pytest
 from cortex_sim.analysis._rotations import rotations_and_null
 from cortex_sim.cards import edit, load
 from cortex_sim.errors import TaskError
-from cortex_sim.simulation import move, rates_of_units, replay, simulate
+from cortex_sim.simulation import hidden, move, replay, simulate
 from cortex_sim.tasks import centre_out
 from cortex_sim.tasks.body import REACHING, Load
 
@@ -29,7 +29,7 @@ def test_a_readout_of_the_units_rates_is_what_a_network_puts_out() -> None:
     model = MODEL.with_arrays({}, channels=3)
     task = replace(centre_out(3, preparation=0.1, movement=0.6), targets=None)
     arrays = model.arrays()
-    outputs = rates_of_units(model, task).rate @ arrays[model.readout.weights].T + arrays[model.readout.offset]
+    outputs = hidden(model, task).rate @ arrays[model.readout.weights].T + arrays[model.readout.offset]
     np.testing.assert_allclose(outputs, simulate(model, task).rate, atol=1e-10)
 
 

@@ -28,7 +28,7 @@ from cortex_sim.simulation.torch._run import linearise as linearise
 from cortex_sim.simulation.torch._run import own_slopes as own_slopes
 from cortex_sim.simulation.torch._run import run as run
 from cortex_sim.simulation.torch._run import use_one_thread as use_one_thread
-from cortex_sim.simulation.torch._states import rates_of_units as rates_of_units
+from cortex_sim.simulation.torch._states import hidden as hidden
 from cortex_sim.simulation.torch._states import trajectories_from as trajectories_from
 from cortex_sim.simulation.torch._states import trajectory as trajectory
 from cortex_sim.simulation.torch._twin import Run as Run
