@@ -28,10 +28,11 @@ KNOWN, WITHIN = 0.976, 0.021  # of the recording's delay; two binomial standard 
 CLASSIFIERS = NETWORK, LINEAR = "LSTM", "linear discriminant"
 TWO, ALL = "two reaches", "all reaches"  # that are told apart
 NEEDED = "decode needs spikes of single trials, or averages with positions of the hand"
+Source = cs.trials.Source
 Moving = tuple[np.ndarray, np.ndarray, str]  # rates (trial, time, unit), velocity (trial, time, 2), its unit
 
 
-def run(model: cs.Model | None, *, seed: int = 0, smoke: bool = False, recording: cs.trials.Source | None = None) -> cs.Report:
+def run(model: cs.Model | None, *, seed: int = 0, smoke: bool = False, recording: Source | None = None, hand: str | None = None) -> cs.Report:
     """Decode reaches and velocity from the spikes of a circuit, or from a recording.
 
     Args:
@@ -39,15 +40,18 @@ def run(model: cs.Model | None, *, seed: int = 0, smoke: bool = False, recording
         seed: of spikes, networks and surrogates.
         smoke: few trials and epochs: shows that everything runs; its numbers mean nothing.
         recording: spikes of single trials, to classify conditions, or condition averages; velocity too, if there is a hand.
+        hand: series of the recording that holds its positions; hand, hand_pos or pos if omitted.
 
     Raises:
-        OptionError: both a circuit and a recording, or neither, are given.
+        OptionError: both a circuit and a recording, or neither, are given, or a hand without a recording.
     """
     if (model is None) == (recording is None):
         raise cs.errors.OptionError("decode: takes either a circuit or a recording; leave out --model, or --recording.")
+    if hand is not None and recording is None:
+        raise cs.errors.OptionError("decode: a hand stands beside a recording; give one with --recording.")
     seconds: dict[str, float] = {}
     with cs.timed(seconds, "activity"):
-        spikes, moving = _recording(cs.trials.Recording.of(recording)) if model is None else _circuit(model, seed, smoke)
+        spikes, moving = _recording(cs.trials.Recording.of(recording), hand) if model is None else _circuit(model, seed, smoke)
     told: list[cs.analysis.Told] = []
     if spikes is not None:
         with cs.timed(seconds, "classification"):
@@ -86,13 +90,15 @@ def _circuit(model: cs.Model, seed: int, smoke: bool) -> tuple[cs.Trials, Moving
     return spikes.window(*DELAY), (spikes.counts()[:, inside] / cs.tasks.BIN, cs.trials.over_bins(velocity)[:, inside], "cm/s")
 
 
-def _recording(path: cs.trials.Recording) -> tuple[cs.Trials | None, Moving | None]:
+def _recording(path: cs.trials.Recording, hand: str | None) -> tuple[cs.Trials | None, Moving | None]:
     trials = cs.read(path)
     if abs(trials.bin - cs.tasks.BIN) > 1e-6:
         raise cs.errors.OptionError(f"{path}: bins are {trials.bin * 1e3:g} ms; decode looks at bins of {cs.tasks.BIN * 1e3:g} ms.")
     try:
-        place = cs.trials.hand(path)
+        place = cs.trials.hand(path, series=hand)
     except cs.errors.NotFound as problem:
+        if hand is not None:
+            raise
         if "spike_time" in trials.dataset:
             return cs.trials.of_one_length(cs.trials.complete(trials)), None
         raise cs.errors.TrialsError(f"{problem} {NEEDED}.") from None

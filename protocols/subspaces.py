@@ -21,8 +21,7 @@ MODEL = "hennequin_2014"
 TRAINING, TESTED, SMALL, SMALL_UNITS = 297, 27, (40, 8), 30  # delayed reaches taught, looked at, both in a smoke run, and units there
 AXES = 6  # leading axes of an epoch: as many as preferred states are mixed, and no more, since further axes of preparation would be empty
 BEFORE, AFTER = WINDOWS = (-0.3, 0.0), (0.08, 0.6)  # s about the go cue
-STARTS = (0.0, 0.04, 0.08, 0.12, 0.16, 0.2)  # s, of the movement window
-RECORDED = ((-0.5, -0.2), (-0.05, 0.3))  # s about movement onset
+STARTS, RECORDED = (0.0, 0.04, 0.08, 0.12, 0.16, 0.2), ((-0.5, -0.2), (-0.05, 0.3))  # s, of the movement window; s about movement onset
 MUSCLES, SETS, DRAWS, SMOKE_DRAWS = 8, 20, 500, 20  # muscles of a set
 STUDENTS = {"leaky tanh": ("leaky_tanh", cs.Options(epochs=25, rate=5e-3)), "hidden units": ("leaky_readout", cs.Options(epochs=60, rate=5e-3))}
 ALIGNED, ANYWHERE = "alignment of movement with preparation", "alignment of movement with preparation, any direction"
@@ -30,13 +29,13 @@ CIRCUIT, RECORDING, SILENT, OTHERS, HAND = "circuit", "recording", "silent muscl
 RATIO, VARIANCE = "tuning ratio, {}, {}", "variance of movement by "
 BOTH, WEAK, STRONG = "regressed over both epochs", "movement alone, penalty 0.001", "movement alone, penalty 0.1"
 WAYS: Mapping[str, Mapping] = {BOTH: {}, WEAK: {"alone": True, "ridge": 1e-3}, STRONG: {"alone": True, "ridge": 1e-1}}
-PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)  # of the figure
-HIDDEN, STANDARD = 4.0, 5  # planted ratio of variances; standard errors that a sampled value may be off
+PENALTIES, HIDDEN, STANDARD = (1e-4, 1e-3, 1e-2, 1e-1), 4.0, 5  # of the figure; planted ratio of variances; standard errors of a sampled value
+Source = cs.trials.Source
 BOUND, CLOSED, BESIDE = "bound of this protocol", "closed form", "shares add up to 1; the others are beside it"
 
 
 @threadpool_limits.wrap(limits=1)
-def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: cs.trials.Source | None = None) -> cs.Report:
+def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: Source | None = None, hand: str | None = None) -> cs.Report:
     """Compare the directions of preparation with those of movement, and with those that move muscles.
 
     Args:
@@ -44,10 +43,13 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: cs.tr
         seed: of every random choice.
         smoke: few units, reaches and epochs: shows that everything runs; its numbers mean nothing.
         recording: condition averages around movement onset that cover both epochs, with hand positions.
+        hand: series of the recording that holds these; hand, hand_pos or pos if omitted.
     """
+    if hand is not None and recording is None:
+        raise cs.errors.OptionError("subspaces: a hand stands beside a recording; give one with --recording.")
     seconds: dict[str, float] = {}
     draws = SMOKE_DRAWS if smoke else DRAWS
-    recorded = {} if recording is None else {RECORDING: _recorded(cs.trials.Recording.of(recording))}
+    recorded = {} if recording is None else {RECORDING: _recorded(cs.trials.Recording.of(recording), hand)}
     model = cs.edit.shrunk(model, SMALL_UNITS) if smoke else model
     with cs.timed(seconds, "circuit"):
         taught, task = cs.analysis.delayed_tasks(model, SMALL if smoke else (TRAINING, TESTED), seed=seed)
@@ -78,10 +80,10 @@ def _weights(training: cs.Trials, seed: int, number: int = 0) -> dict[str, np.nd
     return {SILENT: cs.analysis.silent_part(random, training.window(*BEFORE).rate, axes=AXES), OTHERS: random}
 
 
-def _recorded(path: cs.trials.Recording) -> cs.analysis.Epochs:
+def _recorded(path: cs.trials.Recording, hand: str | None) -> cs.analysis.Epochs:
     """Return the hand's position and velocity, used in place of muscles."""
     span = RECORDED[0][0], RECORDED[1][1]
-    trials, place = cs.trials.read_window(path, *span), cs.trials.averaged_hand(path, *span)
+    trials, place = cs.trials.read_window(path, *span), cs.trials.averaged_hand(path, *span, series=hand)
     moved = np.concatenate([place, np.gradient(place, cs.tasks.BIN, axis=1)], axis=2)
     moved = cs.Trials.from_arrays((moved - moved.mean(axis=(0, 1))) / moved.std(axis=(0, 1)), trials.time)
     return cs.analysis.Epochs.of(trials, RECORDED, {HAND: np.concatenate([moved.window(*span).rate for span in RECORDED], axis=1)})

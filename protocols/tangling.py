@@ -30,17 +30,17 @@ STUDENTS = {
 }
 BELOW, TOP = "share of times at which it is less tangled than its muscles", "90th percentile of tangling (1/s²)"
 OUTPUT, TRANSFER = "R² of muscles", "R² of muscles through the circuit's decoder"
-PERCENTILE, SAMPLES = 90, 2000  # of the closed forms
-CIRCLE, CROSSING, LIFTED = 4 / 4.1, 40.0, 11.68
+PERCENTILE, SAMPLES, CIRCLE, CROSSING, LIFTED = 90, 2000, 4 / 4.1, 40.0, 11.68  # of the closed forms
 READINGS: Mapping[str, Callable[[cs.analysis.Tangled], float]] = {
     BELOW: lambda found: found.below_outputs, TOP: lambda found: float(np.nanpercentile(found.own, PERCENTILE)),
 }  # fmt: skip
 CLOSED, BOUND = "closed form", "bound of this protocol"
+Source = cs.trials.Source
 
 
 @threadpool_limits.wrap(limits=1)
 def run(
-    model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: cs.trials.Source | None = None, muscles: cs.trials.Source | None = None
+    model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: Source | None = None, muscles: Source | None = None, hand: str | None = None
 ) -> cs.Report:
     """Compare the tangling of populations with that of the muscles they drive.
 
@@ -50,14 +50,15 @@ def run(
         smoke: few units, reaches and epochs: shows that everything runs; its numbers mean nothing.
         recording: condition averages around movement onset that cover the window, with muscles or, in their place, the hand.
         muscles: averages of muscles recorded elsewhere in the same number of conditions, instead of the recording's own.
+        hand: series of the recording to use in place of muscles, such as hand_pos; without muscles, hand, hand_pos or pos if omitted.
 
     Raises:
-        OptionError: muscles are given without a recording.
+        OptionError: muscles or a hand are given without a recording, or both.
     """
-    if muscles is not None and recording is None:
-        raise cs.errors.OptionError("tangling: muscles stand beside a recording; give one with --recording.")
+    if (muscles or hand) and recording is None:
+        raise cs.errors.OptionError(f"tangling: {'muscles stand' if muscles else 'a hand stands'} beside a recording; give one with --recording.")
     seconds: dict[str, float] = {}
-    recorded, beside = ({}, "") if recording is None else _recorded(cs.trials.Recording.of(recording), muscles)
+    recorded, beside = ({}, "") if recording is None else _recorded(cs.trials.Recording.of(recording), muscles, hand)
     model = cs.edit.shrunk(model, SMALL_UNITS) if smoke else model
     count = SMOKE_PROJECTIONS if smoke else PROJECTIONS
     with cs.timed(seconds, "circuit"):
@@ -88,10 +89,10 @@ def run(
     )  # fmt: skip
 
 
-def _recorded(path: cs.trials.Recording, muscles: cs.trials.Source | None) -> tuple[dict[str, tuple[np.ndarray, ...]], str]:
+def _recorded(path: cs.trials.Recording, muscles: Source | None, hand: str | None) -> tuple[dict[str, tuple[np.ndarray, ...]], str]:
     """Return rates with muscles or the hand and the times at which both last, and which of them it is; movements may differ in length."""
     window = path.window(WINDOW)
-    trials, (outputs, beside) = cs.trials.read_window(path, *window), cs.analysis.recorded_outputs(path, window, muscles)
+    trials, (outputs, beside) = cs.trials.read_window(path, *window), cs.analysis.recorded_outputs(path, window, muscles, hand=hand)
     trials = trials.window(*window, short=True)
     if trials.shape[:2] != outputs.shape[:2]:
         raise cs.errors.TrialsError(f"{path}: {trials.shape[0]} conditions of rates and {outputs.shape[0]} of outputs last beyond {window[0]:g} s.")

@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from cortex_sim import trials as recordings
-from cortex_sim.errors import NotFound, TrialsError
+from cortex_sim.errors import NotFound, OptionError, TrialsError
 from cortex_sim.trials import BIN, Recording, Source, Trials, noted
 
 HAND = "place and velocity of the hand"
@@ -76,19 +76,25 @@ def recorded_muscles(source: Source, window: tuple[float, float], *, bin: float 
     return noted(found, *findings)
 
 
-def recorded_outputs(source: Source, window: tuple[float, float], muscles: Source | None = None) -> tuple[Trials, str]:
+def recorded_outputs(source: Source, window: tuple[float, float], muscles: Source | None = None, *, hand: str | None = None) -> tuple[Trials, str]:
     """Return the outputs of a recorded population, and what they are: muscle activity, or position and velocity of the hand.
 
     Args:
         source: condition averages aligned to movement.
         window: start and stop relative to movement, s.
         muscles: recorded elsewhere, to use instead of the recording's own; conditions are paired in the order of the files.
+        hand: name of the series of the hand, to use instead of muscles.
 
     Raises:
-        NotFound: the recording has neither muscles nor a hand.
+        OptionError: both muscles and a hand are asked for.
+        NotFound: the recording has neither muscles nor a hand, or none of that name.
         TrialsError: they do not cover the window, or muscles recorded elsewhere have another number of conditions.
     """
+    if muscles is not None and hand is not None:
+        raise OptionError(f"hand {hand!r} takes the place of muscles, which are given too; leave one of them out.")
     trials, source = recordings.averages(source, *window), Recording.of(source).whole
+    if hand is not None:
+        return _of_the_hand(recordings.averaged_hand(source, *window, series=hand), trials, window), f"{HAND}, {hand!r}"
     if muscles is not None:
         driven = recorded_muscles(muscles, window, bin=trials.bin)
         if driven.shape[0] != trials.shape[0]:

@@ -61,37 +61,44 @@ def behaviour(path: Source, name: str | None = None, **options: Any) -> xr.DataA
         return nwb_series(source.path, name, choice) if is_nwb(source.path) else _of_file(source, name, choice)
 
 
-def hand(path: Source, **options: Any) -> Float[ndarray, "trial time 2"]:
+def hand(path: Source, *, series: str | None = None, **options: Any) -> Float[ndarray, "trial time 2"]:
     """Return the hand positions of a recording, in the unit of the file; see :func:`behaviour`.
 
     Args:
         path: of the file.
+        series: name of the series that holds them; ``hand``, ``hand_pos`` or ``pos`` if omitted.
         **options: of :func:`read`.
 
     Raises:
-        NotFound: the file has none.
+        NotFound: the file has none, or no series of this name; the message lists those that it has.
         FileProblem: the file cannot be read.
         TrialsError: they do not have two axes.
     """
-    found = _named(path, HAND, "positions of the hand", options)
+    found = _named(path, HAND if series is None else (series,), "positions of the hand", options)
     if found.shape[2] != 2:
-        raise TrialsError(f"{path}: the hand has {found.shape[2]} axes; positions in the plane have two.")
+        raise TrialsError(f"{path}: the hand{'' if series is None else f', {series!r},'} has {found.shape[2]} axes; positions in the plane have two.")
     return found
 
 
-def averaged_hand(path: Source, start: float, stop: float) -> Float[ndarray, "condition time 2"]:
+def averaged_hand(path: Source, start: float, stop: float, *, series: str | None = None) -> Float[ndarray, "condition time 2"]:
     """Return hand positions beside the condition averages that :func:`.averages` gives for the same window.
 
+    Args:
+        path: of the file.
+        start: of the window, s.
+        stop: of the window, s.
+        series: as of :func:`hand`.
+
     Raises:
-        NotFound: the file has none.
+        NotFound: as :func:`hand`.
         FileProblem: the file cannot be read.
         TrialsError: they do not have two axes, or a bin of a condition has a position in no trial.
     """
     source = Recording.of(path)
     if "rate" in read(source.whole).dataset:
-        return hand(source.whole)
+        return hand(source.whole, series=series)
     source = Recording(source.path, {**source.options, "window": (start, stop)})
-    place, condition = hand(source), read(source).condition
+    place, condition = hand(source, series=series), read(source).condition
     parts = [np.ma.masked_invalid(place[condition == label]).mean(axis=0) for label in dict.fromkeys(condition.tolist())]
     averages = np.ma.stack(parts)
     if np.ma.getmaskarray(averages).any():
@@ -115,12 +122,16 @@ def muscles(path: Source, **options: Any) -> Float[ndarray, "trial time muscle"]
 
 
 def _named(path: Source, names: tuple[str, ...], what: str, options: dict[str, Any]) -> Float[ndarray, "trial time axis"]:
+    said = ""
     for name in names:
         try:
             return np.asarray(behaviour(path, name, **options).values, dtype=float)
-        except NotFound:
-            continue
-    raise NotFound(f"{path}: has no {what} ({', '.join(names)}{f'; or {X} and {Y}' if names == HAND else ''}).")
+        except NotFound as problem:
+            said = str(problem)
+    if len(names) == 1:
+        raise NotFound(said)
+    cure = " Another series is named by --hand of a protocol (hand= in Python)." if names == HAND else ""
+    raise NotFound(f"{path}: has no {what} ({', '.join(names)}{f'; or {X} and {Y}' if names == HAND else ''}).{cure}")
 
 
 def _of_file(source: Recording, name: str | None, choice: Choice) -> xr.DataArray:

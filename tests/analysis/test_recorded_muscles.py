@@ -88,6 +88,12 @@ def test_outputs_of_a_recording_are_its_muscles_or_its_hand_or_muscles_from_else
     place = np.stack(list(hand.values()), axis=2)[:, inside]
     np.testing.assert_allclose(moved.rate[:, :, :2], place / place.std())
     assert said == "place and velocity of the hand"
+    fist = rng.normal(size=(2, time.size, CONDITIONS))
+    named, said = cs.analysis.recorded_outputs(wrote(tmp_path / "fist.npz", **rates, **hand, emg=emg, faust=fist), (-0.2, 0.4), hand="faust")
+    np.testing.assert_allclose(named.rate[:, :, :2], fist.transpose(2, 1, 0)[:, inside] / fist[:, inside].std())
+    assert said == "place and velocity of the hand, 'faust'"
+    with pytest.raises(CortexSimError, match="hand 'faust' takes the place of muscles, which are given too; leave one of them out"):
+        cs.analysis.recorded_outputs(tmp_path / "fist.npz", (-0.2, 0.4), tmp_path / "emg.npz", hand="faust")
     other = Recording(wrote(tmp_path / "emg.npz", emg=RAMP), {"step": STEP})
     driven, said = cs.analysis.recorded_outputs(tmp_path / "own.npz", (-0.2, 0.4), other)
     np.testing.assert_array_equal(driven.rate, cs.analysis.recorded_muscles(other, (-0.2, 0.4)).rate)

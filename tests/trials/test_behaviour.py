@@ -8,7 +8,7 @@ import pytest
 from scipy.io import savemat
 
 import cortex_sim as cs
-from cortex_sim.errors import CortexSimError
+from cortex_sim.errors import CortexSimError, NotFound, OptionError, TrialsError
 from cortex_sim.trials import Trials, behaviour, hand, muscles, read
 
 TRIALS, MUSCLES, UNITS = 6, 3, 7
@@ -69,10 +69,32 @@ def test_series_of_saved_trials_are_read_back(tmp_path: Path) -> None:
 
 def test_velocity_is_decoded_of_the_trials_and_bins_that_have_a_hand(tmp_path: Path) -> None:
     decode = cs.cards.catalogue.protocol("decode")
-    spikes, (rates, velocity, _) = decode._recording(cs.trials.Recording(wrote(tmp_path / "a.npz", SPIKES)))
+    spikes, (rates, velocity, _) = decode._recording(cs.trials.Recording(wrote(tmp_path / "a.npz", SPIKES)), None)
     assert velocity.shape == (TRIALS, 40, 2) and rates.shape == (TRIALS, 40, UNITS)  # -100 to 300 ms, where the shortest trial ends
     np.testing.assert_allclose(velocity[:, :, 0], np.broadcast_to(SLOPE[:, None], (TRIALS, 40)))
     np.testing.assert_allclose(rates, spikes.counts() / 0.01)
+
+
+def test_a_hand_of_any_name_takes_the_place_of_the_usual_one(tmp_path: Path) -> None:
+    """A second hand, which moves in the other direction, beside the one of the usual name."""
+    path, name = wrote(tmp_path / "a.npz", SPIKES | {"Größe, links": -SPIKES["emg"][:2]}), "Größe, links"
+    np.testing.assert_array_equal(hand(path, series=name), -muscles(path)[:, :, :2])
+    np.testing.assert_array_equal(hand(path), hand(path, series="hand"))
+    decode = cs.cards.catalogue.protocol("decode")
+    _, (_, usual, _) = decode._recording(cs.trials.Recording(path), None)
+    _, (_, velocity, _) = decode._recording(cs.trials.Recording(path), name)
+    np.testing.assert_allclose(velocity[:, :, 0], -usual[:, :, 0], rtol=1e-9)
+    with pytest.raises(NotFound, match=r"a\.npz: there is no series 'Größe, lincs' beside the activity\? Did you mean 'Größe, links'\?"):
+        hand(path, series="Größe, lincs")
+    with pytest.raises(TrialsError, match=rf"the hand, 'emg', has {MUSCLES} axes; positions in the plane have two"):
+        hand(path, series="emg")
+    with pytest.raises(NotFound, match="there is no series 'hnd'"):
+        decode._recording(cs.trials.Recording(path), "hnd")  # which is not taken for a recording without a hand
+    bare = wrote(tmp_path / "b.npz", {key: value for key, value in SPIKES.items() if "hand" not in key} | {"Größe, links": SPIKES["emg"][:2]})
+    with pytest.raises(NotFound, match=r"Another series is named by --hand of a protocol \(hand= in Python\)"):
+        hand(bare)
+    with pytest.raises(OptionError, match=r"decode: a hand stands beside a recording; give one with --recording"):
+        cs.run("decode", hand=name)
 
 
 @pytest.mark.parametrize(

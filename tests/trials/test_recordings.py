@@ -177,6 +177,10 @@ def test_spikes_become_averages_of_the_trials_that_cover_the_window_and_the_hand
     means = np.array([slope[kept][labels[kept] == label].mean() for label in range(3)])
     np.testing.assert_allclose(place[:, :, 0], means[:, None] * 1e3 * made.time, rtol=1e-9, atol=1e-9)
     np.testing.assert_array_equal(read_window(tmp_path / "s.npz", 0.0, 0.3).rate, made.rate)
+    fist = np.broadcast_to(np.array([2.0, 5.0])[:, None, None] * moments[:, None], (2, moments.size, 12))
+    np.savez(tmp_path / "f.npz", **spikes, trial_condition=labels, trial_duration_ms=lengths, **hand, faust=fist)
+    place = averaged_hand(tmp_path / "f.npz", 0.0, 0.3, series="faust")
+    np.testing.assert_allclose(place, 1e3 * np.array([2.0, 5.0]) * np.broadcast_to(made.time[:, None], (3, 30, 1)), rtol=1e-9, atol=1e-9)
 
 
 def test_averages_of_a_file_of_averages_are_those_of_the_file(tmp_path: Path) -> None:
