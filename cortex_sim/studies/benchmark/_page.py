@@ -101,8 +101,8 @@ def _methods(smoke: bool) -> str:
 
     Arm 3. Networks are fitted to {sizes.training} reaches: the circuit's own equations, also with weights that stray as far as rates hardly change;
     tanh networks by regression, by gradient, from a random start, stopped early, under Dale's law, of rank 6, taught the output alone, or taught
-    pushes of one kind besides; hidden units, sparse ones, GRU and LSTM. Beside them stand the circuit's units without connections, and ridge
-    regression from the first bin. A measure ranks them by {sizes.tested} other reaches.
+    pushes of one kind besides; hidden units, sparse ones, spiking ones, GRU and LSTM. Beside them stand the circuit's units without connections,
+    and ridge regression from the first bin. A measure ranks them by {sizes.tested} other reaches.
 
     Arm 4. The truth is the fraction of the circuit's responses to {sizes.pushed} draws of pushes that a network explains, by kind; two networks were
     taught others of one kind, all the rest none. Ranks are compared by Kendall's τ, and by partial τ given R² of rates; intervals resample circuits;

@@ -26,7 +26,7 @@ from cortex_sim.trials import Trials
 ALONE, RIDGE = "without connections", "ridge from the first bin"
 CONTROLS = (ALONE, RIDGE)
 TAUGHT_PUSHES = {"tanh, taught pushes along the components": LEADING, "tanh, taught pushes of units": ONE}  # network: kind of push
-HIDDEN, OUTPUT, AXES, RATE = 100, 2, 6, 5e-3  # units; components that are taught alone; rank; of learning
+HIDDEN, OUTPUT, AXES, RATE, SPIKING_RATE = 100, 2, 6, 5e-3, 1e-2  # units; components that are taught alone; rank; of learning
 UNSEEN, KEPT = 0.05, 0.9  # of the sum of squares of the rates: off the manifold; R² that rates of networks with stray weights keep
 SIZES = 4.0 * 2.0 ** -np.arange(8)  # gains of stray weights that are tried, largest first
 SEEN = 2  # a measure sees every second bin
@@ -144,7 +144,7 @@ def fitted_to(drawn: Drawn, side: Side, sizes: Sizes) -> dict[str, Model]:
     tanh, dale, hidden = (with_time_constant_of(rnn(name), circuit) for name in ("leaky_tanh", "leaky_dale", "leaky_readout"))
     sparse, gru, lstm = (with_time_constant_of(rnn(name), circuit) for name in ("leaky_sparse", "gru", "lstm"))
     hidden, sparse, gru, lstm = (one.with_arrays({}, units=HIDDEN) for one in (hidden, sparse, gru, lstm))
-    output = replace(side, trials=output_alone(side.trials))
+    spiking, output = rnn("lif_student").with_arrays({}, units=HIDDEN), replace(side, trials=output_alone(side.trials))
     asked: dict[str, tuple[Model, Side, Options]] = {
         "tanh, regression": (tanh, side, options_for(0)), "tanh": (tanh, side, options_for(long)),
         "tanh, random start": (tanh, side, options_for(long, closed_form=False)),
@@ -152,6 +152,7 @@ def fitted_to(drawn: Drawn, side: Side, sizes: Sizes) -> dict[str, Model]:
         "rank 6": (held_to_rank(tanh, min(AXES, circuit.units)), side, options_for(long)), "hidden units": (hidden, side, options_for(long)),
         "hidden units, stopped early": (hidden, side, options_for(short)), "sparse hidden units": (sparse, side, options_for(long)),
         "GRU": (gru, side, options_for(short)), "LSTM": (lstm, side, options_for(short)), "tanh, output alone": (tanh, output, options_for(long)),
+        "spiking units": (spiking, side, replace(options_for(max(1, long // 2)), rate=SPIKING_RATE)),
     }  # fmt: skip
     asked |= {name: (tanh, pushed_too(drawn, side, kind), options_for(long)) for name, kind in TAUGHT_PUSHES.items()}
     if len(recurrent_projections(circuit)) == 1 and not not_own_class(circuit, BIN):
