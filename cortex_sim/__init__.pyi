@@ -28,6 +28,7 @@ from cortex_sim.report import Claim as Claim
 from cortex_sim.report import Picture as Picture
 from cortex_sim.report import Report as Report
 from cortex_sim.report import figures as figures
+from cortex_sim.report import plot as plot
 from cortex_sim.runtime import seed_of as seed_of
 from cortex_sim.runtime import stream as stream
 from cortex_sim.runtime import timed as timed

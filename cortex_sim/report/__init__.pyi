@@ -8,3 +8,4 @@ from cortex_sim.report._report import Picture as Picture
 from cortex_sim.report._report import Report as Report
 from cortex_sim.report._told import claims_hold as claims_hold
 from cortex_sim.report._told import told as told
+from cortex_sim.report.figures._trials import plot as plot

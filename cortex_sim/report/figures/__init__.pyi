@@ -55,3 +55,4 @@ from cortex_sim.report.figures._style import save_svg as save_svg
 from cortex_sim.report.figures._style import svg_of as svg_of
 from cortex_sim.report.figures._sweeps import swept_curves as swept_curves
 from cortex_sim.report.figures._sweeps import swept_maps as swept_maps
+from cortex_sim.report.figures._trials import plot as plot
