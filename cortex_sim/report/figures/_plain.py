@@ -1,7 +1,9 @@
 """Plain text in figures: names of systems and units are never parsed as formulas, and labels of logarithmic axes need none."""
 
 import re
+from collections.abc import Iterator
 
+from matplotlib.artist import Artist
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -49,11 +51,20 @@ class PlainFormatter(Formatter):
 
 def plain(figure: Figure) -> None:
     """Make every text of a figure appear as written, shortened if it is very long."""
-    for text in figure.findobj(Text):
-        text.set_parse_math(False)
-        text.set_text(visible(text.get_text(), LONGEST))
-    for axis in figure.findobj(Axis):
-        for formatter, change in ((axis.get_major_formatter(), axis.set_major_formatter), (axis.get_minor_formatter(), axis.set_minor_formatter)):
-            if not isinstance(formatter, PlainFormatter):
-                change(PlainFormatter(formatter))
-                formatter.set_axis(axis)
+    for part in _parts(figure):
+        if isinstance(part, Text):
+            part.set_parse_math(False)
+            part.set_text(visible(part.get_text(), LONGEST))
+        if isinstance(part, Axis):
+            for formatter, change in ((part.get_major_formatter(), part.set_major_formatter), (part.get_minor_formatter(), part.set_minor_formatter)):
+                if not isinstance(formatter, PlainFormatter):
+                    change(PlainFormatter(formatter))
+                    formatter.set_axis(part)
+
+
+def _parts(artist: Artist) -> Iterator[Artist]:
+    """Yield all that an artist consists of; of an axis, only the ticks that it has by now, since asking for all of them would make them."""
+    yield artist
+    made = [tick for kind in ("majorTicks", "minorTicks") for tick in vars(artist).get(kind, ())] if isinstance(artist, Axis) else []
+    for child in (artist.label, artist.offsetText, *made) if isinstance(artist, Axis) else artist.get_children():
+        yield from _parts(child)
