@@ -17,6 +17,11 @@ def no_text(value: Any) -> Any:
     return value
 
 
+def as_step(value: Any) -> Any:
+    """Return the table of an integration step, which means the same in every card, so that it need not say it."""
+    return {"meaning": "integration step"} | value if isinstance(value, dict) else value
+
+
 Place = Annotated[int, BeforeValidator(no_text), Field(ge=0)]
 Count = Annotated[int, BeforeValidator(no_text), Field(ge=1, le=10**12)]
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy import ndarray
-from pydantic import PrivateAttr, model_validator
+from pydantic import BeforeValidator, PrivateAttr, model_validator
 
 from cortex_sim.cards import weights
-from cortex_sim.cards._checked import Checked, Count, Place
+from cortex_sim.cards._checked import Checked, Count, Place, as_step
 from cortex_sim.cards._delays import check_delay, lags
 from cortex_sim.cards._dimensions import check_dimensions
 from cortex_sim.cards._equations import Equations, missing, parsed, refuse_name
@@ -51,7 +51,7 @@ class Model(Checked):
     taps: Count = 1
     spacing: Parameter | None = None
     seed: Place = 0
-    dt: Parameter
+    dt: Annotated[Parameter, BeforeValidator(as_step)]
     one_step_a_bin: bool = False
     integrator: Literal["euler", "exponential_euler"] = "euler"
     rate: str

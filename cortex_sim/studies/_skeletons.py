@@ -68,7 +68,7 @@ What a reader should know: what the numbers mean, where they are from, what was 
 units = 50
 integrator = "euler"
 rate = "r"
-dt = {{ value = 0.2, unit = "ms", meaning = "integration step", source = "chosen" }}
+dt = {{ value = 0.2, unit = "ms", source = "chosen" }}
 # Brian2's own equation text, with units. W(r) is a projection applied to the rates, drive(t, i) an input.
 equations = \"\"\"
 dx/dt = (-x + W(r) + drive(t, i))/tau : Hz

@@ -166,6 +166,19 @@ def test_a_step_that_is_not_positive_and_units_of_inputs_and_silence_are_checked
         read(GOOD.replace(found, put), tmp_path)
 
 
+def test_a_step_needs_no_meaning_and_a_mistyped_one_is_still_told(tmp_path: Path) -> None:
+    said = ', meaning = "step"'
+    assert GOOD.count(said) == 1
+    bare = read(GOOD.replace(said, ""), tmp_path)
+    assert bare.dt.meaning == "integration step" and bare.key == read(GOOD, tmp_path).key and read(GOOD, tmp_path).dt.meaning == "step"
+    bare.save(tmp_path / "again.toml")
+    assert read_card(tmp_path / "again.toml") == bare.model_copy(update={"name": "again"})
+    with pytest.raises(CardError, match=r"\[dt.meanin\] is no key of a card. Did you mean 'meaning'"):
+        read(GOOD.replace(said, ", meanin = 'step'"), tmp_path)
+    with pytest.raises(CardError, match=r"\[parameters.tau.meaning\] is missing"):
+        read(GOOD.replace('meaning = "time constant"', "source = 'Fig. 1'"), tmp_path)
+
+
 def test_an_equation_that_is_not_linear_in_its_state_cannot_use_exponential_euler(tmp_path: Path) -> None:
     exponential = GOOD.replace('"euler"', '"exponential_euler"')
     assert read(exponential, tmp_path).integrator == "exponential_euler"

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy import ndarray
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from cortex_sim.cards._checked import Checked, Place
+from cortex_sim.cards._checked import Checked, Place, as_step
 from cortex_sim.cards._equations import GIVEN, MATHEMATICS
 from cortex_sim.cards._fields import content
 from cortex_sim.cards._grammar import KINDS, check_name, read_statements
@@ -47,7 +47,7 @@ class SpikingModel(Checked):
     notes: str = ""
     seed: Place = 0
     scale: Annotated[float, Field(gt=0, le=1)] = 1.0
-    dt: Table
+    dt: Annotated[Table, BeforeValidator(as_step)]
     limit: Table = Table(value=RUNAWAY, unit="Hz", meaning="population rate beyond which a run is stopped", source="chosen")
     neurons: dict[str, Neurons]
     populations: dict[str, Population]
