@@ -59,7 +59,7 @@ def wrap(
             state, read after each.
         observe: outputs of a function's states; the states themselves if omitted.
         start: state of a function at the start of each trial; 0 if omitted.
-        rate: variable of a Brian2 network that is observed.
+        rate: variable of a Brian2 network that is observed; or "spikes", for the spikes of all its neurons that have a threshold.
         inputs: parameter of a Brian2 network that takes the channels, one a neuron or one for all.
 
     Raises:

@@ -48,6 +48,8 @@ class Wrapped:
         observed: number of outputs.
         channels: number of channels that it takes.
         dt: duration of a step, s.
+        spikes: times (s from the start) and units of each trial, of channels (trial, step, channel) and a seed, where its spikes are observed.
+        population: name of the population of each unit, where its spikes are observed.
         outputs: (trial, step, output) of channels (trial, step, channel) and a seed; for a system, None.
         system: its state and how that moves; None where only outputs are known, so that it cannot be pushed.
         after: whether an output has seen the channels of its own bin; then a step is a bin.
@@ -70,6 +72,8 @@ class Wrapped:
     made_with: Mapping[str, Any] = field(default_factory=dict)
     code: str = ""
     source: str = ""
+    spikes: Callable[[ndarray, int], list[tuple[ndarray, ndarray]]] | None = None
+    population: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         pushed = "" if self.system else "; outputs alone are known, so that it cannot be pushed"
@@ -95,7 +99,7 @@ class Wrapped:
         return {"observed": self.observed, "units": self.units, "channels": self.channels}[axis]
 
     def run(self, task: Task, seed: int = 0) -> Trials:
-        """Return its outputs on a task.
+        """Return its outputs on a task, or its spikes.
 
         Args:
             task: to run it on.
@@ -109,9 +113,11 @@ class Wrapped:
         every = self._every(task)
         self._check(task)
         given = _on_steps(task, self.dt)
+        provenance = {"model": self.name, "model_key": self.key, "task": task.name, "seed": seed, "dt_s": self.dt}
+        if self.spikes is not None:
+            return self._fired(task, self.spikes(given, seed), provenance)
         made = self._moved(task, given, every) if self.system else self._given(given, seed)[:, ::every]
         refuse_divergence(self.name, made, task.time, "output")
-        provenance = {"model": self.name, "model_key": self.key, "task": task.name, "seed": seed, "dt_s": self.dt}
         return Trials.from_arrays(made, task.time, condition=task.condition, units="1", provenance=provenance)
 
     def states(self, task: Task) -> Float[ndarray, "trial bin state"]:
@@ -184,6 +190,15 @@ class Wrapped:
                 raise TaskError(f"task {task.name!r}: {drive.name} is for {drive.pattern.shape[1]} units; {self.name} has {self.observed} outputs.")
         if task.initial is not None and task.initial.shape[1] != self.observed:
             raise TaskError(f"task {task.name!r}: initial is for {task.initial.shape[1]} units; {self.name} has {self.observed} outputs.")
+
+    def _fired(self, task: Task, each: list[tuple[ndarray, ndarray]], provenance: dict[str, Any]) -> Trials:
+        """Return the spikes of trials on the clock of a task."""
+        trial = np.repeat(np.arange(len(each)), [len(when) for when, _ in each])
+        when, unit = (np.concatenate([part[place] for part in each]) for place in (0, 1))
+        spikes = when + task.start, unit.astype(int), trial
+        return Trials.from_spikes(
+            spikes, task.time, units=self.observed, condition=task.condition, population=np.array(self.population), provenance=provenance
+        )
 
     def _given(self, channels: Float[ndarray, "trial step channel"], seed: int) -> Float[ndarray, "trial step output"]:
         assert self.outputs is not None

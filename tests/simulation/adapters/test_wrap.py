@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -472,3 +473,83 @@ def test_weights_inside_a_checkpoint_are_pointed_to_and_a_pickled_module_is_refu
 
 def test_the_card_of_a_network_that_takes_one_step_a_bin_passes_its_check() -> None:
     check(cs.wrap(torch.nn.GRU(3, 5)))
+
+
+def leaky_fire(currents: np.ndarray, *, tau: float, floor: float, steps: int, dt: float = 1e-4, refractory: int = 20) -> list[tuple[int, int, int]]:
+    """Return trial, step and neuron of the spikes of leaky integrators by a loop of their own: dv/dt = (I - v)/tau, from 0, reset to a floor."""
+    trials, bins, neurons = currents.shape
+    v, held, found = np.zeros((trials, neurons)), np.zeros((trials, neurons), int), []
+    for step in range(steps):
+        free = held == 0
+        v = np.where(free, v + dt / tau * (currents[:, step * bins // steps] - v), v)
+        fired = (v > 1) & free
+        found += [(int(trial), step, int(neuron)) for trial, neuron in np.argwhere(fired)]
+        held = np.where(fired, refractory - 1, np.maximum(held - 1, 0))  # free again 2 ms after the spike
+        v = np.where(fired, floor, v)
+    return found
+
+
+def test_spikes_of_a_script_are_those_of_its_neurons_by_group() -> None:
+    b2.prefs.codegen.target = "numpy"
+    langsam = 15 * b2.ms  # noqa: F841 - the equations name it
+    text = "dv/dt = (strom - v)/langsam : 1 (unless refractory)\nstrom : 1"
+    how = {"threshold": "v > 1", "reset": "v = -0.5", "refractory": 2 * b2.ms, "method": "euler", "dt": 0.1 * b2.ms}
+    first = b2.NeuronGroup(3, text, name="aa_Zellen", **how)
+    hemmend = b2.NeuronGroup(2, "dv/dt = (1.7 - v)/langsam : 1 (unless refractory)", name="zz_hemmend", **how)
+    stumm = b2.NeuronGroup(4, "dx/dt = -x/langsam : 1", name="stumm", method="euler", dt=0.1 * b2.ms)  # has no threshold, and is not observed
+    network = b2.Network(hemmend, first, stumm)
+    network.run(7.3 * b2.ms)  # so that the clock of the script is not that of a trial
+    first.v = hemmend.v = 0
+    first.lastspike = hemmend.lastspike = -1 * b2.second
+    currents = np.random.default_rng(5).uniform(1.2, 3.0, (4, 9, 3))
+    model = plain(network, rate="spikes", inputs="strom", name="mein Netz")
+    task = cs.tasks.from_inputs(currents, bin=0.01)
+    found = cs.simulate(model, task)
+    own = leaky_fire(currents, tau=0.015, floor=-0.5, steps=900)
+    constant = leaky_fire(np.full((1, 1, 1), 1.7), tau=0.015, floor=-0.5, steps=900)
+    wanted = sorted(own + [(trial, step, neuron) for trial in range(4) for _, step, _ in constant for neuron in (3, 4)])
+    when, unit, trial = found.spikes
+    assert sorted(zip(trial.tolist(), np.round(when / 1e-4).astype(int).tolist(), unit.tolist(), strict=True)) == wanted
+    assert found.population.tolist() == ["aa_Zellen"] * 3 + ["zz_hemmend"] * 2 and found.shape == (4, 9, 5)
+    assert len(own) > 40 and not found.provenance.get("rate")
+    again = cs.simulate(model, task)
+    np.testing.assert_array_equal(again.spikes.time, when)  # every trial begins anew
+    np.testing.assert_allclose(found.binned().rate.sum() * 0.01, len(when))
+    later = replace(task, start=-0.05, stop=0.04)
+    np.testing.assert_allclose(cs.simulate(model, later).spikes.time, when - 0.05, atol=1e-12)
+    assert cs.compare(found.smoothed(0.02), again.smoothed(0.02), nulls=5)
+
+
+def test_bins_begin_where_the_script_stands_and_not_at_ticks_of_a_clock() -> None:
+    b2.prefs.codegen.target = "numpy"
+    inputs, found = np.array([1.0, 0.0, 2.0, 0.5])[None, :, None], []
+    for before in (0.0, 7.3, 20.0):
+        group = b2.NeuronGroup(1, "dr/dt = (-r + s*int(t > beginn + 4*ms))/(20*ms) : 1\ns : 1\nbeginn : second", method="euler", dt=0.1 * b2.ms)
+        network = b2.Network(group)
+        network.run(before * b2.ms)
+        group.r, group.beginn = 0, before * b2.ms
+        found.append(cs.simulate(plain(network, rate="r", inputs="s"), cs.tasks.from_inputs(inputs, bin=0.01)).rate.ravel())
+    np.testing.assert_allclose(found, np.broadcast_to(found[0], (3, 4)), rtol=0, atol=1e-12)
+    assert found[0][1] > 0.2
+
+
+def test_spikes_of_scripts_without_neurons_that_fire_are_refused_and_a_variable_of_that_name_is_read() -> None:
+    b2.prefs.codegen.target = "numpy"
+    with pytest.raises(OptionError, match="rate 'spikes' is of neurons with a threshold, and no group of network has one; name a variable"):
+        cs.wrap(built(), rate="spikes")
+    named = b2.NeuronGroup(2, "dspikes/dt = (1 - spikes)/(10*ms) : 1", threshold="spikes > 5", reset="spikes = 0", method="euler", dt=1 * b2.ms)
+    np.testing.assert_allclose(cs.simulate(cs.wrap(named, rate="spikes"), cs.tasks.spontaneous(0.05)).rate[0, :, 1], 1 - 0.9 ** (10 * np.arange(5)))
+    with pytest.raises(CardError, match="network: this group has run in a network, which alone can run it again; wrap that network"):
+        cs.wrap(named, rate="spikes")
+    firing = b2.NeuronGroup(2, "dv/dt = (2 - v)/(10*ms) : 1", threshold="v > 1", reset="v = 0", method="euler", dt=0.3 * b2.ms)
+    with pytest.raises(OptionError, match="needs rate=, the name of a variable of its neurons: one of v, or 'spikes'"):
+        cs.wrap(firing)
+    with pytest.raises(OptionError, match=r"bin 10 ms should be a multiple of the steps of network, 0\.3 ms"):
+        cs.wrap(firing, rate="spikes")
+    quiet = b2.NeuronGroup(2, "dv/dt = -v/(10*ms) : 1", threshold="v > 1", reset="v = 0", method="euler", dt=1 * b2.ms)
+    still = cs.simulate(cs.wrap(quiet, rate="spikes"), cs.tasks.spontaneous(0.05))
+    assert still.spikes.time.size == 0 and still.counts().sum() == 0
+    wrapped = cs.wrap(quiet, rate="spikes")
+    task = cs.tasks.spontaneous(0.05)
+    with pytest.raises(TaskError, match="Only its outputs are known"):
+        cs.simulate(wrapped, cs.perturb.push(task, units=2, fraction=1.0, amplitude=1.0, start=0.0, duration=0.01))
