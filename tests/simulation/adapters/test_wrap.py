@@ -547,9 +547,8 @@ def test_spikes_of_scripts_without_neurons_that_fire_are_refused_and_a_variable_
     with pytest.raises(OptionError, match=r"bin 10 ms should be a multiple of the steps of network, 0\.3 ms"):
         cs.wrap(firing, rate="spikes")
     quiet = b2.NeuronGroup(2, "dv/dt = -v/(10*ms) : 1", threshold="v > 1", reset="v = 0", method="euler", dt=1 * b2.ms)
-    still = cs.simulate(cs.wrap(quiet, rate="spikes"), cs.tasks.spontaneous(0.05))
+    wrapped, task = cs.wrap(quiet, rate="spikes"), cs.tasks.spontaneous(0.05)
+    still = cs.simulate(wrapped, task)
     assert still.spikes.time.size == 0 and still.counts().sum() == 0
-    wrapped = cs.wrap(quiet, rate="spikes")
-    task = cs.tasks.spontaneous(0.05)
     with pytest.raises(TaskError, match="Only its outputs are known"):
         cs.simulate(wrapped, cs.perturb.push(task, units=2, fraction=1.0, amplitude=1.0, start=0.0, duration=0.01))
