@@ -11,12 +11,13 @@ from cortex_sim.cards.spiking import SpikingModel
 from cortex_sim.errors import OptionError
 from cortex_sim.runtime import write_bytes
 from cortex_sim.simulation._problem import Problem
+from cortex_sim.simulation.adapters._wrapped import Wrapped
 from cortex_sim.tasks import Task
 
 SUFFIXES = {".onnx": "a network", ".nir": "a spiking circuit"}
 
 
-def export(model: Model | SpikingModel, path: str | Path, *, without: Sequence[str] = ()) -> list[str]:
+def export(model: Model | SpikingModel | Wrapped, path: str | Path, *, without: Sequence[str] = ()) -> list[str]:
     """Write a network as ONNX (``.onnx``) or a spiking circuit as NIR (``.nir``), whole or not at all; return what the file leaves out.
 
     ONNX: the graph takes ``channels`` (trial, bin, channel) and ``start``, the state at the first bin (trial, state), which :func:`.starting_states`
@@ -26,7 +27,7 @@ def export(model: Model | SpikingModel, path: str | Path, *, without: Sequence[s
     NIR: one node of LIF or CubaLIF for each population and dense weights between them, in SI units; see :func:`.to_nir`.
 
     Args:
-        model: a card with its weights, trained or not.
+        model: a card with its weights, trained or not; or, as ONNX, a module of torch that is stepped bin by bin (``wrap(net, units=...)``).
         path: of the file; its suffix says the format.
         without: what the format cannot say and is to be left out: "noise"; of a spiking circuit also "refractory".
 
@@ -38,6 +39,8 @@ def export(model: Model | SpikingModel, path: str | Path, *, without: Sequence[s
     path = Path(path)
     if path.suffix not in SUFFIXES:
         raise OptionError(f"{path}: suffix {path.suffix!r} is unknown; write .onnx (networks) or .nir (spiking circuits).")
+    if isinstance(model, Wrapped):
+        return _wrapped(model, path, without)
     if not isinstance(model, Model | SpikingModel):
         cure = "; give its .model" if hasattr(model, "model") else "; of modules of torch, torch.onnx writes ONNX"
         raise OptionError(f"{type(model).__name__} is no card, which alone is exported{cure}.")
@@ -52,6 +55,18 @@ def export(model: Model | SpikingModel, path: str | Path, *, without: Sequence[s
         from cortex_sim.simulation.adapters._onnx import to_onnx
 
         content, left = to_onnx(model, without)
+    write_bytes(path, content)
+    return left
+
+
+def _wrapped(model: Wrapped, path: Path, without: Sequence[str]) -> list[str]:
+    from cortex_sim.simulation.adapters._onnx_modules import module_to_onnx
+
+    if path.suffix != ".onnx":
+        raise OptionError(f"{path}: {path.suffix} is of {SUFFIXES[path.suffix]}; {model.name} is a module, which .onnx holds.")
+    if without:
+        raise OptionError(f"without {without[0]!r} does not apply to {model.name}, which is wrapped.")
+    content, left = module_to_onnx(model)
     write_bytes(path, content)
     return left
 

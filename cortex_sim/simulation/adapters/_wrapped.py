@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -119,6 +120,22 @@ class Wrapped:
         made = self._moved(task, given, every) if self.system else self._given(given, seed)[:, ::every]
         refuse_divergence(self.name, made, task.time, "output")
         return Trials.from_arrays(made, task.time, condition=task.condition, units="1", provenance=provenance)
+
+    def save(self, path: str | Path) -> None:
+        """Raise an error that says how to keep a wrapped model: no card holds what it computes.
+
+        Raises:
+            CardError: always.
+        """
+        if self.source.endswith("Brian2"):
+            cure = "cs.card_from(network, ...) makes a card of a script of rates"
+        elif self.origin is None:
+            cure = "keep the script that wraps it"
+        else:
+            weights, graph = (str(Path(path).with_suffix(suffix)) for suffix in (".pt", ".onnx"))
+            cure = f"keep its weights, torch.save(model.origin.state_dict(), {weights!r}), and its class, and wrap it again"
+            cure += f", or write it as ONNX: cs.export(model, {graph!r})" if "units" in self.made_with else ""
+        raise CardError(f"{self.name}: is wrapped ({self.source}), and what it computes stands in no card; {cure}.")
 
     def states(self, task: Task) -> Float[ndarray, "trial bin state"]:
         """Return its states at the start of every bin of a task; with ``after``, at the end.

@@ -17,6 +17,7 @@ from cortex_sim.simulation.torch._modules import read_weights as read_weights
 from cortex_sim.simulation.torch._modules import sequence as sequence
 from cortex_sim.simulation.torch._modules import stepped as stepped
 from cortex_sim.simulation.torch._modules import tensor as tensor
+from cortex_sim.simulation.torch._onnx_step import onnx_step as onnx_step
 from cortex_sim.simulation.torch._pieces import advance as advance
 from cortex_sim.simulation.torch._pieces import runs as runs
 from cortex_sim.simulation.torch._pieces import spans as spans
