@@ -34,7 +34,7 @@ def import_(
 
 def convert(
     recording: Annotated[Path, typer.Argument(help="spikes or rates: .nwb, .npz, .mat, .csv, or .nc as in reports")],
-    out: Annotated[Path, typer.Argument(help="file to write: .nwb (spikes), .csv or .nc; must not exist")],
+    out: Annotated[Path, typer.Argument(help="file to write: .nwb, .csv or .nc; must not exist")],
     align: Align = None,
     window: Window = None,
     condition: Condition = None,

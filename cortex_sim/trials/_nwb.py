@@ -19,6 +19,7 @@ from cortex_sim.trials._checks import LONG, SLOW, check_fits, likely_radians
 from cortex_sim.trials._door import hdf5, reading, whole
 from cortex_sim.trials._findings import noted
 from cortex_sim.trials._nwb_cut import Choice, Cut, asked_of, cut_trials, note_of, said, spike_times, text, values
+from cortex_sim.trials._nwb_rates import NOTED, as_written, rates_of
 from cortex_sim.trials._nwb_zarr import LEFT, zarr_as_hdf5
 from cortex_sim.trials._trials import Trials
 
@@ -38,7 +39,7 @@ def read_nwb(
     bin: float | None = None,
     unless: str | None = None,
 ) -> Trials:
-    """Return the spikes of the units of an NWB file, cut to its trials.
+    """Return the spikes of the units of an NWB file, cut to its trials; or the rates that :func:`write_nwb` wrote.
 
     Every unit is kept, silent ones too. Its population comes from the first of the columns population, location, brain_area and brain_region
     that exists, else from the location of its electrode group, else from that of its first electrode. Rows are left out if they lack the
@@ -67,10 +68,14 @@ def read_nwb(
     """
     with opened(path) as file:
         choice = Choice(align, window, condition, where, table, bin, unless)
-        cut = cut_trials(file, choice)
-        spikes, count, findings = _spikes(file, cut)
+        note = note_of(file)
+        cut = cut_trials(file, as_written(choice, note) if NOTED in note else choice)
         made = _provenance(file, cut) | {"recording": Path(path).name} | asked_of(choice)
         made = cut.note["provenance"] if cut.note and condition is None else made
+        if NOTED in note:
+            rates = noted(rates_of(file, cut, made), *cut.findings, *likely_radians("the condition", cut.labels))
+            return rates if window is None else rates.window(*window)
+        spikes, count, findings = _spikes(file, cut)
         population = _population(file, count)
         trials = Trials.from_spikes(spikes, cut.time, units=count, condition=cut.labels, stop=cut.stop, population=population, provenance=made)
         trials = Trials(trials.dataset.assign_coords(unit=values(file["units"]["id"]).reshape(-1)))

@@ -16,6 +16,7 @@ from numpy import ndarray
 from cortex_sim import __version__
 from cortex_sim.errors import FileProblem, OptionError, TrialsError
 from cortex_sim.runtime import content_key, write_bytes
+from cortex_sim.trials._nwb_rates import NOTED, PLACE, add_rates
 from cortex_sim.trials._trials import Trials
 
 GAP = 1.0  # s, at least, between a trial and the next
@@ -38,37 +39,42 @@ def write_nwb(
     session_description: str = DESCRIPTION,
     session_start_time: datetime = START,
 ) -> None:
-    r"""Write the spikes of simulated trials as one NWB session, whole or not at all.
+    r"""Write the spikes or rates of simulated trials as one NWB session, whole or not at all.
 
     Time 0 of trial :math:`k` is a whole second :math:`s_k` of the session, late enough that the trial starts at least a second after the
     previous one ended. A spike at :math:`t` is written at :math:`s_k + t`, exact to half a unit in the last place of the sum. Subtracting
-    :math:`s_k` is exact, so :func:`read_nwb` gives times to 1e-12 s in sessions of up to 4.5 hours, and everything else unchanged.
+    :math:`s_k` is exact, so :func:`read_nwb` gives times to 1e-12 s in sessions of up to 4.5 hours, and everything else unchanged. NWB has no
+    place for rates: they become a time series ``firing_rates`` of the processing module ``ecephys``, (sample, unit), read back unchanged.
 
     Args:
-        trials: spikes. Their provenance is kept in the notes; its ``dt_s``, if there is one, becomes the resolution of spike times.
+        trials: spikes or rates. Their provenance is kept in the notes; its ``dt_s``, if there is one, becomes the resolution of spike times.
         path: of the file.
         behaviour: by name, (trial, time, axis) with the coordinate ``time`` in s and the attribute ``units``; samples within the trials are written.
         session_description: what was simulated.
         session_start_time: the date that NWB requires; 1 January 2000 stands for none.
 
     Raises:
-        TrialsError: the trials are rates, no unit has a spike, a label is neither text nor number, or behaviour does not fit the trials.
+        TrialsError: no unit has a spike, a label is neither text nor number, or behaviour does not fit the trials.
         OptionError: pynwb is not installed.
         FileProblem: the folder cannot be written or the disk is full.
     """
     pynwb = _pynwb()
-    if not trials.spikes.time.size:
+    spiking = "spike_time" in trials.dataset
+    if spiking and not trials.spikes.time.size:
         raise TrialsError(f"none of the {trials.shape[2]} units has a spike; a recording without any is refused on reading, so none is written.")
-    zero, note = _zeros(trials), _note(trials)
-    spikes, labels = trials.spikes, _labels(trials)
+    zero, note, labels = _zeros(trials), _note(trials), _labels(trials)
+    activity = trials.spikes if spiking else [trials.dataset["rate"].values]
     session = pynwb.NWBFile(
         session_description=session_description, session_start_time=session_start_time, notes=note,
-        identifier=content_key(note, *spikes, labels.tolist(), trials.stop, trials.population.tolist(), session_description),
+        identifier=content_key(note, *activity, labels.tolist(), trials.stop, trials.population.tolist(), session_description),
         experiment_description="Simulation of motor cortex.", keywords=["simulation", "motor cortex"],
         was_generated_by=[["cortex-sim", __version__]], subject=pynwb.file.Subject(**SUBJECT),
     )  # fmt: skip
     session.trials = _trial_table(pynwb, trials, zero, labels)
-    session.units = _unit_table(pynwb, trials, zero)
+    if spiking:
+        session.units = _unit_table(pynwb, trials, zero)
+    else:
+        add_rates(pynwb, session, trials, zero)
     _add_behaviour(pynwb, session, trials, zero, behaviour or {})
     content = h5py.File(Path(path).name, "w", driver="core", backing_store=False)
     try:
@@ -101,7 +107,12 @@ def _zeros(trials: Trials) -> Float[ndarray, " trial"]:
 
 def _note(trials: Trials) -> str:
     """Return what NWB has no field for: how the trials are aligned and binned, and their provenance."""
-    grid = {"start": float(trials.time[0]), "bin": float((trials.time[-1] - trials.time[0]) / (trials.time.size - 1)), "bins": trials.time.size}
+    grid: dict[str, Any] = {
+        "start": float(trials.time[0]),
+        "bin": float((trials.time[-1] - trials.time[0]) / (trials.time.size - 1)),
+        "bins": trials.time.size,
+    }
+    grid |= {} if "spike_time" in trials.dataset else {NOTED: PLACE}
     return json.dumps({"cortex-sim": grid | {"align": EVENT, "provenance": trials.provenance}}, sort_keys=True)
 
 

@@ -59,7 +59,7 @@ def read(
     ``.csv``               one row per trial, time and unit: see :func:`.from_long_table`               rates
     ``.nc``                what :meth:`Trials.save` wrote                                               either
     ``.nwb``               units and trials: see :func:`read_nwb`; also HDF5 with another suffix, and   spikes
-                           a folder, as NWB in Zarr (extra nwb)
+                           a folder, as NWB in Zarr (extra nwb). Of :func:`write_nwb`:                  either
     =====================  ===========================================================================  ======
 
     What is odd but may be right (units that never fire, more conditions than units, trials without a label, ...) is printed once and kept in
@@ -99,7 +99,10 @@ def read(
     if is_nwb(path):
         with reading(path, "NWB"):
             _check_options("NWB", given)
-            return read_nwb(path, align=align, window=window, condition=condition, where=where, table=table, bin=bin, unless=unless)
+            found = read_nwb(path, align=align, window=window, condition=condition, where=where, table=table, bin=bin, unless=unless)
+            if "rate" in found.dataset:
+                check_averages(found)
+            return found
     with reading(path, "a recording"):
         trials = _saved(path, given) if path.suffix == ".nc" else _of_arrays(path, given)
         if "rate" in trials.dataset:

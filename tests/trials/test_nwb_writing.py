@@ -125,8 +125,6 @@ def test_behaviour_that_does_not_fit_is_refused(tmp_path: Path, change: Any, mes
 
 def test_what_cannot_be_written_is_refused_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "s.nwb"
-    with pytest.raises(TrialsError, match="trials hold rates, not spikes"):
-        write_nwb(Trials.from_arrays(np.ones((2, 3, 4)), [0.0, 0.01, 0.02]), path)
     silent = Trials.from_spikes(([], [], []), [0.0, 0.01], units=3, condition=[0])
     with pytest.raises(TrialsError, match="none of the 3 units has a spike"):
         write_nwb(silent, path)
