@@ -29,7 +29,8 @@ def add_rates(pynwb: ModuleType, session: Any, trials: Trials, zero: ndarray) ->
         zero: time 0 of each trial, s of the session.
     """
     there = trials.lasting
-    rates, moments = trials.dataset["rate"].values[there], (zero[:, None] + trials.time)[there]
+    rates = np.where(trials.observed[:, None, :], trials.dataset["rate"].values, np.nan)[there]
+    moments = (zero[:, None] + trials.time)[there]
     module = session.create_processing_module(name=MODULE, description="what the simulated units did")
     module.add(pynwb.TimeSeries(
         name=SERIES, data=pynwb.H5DataIO(rates, compression="gzip", shuffle=True), timestamps=moments,
