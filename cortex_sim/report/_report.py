@@ -1,7 +1,6 @@
 """Report: the results of a protocol, as a page to show to colleagues, with the numbers beside it."""
 
 import base64
-import csv
 import datetime
 import json
 import math
@@ -17,7 +16,7 @@ from cortex_sim.cards.spiking import SpikingModel
 from cortex_sim.errors import ComparisonError, FileProblem
 from cortex_sim.report._record import crate, hashes, run_record
 from cortex_sim.report._references import references
-from cortex_sim.runtime import cache_folder, check_new, escaped, free, html_table, run_folder
+from cortex_sim.runtime import cache_folder, check_new, csv_text, escaped, free, html_table, run_folder
 from cortex_sim.statistics import Score
 from cortex_sim.trials import FINDINGS, Trials
 
@@ -250,10 +249,9 @@ def _flat(score: Score) -> dict[str, Any]:
 
 
 def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]) if rows else [], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = csv_text([names, *([row.get(name, "") for name in names] for row in rows)])
+    path.write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
 def _write_json(path: Path, content: Any) -> None:

@@ -6,6 +6,7 @@ from cortex_sim.runtime._arguments import missing_allowed as missing_allowed
 from cortex_sim.runtime._arguments import positions as positions
 from cortex_sim.runtime._arguments import shown as shown
 from cortex_sim.runtime._cluster import cluster as cluster
+from cortex_sim.runtime._csv import csv_text as csv_text
 from cortex_sim.runtime._html import escaped as escaped
 from cortex_sim.runtime._html import html_facts as html_facts
 from cortex_sim.runtime._html import html_heat as html_heat

@@ -1,6 +1,5 @@
 """Writing trials as comma-separated text that any program reads: a long table of rates, or a table of spikes."""
 
-import csv
 import io
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 from numpy import ndarray
 
 from cortex_sim.errors import TrialsError
-from cortex_sim.runtime import write_text
+from cortex_sim.runtime import csv_text, write_text
 from cortex_sim.trials._arrays import csv_columns
 from cortex_sim.trials._checks import check_fits
 from cortex_sim.trials._long_table import from_long_table
@@ -39,14 +38,11 @@ def write_csv(trials: Trials, path: str | Path) -> None:
     """
     spiking = "spike_time" in trials.dataset
     columns = _of_spikes(trials) if spiking else _of_rates(trials)
-    written = io.StringIO()
-    table = csv.writer(written, lineterminator="\n")
-    table.writerow(columns)
-    table.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))
-    read = csv_columns(io.StringIO(written.getvalue()))
+    text = csv_text([list(columns), *zip(*(column.tolist() for column in columns.values()), strict=True)])
+    read = csv_columns(io.StringIO(text, newline=""))
     found = from_spike_table(by_trial(read)[0], {}, Choice()) if spiking else from_long_table(read, {})
     _check_same(trials, found)
-    write_text(Path(path), written.getvalue())
+    write_text(Path(path), text)
 
 
 def _of_rates(trials: Trials) -> dict[str, ndarray]:
