@@ -100,11 +100,8 @@ def _matched(model: cs.Model, chosen: Mapping[str, tuple[cs.Model, cs.Options]],
     with cs.timed(seconds, "circuit"):
         preferred = cs.analysis.preferred_states(model)
     with cs.timed(seconds, "simulation"):
-        how = {"draws": draws, "seed": seed}
-        reaches = cs.analysis.delayed_reaches(model, (trained, TESTED), seed=seed, preferred=preferred)
-        reaching = cs.measures.Battery.of(model, f"{TESTED} held-out reaches", reaches, **how)
-        runs = cs.analysis.spanning_runs(model, (trained, TESTED), seed=seed, preferred=preferred)
-        spanning = cs.measures.Battery.of(model, f"{TESTED} held-out states that span state space", runs, **how)
+        how = {"draws": draws, "seed": seed, "preferred": preferred, "each": 2 if smoke else 1}
+        reaching, spanning = cs.measures.reaching_and_spanning(model, (trained, TESTED), **how)
     with cs.timed(seconds, "training"):
         fitted = cs.fitting.train_many(_jobs(model, chosen, reaching.training, spanning.training, seed, smoke))
         students = {name: student.model for name, student in fitted.items()} | {ALONE: cs.edit.unconnected(cs.fitting.own_class(model))}

@@ -5,6 +5,7 @@ from cortex_sim.comparison._battery import SPANS as SPANS
 from cortex_sim.comparison._battery import WITHIN as WITHIN
 from cortex_sim.comparison._battery import Battery as Battery
 from cortex_sim.comparison._battery import leading_axes as leading_axes
+from cortex_sim.comparison._battery import reaching_and_spanning as reaching_and_spanning
 from cortex_sim.comparison._bits import compare_bits as compare_bits
 from cortex_sim.comparison._cells import DRAWS as DRAWS
 from cortex_sim.comparison._cells import FRACTION as FRACTION

@@ -1,6 +1,6 @@
 """Test battery for students of a circuit: held-out conditions, pushes within and outside the visited states, and silencing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 
@@ -8,11 +8,11 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.analysis import Side
+from cortex_sim.analysis import Preferred, Side, delayed_reaches, spanning_runs
 from cortex_sim.cards import Model
 from cortex_sim.comparison._comparison import Comparison
 from cortex_sim.comparison._response import response_score, responses
-from cortex_sim.runtime import seed_of, stream
+from cortex_sim.runtime import seed_of, stream, workers
 from cortex_sim.simulation import push_amplitude
 from cortex_sim.tasks import Task
 from cortex_sim.tasks.perturbations import push, push_along, silence
@@ -88,6 +88,31 @@ class Battery:
         shared = {"task": self.test.task, "name": name, "split": self.split, "seed": seed, "nulls": nulls}
         scored = (response_score(kind, self.responses[kind], found[kind], pushed=draws, **shared) for kind, draws in self.pushes.items())
         return Comparison(tuple(scored))
+
+
+def reaching_and_spanning(
+    circuit: Model, counts: Sequence[int], *, draws: int, seed: int, preferred: Preferred, each: int = 1
+) -> tuple[Battery, Battery]:
+    """Return the batteries of delayed reaches, and of runs from states that span state space; made at the same time where that is quicker.
+
+    Args:
+        circuit: its units are the observed ones.
+        counts: number of conditions for training, and for the test.
+        draws: number of draws of each kind of perturbation.
+        seed: of every random choice.
+        preferred: states of the circuit, of which initial states are mixtures.
+        each: number of batteries that justifies one more process.
+    """
+    kinds = {f"{counts[1]} held-out reaches": delayed_reaches, f"{counts[1]} held-out states that span state space": spanning_runs}
+    asked = {split: (circuit, split, sides, tuple(counts), draws, seed, preferred) for split, sides in kinds.items()}
+    reaching, spanning = workers.map("simulation of the circuit", _simulated, asked, each=each).values()
+    return reaching, spanning
+
+
+def _simulated(
+    circuit: Model, split: str, sides: Callable[..., list[Side]], counts: tuple[int, ...], draws: int, seed: int, preferred: Preferred
+) -> Battery:
+    return Battery.of(circuit, split, sides(circuit, counts, seed=seed, preferred=preferred), draws=draws, seed=seed)
 
 
 def _within(rates: Float[ndarray, "condition time unit"], count: int, seed: int) -> Float[ndarray, "trial unit"]:

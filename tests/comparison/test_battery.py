@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from cortex_sim.analysis._preparation import spanning_runs
+from cortex_sim.analysis._preparation import delayed_reaches, preferred_states, spanning_runs
 from cortex_sim.cards._model import Model
 from cortex_sim.cards.edit import unconnected
-from cortex_sim.comparison._battery import LEADING, SPANS, WITHIN, Battery
+from cortex_sim.comparison._battery import LEADING, SPANS, WITHIN, Battery, reaching_and_spanning
 from cortex_sim.comparison._prediction import variance_explained
 from cortex_sim.comparison._reference import ridge_from_first_bin
 from cortex_sim.simulation import flow
@@ -58,3 +58,14 @@ def test_ridge_from_the_first_bin_is_perfect_for_a_linear_system_and_useless_whe
     mean, scale = noise[:50].mean(axis=(0, 1)), noise[:50].std(axis=(0, 1))
     assert abs(variance_explained(noise[50:, 1:], lost.rate[:, 1:], mean=noise[:50, 1:].mean(axis=0), scale=scale)) < 0.1
     assert mean.shape == (5,)
+
+
+def test_batteries_made_together_are_those_made_one_by_one(circuit: Model) -> None:
+    preferred = preferred_states(circuit)
+    found = reaching_and_spanning(circuit, (12, 4), draws=1, seed=3, preferred=preferred, each=2)
+    for battery, sides in zip(found, (delayed_reaches, spanning_runs), strict=True):
+        own = Battery.of(circuit, battery.split, sides(circuit, (12, 4), seed=3), draws=1, seed=3)
+        assert battery.split.startswith("4 held-out")
+        np.testing.assert_array_equal(battery.training.trials.rate, own.training.trials.rate)
+        for kind, answers in own.responses.items():
+            np.testing.assert_array_equal(battery.responses[kind], answers)
