@@ -74,6 +74,23 @@ def test_parametrisations_of_a_module_stay_as_they_were() -> None:
     torch.testing.assert_close(turn @ turn.T, torch.eye(2, dtype=turn.dtype))
 
 
+def test_weights_that_two_layers_share_stay_shared() -> None:
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.read, self.first, self.last = nn.Linear(3, 2), nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False)
+            self.last.weight = self.first.weight
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.last(torch.tanh(self.first(self.read(x))))
+
+    torch.manual_seed(1)
+    model = cs.wrap(Tied())
+    taught = cs.fit(model, TARGETS, TASK, start="rest", epochs=5, rate=1e-2)
+    assert mse(taught) < mse(model) and torch.equal(taught.origin.first.weight, taught.origin.last.weight)
+    assert not torch.equal(taught.origin.first.weight, model.origin.first.weight)
+
+
 def test_a_linear_module_alone_is_its_own_readout() -> None:
     torch.manual_seed(1)
     model = cs.wrap(nn.Linear(3, 2))
