@@ -12,10 +12,11 @@ from scipy.spatial.distance import cdist
 from threadpoolctl import threadpool_limits
 
 from cortex_sim.cards import Model, scale
-from cortex_sim.errors import ComparisonError, suggestion
+from cortex_sim.errors import ComparisonError, TaskError, suggestion
 from cortex_sim.runtime import stream
-from cortex_sim.simulation import Problem, Wrapped, trajectory
+from cortex_sim.simulation import Problem, Wrapped, state_of, trajectory
 from cortex_sim.tasks import Task
+from cortex_sim.trials import Trials
 
 ROUND_OFF = 1e-12  # 1/s; a point that moves more slowly than this fraction of the spread of states is fixed
 SLOW = 1.0  # 1/s; a point that moves more slowly than this is slow: it stays for a second
@@ -88,7 +89,7 @@ class Portrait:
 @threadpool_limits.wrap(limits=1)
 def fixed_points(
     model: Model | Wrapped,
-    visited: Float[ndarray, "sample state"] | Task,
+    visited: Float[ndarray, "sample state"] | Task | Trials,
     *,
     inputs: Mapping[str, Float[ndarray, " unit"]] | Float[ndarray, " channel"] | None = None,
     searches: int = 64,
@@ -101,14 +102,15 @@ def fixed_points(
 
     Args:
         model: its flow is that of its equation text, or of the function that was wrapped; for a map, the change by one step divided by the step.
-        visited: states on trajectories, in SI; or a task, whose states are visited.
+        visited: states on trajectories, in SI; or a task, whose states are visited; or trials of the model, where states follow from what they hold:
+            ``hidden(model, task, of="x")`` of its state, or rates of a circuit whose units are the observed ones.
         inputs: constant inputs to each unit, by name, in the unit that the card gives the input; others are 0. Or constant channels.
         searches: number of searches.
         seed: of the initial points.
         reach: points whose distance from the mean visited state exceeds this multiple of the largest visited distance are ignored.
 
     Raises:
-        ComparisonError: the visited states do not fit the model, or do not differ.
+        ComparisonError: the visited states do not fit the model, or do not differ, or trials do not tell them.
         TaskError: a projection has a delay, on which the points do not depend but their stability does; or a wrapped model's function is not torch's.
 
     Source:
@@ -117,6 +119,8 @@ def fixed_points(
     if isinstance(visited, Task):
         found = model.states(visited) if isinstance(model, Wrapped) else trajectory(Problem(model, model.arrays(), visited))
         visited = found.reshape(-1, found.shape[2])
+    elif isinstance(visited, Trials):
+        visited = _states_in(visited, model)
     if visited.ndim != 2 or visited.shape[1] != model.dimension:
         raise ComparisonError(f"{model.name}: visited states have shape {visited.shape}; they should be (sample, {model.dimension}).")
     spread = np.sqrt(visited.var(axis=0).sum())
@@ -137,6 +141,25 @@ def fixed_points(
     points = [_point(states[group], speed[group], slope[group], step) for group in _groups(states, kept, APART * spread)]
     points.sort(key=lambda point: (not point.fixed, point.unstable, -point.found))
     return Portrait(points, searches, searches - len(kept))
+
+
+def _states_in(trials: Trials, model: Model | Wrapped) -> Float[ndarray, "sample state"]:
+    """Return the states that trials of a model hold, or that follow from its rates.
+
+    Raises:
+        ComparisonError: they do not tell them.
+    """
+    held, whole = trials.provenance.get("of"), trials.rate.reshape(-1, trials.shape[2])
+    states = ["state"] if isinstance(model, Wrapped) else list(model.parsed.states)
+    if len(states) == 1 and held == states[0] and whole.shape[1] == model.dimension:
+        return whole * scale(str(trials.dataset["rate"].attrs["units"]))
+    cure = f"give the task, or cs.hidden(model, task, of={states[0]!r})" if len(states) == 1 and not isinstance(model, Wrapped) else "give the task"
+    if isinstance(model, Wrapped) or model.readout or held not in (None, model.rate) or whole.shape[1] != model.units:
+        raise ComparisonError(f"{model.name}: these trials hold {held or 'outputs'}, from which its states do not follow; {cure}.")
+    try:
+        return state_of(model, whole)
+    except TaskError as problem:
+        raise ComparisonError(f"{problem} So {cure}.") from None
 
 
 def _velocity(model: Model | Wrapped, inputs: Mapping[str, Float[ndarray, " unit"]] | Float[ndarray, " channel"] | None) -> Any:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
+import cortex_sim as cs
 from cortex_sim.analysis._fixed_points import SLOW, fixed_points, points_distance
 from cortex_sim.cards._model import Model
 from cortex_sim.errors import ComparisonError
@@ -107,3 +108,29 @@ def test_a_portrait_prints_what_was_found_in_one_line() -> None:
     growth = (2 * (1 - np.tanh(kappa) ** 2) - 1) / TAU  # of both stable points, along m; at 0 it is (2 - 1) / tau
     said = f"max Re λ {growth:.3g}, {growth:.3g}, {1 / TAU:.3g} per s>"
     assert repr(found).startswith(f"<Portrait: 3 fixed, 0 slow; {20 - found.lost} of 20 searches") and repr(found).endswith(said)
+
+
+def test_trials_lead_to_the_points_that_the_task_leads_to() -> None:
+    """Rates tanh(x), states x, and the task itself say the same of where a network was; the points are known."""
+    model, m, kappa = rank_one()
+    task = cs.perturb.push(cs.tasks.spontaneous(0.6, 6), units=UNITS, fraction=0.5, amplitude=0.7, start=0.0, duration=0.3, seed=1)
+    for given in (task, cs.simulate(model, task), cs.hidden(model, task, of="x"), cs.hidden(model, task)):
+        found = fixed_points(model, given)
+        np.testing.assert_allclose(sorted(point.state @ m / UNITS for point in found.fixed), [-kappa, 0, kappa], atol=1e-12)
+    volts = network(np.zeros((2, 2)), "dv/dt = (3*mV - v + 0*mV*W(r)/Hz)/tau : mV\nr = v/mV*Hz : Hz (constant over dt)", inputs={})
+    moving = cs.tasks.spontaneous(0.2)
+    np.testing.assert_allclose(fixed_points(volts, cs.hidden(volts, moving, of="v")).fixed[0].state, 3e-3, rtol=1e-9)  # in SI
+
+
+def test_trials_that_do_not_tell_the_states_are_told_what_does() -> None:
+    model = cs.load("leaky_readout").with_arrays({}, units=9, observed=4, channels=2)
+    task = cs.tasks.from_inputs(np.random.default_rng(0).normal(size=(3, 20, 2)), bin=0.01)
+    with pytest.raises(ComparisonError, match=r"these trials hold outputs, from which its states do not follow; .*cs\.hidden\(model, task, of='x'\)"):
+        fixed_points(model, cs.simulate(model, task))
+    assert fixed_points(model, cs.hidden(model, task, of="x"), searches=4).searches == 4
+    lstm = cs.load("lstm").with_arrays({}, units=5, observed=3, channels=2)
+    with pytest.raises(ComparisonError, match="its states do not follow; give the task"):
+        fixed_points(lstm, cs.simulate(lstm, task))
+    flow = cs.wrap(lambda x, u: -x + u, units=2, channels=2, dt=0.01)
+    with pytest.raises(ComparisonError, match="its states do not follow; give the task"):
+        fixed_points(flow, cs.simulate(flow, task))
