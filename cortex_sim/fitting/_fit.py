@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -17,9 +18,12 @@ from cortex_sim.fitting._options import CUSTOMARY, Options, TrainingData
 from cortex_sim.fitting._regression import Beginning, begin, encodes
 from cortex_sim.fitting._start import adapt, counted, held_where_unseen, learned, one_unit_each, unit_scale
 from cortex_sim.runtime import run_cache, seed_of, stream, track
+from cortex_sim.runtime.workers import one_thread
 from cortex_sim.simulation import Wrapped, refuse_unheard
 from cortex_sim.tasks import Task
 from cortex_sim.trials import Trials
+
+THREADED = 500  # units below which a second thread brings nothing, as where networks are simulated
 
 
 @dataclass(frozen=True)
@@ -148,14 +152,19 @@ def train(
         raise OptionError(f"Options.hidden_start: is of hidden units that start from the first bin by an encoder, in closed form (got {found}).")
     closed = options.closed_form and not task.body and (one_unit_each(student) or options.hidden_start)
     own = "the weights of its card" if learned(student) else "untrained weights"
-    first = begin(student, *datasets) if closed else Beginning(student, own)
-    with track(f"training {model.name}") as progress:
+    with _threads(student.units), track(f"training {model.name}") as progress:
+        first = begin(student, *datasets) if closed else Beginning(student, own)
         history = learn(first.model, *datasets, options=options, seed=seed, report=report or progress, **kept)
     if history.interrupted and run_cache():
         raise KeyboardInterrupt
     trained, sizes, seconds = first.model.with_arrays(history.arrays), (len(taught), len(checked)), time.monotonic() - began
     ended = (history.interrupted, history.outputs, first.said, history.diverged)
     return Fitted(trained, first.model, history.train, history.validation, sizes, seconds, *ended)
+
+
+def _threads(units: int) -> AbstractContextManager[None]:
+    """Return a context with one thread for small networks, whose threads would wait for one another longer than they compute."""
+    return one_thread() if units < THREADED else nullcontext()
 
 
 def _gone_on(
@@ -175,7 +184,7 @@ def _gone_on(
         found = f"rule {rule!r}" if rule != "bptt" else "a checkpoint"
         raise OptionError(f"{model.name}: is wrapped and learns by back-propagation, without checkpoints (got {found}).")
     began, chosen = time.monotonic(), split(trials, options.validation, seed)
-    with track(f"training {model.name}") as progress:
+    with _threads(model.units), track(f"training {model.name}") as progress:
         trained, history = go_on(model, trials, task, chosen, options=options, seed=seed, report=report or progress)
     if history.interrupted and run_cache():
         raise KeyboardInterrupt

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 
 from cortex_sim.cards import catalogue
@@ -297,3 +298,19 @@ def test_a_student_under_dales_law_recovers_a_teacher_that_obeys_it() -> None:
     student = teacher.with_arrays({"W": np.abs(start.standard_normal((12, 12))) * teacher.signs("W")})
     student = dict(regressions(student, TrainingData(task, cortex.rate, np.ones(12))))[1e-6]
     np.testing.assert_allclose(student.arrays()["W"], teacher.arrays()["W"], atol=1e-4)  # the ridge is 1e-6 of the mean squared rate
+
+
+def test_small_networks_are_trained_by_one_thread_and_large_ones_by_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads of small networks wait for one another: training took 15 times the time of the processor, beside other work."""
+    before, seen = torch.get_num_threads(), list[int]()
+    how: dict[str, Any] = {"options": Options(epochs=1), "report": lambda fraction, line: seen.append(torch.get_num_threads())}
+    torch.set_num_threads(2)
+    try:
+        train(student("gru"), recording(), training(), **how)
+        assert set(seen) == {1} and torch.get_num_threads() == 2
+        monkeypatch.setattr("cortex_sim.fitting._fit.THREADED", 2)
+        seen.clear()
+        train(student("gru"), recording(), training(), **how)
+        assert set(seen) == {2}
+    finally:
+        torch.set_num_threads(before)
