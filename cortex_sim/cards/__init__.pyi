@@ -36,3 +36,4 @@ from cortex_sim.cards.spiking._wiring import blocks as blocks
 from cortex_sim.cards.spiking._wiring import coupling as coupling
 from cortex_sim.cards.weights.stability_optimised import evoked_energy as evoked_energy
 from cortex_sim.cards.weights.stability_optimised import spectral_abscissa as spectral_abscissa
+from cortex_sim.cards.weights.stability_optimised import unstable as unstable
