@@ -143,6 +143,17 @@ def hidden(run: Run) -> str:
     return f"300 tanh units {tanh}, a GRU of 200 units {gru}"
 
 
+def optimised_circuit(run: Run) -> str:
+    measure, small = "largest evoked energy", "small state: "
+    optimised, random, shuffled = (run.value(measure, name) for name in ("optimised", "random weights, scaled", "inhibition shuffled, scaled"))
+    return (
+        f"amplification: it evokes {optimised} times the energy of unconnected units where random weights of the same stability evoke {random}, "
+        f"shuffled inhibition {shuffled}; small states grow {run.claim(small + 'largest norm of activity over that at release', 1)}-fold in "
+        f"{run.claim(small + 'when it is largest (s)')} s; excitation and inhibition of a unit correlate by "
+        f"{run.claim('correlation of excitatory with inhibitory input, on the way')}"
+    )
+
+
 def layered_motor_cortex(run: Run) -> str:
     return (
         f"structure exact; PT5B gives the hand of held-out reaches with R² {run.value('R² of hand position', 'PT5B')}, "
@@ -425,7 +436,7 @@ def muscles(run: Run, recorded: Run) -> str:
 TEXTS: dict[str, Callable[..., str]] = {
     text.__name__: text
     for text in (
-        match, headline, hidden, pushes, architectures, layered_motor_cortex, spikes_and_rates, spike_statistics, match_spiking,
+        match, headline, hidden, pushes, architectures, optimised_circuit, layered_motor_cortex, spikes_and_rates, spike_statistics, match_spiking,
         explain, learning_rules, force, decode, long_sequences, inferred_connectivity, mechanism, discriminate, muscles, identity, attractors,
         false_connections, few_shot, recipes, rotations, tangling, subspaces, reach, preparation,
     )
