@@ -40,6 +40,8 @@ class Optimiser:
     def step(self) -> None:
         """Move every parameter that has a gradient."""
         moving = [(part, state) for part, state in zip(self._learned, self._state, strict=True) if part.grad is not None]
+        if not moving:
+            return
         parts, gradients = [part for part, _ in moving], [part.grad for part, _ in moving if part.grad is not None]
         (self._sgd if self._options.optimiser == "sgd" else self._adam)(parts, gradients, [state for _, state in moving])
 

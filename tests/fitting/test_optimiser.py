@@ -49,6 +49,13 @@ def test_steps_are_those_of_torch_bit_for_bit_also_past_a_checkpoint(options: Op
         assert torch.equal(one, two) and (torch.equal(one, start) == (len(start) == 2))
 
 
+@pytest.mark.parametrize("kind", list(CLASSES))
+def test_without_gradients_nothing_moves(kind: str) -> None:
+    own = Optimiser(moved := parameters(), Options(optimiser=kind, rate=0.1))
+    own.step()
+    assert all(torch.equal(one, two) for one, two in zip(moved, parameters(), strict=True))
+
+
 def test_a_first_fit_does_not_load_the_compiler_of_torch() -> None:
     code = """
 import sys, numpy as np, cortex_sim as cs
