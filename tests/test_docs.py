@@ -1,5 +1,6 @@
 """Pages say what is true: their code runs, their links lead somewhere, and they are built without a warning."""
 
+import importlib.util
 import json
 import re
 import subprocess
@@ -7,7 +8,9 @@ import sys
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import matplotlib.text
 import numpy as np
 import pytest
 
@@ -63,6 +66,34 @@ def test_every_page_stands_in_the_table_of_contents() -> None:
         line.strip() for page in (ROOT / "docs").glob("*.md") for tree in TREE.findall(page.read_text(encoding="utf-8")) for line in tree.splitlines()
     }
     assert {page.stem for page in (ROOT / "docs").glob("*.md")} - {"index"} <= named
+
+
+def gallery() -> Any:
+    """Return the script that draws the pictures of the gallery."""
+    spec = importlib.util.spec_from_file_location("write_gallery", ROOT / "docs/write_gallery.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_picture_of_the_gallery_is_drawn_by_the_block_above_it_and_is_small() -> None:
+    text = (ROOT / "docs/gallery.md").read_text(encoding="utf-8")
+    pictures = [picture for _, picture in gallery().BLOCK.findall(text) if picture]
+    assert len(pictures) == len(set(pictures)) == text.count("\n## ") == text.count("![") >= 10
+    assert {f"gallery/{path.name}" for path in (ROOT / "docs/gallery").iterdir()} == set(pictures)
+    for picture in pictures:
+        path = ROOT / "docs" / picture
+        assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size < 80_000
+
+
+@pytest.mark.long
+def test_the_gallery_runs_and_its_axes_are_labelled() -> None:
+    for picture, figure in gallery().drawn((ROOT / "docs/gallery.md").read_text(encoding="utf-8")):
+        assert figure.axes, picture
+        labelled = [ax for ax in figure.axes if ax.get_xlabel() or ax.get_ylabel()]
+        assert (labelled and any("(" in text for ax in labelled for text in (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()))) or "table" in picture
+        assert not [text for text in figure.findobj(matplotlib.text.Text) if "mathdefault" in text.get_text()], picture
 
 
 FORMULA, CODE, EXERCISE, HAN = (re.compile(pattern) for pattern in (r"\$[^$]+\$", r"`[^`]+`", r"\(\d\)", r"[\u4e00-\u9fff]"))

@@ -95,3 +95,14 @@ def test_what_cannot_be_drawn_is_refused() -> None:
         cs.plot(rates(np.arange(4)), units=[9])
     with pytest.raises(OptionError, match="plot: trials should be Trials"):
         cs.plot(rates(np.arange(4)).rate)
+
+
+def test_labels_of_logarithmic_axes_are_plain_however_a_figure_is_saved(tmp_path: Any) -> None:
+    """Under matplotlib's own settings, which parse formulas, and under others."""
+    curves = {"größe_$1$": ([0.0071, 0.0052, 0.003], [0.008, 0.006, 0.004])}
+    figure = cs.figures.learning_curves(curves)
+    figure.savefig(tmp_path / "a.png")
+    ax = figure.axes[0]
+    texts = [label.get_text() for label in (*ax.get_yticklabels(), *ax.get_yticklabels(minor=True))]
+    assert any("10⁻³" in text for text in texts) and not any("$" in text or "mathdefault" in text for text in texts)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["größe_$1$"]

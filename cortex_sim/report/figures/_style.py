@@ -37,13 +37,16 @@ ABREAST = 4  # panels in a row
 
 
 def figure(draw: Callable[Given, Made]) -> Callable[Given, Made]:
-    """Return the function as one that draws in the common style; missing numbers stay empty."""
+    """Return the function as one that draws in the common style, with text as written; missing numbers stay empty."""
 
     @missing_allowed(*inspect.signature(draw).parameters)
     @wraps(draw)
     def drawn(*given: Given.args, **named: Given.kwargs) -> Made:
         with matplotlib.rc_context(STYLE):
-            return draw(*given, **named)
+            made = draw(*given, **named)
+            if isinstance(made, Figure):  # which a user may save under any settings of matplotlib's
+                plain(made)
+            return made
 
     return drawn
 
