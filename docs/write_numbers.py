@@ -362,6 +362,17 @@ def reach(run: Run) -> str:
     )
 
 
+def feedback_rotations(run: Run) -> str:
+    def both(row: str) -> str:
+        return " and ".join(run.value(f"jPCA R²(M_skew), {row}", name) for name in ("recurrent", "no recurrent connections"))
+
+    return (
+        f"no: with and without recurrent connections units rotate with R² {both('units')}, sensory signals with {both('sensory signals')}, muscles "
+        f"with {both('muscles')}; once the feedback is cut, {both('units, feedback cut')} are left; untrained networks had "
+        f"{both('units, untrained')}"
+    )
+
+
 def preparation(run: Run) -> str:
     miss = "distance of the hand from the target after 100 ms of preparation (cm)"
     return (
@@ -438,7 +449,7 @@ TEXTS: dict[str, Callable[..., str]] = {
     for text in (
         match, headline, hidden, pushes, architectures, optimised_circuit, layered_motor_cortex, spikes_and_rates, spike_statistics, match_spiking,
         explain, learning_rules, force, decode, long_sequences, inferred_connectivity, mechanism, discriminate, muscles, identity, attractors,
-        false_connections, few_shot, recipes, rotations, tangling, subspaces, reach, preparation,
+        false_connections, few_shot, recipes, rotations, tangling, subspaces, reach, feedback_rotations, preparation,
     )
 }  # fmt: skip
 READS = {

@@ -9,7 +9,6 @@ Claim       with and without recurrent connections the arm reaches, units and se
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 from jaxtyping import Float
@@ -131,11 +130,12 @@ def _claims(value: Mapping[tuple[str, str], float], scores: list[cs.Score], miss
 
 
 def _pictures(turns: Mapping[tuple[str, str], cs.analysis.Rotations], moved: Mapping[str, cs.body.Movement], task: cs.Task) -> dict[str, cs.Picture]:
-    rows = partial(map, lambda row: {name: turns[name, row] for name in moved})
-    drawn = {row: cs.figures.rotation_planes(both) for row, both in zip(ROWS, rows(ROWS), strict=True)}
-    paths = {f"hand, {name}": cs.Picture(cs.figures.hand_paths(movement.made, task.targets.values, task.condition), f"The hand, {name}",
-                                         "One colour per reach; dashed: minimum jerk.") for name, movement in moved.items()}  # fmt: skip
-    return {row: cs.Picture(each, f"The plane with most rotation: {row}", "One line per reach.") for row, each in drawn.items()} | paths
+    drawn = {row: cs.figures.rotation_planes({name: turns[name, row] for name in moved}) for row in ROWS}
+    after = task.time >= -1e-9
+    paths = {f"hand, {name}": cs.figures.hand_paths(movement.made[:, after], task.targets.values[:, after], task.condition)
+             for name, movement in moved.items()}  # fmt: skip
+    turning = {row: cs.Picture(each, f"The plane with most rotation: {row}", "One line per reach.") for row, each in drawn.items()}
+    return turning | {name: cs.Picture(each, f"The {name}", "One colour per reach; dashed: minimum jerk.") for name, each in paths.items()}
 
 
 def _methods() -> str:
