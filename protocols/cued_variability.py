@@ -19,7 +19,7 @@ import cortex_sim as cs
 QUESTION = __doc__.split("\n")[0]
 MODEL = "rostami_2024"
 TARGETS, CLUSTERS, EACH = (1, 2, 3), 20, 3  # targets that a cue leaves open; clusters, and those of each target, side by side
-CUE = 3.0  # mV at the excitatory neurons of the clusters of a target: 0.15 pA in the authors' example
+CUE = 3e-3  # V at the excitatory neurons of the clusters of a target: 0.15 pA in the authors' example
 TRIALS, SETTLING, CUED, ENDS = 15, 0.2, 0.6, 1.3  # of each cue; s: what is not looked at, onset of the cue, end
 COUNTED = 0.4  # s: before the cue, and before the end
 FEW, SAMPLED = 20, 4  # a smoke run has a FEWth of the neurons; one in SAMPLED of the excitatory neurons gives CV2
@@ -156,7 +156,7 @@ def _pictures(cued: Mapping[tuple[str, int], cs.Trials], excitatory: int) -> dic
 def _methods() -> str:
     return f"""
     {TRIALS} trials for each of {len(TARGETS)} cues, which set in after {CUED:g} s and excite {EACH} clusters for each target that they leave open by
-    {CUE:g} mV until the end at {ENDS:g} s; initial states differ. Spikes of excitatory neurons are counted in {1e3 * COUNTED:g} ms before the cue (no
+    {1e3 * CUE:g} mV until the end at {ENDS:g} s; initial states differ. Spikes of excitatory neurons are counted in {1e3 * COUNTED:g} ms before the cue (no
     cue; trials of all cues together) and before the end. Fano factors are summed variances over summed means. CV2 is of one in {SAMPLED} neurons,
     those with 20 pairs of intervals. Without clusters, all weights are those of the random balanced network, and one target is cued.
     """
