@@ -18,14 +18,14 @@ import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "rostami_2024"
-TARGETS, CLUSTERS, EACH = (1, 2, 3), 20, 3  # targets that a cue leaves open; clusters, and those of each target, side by side
+TARGETS, CLUSTERS, EACH = (1, 2, 3), 20, 1  # targets that a cue leaves open; clusters, and those of each target, side by side
 CUE = 3e-3  # V at the excitatory neurons of the clusters of a target: 0.15 pA in the authors' example
-TRIALS, SETTLING, CUED, ENDS = 15, 0.2, 0.6, 1.3  # of each cue; s: what is not looked at, onset of the cue, end
+TRIALS, SETTLING, CUED, ENDS = 30, 0.2, 0.6, 1.3  # of each cue; s: what is not looked at, onset of the cue, end
 COUNTED = 0.4  # s: before the cue, and before the end
 FEW, SAMPLED = 20, 4  # a smoke run has a FEWth of the neurons; one in SAMPLED of the excitatory neurons gives CV2
 NONE, CLUSTERED, UNIFORM = "no cue", "clusters", "no clusters"
 FANO, IRREGULAR = "Fano factor of counts in 400 ms", "CV2 of spikes, mean over neurons"
-OWN, PUBLISHED, POISSON = "bound of this protocol, set beforehand", "Rostami et al. (2024)", "Poisson processes, by definition"
+OWN, PUBLISHED, POISSON = "bound of this protocol, set when a target had three clusters, which compete", "Rostami et al. (2024)", "Poisson processes, by definition"
 
 
 def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Report:
@@ -155,8 +155,8 @@ def _pictures(cued: Mapping[tuple[str, int], cs.Trials], excitatory: int) -> dic
 
 def _methods() -> str:
     return f"""
-    {TRIALS} trials for each of {len(TARGETS)} cues, which set in after {CUED:g} s and excite {EACH} clusters for each target that they leave open by
-    {1e3 * CUE:g} mV until the end at {ENDS:g} s; initial states differ. Spikes of excitatory neurons are counted in {1e3 * COUNTED:g} ms before the cue (no
-    cue; trials of all cues together) and before the end. Fano factors are summed variances over summed means. CV2 is of one in {SAMPLED} neurons,
+    {TRIALS} trials for each of {len(TARGETS)} cues, which set in after {CUED:g} s and excite {EACH} cluster for each target that they leave open by
+    {1e3 * CUE:g} mV until the end at {ENDS:g} s; initial states differ. Spikes of excitatory neurons are counted in {1e3 * COUNTED:g} ms before
+    the cue (no cue; trials of all cues together) and before the end. Fano factors are summed variances over summed means. CV2 is of one in {SAMPLED} neurons,
     those with 20 pairs of intervals. Without clusters, all weights are those of the random balanced network, and one target is cued.
     """
