@@ -7,7 +7,7 @@ Claim       Fano factors fall from no cue to three, two and one target; CV2 stay
             Poisson processes, and the cue changes their Fano factor by less than a tenth.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -21,7 +21,7 @@ QUESTION = __doc__.split("\n")[0]
 MODEL = "rostami_2024"
 CUES = {1: ((0,), (1,), (2,), (3,), (4,), (5,)), 2: ((0, 1), (2, 3), (4, 5)), 3: ((5, 0, 1), (2, 3, 4))}  # targets left open by each cue
 CUE = 2e-3  # V at the excitatory neurons of a target's cluster
-NETWORKS, WITHOUT, TRIALS = 8, 3, 12  # networks, and those that also run without clusters; trials of each for each number of targets
+NETWORKS, WITHOUT, TRIALS = 6, 1, 12  # networks, and those that also run without clusters; trials of each for each number of targets
 SETTLING, CUED, ENDS = 0.2, 0.6, 1.4  # s: what is not looked at, onset of the cue, end
 COUNTED = 0.4  # s: before the cue, and before the end
 EARLY, LATE = (CUED - COUNTED, CUED), (ENDS - COUNTED, ENDS)
@@ -55,13 +55,12 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Rep
     networks = {CLUSTERED: [model.changed(seed=own) for own in seeds]}
     networks[UNIFORM] = [_without_clusters(network) for network in networks[CLUSTERED][:WITHOUT]]
     with cs.timed(seconds, "simulation"):
-        cued = {(kind, open_): [_cued(network, open_, seed) for network in group]
-                for kind, group in networks.items() for open_ in (CUES if kind == CLUSTERED else (1,))}  # fmt: skip
+        whole = {kind: [_cued(network, CUES if kind == CLUSTERED else (1,), seed) for network in group] for kind, group in networks.items()}
+        cued = {(kind, open_): [trials.select(trials.condition // 10 == open_) for trials in group]
+                for kind, group in whole.items() for open_ in (CUES if kind == CLUSTERED else (1,))}  # fmt: skip
     with cs.timed(seconds, "statistics"):
         fano = {key: np.array([_fano(_counts(trials, LATE), trials.condition) for trials in group]) for key, group in cued.items()}
-        for kind, group in networks.items():
-            alike = [[trials[number] for (own, _), trials in cued.items() if own == kind] for number in range(len(group))]
-            fano[kind, 0] = np.array([_fano(np.concatenate([_counts(trials, EARLY) for trials in own])) for own in alike])
+        fano |= {(kind, 0): np.array([_fano(_counts(trials, EARLY)) for trials in group]) for kind, group in whole.items()}
         irregular = {open_: np.array([_cv2(trials, LATE, seed) for trials in cued[CLUSTERED, open_]]) for open_ in CUES}
         irregular[0] = np.array([_cv2(trials, EARLY, seed) for trials in cued[CLUSTERED, 1]])
     scores = _scores(fano, irregular)
@@ -88,16 +87,17 @@ def _without_clusters(model: cs.SpikingModel) -> cs.SpikingModel:
     return model.changed(neurons=neurons)
 
 
-def _cued(model: cs.SpikingModel, targets: int, seed: int) -> cs.Trials:
-    """Return spikes of excitatory neurons in trials in which so many targets are cued from CUED on; conditions are the cues, which take turns."""
-    cues, excitatory = CUES[targets], model.size("E")
-    task = replace(cs.tasks.spontaneous(ENDS, TRIALS), condition=np.arange(TRIALS) % len(cues))
-    pattern, each = np.zeros((TRIALS, model.units)), excitatory // len(CUES[1])
-    for row, cue in zip(pattern, task.condition, strict=True):
-        for cluster in cues[int(cue)]:
+def _cued(model: cs.SpikingModel, targets: Iterable[int], seed: int) -> cs.Trials:
+    """Return spikes of excitatory neurons in trials in which so many targets are cued from CUED on; conditions are ten times that and the cue."""
+    condition = np.concatenate([10 * open_ + np.arange(TRIALS) % len(CUES[open_]) for open_ in targets])
+    excitatory = model.size("E")
+    pattern, each = np.zeros((len(condition), model.units)), excitatory // len(CUES[1])
+    for row, name in zip(pattern, condition, strict=True):
+        for cluster in CUES[int(name) // 10][int(name) % 10]:
             row[each * cluster : each * (cluster + 1)] = CUE
+    task = replace(cs.tasks.spontaneous(ENDS, len(condition)), condition=condition)
     drive = cs.tasks.Drive(pattern, (task.fine_time >= CUED).astype(float), "cue")
-    trials = cs.simulate(model, replace(task, drives=(drive,)), seed=cs.seed_of(seed, "circuit", "trials of cued_variability", targets))
+    trials = cs.simulate(model, replace(task, drives=(drive,)), seed=cs.seed_of(seed, "circuit", "trials of cued_variability"))
     return trials.units(np.arange(excitatory))
 
 
