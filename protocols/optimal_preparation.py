@@ -106,7 +106,7 @@ def _connections(kind: str, seed: int, draw: int) -> Float[ndarray, "unit unit"]
         card = cs.load(SOURCE)
         return card.with_arrays({}, units=UNITS, seed=cs.seed_of(seed, "circuit", "networks of optimal_preparation", draw)).arrays()["W"]
     noise = cs.stream(seed, "circuit", "weights of optimal_preparation", draw).standard_normal((UNITS, UNITS)) / np.sqrt(UNITS)
-    made = {RANDOM: 0.9 * noise, TURNING: 2.0 * (noise - noise.T), SYMMETRIC: 0.4 * (noise + noise.T) / np.sqrt(2), NONE: 0.0 * noise}
+    made = {RANDOM: 0.8 * noise, TURNING: 2.0 * (noise - noise.T), SYMMETRIC: 0.4 * (noise + noise.T) / np.sqrt(2), NONE: 0.0 * noise}
     return made[kind]
 
 
@@ -212,7 +212,7 @@ def _pictures(found: Mapping[str, list[Controlled]], wanted: ndarray) -> dict[st
 def _methods() -> str:
     return f"""
     Networks of {UNITS} linear units with a time constant of {1e3 * TAU:g} ms: the rule of {SOURCE}; Gaussian weights with a spectral radius of
-    0.9; skew-symmetric and symmetric ones; and none. Two random outputs should follow the torques of {len(DIRECTIONS)} reaches for {MOVED:g} s
+    0.8; skew-symmetric and symmetric ones; and none. Two random outputs should follow the torques of {len(DIRECTIONS)} reaches for {MOVED:g} s
     and be 0 for {DELAY:g} s before. Inputs go to every unit; they minimise the squared error plus {PENALTY:g} times their own square, summed over
     steps of {1e3 * STEP:g} ms. Without preparation they are optimal from the onset on. Observability: energy of the outputs that states of unit
     length evoke, mean over directions of the null space over that of the readout. Controllability: variance of the outputs under white noise.
