@@ -283,6 +283,15 @@ def recipes(run: Run) -> str:
     )
 
 
+def cued_variability(run: Run) -> str:
+    ratio, irregular = "Fano factor with a cue over that without, geometric mean over networks", "CV2 of spikes, mean over neurons"
+    one, two, three = (run.between(ratio, f"clusters, {targets} cued") for targets in (1, 2, 3))
+    return (
+        f"it falls, to {one} of what it was with one target left open, {two} with two and {three} with three (six networks, which differ widely); "
+        f"CV2 goes from {run.value(irregular, 'clusters, no cue')} to {run.value(irregular, 'clusters, 1 cued')}"
+    )
+
+
 def false_connections(run: Run) -> str:
     size = "false connections, r.m.s. over that of true ones"
     weak, rest, drive, above = (
@@ -449,7 +458,7 @@ TEXTS: dict[str, Callable[..., str]] = {
     for text in (
         match, headline, hidden, pushes, architectures, optimised_circuit, layered_motor_cortex, spikes_and_rates, spike_statistics, match_spiking,
         explain, learning_rules, force, decode, long_sequences, inferred_connectivity, mechanism, discriminate, muscles, identity, attractors,
-        false_connections, few_shot, recipes, rotations, tangling, subspaces, reach, feedback_rotations, preparation,
+        cued_variability, false_connections, few_shot, recipes, rotations, tangling, subspaces, reach, feedback_rotations, preparation,
     )
 }  # fmt: skip
 READS = {

@@ -164,7 +164,8 @@ def _simulated(model: cs.Model, projection: str, control: Controlled) -> tuple[c
 
 
 def _taus(value: Mapping[str, Mapping[str, Float[ndarray, " network"]]]) -> tuple[float, float]:
-    index, observable, controllable = (np.concatenate([each[what] for each in value.values()]) for what in ("index", "observable", "controllable"))
+    read = ("index", "observable", "controllable")
+    index, observable, controllable = (np.round(np.concatenate([each[what] for each in value.values()]), 12) for what in read)  # round-off ties
     return cs.statistics.kendall_tau(index, observable), cs.statistics.partial_tau(index, controllable, observable)
 
 
@@ -199,13 +200,13 @@ def _pictures(found: Mapping[str, list[Controlled]], wanted: ndarray) -> dict[st
     time = 1e3 * (np.arange(wanted.shape[1]) * STEP - DELAY)
     energy = {kind: np.sqrt(np.mean([(one.inputs**2).mean(axis=(0, 2)) for one in group], axis=0)) for kind, group in found.items()}
     torque = {"wanted": np.sqrt((wanted**2).mean(axis=(0, 2)))}
+    ranked = {kind: sorted((one.observable, one.index) for one in group) for kind, group in found.items()}
+    lines = {kind: ([x for x, _ in pairs], np.array([[y for _, y in pairs]])) for kind, pairs in ranked.items()}
     return {
         "inputs": cs.Picture(cs.figures.curves(time, torque | energy, xlabel="time from the onset of movement (ms)", ylabel="r.m.s. of the input"),
                              "Optimal inputs", "Mean over networks of a kind; thick: wanted outputs, r.m.s. over reaches."),
-        "observability": cs.Picture(
-            cs.figures.against({kind: (np.array([one.observable for one in group]), np.array([one.index for one in group]))
-                                for kind, group in found.items()}, xlabel="observability, null over readout", ylabel="share before"),
-            "Preparation against observability", "One dot a network."),
+        "observability": cs.Picture(cs.figures.over_settings({INDEX: lines}, xlabel="observability of the null space over that of the readout"),
+                                    "Preparation by observability", "One dot a network."),
     }  # fmt: skip
 
 
