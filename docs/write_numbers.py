@@ -382,6 +382,18 @@ def feedback_rotations(run: Run) -> str:
     )
 
 
+def optimal_preparation(run: Run) -> str:
+    index, cost = "share of the input's energy before the movement", "cost without preparation over that with it"
+    kinds = ("stability-optimised", "rotational", "random", "symmetric", "no connections")
+    observed = run.claim("all networks: Kendall's τ of the share with the observability of the null space")
+    controlled = run.claim("all networks: partial τ of the share with the controllability of the readout")
+    return (
+        f"where the states that the readout does not see are observable (τ {observed} over networks; given that, {controlled} with the readout's "
+        f"controllability): of the optimal input's energy {', '.join(f'{run.percent(index, kind)} % ({kind})' for kind in kinds)} comes before the "
+        f"movement; without it a stability-optimised network pays {run.value(cost, kinds[0], 1)} times as much"
+    )
+
+
 def preparation(run: Run) -> str:
     miss = "distance of the hand from the target after 100 ms of preparation (cm)"
     return (
@@ -459,6 +471,7 @@ TEXTS: dict[str, Callable[..., str]] = {
         match, headline, hidden, pushes, architectures, optimised_circuit, layered_motor_cortex, spikes_and_rates, spike_statistics, match_spiking,
         explain, learning_rules, force, decode, long_sequences, inferred_connectivity, mechanism, discriminate, muscles, identity, attractors,
         cued_variability, false_connections, few_shot, recipes, rotations, tangling, subspaces, reach, feedback_rotations, preparation,
+        optimal_preparation,
     )
 }  # fmt: skip
 READS = {
