@@ -82,13 +82,14 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         *(score for name in changing for score in _scores(name, angle, found[name, angle], before, seed)),
         _error_score(UNTAUGHT, angle, _error(taught.model, turned), 1.0)]]  # fmt: skip
     value = {(score.measure, score.student): score.estimate for score in scores}
-    usual = {name: found[name, USUAL] for name in changing}
+    usual, largest = {name: found[name, USUAL] for name in changing}, max(tasks)
     covariance = {name: value[COVARIANCE, f"{name}, {USUAL} deg"] for name in changing}
     return cs.Report(
         title=QUESTION, question=f"{UNITS} units reach to {REACHES} targets and adapt to rotations of {', '.join(map(str, tasks))} degrees.",
         answer=f"Adapted to {USUAL} degrees, the covariance of activity correlates with that before by {covariance[WITHIN]:.3f} if connections "
         f"within changed and by {covariance[INPUTS]:.3f} if inputs did. Within, weights changed by {usual[WITHIN].weights:.1%} of their size, "
-        f"{usual[WITHIN].leading:.0%} of the squared change along {LEADING} directions of {UNITS}.",
+        f"{usual[WITHIN].leading:.0%} of the squared change along {LEADING} directions of {UNITS}. At the largest rotation the correlations are "
+        f"{value[COVARIANCE, f'{WITHIN}, {largest} deg']:.2f} and {value[COVARIANCE, f'{INPUTS}, {largest} deg']:.2f}.",
         claims=[] if smoke else _claims(found, value), scores=scores, pictures=_pictures(found, value, list(tasks)),
         models={"before": taught.model} | {name: each.fit.model for name, each in usual.items()},
         trials={"before": before} | {name: each.rates for name, each in usual.items()}, methods=_methods(), smoke=smoke, seed=seed, seconds=seconds,
@@ -198,6 +199,6 @@ def _methods() -> str:
     return f"""
     A network of {UNITS} units learns {REACHES} minimum-jerk reaches, all of its weights, for {FIRST.epochs} epochs. From there it learns for
     {ADAPTING.epochs} epochs to reach to targets rotated against those that it is shown; either its connections or, at {FASTER} times the rate, the
-    weights of its inputs change, and nothing else. Covariances are those of all pairs of units over reaches and times, without the variances. Change of activity: r.m.s. difference
-    over the r.m.s. departure from the mean before.
+    weights of its inputs change, and nothing else. Covariances are those of all pairs of units over reaches and times, without the variances.
+    Change of activity: r.m.s. difference over the r.m.s. departure from the mean before.
     """
