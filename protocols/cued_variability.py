@@ -22,8 +22,8 @@ MODEL = "rostami_2024"
 CUES = {1: ((0,), (1,), (2,), (3,), (4,), (5,)), 2: ((0, 1), (2, 3), (4, 5)), 3: ((5, 0, 1), (2, 3, 4))}  # targets left open by each cue
 CUE = 2e-3  # V at the excitatory neurons of a target's cluster
 NETWORKS, WITHOUT, TRIALS = 6, 1, 12  # networks, and those that also run without clusters; trials of each for each number of targets
-SETTLING, CUED, ENDS = 0.2, 0.6, 1.4  # s: what is not looked at, onset of the cue, end
-COUNTED = 0.4  # s: before the cue, and before the end
+SETTLING, CUED, ENDS = 0.2, 0.6, 1.3  # s: what is not looked at, onset of the cue, end
+COUNTED = 0.4  # s: before the cue, and before the end: the paper compares the cues half a second after their onset
 EARLY, LATE = (CUED - COUNTED, CUED), (ENDS - COUNTED, ENDS)
 FEW, SAMPLED = 10, 4  # a smoke run has a FEWth of the neurons; one in SAMPLED excitatory neurons gives CV2
 NONE, CLUSTERED, UNIFORM = "no cue", "clusters", "no clusters"
@@ -171,7 +171,7 @@ def _pictures(cued: Mapping[tuple[str, int], Sequence[cs.Trials]]) -> dict[str, 
     shown = {"fano": cs.Picture(drawn, "Variability over trials", f"Counts in {1e3 * COUNTED:g} ms; geometric mean over networks.")}
     for open_ in (1, 3):
         picture = cs.figures.raster(cued[CLUSTERED, open_][0], each=400)
-        caption = f"Cued from {CUED:g} s on: cluster {', '.join(str(cluster + 1) for cluster in CUES[open_][0])} of six, which lie above each other."
+        caption = f"Cued from {CUED:g} s on: clusters {', '.join(str(cluster + 1) for cluster in CUES[open_][0])} of six, the first on top."
         shown[f"raster_{open_}"] = cs.Picture(picture, f"Excitatory neurons in one trial with a cue that leaves {open_} open", caption)
     return shown
 
