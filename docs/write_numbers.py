@@ -283,6 +283,19 @@ def recipes(run: Run) -> str:
     )
 
 
+def adaptation(run: Run) -> str:
+    def read(angle: int) -> str:
+        names = ("connections within", "inputs")
+        return " and ".join(run.value("correlation of covariances before and after", f"{name}, {angle} deg") for name in names)
+
+    size, share = (run.claims[f"connections within, 30 degrees: {what}"] for what in (
+        "change of the weights over their size", "share of the change along 3 directions"))  # fmt: skip
+    return (
+        f"no: after adapting to 30 degrees by connections or by inputs alone, covariance correlates with that before by {read(30)}, to 90 degrees by "
+        f"{read(90)}; connections change by {100 * size:.0f} % of their size, {100 * share:.0f} % of it along three directions"
+    )
+
+
 def cued_variability(run: Run) -> str:
     ratio, irregular = "Fano factor with a cue over that without, geometric mean over networks", "CV2 of spikes, mean over neurons"
     one, two, three = (run.between(ratio, f"clusters, {targets} cued") for targets in (1, 2, 3))
@@ -470,7 +483,7 @@ TEXTS: dict[str, Callable[..., str]] = {
     for text in (
         match, headline, hidden, pushes, architectures, optimised_circuit, layered_motor_cortex, spikes_and_rates, spike_statistics, match_spiking,
         explain, learning_rules, force, decode, long_sequences, inferred_connectivity, mechanism, discriminate, muscles, identity, attractors,
-        cued_variability, false_connections, few_shot, recipes, rotations, tangling, subspaces, reach, feedback_rotations, preparation,
+        adaptation, cued_variability, false_connections, few_shot, recipes, rotations, tangling, subspaces, reach, feedback_rotations, preparation,
         optimal_preparation,
     )
 }  # fmt: skip

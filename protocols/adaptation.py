@@ -185,14 +185,17 @@ def _claims(found: Mapping[tuple[str, int], Adapted], value: Mapping[tuple[str, 
 def _pictures(found: Mapping[tuple[str, int], Adapted], value: Mapping[tuple[str, str], float], angles: list[int]) -> dict[str, cs.Picture]:
     lines = {measure: {name: (angles, np.array([[value[measure, f"{name}, {angle} deg"] for angle in angles]])) for name in (WITHIN, INPUTS)}
              for measure in (COVARIANCE, CHANGE)}  # fmt: skip
-    paths = {f"{name}, {angle} deg": cs.simulate(each.fit.model, each.task).rate for (name, angle), each in found.items() if angle == angles[-1]}
-    aim = found[WITHIN, angles[-1]].task.targets
-    assert aim is not None
-    return {
-        "rotations": cs.Picture(cs.figures.over_settings(lines, xlabel="rotation (deg)"), "Covariance and activity by rotation", "Against before."),
-        "hand": cs.Picture(cs.figures.hand_paths_by_rule(paths, aim.values), f"The hand after adapting to {angles[-1]} degrees",
-                           "One colour per target that is shown; dashed: where the hand should go."),
-    }  # fmt: skip
+    drawn = {"rotations": cs.Picture(cs.figures.over_settings(lines, xlabel="rotation (deg)"), "Covariance and activity by rotation",
+                                     "Compared with the same reaches before adaptation.")}  # fmt: skip
+    for name in (WITHIN, INPUTS):
+        each, after = found[name, angles[-1]], found[name, angles[-1]].task.time >= -1e-9
+        assert each.task.targets is not None
+        hand, aim = cs.simulate(each.fit.model, each.task).rate[:, after], each.task.targets.values[:, after]
+        drawn[f"hand, {name}"] = cs.Picture(
+            cs.figures.hand_paths(hand, aim, each.task.condition), f"The hand after adapting to {angles[-1]} degrees: {name}",
+            "One colour per target that is shown; dashed: where the hand should go.",
+        )  # fmt: skip
+    return drawn
 
 
 def _methods() -> str:
