@@ -24,8 +24,7 @@ CUE = 2e-3  # V at the excitatory neurons of a target's cluster
 NETWORKS, WITHOUT, TRIALS = 6, 1, 12  # networks, and those that also run without clusters; trials of each for each number of targets
 SETTLING, CUED, ENDS = 0.2, 0.6, 1.3  # s: what is not looked at, onset of the cue, end
 COUNTED = 0.4  # s: before the cue, and before the end: the paper compares the cues half a second after their onset
-EARLY, LATE = (CUED - COUNTED, CUED), (ENDS - COUNTED, ENDS)
-FEW, SAMPLED = 10, 4  # a smoke run has a FEWth of the neurons; one in SAMPLED excitatory neurons gives CV2
+FEW, STEP, PACE, SAMPLED = 10, 1.0, 0.25, 4  # a smoke run: a FEWth of the neurons, ms, all times by PACE; of excitatory neurons, those for CV2
 NONE, CLUSTERED, UNIFORM = "no cue", "clusters", "no clusters"
 FANO, IRREGULAR = "Fano factor of counts in 400 ms", "CV2 of spikes, mean over neurons"
 RATIO = "Fano factor with a cue over that without, geometric mean over networks"
@@ -50,19 +49,21 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Rep
         raise cs.errors.OptionError(f"{model.name}: should be a spiking circuit of clusters with R_E, R_I and populations E and I, such as {MODEL}.")
     seconds: dict[str, float] = {}
     if smoke:
-        model = cs.edit.resized(model, {name: part.size // FEW for name, part in model.populations.items()})
+        model = _small(model)
+    pace = PACE if smoke else 1.0
+    early, late = (tuple(pace * edge for edge in span) for span in ((CUED - COUNTED, CUED), (ENDS - COUNTED, ENDS)))
     seeds = [cs.seed_of(seed, "circuit", "connections of cued_variability", number) for number in range(1 if smoke else NETWORKS)]
     networks = {CLUSTERED: [model.changed(seed=own) for own in seeds]}
     networks[UNIFORM] = [_without_clusters(network) for network in networks[CLUSTERED][:WITHOUT]]
     with cs.timed(seconds, "simulation"):
-        whole = {kind: [_cued(network, CUES if kind == CLUSTERED else (1,), seed) for network in group] for kind, group in networks.items()}
+        whole = {kind: [_cued(network, CUES if kind == CLUSTERED else (1,), pace, seed) for network in group] for kind, group in networks.items()}
         cued = {(kind, open_): [trials.select(trials.condition // 10 == open_) for trials in group]
                 for kind, group in whole.items() for open_ in (CUES if kind == CLUSTERED else (1,))}  # fmt: skip
     with cs.timed(seconds, "statistics"):
-        fano = {key: np.array([_fano(_counts(trials, LATE), trials.condition) for trials in group]) for key, group in cued.items()}
-        fano |= {(kind, 0): np.array([_fano(_counts(trials, EARLY)) for trials in group]) for kind, group in whole.items()}
-        irregular = {open_: np.array([_cv2(trials, LATE, seed) for trials in cued[CLUSTERED, open_]]) for open_ in CUES}
-        irregular[0] = np.array([_cv2(trials, EARLY, seed) for trials in cued[CLUSTERED, 1]])
+        fano = {key: np.array([_fano(_counts(trials, late), trials.condition) for trials in group]) for key, group in cued.items()}
+        fano |= {(kind, 0): np.array([_fano(_counts(trials, early)) for trials in group]) for kind, group in whole.items()}
+        irregular = {open_: np.array([_cv2(trials, late, seed) for trials in cued[CLUSTERED, open_]]) for open_ in CUES}
+        irregular[0] = np.array([_cv2(trials, early, seed) for trials in cued[CLUSTERED, 1]])
     scores = _scores(fano, irregular)
     value, ratio = {key: float(each.mean()) for key, each in fano.items()}, {open_: _ratio(fano, open_) for open_ in CUES}
     said = ", ".join(f"{ratio[open_]:.2f} with {open_}" for open_ in sorted(CUES, reverse=True))
@@ -72,10 +73,17 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Rep
         f"networks, from {np.exp(_logs(fano, 1)).min():.2f} to {np.exp(_logs(fano, 1)).max():.2f} with one); CV2 goes from "
         f"{irregular[0].mean():.2f} to {irregular[1].mean():.2f}. Without clusters the Fano factor is {value[UNIFORM, 0]:.2f}, and "
         f"{value[UNIFORM, 1]:.2f} with a cue of one target.",
-        claims=[] if smoke else _claims(value, ratio, irregular), scores=scores, pictures=_pictures(cued),
+        claims=[] if smoke else _claims(value, ratio, irregular), scores=scores, pictures=_pictures(cued, pace),
         models={kind: group[0] for kind, group in networks.items()}, methods=_methods(), facts={"neurons": str(model.units)}, smoke=smoke, seed=seed,
         trials={f"{kind}, {open_} cued": group[0].select([0, 1]) for (kind, open_), group in cued.items()}, seconds=seconds,
     )  # fmt: skip
+
+
+def _small(model: cs.SpikingModel) -> cs.SpikingModel:
+    """Return fewer neurons in coarser steps."""
+    dump = cs.edit.resized(model, {name: part.size // FEW for name, part in model.populations.items()}).model_dump()
+    late = {name: part | {"delay": part["delay"] and part["delay"] | {"value": STEP}} for name, part in dump["projections"].items()}
+    return model.changed(populations=dump["populations"], projections=late, dt=dump["dt"] | {"value": STEP})
 
 
 def _without_clusters(model: cs.SpikingModel) -> cs.SpikingModel:
@@ -87,18 +95,19 @@ def _without_clusters(model: cs.SpikingModel) -> cs.SpikingModel:
     return model.changed(neurons=neurons)
 
 
-def _cued(model: cs.SpikingModel, targets: Iterable[int], seed: int) -> cs.Trials:
+def _cued(model: cs.SpikingModel, targets: Iterable[int], pace: float, seed: int) -> cs.Trials:
     """Return spikes of excitatory neurons in trials in which so many targets are cued from CUED on; conditions are ten times that and the cue."""
-    condition = np.concatenate([10 * open_ + np.arange(TRIALS) % len(CUES[open_]) for open_ in targets])
+    trials = {open_: TRIALS if pace == 1.0 else 2 * len(CUES[open_]) for open_ in targets}
+    condition = np.concatenate([10 * open_ + np.arange(count) % len(CUES[open_]) for open_, count in trials.items()])
     excitatory = model.size("E")
     pattern, each = np.zeros((len(condition), model.units)), excitatory // len(CUES[1])
     for row, name in zip(pattern, condition, strict=True):
         for cluster in CUES[int(name) // 10][int(name) % 10]:
             row[each * cluster : each * (cluster + 1)] = CUE
-    task = replace(cs.tasks.spontaneous(ENDS, len(condition)), condition=condition)
-    drive = cs.tasks.Drive(pattern, (task.fine_time >= CUED).astype(float), "cue")
-    trials = cs.simulate(model, replace(task, drives=(drive,)), seed=cs.seed_of(seed, "circuit", "trials of cued_variability"))
-    return trials.units(np.arange(excitatory))
+    task = replace(cs.tasks.spontaneous(pace * ENDS, len(condition), bin=0.005), condition=condition)
+    drive = cs.tasks.Drive(pattern, (task.fine_time >= pace * CUED).astype(float), "cue")
+    found = cs.simulate(model, replace(task, drives=(drive,)), seed=cs.seed_of(seed, "circuit", "trials of cued_variability"))
+    return found.units(np.arange(excitatory))
 
 
 def _counts(trials: cs.Trials, span: tuple[float, float]) -> Int[ndarray, "trial unit"]:
@@ -138,7 +147,7 @@ def _scores(fano: Fano, irregular: Mapping[int, Float[ndarray, " network"]]) -> 
         *(score(RATIO, _named(CLUSTERED, open_), f"{count} networks", **cs.statistics.estimated_over(
             "networks", count, lambda kept, logs=logs: float(np.exp(logs[kept].mean())))) for open_, logs in ratios.items()),
         *(score(IRREGULAR, _named(CLUSTERED, open_), f"{count} networks", **cs.statistics.mean_over("networks", each))
-          for open_, each in irregular.items()),
+          for open_, each in irregular.items() if np.isfinite(each).all()),
     ]  # fmt: skip
 
 
@@ -163,11 +172,13 @@ def _claims(
     ]  # fmt: skip
 
 
-def _pictures(cued: Mapping[tuple[str, int], Sequence[cs.Trials]]) -> dict[str, cs.Picture]:
-    starts = np.arange(SETTLING, ENDS - COUNTED + 1e-9, 0.05)
-    lines = {_named(*key): np.array([np.exp(np.mean([np.log(_fano(_counts(trials, (start, start + COUNTED)), trials.condition)) for trials in group]))
+def _pictures(cued: Mapping[tuple[str, int], Sequence[cs.Trials]], pace: float) -> dict[str, cs.Picture]:
+    starts, counted = pace * np.arange(SETTLING, ENDS - COUNTED + 1e-9, 0.05), pace * COUNTED
+    lines = {_named(*key): np.array([np.exp(np.mean([np.log(_fano(_counts(trials, (start, start + counted)), trials.condition)) for trials in group]))
                                      for start in starts]) for key, group in sorted(cued.items(), reverse=True)}  # fmt: skip
-    drawn = cs.figures.curves(1e3 * (starts + COUNTED - CUED), lines, xlabel="end of the window from the onset of the cue (ms)", ylabel="Fano factor")
+    drawn = cs.figures.curves(
+        1e3 * (starts + counted - pace * CUED), lines, xlabel="end of the window from the onset of the cue (ms)", ylabel="Fano factor"
+    )
     shown = {"fano": cs.Picture(drawn, "Variability over trials", f"Counts in {1e3 * COUNTED:g} ms; geometric mean over networks.")}
     for open_ in (1, 3):
         picture = cs.figures.raster(cued[CLUSTERED, open_][0], each=400)
