@@ -29,7 +29,7 @@ def test_what_is_shipped_lies_in_the_two_folders() -> None:
     [
         ("henequin_2014", r"^model 'henequin_2014' is unknown. Did you mean 'hennequin_2014'\?$"),
         ("rnn/hennequin_2014", "^model 'rnn/hennequin_2014' is unknown. Did you mean 'hennequin_2014'"),
-        ("zebra", "^model 'zebra' is unknown. Choose from brunel_2000, depasquale_2018, dura_bernal_2023, "),
+        ("zebra", "^model 'zebra' is unknown. Choose from brunel_2000, das_fiete_2020, depasquale_2018, "),
         ("gru.toml", "^gru.toml: there is no such file"),
         ("/absent/gru.toml", "^/absent/gru.toml: there is no such file"),
     ],

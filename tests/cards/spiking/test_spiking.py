@@ -25,6 +25,7 @@ from cortex_sim.trials._trials import Trials
 SHIPPED = sorted(name for name, path in catalogue.models().items() if path.parent.name == "spiking")
 SIZES = {  # published, or by design: neurons that fire at full scale
     "lif": 41, "brunel_2000": 12_500, "montbrio_2015_qif": 10_000, "potjans_diesmann_2014": 77_169, "dura_bernal_2023_lif": 10_073, "soc_lif": 15_000,
+    "rostami_2024": 1500,
 }  # fmt: skip
 
 
