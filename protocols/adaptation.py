@@ -69,7 +69,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     first, adapting = (replace(options, epochs=3) if smoke else options for options in (FIRST, ADAPTING))
     with cs.timed(seconds, "learning to reach"):
         taught = cs.fitting.train_many({"reaching": cs.fitting.Job(model.with_arrays({}, units=UNITS), task.wanted, task, seed, first)})["reaching"]
-    before = cs.simulation.rates_of_units(taught.model, task)
+    before = cs.hidden(taught.model, task)
     changing = {WITHIN: _learning_only(taught.model, recurrent[0]), INPUTS: _learning_only(taught.model, heard[0])}
     tasks = {angle: _rotated(task, angle) for angle in (ROTATIONS[:1] if smoke else ROTATIONS)}
     with cs.timed(seconds, "adaptation"):
@@ -113,7 +113,7 @@ def _rotated(task: cs.Task, angle: float) -> cs.Task:
 def _adapted(fit: cs.Fitted, task: cs.Task, shown: cs.Task, projection: str) -> Adapted:
     old, new = (network.arrays()[projection] for network in (fit.start, fit.model))
     strength = np.linalg.svd(new - old, compute_uv=False) ** 2
-    rates = cs.simulation.rates_of_units(fit.model, shown)
+    rates = cs.hidden(fit.model, shown)
     return Adapted(fit, task, rates, float(np.linalg.norm(new - old) / np.linalg.norm(old)), float(strength[:LEADING].sum() / strength.sum()))
 
 

@@ -90,7 +90,7 @@ def _signals(fit: cs.Fitted, task: cs.Task, free: cs.Task, movement: cs.body.Mov
     felt = np.concatenate(muscles.lengths(movement.angle, np.gradient(movement.angle, cs.tasks.BIN, axis=1)), axis=2)
     cut = cs.perturb.cut_feeling(free, span=(float(free.time[0]), float(free.time[-1])))
     units = {UNIT: (fit.model, task), CUT: (fit.model, cut), RAW: (fit.start, free)}
-    return {SENSES: trials(felt), MUSCLES: trials(movement.activation)} | {row: cs.simulation.rates_of_units(*each) for row, each in units.items()}
+    return {SENSES: trials(felt), MUSCLES: trials(movement.activation)} | {row: cs.hidden(*each) for row, each in units.items()}
 
 
 def _states(trials: cs.Trials) -> Float[ndarray, "reach time signal"]:
