@@ -97,8 +97,8 @@ def _without_clusters(model: cs.SpikingModel) -> cs.SpikingModel:
 
 def _cued(model: cs.SpikingModel, targets: Iterable[int], pace: float, seed: int) -> cs.Trials:
     """Return spikes of excitatory neurons in trials in which so many targets are cued from CUED on; conditions are ten times that and the cue."""
-    trials = {open_: TRIALS if pace == 1.0 else 2 * len(CUES[open_]) for open_ in targets}
-    condition = np.concatenate([10 * open_ + np.arange(count) % len(CUES[open_]) for open_, count in trials.items()])
+    cues = {open_: np.arange(TRIALS) % len(CUES[open_]) if pace == 1.0 else np.zeros(2, dtype=int) for open_ in targets}
+    condition = np.concatenate([10 * open_ + each for open_, each in cues.items()])
     excitatory = model.size("E")
     pattern, each = np.zeros((len(condition), model.units)), excitatory // len(CUES[1])
     for row, name in zip(pattern, condition, strict=True):
