@@ -27,7 +27,7 @@ VARIANTS: Mapping[str, tuple[float, float, bool]] = {  # g before training, shar
 TURNING = (0.05, 0.35)  # s after the go cue, where rotations are looked for: after the first muscles move
 EPOCHS_OF = {"preparation": (-0.4, 0.0), "movement": (0.05, 0.5)}  # s
 RECORDED = (-0.4 - cs.tasks.REACTION, 0.5 - cs.tasks.REACTION)  # s about the recorded movement: the same
-CUES, MUSCLES, MODULES, MODULAR_EPOCHS = 20, 50, 3, 500  # of the modular network: visual features and muscles of the authors' code
+CUES, MUSCLES, MODULES, MODULAR_EPOCHS = 20, 50, 3, 1200  # of the modular network: visual features and muscles of the authors' code
 NULLS, CUTS, SMALL_CUTS = 50, 20, 2  # draws; random lesions, and those of a smoke run
 BOUND = "bound of this protocol"
 SMALL = "independent small version of the network reached {}; bound of this protocol"
@@ -69,7 +69,8 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: cs.tr
     tasks = {name: asked(seed=seed, stay=stay) for name, (_, _, stay) in VARIANTS.items()}
     seeds = [cs.seed_of(seed, "student", "network of muscles", number) for number in range(1 if smoke else SEEDS)]
     jobs = {name: [_job(model, tasks[name], name, own, epochs) for own in seeds] for name in VARIANTS}
-    plain = cs.Options(epochs=min(epochs, MODULAR_EPOCHS), batch=task.trials, rate=RATE, patience=EPOCHS, start="rest", validation=0)
+    whole = SMALL_EPOCHS if smoke else MODULAR_EPOCHS
+    plain = cs.Options(epochs=whole, batch=task.trials, rate=RATE, patience=MODULAR_EPOCHS, start="rest", validation=0)
     with cs.timed(seconds, "training"):
         fitted = cs.fitting.train_groups(jobs | {MODULAR: [cs.fitting.Job(cs.load("michaels_2020"), modular.wanted, modular, seed, plain)]})
     first = {name: networks[0] for name, networks in fitted.items()}

@@ -16,6 +16,7 @@ from cortex_sim.tasks import Task
 from cortex_sim.trials import Trials
 
 TAU_PUSH = 0.2  # s
+HELD = 0.5  # of a step that a clamp must cover
 UNKNOWN = "Only its outputs are known: wrap a function of state and input, or a module whose forward takes both."
 UNCARRIED = "Its outputs are no linear function of its state, so that a push has no direction there."
 
@@ -194,10 +195,10 @@ class Wrapped:
         own = 0 if task.channels is None else task.channels.shape[2]
         if own != self.channels:
             raise TaskError(f"{self.name}: takes {self.channels} channels; task {task.name!r} has {own}.")
-        refused: dict[str, object] = {"clamps": task.clamps, "a body": task.body, "recorded spikes": task.recordings}
+        refused: dict[str, object] = {"a body": task.body, "recorded spikes": task.recordings}
         carried = self.system is not None and self.system.carrier is not None
         if not carried:
-            refused |= {"drives": task.drives, "initial outputs": task.initial is not None}
+            refused |= {"drives": task.drives, "clamps": task.clamps, "initial outputs": task.initial is not None}
         for what, given in refused.items():
             if given:
                 cure = "" if carried else f" {UNCARRIED if self.system else UNKNOWN}"
@@ -205,6 +206,10 @@ class Wrapped:
         for drive in task.drives:
             if drive.pattern.shape[1] != self.observed:
                 raise TaskError(f"task {task.name!r}: {drive.name} is for {drive.pattern.shape[1]} units; {self.name} has {self.observed} outputs.")
+        for clamp in task.clamps:
+            if len(clamp.units) and not 0 <= clamp.units.min() <= clamp.units.max() < self.observed:
+                found = f"{clamp.name} holds units {clamp.units.min()} to {clamp.units.max()}"
+                raise TaskError(f"task {task.name!r}: {found}; {self.name} has {self.observed} outputs.")
         if task.initial is not None and task.initial.shape[1] != self.observed:
             raise TaskError(f"task {task.name!r}: initial is for {task.initial.shape[1]} units; {self.name} has {self.observed} outputs.")
 
@@ -235,16 +240,36 @@ class Wrapped:
             state = state + (task.initial - system.observe(state)) @ carrier.T
         pushed = [] if carrier is None else [(drive.pattern @ carrier.T, drive.course) for drive in task.drives]
         patterns = [(pattern * self.dt / TAU_PUSH, _course(course, task, self.dt)) for pattern, course in pushed]
-        made = []
+        made, hold = [], self._holding(task)
         for step in range(task.bins * every):
-            if not self.after and step % every == 0:
-                made.append(read(state))
+            if not self.after:
+                state = hold(state, step)
+                if step % every == 0:
+                    made.append(read(state))
             state = system.step(state, channels[:, step])
             for pattern, course in patterns:
                 state = state + course[step] * pattern
             if self.after:
+                state = hold(state, step)
                 made.append(read(state))
         return np.stack(made, axis=1)
+
+    def _holding(self, task: Task) -> Callable[[ndarray, int], ndarray]:
+        """Return what holds outputs at the rates that clamps give them in a step, by the least change of the state, as for cards with a readout."""
+        if not task.clamps:
+            return lambda state, step: state
+        system = self._system()
+        offset = system.observe(np.zeros((1, len(system.start))))
+        readout = (system.observe(np.eye(len(system.start))) - offset).T
+        courses = [_course(clamp.course.astype(float), task, self.dt) > HELD for clamp in task.clamps]
+
+        def hold(state: ndarray, step: int) -> ndarray:
+            wanted = {int(unit): clamp.rate for clamp, course in zip(task.clamps, courses, strict=True) if course[step] for unit in clamp.units}
+            units = list(wanted)
+            missing = np.array(list(wanted.values())) - system.observe(state)[:, units]
+            return state + missing @ np.linalg.pinv(readout[units]).T if units else state
+
+        return hold
 
 
 def _on_steps(task: Task, dt: float) -> Float[ndarray, "trial step channel"]:

@@ -19,7 +19,7 @@ from cortex_sim.cards import Model, catalogue
 from cortex_sim.comparison import MEASURES, TRIAL_MEASURES, planted_rotation
 from cortex_sim.errors import CortexSimError, NotFound, OptionError
 from cortex_sim.runtime import content_key, stream
-from cortex_sim.simulation import simulate
+from cortex_sim.simulation import Wrapped, simulate
 from cortex_sim.studies.benchmark._families import BIN
 from cortex_sim.studies.benchmark._observed import Observed
 from cortex_sim.tasks import Task
@@ -78,7 +78,7 @@ class Entry:
             OptionError: it raised an exception, or what it returned cannot be simulated.
         """
         model = self.called(_module(self)["fit"], trials, task)
-        if not isinstance(model, Model) and not callable(getattr(model, "simulate", None)):
+        if not isinstance(model, Model | Wrapped) and not callable(getattr(model, "simulate", None)):
             raise OptionError(f"{self.path}: fit returned {_shown(model)}; it should return a model of cortex-sim, or an object with simulate(task).")
         return model
 
@@ -88,7 +88,7 @@ class Entry:
         Raises:
             OptionError: simulate raised an exception, or returned something else.
         """
-        found = self.called(simulate if isinstance(model, Model) else lambda given, task: given.simulate(task), model, task)
+        found = self.called(simulate if isinstance(model, Model | Wrapped) else lambda given, task: given.simulate(task), model, task)
         found = found.rate if isinstance(found, Trials) else found
         try:
             rates = np.asarray(found, dtype=float)

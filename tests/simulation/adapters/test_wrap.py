@@ -552,3 +552,32 @@ def test_spikes_of_scripts_without_neurons_that_fire_are_refused_and_a_variable_
     assert still.spikes.time.size == 0 and still.counts().sum() == 0
     with pytest.raises(TaskError, match="Only its outputs are known"):
         cs.simulate(wrapped, cs.perturb.push(task, units=2, fraction=1.0, amplitude=1.0, start=0.0, duration=0.01))
+
+
+def test_silenced_outputs_of_a_function_are_those_of_the_card_of_the_same_circuit(linear_circuit: Callable[..., Model]) -> None:
+    W = np.random.default_rng(0).normal(size=(6, 6)) / 3
+    card = linear_circuit(W, rate="x", equations="dx/dt = (-x + W(x) + drive(t, i))/tau : Hz")
+    tau, dt = float(cs.simulation.time_constant(card)[0]), card.dt.si
+    wrapped = cs.wrap(lambda x, u: (-x + x @ W.T) / tau, units=6, channels=0, dt=dt)
+    task = cs.tasks.free_run(np.random.default_rng(1).normal(size=(3, 6)), 0.2)
+    one, two = (cs.perturb.silence(task, 6, fraction=0.3, seed=seed, rate=0.5, start=0.05 * seed, duration=0.1) for seed in (1, 2))
+    both = replace(one, clamps=(*one.clamps, *two.clamps))
+    for asked in (one, both):
+        np.testing.assert_allclose(cs.simulate(wrapped, asked).rate, cs.simulate(card, asked).rate, rtol=0, atol=1e-12)
+    (clamp,) = one.clamps
+    held = cs.simulate(wrapped, one).rate[:, 7][:, clamp.units]
+    np.testing.assert_allclose(held, 0.5, rtol=0, atol=1e-12)
+    assert np.abs(cs.simulate(wrapped, task).rate[:, 7][:, clamp.units] - 0.5).min() > 1e-3
+
+
+def test_silenced_outputs_of_a_module_hold_while_they_are_silenced() -> None:
+    torch.manual_seed(0)
+    model, task = cs.wrap(Leaky(), units=HIDDEN), cs.tasks.from_inputs(np.random.default_rng(0).normal(size=(2, 20, CHANNELS)), bin=0.01)
+    silenced = cs.perturb.silence(task, 2, fraction=0.5, seed=0, rate=3.0, start=0.05, duration=0.06)
+    (clamp,), rate, free = silenced.clamps, cs.simulate(model, silenced).rate, cs.simulate(model, task).rate
+    held = rate[:, 5:11][..., clamp.units]
+    np.testing.assert_allclose(held, 3.0, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(rate[:, :5], free[:, :5])
+    assert np.abs(rate[:, 12:] - free[:, 12:]).max() > 1e-3
+    with pytest.raises(TaskError, match="holds units 7 to 7; Leaky has 2 outputs"):
+        cs.simulate(model, replace(silenced, clamps=(replace(clamp, units=np.array([7])),)))
