@@ -486,10 +486,10 @@ def muscles(run: Run, recorded: Run) -> str:
 TEXTS: dict[str, Callable[..., str]] = {
     text.__name__: text
     for text in (
-        match, headline, hidden, pushes, architectures, optimised_circuit, gain_groups, layered_motor_cortex, spikes_and_rates, spike_statistics, match_spiking,
-        explain, learning_rules, force, decode, long_sequences, inferred_connectivity, mechanism, discriminate, muscles, identity, attractors,
-        adaptation, cued_variability, false_connections, few_shot, recipes, rotations, tangling, subspaces, reach, feedback_rotations, preparation,
-        optimal_preparation,
+        match, headline, hidden, pushes, architectures, optimised_circuit, gain_groups, layered_motor_cortex, spikes_and_rates,
+        spike_statistics, match_spiking, explain, learning_rules, force, decode, long_sequences, inferred_connectivity, mechanism,
+        discriminate, muscles, identity, attractors, adaptation, cued_variability, false_connections, few_shot, recipes, rotations,
+        tangling, subspaces, reach, feedback_rotations, preparation, optimal_preparation,
     )
 }  # fmt: skip
 READS = {
