@@ -27,7 +27,8 @@ circuits of its own; their titles say over how many, and they were run at fewer 
 
 """
 OVER = {  # what one run of a protocol claims over
-    "architectures": "five networks of each kind in each", "long_sequences": "six networks in each", "muscles": "three networks of each kind in each",
+    "gain_groups": "three pairs of movements in each", "architectures": "five networks of each kind in each",
+    "long_sequences": "six networks in each", "muscles": "three networks of each kind in each",
     "recipes": "five circuits with five seeds in each", "discriminate": "seven classes with five seeds in each",
     "mechanism": "seven circuits and their students in each", "few_shot": "eight circuits in each",
 }  # fmt: skip

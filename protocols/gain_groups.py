@@ -103,7 +103,7 @@ def _left(errors: Float[ndarray, "network try"]) -> Float[ndarray, " network"]:
 def _score(groups: int, errors: Float[ndarray, "network try"]) -> cs.Score:
     return cs.Score(
         "error left of that before learning", f"{groups} groups", f"{len(errors)} pairs of movements", better="lower", identical=0.0, null=None,
-        surrogate="none: before learning it is 1", ceiling_reason="a target need not be within reach",
+        surrogate="before learning it is 1", ceiling_reason="a target need not be within reach",
         **cs.statistics.mean_over("pairs", _left(errors)),
     )  # fmt: skip
 
