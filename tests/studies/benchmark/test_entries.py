@@ -10,6 +10,7 @@ from cortex_sim.errors import CortexSimError
 from cortex_sim.studies.benchmark._entries import Entry, built_in, entry, tried
 from cortex_sim.studies.benchmark._observed import Observed
 from cortex_sim.tasks import free_run
+from cortex_sim.tasks.perturbations import silence
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "benchmarks" / "examples").glob("*.py"))
 HEAD = "import numpy as np\n"
@@ -110,6 +111,21 @@ def test_what_is_wrong_with_a_method_is_said_in_one_line(fault: str, tmp_path: P
     with pytest.raises(CortexSimError, match=re.escape(said)) as problem:
         found.simulated(found.fitted(SIDES[0].trials, task), task)
     assert "\n" not in str(problem.value)
+
+
+def test_a_method_may_return_what_was_wrapped_which_is_pushed_and_silenced(tmp_path: Path) -> None:
+    text = """
+import cortex_sim as cs
+def fit(trials, task):
+    return cs.wrap(lambda x, u: -x/0.1, units=trials.rate.shape[2], channels=0, dt=0.001)
+"""
+    found, task = entry(written(tmp_path, text)), free_run(np.ones((2, 4)), 0.3)
+    model = found.fitted(SIDES[0].trials, task)
+    rates = found.simulated(model, task)
+    np.testing.assert_allclose(rates[:, :, 0], np.exp(-task.time / 0.1)[None].repeat(2, axis=0), rtol=0.02)  # Euler steps of a hundredth of 0.1 s
+    held = silence(task, 4, fraction=0.5, seed=0, rate=2.0, start=0.1, duration=0.1)
+    (clamp,) = held.clamps
+    np.testing.assert_allclose(found.simulated(model, held)[:, 12][:, clamp.units], 2.0, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
