@@ -117,7 +117,7 @@ def test_a_method_may_return_what_was_wrapped_which_is_pushed_and_silenced(tmp_p
     text = """
 import cortex_sim as cs
 def fit(trials, task):
-    return cs.wrap(lambda x, u: -x/0.1, units=trials.rate.shape[2], channels=0, dt=0.001)
+    return cs.wrap(lambda x, u: -x/0.1, units=4, channels=0, dt=0.001)
 """
     found, task = entry(written(tmp_path, text)), free_run(np.ones((2, 4)), 0.3)
     model = found.fitted(SIDES[0].trials, task)
