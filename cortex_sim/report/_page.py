@@ -46,7 +46,8 @@ def render(report: "Report", run: Mapping[str, Any], figures: Path) -> str:
     pictures = [(name, picture, _data(figures / f"{named[name]}.svg")) for name, picture in report.pictures.items()]
     tables = {measure: [_row(s) for s in report.scores if s.measure == measure] for measure in dict.fromkeys(s.measure for s in report.scores)}
     return environment.get_template("report.html.j2").render(
-        report=report, run=run, pictures=pictures, tables=tables, units_of_inference=_units_of_inference(report.scores)
+        report=report, run=run, pictures=pictures, tables=tables, units_of_inference=_units_of_inference(report.scores),
+        csv=_data(figures.parent / "scores.csv", "text/csv"),
     )  # fmt: skip
 
 
@@ -90,5 +91,5 @@ def _row(score: Score) -> dict[str, Any]:
     return row
 
 
-def _data(path: Path) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode()
+def _data(path: Path, kind: str = "image/svg+xml") -> str:
+    return f"data:{kind};base64," + base64.b64encode(path.read_bytes()).decode()

@@ -128,6 +128,17 @@ def test_the_page_stands_alone_and_shows_its_figures(report: Report, tmp_path: P
     assert drawn == (path.parent / "figures" / "curve.svg").read_bytes() and ElementTree.fromstring(drawn).tag.endswith("svg")
 
 
+def test_the_page_says_how_sure_how_to_repeat_it_and_holds_its_scores_as_csv(report: Report, tmp_path: Path) -> None:
+    path = report.write(tmp_path / "one", command="cortex-sim run mine --seed 3")
+    text, found = path.read_text("utf-8"), Page(path.read_text("utf-8"))
+    held = sum(claim.holds for claim in report.claims)
+    above = text[: text.index("<h2>")]
+    assert f"{held} of {len(report.claims)} claims hold in this run" in above and "cortex-sim run mine --seed 3" in above
+    (table,) = [str(attributes["href"]) for tag, attributes in found.tags if tag == "a" and attributes.get("download") == "scores.csv"]
+    assert base64.b64decode(table.removeprefix("data:text/csv;base64,")) == (path.parent / "scores.csv").read_bytes()
+    assert "prefers-color-scheme: dark" in text
+
+
 def test_text_is_escaped_everywhere(report: Report, tmp_path: Path) -> None:
     text = report.write(tmp_path / "one").read_text("utf-8")
     assert NASTY not in text
