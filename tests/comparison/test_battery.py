@@ -1,14 +1,17 @@
 """What students are tested by: pushes on and off the states that the circuit visits, and baselines with known answers."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from cortex_sim.analysis import spectrum
 from cortex_sim.analysis._preparation import delayed_reaches, preferred_states, spanning_runs
 from cortex_sim.cards._model import Model
 from cortex_sim.cards.edit import unconnected
 from cortex_sim.comparison._battery import LEADING, SPANS, WITHIN, Battery, reaching_and_spanning
+from cortex_sim.comparison._examined import Examination
 from cortex_sim.comparison._prediction import variance_explained
 from cortex_sim.comparison._reference import ridge_from_first_bin
 from cortex_sim.simulation import flow
@@ -69,3 +72,26 @@ def test_batteries_made_together_are_those_made_one_by_one(circuit: Model) -> No
         np.testing.assert_array_equal(battery.training.trials.rate, own.training.trials.rate)
         for kind, answers in own.responses.items():
             np.testing.assert_array_equal(battery.responses[kind], answers)
+
+
+def test_every_push_begins_and_ends_when_it_should(circuit: Model) -> None:
+    battery = Battery.of(circuit, "runs", spanning_runs(circuit, (30, 8), seed=0), draws=2, seed=0)
+    for kind, (start, stop) in SPANS.items():
+        for task in battery.pushes[kind]:
+            course = task.clamps[-1].course if kind == "silencing" else task.drives[-1].course
+            acting = task.fine_time[np.flatnonzero(course)]
+            assert acting[0] == pytest.approx(start, abs=1e-9) and acting[-1] == pytest.approx(stop - task.step, abs=1e-9)
+
+
+def test_activity_is_scored_about_the_training_mean(circuit: Model) -> None:
+    battery = Battery.of(circuit, "runs", spanning_runs(circuit, (30, 8), seed=0), draws=1, seed=0)
+    known, test = battery.training.trials, battery.test.trials
+    other = Trials.from_arrays(known.rate + 5 * known.rate.std(), known.time, condition=known.condition)
+    copy = Trials.from_arrays(test.rate + 0.3 * test.rate.std(), test.time, condition=test.condition)
+    examination = Examination(spectrum(circuit), (0.0, 0.2), 0, 3, 3)
+    for given in (known, other):
+        found = examination.activity(replace(battery, training=replace(battery.training, trials=given)), copy, "shifted")
+        score = next(score for score in found if score.measure == "R² of rates")
+        mean, scale = given.rate.mean(axis=(0, 1)), given.rate.std(axis=(0, 1))
+        left, whole = ((((test.rate - each) / scale) ** 2).sum() for each in (copy.rate, mean))
+        assert score.estimate == pytest.approx(1 - left / whole, rel=1e-9)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cortex_sim.analysis import spike_statistics
-from cortex_sim.comparison._spike_scores import CV2, INDEPENDENT, NO_SURROGATE, RATE, spike_estimates, spike_scores
+from cortex_sim.comparison._spike_scores import CV2, INDEPENDENT, NO_SURROGATE, RATE, spike_estimates, spike_scores, synchrony_scores
 from cortex_sim.trials import Trials
 
 TIME = 0.01 * np.arange(40)
@@ -35,3 +35,10 @@ def test_what_the_reference_lacks_is_left_out_and_so_are_surrogates_that_lack_it
     for score in spike_scores("units", few, spike_statistics(few), wanted=INDEPENDENT, draws=4, seed=1):
         assert score.null is None or np.isfinite(score.null).all()
         assert score.null is not None or score.surrogate == NO_SURROGATE
+
+
+def test_every_surrogate_is_another_draw_in_every_null() -> None:
+    seen = trials(25)
+    found = spike_scores("units", seen, spike_statistics(seen), wanted=INDEPENDENT, draws=4, seed=0)
+    nulls = [score.null for score in (*found, *synchrony_scores(seen, draws=4, seed=0)) if score.null is not None]
+    assert len(nulls) > 3 and all(len(np.unique(null)) == 4 for null in nulls)
