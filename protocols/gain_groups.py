@@ -15,7 +15,7 @@ import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
-GROUPS, SEEDS, TRIES, BLOCK = (10, 40, 200), 3, 5000, 200  # the last: one group for each of the 200 units; tries that a running mean is over
+GROUPS, PAIRS, TRIES, BLOCK = (10, 40, 200), 3, 5000, 200  # the last: one group for each of the 200 units; tries that a running mean is over
 STATE, STEP, LASTS, WIDTH = 0.075, 2.5, 0.5, 0.05  # s.d. of the initial state; ms; s of a movement, and of the Gaussian process that outputs are
 PENALTY = 1e-4  # of the readout's regression, relative to the largest variance
 VERIFIED = "independent implementation, one draw: {}; bound set beforehand"
@@ -37,10 +37,10 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     if len(recurrent) != 1 or len(model.parsed.states) != 1:
         raise cs.errors.OptionError(f"{model.name}: should be a circuit with one recurrent projection and one state, such as {MODEL}.")
     W, tau = model.arrays()[recurrent[0]], float(np.median(cs.simulation.time_constant(model)))
-    groups, seeds = sorted({min(each, len(W)) for each in GROUPS}), 1 if smoke else SEEDS
+    groups, pairs = sorted({min(each, len(W)) for each in GROUPS}), 1 if smoke else PAIRS
     seconds: dict[str, float] = {}
     with cs.timed(seconds, "circuit"):
-        circuits = [_with_readout(W, tau, cs.stream(seed, "task", "movements of gain_groups", number)) for number in range(seeds)]
+        circuits = [_with_readout(W, tau, cs.stream(seed, "task", "movements of gain_groups", number)) for number in range(pairs)]
     with cs.timed(seconds, "training"):
         options = cs.Options(epochs=20 if smoke else TRIES, patience=TRIES, validation=0, start="rest", closed_form=False)
         jobs = {each: [cs.fitting.Job(circuit, wanted, task, cs.seed_of(seed, "student", "gains", number), options, "node_perturbation",
@@ -52,7 +52,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     scores = [_score(each, found) for each, found in errors.items()]
     left = {each: _left(found) for each, found in errors.items()}
     return cs.Report(
-        title=QUESTION, question=f"{model.title} with fixed connections and readout; gains alone learn, in {seeds} pairs of movements.",
+        title=QUESTION, question=f"{model.title} with fixed connections and readout; gains alone learn, in {pairs} pairs of movements.",
         answer="Error left of that before learning, median: " + ", ".join(f"{np.median(each):.3f} with {n} groups" for n, each in left.items()) + ".",
         claims=_claims(errors, left, made, fitted, smoke), scores=scores, pictures=_pictures(errors, fitted, circuits[0]),
         models={"before": circuits[0][0], "after": fitted[groups[-1]][0].model}, trials={"wanted": circuits[0][2]}, methods=_methods(tau),

@@ -59,7 +59,7 @@ class Battery:
 
     @classmethod
     def of(
-        cls, drawn: Drawn, training: Rates, test: Side, draws: int, kinds: Sequence[str] = KINDS_OF_PUSH, *, purpose: str = "pushes of the benchmark"
+        cls, drawn: Drawn, training: Rates, test: Side, draws: int, kinds: Sequence[str] = KINDS_OF_PUSH, *, rng: np.random.Generator | None = None
     ) -> "Battery":
         """Return the pushes of a circuit.
 
@@ -69,10 +69,10 @@ class Battery:
             test: test conditions.
             draws: number of draws of each kind.
             kinds: of push; the same draws whether others are asked for or not.
-            purpose: for which they are drawn.
+            rng: draws them; that of the benchmark if omitted.
         """
         circuit = drawn.model
-        rng = stream(drawn.place.seed, "task", purpose)
+        rng = rng or stream(drawn.place.seed, "task", "pushes of the benchmark")
         tasks = {kind: each for kind, each in _tasks(drawn, training, test.task, draws, rng).items() if kind in kinds}
         gains = [1 + GAINS * np.clip(rng.standard_normal(circuit.units), -2, 2) for _ in range(draws)] if GAIN in kinds else []
         battery = cls(drawn, test, tasks, gains, {})
@@ -120,7 +120,8 @@ class Battery:
 
 def pushed_too(drawn: Drawn, side: Side, kind: str) -> Side:
     """Return training trials and as many more in which the circuit is pushed, with directions that are not those it is asked about."""
-    battery = Battery.of(drawn, side.trials.rate, side, 1, (kind,), purpose="pushes that networks of the benchmark are taught")
+    rng = stream(drawn.place.seed, "task", "pushes that networks of the benchmark are taught")
+    battery = Battery.of(drawn, side.trials.rate, side, 1, (kind,), rng=rng)
     task, rates = _stacked([side.task, *battery.tasks[kind]]), side.trials.rate
     pushed = np.concatenate([rates, rates + battery.true[kind][0]])
     return Side(task, Trials.from_arrays(pushed, side.trials.time, condition=task.condition))
