@@ -43,8 +43,9 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         raise cs.errors.OptionError(f"{model.name}: should have connections by the rule stability_optimised, such as {MODEL}.")
     seconds: dict[str, float] = {}
     with cs.timed(seconds, "circuits"):
+        anew = model.made_anew(recurrent[0])  # weights stored with a card would be those of every draw
         circuits = [model] + [
-            model.with_arrays({}, seed=cs.seed_of(seed, "circuit", "optimised circuits", n)) for n in range(1, 1 if smoke else CIRCUITS)
+            anew.with_arrays({}, seed=cs.seed_of(seed, "circuit", "optimised circuits", n)) for n in range(1, 1 if smoke else CIRCUITS)
         ]
         weights = [_compared(circuit, recurrent[0], seed, n) for n, circuit in enumerate(circuits)]
     with cs.timed(seconds, "energies"):
@@ -66,7 +67,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     scores = [_score(name, each[:, 0], energies[ALONE][:, 0]) for name, each in energies.items()]
     top = {name: float(each[:, 0].mean()) for name, each in energies.items()}
     return cs.Report(
-        title=QUESTION, question=f"{len(circuits)} circuits of {model.units} units and their controls; energy of an isolated unit is 1.",
+        title=QUESTION, question=f"Circuits: {len(circuits)}, of {model.units} units, and their controls; energy of an isolated unit is 1.",
         answer=f"The optimised circuit evokes {top[OPTIMISED]:.1f} from its first preferred state, random weights of the same spectral abscissa "
         f"{top[RANDOM]:.2f}, shuffled inhibition {top[SHUFFLED]:.2f}. Small activity grows {numbers['peak'].mean():.1f}-fold in "
         f"{1e3 * numbers['when'].mean():.0f} ms and is below half after {1e3 * numbers['half'].mean():.0f} ms. Excitation and inhibition of a unit "

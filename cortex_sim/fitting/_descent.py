@@ -10,7 +10,6 @@ from cortex_sim.errors import TaskError
 from cortex_sim.fitting._options import Options
 from cortex_sim.fitting._own_scale import OwnScale
 
-FLOOR = 0.02  # of the learning rate, at the end of the cosine
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 
 
@@ -40,7 +39,7 @@ class Descent:
         gradients = self._own.gradients(gradients)
         norm = np.sqrt(sum((g**2).sum() for g in gradients.values()))
         factor = min(1.0, self._options.clip / (norm + 1e-6))
-        rate = self._options.rate * (FLOOR + (1 - FLOOR) * (1 + np.cos(np.pi * epoch / self._options.epochs)) / 2)
+        rate = self._options.rate_at(epoch)
         self._steps += 1
         before = self._own.moved(arrays)
         after = self._own.arrays(before | {name: self._moved(name, before[name], factor * g, rate) for name, g in gradients.items()})

@@ -11,7 +11,7 @@ from torch.nn.utils.parametrize import is_parametrized, register_parametrization
 
 from cortex_sim.cards import Model
 from cortex_sim.errors import OptionError, TaskError
-from cortex_sim.fitting._optimiser import Optimiser, set_rate
+from cortex_sim.fitting._optimiser import Optimiser
 from cortex_sim.fitting._options import Options, TrainingHistory, finite
 from cortex_sim.fitting._own_scale_in_torch import Sized
 from cortex_sim.fitting._start import counted, unit_scale
@@ -87,7 +87,7 @@ def _learn(
     history.best = _checked(module, lambda: loss(chosen[1]))
     try:
         while history.goes_on(options):
-            set_rate(optimiser, options, history.epoch)
+            optimiser.rate = options.rate_at(history.epoch)
             order = stream(seed, "student", "order of an epoch of a module", history.epoch).permutation(chosen[0])
             found = []
             for part in np.array_split(order, max(1, round(len(order) / options.batch))):

@@ -3,17 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
+from cortex_sim.fitting._descent import BETAS, EPSILON
 from cortex_sim.fitting._options import Options
-
-FLOOR = 0.02  # of the learning rate, at the end of the cosine
-DECAYS = (0.9, 0.999)  # of the means of gradients and of their squares, a step; torch's own
-TINY = 1e-8  # torch's own, beside the root of the mean of squares
 
 
 class Optimiser:
@@ -69,12 +65,6 @@ class Optimiser:
                 state |= {"steps": torch.tensor(0.0), "mean": torch.zeros_like(part), "squares": torch.zeros_like(part)}
         means, squares, steps = ([state[name] for state in states] for name in ("mean", "squares", "steps"))
         adam(
-            parts, gradients, means, squares, [], steps, amsgrad=False, beta1=DECAYS[0], beta2=DECAYS[1], lr=self.rate, eps=TINY,
+            parts, gradients, means, squares, [], steps, amsgrad=False, beta1=BETAS[0], beta2=BETAS[1], lr=self.rate, eps=EPSILON,
             weight_decay=self._options.weight_decay, decoupled_weight_decay=self._options.optimiser == "adamw", maximize=False,
         )  # fmt: skip
-
-
-def set_rate(optimiser: Optimiser, options: Options, epoch: int) -> None:
-    """Set the learning rate of an epoch, which falls along a cosine."""
-    falling = (1 + np.cos(np.pi * epoch / options.epochs)) / 2
-    optimiser.rate = float(options.rate * (FLOOR + (1 - FLOOR) * falling))

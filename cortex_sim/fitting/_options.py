@@ -21,6 +21,9 @@ Start = Literal["first bin", "rest"]
 Device = Literal["of the run", "cpu", "cuda"]
 
 
+FLOOR = 0.02  # of the learning rate, at the end of the cosine
+
+
 @dataclass(frozen=True)
 class Options:
     """How a student is trained.
@@ -92,6 +95,10 @@ class Options:
             raise OptionError(f"Options.momentum: is that of optimiser 'sgd'; {self.optimiser!r} has its own (got {self.momentum!r}).")
         if self.through == "all" and self.segment != type(self).segment:
             raise OptionError(f"Options.segment: counts with through 'segment' or 'checkpoints', not with {self.through!r} (got {self.segment!r}).")
+
+    def rate_at(self, epoch: int) -> float:
+        """Return the learning rate of an epoch, which falls along a cosine to a fiftieth."""
+        return float(self.rate * (FLOOR + (1 - FLOOR) * (1 + np.cos(np.pi * epoch / self.epochs)) / 2))
 
     @property
     def key(self) -> str:

@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint as recomputed
 
 from cortex_sim.cards import Model
 from cortex_sim.errors import FileProblem, OptionError
-from cortex_sim.fitting._optimiser import Optimiser, set_rate
+from cortex_sim.fitting._optimiser import Optimiser
 from cortex_sim.fitting._options import Loss, Options, TrainingData, TrainingHistory, finite
 from cortex_sim.fitting._own_scale import OwnScale
 from cortex_sim.fitting._own_scale_in_torch import descend_in_own_scale, moved
@@ -72,7 +72,7 @@ def train(
         if options.epochs and not _resume(checkpoint, key, twin, optimiser, history):
             history.best = _finite(_loss(twin, check, options))
         while history.goes_on(options):
-            set_rate(optimiser, options, history.epoch)
+            optimiser.rate = options.rate_at(history.epoch)
             loss, arrays = _epoch(twin, optimiser, data, options, seed, history.epoch), twin.arrays()
             history.keep(loss, _loss(twin, check, options) if finite(arrays) else float("nan"), arrays, named=model.name)
             report(history.epoch / options.epochs, f"loss {history.train[-1]:.4f}, validation {history.validation[-1]:.4f}")

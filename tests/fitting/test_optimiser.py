@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from cortex_sim.fitting._optimiser import Optimiser, set_rate
+from cortex_sim.fitting._optimiser import Optimiser
 from cortex_sim.fitting._options import Options
 
 KINDS = [Options(optimiser="adam", weight_decay=0.1), Options(optimiser="adamw", weight_decay=0.3), Options(optimiser="sgd", momentum=0.9),
@@ -39,7 +39,7 @@ def test_steps_are_those_of_torch_bit_for_bit_also_past_a_checkpoint(options: Op
             own.load(torch.load(file, weights_only=True))
         own.clear()
         other.zero_grad()
-        set_rate(own, Options(rate=options.rate, epochs=10), step)
+        own.rate = Options(rate=options.rate, epochs=10).rate_at(step)
         other.param_groups[0]["lr"] = own.rate
         for one, two, gradient in zip(ours, theirs, gradients(step), strict=True):
             one.grad, two.grad = gradient, gradient

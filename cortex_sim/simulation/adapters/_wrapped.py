@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -261,13 +262,16 @@ class Wrapped:
         system = self._system()
         offset = system.observe(np.zeros((1, len(system.start))))
         readout = (system.observe(np.eye(len(system.start))) - offset).T
+        inverse = cache(lambda units: np.linalg.pinv(readout[list(units)]).T)
         courses = [_course(clamp.course.astype(float), task, self.dt) > HELD for clamp in task.clamps]
 
         def hold(state: ndarray, step: int) -> ndarray:
             wanted = {int(unit): clamp.rate for clamp, course in zip(task.clamps, courses, strict=True) if course[step] for unit in clamp.units}
+            if not wanted:
+                return state
             units = list(wanted)
             missing = np.array(list(wanted.values())) - system.observe(state)[:, units]
-            return state + missing @ np.linalg.pinv(readout[units]).T if units else state
+            return state + missing @ inverse(tuple(units))
 
         return hold
 
