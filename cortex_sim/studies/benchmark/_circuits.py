@@ -139,6 +139,7 @@ def redrawn(card: Model, place: Place, units: int) -> Model:
     Raises:
         Undetermined: none of several seeds does, as where a stability-optimised circuit cannot be stabilised.
     """
+    card = card.made_anew(*recurrent_projections(card))  # weights that were given would be those of every draw
     for attempt in range(ATTEMPTS):
         seed = seed_of(place.seed, "circuit", "optimised circuit of the benchmark", attempt) % 2**31
         model = with_step(card.with_arrays({}, units=units, seed=seed), STEP)

@@ -8,8 +8,8 @@ import pytest
 from cortex_sim.cards import load
 from cortex_sim.cards.edit import with_values
 from cortex_sim.errors import OptionError
-from cortex_sim.simulation import rate_of, simulate, time_constant
-from cortex_sim.studies.benchmark._circuits import Drawn
+from cortex_sim.simulation import rate_of, recurrent_projections, simulate, time_constant
+from cortex_sim.studies.benchmark._circuits import Drawn, Place, redrawn
 from cortex_sim.studies.benchmark._experiments import MOVED, Laboratory, Recipe
 from cortex_sim.studies.benchmark._pupils import ALONE, RIDGE, rnn
 from cortex_sim.studies.benchmark._pushed import LEADING, OFF, ONE, Battery, run
@@ -155,3 +155,12 @@ def test_circuits_and_seeds_share_nothing_that_is_random() -> None:
     assert np.array_equal(cells[0, 0].model.arrays()["J"], cells[0, 1].model.arrays()["J"])
     assert not np.allclose(cells[0, 0].model.arrays()["J"], cells[1, 0].model.arrays()["J"])
     assert rate_of(cells[0, 0].model, np.zeros((1, UNITS)), cells[0, 0].model.arrays()).shape == (1, UNITS)
+
+
+def test_circuits_with_weights_of_their_own_are_drawn_anew() -> None:
+    card = load("sompolinsky_1988").with_arrays({}, units=12)
+    (name,) = recurrent_projections(card)
+    given = card.with_arrays({name: np.eye(12)})
+    one, other = (redrawn(given, Place("mine", draw), 12).arrays()[name] for draw in (0, 1))
+    assert not np.array_equal(one, other) and not np.array_equal(one, np.eye(12))
+    np.testing.assert_array_equal(one, redrawn(card, Place("mine", 0), 12).arrays()[name])
