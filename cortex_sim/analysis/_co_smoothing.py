@@ -12,7 +12,7 @@ from numpy import ndarray
 from threadpoolctl import threadpool_limits
 
 from cortex_sim.errors import ComparisonError
-from cortex_sim.statistics import Split, folds, set_aside
+from cortex_sim.statistics import Split, folds, order_by_content, set_aside
 from cortex_sim.trials import Trials, smoothed_over_time
 
 FLOOR = 1e-3  # Hz; a rate predicted below counts as this, so that a spike there costs something finite
@@ -84,10 +84,12 @@ def co_smoothing(trials: Trials, *, share: float = HELD_OUT, sd: float = SD, bin
         ComparisonError: there are fewer than two units, a condition has fewer trials than there are folds, or the held-out units never fire.
     """
     counts = trials.counts(bin).astype(float)
-    units = set_aside(range(counts.shape[2]), share, seed=seed)
+    units = set_aside(range(counts.shape[2]), share, seed=seed).within(order_by_content(counts.T))
     heard, wanted = smoothed_over_time(counts[..., units.train], sd / bin), counts[..., units.test]
     rates, strata = np.empty_like(wanted), trials.condition
-    for split in folds(range(len(counts)), count=CO_SMOOTHING_FOLDS, strata=strata.tolist(), seed=seed):
+    order = order_by_content(counts)
+    for each in folds(range(len(counts)), count=CO_SMOOTHING_FOLDS, strata=strata[order].tolist(), seed=seed):
+        split = each.within(order)
         inner = set_aside(range(len(split.train)), 1 / CO_SMOOTHING_FOLDS, strata=strata[split.train].tolist(), seed=seed).within(split.train)
         tried = [spike_information(_predicted(heard, wanted, inner, penalty) / bin, wanted[inner.test], bin).gain.sum() for penalty in PENALTIES]
         rates[split.test] = _predicted(heard, wanted, split, PENALTIES[int(np.argmax(tried))]) / bin

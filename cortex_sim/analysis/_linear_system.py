@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from cortex_sim.errors import ComparisonError
 from cortex_sim.runtime import track
-from cortex_sim.statistics import folds
+from cortex_sim.statistics import folds, order_by_content
 
 EM_PASSES, SETTLED = 200, 1e-6  # of expectation and maximisation, at most; gain in nats per sample and unit below which they end
 QUIET = 1e-6  # of a unit's variance: least observation noise, without which a noiseless unit has an unbounded likelihood
@@ -118,7 +118,9 @@ def held_out_likelihood(rates: Rates, axes: int, *, count: int = FOLDS, seed: in
         Nats per bin and unit; 0 if dynamics and correlations carry no information.
     """
     found = np.empty(len(rates))
-    for split in folds(range(len(rates)), count=count, seed=seed):
+    order = order_by_content(rates)
+    for each in folds(range(len(rates)), count=count, seed=seed):
+        split = each.within(order)
         found[split.test] = likelihood_gain(identify_linear_system(rates[split.train], axes), rates[split.train], rates[split.test])
     return found
 

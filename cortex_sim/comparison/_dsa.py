@@ -71,7 +71,8 @@ def _fitted(rates: ndarray, inputs: ndarray | None, delays: int, rank: int | Non
     if not scales[0] > 0:
         raise ComparisonError("dsa: the rates are 0 throughout; there is nothing that moves.")
     kept = min(int((scales > SPANNED * scales[0]).sum()), rank or len(scales))
-    coordinates = (flat @ (axes[:, ::-1][:, :kept] / scales[:kept])).reshape(conditions, -1, kept)
+    coordinates = flat @ (axes[:, ::-1][:, :kept] / scales[:kept])
+    coordinates = (coordinates * np.where((coordinates**3).sum(axis=0) < 0, -1, 1)).reshape(conditions, -1, kept)  # signs that units have no part in
     now, after = (part.reshape(-1, kept) for part in (coordinates[:, :-1], coordinates[:, 1:]))
     driven = np.zeros((len(now), 0)) if inputs is None else inputs[:, delays - 1 : -1].reshape(len(now), -1)
     design = np.hstack([now, driven])

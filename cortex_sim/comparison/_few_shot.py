@@ -16,7 +16,7 @@ from numpy import ndarray
 
 from cortex_sim.errors import ComparisonError
 from cortex_sim.runtime import stream
-from cortex_sim.statistics import set_aside
+from cortex_sim.statistics import order_by_content, set_aside
 
 DRAWS = 50
 TESTED = 0.25  # share of the trials that no draw trains on
@@ -48,7 +48,7 @@ def few_shot_co_smoothing(
     """
     if latents.shape[:2] != held_out.shape[:2]:
         raise ComparisonError(f"few-shot: (trial, time) are {latents.shape[:2]} and {held_out.shape[:2]}; they should match.")
-    split = set_aside(range(len(latents)), TESTED, seed=seed)
+    split = set_aside(range(len(latents)), TESTED, seed=seed).within(order_by_content(held_out))
     if not shots or not all(1 <= shot <= len(split.train) for shot in shots) or draws < 1:
         found = f"numbers of trials {list(shots)}, {draws} draws"
         raise ComparisonError(f"few-shot: {found}; there should be some, from 1 to {len(split.train)}, the trials not set aside, and a draw.")

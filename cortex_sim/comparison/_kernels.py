@@ -6,7 +6,7 @@ from numpy import ndarray
 
 from cortex_sim.comparison._measures import every, flat, measure
 from cortex_sim.errors import ComparisonError
-from cortex_sim.statistics import halves, squared_distances
+from cortex_sim.statistics import halves, order_by_content, squared_distances
 from cortex_sim.trials import Trials
 
 SHRINK = 0.1  # of the mean variance, added to the noise covariance before it is inverted
@@ -114,15 +114,14 @@ def crossnobis(trials: Trials, *, seed: int = 0) -> Float[ndarray, "time pair"]:
     if counts.min() < 4:
         few = f"condition {labels[counts.argmin()].item()!r} has {counts.min()} trials"
         raise ComparisonError(f"crossnobis: {few}; there should be at least 4, two in either half, to tell noise from difference.")
-    split = next(halves(range(len(trials.rate)), strata=trials.condition, seed=seed))
+    order = order_by_content(trials.rate)
+    split = next(halves(range(len(order)), strata=trials.condition[order], seed=seed)).within(order)
     parts = [trials.select(part) for part in (split.train, split.test)]
     residuals = np.concatenate([part.rate[part.condition == label] - part.rate[part.condition == label].mean(axis=0)
                                 for part in parts for label in labels])  # fmt: skip
     noise = np.einsum("ntu,ntv->uv", residuals, residuals) / ((len(residuals) - 2 * len(labels)) * residuals.shape[1])
-    first, second = (part.averaged() for part in parts)
-    order = [second.condition.tolist().index(label) for label in first.condition.tolist()]
-    whitening = _inverse_root(noise)
-    first, second = first.rate @ whitening, second.rate[order] @ whitening
+    named, whitening = dict.fromkeys(trials.condition.tolist()), _inverse_root(noise)
+    first, second = (np.stack([part.rate[part.condition == label].mean(axis=0) for label in named]) @ whitening for part in parts)
     i, j = np.triu_indices(len(first), 1)
     return np.einsum("ptu,ptu->tp", first[i] - first[j], second[i] - second[j]) / trials.rate.shape[2]
 
@@ -137,7 +136,8 @@ def _inverse_root(covariance: ndarray) -> Float[ndarray, "unit unit"]:
 
 @measure("Gaussian CKA", better="higher", identical=1.0, unlike=0.0, about="CKA of Gaussian kernels: bent geometries too")
 def _gaussian_cka(a: Float[ndarray, "condition time unit"], b: Float[ndarray, "condition time other"], _: float) -> float:
-    return rbf_cka(flat(a, SAMPLES), flat(b, SAMPLES))
+    order = order_by_content(a, b)
+    return rbf_cka(flat(a[order], SAMPLES), flat(b[order], SAMPLES))
 
 
 @measure("RSA", better="higher", identical=1.0, about="correlation of the distances between conditions")

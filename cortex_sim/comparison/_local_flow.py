@@ -7,7 +7,7 @@ from numpy import ndarray
 from cortex_sim.comparison._geometry import principal_part
 from cortex_sim.comparison._measures import flat, measure
 from cortex_sim.errors import ComparisonError
-from cortex_sim.statistics import folds, squared_distances
+from cortex_sim.statistics import folds, order_by_content, squared_distances
 
 FOLDS, STATES = 4, 1000  # of conditions; states of each at most, evenly over conditions and time, that are paired with all of the other system
 RIDGE = 1e-6  # of the mean variance
@@ -34,6 +34,8 @@ def local_flow(
     """
     if a.shape[:2] != b.shape[:2] or len(a) < FOLDS or a.shape[1] < 3:
         raise ComparisonError(f"local_flow: (condition, time) are {a.shape[:2]} and {b.shape[:2]}; they should match and be at least {FOLDS} and 3.")
+    order = order_by_content(a, b)
+    a, b = a[order], b[order]
     if reduce:
         a, b = principal_part(a), principal_part(b)
     along, sizes = 0.0, 0.0

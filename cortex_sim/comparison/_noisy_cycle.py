@@ -17,8 +17,9 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.comparison._predictivity import FOLDS, cycle_consistency
+from cortex_sim.comparison._residuals import in_one_order
 from cortex_sim.errors import ComparisonError
-from cortex_sim.statistics import folds, halves
+from cortex_sim.statistics import folds, halves, order_by_content
 from cortex_sim.trials import Trials
 
 SPLITS = 4  # into halves
@@ -44,6 +45,7 @@ def noisy_cycle_consistency(a: Trials, b: Trials, *, splits: int = SPLITS, seed:
     Raises:
         ComparisonError: conditions or bins differ, or there are fewer than two conditions, or than four of one trial.
     """
+    a, b = in_one_order(a, b)
     counts = [len(dict.fromkeys(side.condition.tolist())) for side in (a, b)]
     if counts[0] != counts[1] or a.rate.shape[1] != b.rate.shape[1] or counts[0] < 2:
         found = f"(condition, time) are {(counts[0], a.rate.shape[1])} and {(counts[1], b.rate.shape[1])}"
@@ -53,8 +55,10 @@ def noisy_cycle_consistency(a: Trials, b: Trials, *, splits: int = SPLITS, seed:
     if min(int(np.unique(side.condition, return_counts=True)[1].min()) for side in (a, b)) < 2:
         return cycle_consistency(*(_averages(side, np.arange(len(side.rate))) for side in (a, b)), seed=seed)
     lost, total = 0.0, 0.0
+    order = order_by_content(*(_averages(side, np.arange(len(side.rate))) for side in (a, b)))
     for one, other in zip(_halved(a, splits, seed), _halved(b, splits, seed), strict=True):
-        for split in folds(range(counts[0]), count=min(FOLDS, counts[0]), seed=seed):
+        for each in folds(range(counts[0]), count=min(FOLDS, counts[0]), seed=seed):
+            split = each.within(order)
             axes, centre, cycle = _cycle(_of(one, split.train), _of(other, split.train))
             first, second = ((half[split.test] - centre).reshape(-1, len(centre)) @ axes for half in one)
             lost += float(((first - first @ cycle.T) * (second - second @ cycle.T)).sum())
@@ -63,7 +67,9 @@ def noisy_cycle_consistency(a: Trials, b: Trials, *, splits: int = SPLITS, seed:
 
 
 def _halved(trials: Trials, splits: int, seed: int) -> Iterator[Halves]:
-    for split in halves(range(len(trials.rate)), strata=trials.condition.tolist(), count=splits, seed=seed):
+    order = order_by_content(trials.rate)
+    for half in halves(range(len(order)), strata=trials.condition[order].tolist(), count=splits, seed=seed):
+        split = half.within(order)
         yield _averages(trials, split.train), _averages(trials, split.test)
 
 

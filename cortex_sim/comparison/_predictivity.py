@@ -11,7 +11,7 @@ from numpy import ndarray
 from cortex_sim.comparison._geometry import principal_part
 from cortex_sim.comparison._measures import measure
 from cortex_sim.errors import ComparisonError
-from cortex_sim.statistics import Prepared, Split, folds
+from cortex_sim.statistics import Prepared, Split, folds, order_by_content
 
 FOLDS, INNER = 4, 2  # of conditions: judged, and within the others to choose a penalty
 RIDGE_PENALTIES = 10.0 ** np.arange(-6, 3)  # of the mean variance of the predictors
@@ -59,6 +59,8 @@ def decoding_transfer(a: Rates, b: Rates, output: Float[ndarray, "condition time
         raise ComparisonError(f"decoding transfer: {found}; they should be of the same conditions, bins and, rates, units.")
     if len(a) < FOLDS:
         raise ComparisonError(f"decoding transfer: {len(a)} conditions; there should be at least {FOLDS}, to hold some out.")
+    order = order_by_content(a, output)
+    a, b, output = a[order], b[order], output[order]
     fit = _fitting(a, output)
     return _explained(output, seed, lambda split: _apply(fit(split), b[split.test]))
 
@@ -135,6 +137,8 @@ def _matched(a: ndarray, b: ndarray, reduce: bool) -> tuple[ndarray, ndarray]:
         raise ComparisonError(f"predictivity: (condition, time) are {a.shape[:2]} and {b.shape[:2]}; they should match.")
     if len(a) < FOLDS:
         raise ComparisonError(f"predictivity: {len(a)} conditions; there should be at least {FOLDS}, to hold some out.")
+    order = order_by_content(a, b)
+    a, b = a[order], b[order]
     return (principal_part(a), principal_part(b)) if reduce else (a, b)
 
 

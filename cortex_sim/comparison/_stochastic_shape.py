@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.comparison._residuals import residuals_of
+from cortex_sim.comparison._residuals import in_one_order, residuals_of
 from cortex_sim.errors import ComparisonError
 from cortex_sim.trials import Trials
 
@@ -31,6 +31,7 @@ def stochastic_shape_distance(a: Trials, b: Trials) -> float:
     Raises:
         ComparisonError: the numbers of conditions or bins differ, or nothing varies.
     """
+    a, b = in_one_order(a, b)
     (mean, root), (other, other_root) = _moments(a), _moments(b)
     if mean.shape[:1] != other.shape[:1]:
         raise ComparisonError(f"stochastic shape: {len(mean)} conditions and times on one side, {len(other)} on the other; they should correspond.")

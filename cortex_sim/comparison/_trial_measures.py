@@ -10,6 +10,7 @@ from cortex_sim.comparison._kernels import crossnobis, rsa
 from cortex_sim.comparison._noisy_cycle import noisy_cycle_consistency
 from cortex_sim.comparison._reconstruction import divergence_of_trials, spectra_of_trials
 from cortex_sim.comparison._residual_dynamics import residual_distance
+from cortex_sim.comparison._residuals import in_one_order
 from cortex_sim.comparison._stochastic_shape import stochastic_shape_distance
 from cortex_sim.errors import ComparisonError
 from cortex_sim.trials import Trials
@@ -28,6 +29,7 @@ def crossnobis_rsa(a: Trials, b: Trials) -> float:
     Raises:
         ComparisonError: conditions or bins differ, or all conditions of a side are equally far apart.
     """
+    a, b = in_one_order(a, b)
     if min(int(np.unique(one.condition, return_counts=True)[1].min()) for one in (a, b)) < FEWEST:
         return rsa(*(_averages(one) for one in (a, b)))
     one, other = (crossnobis(trials) for trials in (a, b))

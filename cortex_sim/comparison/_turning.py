@@ -4,6 +4,7 @@ import numpy as np
 
 from cortex_sim.analysis import Rotations, jpca, leading_components, tangling
 from cortex_sim.comparison._measures import Rates, departures, every, measure
+from cortex_sim.statistics import order_by_content
 
 TOP, STATES = 90, 2500  # percentile of the tangling that is compared, of at most so many states, each among all
 
@@ -17,6 +18,7 @@ def _turning(rates: Rates, dt: float) -> Rotations | None:
 def _tangled(rates: Rates, dt: float) -> float:
     if not np.ptp(rates, axis=(0, 1)).any():
         return 0.0
+    rates = rates[order_by_content(rates)]
     return float(np.nanpercentile(tangling(rates, dt, every=every(rates.shape[0] * rates.shape[1], STATES)), TOP))
 
 

@@ -9,6 +9,7 @@ from cortex_sim.statistics._inference import sign_flip as sign_flip
 from cortex_sim.statistics._inference import silhouette as silhouette
 from cortex_sim.statistics._members import Matched as Matched
 from cortex_sim.statistics._members import matched_over as matched_over
+from cortex_sim.statistics._order import order_by_content as order_by_content
 from cortex_sim.statistics._paired import Difference as Difference
 from cortex_sim.statistics._paired import differences as differences
 from cortex_sim.statistics._paired import holm as holm
