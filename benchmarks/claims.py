@@ -6,6 +6,8 @@ stays in benchmarks/results/claims.json. ``--finished RUN ...`` reads runs of on
 
 import argparse
 import json
+import math
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -15,15 +17,20 @@ from pathlib import Path
 from typing import Any
 
 from _measure import RESULTS, write
+from scipy import stats
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/claims.md"
 HEAD = """# Claims over seeds
 
 A protocol prints its claims with their bounds, for one seed; a claim is worth what it is at other seeds. Here every claim of whole runs at seeds
-0 to n - 1, written by `python benchmarks/claims.py`: the smallest and the largest number found, and in how many seeds the claim holds. Bounds are
-those of today: some were moved after these runs, and say so in their source. Some protocols take long because each claim is over several networks or
-circuits of its own; their titles say over how many, and they were run at fewer seeds.
+0 to n - 1, written by `python benchmarks/claims.py`: the mean over seeds with its 95 % interval (Student's t), the smallest and the largest number
+found, and in how many seeds the claim holds, with the least share of all seeds that this leaves possible (95 %, Clopper & Pearson). What fails at a
+seed is no claim, and neither is what one seed says: it is a finding, kept here because it was expected. Bounds are those of today: some were moved
+after these runs, and say so in their source. Some protocols take long because each claim is over several networks or circuits of its own; their
+titles say over how many, and they were run at fewer seeds.
+
+{summary}
 
 """
 OVER = {  # what one run of a protocol claims over
@@ -64,21 +71,51 @@ def span(low: Sequence[float | None], high: Sequence[float | None]) -> str:
     return " to ".join(ends) if all(ends) else f"at most {ends[1]}" if ends[1] else f"at least {ends[0]}" if ends[0] else "none"
 
 
+def mean(found: Sequence[float]) -> str:
+    """Return the mean with its 95 % interval, if there are seeds that differ."""
+    if len(found) < 2 or not all(map(math.isfinite, found)) or len(set(found)) == 1:
+        return ""
+    spread = stats.t.ppf(0.975, len(found) - 1) * statistics.stdev(found) / math.sqrt(len(found))
+    return f"{statistics.fmean(found):.4g} [{statistics.fmean(found) - spread:.4g}, {statistics.fmean(found) + spread:.4g}]"
+
+
+def verdict(row: dict[str, Any]) -> str:
+    """Return in how many seeds the claim holds, the share of all seeds that this leaves possible at least, and whether it is one."""
+    held, count = sum(row["holds"]), len(row["holds"])
+    said = f"{held} of {count}"
+    if len(set(row["found"])) == 1 < count:
+        return f"{said}, the same number at each"
+    return f"{said}; no claim" if not is_claim(row) else f"{said}; at least {stats.beta.ppf(0.05, held, 1):.0%}"
+
+
+def is_claim(row: dict[str, Any]) -> bool:
+    """Return whether it was tried at several seeds and held at all."""
+    return len(row["holds"]) > 1 and all(row["holds"])
+
+
+def summary(kept: Sequence[dict[str, Any]]) -> str:
+    """Return how many are claims, and what is none."""
+    fallen = [row for row in kept if not all(row["holds"])]
+    once = {row["protocol"] for row in kept if len(row["holds"]) == 1}
+    lines = [f"**{sum(map(is_claim, kept))} of {len(kept)} are claims.** {len(fallen)} fail at some seed:\n"]
+    lines += [f"* `{row['protocol']}`, {row['claim']}: {sum(row['holds'])} of {len(row['holds'])}" for row in fallen]
+    return "\n".join([*lines, f"\nTried at one seed: {', '.join(f'`{name}`' for name in sorted(once))}." if once else ""])
+
+
 def page(kept: Sequence[dict[str, Any]]) -> str:
     """Return the page."""
-    parts = [HEAD]
+    parts = [HEAD.format(summary=summary(kept))]
     for protocol in dict.fromkeys(row["protocol"] for row in kept):
         own = [row for row in kept if row["protocol"] == protocol]
         data = f" on {own[0]['recording']}" if own[0].get("recording") else ""
         count = len(own[0]["found"])
         over = f", {OVER[protocol]}" if protocol in OVER else ""
         parts.append(f"## `{protocol}`{data}, {count} seed{'s' * (count > 1)}{over}\n\n")
-        parts.append("| claim | bounds | found | holds in | source of the bounds |\n|---|---|---|---|---|\n")
+        parts.append("| claim | bounds | mean | found | holds in | source of the bounds |\n|---|---|---|---|---|---|\n")
         for row in own:
             bounds, found = span(row["low"], row["high"]), span(row["found"], row["found"]) if count > 1 else f"{row['found'][0]:.4g}"
             text, source = (row[part].replace("|", "\\|") for part in ("claim", "source"))
-            same = ", the same number at each" * (len(set(row["found"])) == 1 < len(row["found"]))
-            parts.append(f"| {text} | {bounds} | {found} | {sum(row['holds'])} of {len(row['holds'])}{same} | {source} |\n")
+            parts.append(f"| {text} | {bounds} | {mean(row['found'])} | {found} | {verdict(row)} | {source} |\n")
         parts.append("\n")
     return "".join(parts).rstrip() + "\n"
 
@@ -91,9 +128,13 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="runs at a time; each uses all cores where it can")
     parser.add_argument("--recording", type=Path, help="of protocols that take one")
     parser.add_argument("--finished", type=Path, nargs="+", help="folders of finished runs of the one protocol, in place of running it")
+    parser.add_argument("--page", action="store_true", help="write the page alone, from what is kept")
     given = parser.parse_args()
     before = RESULTS / "claims.json"
     kept: list[dict[str, Any]] = json.loads(before.read_text())["rows"] if before.exists() else []
+    if given.page:
+        PAGE.write_text(page(kept))
+        return
     for protocol in given.protocols:
         if given.finished:
             found = [json.loads((run / "claims.json").read_text()) for run in given.finished]

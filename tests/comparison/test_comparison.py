@@ -211,6 +211,13 @@ def test_rotations_are_read_off_the_window_and_compared_with_the_teachers_own() 
             assert found[name].better == "closer" and found[name].settings == {"axes": 6, "window_s": [0.05, 0.25]}
 
 
+def test_ranges_for_rotations_are_those_of_training_if_none_are_given() -> None:
+    training = trials(TRAINING.rate * np.geomspace(1, 30, UNITS))
+    given, left_out = (scores(training=training, spread=spread) for spread in (np.ptp(training.rate, axis=(0, 1)), None))
+    own = scores(training=training, spread=np.ptp(TEACHER.rate, axis=(0, 1)))["jPCA R²(M_skew)"].identical
+    assert left_out["jPCA R²(M_skew)"].identical == given["jPCA R²(M_skew)"].identical != own
+
+
 def test_rotations_use_as_many_axes_as_both_sides_span() -> None:
     flat = np.random.default_rng(5).normal(size=(CONDITIONS, BINS, 3)) @ np.random.default_rng(6).normal(size=(3, UNITS))
     assert {score.settings["axes"] for score in compare_rotations(TEACHER, trials(flat), **COMMON, **TURNING)} == {2}

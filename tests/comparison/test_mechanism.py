@@ -30,6 +30,7 @@ from cortex_sim.comparison._mechanism import (
 )
 from cortex_sim.simulation import Problem, trajectory
 from cortex_sim.tasks.perturbations._pushes import push, silence
+from cortex_sim.trials import Trials
 
 UNITS = 12
 WHEN = {"fraction": 0.3, "start": 0.1, "duration": 0.05}
@@ -105,6 +106,20 @@ def test_students_are_read_by_every_truth_that_is_known(circuit: Model, side: Si
         assert all(values[0] == pytest.approx(values.max()) for values in found.alike.values())
     else:
         assert np.isnan(found.truths[FLOW]).all() and (found.truths[PUSHES] < 1).all()
+
+
+def test_activity_is_read_about_the_mean_of_training_and_through_spikes_of_each_students_own(circuit: Model, side: Side) -> None:
+    taught = Side(side.task, Trials.from_arrays(3 * side.trials.rate + 1, side.trials.time))
+    pushed = [push(side.task, UNITS, seed=seed, amplitude=1.0, **WHEN) for seed in (1, 2)]
+    true = [simulate(circuit, task).rate - side.trials.rate for task in pushed]
+    weaker = changed(circuit, factor=0.8)
+    plain = Cell("planted", circuit, 1.0, 0, taught, side, pushed, true, spectrum(circuit), 2, None, None)
+    found = read_students(plain, {"weaker": weaker}).alike["R² of rates"][0]
+    known, copy = taught.trials.rate, simulate(weaker, side.task).rate
+    missed, whole = (((side.trials.rate - other) ** 2 / known.var(axis=(0, 1))).sum() for other in (copy, known.mean(axis=(0, 1))))
+    assert found == pytest.approx(1 - missed / whole, rel=1e-9)
+    through = replace(plain, electrodes=Electrodes(10, 5, 20, 0.03, np.zeros(UNITS), 1.0, 0))
+    assert len(set(read_students(through, {"one": circuit, "the same": circuit, "and again": circuit}).alike["RSA"])) == 3
 
 
 @pytest.mark.parametrize("bin", [0.005, 0.02])

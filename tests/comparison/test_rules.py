@@ -41,3 +41,17 @@ def test_a_rule_that_sets_its_networks_apart_is_told() -> None:
     distance[0, :, 0] = 0.2
     apart, like = separation_scores(distance, ["apart", "like"], "test", seed=0, count=20)
     assert apart.estimate == pytest.approx(0.8) and like.estimate == 0 and apart.interval == pytest.approx((0.8, 0.8))
+
+
+def test_units_are_scaled_by_training_and_the_null_is_the_median_over_networks() -> None:
+    circuit, networks = activity(0), [activity(seed) for seed in (1, 2, 3)]
+    taught = Trials.from_arrays(circuit.taught.rate * np.geomspace(1, 5, 10) + 7, circuit.taught.time)
+    known, found = taught.rate, Activity(taught, circuit.test, circuit.window).scaled
+    expected = (circuit.test.rate - known.mean(axis=(0, 1))) / known.std(axis=(0, 1))
+    apart = [np.linalg.norm(states[:, None] - states, axis=(2, 3)) for states in (found, expected)]
+    np.testing.assert_allclose(*apart, rtol=1e-4)  # components with a millionth of the variance are left out
+    wanted = Trials.from_arrays(circuit.test.rate[:, :, :2], circuit.test.time)
+    own = [read_rules(wanted, {"rule": [wanted]}, circuit, {"rule": [network]}, seed=0, count=4)[1] for network in networks]
+    nulls = read_rules(wanted, {"rule": [wanted] * 3}, circuit, {"rule": networks}, seed=0, count=4)[1]
+    for measure in (ANGLE, CKA):
+        np.testing.assert_allclose(nulls[measure]["rule"], np.median([each[measure]["rule"] for each in own], axis=0))
