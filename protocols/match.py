@@ -46,7 +46,7 @@ def run(
     seed: int = 0,
     smoke: bool = False,
     recording: cs.trials.Source | None = None,
-    students: Sequence[str] | str = "default",
+    students: Sequence[str | cs.Model] | str = "default",
     perturbed: str | None = None,
     pushed: tuple[float, float] | None = None,
 ) -> cs.Report:
@@ -61,7 +61,7 @@ def run(
         smoke: few units, conditions and epochs: shows that everything runs; its numbers mean nothing.
         recording: condition averages to match instead of the circuit, or spikes, which are averaged.
         students: "default", the cheapest that answer the question; "all"; or, separated by commas, names of these, of shipped cards of kind rnn, and
-            paths of cards and weights of your own (.toml, .pt, .safetensors), which go on learning from the weights they have.
+            paths of cards and weights of your own (.toml, .pt, .safetensors), which go on learning from their weights; from Python, models too.
         perturbed: which trials of the recording are perturbed, as for the protocol match_pushed_recording: students are taught the others.
         pushed: start and stop of that push, s.
 

@@ -29,7 +29,7 @@ def run(
     pushed: tuple[float, float] | None = None,
     seed: int = 0,
     smoke: bool = False,
-    students: Sequence[str] | str = "default",
+    students: Sequence[str | cs.Model] | str = "default",
 ) -> cs.Report:
     """Teach networks the unperturbed trials of a recording, and ask them for the response to its push.
 
@@ -41,7 +41,7 @@ def run(
         seed: of every random choice.
         smoke: few epochs: shows that everything runs; its numbers mean nothing.
         students: "default", the cheapest that answer the question; "all"; or, separated by commas, names of these, of shipped cards of kind rnn, and
-            paths of cards and weights of your own (.toml, .pt, .safetensors), which go on learning from the weights they have.
+            paths of cards and weights of your own (.toml, .pt, .safetensors), which go on learning from their weights; from Python, models too.
 
     Raises:
         OptionError: an option is unknown, a student cannot learn, the recording does not say when the push acts, or the model observes other units.

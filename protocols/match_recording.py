@@ -39,7 +39,7 @@ def run(
     recording: cs.trials.Source,
     seed: int = 0,
     smoke: bool = False,
-    students: Sequence[str] | str = "default",
+    students: Sequence[str | cs.Model] | str = "default",
 ) -> cs.Report:
     """Train networks on the condition averages of a recording, each condition held out once, and compare them with it.
 
@@ -51,7 +51,7 @@ def run(
         seed: of every random choice.
         smoke: few epochs: shows that everything runs; its numbers mean nothing.
         students: "default", the cheapest that answer the question; "all"; or, separated by commas, names of these, of shipped cards of kind rnn, and
-            paths of cards and weights of your own (.toml, .pt, .safetensors), which go on learning from the weights they have.
+            paths of cards and weights of your own (.toml, .pt, .safetensors), which go on learning from their weights; from Python, models too.
 
     Raises:
         OptionError: students are unknown or cannot be taught.

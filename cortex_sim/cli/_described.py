@@ -43,6 +43,7 @@ class Described(NamedTuple):
 
     Attributes:
         spiking: whether its circuit may be a spiking one.
+        model: card of its own circuit; empty if it has none.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Described(NamedTuple):
     claim: str
     own: tuple[Own, ...]
     spiking: bool
+    model: str = ""
 
     @property
     def recorded(self) -> bool:
@@ -71,12 +73,15 @@ def described(name: str) -> Described:
     first, *rest = (ast.get_docstring(tree) or "").split("\n")
     claim = re.search(r"^Claim\s+(.*(?:\n\s+.*)*)", "\n".join(rest), re.MULTILINE)
     written = next((node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "run"), None)
-    arguments, documented = _of_source(written, _constants(tree)) if written else _of_function(catalogue.protocol(name).run)
+    constants = _constants(tree)
+    arguments, documented = _of_source(written, constants) if written else _of_function(catalogue.protocol(name).run)
     circuit, *others = arguments or [("model", None, None)]
     meanings = {entry[1]: _plain(entry[2]) for entry in ENTRY.finditer(inspect.cleandoc(documented).partition("Args:")[2].partition("\n\n")[0])}
     own = tuple(_own(argument, meanings.get(argument[0], "")) for argument in others if argument[0] not in EVERY)
     about = "" if circuit[1] is None else ast.unparse(circuit[1])
-    return Described(name, first, " ".join(claim[1].split()) if claim else "", own, not about or "SpikingModel" in about)
+    return Described(
+        name, first, " ".join(claim[1].split()) if claim else "", own, not about or "SpikingModel" in about, str(constants.get("MODEL", ""))
+    )
 
 
 Argument = tuple[str, ast.expr | None, str | None]

@@ -133,9 +133,14 @@ def command_of(protocol: Described, perform: Performed) -> OfProtocol:
     command.protocol = protocol
     command.sections = {
         f"Options of {Path(protocol.name).stem}": list(own), "Options for reading its recording": list(of_file),
-        "Options of spiking circuits": list(SPIKING), "Options of every run": [*list(EVERY)[1:], "help"],
+        "Options of spiking circuits": list(SPIKING) if _by_itself_spiking(protocol) else [], "Options of every run": [*list(EVERY)[1:], "help"],
     }  # fmt: skip
     return command
+
+
+def _by_itself_spiking(protocol: Described) -> bool:
+    """Return whether its own circuit is spiking, so that the help tells of what spiking circuits alone have."""
+    return protocol.model in catalogue.models() and catalogue.models()[protocol.model].parent.name == "spiking"
 
 
 def _option(option: Own) -> tuple[Any, Any]:

@@ -20,7 +20,7 @@ Recipes = Mapping[str, tuple[str, Options]]
 
 
 def asked_students(
-    asked: str | Sequence[str], recipes: Recipes, default: Sequence[str], *, observed: int, taken: Sequence[str] = ()
+    asked: str | Sequence[str | Model], recipes: Recipes, default: Sequence[str], *, observed: int, taken: Sequence[str] = ()
 ) -> dict[str, tuple[Model, Options]]:
     """Return the students that a run is asked for, each with the options of its training, by the name that tables show.
 
@@ -30,7 +30,7 @@ def asked_students(
 
     Args:
         asked: "default", "all", names of the protocol's own students or of shipped cards, and paths of cards (.toml) or weights (.pt,
-            .safetensors), in a sequence or separated by commas.
+            .safetensors), in a sequence or separated by commas; in a sequence, also models.
         recipes: name of the card and training options of the protocol's own students.
         default: names of those that answer its question at the lowest cost.
         observed: number of rates that they are taught.
@@ -43,26 +43,28 @@ def asked_students(
     found: dict[str, tuple[Model, Options]] = {}
     for word in _words(asked):
         for name in list(recipes) if word == ALL else default if word == DEFAULT else [word]:
-            if name in recipes:
+            if isinstance(name, str) and name in recipes:
                 found[name] = _card(recipes[name][0], ()), recipes[name][1]
                 continue
             card = _ready(_card(name, [DEFAULT, ALL, *recipes]), observed)
             if card.name in (*recipes, *taken) or card.name in found:
-                raise OptionError(f"student {name!r}: tables have a student called {card.name!r} already; rename the file.")
+                raise OptionError(f"students: tables have a student called {card.name!r} already; give this one another name (that of its file).")
             found[card.name] = card, _options(card, recipes, observed)
     if not found:
         raise OptionError(f"students {asked!r} names none; give 'default', 'all', or the path of a card.")
     return found
 
 
-def _words(asked: str | Sequence[str]) -> Iterator[str]:
+def _words(asked: str | Sequence[str | Model]) -> Iterator[str | Model]:
     """Yield what is asked for, one by one; the name of a file that exists may contain commas."""
     for word in [asked] if isinstance(asked, str) else asked:
-        yield from [word] if Path(word).is_file() else (part.strip() for part in word.split(",") if part.strip())
+        yield from [word] if not isinstance(word, str) or Path(word).is_file() else (part.strip() for part in word.split(",") if part.strip())
 
 
-def _card(name: str, known: Sequence[str]) -> Model:
-    """Return the card of a student, by its shipped name or the path of a file."""
+def _card(name: str | Model, known: Sequence[str]) -> Model:
+    """Return the card of a student, by its shipped name or the path of a file, or the card that was given."""
+    if not isinstance(name, str):
+        return _network(name, getattr(name, "name", type(name).__name__))
     path = Path(name)
     if path.suffix in FILES:
         if not path.is_file():
@@ -74,8 +76,13 @@ def _card(name: str, known: Sequence[str]) -> Model:
     else:
         cure = f"{suggestion(name, [*known, *catalogue.models()])} A file of your own ends in {', '.join(FILES)}."
         raise OptionError(f"students: {name!r} is unknown. {cure}")
+    return _network(made, name)
+
+
+def _network(made: object, name: str) -> Model:
     if not isinstance(made, Model) or made.kind != "rnn":
-        raise OptionError(f"students: {name} is no card of kind 'rnn'; students are networks.")
+        cure = "wrap its weights (cs.wrap of a state dict or of nn.RNN, nn.GRU, nn.LSTM), or give its card"
+        raise OptionError(f"students: {name} is no card of kind 'rnn'; students are networks that learn from the start of their rates: {cure}.")
     return made
 
 

@@ -160,6 +160,8 @@ def _one_of(value: Any, hints: tuple[Any, ...], missing: bool) -> Any:
     arrays = [text for text, hint in problems if isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray)]
     if isinstance(value, ndarray) and value.ndim and arrays:
         raise Refused(arrays[0])
+    if inside := next((text for text, _ in problems if text.startswith("[")), None):
+        raise Refused(inside)
     raise Refused(f"should be {' or '.join(dict.fromkeys(map(said, hints)))} (got {shown(value)}).")
 
 
@@ -263,6 +265,11 @@ def said(hint: Any) -> str:
     if isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray):
         kind = _kind(hint)
         return f"an array of {KINDS[kind][2] if kind else 'values'} ({', '.join(axis.lstrip('_') for axis in hint.dim_str.split())})"
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(dict.fromkeys(map(said, inner)))
+    if origin in (collections.abc.Sequence, list) and inner:
+        return f"a list, each {said(inner[0])}"
     words = {bool: "True or False", int: "a whole number", float: "a finite number", str: "a text", types.NoneType: "None"}
     return words.get(hint) or f"{getattr(hint, '__name__', str(hint))}"
 

@@ -67,7 +67,11 @@ def run(
 def _asked(given: dict[str, Any]) -> dict[str, Any]:
     """Return arguments that a file can hold, or none if one of them is a Python object."""
     plain = {name: str(value) if isinstance(value, Path) else value for name, value in given.items() if value is not None}
-    return plain if all(isinstance(value, str | int | float | tuple | list) for value in plain.values()) else {}
+    return plain if all(map(_storable, plain.values())) else {}
+
+
+def _storable(value: object) -> bool:
+    return all(map(_storable, value)) if isinstance(value, tuple | list) else isinstance(value, str | int | float)
 
 
 def _read_so(options: dict[str, Any], takes: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
-from cortex_sim.cards import catalogue
+from cortex_sim.cards import SpikingModel, catalogue
 from cortex_sim.cli import app
 from cortex_sim.cli._described import described
 from cortex_sim.cli._run_options import EVERY, RECORDED, SPIKING, command_of
@@ -57,7 +57,8 @@ def test_the_help_of_a_protocol_shows_its_options_and_no_others(name: str) -> No
     own = {option.name for option in protocol.own}
     wanted = own | {FLAGS.get(part, part) for part in EVERY if part != "protocol"} | {"help"}
     wanted |= set(RECORDED) if protocol.recorded else set()
-    assert shown == wanted | (set(SPIKING) if protocol.spiking else set())
+    spiking = isinstance(catalogue.load(protocol.model), SpikingModel) if protocol.model else protocol.spiking
+    assert shown == wanted | (set(SPIKING) if spiking else set())
     assert text.startswith(f"Usage: root run {name} [OPTIONS]") and text == CliRunner().invoke(app, ["run", name, "-h"]).output
     assert " ".join(protocol.question.split()) in " ".join(text.split()) and "Claim: " in text
     assert not ((set(OWN) - own) & shown)

@@ -97,7 +97,7 @@ def test_a_student_of_one_unit_a_neuron_keeps_weights_that_fit_and_says_where_th
     ("lif", "students: lif is no card of kind 'rnn'"),
     ("default, ,", None),
     (" , ", "names none; give 'default', 'all', or the path of a card"),
-    ("gru, gru", "tables have a student called 'gru' already; rename the file"),
+    ("gru, gru", "tables have a student called 'gru' already; give this one another name"),
 ])  # fmt: skip
 def test_refusals_say_what_would_be_right(which: str, said: str | None) -> None:
     if said is None:
@@ -139,3 +139,13 @@ def test_a_protocol_shows_it_under_its_name(tmp_path: Path) -> None:
     assert "Größe, 7" in shown and {"untrained", "shuffled"} < shown and not {"leaky tanh", "GRU"} & shown
     moved = max(abs(W - recurrent(cs.wrap(file))[name]).max() for name, W in recurrent(report.models["Größe, 7"]).items())
     assert 0 < moved <= 2 * 1.5 * 1e-2  # two steps of Adam, each about the rate
+
+
+def test_models_of_python_are_students_beside_names(tmp_path: Path) -> None:
+    card = cs.wrap(gru(tmp_path / "mine.pt"))
+    found = asked([card, "GRU"])
+    assert list(found) == ["mine", "GRU"] and found["mine"][0].key == asked([str(tmp_path / "mine.pt")])["mine"][0].key
+    with pytest.raises(OptionError, match="tables have a student called 'mine' already"):
+        asked([card, card])
+    with pytest.raises(OptionError, match=r"match: students \[1\] should be a text or Model \(got GRU\(3, 4\)\)"):
+        cs.run("match", students=["GRU", torch.nn.GRU(3, 4)], smoke=True)
