@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
+from cortex_sim.cli._choices import Json
+from cortex_sim.cli._output import answer
 from cortex_sim.errors import NotFound, OptionError, suggestion
-from cortex_sim.runtime import check_new, say
+from cortex_sim.runtime import check_new
 
 
 def animate(
@@ -15,6 +17,7 @@ def animate(
     trials: Annotated[str | None, typer.Option(help="of a run that keeps several trials: the name of the file, without .nc")] = None,
     hand: Annotated[bool, typer.Option("--hand", help="the recorded hand instead of activity on its principal components")] = False,
     speed: Annotated[float, typer.Option(help="of the clock; 1 is real time")] = 0.25,
+    as_json: Json = False,
 ) -> None:
     """Write an animation of trials: averages of each condition on their principal components, or the hand.
 
@@ -31,7 +34,7 @@ def animate(
         figures.animate_hand(hand_of(path), found.time, out, unit="unit of the file", speed=speed)
     else:
         figures.animate_trajectories(found, out, speed=speed)
-    say(f"{out}: {found!r}")
+    answer({"written": str(out)}, f"{out}: {found!r}", as_json)
 
 
 def _found(source: Path, asked: str | None) -> Path:

@@ -8,7 +8,7 @@ import typer
 
 from cortex_sim.cards import catalogue
 from cortex_sim.cli._choices import Json, names
-from cortex_sim.cli._output import as_text
+from cortex_sim.cli._output import answer, as_text
 from cortex_sim.errors import OptionError
 from cortex_sim.runtime import check_new, say, write_text
 
@@ -61,6 +61,7 @@ def show(
     name: Annotated[str, typer.Argument(help="a shipped name, or a path that ends in .toml or .py", autocompletion=names("models", "protocols"))],
     latex: Annotated[bool, typer.Option("--latex", help="tables of a card in LaTeX, to put into a paper, instead of the card")] = False,
     out: Annotated[Path | None, typer.Option(help="file to write instead of printing; must not exist")] = None,
+    as_json: Json = False,
 ) -> None:
     """Show a card or a protocol as written, or a card as tables of LaTeX.
 
@@ -70,17 +71,19 @@ def show(
     if latex and path.suffix == ".py":
         raise OptionError(f"show: {name} is a protocol; --latex writes tables of a card.")
     text = catalogue.load(name).latex() if latex else path.read_text(encoding="utf-8")
+    found = {"name": path.stem, "file": str(path)}
     if out is None:
-        say(text.rstrip())
+        answer(found | {"text": text}, text.rstrip(), as_json)
         return
     check_new(out)
     write_text(out, text)
-    say(f"{out}: {name}" + (", as tables of LaTeX" if latex else ""))
+    answer(found | {"written": str(out)}, f"{out}: {name}" + (", as tables of LaTeX" if latex else ""), as_json)
 
 
 def check(
     name: Annotated[str | None, typer.Argument(help="a shipped model, or a path that ends in .toml", autocompletion=names("models"))] = None,
     everything: Annotated[bool, typer.Option("--all", help="check every shipped model")] = False,
+    as_json: Json = False,
 ) -> None:
     """Check cards: keys, names, units, and whether Brian2 accepts and runs the equations.
 
@@ -93,7 +96,10 @@ def check(
 
     for model in models:
         checked(model)
-        say(f"{model.name}: well formed; Brian2 accepts its equations and units.")
+        if not as_json:
+            say(f"{model.name}: well formed; Brian2 accepts its equations and units.")
+    if as_json:
+        say(as_text({"well formed": [model.name for model in models]}))
 
 
 def export(
@@ -102,6 +108,7 @@ def export(
     without: Annotated[
         list[str] | None, typer.Option(help="what the format cannot say and to leave out: noise or refractory; may be repeated")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Write a network as ONNX or a spiking circuit as NIR, for tools that know no cards.
 
@@ -111,12 +118,13 @@ def export(
 
     check_new(out)
     left = written(catalogue.load(name), out, without=without or ())
-    say(f"{out}: {name}" + (f", without {'; '.join(left)}" if left else ""))
+    answer({"written": str(out), "without": list(left)}, f"{out}: {name}" + (f", without {'; '.join(left)}" if left else ""), as_json)
 
 
 def new(
     what: Annotated[Written, typer.Argument(help="protocol or card")],
     name: Annotated[str, typer.Argument(help="of the new file, without suffix")],
+    as_json: Json = False,
 ) -> None:
     """Write a commented skeleton of a protocol or a card here, which runs as it is written.
 
@@ -125,4 +133,5 @@ def new(
     from cortex_sim.studies import skeleton
 
     path = skeleton(what.value, name, Path())
-    say(f"{path}: next, cortex-sim {'run' if what is Written.protocol else 'check'} {path}{' --smoke' if what is Written.protocol else ''}")
+    following = f"cortex-sim {'run' if what is Written.protocol else 'check'} {path}{' --smoke' if what is Written.protocol else ''}"
+    answer({"written": str(path), "next": following}, f"{path}: next, {following}", as_json)

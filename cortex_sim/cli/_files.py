@@ -5,16 +5,16 @@ from typing import Annotated, Any
 
 import typer
 
-from cortex_sim.cli._choices import Align, Area, Bin, Condition, Dims, Step, Table, Unless, Where, Window, chosen
-from cortex_sim.cli._output import FAILED
+from cortex_sim.cli._choices import Align, Area, Bin, Condition, Dims, Json, Step, Table, Unless, Where, Window, chosen
+from cortex_sim.cli._output import FAILED, answer
 from cortex_sim.errors import OptionError
-from cortex_sim.runtime import say
 
 
 def import_(
     weights: Annotated[Path, typer.Argument(help="state dict of a network of PyTorch, .pt (weights only) or .safetensors")],
     out: Annotated[Path, typer.Option(help="card to write, .toml; must not exist")],
     bin: Annotated[float, typer.Option(help="duration of a step of the network, s")] = 0.01,
+    as_json: Json = False,
 ) -> None:
     """Make a card of the weights of a network of PyTorch: one layer of RNN, GRU or LSTM, and at most one linear readout.
 
@@ -29,7 +29,9 @@ def import_(
         check_new(path)
     card: Any = wrap(weights, name=out.stem, bin=bin)
     card.save(out)
-    say(f"{out}: {card.title}, {card.channels} channels to {card.size('observed')} outputs; an output has seen the input of its bin.")
+    found = {"written": str(out), "title": card.title, "channels": card.channels, "outputs": card.size("observed")}
+    text = f"{out}: {card.title}, {card.channels} channels to {card.size('observed')} outputs; an output has seen the input of its bin."
+    answer(found, text, as_json)
 
 
 def convert(
@@ -45,6 +47,7 @@ def convert(
     dims: Dims = None,
     area: Area = None,
     step: Step = None,
+    as_json: Json = False,
 ) -> None:
     """Convert a recording or simulated trials to NWB, netCDF or CSV.
 
@@ -67,11 +70,12 @@ def convert(
             trials.save(out)
         case suffix:
             raise OptionError(f"{out}: suffix {suffix!r} is unknown; write .nwb, .csv or .nc.")
-    say(f"{out}: {trials!r}")
+    answer({"written": str(out)} | dict(zip(("trials", "bins", "units"), trials.shape, strict=True)), f"{out}: {trials!r}", as_json)
 
 
 def doctor(
     clear_cache: Annotated[bool, typer.Option("--clear-cache", help="remove what the cache can rebuild; studies and rescued reports stay")] = False,
+    as_json: Json = False,
 ) -> None:
     """Report what is installed, which versions clash, which compiler works, threads, cache and GPU, and what to do.
 
@@ -80,6 +84,6 @@ def doctor(
     from cortex_sim.studies import examine
 
     lines, sound = examine(clear_cache=clear_cache)
-    say("\n".join(lines))
+    answer({"sound": sound, "lines": lines}, "\n".join(lines), as_json)
     if not sound:
         raise typer.Exit(FAILED)

@@ -42,6 +42,11 @@ def tell(report: Any, page: Path, as_json: bool, opened: bool) -> None:
         open_page(page)
 
 
+def answer(found: dict[str, Any], text: str, as_json: bool) -> None:
+    """Print what a command did, or what a script may read of it."""
+    say(as_text(found) if as_json else text)
+
+
 def as_text(found: dict[str, Any]) -> str:
     return json.dumps(found, indent=1, ensure_ascii=False)
 

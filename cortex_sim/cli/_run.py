@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from cortex_sim.cli._choices import Open, chosen
+from cortex_sim.cli._choices import Json, Open, chosen
 from cortex_sim.cli._described import Described
-from cortex_sim.cli._output import FAILED, INTERRUPTED, folder_for, had_finished, interrupted, open_page, tell, typed
+from cortex_sim.cli._output import FAILED, INTERRUPTED, answer, folder_for, had_finished, interrupted, open_page, tell, typed
 from cortex_sim.cli._run_options import RECORDED, SPIKING, Run, signature
 from cortex_sim.errors import OptionError
-from cortex_sim.runtime import say, warn
+from cortex_sim.runtime import warn
 
 OURS = ("scheduler", "verbose", "out", "resume", "check", "as_json", "opened")  # options of the command that its run need not know
 
@@ -70,6 +70,7 @@ signature(run, SPIKING)
 def report_(
     runs: Annotated[list[Path], typer.Argument(help="folders of runs, or folders that hold some, such as runs")],
     out: Annotated[Path, typer.Option(help="page to write; must not exist")] = Path("runs.html"),
+    as_json: Json = False,
     opened: Open = False,
 ) -> None:
     """Write one page of many runs: to search, sort and compare, without a server.
@@ -79,7 +80,7 @@ def report_(
     from cortex_sim.report import browse
 
     page = browse([str(run) for run in runs], out)
-    say(f"report: {page}")
+    answer({"report": str(page)}, f"report: {page}", as_json)
     if opened:
         open_page(page)
 
@@ -87,6 +88,7 @@ def report_(
 def rerun(
     run: Annotated[Path, typer.Argument(help="folder of a finished run")],
     out: Annotated[Path | None, typer.Option(help="folder to keep the repetition in; must not exist. If omitted, it is not kept")] = None,
+    as_json: Json = False,
 ) -> None:
     """Repeat a run and report whether its results are the same; exit 1 if not, with the differences and what has changed.
 
@@ -99,6 +101,6 @@ def rerun(
     except KeyboardInterrupt:
         warn("\ncortex-sim: interrupted; nothing was compared.")
         raise typer.Exit(INTERRUPTED) from None
-    say("\n".join(found.lines))
+    answer({"same": found.same, "lines": list(found.lines)}, "\n".join(found.lines), as_json)
     if not found.same:
         raise typer.Exit(FAILED)
