@@ -105,7 +105,8 @@ def _questions(model: cs.Model, training: cs.Trials, task: cs.Task, seed: int, a
     weights = cs.measures.driven_by_few(rng, units=units, outputs=MUSCLES, drivers=DRIVEN)
     weights /= (training.rate @ weights).std(axis=(0, 1))
     silenced = np.sort(cs.stream(seed, "task", "units ablated").permutation(units)[:ablated])
-    return cs.analysis.Questions(task, weights, MOMENTS, LOOKED, silenced, model.silent.si if model.silent else 0.0, seed)
+    silent, baseline = model.silent.si if model.silent else 0.0, training.rate.mean(axis=(0, 1))
+    return cs.analysis.Questions(task, weights, MOMENTS, LOOKED, silenced, silent, seed, baseline)
 
 
 def _scores(name: str, student: cs.Model, found: Mapping[str, cs.analysis.Explanation], test: cs.analysis.Questions) -> list[cs.Score]:
@@ -210,7 +211,7 @@ def _methods() -> str:
 
     Fixed points: Levenberg-Marquardt searches of |dx/dt|² from visited states with noise added, to round-off. Linearised flow: eigenvalues of one
     step at the state that each system visits at that time, as rates in 1/s. Two planted muscles, each driven by {DRIVEN} random neurons with random
-    weights, are the outputs to explain. Attribution: integrated gradients from rest (captum). Ablation: one neuron is clamped to zero firing for
+    weights, are the outputs to explain. Attribution: integrated gradients from mean rates (captum). Ablation: one neuron is clamped to zero firing for
     the whole movement.
 
     Bistable circuit: {rule}; students see runs from random states into either well.

@@ -9,6 +9,7 @@ from cortex_sim.analysis._currents import current_correlations as current_correl
 from cortex_sim.analysis._currents import currents as currents
 from cortex_sim.analysis._currents import share_from_others as share_from_others
 from cortex_sim.analysis._decoding import DECODING_FOLDS as DECODING_FOLDS
+from cortex_sim.analysis._decoding import decoding as decoding
 from cortex_sim.analysis._decoding import discriminant as discriminant
 from cortex_sim.analysis._decoding import spike_counts as spike_counts
 from cortex_sim.analysis._decoding import trial_folds as trial_folds

@@ -26,7 +26,7 @@ class Explanation:
         states: along its trajectories, (condition, time, state), in SI.
         points: fixed and slow points near the trajectories.
         modes: eigenvalues (1/s) of the flow, by condition and time.
-        attribution: of each output at one time to each unit's initial rate, relative to rates of 0, in the unit of the output.
+        attribution: of each output at one time to each unit's initial rate, relative to the baseline, in the unit of the output.
         missed: largest error of a condition's summed attributions, relative to the spread of the sums.
         ablation: change of the outputs when a unit is silenced; conditions and bins are concatenated.
     """
@@ -51,6 +51,8 @@ class Questions:
         ablated: units to silence, one at a time, for the whole task.
         silent: rate of a silenced unit.
         seed: of the fixed-point searches.
+        baseline: rates relative to which initial rates are attributed, one for all units or one each; all systems should be able to reach them, since
+            at the end of a gain's range shares miss their sum.
     """
 
     task: Task
@@ -60,6 +62,7 @@ class Questions:
     ablated: Int[ndarray, " ablated"]
     silent: float = 0.0
     seed: int = 0
+    baseline: float | Float[ndarray, " unit"] = 0.0
 
     def bins(self) -> list[int]:
         """Return the bins of the times at which the flow is linearised."""
@@ -83,7 +86,7 @@ def explain(model: Model, asked: Questions, report: Callable[[float, str], None]
     flows = [[flow_modes(model, arrays, path[moment]) for moment in asked.bins()] for path in states]
     report(0.3, "attributions")
     short = Problem(model, arrays, task.window(task.start, asked.looked + task.bin, initial=task.initial))
-    rest = np.zeros(len(asked.outputs))
+    rest = np.broadcast_to(np.asarray(asked.baseline, dtype=float), len(asked.outputs)).copy()
     parts = [integrated_gradients(model, arrays, short, output, rest) for output in asked.outputs.T]
     attribution = np.stack([part for part, _ in parts], axis=2)
     missed = max(float(np.abs(error).max() / attribution[..., k].sum(axis=1).std()) for k, (_, error) in enumerate(parts))

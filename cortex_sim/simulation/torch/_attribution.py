@@ -23,8 +23,10 @@ def integrated_gradients(
 ) -> tuple[Float[ndarray, "trial observed"], Float[ndarray, " trial"]]:
     r"""Attribute an output at the last bin to the initial rate of each observed unit.
 
-    The output is :math:`f(y) = w \cdot \hat y(T)`, where :math:`\hat y` is the model's activity from the initial rates y; the attribution of
-    unit i is :math:`(y_i - y'_i)\int_0^1 \partial_i f(y' + a(y - y'))\,da`. Attributions add up to :math:`f(y) - f(y')`.
+    The output is :math:`f = w \cdot \hat y(T)`, where :math:`\hat y` is the model's activity from the initial rates y. Where each unit has a state of
+    its own, x, that its rate determines, the attribution of unit i is :math:`(x_i - x'_i)\int_0^1 \partial_i f(x' + a (x - x'))\,da`, and x is replaced
+    by y where rates are encoded otherwise. Attributions add up to :math:`f(y) - f(y')`. A path through states never comes to the end of a gain's
+    range, where the state grows without bound.
 
     Args:
         model: one that starts from observed rates.
@@ -51,16 +53,20 @@ def integrated_gradients(
         raise OptionError("integrated gradients need captum, which is not installed; pip install 'cortex-sim[explain]'.") from None
     twin = Twin(model, arrays)
     weights = torch.as_tensor(output, dtype=twin.dtype)
+    alone = model.initial is None and (model.readout is None or model.projections[model.readout.weights].rule == "diagonal")
 
-    def final(observed: Float[Tensor, "trial observed"], trial: Tensor) -> Float[Tensor, " trial"]:
-        state = _started(twin, problem, observed)
+    def final(given: Float[Tensor, "trial place"], trial: Tensor) -> Float[Tensor, " trial"]:
+        state = given if alone else _started(twin, problem, given)
         return twin.observe(twin.unroll(state, Inputs(twin, problem, trial.numpy()), problem).rates[:, -1:])[:, 0] @ weights
 
     wanted, origin = (torch.tensor(array, dtype=twin.dtype) for array in (problem.task.initial, baseline))
+    origin = origin.expand_as(wanted)
+    if alone:
+        wanted, origin = (_started(twin, problem, rates).detach() for rates in (wanted, origin))
     points = STEPS
     while True:
         found, missed = IntegratedGradients(final).attribute(
-            wanted, origin.expand_as(wanted), additional_forward_args=torch.arange(len(wanted)), n_steps=points, internal_batch_size=AT_ONCE,
+            wanted, origin, additional_forward_args=torch.arange(len(wanted)), n_steps=points, internal_batch_size=AT_ONCE,
             return_convergence_delta=True,
         )  # fmt: skip
         spread = float(found.detach().sum(dim=1).std(correction=0))
