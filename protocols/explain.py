@@ -211,7 +211,7 @@ def _methods() -> str:
 
     Fixed points: Levenberg-Marquardt searches of |dx/dt|² from visited states with noise added, to round-off. Linearised flow: eigenvalues of one
     step at the state that each system visits at that time, as rates in 1/s. Two planted muscles, each driven by {DRIVEN} random neurons with random
-    weights, are the outputs to explain. Attribution: integrated gradients from mean rates (captum). Ablation: one neuron is clamped to zero firing for
+    weights, are the outputs to explain. Attribution: integrated gradients from mean rates. Ablation: one neuron is clamped to zero firing for
     the whole movement.
 
     Bistable circuit: {rule}; students see runs from random states into either well.
