@@ -25,8 +25,8 @@ def integrated_gradients(
 
     The output is :math:`f = w \cdot \hat y(T)`, where :math:`\hat y` is the model's activity from the initial rates y. Where each unit has a state of
     its own, x, that its rate determines, the attribution of unit i is :math:`(x_i - x'_i)\int_0^1 \partial_i f(x' + a (x - x'))\,da`, and y
-    takes the place of x where rates are encoded otherwise. Attributions add up to :math:`f(y) - f(y')`. A path through states never comes to the end of a gain's
-    range, where the state grows without bound.
+    takes the place of x where rates are encoded otherwise. Attributions add up to :math:`f(y) - f(y')`. A path through states never comes
+    to the end of a gain's range, where the state grows without bound.
 
     Args:
         model: one that starts from observed rates.
