@@ -111,7 +111,7 @@ def fixed_points(
 
     Raises:
         ComparisonError: the visited states do not fit the model, or do not differ, or trials do not tell them.
-        TaskError: a projection has a delay, on which the points do not depend but their stability does; or a wrapped model's function is not torch's.
+        TaskError: a projection has a delay, on which the points do not depend but their stability does; or only a wrapped model's outputs are known.
 
     Source:
         Sussillo & Barak (2013) Neural Comput 25:626, with the speed in 1/s so that one threshold applies to every time constant.

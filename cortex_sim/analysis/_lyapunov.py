@@ -60,7 +60,7 @@ def lyapunov(
 
     Raises:
         ComparisonError: there are more exponents than state variables, the time is shorter than a hundred steps, or the state diverges.
-        TaskError: a projection has a delay, or a wrapped model's function is not torch's.
+        TaskError: a projection has a delay, or only a wrapped model's outputs are known.
 
     Source:
         Benettin, Galgani, Giorgilli & Strelcyn (1980) Meccanica 15:9.

@@ -31,7 +31,7 @@ class System:
         step: the state one step later, of (trial, state) and (trial, channel).
         observe: (trial, state) to (trial, output).
         velocity: the derivative of a state, or the change of a step divided by its duration, as a function of one state and its channels, in torch.
-            None if the function is not torch's.
+            None where outputs are no linear function of the state of a stepped module.
         carrier: smallest change of state for a change of the outputs, (state, output); None if outputs are no linear function of the state.
     """
 
@@ -152,11 +152,11 @@ class Wrapped:
         """Return the time derivative of a state, with constant channels, 0 if None, in torch; for a map, its change by a step over the step.
 
         Raises:
-            TaskError: only its outputs are known, or its function is not torch's.
+            TaskError: only its outputs are known, or they are no linear function of its state.
         """
         velocity = self._system().velocity
         if velocity is None:
-            raise TaskError(f"{self.name}: its derivative is not known; wrap a function that takes and gives tensors of torch.")
+            raise TaskError(f"{self.name}: its derivative is not known. {UNCARRIED} Wrap a function of state and input.")
         from cortex_sim.simulation.torch import tensor
 
         u = tensor(np.zeros(self.channels) if channels is None else channels)

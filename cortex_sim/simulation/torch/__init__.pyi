@@ -1,4 +1,5 @@
 from cortex_sim.simulation.torch._attribution import integrated_gradients as integrated_gradients
+from cortex_sim.simulation.torch._differences import differenced as differenced
 from cortex_sim.simulation.torch._fixed_points import search as search
 from cortex_sim.simulation.torch._fixed_points import velocity_of as velocity_of
 from cortex_sim.simulation.torch._lyapunov import growths as growths

@@ -311,17 +311,19 @@ def test_a_function_is_integrated_by_euler_steps_and_read_before_each(in_torch: 
     np.testing.assert_allclose(found[1], (1 - 2 * 0.002) ** steps[:, None] * np.array([1.0, -1.0]), rtol=1e-12)
 
 
-def test_fixed_points_of_a_function_are_those_of_its_equation() -> None:
-    model = cs.wrap(lambda x, u: -x + torch.tanh(1.5 * x) + u, units=1, channels=1)
+@pytest.mark.parametrize("tanh", [torch.tanh, lambda x: np.tanh(np.asarray(x))])
+def test_fixed_points_and_exponents_of_a_function_are_those_of_its_equation(tanh: Any) -> None:
+    """Of torch by its own derivatives; of NumPy by central differences."""
+    model = cs.wrap(lambda x, u: -x + tanh(1.5 * x) + u, units=1, channels=1)
     root = brentq(lambda x: -x + np.tanh(1.5 * x), 0.1, 2)
     visited = np.linspace(-2, 2, 41)[:, None]
     found = sorted(point.state[0] for point in cs.analysis.fixed_points(model, visited, searches=64).fixed)
     np.testing.assert_allclose(found, [-root, 0, root], atol=1e-9)
     shifted = sorted(point.state[0] for point in cs.analysis.fixed_points(model, visited, inputs=np.array([0.5]), searches=64).fixed)
     np.testing.assert_allclose(shifted, [brentq(lambda x: -x + np.tanh(1.5 * x) + 0.5, 0, 3)], atol=1e-9)
-    numpy_only = cs.wrap(lambda x, u: -x + np.tanh(1.5 * x), units=1)
-    with pytest.raises(TaskError, match="wrap a function that takes and gives tensors of torch"):
-        cs.analysis.lyapunov(numpy_only, np.ones(1), duration=10.0, transient=1.0)
+    slope = -1 + 1.5 * (1 - np.tanh(1.5 * root) ** 2)
+    settled = cs.analysis.lyapunov(model, np.array([root]), duration=1.1, transient=0.1)
+    np.testing.assert_allclose(settled.values, np.log(1 + model.dt * slope) / model.dt, rtol=1e-7)
 
 
 def test_constant_channels_are_inputs_to_every_gate() -> None:
