@@ -2,7 +2,7 @@
 
 import inspect
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,15 +19,19 @@ from cortex_sim.trials import BIN
 
 EDGE = 1e-6  # of a bin: what is round-off
 SPIKES = "spikes"  # what stands in the place of a variable where spikes are observed
-STORED, OURS = "cortex-sim: as it was wrapped", "cortex_sim"  # a stored state, and how names of what is added begin
+STORED, BEFORE, OURS = (
+    "cortex-sim: as it was wrapped",
+    "cortex-sim: before trials",
+    "cortex_sim",
+)  # stored states, and how names of what is added begin
 COUNT = itertools.count()  # of wraps
 
 
 def network_of(thing: Any, name: str, *, rate: str | None = None, inputs: str | None = None, bin: float = BIN) -> Wrapped:
     """Return a network of Brian2 as a model: at each bin its inputs are set, and its rates are read at the start of the bin, or all spikes kept.
 
-    The network is put back to how it was wrapped before every trial. Constants that its equations take from the script are those at the time of
-    wrapping.
+    The network is put back to how it was wrapped before every trial, and afterwards to how it was found. Constants that
+    its equations take from the script are those at the time of wrapping.
 
     Args:
         thing: ``brian2.Network``, or a ``NeuronGroup`` that stands alone.
@@ -46,6 +50,7 @@ def network_of(thing: Any, name: str, *, rate: str | None = None, inputs: str | 
         network = thing if isinstance(thing, b2.Network) else b2.Network(thing)
     except RuntimeError:  # of Brian2, for a group that another network has run
         raise CardError(f"{name}: this group has run in a network, which alone can run it again; wrap that network.") from None
+    lent = network is not thing
     groups = [part for part in network.objects if isinstance(part, b2.NeuronGroup)]
     fires = rate == SPIKES and not any(SPIKES in group.equations for group in groups)
     seen = _firing(groups, name) if fires else [_with(groups, rate, name, "rate")]
@@ -57,7 +62,7 @@ def network_of(thing: Any, name: str, *, rate: str | None = None, inputs: str | 
             raise OptionError(f"wrap: bin {bin * 1e3:g} ms should be a multiple of the steps of {name}, {step * 1e3:g} ms; give bin=.")
     target: Any = None if heard is None else heard.variables[inputs]
     channels = 0 if heard is None else 1 if target.scalar else heard.N
-    ready = Script(name, network, seen, None if fires else rate, target, bin, script(), f"{STORED} {next(COUNT)}", float(seen[0].clock.t_[:]))
+    ready = Script(name, network, seen, None if fires else rate, target, bin, script(), f"{STORED} {next(COUNT)}", float(seen[0].clock.t_[:]), lent)
     network.store(ready.stored)
     if fires:
         population = tuple(str(group.name) for group in seen for _ in range(group.N))
@@ -80,6 +85,7 @@ class Script:
         known: what its equations take from the user's script.
         stored: name of the stored state.
         begun: time of that state, s.
+        lent: whether the network was made here of a group that another network of the script may hold.
     """
 
     name: str
@@ -91,6 +97,7 @@ class Script:
     known: Mapping[str, Any]
     stored: str
     begun: float
+    lent: bool
 
     @property
     def every(self) -> float:
@@ -104,11 +111,17 @@ class Script:
 
     def trials(self, channels: Float[ndarray, "trial step channel"], seed: int) -> list[Any]:
         """Return the observed variable of each trial, (step, unit), or times from its start, s, and units of its spikes."""
+        owners = {part: part._network for part in _all(self.network.objects)} if self.lent else {}
+        for part in owners:
+            part._network = None  # as Brian2 notes which network runs an object, and lets no other hold it
+        self.network.store(BEFORE)
         b2.seed(seed)
         try:
             return [self._trial(each) for each in channels]
         finally:
-            self.network.restore(self.stored)
+            self.network.restore(BEFORE)
+            for part, owner in owners.items():
+                part._network = owner
 
     def _trial(self, inputs: Float[ndarray, "step channel"]) -> Any:
         """Run a trial; what sets inputs and observes is in the network for this trial alone."""
@@ -137,6 +150,13 @@ class Script:
         if self.rate is None:
             return b2.SpikeMonitor(group, name=f"{OURS}_spikes*")
         return b2.StateMonitor(group, self.rate, record=True, dt=self.every * b2.second, name=f"{OURS}_rates*")
+
+
+def _all(objects: Iterable[Any]) -> Iterator[Any]:
+    """Yield objects of Brian2 and those that they hold."""
+    for part in objects:
+        yield part
+        yield from _all(part.contained_objects)
 
 
 def _firing(groups: list[Any], name: str) -> list[Any]:

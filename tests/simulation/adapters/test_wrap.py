@@ -446,6 +446,20 @@ def test_wraps_of_a_network_that_has_run_and_runs_again_keep_to_themselves() -> 
         plain(network, rate="r", inputs="r")
 
 
+def test_a_wrapped_group_stays_the_scripts_own() -> None:
+    """The script's network takes it and goes on as if nothing had been wrapped or simulated."""
+    group = b2.NeuronGroup(3, "dv/dt = (-v + I)/(10*ms) : 1\nI : 1", method="euler")
+    model, task = cs.wrap(group, rate="v", inputs="I"), cs.tasks.from_inputs(np.ones((2, 5, 3)), bin=0.01)
+    before = cs.simulate(model, task).rate
+    network = b2.Network(group)
+    group.I = 1
+    network.run(10 * b2.ms)
+    np.testing.assert_array_equal(cs.simulate(model, task).rate, before)
+    assert float(network.t) == pytest.approx(0.01)
+    network.run(10 * b2.ms)
+    np.testing.assert_allclose(group.v[:], 1 - (1 - 0.01) ** 200)
+
+
 def test_a_function_that_numpy_and_torch_can_run_has_fixed_points_and_exponents() -> None:
     rates = np.array([2.0, 5.0, 9.0])  # 1/s
     both = cs.wrap(lambda x, u: -(x - u) * 2.0, units=3, channels=3)
