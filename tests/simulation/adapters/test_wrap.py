@@ -555,6 +555,7 @@ def test_spikes_of_scripts_without_neurons_that_fire_are_refused_and_a_variable_
         cs.wrap(built(), rate="spikes")
     named = b2.NeuronGroup(2, "dspikes/dt = (1 - spikes)/(10*ms) : 1", threshold="spikes > 5", reset="spikes = 0", method="euler", dt=1 * b2.ms)
     np.testing.assert_allclose(cs.simulate(cs.wrap(named, rate="spikes"), cs.tasks.spontaneous(0.05)).rate[0, :, 1], 1 - 0.9 ** (10 * np.arange(5)))
+    b2.Network(named).run(1 * b2.ms)
     with pytest.raises(CardError, match="network: this group has run in a network, which alone can run it again; wrap that network"):
         cs.wrap(named, rate="spikes")
     firing = b2.NeuronGroup(2, "dv/dt = (2 - v)/(10*ms) : 1", threshold="v > 1", reset="v = 0", method="euler", dt=0.3 * b2.ms)
