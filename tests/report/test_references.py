@@ -8,6 +8,8 @@ import pytest
 
 import cortex_sim as cs
 from cortex_sim.cards import catalogue
+from cortex_sim.comparison._measures import MEASURES
+from cortex_sim.comparison._trial_measures import TRIAL_MEASURES
 from cortex_sim.report._references import PACKAGES, references
 
 
@@ -45,3 +47,13 @@ def test_what_is_no_citation_is_no_wrong_one(paper: str) -> None:
     text = references({"x": cs.load("kao_2021").with_arrays({}, paper=paper)})
     found = entries(text.replace("{remembered}", "remembered"))
     assert ("kao_2021" in found) is not paper.lower().startswith(("none", "own"))
+
+
+OWN = ("R² of rates", "local flow", "predicts the circuit", "is predicted")  # measures that no paper introduced
+
+
+@pytest.mark.parametrize("name", [*MEASURES, *TRIAL_MEASURES])
+def test_every_measure_is_cited_or_our_own(name: str) -> None:
+    found = entries(references({}, [name]))
+    assert len(found) == len(PACKAGES) + (name not in OWN)
+    assert name in OWN or all(entry["author"] and int(entry["year"]) > 1900 for entry in found.values())
