@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from cortex_sim.report._alternative import alternative
 from cortex_sim.runtime import content_key, missing_allowed, visible
 from cortex_sim.statistics import Score
 
@@ -41,6 +42,7 @@ def render(report: "Report", run: Mapping[str, Any], figures: Path) -> str:
     environment = Environment(loader=PackageLoader("cortex_sim.report", "."), autoescape=True, undefined=StrictUndefined, finalize=_readable)
     environment.filters["number"] = number
     environment.filters["listed"] = listed
+    environment.filters["alternative"] = alternative
     environment.filters["minus"] = lambda text: MINUS.sub("−", text)
     named = file_names(report.pictures)
     pictures = [(name, picture, _data(figures / f"{named[name]}.svg")) for name, picture in report.pictures.items()]

@@ -14,6 +14,7 @@ import numpy as np
 from cortex_sim.cards import Model
 from cortex_sim.cards.spiking import SpikingModel
 from cortex_sim.errors import ComparisonError, FileProblem
+from cortex_sim.report._alternative import alternative
 from cortex_sim.report._record import crate, hashes, run_record
 from cortex_sim.report._references import references
 from cortex_sim.runtime import cache_folder, check_new, csv_text, escaped, free, html_table, run_folder
@@ -230,7 +231,7 @@ def _figure(picture: Picture | Animation) -> str:
     drawn = picture.svg if isinstance(picture, Animation) else svg_of(picture.figure)
     data = base64.b64encode(drawn.encode()).decode()
     caption = f"<figcaption><b>{escaped(picture.title)}.</b> {escaped(picture.caption)}</figcaption>"
-    return f"<figure><img style='max-width:100%' alt='{escaped(picture.title)}' src='data:image/svg+xml;base64,{data}'>{caption}</figure>"
+    return f"<figure><img style='max-width:100%' alt='{escaped(alternative(picture))}' src='data:image/svg+xml;base64,{data}'>{caption}</figure>"
 
 
 def _recorded(trials: Trials) -> str:
