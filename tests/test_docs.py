@@ -1,8 +1,10 @@
 """Pages say what is true: their code runs, their links lead somewhere, and they are built without a warning."""
 
+import contextlib
 import importlib.util
 import json
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -13,6 +15,11 @@ from typing import Any
 import matplotlib.text
 import numpy as np
 import pytest
+import typer
+
+from cortex_sim.cli._main import app
+from cortex_sim.studies import skeleton
+from cortex_sim.studies._grid import combinations, read_grid
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("README*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "models/README.md", ROOT / "protocols/README.md"])
@@ -136,3 +143,45 @@ def test_pages_are_built_offline_without_a_warning(tmp_path: Path) -> None:
     assert "cs.simulate" in front and "Observed rates (trial, time, unit)" in front
     remote = re.compile(r'(?:src|href)="(https?://[^"]+\.(?:js|css))"')
     assert not [link for page in pages for link in remote.findall(page.read_text(encoding="utf-8"))]
+
+
+SHELL = re.compile(r"^```(?:sh|bash)?\n(.*?)^```", re.DOTALL | re.MULTILINE)
+SPAN = re.compile(r"`(cortex-sim [^`]+)`")
+TOML = re.compile(r"^```toml\n(.*?)^```", re.DOTALL | re.MULTILINE)
+SKELETONS = ("my_question", "my_protocol")  # files that pages have just had written
+
+
+def typed(page: Path) -> list[list[str]]:
+    """Commands of a page with all their words: those of blocks, and those within sentences that are not names alone or cut short."""
+    text = page.read_text(encoding="utf-8")
+    lines = [line for block in SHELL.findall(text) for line in block.replace("\\\n", " ").splitlines()]
+    lines += [" ".join(span.split()) for span in SPAN.findall(text)]
+    words = [shlex.split(line.strip().removeprefix("$ ").split(" > ")[0], comments=True) for line in lines if "cortex-sim " in line]
+    whole = [
+        each[1:]
+        for each in words
+        if each[:1] == ["cortex-sim"] and len(each) > 2 and not each[1].startswith("-") and "…" not in each and "NAME" not in each
+    ]
+    return [each for each in whole if not each[-1].startswith("--") or each[-1] in ("--help", "--smoke", "--check", "--open", "--latex", "--json")]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if typed(page)], ids=lambda page: page.name)
+def test_commands_are_ones_that_the_command_line_takes(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in SKELETONS:
+        skeleton("protocol", name, tmp_path)
+    for words in typed(page):
+        command: Any = typer.main.get_command(app)
+        while hasattr(command, "commands"):
+            command, (first, *words) = command.commands[words[0]], words
+        with contextlib.suppress(typer.Exit):  # of --help
+            command.make_context(first, words)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if TOML.search(page.read_text(encoding="utf-8"))], ids=lambda page: page.name)
+def test_tables_of_toml_are_read_and_grids_mean_something(page: Path, tmp_path: Path) -> None:
+    for text in TOML.findall(page.read_text(encoding="utf-8")):
+        assert tomllib.loads(text)
+        if "# GRID.toml" in text:
+            (tmp_path / "GRID.toml").write_text(text, encoding="utf-8")
+            assert combinations(read_grid(tmp_path / "GRID.toml"))
