@@ -371,9 +371,9 @@ def tangling(run: Run, muscles_elsewhere: Run) -> str:
 def subspaces(run: Run) -> str:
     alignment = "alignment of movement with preparation"
     return (
-        f"alignment {run.value(alignment, 'circuit', 3)} ({run.null(alignment, 'circuit')} by chance in directions in use, "
-        f"{run.value(alignment, 'recording')} "
-        "in a recording); movement alone cannot tell which directions are null for muscles: the penalty of the regression decides; both epochs can"
+        f"alignment {run.value(alignment, 'circuit', 3)} ({run.value('alignment of movement with subspaces of the directions in use', 'circuit')} "
+        f"by subspaces of the directions in use, {run.null(alignment, 'circuit', 3)} if unrelated; {run.value(alignment, 'recording')} in a recording, "
+        f"{run.null(alignment, 'recording', 2)} if unrelated); movement alone cannot tell which directions are null for muscles: the penalty of the regression decides; both epochs can"
     )
 
 

@@ -141,20 +141,22 @@ def _moved(before: Float[ndarray, "reach time unit"], after: Float[ndarray, "rea
 
 
 def _scores(name: str, angle: int, adapted: Adapted, before: cs.Trials, seed: int) -> list[cs.Score]:
-    rng, old, new = cs.stream(seed, "null", "units of adaptation", name, angle), before.rate, adapted.rates.rate
-    student, split = f"{name}, {angle} deg", f"{REACHES} reaches, all taught"
-    orders = [rng.permutation(UNITS) for _ in range(NULLS)]
-    shuffled = {measure: np.array([evaluate(old, new[:, :, order]) for order in orders]) for measure, evaluate in (
-        (COVARIANCE, _similar), (CHANGE, _moved))}  # fmt: skip
-    over = {measure: cs.statistics.estimated_over("reaches", REACHES, lambda kept, evaluate=evaluate: evaluate(old[kept], new[kept]))
-            for measure, evaluate in ((COVARIANCE, _similar), (CHANGE, _moved))}  # fmt: skip
-    return [
-        _error_score(name, angle, _error(adapted.fit.model, adapted.task), 1.0),
-        cs.Score(CHANGE, student, split, better="lower", identical=0.0, null=shuffled[CHANGE], surrogate="units permuted", ceiling=0.0,
-                 **over[CHANGE]),
-        cs.Score(COVARIANCE, student, split, better="higher", identical=1.0, null=shuffled[COVARIANCE], surrogate="units permuted", ceiling=1.0,
-                 **over[COVARIANCE]),
-    ]  # fmt: skip
+    rng = cs.stream(seed, "null", "units of adaptation", name, angle)
+    errors = _error_score(name, angle, _error(adapted.fit.model, adapted.task), 1.0)
+    return [errors, *_activity_scores(f"{name}, {angle} deg", before.rate, adapted.rates.rate, rng)]
+
+
+def _activity_scores(
+    student: str, old: Float[ndarray, "reach time unit"], new: Float[ndarray, "reach time unit"], rng: np.random.Generator
+) -> list[cs.Score]:
+    """Return how far activity moved and how much of its covariance is left; in the null, any unit may have become any other."""
+    orders, scores = [rng.permutation(old.shape[2]) for _ in range(NULLS)], []
+    for measure, evaluate, better, same in ((CHANGE, _moved, "lower", 0.0), (COVARIANCE, _similar, "higher", 1.0)):
+        null = np.array([evaluate(old, new[:, :, order]) for order in orders])
+        over = cs.statistics.estimated_over("reaches", len(old), lambda kept, evaluate=evaluate: evaluate(old[kept], new[kept]))
+        scores.append(cs.Score(measure, student, f"{len(old)} reaches, all taught", better=better, identical=same, null=null,
+                               surrogate="units permuted", ceiling=same, **over))  # fmt: skip
+    return scores
 
 
 def _error_score(name: str, angle: int, errors: Float[ndarray, " reach"], null: float) -> cs.Score:

@@ -122,7 +122,7 @@ def _answer(readings: Readings, tests: Tests, scores: Sequence[cs.Score]) -> str
         ways = ("nearer", [n for n in moved if moved[n] > 0]), ("farther", [n for n in moved if moved[n] < 0])
         told[measure] = " and ".join(f"{way} after {', '.join(names) or 'no rule'}" for way, names in ways)
     apart = [score for score in scores if score.measure == cs.measures.APART and score.null is not None]
-    farther = sum(score.estimate > np.percentile(score.null, 97.5) for score in apart)
+    farther = sum(cs.statistics.p_value(score.estimate, score.null) <= SURE / 2 for score in apart)
     return (
         f"Median errors of held-out reaches are {listed} of the variance (untrained {error[NONE]:.2f}); {sure[ERROR]} of 15 pairs of rules differ "
         f"beyond chance, {sure[CKA]} in the CKA of their activity with the circuit's ({min(cka[n] for n in RULES):.2f} to "

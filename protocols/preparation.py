@@ -131,11 +131,10 @@ def _scores(name: str, error: np.ndarray, rates: cs.Trials, moved: Mapping[float
                      settings={"ceiling": "the target", "cm": missed.tolist()}, **cs.statistics.mean_over("reaches", missed)),
         ]  # fmt: skip
     before, after = (part - part.mean(axis=0) for part in (rates.window(*span).rate for span in (BEFORE, AFTER)))
-    turned = (after @ np.linalg.qr(rng.standard_normal((after.shape[2],) * 2))[0] for _ in range(TURNS))
-    null = np.array([cs.measures.alignment_index(turn, before, axes=AXES) for turn in turned])
+    null = cs.analysis.chance_alignment(after, AXES, within=None, count=TURNS, rng=rng)
     align = partial(cs.measures.alignment_index, axes=AXES)
     aligned = cs.statistics.estimated_over("reaches", count, lambda kept: align(after[kept], before[kept]), selects=True)
-    turning = cs.Score(ALIGNED, null=null, surrogate="movement turned at random", ceiling_reason="rates are without noise", **shared, **aligned)
+    turning = cs.Score(ALIGNED, null=null, surrogate="subspaces drawn from all directions", ceiling_reason="rates are without noise", **shared, **aligned)
     return [*scores, turning]
 
 

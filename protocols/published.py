@@ -181,7 +181,7 @@ def _population_vector(seed: int, smoke: bool) -> cs.report.Part:
     most = errors[CELLS[-1]]
     score = cs.Score(
         "error of the population vector (degrees)", f"{CELLS[-1]} cosine cells", f"{ASKED} directions", float(found[-1]), "lower", 0.0,
-        most[:, 1], "fitted tuning exchanged between cells", cs.statistics.mean_interval(most[:, 0]), "populations",
+        np.full(1, blind[-1]), "fitted tuning exchanged between cells, mean over populations", cs.statistics.mean_interval(most[:, 0]), "populations",
         ceiling_reason="counts of Poisson cells bound it",
     )  # fmt: skip
     lines = cs.figures.curves(

@@ -112,7 +112,7 @@ def _scores(name: str, reading: Reading, seed: int) -> list[cs.Score]:
     reaching = (task.time >= cs.tasks.REACH_WINDOW[0]) & (task.time < cs.tasks.REACH_WINDOW[1])
     speed = np.linalg.norm(reading.movement.velocity, axis=2)[:, reaching]
     left, without = (_apart(task, movement.made, reading.movement.made) for movement in (reading.pushed, reading.replayed))
-    rates, rng = reading.rates.window(*MOVING).rate, cs.stream(seed, "null", "turned axes of reach")
+    rates, rng = reading.rates.window(*MOVING).rate, cs.stream(seed, "null", "reversed reaches of reach")
     turning, null = cs.analysis.rotations_and_null(rates, cs.tasks.BIN, rng=rng, draws=NULLS)
     turned = cs.analysis.rotation_intervals(rates, cs.tasks.BIN, {MEASURES[4]: lambda found: found.r2_skew})
     return [
@@ -122,7 +122,7 @@ def _scores(name: str, reading: Reading, seed: int) -> list[cs.Score]:
         score(MEASURES[3], better="higher", identical=1.0, null=None, surrogate="0 without feedback, exactly: replayed commands",
               ceiling_reason="nothing says how much can be", settings={"left_cm": left.tolist(), "replayed_cm": without.tolist()},
               **over(lambda kept: 1 - float(left[kept].sum() / without[kept].sum()))),
-        score(MEASURES[4], better="higher", identical=1.0, null=null, surrogate="reaches of each axis permuted",
+        score(MEASURES[4], better="higher", identical=1.0, null=null, surrogate="contrasts of the reaches reversed in time at random",
               ceiling_reason="rates are without noise", estimate=turning.r2_skew, interval=turned[MEASURES[4]],
               interval_over="subsets of the reaches"),
     ]  # fmt: skip

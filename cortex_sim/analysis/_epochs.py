@@ -1,14 +1,14 @@
 """Preparation and movement of one system, together with its muscle activity."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.analysis._rotations import soft_normalised, soft_range
-from cortex_sim.analysis._subspaces import RIDGE, PotentAndNull, potent_and_null, tuning_ratio
+from cortex_sim.analysis._subspaces import NEURAL, RIDGE, PotentAndNull, leading_axes, potent_and_null, tuning_ratio
 from cortex_sim.trials import Trials
 
 Rates = Float[ndarray, "condition time unit"]
@@ -26,12 +26,14 @@ class Epochs:
         movement: likewise during movement.
         muscles: activity by name, both epochs concatenated, the mean over conditions removed.
         rates: during movement, over their soft range, the mean over conditions not removed.
+        ranges: the soft range of each unit, in the unit of the rates.
     """
 
     preparation: Rates
     movement: Later
     muscles: Muscles
     rates: Later
+    ranges: Float[ndarray, " unit"]
 
     @classmethod
     def of(cls, trials: Trials, windows: Sequence[Span], muscles: Muscles) -> "Epochs":
@@ -49,6 +51,7 @@ class Epochs:
             soft_normalised(after, spread),
             {name: output - output.mean(axis=0) for name, output in muscles.items()},
             after / soft_range(spread),
+            soft_range(spread),
         )
 
     @classmethod
@@ -64,7 +67,8 @@ class Epochs:
 
     def select(self, kept: ndarray) -> "Epochs":
         """Return the epochs of these conditions."""
-        return Epochs(self.preparation[kept], self.movement[kept], {name: output[kept] for name, output in self.muscles.items()}, self.rates[kept])
+        muscles = {name: output[kept] for name, output in self.muscles.items()}
+        return replace(self, preparation=self.preparation[kept], movement=self.movement[kept], muscles=muscles, rates=self.rates[kept])
 
     def spaces(self, muscle: str, *, alone: bool = False, ridge: float = RIDGE) -> PotentAndNull:
         """Return muscle-potent and null directions, by regression on both epochs or on movement alone.
@@ -83,6 +87,25 @@ class Epochs:
         """Return the tuning ratio, by which preparation is more confined to the null space than movement is; arguments as for :meth:`spaces`."""
         return tuning_ratio(self.preparation, self.movement, self.spaces(muscle, alone=alone, ridge=ridge))
 
-    def hidden_by_chance(self, spaces: PotentAndNull, *, rng: np.random.Generator, draws: int) -> Float[ndarray, " draw"]:
-        """Return tuning ratios for equally many random directions within the same neural axes."""
-        return np.array([tuning_ratio(self.preparation, self.movement, spaces.turned(rng)) for _ in range(draws)])
+    def hidden_by_chance(
+        self, muscle: str, *, rng: np.random.Generator, draws: int, alone: bool = False, ridge: float = RIDGE
+    ) -> Float[ndarray, " draw"]:
+        """Return tuning ratios of as many muscles driven by random sums of the rates, each found by the same regression.
+
+        The null is that muscles are such sums, so that whatever regression prefers, as directions that vary most, it prefers in surrogates too.
+
+        Args:
+            muscle: name of the set of muscles.
+            rng: of the weights.
+            draws: number of sets of muscles.
+            alone: as for :meth:`spaces`.
+            ridge: likewise.
+        """
+        outputs, both, units = self.muscles[muscle].shape[2], self.together * self.ranges, len(self.ranges)
+        axes = leading_axes(self.together, NEURAL)
+        few = Epochs(self.preparation @ axes, self.movement @ axes, {}, self.rates @ axes, np.ones(NEURAL))  # no other direction enters the ratio
+
+        def drawn() -> float:
+            return replace(few, muscles={muscle: both @ rng.standard_normal((units, outputs))}).hidden(muscle, alone=alone, ridge=ridge)
+
+        return np.array([drawn() for _ in range(draws)])

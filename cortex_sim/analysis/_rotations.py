@@ -13,7 +13,7 @@ from numpy import ndarray
 from scipy.linalg import eigh, solve_sylvester
 
 from cortex_sim.errors import OptionError, Undetermined
-from cortex_sim.statistics import LEARNED, intervals_of, permuted_conditions
+from cortex_sim.statistics import LEARNED, intervals_of, reversed_contrasts
 from cortex_sim.trials import Trials
 
 SOFT_SHARE = 0.2  # of the median range, added to the range of a unit when normalising, so that quiet units do not dominate
@@ -277,16 +277,20 @@ def rotation_intervals(
 def rotations_and_null(
     rates: Float[ndarray, "condition time unit"], dt: float, *, rng: np.random.Generator, draws: int
 ) -> tuple[Rotations, Float[ndarray, " draw"]]:
-    """Return the rotations of rates about their mean over conditions, and R²(M_skew) with conditions permuted in each principal component.
+    """Return the rotations of rates about their mean over conditions, and R²(M_skew) with contrasts of the conditions reversed in time at random.
+
+    The null is that activity is as likely forwards as backwards, so that nothing rotates in a direction that conditions share (:func:`.reversed_contrasts`).
+    Units may be correlated in any way. Permuting conditions in each unit or component asks another question, whether these are independent of each
+    other, which units of one population never are.
 
     Args:
         rates: in the analysed window.
         dt: width of a bin, s.
-        rng: of the permutations.
-        draws: number of permutations.
+        rng: of the reversals.
+        draws: their number.
 
     Raises:
-        Undetermined: the rates span fewer than six axes.
+        Undetermined: the rates span fewer than two axes.
     """
-    states = principal_components(rates - rates.mean(axis=0), JPCA_AXES)
-    return jpca(states, dt), np.array([jpca(permuted_conditions(states, rng), dt).r2_skew for _ in range(draws)])
+    states = leading_components(rates - rates.mean(axis=0))  # those of all surrogates too, whose covariance is the same
+    return jpca_spanned(states, dt), np.array([jpca_spanned(reversed_contrasts(states, rng), dt).r2_skew for _ in range(draws)])

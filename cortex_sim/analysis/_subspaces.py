@@ -18,13 +18,16 @@ Rates = Float[ndarray, "condition time unit"]
 def chance_alignment(
     tested: Float[ndarray, "... unit"], axes: int, *, within: Float[ndarray, "... unit"] | None, count: int, rng: np.random.Generator
 ) -> Float[ndarray, " draw"]:
-    """Return alignment indices of an epoch with random subspaces.
+    """Return alignment indices of an epoch with random subspaces, of all directions or of those in which there is activity.
+
+    Drawn from all directions alike, they are a null: the subspace of another epoch is unrelated to this one, whatever the dimensions and spectra of
+    both. Orthogonal epochs are aligned less, epochs that share directions more. Drawn from the covariance of both epochs, as published, they are a
+    comparison and no null: that covariance knows the epochs that are asked about, so that unrelated ones are aligned less than nearly all of them.
 
     Args:
         tested: activity of the epoch, whose variance the subspaces may capture.
         axes: dimension of each subspace.
-        within: activity whose covariance biases the random subspaces, that of all epochs; None draws them isotropically. Without this bias,
-            low-dimensional activity of nearly any epochs looks aligned.
+        within: activity whose covariance biases the random subspaces, that of all epochs; None draws them isotropically.
         count: number of subspaces.
         rng: of the draws.
 
@@ -61,11 +64,11 @@ class PotentAndNull:
     null: Float[ndarray, "unit null"]
     explained: float
 
-    def turned(self, rng: np.random.Generator) -> "PotentAndNull":
-        """Return equally many random directions within the same neural axes."""
-        axes = np.hstack([self.potent, self.null])
-        random = axes @ np.linalg.qr(rng.standard_normal((axes.shape[1],) * 2))[0]
-        return PotentAndNull(random[:, : self.potent.shape[1]], random[:, self.potent.shape[1] :], float("nan"))
+
+def leading_axes(rates: Float[ndarray, "... unit"], axes: int) -> Float[ndarray, "unit axis"]:
+    """Return the directions in which rates vary most about their mean, orthonormal, in columns, the first first."""
+    about = rates.reshape(-1, rates.shape[-1]) - rates.reshape(-1, rates.shape[-1]).mean(axis=0)
+    return np.linalg.eigh(about.T @ about)[1][:, ::-1][:, :axes]
 
 
 def potent_and_null(
@@ -102,8 +105,8 @@ def potent_and_null(
     if not 0 < muscular < neural <= rates.shape[2] or muscular > muscles.shape[2]:
         sizes = f"{neural} of {rates.shape[2]} neurons and {muscular} of {muscles.shape[2]} muscles"
         raise ComparisonError(f"subspaces: components are {sizes}; there should be more of neurons, and no more than there are.")
-    x, y, whole = (one.reshape(-1, one.shape[2]) - one.mean(axis=(0, 1)) for one in (rates, muscles, rates if within is None else within))
-    axes, targets = (np.linalg.eigh(one.T @ one)[1][:, ::-1][:, :count] for one, count in ((whole, neural), (y, muscular)))
+    x, y = (side.reshape(-1, side.shape[2]) - side.mean(axis=(0, 1)) for side in (rates, muscles))
+    axes, targets = leading_axes(rates if within is None else within, neural), leading_axes(y, muscular)
     N, M = x @ axes, y @ targets
     gram = N.T @ N
     W = np.linalg.solve(gram + ridge * np.trace(gram) / neural * np.eye(neural), N.T @ M)

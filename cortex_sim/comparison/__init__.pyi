@@ -135,7 +135,9 @@ from cortex_sim.comparison._response import responses as responses
 from cortex_sim.comparison._rig import Rig as Rig
 from cortex_sim.comparison._rig import read_rig as read_rig
 from cortex_sim.comparison._rotation_surrogates import ENTROPY as ENTROPY
+from cortex_sim.comparison._rotation_surrogates import NO_TEST as NO_TEST
 from cortex_sim.comparison._rotation_surrogates import ONE_COURSE as ONE_COURSE
+from cortex_sim.comparison._rotation_surrogates import REVERSED as REVERSED
 from cortex_sim.comparison._rotation_surrogates import SHUFFLED as SHUFFLED
 from cortex_sim.comparison._rotation_surrogates import Turning as Turning
 from cortex_sim.comparison._rotation_surrogates import rotations_against_surrogates as rotations_against_surrogates

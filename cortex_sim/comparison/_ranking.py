@@ -31,12 +31,20 @@ def rank_score(measure: str, readings: Sequence[Reading], truth: str, view: str,
     seen = [reading for reading in readings if reading.cell.view == view]
     taus, names = np.array([kendall_tau(reading.alike[measure], reading.truths[truth]) for reading in seen]), [r.cell.circuit for r in seen]
     rng = stream(seed, "null", "permuted students of mechanism", view)
-    null = [np.mean([kendall_tau(rng.permutation(r.alike[measure]), r.truths[truth]) for r in seen]) for _ in range(NULLS)]
+    kinds = list(dict.fromkeys(student for reading in seen for student in reading.students))
+
+    def exchanged() -> float:
+        """Return τ with kinds of students exchanged, alike in all cells, since a measure may favour one kind, and a kind be good, in all of them."""
+        rank = dict(zip(kinds, rng.permutation(len(kinds)), strict=True))
+        orders = [np.argsort([rank[student] for student in r.students]) for r in seen]
+        return float(np.mean([kendall_tau(r.alike[measure][order], r.truths[truth]) for r, order in zip(seen, orders, strict=True)]))
+
+    null = [exchanged() for _ in range(NULLS)]
     by = {name: float(taus[np.array(names) == name].mean()) for name in dict.fromkeys(names)}
     over_circuits = mean_over("circuits", np.array(list(by.values())), otherwise="one circuit")
     return Score(
         TAU_OF.format(truth, view), measure, f"{len(seen)} cells of {len(seen[0].students)} students", float(taus.mean()), "higher", 1.0,
-        np.array(null), "students permuted", over_circuits["interval"], over_circuits["interval_over"],
+        np.array(null), "students permuted, alike in all cells", over_circuits["interval"], over_circuits["interval_over"],
         ceiling_reason=KNOWN.get(truth, "the truth is known exactly, so a perfect measure reaches 1"),
         settings={"reliability": float(np.mean([kendall_tau(*reading.halves) for reading in seen])), "circuits": by},
     )  # fmt: skip

@@ -46,7 +46,9 @@ def recall_score(
 def permuted_recall(
     task: Task, made: Sequence[Float[ndarray, "trial time 2"]], delay: float, *, rng: np.random.Generator, count: int
 ) -> Float[ndarray, " surrogate"]:
-    """Return errors of recall after a delay with every trial given the output in another trial with this delay, for the networks in turn.
+    """Return mean errors of recall over networks with every trial given their outputs in another trial with this delay, the same for all networks.
+
+    Networks that answer alike, as those do that hear the same, are as alike in surrogates.
 
     Args:
         task: of :func:`.recall`.
@@ -58,4 +60,4 @@ def permuted_recall(
     chosen = np.flatnonzero(np.array(task.notes["delay_s"]) == delay)
     part = replace(task.select(chosen), notes={**task.notes, "delay_s": [delay] * len(chosen)})
     orders = [rng.permutation(len(chosen)) for _ in range(count)]
-    return np.array([recall_error(part, made[k % len(made)][chosen][order])[delay] for k, order in enumerate(orders)])
+    return np.array([np.mean([recall_error(part, rates[chosen][order])[delay] for rates in made]) for order in orders])

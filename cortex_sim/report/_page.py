@@ -87,7 +87,7 @@ def _row(score: Score) -> dict[str, Any]:
     row = score.as_json()
     row["arrow"] = ARROWS[score.better] + (f" {number(score.identical)}" if score.better == "closer" else "")
     row["beats"] = ""
-    if score.null is not None and score.better != "closer":
+    if score.null is not None and len(score.null) > 1 and score.better != "closer":
         worse = score.null < score.estimate if score.better == "higher" else score.null > score.estimate
         row["beats"] = f"{float(worse.mean()):.0%}"
     return row

@@ -48,10 +48,12 @@ from cortex_sim.statistics._summaries import named as named
 from cortex_sim.statistics._surrogates import MaximumEntropy as MaximumEntropy
 from cortex_sim.statistics._surrogates import condition_orders as condition_orders
 from cortex_sim.statistics._surrogates import half_inverted as half_inverted
+from cortex_sim.statistics._surrogates import inverted_contrasts as inverted_contrasts
 from cortex_sim.statistics._surrogates import mixed_conditions as mixed_conditions
 from cortex_sim.statistics._surrogates import one_course_per_unit as one_course_per_unit
 from cortex_sim.statistics._surrogates import permuted_conditions as permuted_conditions
 from cortex_sim.statistics._surrogates import poisson_surrogate as poisson_surrogate
 from cortex_sim.statistics._surrogates import random_phases as random_phases
+from cortex_sim.statistics._surrogates import reversed_contrasts as reversed_contrasts
 from cortex_sim.statistics._surrogates import spike_averages as spike_averages
 from cortex_sim.statistics._trial_noise import TrialNoise as TrialNoise

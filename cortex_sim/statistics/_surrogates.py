@@ -3,11 +3,13 @@
 Rates are (condition, time, unit) throughout; every draw takes a generator, so that a protocol can use a stream of its own.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
+from scipy.linalg import helmert
 
 from cortex_sim.errors import ComparisonError
 from cortex_sim.runtime import stream
@@ -41,6 +43,8 @@ def mixed_conditions(states: Rates, orders: Int[ndarray, "condition unit"]) -> R
 def half_inverted(states: Rates, rng: np.random.Generator) -> Rates:
     """Return rates with half of the conditions reflected about their first state: same starting states, opposite initial directions.
 
+    A control, and no draw from a null: the data themselves are not among its draws (see :func:`inverted_contrasts`).
+
     Source:
         Churchland, Cunningham et al. (2012) Nature 487:51, controls.
     """
@@ -48,6 +52,36 @@ def half_inverted(states: Rates, rng: np.random.Generator) -> Rates:
     mirrored = states.copy()
     mirrored[chosen] = 2 * states[chosen, :1] - states[chosen]
     return mirrored
+
+
+def inverted_contrasts(states: Rates, rng: np.random.Generator) -> Rates:
+    """Return rates with each contrast of the conditions reflected about its first state with probability 1/2 (:func:`_changed_contrasts`).
+
+    The states at the start are kept. An exact null where, from any state, activity sets out as often in one direction as in the opposite one.
+    """
+    return _changed_contrasts(states, rng, lambda courses: 2 * courses[:, :1] - courses)
+
+
+def reversed_contrasts(states: Rates, rng: np.random.Generator) -> Rates:
+    """Return rates with each contrast of the conditions reversed in time with probability 1/2 (:func:`_changed_contrasts`).
+
+    Covariances over units and over conditions are kept, whatever they are, and so are principal components. An exact null where activity is as
+    likely forwards as backwards, as it is if nothing rotates in a direction that conditions share.
+    """
+    return _changed_contrasts(states, rng, lambda courses: courses[:, ::-1])
+
+
+def _changed_contrasts(states: Rates, rng: np.random.Generator, change: Callable[[Rates], Rates]) -> Rates:
+    r"""Return rates, their mean over conditions removed, of which each contrast of the conditions is changed with probability 1/2.
+
+    Conditions whose mean was removed depend on each other. The rows of an orthonormal matrix :math:`H` with :math:`H1 = 0` do not: if conditions
+    vary about their mean as independent draws from one normal distribution, contrasts :math:`Hx` are such draws with mean 0, and
+    :math:`x = H^\top Hx`. Changes that undo themselves then form a group, to which changing none belongs, as an exact test requires.
+    """
+    H = helmert(len(states))
+    courses = np.tensordot(H, states, axes=1)
+    chosen = rng.random(len(courses)) < 0.5
+    return np.tensordot(H.T, np.where(chosen[:, None, None], change(courses), courses), axes=1)
 
 
 def random_phases(states: Rates, rng: np.random.Generator, *, together: bool = True) -> Rates:

@@ -38,12 +38,24 @@ def test_what_is_hidden_from_muscles_is_found_by_either_regression_where_both_ep
     axes = np.linalg.qr(RNG.standard_normal((40, 6)))[0]
     before, after = (white_samples(RNG, axes * np.sqrt([1, 1, 1, hidden, hidden, hidden]), samples=200).reshape(20, 10, 40) for hidden in (9, 1))
     outputs = np.concatenate([before, after], axis=1) @ axes[:, :3]
-    epochs = Epochs(before, after, {"planted": outputs}, after)
+    epochs = Epochs(before, after, {"planted": outputs}, after, np.ones(40))
     for alone in (False, True):
-        spaces = epochs.spaces("planted", alone=alone)
         assert epochs.hidden("planted", alone=alone) == pytest.approx(9, rel=3 * ERROR)
-        chance = epochs.hidden_by_chance(spaces, rng=np.random.default_rng(1), draws=50)
+        chance = epochs.hidden_by_chance("planted", rng=np.random.default_rng(1), draws=50, alone=alone)
         assert chance.max() < 9 and np.median(chance) == pytest.approx(1, abs=0.5)
+
+
+def test_muscles_of_chance_are_those_of_the_regression_itself() -> None:
+    """Each is found among the six axes alone, and would be found among all units."""
+    rate = RNG.uniform(0, 20, (6, 20, 12))
+    epochs = Epochs.driving(Trials.from_arrays(rate, 0.01 * np.arange(-10, 10)), WINDOWS, {"random": RNG.standard_normal((12, 4))})
+    for how in ({}, {"alone": True, "ridge": 0.1}):
+        chance = epochs.hidden_by_chance("random", rng=np.random.default_rng(2), draws=2, **how)
+        rng = np.random.default_rng(2)
+        again = [
+            Epochs.driving(Trials.from_arrays(rate, 0.01 * np.arange(-10, 10)), WINDOWS, {"made": rng.standard_normal((12, 4))}) for _ in range(2)
+        ]
+        np.testing.assert_allclose(chance, [one.hidden("made", **how) for one in again], rtol=1e-9)  # type: ignore[arg-type]
 
 
 def test_white_samples_are_white_and_outputs_have_their_drivers() -> None:

@@ -91,17 +91,6 @@ def test_movement_alone_cannot_tell_what_orthogonal_preparation_would_do() -> No
     assert ratios["heard", "alone", 0.1] > 100 * ratios["silent", "alone", 1e-6]  # the penalty decides, and the wrong way round
 
 
-def test_random_directions_hide_nothing_on_average() -> None:
-    preparation, movement, muscles, _ = planted(4.0)
-    found = potent_and_null(movement, muscles)
-    log = np.log([tuning_ratio(preparation, movement, found.turned(np.random.default_rng(seed))) for seed in range(300)])
-    assert log.mean() == pytest.approx(0, abs=5 * log.std() / np.sqrt(300))
-    turned = found.turned(np.random.default_rng(0))
-    both = np.hstack([turned.potent, turned.null])
-    np.testing.assert_allclose(both.T @ both, np.eye(6), atol=1e-12)
-    np.testing.assert_allclose(both @ both.T, np.hstack([found.potent, found.null]) @ np.hstack([found.potent, found.null]).T, atol=1e-12)
-
-
 def test_shares_of_variance_are_those_of_the_parts_they_were_made_of() -> None:
     rng = np.random.default_rng(0)
     time, condition, both = rng.normal(size=(1, 9, 4)), rng.normal(size=(6, 1, 4)), rng.normal(size=(6, 9, 4))
