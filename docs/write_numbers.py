@@ -349,7 +349,7 @@ def rotations(run: Run) -> str:
     return (
         f"tuned cells without dynamics rotate (R² {found('tuned cells ± 100 ms')}; {run.claim('tuned cells ± 100 ms: R²(M_skew)')} over eight "
         f"draws) and no "
-        f"permutation exposes it; reduced to one time course a unit, R² goes from {left('tuned cells ± 100 ms')}, in a recording from "
+        f"test of rotation exposes it; reduced to one time course a unit, R² goes from {left('tuned cells ± 100 ms')}, in a recording from "
         f"{left('recording')}, in a "
         f"circuit released from two states from {left('circuit, k = 2')} and from six from {left('circuit, k = 6')}, in a planted rotation from "
         f"{left('planted rotation')}"
@@ -372,8 +372,9 @@ def subspaces(run: Run) -> str:
     alignment = "alignment of movement with preparation"
     return (
         f"alignment {run.value(alignment, 'circuit', 3)} ({run.value('alignment of movement with subspaces of the directions in use', 'circuit')} "
-        f"by subspaces of the directions in use, {run.null(alignment, 'circuit', 3)} if unrelated; {run.value(alignment, 'recording')} in a recording, "
-        f"{run.null(alignment, 'recording', 2)} if unrelated); movement alone cannot tell which directions are null for muscles: the penalty of the regression decides; both epochs can"
+        f"by subspaces of the directions in use, {run.null(alignment, 'circuit')} if unrelated; {run.value(alignment, 'recording')} in a recording, "
+        f"{run.null(alignment, 'recording')} if unrelated); movement alone cannot tell which directions are null for muscles: the penalty of the "
+        "regression decides; both epochs can"
     )
 
 

@@ -9,6 +9,7 @@ Claim       five-fold linear discrimination of the recorded delay activity reach
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -20,13 +21,12 @@ UNITS, BATCH, EPOCHS, RATE = 50, 32, 10, 2e-2  # of the LSTM; RATE: chosen befor
 VALIDATED = 0.2  # of the taught trials, set aside to watch the course
 DIRECTIONS, REPEATS, SMALL_REPEATS, SMALL_EPOCHS = 8, 30, 10, 2  # of the simulated reaches; in a smoke run
 BASELINE, SPREAD, NEURONS = 8.0, 4.0, 61  # Hz: added to rates, which are deviations; s.d. of prepared states. Neurons whose spikes are seen
-DELAY, MOVING = (-0.4, 0.0), (-0.1, 0.5)  # s from the go cue: where reaches are told apart, and where velocity is decoded
-RECORDED = (-0.2, 0.4)  # s from movement onset, of condition averages
-NULLS = 200
-ACCURACY, VELOCITY = "share of trials told right", "R² of velocity"
+DELAY, MOVING, RECORDED = (-0.4, 0.0), (-0.1, 0.5), (-0.2, 0.4)  # s from the go cue: told apart, velocity; from movement onset, of averages
+NULLS, ACCURACY, VELOCITY = 39, "share of trials told right", "R² of velocity"  # surrogates, for each of which decoders learn anew
 KNOWN, WITHIN = 0.976, 0.021  # of the recording's delay; two binomial standard errors of 210 trials
 CLASSIFIERS = NETWORK, LINEAR = "LSTM", "linear discriminant"
 TWO, ALL = "two reaches", "all reaches"  # that are told apart
+UNTESTED = "a test would train the network anew on spikes of other trials, many times; by chance it tells one of the conditions"
 NEEDED = "decode needs spikes of single trials, or averages with positions of the hand"
 Source = cs.trials.Source
 Moving = tuple[np.ndarray, np.ndarray, str]  # rates (trial, time, unit), velocity (trial, time, 2), its unit
@@ -52,14 +52,16 @@ def run(model: cs.Model | None, *, seed: int = 0, smoke: bool = False, recording
     seconds: dict[str, float] = {}
     with cs.timed(seconds, "activity"):
         spikes, moving = _recording(cs.trials.Recording.of(recording), hand) if model is None else _circuit(model, seed, smoke)
-    told: list[cs.analysis.Told] = []
+    told, scores = [], []
     if spikes is not None:
+        names, epochs = np.unique(spikes.condition), SMALL_EPOCHS if smoke else EPOCHS
+        parts = {TWO: spikes.select(np.flatnonzero(np.isin(spikes.condition, names[[0, len(names) // 2]]))), ALL: spikes}
         with cs.timed(seconds, "classification"):
-            told = [_tell(spikes, question, seed, SMALL_EPOCHS if smoke else EPOCHS) for question in (TWO, ALL)]
+            told = [_tell(part, question, seed, epochs) for question, part in parts.items()]
+            scores = [score for answers in told for score in _accuracies(answers, parts[answers.question], seed)]
     with cs.timed(seconds, "velocity"):
         decoded = {} if moving is None else {name: cs.analysis.decoded(decode, *moving[:2]) for name, decode in cs.analysis.DECODERS.items()}
-    scores = [score for answers in told for score in _accuracies(answers, seed)]
-    scores += [_velocity_score(name, velocity, moving, seed) for name, velocity in decoded.items()]
+        scores += [_velocity_score(name, velocity, moving, seed) for name, velocity in decoded.items()]
     where = f"the recording {cs.trials.Recording.of(recording).name}" if model is None else f"{model.title}, Poisson spikes of {NEURONS} neurons"
     return cs.Report(
         title=QUESTION, question=f"Decoded: {where}.", answer=_answer(told, scores),
@@ -114,9 +116,6 @@ def _recording(path: cs.trials.Recording, hand: str | None) -> tuple[cs.Trials |
 
 def _tell(spikes: cs.Trials, question: str, seed: int, epochs: int) -> cs.analysis.Told:
     """Classify conditions by an LSTM and a discriminant; every trial by those trained on the other folds."""
-    names = np.unique(spikes.condition)
-    if question == TWO:
-        spikes = spikes.select(np.flatnonzero(np.isin(spikes.condition, names[[0, len(names) // 2]])))
     seeds = [cs.seed_of(seed, "student", "fold of decode", number) for number in range(cs.analysis.DECODING_FOLDS)]
     options = cs.Options(epochs=epochs, batch=BATCH, rate=RATE, patience=EPOCHS, validation=VALIDATED, closed_form=False, start="rest")
     network, condition, start = cs.load(LSTM).with_arrays({}, units=UNITS), spikes.condition, float(spikes.time[0])
@@ -125,42 +124,45 @@ def _tell(spikes: cs.Trials, question: str, seed: int, epochs: int) -> cs.analys
     return cs.analysis.Told(question, condition, {NETWORK: taken, LINEAR: linear}, fitted)
 
 
-def _accuracies(told: cs.analysis.Told, seed: int) -> list[cs.Score]:
-    rng, count, scores = cs.stream(seed, "null", "permuted answers"), len(told.condition), []
-    for name, taken in told.taken.items():
-        null = np.array([(rng.permutation(taken) == told.condition).mean() for _ in range(NULLS)])
-        scores.append(cs.Score(
-            f"{ACCURACY}, {told.question}", name, f"{count} trials, {cs.analysis.DECODING_FOLDS} folds", better="higher", identical=1.0, null=null,
-            surrogate="answers permuted", ceiling_reason="how much the spikes tell is what is asked",
-            **cs.statistics.mean_over("trials", told.right(name).astype(float)),
-        ))  # fmt: skip
-    return scores
+def _accuracies(told: cs.analysis.Told, spikes: cs.Trials, seed: int) -> list[cs.Score]:
+    """Return the share of trials told right; in the null, the discriminant learns from spikes of other trials."""
+    rng, chance = cs.stream(seed, "null", "permuted spikes of decode"), 1 / len(np.unique(told.condition))
+    null = cs.analysis.discriminated_by_chance(cs.analysis.spike_counts(spikes), told.condition, rng=rng, draws=NULLS)
+    return [
+        cs.Score(f"{ACCURACY}, {told.question}", name, f"{len(told.condition)} trials, {cs.analysis.DECODING_FOLDS} folds", better="higher",
+                 identical=1.0, null=null if name == LINEAR else None, surrogate="spikes of trials permuted" if name == LINEAR else UNTESTED,
+                 ceiling_reason="how much the spikes tell is what is asked", settings={"by chance": chance},
+                 **cs.statistics.mean_over("trials", told.right(name).astype(float)))
+        for name in told.taken
+    ]  # fmt: skip
 
 
 def _velocity_score(name: str, found: np.ndarray, moving: Moving, seed: int) -> cs.Score:
-    _, velocity, unit = moving
+    """Return R² of the velocity; in the null, the decoder learns from rates of other trials."""
+    rates, velocity, unit = moving
     found = np.add(found, 0.0, out=np.empty_like(velocity))  # in the order in memory of the velocity, on which the last bit of sums depends
-
-    def r2(made: np.ndarray, wanted: np.ndarray) -> float:
-        return float(1 - ((made - wanted) ** 2).sum() / ((wanted - velocity.mean(axis=(0, 1))) ** 2).sum())
-
-    few, rng = cs.analysis.each_by_itself(len(found)), cs.stream(seed, "null", "permuted velocities")
-    split = f"{len(found)} {'directions, each held out' if few else f'trials, {cs.analysis.DECODING_FOLDS} folds'}"
-    null = cs.statistics.reordered(lambda order: r2(found[order], velocity), len(found), rng=rng, draws=NULLS)
+    r2, few = partial(cs.analysis.velocity_r2, about=velocity.mean(axis=(0, 1))), cs.analysis.each_by_itself(len(found))
+    rng, split = cs.stream(seed, "null", "permuted rates of decode", name), f"{len(found)} {'directions' if few else 'trials'}, each held out"
+    null = cs.statistics.reordered(lambda order: r2(cs.analysis.decoded(cs.analysis.DECODERS[name], rates[order], velocity), velocity),
+                                   len(found), rng=rng, draws=NULLS)  # fmt: skip
     estimate = cs.statistics.estimated_over("directions" if few else "trials", len(found), lambda kept: r2(found[kept], velocity[kept]))
     estimate["estimate"] = r2(found, velocity)
-    return cs.Score(VELOCITY, name, split, better="higher", identical=1.0, null=null, surrogate="trials permuted",
+    return cs.Score(VELOCITY, name, split, better="higher", identical=1.0, null=null, surrogate="rates of trials permuted",
                     ceiling_reason="how much the rates tell is what is asked", settings={"unit": unit}, **estimate)  # fmt: skip
 
 
 def _claims(scores: Sequence[cs.Score], *, known: bool) -> list[cs.Claim]:
-    claims = []
-    for score in scores:
-        beaten = float((np.asarray(score.null) < score.estimate).mean())
-        claims.append(cs.Claim(f"{score.student}, {score.measure}: share of the surrogates that it beats", beaten, 0.95, 1.0, "better than chance"))
+    told, said = "{0.student}, {0.measure}: {1}", "better than chance"
+    claims = [
+        cs.Claim(told.format(score, "p-value"), score.p, 0.0, 0.05, said) if score.p is not None
+        else cs.Claim(told.format(score, "lower bound over chance"), score.interval[0] / score.settings["by chance"], 1.0, np.inf, said)
+        for score in scores
+    ]  # fmt: skip
     if known:
-        linear = cs.statistics.estimates(scores)[f"{ACCURACY}, {ALL}", LINEAR]
-        source = "independent implementation, 0.976; two binomial standard errors"
+        linear, source = (
+            cs.statistics.estimates(scores)[f"{ACCURACY}, {ALL}", LINEAR],
+            "independent implementation, 0.976; two binomial standard errors",
+        )
         claims.append(cs.Claim("linear discriminant, five folds, all reaches", linear, KNOWN - WITHIN, KNOWN + WITHIN, source))
     return claims
 
@@ -209,7 +211,7 @@ def _methods(simulated: bool) -> str:
     and the one half-way through the list, which are opposite directions if conditions are in order.
 
     Velocity is decoded bin by bin: ridge regression on the present bin, the Wiener filter on ten bins, and the Kalman filter, whose model is fitted
-    by least squares; all with means and scales of the training trials.
+    by least squares; all with means and scales of the training trials. In nulls, decoders learn with spikes or rates of other trials, {NULLS} times.
     """
     if simulated:
         text += f"""

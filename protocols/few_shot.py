@@ -89,7 +89,8 @@ def _score(name: str, place: int, values: Float[ndarray, " circuit"], chance: Fl
     shots = SHOTS[place]
     return cs.Score(
         f"R² of held-out units, {shots} trial{'s' * (shots > 1)}", name, f"{TRIALS // 4} of {TRIALS} trials of each circuit", better="higher",
-        identical=1.0, null=np.full(1, chance.mean()), surrogate="latent states of the trial before, mean over circuits", ceiling_reason="noise of the units is not known to a decoder",
+        identical=1.0, null=np.full(1, chance.mean()), surrogate="latent states of the trial before",
+        ceiling_reason="noise of the units is not known to a decoder",
         **cs.statistics.mean_over("circuits", values),
     )  # fmt: skip
 

@@ -172,8 +172,7 @@ def _taus(value: Mapping[str, Mapping[str, Float[ndarray, " network"]]]) -> tupl
 def _scores(kind: str, each: Mapping[str, Float[ndarray, " network"]], null: Float[ndarray, " network"]) -> list[cs.Score]:
     split, none = f"{len(each['index'])} networks", "no share is best"
     return [
-        cs.Score(INDEX, kind, split, better="higher", identical=1.0, null=np.full(1, null.mean()), surrogate="no connections, mean over networks",
-                 ceiling_reason=none,
+        cs.Score(INDEX, kind, split, better="higher", identical=1.0, null=np.full(1, null.mean()), surrogate="no connections", ceiling_reason=none,
                  **cs.statistics.mean_over("networks", each["index"])),
         cs.Score(COST, kind, split, better="higher", identical=1.0, null=np.ones(1), surrogate="preparation of no use", ceiling_reason=none,
                  **cs.statistics.mean_over("networks", each["cost"])),

@@ -134,7 +134,9 @@ def _scores(name: str, error: np.ndarray, rates: cs.Trials, moved: Mapping[float
     null = cs.analysis.chance_alignment(after, AXES, within=None, count=TURNS, rng=rng)
     align = partial(cs.measures.alignment_index, axes=AXES)
     aligned = cs.statistics.estimated_over("reaches", count, lambda kept: align(after[kept], before[kept]), selects=True)
-    turning = cs.Score(ALIGNED, null=null, surrogate="subspaces drawn from all directions", ceiling_reason="rates are without noise", **shared, **aligned)
+    turning = cs.Score(
+        ALIGNED, null=null, surrogate="subspaces drawn from all directions", ceiling_reason="rates are without noise", **shared, **aligned
+    )
     return [*scores, turning]
 
 

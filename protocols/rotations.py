@@ -118,21 +118,9 @@ def _scores(turning: Mapping[str, cs.measures.Turning]) -> list[cs.Score]:
         score = partial(cs.Score, student=name, split="all conditions", better="higher", identical=1.0, interval_over="subsets of the conditions",
                         ceiling_reason="a description of one data set; nothing is predicted")  # fmt: skip
         for label, read in READINGS.items():
-            for measure, nulls in (_nulls(data) if label == SKEW else {label: NOT_TESTED}).items():
-                scores.append(score(measure, estimate=read(data.found), interval=intervals[label], **nulls))
+            nulls = {f"{label}, {name}": null for name, null in data.told().items()} if label == SKEW else {label: NOT_TESTED}
+            scores += [score(measure, estimate=read(data.found), interval=intervals[label], **null) for measure, null in nulls.items()]
     return cs.statistics.by_measure(scores)
-
-
-def _nulls(data: cs.measures.Turning) -> dict[str, dict]:
-    """Return the null of R²(M_skew) for every kind of surrogate; comparisons are told in words, but for the single value of one course a unit."""
-    found: dict[str, dict] = {}
-    for name, drawn in data.nulls.items():
-        compared = f"{name}: a comparison ({', '.join(f'{value:.3f}' for value in np.percentile(drawn, [2.5, 50, 97.5]))} at 2.5, 50 and 97.5 %), no "
-        told = name not in cs.measures.NO_TEST or len(drawn) == 1
-        found[f"{SKEW}, {name}"] = (
-            {"null": drawn, "surrogate": name} if told else {"null": None, "surrogate": f"{compared}test, since {cs.measures.NO_TEST[name]}"}
-        )
-    return found
 
 
 def _claims(turning: Mapping[str, cs.measures.Turning], found: Mapping[str, Sequence[cs.analysis.Rotations]]) -> list[cs.Claim]:

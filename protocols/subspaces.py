@@ -4,8 +4,7 @@ Reproduces  orthogonal preparatory and movement subspaces (Elsayed et al. 2016 N
             2014 Nat Neurosci 17:440) on a stability-optimised circuit, on networks that were trained on its delayed reaches, on planted activity, and
             on a recording if one is given.
 Claim       planted subspaces, ratios and chance levels are recovered; the circuit's preparation and movement are nearly orthogonal from 80 ms after
-            the go cue on, more so than unrelated subspaces are and than subspaces drawn from the covariance of its activity; muscles silent in
-            preparation are told from others.
+            the go cue on, more so than unrelated subspaces and than those of the covariance of its activity; silent muscles are told from others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,11 +27,10 @@ STUDENTS = {"leaky tanh": ("leaky_tanh", cs.Options(epochs=25, rate=5e-3)), "hid
 ALIGNED, USED = "alignment of movement with preparation", "alignment of movement with subspaces of the directions in use"
 COMPARED = "a comparison: drawn from the covariance of both epochs, which knows them, so that unrelated epochs have less too"
 CIRCUIT, RECORDING, SILENT, OTHERS, HAND = "circuit", "recording", "silent muscles", "random muscles", "hand"
-RATIO, VARIANCE = "tuning ratio, {}, {}", "variance of movement by "
 BOTH, WEAK, STRONG = "regressed over both epochs", "movement alone, penalty 0.001", "movement alone, penalty 0.1"
 WAYS: Mapping[str, Mapping] = {BOTH: {}, WEAK: {"alone": True, "ridge": 1e-3}, STRONG: {"alone": True, "ridge": 1e-1}}
 PENALTIES, HIDDEN, STANDARD = (1e-4, 1e-3, 1e-2, 1e-1), 4.0, 5  # of the figure; planted ratio of variances; standard errors of a sampled value
-Source = cs.trials.Source
+Source, RATIO, VARIANCE = cs.trials.Source, "tuning ratio, {}, {}", "variance of movement by "
 BOUND, CLOSED, BESIDE = "bound of this protocol", "closed form", "shares add up to 1; the others are beside it"
 
 
@@ -61,8 +59,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False, recording: Sourc
         jobs = cs.fitting.students_of(model, students, training, taught, seed=seed)
         fitted = cs.fitting.train_many({name: jobs[name] for name in (list(jobs)[:2] if smoke else jobs)})
     runs = {CIRCUIT: test} | {name: cs.simulate(student.model, task, seed=seed) for name, student in fitted.items()}
-    weights = _weights(training, seed)
-    found = {name: cs.analysis.Epochs.driving(trials, WINDOWS, weights) for name, trials in runs.items()} | recorded
+    found = {name: cs.analysis.Epochs.driving(trials, WINDOWS, _weights(training, seed)) for name, trials in runs.items()} | recorded
     with cs.timed(seconds, "comparison"):
         scores = _scores(found, seed, draws)
     return cs.Report(
@@ -98,11 +95,10 @@ def _scores(found: Mapping[str, cs.analysis.Epochs], seed: int, draws: int) -> l
         score = partial(cs.Score, student=name, split=f"{len(epochs.movement)} conditions", ceiling_reason="a description of one system")
         aligned = estimate(lambda kept, epochs=epochs: _aligned(epochs.select(kept)), selects=True)
         anywhere, used = (_chance(epochs, within, seed, draws) for within in (None, epochs.together))
-        scores += [
-            score(ALIGNED, better="lower", identical=0.0, null=anywhere, surrogate="subspaces drawn from all directions", **aligned),
-            score(USED, better="closer", identical=1.0, null=None, surrogate=COMPARED, estimate=float(used.mean()), interval=None,
-                  interval_over="a mean over draws", settings={"share below": float((used <= aligned["estimate"]).mean())}),
-        ]  # fmt: skip
+        beside = {"estimate": float(used.mean()), "interval": None, "interval_over": "draws of one covariance"}
+        beside["settings"] = {"share below": float((used <= aligned["estimate"]).mean())}
+        scores.append(score(ALIGNED, better="lower", identical=0.0, null=anywhere, surrogate="subspaces drawn from all directions", **aligned))
+        scores.append(score(USED, better="closer", identical=1.0, null=None, surrogate=COMPARED, **beside))
         for muscle, (way, how) in product(epochs.muscles, WAYS.items()):
             null = epochs.hidden_by_chance(muscle, rng=cs.stream(seed, "null", "random muscles", name, muscle, way), draws=draws, **how)
             ratio = estimate(lambda kept, epochs=epochs, muscle=muscle, how=how: epochs.select(kept).hidden(muscle, **how))
@@ -153,7 +149,6 @@ def _planted(seed: int) -> list[cs.Claim]:
 
 
 def _claims(scores: Sequence[cs.Score], training: cs.Trials, test: cs.Trials, seed: int) -> list[cs.Claim]:
-    """Return claims that the circuit is aligned less than chance, and of the ratio of silent to random muscles over sets of them."""
     aligned, used = (cs.statistics.named(scores)[measure, CIRCUIT] for measure in (ALIGNED, USED))
     sets = [cs.analysis.Epochs.driving(test, WINDOWS, _weights(training, seed, number)) for number in range(SETS)]
     both, weak = (np.array([epochs.hidden(SILENT, **WAYS[way]) / epochs.hidden(OTHERS, **WAYS[way]) for epochs in sets]) for way in (BOTH, WEAK))
@@ -161,8 +156,7 @@ def _claims(scores: Sequence[cs.Score], training: cs.Trials, test: cs.Trials, se
     factor = f"{CIRCUIT}: tuning ratio of {SILENT} over {OTHERS}, {{}} of {SETS} sets"
     return [
         cs.Claim(f"{CIRCUIT}: {ALIGNED}", aligned.estimate, 0.0, 0.03, "independent implementation: 0.005 to 0.010 in other circuits; within 0.02"),
-        cs.Claim(f"{CIRCUIT}: the same, p-value against unrelated subspaces", cs.statistics.p_value(aligned.estimate, aligned.null, better="lower"),
-                 0.0, 0.05, BOUND),
+        cs.Claim(f"{CIRCUIT}: the same, p-value against unrelated subspaces", aligned.p, 0.0, 0.05, BOUND),
         cs.Claim(f"{CIRCUIT}: share of subspaces of the directions in use that are aligned less", used.settings["share below"], 0.0, 0.05, BOUND),
         cs.Claim(factor.format(f"{BOTH}, 95 % lower bound of the median"), lowest, 1.0, np.inf, "planted, the others are not silent"),
         cs.Claim(factor.format(f"{WEAK}, median"), float(np.median(weak)), 0.5, 2.0, f"{BOUND}: they cannot be told apart"),
@@ -171,15 +165,13 @@ def _claims(scores: Sequence[cs.Score], training: cs.Trials, test: cs.Trials, se
 
 def _answer(scores: Sequence[cs.Score]) -> str:
     value = cs.statistics.named(scores)
-    aligned = {name: (score, value[USED, name]) for (measure, name), score in value.items() if measure == ALIGNED}
-    told = ", ".join(f"{name} {score.estimate:.3f} ({used.estimate:.2f}; {score.null.mean():.2f}, "
-                     f"p {cs.statistics.p_value(score.estimate, score.null, better='lower'):.2g})" for name, (score, used) in aligned.items())  # fmt: skip
+    told = ", ".join(f"{name} {score.estimate:.3f} ({value[USED, name].estimate:.2f}; {score.null.mean():.2f}, p {score.p:.2g})"
+                     for (measure, name), score in value.items() if measure == ALIGNED)  # fmt: skip
     ratios = "; ".join(f"{way} {' and '.join(f'{value[RATIO.format(muscle, way), CIRCUIT].estimate:.1f}' for muscle in (SILENT, OTHERS))}"
                        for way in WAYS)  # fmt: skip
     return (
-        f"Alignment of movement with preparation, and in parentheses that of subspaces in directions where there is activity, and of unrelated ones, "
-        f"with the p-value of less than these: {told}. Tuning ratios of the "
-        f"circuit for muscles that are silent in preparation, and for random ones: {ratios}."
+        f"Alignment of movement with preparation, in parentheses that of subspaces of the directions in use, and of unrelated ones with the "
+        f"p-value of less: {told}. Tuning ratios of the circuit for muscles that are silent in preparation, and for random ones: {ratios}."
     )
 
 
@@ -195,8 +187,7 @@ def _pictures(found: Mapping[str, cs.analysis.Epochs], curves: Mapping[str, cs.f
             cs.figures.over_settings({"alignment index": curves}, xlabel="start of the movement window after the go cue (ms)"),
             "The result depends on the window, and on the definition of chance",
             f"Share of the variance of movement, until {AFTER[1] * 1e3:g} ms, along {AXES} leading axes of preparation, relative to the most that as "
-            "many can hold. Unrelated subspaces have little in common too: only less than that is orthogonal. Subspaces drawn from the covariance of "
-            "both epochs have much in common, and unrelated epochs less than they.",
+            "many can hold. Unrelated subspaces have little in common: only less is orthogonal. Those from the covariance of both epochs have much.",
         ),
         "ratios": cs.Picture(
             cs.figures.over_settings({"tuning ratio": ratios}, xlabel="penalty of the regression, relative to the mean variance", log=True),
@@ -219,13 +210,11 @@ def _methods() -> str:
     preparatory currents. Recordings: {RECORDED[0][0] * 1e3:g} to {RECORDED[0][1] * 1e3:g} and {RECORDED[1][0] * 1e3:g} to {RECORDED[1][1] * 1e3:g} ms
     around movement onset. Units are divided by their range plus {cs.analysis.SOFT_SHARE:g} of the median range and, except for variance shares, the
     mean over conditions is removed at each time. The alignment index is the variance of movement along {AXES} leading axes of preparation over the
-    most that as many axes can hold (Elsayed et al. 2016). Null: {DRAWS} subspaces spanned by random directions, as those of an epoch that is unrelated
-    to the other. Compared with, as published, as many spanned by random vectors with the covariance of both epochs, which give no p-value: of two
-    unrelated epochs nearly all of these are aligned more.
-
+    most that as many axes can hold (Elsayed et al. 2016). Null: {DRAWS} subspaces of random directions, as of an epoch unrelated to it; compared
+    with as many of the covariance of both epochs, as published, which have more than unrelated epochs.
     Null and potent directions: {MUSCLES} muscles, random sums of the rates, silent in preparation if the weights are orthogonal to its axes; for a
     recording, position and velocity of the hand. Three components of them are regressed on six of the neurons, with a ridge penalty: over movement
     alone, as Kaufman et al. (2014) did, or over both epochs. The tuning ratio is the variance across conditions in null over potent directions in
-    preparation, divided by that in movement; null: as many random sums of the rates in place of the muscles. Intervals omit one condition at a time, those of the alignment
-    index half of the conditions.
+    preparation, divided by that in movement; null: random sums of the rates in place of the muscles. Intervals omit one condition at a time, those of
+    the alignment index half of the conditions.
     """

@@ -11,6 +11,7 @@ from cortex_sim.analysis._currents import share_from_others as share_from_others
 from cortex_sim.analysis._decoding import DECODING_FOLDS as DECODING_FOLDS
 from cortex_sim.analysis._decoding import decoding as decoding
 from cortex_sim.analysis._decoding import discriminant as discriminant
+from cortex_sim.analysis._decoding import discriminated_by_chance as discriminated_by_chance
 from cortex_sim.analysis._decoding import spike_counts as spike_counts
 from cortex_sim.analysis._decoding import trial_folds as trial_folds
 from cortex_sim.analysis._dose import matched_dose as matched_dose
@@ -103,3 +104,4 @@ from cortex_sim.analysis._tangling import tangling as tangling
 from cortex_sim.analysis._velocity import DECODERS as DECODERS
 from cortex_sim.analysis._velocity import decoded as decoded
 from cortex_sim.analysis._velocity import each_by_itself as each_by_itself
+from cortex_sim.analysis._velocity import velocity_r2 as velocity_r2

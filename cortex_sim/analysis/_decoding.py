@@ -1,10 +1,11 @@
 """Decoding: how well spike counts predict the condition of a trial."""
 
 import numpy as np
-from jaxtyping import Int, Real
+from jaxtyping import Float, Int, Real
 from numpy import ndarray
 
 from cortex_sim.errors import ComparisonError
+from cortex_sim.statistics import reordered
 from cortex_sim.trials import Trials, without_aborted
 
 DECODING_FOLDS = 5
@@ -44,6 +45,26 @@ def discriminant(counts: Real[ndarray, "trial unit"], condition: ndarray, *, fol
     names, labels = np.unique(condition, return_inverse=True)
     discriminant = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
     return np.asarray(names[cross_val_predict(discriminant, counts, labels, cv=trial_folds(condition, folds))])
+
+
+def discriminated_by_chance(
+    counts: Real[ndarray, "trial unit"], condition: ndarray, *, rng: np.random.Generator, draws: int, folds: int = DECODING_FOLDS
+) -> Float[ndarray, " draw"]:
+    """Return fractions of trials that a discriminant classifies correctly if it is fitted to counts of other trials.
+
+    The null is that counts tell nothing of the condition. Answers of one fit in random order are no draws from it: discriminants of different folds
+    are fitted to mostly the same trials, so that they err together.
+
+    Args:
+        counts: spikes of each unit in each trial.
+        condition: of each trial.
+        rng: of the orders.
+        draws: their number.
+        folds: as for :func:`discriminant`.
+    """
+    return reordered(
+        lambda order: float((discriminant(counts[order], condition, folds=folds) == condition).mean()), len(counts), rng=rng, draws=draws
+    )
 
 
 def trial_folds(condition: ndarray, folds: int = DECODING_FOLDS) -> list[tuple[Int[ndarray, " taught"], Int[ndarray, " asked"]]]:

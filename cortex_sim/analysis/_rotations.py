@@ -279,9 +279,9 @@ def rotations_and_null(
 ) -> tuple[Rotations, Float[ndarray, " draw"]]:
     """Return the rotations of rates about their mean over conditions, and R²(M_skew) with contrasts of the conditions reversed in time at random.
 
-    The null is that activity is as likely forwards as backwards, so that nothing rotates in a direction that conditions share (:func:`.reversed_contrasts`).
-    Units may be correlated in any way. Permuting conditions in each unit or component asks another question, whether these are independent of each
-    other, which units of one population never are.
+    The null is that activity is as likely forwards as backwards, so that nothing rotates in a direction that conditions share
+    (:func:`.reversed_contrasts`). Units may be correlated in any way. Permuting conditions in each unit or component asks another question, whether
+    these are independent of each other, which units of one population never are.
 
     Args:
         rates: in the analysed window.

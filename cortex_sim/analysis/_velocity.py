@@ -130,6 +130,17 @@ def decoded(decode: Decoder, rates: Rates, velocity: Velocity) -> Velocity:
     return found
 
 
+def velocity_r2(found: Velocity, wanted: Velocity, *, about: Float[ndarray, " axis"]) -> float:
+    """Return the fraction of the variance of velocity about a mean that is explained.
+
+    Args:
+        found: decoded velocity.
+        wanted: the velocity itself.
+        about: its mean, over the trials of all folds.
+    """
+    return float(1 - ((found - wanted) ** 2).sum() / ((wanted - about) ** 2).sum())
+
+
 def each_by_itself(trials: int) -> bool:
     """Return whether there are so few trials that they are decoded one at a time, as for condition averages."""
     return trials <= 4 * DECODING_FOLDS

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -54,6 +55,16 @@ class Turning:
         if surrogate in NO_TEST:
             raise ComparisonError(f"rotations: surrogates by {surrogate} give no p-value, since {NO_TEST[surrogate]}.")
         return p_value(self.found.r2_skew, self.nulls[surrogate])
+
+    def told(self) -> dict[str, dict[str, Any]]:
+        """Return null and surrogate of a score of R²(M_skew), by name of the surrogate; a comparison without a test is told in words."""
+        return {name: {"null": drawn, "surrogate": name} if name not in NO_TEST or len(drawn) == 1 else _compared(name, drawn)
+                for name, drawn in self.nulls.items()}  # fmt: skip
+
+
+def _compared(name: str, drawn: Float[ndarray, " draw"]) -> dict[str, Any]:
+    low, middle, high = np.percentile(drawn, [2.5, 50, 97.5])
+    return {"null": None, "surrogate": f"{name}: {middle:.3f} ({low:.3f} to {high:.3f}) is a comparison and no test, since {NO_TEST[name]}"}
 
 
 def rotations_against_surrogates(states: Rates, dt: float, *, rng_of: Callable[[int, int], np.random.Generator], draws: int) -> Turning:

@@ -11,6 +11,7 @@ from scipy.special import stdtrit
 
 from cortex_sim.errors import ComparisonError
 from cortex_sim.runtime import html_table, stream, workers
+from cortex_sim.statistics._inference import p_value
 
 Better = Literal["higher", "lower", "closer"]
 SUBSETS, FEWEST = 40, 4  # subsets that an interval is made of, and conditions in each at least
@@ -70,6 +71,12 @@ class Score:
         if self.null is None:
             return None
         return float(self.null.std(ddof=1)) if len(self.null) > 1 else 0.0
+
+    @property
+    def p(self) -> float | None:
+        """Return the p-value under the null; None without one, of a single known value, and where closer to some value is better."""
+        tested = self.null is not None and len(self.null) > 1 and self.better != "closer"
+        return p_value(self.estimate, self.null, better=self.better) if tested and self.null is not None else None
 
     def as_json(self) -> dict[str, Any]:
         """Return the score as in ``scores.json``; ``reasons`` says why a value is null."""
