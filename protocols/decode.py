@@ -187,11 +187,9 @@ def _pictures(told: Sequence[cs.analysis.Told], decoded: Mapping[str, np.ndarray
         _, velocity, unit = moving
         shown = np.linspace(0, min(len(velocity), DIRECTIONS) - 1, 4).round().astype(int)
         made, time = {name: found[shown, :, 0] for name, found in decoded.items()}, cs.tasks.BIN * np.arange(velocity.shape[1])
-        titles = [f"trial {number + 1}" for number in shown]
-        pictures["velocity"] = cs.Picture(
-            cs.figures.over_time(velocity[shown, :, 0], made, time, titles, ylabel=f"velocity x ({unit})", xlabel="time (s)"),
-            "Velocity, decoded", "Four held-out trials. Pale: the hand.",
-        )  # fmt: skip
+        titles, labels = [f"trial {number + 1}" for number in shown], {"ylabel": f"velocity x ({unit})", "xlabel": "time (s)"}
+        drawn = cs.figures.over_time(velocity[shown, :, 0], made, time, titles, **labels)
+        pictures["velocity"] = cs.Picture(drawn, "Velocity, decoded", "Four held-out trials. Pale: the hand.")
     return pictures
 
 

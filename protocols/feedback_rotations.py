@@ -107,7 +107,7 @@ def _score(name: str, row: str, trials: cs.Trials, turn: cs.analysis.Rotations, 
     _, null = cs.analysis.rotations_and_null(_states(trials), cs.tasks.BIN, rng=rng, draws=NULLS)
     interval = cs.analysis.rotation_intervals(_states(trials), cs.tasks.BIN, {MEASURE: lambda found: found.r2_skew})[MEASURE]
     return cs.Score(f"{MEASURE}, {row}", name, f"{REACHES} reaches, all taught", turn.r2_skew, "higher", 1.0, null,
-                    "contrasts of the reaches reversed in time", interval, "subsets of the reaches", ceiling_reason="there is no noise")  # fmt: skip
+                    "contrasts of the reaches reversed in time at random", interval, "subsets of the reaches", ceiling_reason="no noise")  # fmt: skip
 
 
 def _missed(task: cs.Task, movement: cs.body.Movement) -> Float[ndarray, " reach"]:

@@ -236,6 +236,9 @@ FAULTS = (
     # statistics and runtime
     Fault("Holm's method without its order", "statistics/_paired.py", "p[order] * np.arange(len(p), 0, -1)", "p[order] * len(p)", "tests/statistics"),
     Fault("half the conditions mirrored about 0", "statistics/_surrogates.py", "2 * states[chosen, :1] - states[chosen]", "-states[chosen]", "tests/statistics"),
+    Fault("exactly half of the contrasts changed", "statistics/_surrogates.py", "chosen = rng.random(len(courses)) < 0.5", "chosen = rng.permutation(len(courses)) < len(courses) // 2", "tests/test_nulls.py"),
+    Fault("orders that leave no trial in its place", "comparison/_recall.py", "[rng.permutation(len(chosen)) for _ in range(count)]", "[np.roll(np.arange(len(chosen)), 1 + k) for k in range(count)]", "tests/test_nulls.py"),
+    Fault("students exchanged in each circuit by themselves", "comparison/_ranking.py", "r.alike[measure][order]", "rng.permutation(r.alike[measure])", "tests/test_nulls.py"),
     Fault("phases that change the mean", "statistics/_surrogates.py", "angle[:, 0] = 0", "angle[:, 0] = np.pi", "tests/statistics"),
     Fault("halves that share a label", "statistics/_splits.py", "yield Split(np.flatnonzero(left), np.flatnonzero(~left))", "yield Split(np.arange(len(left))[::2], np.arange(len(left))[1::2])", "tests/statistics"),
     Fault("sign flips that count only one side", "statistics/_inference.py", "(np.abs(_signs(len(values)) @ values) >= observed)", "((_signs(len(values)) @ values) >= observed)", "tests/statistics"),

@@ -19,6 +19,7 @@ from cortex_sim.comparison._cells import JUMP, in_whole, pushes
 from cortex_sim.errors import CortexSimError, OptionError
 from cortex_sim.simulation._dynamics import flow
 from cortex_sim.tasks._task import BIN
+from tests.test_house import ROOT
 from tests.test_meaning import renamed, spread
 
 PROTOCOLS = sorted(catalogue.protocols())
@@ -84,6 +85,8 @@ def test_a_smoke_run_writes_a_whole_report_whose_claims_hold(name: str, tmp_path
         assert set(score) >= SCORE
         for key in ("null", "ceiling", "interval"):
             assert score[key] is not None or score["reasons"][key]
+    listed = (ROOT / "docs" / "nulls.md").read_text(encoding="utf-8").split("## Comparisons")[0]
+    assert {score.surrogate for score in report.scores if score.p is not None and score.surrogate.split(";")[0] not in listed} == set()
     made = json.loads((tmp_path / "run/run.json").read_text())
     assert made["seed"] == 1 and {"brian2", "torch", "numpy"} <= set(made["versions"]) and made["seconds"] and made["cards"]
     assert list((tmp_path / "run/figures").glob("*.svg")) and list((tmp_path / "run").glob("*.nc"))

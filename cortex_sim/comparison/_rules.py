@@ -73,7 +73,7 @@ def read_rules(
         seed: of the surrogates.
         count: number of surrogates.
     """
-    teacher, rng = circuit.scaled, stream(seed, "task", "readings of learning_rules")
+    teacher, rng = circuit.scaled, stream(seed, "null", "permuted units of learning_rules")
     measures = {ANGLE: flattened(procrustes_angle), CKA: flattened(linear_cka)}
     values: Values = {measure: {} for measure in RULE_MEASURES}
     nulls: Values = {measure: {} for measure in RULE_MEASURES}
