@@ -13,7 +13,7 @@ from cortex_sim.comparison._rotation_surrogates import MIRRORED
 from cortex_sim.trials import Trials
 from tests.nulls import DRAWS, Build, Drawn, few, nothing, smooth
 
-TIME = 0.01 * np.arange(16)
+TIME, FEW = 0.01 * np.arange(16), 4  # so few conditions that a null shows whether orders and signs that change nothing belong to it
 
 
 @nothing("surrogates of rotations", long=True)
@@ -21,8 +21,8 @@ def rotations(seed: int, build: Build) -> list[Drawn]:
     """Independent units; shared states that set out in either direction alike; shared states that are as likely forwards as backwards."""
     rng = np.random.default_rng(seed)
     latent, set_out = (
-        smooth(rng, 9, 12, 4),
-        rng.normal(size=(9, 1, 4)) + np.concatenate([np.zeros((9, 1, 4)), smooth(rng, 9, 11, 4)], axis=1).cumsum(axis=1),
+        smooth(rng, FEW, 12, 4),
+        rng.normal(size=(FEW, 1, 4)) + np.concatenate([np.zeros((FEW, 1, 4)), smooth(rng, FEW, 11, 4)], axis=1).cumsum(axis=1),
     )
     mixing, found = rng.normal(size=(4, 7)), []
     for kind, states in ((SHUFFLED, smooth(rng, 9, 12, 7) * rng.uniform(0.5, 2, 7)), (MIRRORED, set_out @ mixing), (REVERSED, latent @ mixing)):
@@ -39,7 +39,7 @@ def rotations(seed: int, build: Build) -> list[Drawn]:
 def rotations_of_networks(seed: int, build: Build) -> list[Drawn]:
     """Units that share states which are as likely forwards as backwards."""
     rng = np.random.default_rng(seed)
-    found, null = rotations_and_null(smooth(rng, 8, 12, 4) @ rng.normal(size=(4, 7)), 0.01, rng=rng, draws=DRAWS)
+    found, null = rotations_and_null(smooth(rng, FEW, 12, 4) @ rng.normal(size=(4, 7)), 0.01, rng=rng, draws=DRAWS)
     return [Drawn("jPCA", found.r2_skew, null)]
 
 
@@ -80,14 +80,14 @@ def movements_of_preparation(seed: int, build: Build) -> list[Any]:
 @nothing("permuted reaches")
 def targets_of_reach(seed: int, build: Build) -> list[Any]:
     module, rng = catalogue.protocol("reach"), np.random.default_rng(seed)
-    targets, time = SimpleNamespace(values=rng.normal(size=(8, 10, 2))), np.linspace(0, 0.6, 10)
+    targets, time = SimpleNamespace(values=rng.normal(size=(FEW, 10, 2))), np.linspace(0, 0.6, 10)
 
     def score(measure: str, *, better: str, null: ndarray, estimate: float, **rest: Any) -> Drawn:
         return Drawn(measure, estimate, null, better)
 
     return [
         module._distance(
-            score, "distance", SimpleNamespace(time=time, targets=targets, trials=8), SimpleNamespace(made=rng.normal(size=(8, 10, 2))), seed
+            score, "distance", SimpleNamespace(time=time, targets=targets, trials=FEW), SimpleNamespace(made=rng.normal(size=(FEW, 10, 2))), seed
         )
     ]
 
@@ -120,7 +120,7 @@ def velocity_of_decode(seed: int, build: Build) -> list[Any]:
 @nothing("conditions of driven")
 def responses_of_driven(seed: int, build: Build) -> list[Any]:
     rng = np.random.default_rng(seed)
-    return [catalogue.protocol("driven")._score("a push", *rng.normal(size=(2, 8, 5, 3)), rng)]
+    return [catalogue.protocol("driven")._score("a push", *rng.normal(size=(2, FEW, 5, 3)), rng)]
 
 
 @nothing("signs of discriminate")
@@ -142,8 +142,8 @@ def activity_of_adaptation(seed: int, build: Build) -> list[Any]:
 
 @nothing("permuted directions of layered_motor_cortex")
 def hand_of_layered_motor_cortex(seed: int, build: Build) -> list[Any]:
-    hand, wanted = np.random.default_rng(seed).normal(size=(2, 12, 5, 2))
-    return [catalogue.protocol("layered_motor_cortex")._readout_score(hand, wanted, np.repeat(np.arange(4), 3), seed)]
+    hand, wanted = np.random.default_rng(seed).normal(size=(2, FEW, 5, 2))
+    return [catalogue.protocol("layered_motor_cortex")._readout_score(hand, wanted, np.arange(FEW), seed)]
 
 
 @nothing("permuted groups of spikes_and_rates")

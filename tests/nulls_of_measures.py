@@ -32,10 +32,10 @@ TIME = 0.01 * np.arange(16)
 @nothing("permuted trials of architectures", "permuted trials of long_sequences", long=True)
 def recalled(seed: int, build: Build) -> list[Any]:
     """Networks that answer alike, and nothing that was asked."""
-    task, rng = recall(6, delays=(0.1,), seed=seed), np.random.default_rng(seed)
+    task, rng = recall(5, delays=(0.1,), seed=seed), np.random.default_rng(seed)
     assert task.targets is not None
     alike = rng.normal(size=task.targets.shape)
-    return [recall_score("networks", task, [alike + 0.3 * rng.normal(size=alike.shape) for _ in range(3)], 0.1, rng=rng)]
+    return [recall_score("networks", task, [alike + rng.normal(size=alike.shape) for _ in range(4)], 0.1, rng=rng)]
 
 
 @nothing("permuted rules")

@@ -9,6 +9,7 @@ from cortex_sim.analysis._rotations import soft_normalised
 from cortex_sim.analysis._subspaces import PotentAndNull, chance_alignment, potent_and_null, tuning_ratio, variance_shares
 from cortex_sim.comparison._geometry import alignment_index
 from cortex_sim.errors import ComparisonError
+from cortex_sim.statistics import p_value
 from cortex_sim.trials._recordings import read
 
 
@@ -33,6 +34,17 @@ def test_chance_is_what_symmetry_makes_it_and_the_null_decides() -> None:
     anywhere = chance_alignment(b, 10, within=None, count=200, rng=np.random.default_rng(1))
     assert used.mean() == pytest.approx(0.5, abs=5 * used.std() / np.sqrt(200))
     assert anywhere.mean() == pytest.approx(0.1, abs=5 * anywhere.std() / np.sqrt(200))
+
+
+def test_orthogonal_epochs_are_aligned_less_and_the_same_more_than_unrelated_ones_which_lie_in_between() -> None:
+    rng = np.random.default_rng(0)
+    axes = orthonormal(rng, 30, 12)
+    a, b, same = white(rng, 300, axes[:, :6]), white(rng, 300, axes[:, 6:]), white(rng, 300, axes[:, :6])
+    p = {}
+    for name, other in {"orthogonal": b, "same": same}.items():
+        null = chance_alignment(other, 6, within=None, count=99, rng=np.random.default_rng(1))
+        p[name] = p_value(alignment_index(a, other, 6), null, better="lower")
+    assert p == {"orthogonal": 0.01, "same": 1.0}
 
 
 def test_chance_within_all_there_is_is_certain() -> None:

@@ -38,10 +38,10 @@ def test_another_step_is_another_step_and_nothing_else() -> None:
     assert finer.dt.si == 5e-4 and (finer.arrays()["W"] == load("hennequin_2014").arrays()["W"]).all()
 
 
-def test_a_rotation_stands_out_of_its_permuted_conditions() -> None:
+def test_a_rotation_stands_out_of_its_reversed_contrasts() -> None:
     rng = np.random.default_rng(0)
     angle = 2 * np.pi * (np.arange(12)[:, None] / 12 + 1.5 * 0.01 * np.arange(30))
     planes = np.stack([f(k * angle) for k in (1, 2, 3) for f in (np.cos, np.sin)], axis=2)
     found, null = rotations_and_null(planes, 0.01, rng=rng, draws=20)
     least = np.cos(np.pi * 4.5 * 0.01) ** 2  # what forward differences leave of the fastest plane
-    assert found.r2_skew > least and found.frequency == pytest.approx([4.5, 3.0, 1.5], rel=0.05) and null.max() < 0.3
+    assert found.r2_skew > least and found.frequency == pytest.approx([4.5, 3.0, 1.5], rel=0.05) and null.max() < 0.5

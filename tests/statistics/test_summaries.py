@@ -1,5 +1,7 @@
 """Fields of scores made of a sample, rank correlation and paired tests, against closed forms and SciPy."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.stats import kendalltau, ttest_rel
@@ -61,3 +63,11 @@ def test_matched_members_are_alike_beside_members_in_random_order() -> None:
     found = matched_over("units", 20, lambda x, y: float(np.corrcoef(a[x], a[y])[0, 1]), rng=np.random.default_rng(1), draws=200)
     assert found["estimate"] == pytest.approx(1) and found["interval"] == pytest.approx((1, 1))
     assert abs(found["null"].mean()) < 4 / np.sqrt(200 * 19)  # a correlation under permutation has variance 1 / (n - 1)
+
+
+@pytest.mark.parametrize(("better", "p"), [("higher", 0.4), ("lower", 0.8), ("closer", None)])
+def test_a_score_has_a_p_value_where_its_null_has_a_better_tail(better: Any, p: float | None) -> None:
+    """One of four surrogates above, one the same, two below."""
+    how: Any = {"better": better, "identical": 0, "surrogate": "drawn", "ceiling": 0.0, **mean_over("n", 2 * np.ones(4))}
+    assert Score("error", "network", "all", null=np.array([0.0, 1.0, 2.0, 3.0]), **how).p == p
+    assert Score("error", "network", "all", null=np.ones(1), **how).p is None and Score("error", "network", "all", null=None, **how).p is None

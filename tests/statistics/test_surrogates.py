@@ -1,17 +1,23 @@
 """Surrogates keep what they name, to round-off or to sampling error, and break what they are to break."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from numpy import ndarray
+from scipy.linalg import helmert
 from scipy.optimize import minimize
+from scipy.stats import chisquare
 
 from cortex_sim.errors import ComparisonError
 from cortex_sim.statistics._surrogates import (
     MaximumEntropy,
     half_inverted,
+    inverted_contrasts,
     one_course_per_unit,
     permuted_conditions,
     random_phases,
+    reversed_contrasts,
     spike_averages,
     turned,
 )
@@ -45,6 +51,30 @@ def test_half_of_the_conditions_set_out_backwards_from_where_they_were() -> None
     sign = np.diff(mirrored, axis=1) / np.diff(states, axis=1)
     np.testing.assert_allclose(np.abs(sign), 1, rtol=1e-9)
     assert (np.sign(sign) == np.sign(sign[:, :1, :1])).all() and (sign[:, 0, 0] < 0).sum() == 4
+
+
+@pytest.mark.parametrize("change", [reversed_contrasts, inverted_contrasts])
+def test_changed_contrasts_are_those_of_the_data_or_their_image_and_any_of_them(change: Callable[..., ndarray]) -> None:
+    """Of three contrasts all eight choices occur, alike often, those of none and of all among them; their inverse is known from any basis."""
+    states = smooth((4, 6, 3))
+    states -= states.mean(axis=0)
+    basis = helmert(4)
+    courses = np.tensordot(basis, states, axes=1)
+    images = courses[:, ::-1] if change is reversed_contrasts else 2 * courses[:, :1] - courses
+    seen = np.zeros(8)
+    for seed in range(DRAWS):
+        made = change(states, np.random.default_rng(seed))
+        np.testing.assert_allclose(made.mean(axis=0), 0, atol=1e-12)
+        found = np.tensordot(basis, made, axes=1)
+        chosen = [np.allclose(one, image) for one, image in zip(found, images, strict=True)]
+        np.testing.assert_allclose(found, np.where(np.array(chosen)[:, None, None], images, courses), atol=1e-12)
+        seen[int(np.dot(chosen, [1, 2, 4]))] += 1
+    assert chisquare(seen).pvalue > 1e-3
+
+
+def test_reversal_keeps_covariances_of_units() -> None:
+    states = smooth((5, 6, 3)) - smooth((5, 6, 3)).mean(axis=0)
+    np.testing.assert_allclose(covariances(reversed_contrasts(states, np.random.default_rng(0)))[2], covariances(states)[2], atol=1e-9)
 
 
 @pytest.mark.parametrize("bins", [20, 21])
