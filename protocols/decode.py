@@ -22,7 +22,12 @@ VALIDATED = 0.2  # of the taught trials, set aside to watch the course
 DIRECTIONS, REPEATS, SMALL_REPEATS, SMALL_EPOCHS = 8, 30, 10, 2  # of the simulated reaches; in a smoke run
 BASELINE, SPREAD, NEURONS = 8.0, 4.0, 61  # Hz: added to rates, which are deviations; s.d. of prepared states. Neurons whose spikes are seen
 DELAY, MOVING, RECORDED = (-0.4, 0.0), (-0.1, 0.5), (-0.2, 0.4)  # s from the go cue: told apart, velocity; from movement onset, of averages
-NULLS, ACCURACY, VELOCITY = 39, "share of trials told right", "R² of velocity"  # surrogates, for each of which decoders learn anew
+NULLS, FEW, ACCURACY, VELOCITY = (
+    39,
+    3,
+    "share of trials told right",
+    "R² of velocity",
+)  # surrogates, for each of which decoders learn anew; in a smoke run
 KNOWN, WITHIN = 0.976, 0.021  # of the recording's delay; two binomial standard errors of 210 trials
 CLASSIFIERS = NETWORK, LINEAR = "LSTM", "linear discriminant"
 TWO, ALL = "two reaches", "all reaches"  # that are told apart
@@ -58,10 +63,10 @@ def run(model: cs.Model | None, *, seed: int = 0, smoke: bool = False, recording
         parts = {TWO: spikes.select(np.flatnonzero(np.isin(spikes.condition, names[[0, len(names) // 2]]))), ALL: spikes}
         with cs.timed(seconds, "classification"):
             told = [_tell(part, question, seed, epochs) for question, part in parts.items()]
-            scores = [score for answers in told for score in _accuracies(answers, parts[answers.question], seed)]
+            scores = [score for answers in told for score in _accuracies(answers, parts[answers.question], seed, FEW if smoke else NULLS)]
     with cs.timed(seconds, "velocity"):
         decoded = {} if moving is None else {name: cs.analysis.decoded(decode, *moving[:2]) for name, decode in cs.analysis.DECODERS.items()}
-        scores += [_velocity_score(name, velocity, moving, seed) for name, velocity in decoded.items()]
+        scores += [_velocity_score(name, velocity, moving, seed, FEW if smoke else NULLS) for name, velocity in decoded.items()]
     where = f"the recording {cs.trials.Recording.of(recording).name}" if model is None else f"{model.title}, Poisson spikes of {NEURONS} neurons"
     return cs.Report(
         title=QUESTION, question=f"Decoded: {where}.", answer=_answer(told, scores),
@@ -124,10 +129,10 @@ def _tell(spikes: cs.Trials, question: str, seed: int, epochs: int) -> cs.analys
     return cs.analysis.Told(question, condition, {NETWORK: taken, LINEAR: linear}, fitted)
 
 
-def _accuracies(told: cs.analysis.Told, spikes: cs.Trials, seed: int) -> list[cs.Score]:
+def _accuracies(told: cs.analysis.Told, spikes: cs.Trials, seed: int, draws: int) -> list[cs.Score]:
     """Return the share of trials told right; in the null, the discriminant learns from spikes of other trials."""
     rng, chance = cs.stream(seed, "null", "permuted spikes of decode"), 1 / len(np.unique(told.condition))
-    null = cs.analysis.discriminated_by_chance(cs.analysis.spike_counts(spikes), told.condition, rng=rng, draws=NULLS)
+    null = cs.analysis.discriminated_by_chance(cs.analysis.spike_counts(spikes), told.condition, rng=rng, draws=draws)
     return [
         cs.Score(f"{ACCURACY}, {told.question}", name, f"{len(told.condition)} trials, {cs.analysis.DECODING_FOLDS} folds", better="higher",
                  identical=1.0, null=null if name == LINEAR else None, surrogate="spikes of trials permuted" if name == LINEAR else UNTESTED,
@@ -137,14 +142,14 @@ def _accuracies(told: cs.analysis.Told, spikes: cs.Trials, seed: int) -> list[cs
     ]  # fmt: skip
 
 
-def _velocity_score(name: str, found: np.ndarray, moving: Moving, seed: int) -> cs.Score:
+def _velocity_score(name: str, found: np.ndarray, moving: Moving, seed: int, draws: int) -> cs.Score:
     """Return R² of the velocity; in the null, the decoder learns from rates of other trials."""
     rates, velocity, unit = moving
     found = np.add(found, 0.0, out=np.empty_like(velocity))  # in the order in memory of the velocity, on which the last bit of sums depends
     r2, few = partial(cs.analysis.velocity_r2, about=velocity.mean(axis=(0, 1))), cs.analysis.each_by_itself(len(found))
     rng, split = cs.stream(seed, "null", "permuted rates of decode", name), f"{len(found)} {'directions' if few else 'trials'}, each held out"
     null = cs.statistics.reordered(lambda order: r2(cs.analysis.decoded(cs.analysis.DECODERS[name], rates[order], velocity), velocity),
-                                   len(found), rng=rng, draws=NULLS)  # fmt: skip
+                                   len(found), rng=rng, draws=draws)  # fmt: skip
     estimate = cs.statistics.estimated_over("directions" if few else "trials", len(found), lambda kept: r2(found[kept], velocity[kept]))
     estimate["estimate"] = r2(found, velocity)
     return cs.Score(VELOCITY, name, split, better="higher", identical=1.0, null=null, surrogate="rates of trials permuted",

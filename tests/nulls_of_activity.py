@@ -102,8 +102,7 @@ def answers_of_decode(seed: int, build: Build) -> list[Any]:
     spikes = Trials.from_spikes((rng.uniform(0, 0.1, trial.size), unit, trial), 0.01 * np.arange(10), units=5, condition=condition)
     taken = discriminant(spike_counts(spikes), condition)
     told = SimpleNamespace(question="which", condition=condition, taken={module.LINEAR: taken}, right=lambda name: taken == condition)
-    with few(module, 9):
-        return list(module._accuracies(told, spikes, seed))
+    return list(module._accuracies(told, spikes, seed, 9))
 
 
 @nothing("permuted rates of decode", long=True)
@@ -113,8 +112,7 @@ def velocity_of_decode(seed: int, build: Build) -> list[Any]:
     moving = rng.normal(size=(8, 15, 4)), smooth(rng, 8, 15, 2), "m/s"
     name = "Kalman filter"
     found = module.cs.analysis.decoded(module.cs.analysis.DECODERS[name], *moving[:2])
-    with few(module, 9):
-        return [module._velocity_score(name, found, moving, seed)]
+    return [module._velocity_score(name, found, moving, seed, 9)]
 
 
 @nothing("conditions of driven")
