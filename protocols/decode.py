@@ -22,12 +22,7 @@ VALIDATED = 0.2  # of the taught trials, set aside to watch the course
 DIRECTIONS, REPEATS, SMALL_REPEATS, SMALL_EPOCHS = 8, 30, 10, 2  # of the simulated reaches; in a smoke run
 BASELINE, SPREAD, NEURONS = 8.0, 4.0, 61  # Hz: added to rates, which are deviations; s.d. of prepared states. Neurons whose spikes are seen
 DELAY, MOVING, RECORDED = (-0.4, 0.0), (-0.1, 0.5), (-0.2, 0.4)  # s from the go cue: told apart, velocity; from movement onset, of averages
-NULLS, FEW, ACCURACY, VELOCITY = (
-    39,
-    3,
-    "share of trials told right",
-    "R² of velocity",
-)  # surrogates, for each of which decoders learn anew; in a smoke run
+NULLS, FEW, ACCURACY, VELOCITY = 39, 3, "share of trials told right", "R² of velocity"  # FEW: in a smoke run; decoders learn anew for each
 KNOWN, WITHIN = 0.976, 0.021  # of the recording's delay; two binomial standard errors of 210 trials
 CLASSIFIERS = NETWORK, LINEAR = "LSTM", "linear discriminant"
 TWO, ALL = "two reaches", "all reaches"  # that are told apart
