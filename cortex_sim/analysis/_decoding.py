@@ -1,7 +1,7 @@
 """Decoding: how well spike counts predict the condition of a trial."""
 
 import numpy as np
-from jaxtyping import Float, Int, Real
+from jaxtyping import Float, Int, Real, Shaped
 from numpy import ndarray
 
 from cortex_sim.errors import ComparisonError
@@ -33,7 +33,7 @@ def decoding(trials: Trials, *, window: tuple[float, float] | None = None, folds
     return float((discriminant(spike_counts(trials), trials.condition, folds=folds) == trials.condition).mean())
 
 
-def discriminant(counts: Real[ndarray, "trial unit"], condition: ndarray, *, folds: int = DECODING_FOLDS) -> ndarray:
+def discriminant(counts: Real[ndarray, "trial unit"], condition: Shaped[ndarray, " trial"], *, folds: int = DECODING_FOLDS) -> ndarray:
     """Return the condition that a linear discriminant fitted to the other folds assigns to each trial; see :func:`decoding`.
 
     Raises:
@@ -48,7 +48,7 @@ def discriminant(counts: Real[ndarray, "trial unit"], condition: ndarray, *, fol
 
 
 def discriminated_by_chance(
-    counts: Real[ndarray, "trial unit"], condition: ndarray, *, rng: np.random.Generator, draws: int, folds: int = DECODING_FOLDS
+    counts: Real[ndarray, "trial unit"], condition: Shaped[ndarray, " trial"], *, rng: np.random.Generator, draws: int, folds: int = DECODING_FOLDS
 ) -> Float[ndarray, " draw"]:
     """Return fractions of trials that a discriminant classifies correctly if it is fitted to counts of other trials.
 
@@ -67,7 +67,7 @@ def discriminated_by_chance(
     )
 
 
-def trial_folds(condition: ndarray, folds: int = DECODING_FOLDS) -> list[tuple[Int[ndarray, " taught"], Int[ndarray, " asked"]]]:
+def trial_folds(condition: Shaped[ndarray, " trial"], folds: int = DECODING_FOLDS) -> list[tuple[Int[ndarray, " taught"], Int[ndarray, " asked"]]]:
     """Return folds of consecutive trials, with trials of every condition in each: indices of training and of test trials.
 
     Raises:

@@ -9,6 +9,7 @@ from numpy import ndarray
 
 from cortex_sim.analysis._rotations import soft_normalised, soft_range
 from cortex_sim.analysis._subspaces import NEURAL, RIDGE, PotentAndNull, leading_axes, potent_and_null, tuning_ratio
+from cortex_sim.runtime import doored
 from cortex_sim.trials import Trials
 
 Rates = Float[ndarray, "condition time unit"]
@@ -17,6 +18,7 @@ Muscles = Mapping[str, Float[ndarray, "_ _ _"]]  # condition, bin of both epochs
 Span = tuple[float, float]
 
 
+@doored("of", "driving")
 @dataclass(frozen=True)
 class Epochs:
     """Preparation and movement of a system, with the mean over conditions removed.

@@ -10,6 +10,7 @@ from numpy import ndarray
 from cortex_sim.analysis._control import cost_without_feedback, lqr, observability
 from cortex_sim.cards import Model, dimensions
 from cortex_sim.errors import OptionError
+from cortex_sim.runtime import doored
 from cortex_sim.simulation import flow, recurrent_projections, trajectories_from
 from cortex_sim.tasks import Task
 
@@ -45,6 +46,7 @@ def feedback_parts(model: Model) -> FeedbackParts:
     raise OptionError(f"{model.name}: {needed}; {found}, where kao_2021 has 1, 2 and 1.")
 
 
+@doored("of")
 @dataclass(frozen=True)
 class Controlled:
     """A circuit with the feedback that minimises the cost of errors of its readout.

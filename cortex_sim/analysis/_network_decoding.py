@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from numpy import ndarray
 
 from cortex_sim.analysis._decoding import trial_folds
@@ -38,7 +38,7 @@ class Told:
 def network_decoding(
     network: Model,
     heard: Float[ndarray, "trial time channel"],
-    condition: ndarray,
+    condition: Shaped[ndarray, " trial"],
     *,
     start: float,
     options: Options,

@@ -266,7 +266,9 @@ def delayed_tasks(model: Model, counts: Sequence[int], *, seed: int, preferred: 
     return [replace(centre_out(len(holding), holding=holding), channels=None) for holding in parts]
 
 
-def turned_reaches(model: Model, directions: Sequence[float] | ndarray, *, preparation: float, movement: float, seed: int) -> Task:
+def turned_reaches(
+    model: Model, directions: Float[ndarray, " condition"] | Sequence[float], *, preparation: float, movement: float, seed: int
+) -> Task:
     """Return delayed reaches of a circuit without channels, whose preparatory state turns with the direction: cos(d) a + sin(d) b.
 
     Args:

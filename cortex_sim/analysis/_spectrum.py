@@ -1,5 +1,6 @@
 """Spectra of the linearised flow: modes of a circuit or network about rest."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +39,7 @@ class Spectrum:
 
 
 @threadpool_limits.wrap(limits=1)
-def spectrum(model: Model, arrays: dict[str, ndarray] | None = None) -> Spectrum:
+def spectrum(model: Model, arrays: Mapping[str, Float[ndarray, "..."]] | None = None) -> Spectrum:
     """Return the eigenvalues of a model about the state it reaches from zero without input.
 
     Raises:
@@ -58,7 +59,7 @@ def spectrum(model: Model, arrays: dict[str, ndarray] | None = None) -> Spectrum
     return Spectrum(flow_modes(model, arrays, state), state, float(speed))
 
 
-def flow_modes(model: Model, arrays: dict[str, ndarray], state: Float[ndarray, " state"]) -> Complex[ndarray, " mode"]:
+def flow_modes(model: Model, arrays: Mapping[str, Float[ndarray, "..."]], state: Float[ndarray, " state"]) -> Complex[ndarray, " mode"]:
     """Return the eigenvalues of the flow about a state, at rest or on a trajectory, in 1/s; slowest decay first.
 
     They are log(mu)/dt for one step of the model's own integrator, so that models with different steps are comparable; modes that a step

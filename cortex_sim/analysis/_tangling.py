@@ -9,6 +9,7 @@ from numpy import ndarray
 
 from cortex_sim.analysis._rotations import leading_components, observed
 from cortex_sim.errors import ComparisonError
+from cortex_sim.runtime import doored
 from cortex_sim.statistics import factored_distances, intervals_of
 
 SHARE = 0.1  # of the mean squared norm, added to squared distances
@@ -91,6 +92,7 @@ def _velocity(states: Float[ndarray, "condition time axis"], dt: float, lasting:
     return velocity
 
 
+@doored("of")
 @dataclass(frozen=True)
 class Tangled:
     """Tangling of a population, of the outputs that it drives, and of equally many random projections of the population.

@@ -2,6 +2,7 @@ from cortex_sim.cards import catalogue as catalogue
 from cortex_sim.cards._counts import learned_numbers as learned_numbers
 from cortex_sim.cards._counts import nearest_in_size as nearest_in_size
 from cortex_sim.cards._counts import operations_per_step as operations_per_step
+from cortex_sim.cards._counts import refuse_other_shapes as refuse_other_shapes
 from cortex_sim.cards._delays import refuse_delays as refuse_delays
 from cortex_sim.cards._delays import rounded_lags as rounded_lags
 from cortex_sim.cards._dimensions import said_dimensions as said_dimensions

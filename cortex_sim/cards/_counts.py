@@ -1,8 +1,13 @@
 """The size of a network: how many numbers it learns, and the operations of one step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
 
 from cortex_sim.cards._model import Model
+from cortex_sim.errors import CardError
 
 
 def learned_numbers(model: Model) -> int:
@@ -10,6 +15,27 @@ def learned_numbers(model: Model) -> int:
     unused = {model.initial.weights, model.initial.offset} if model.initial else set()
     matrices = [model.size(p.rows) * model.size(p.columns) for name, p in model.projections.items() if p.learn and name not in unused]
     return sum(matrices) + sum(model.size(p.over) for name, p in model.parameters.items() if p.learn and p.over and name not in unused)
+
+
+def refuse_other_shapes(model: Model, arrays: Mapping[str, Float[ndarray, "..."]], *, replaced: Collection[str] = ()) -> None:
+    """Check that arrays are those of a model: named as its projections and per-unit parameters are, and of their shapes.
+
+    Args:
+        model: it says which arrays it uses.
+        arrays: weights and per-unit parameters.
+        replaced: projections that are not used, because something else takes their place.
+
+    Raises:
+        CardError: the message says which is not, and what it should be.
+    """
+    expected = {name: (model.size(p.rows), model.size(p.columns)) for name, p in model.projections.items()}
+    expected |= {name: (model.size(p.over),) for name, p in model.parameters.items() if p.over}
+    if absent := sorted(expected.keys() & (model.parsed.called() | set(model.parsed.parameters)) - arrays.keys() - set(replaced)):
+        raise CardError(f"{model.name}: arrays should hold {', '.join(absent)} too; Model.arrays() returns them all.")
+    for name, array in arrays.items():
+        if np.shape(array) != expected.get(name):
+            should = f"it should be {expected[name]}" if name in expected else f"those of this model are {', '.join(expected)}"
+            raise CardError(f"{model.name}: array {name!r} has shape {np.shape(array)}; {should}.")
 
 
 def operations_per_step(model: Model) -> int:

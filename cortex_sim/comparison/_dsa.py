@@ -96,7 +96,7 @@ def procrustes_distance(
     a: Float[ndarray, "axis axis"],
     b: Float[ndarray, "axis axis"],
     *,
-    inputs: tuple[ndarray, ndarray] | None = None,
+    inputs: tuple[Float[ndarray, "axis channel"], Float[ndarray, "axis channel"]] | None = None,
     seed: int = 0,
     restarts: int = RESTARTS,
     steps: int = STEPS,

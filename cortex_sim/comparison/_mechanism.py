@@ -26,7 +26,7 @@ from cortex_sim.cards import Model
 from cortex_sim.comparison._measures import MEASURES
 from cortex_sim.comparison._response import left_free, response_r2
 from cortex_sim.errors import ComparisonError
-from cortex_sim.runtime import stream
+from cortex_sim.runtime import doored, stream
 from cortex_sim.simulation import Problem, recurrent_projections, simulate
 from cortex_sim.simulation.torch import trajectory
 from cortex_sim.statistics import spike_averages
@@ -84,6 +84,7 @@ class Electrodes:
         return Side(task, Trials.from_arrays(rate, side.trials.time, condition=side.trials.condition))
 
 
+@doored("of")
 @dataclass(frozen=True)
 class CircuitTruths:
     """Known mechanisms of a circuit on a task.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from numpy import ndarray
 
 from cortex_sim.cards import Model
@@ -91,7 +91,7 @@ class Rig:
         return rates[:, self.seen(task)]
 
 
-def read_rig(path: str | Path, populations: Sequence[str] | ndarray) -> Rig:
+def read_rig(path: str | Path, populations: Shaped[ndarray, " unit"] | Sequence[str]) -> Rig:
     """Return the rig of a TOML file.
 
     The keys ``sites``, ``current`` (in the unit of the rates), ``start``, ``stop``, ``until`` (s) and ``trials`` are those of :meth:`Rig.of`;

@@ -48,7 +48,14 @@ def table(
 
 
 def tables(
-    teacher: Rates, students: Mapping[str, ndarray], dt: float, *, split: str, nulls: int = 200, seed: int = 0, same_units: bool = True
+    teacher: Rates,
+    students: Mapping[str, Float[ndarray, "condition time other"]],
+    dt: float,
+    *,
+    split: str,
+    nulls: int = 200,
+    seed: int = 0,
+    same_units: bool = True,
 ) -> list[Score]:
     """Return scores of students by every measure, with progress; see :func:`table`.
 

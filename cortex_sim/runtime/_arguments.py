@@ -29,10 +29,15 @@ KINDS = {
 }  # fmt: skip
 """Kinds of arrays: the NumPy kinds that are converted, the resulting type, and its description."""
 MISSING_ALLOWED = "_missing_allowed"
+LEFT_OUT = "what is missing is no number. Leave it out, or fill it in."
 
 
 class Refused(Exception):
     """An argument that is not of the required kind; the message says what is required, and what was found."""
+
+
+class Missing(Refused):
+    """An argument some of whose entries are missing, which no other kind that is allowed can mend."""
 
 
 def missing_allowed(*names: str) -> Callable[[Given], Given]:
@@ -86,7 +91,9 @@ def doored(*names: str) -> Callable[[Class], Class]:
 
     def wrap(kind: Class) -> Class:
         for name in names:
-            setattr(kind, name, checked(vars(kind)[name]))
+            found = vars(kind)[name]
+            label = f"{kind.__name__}.{name}" if isinstance(found, classmethod) else None
+            setattr(kind, name, classmethod(checked(found.__func__, label)) if isinstance(found, classmethod) else checked(found))
         return kind
 
     return wrap
@@ -150,18 +157,21 @@ def brought(value: Any, hint: Any, *, missing: bool = False) -> Any:
 
 def _one_of(value: Any, hints: tuple[Any, ...], missing: bool) -> Any:
     """Return the value as the first of several kinds that fits; otherwise raise the most informative refusal."""
-    exact = [hint for hint in hints if isinstance(hint, type) and not issubclass(hint, jaxtyping.AbstractArray) and isinstance(value, hint)]
+    arrays = tuple(hint for hint in hints if isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray))
+    if isinstance(value, ndarray) and value.ndim and arrays:
+        hints = arrays  # which say more about it than a list does
+    exact = [hint for hint in hints if isinstance(hint, type) and hint not in arrays and isinstance(value, hint)]
     problems = []
     for hint in (*exact, *hints):
         try:
             return brought(value, hint, missing=missing)
+        except Missing:
+            raise
         except Refused as problem:
-            problems.append((str(problem), hint))
-    arrays = [text for text, hint in problems if isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray)]
-    if isinstance(value, ndarray) and value.ndim and arrays:
-        raise Refused(arrays[0])
-    if inside := next((text for text, _ in problems if text.startswith("[")), None):
-        raise Refused(inside)
+            problems.append(str(problem))
+    inside = [text for text in problems if text.startswith("[")]  # of a list or a mapping that was meant to be one of these kinds
+    if hints is arrays or inside:
+        raise Refused((inside or problems)[0])
     raise Refused(f"should be {' or '.join(dict.fromkeys(map(said, hints)))} (got {shown(value)}).")
 
 
@@ -175,7 +185,7 @@ def _array(value: Any, hint: Any, missing: bool) -> Any:
         return value
     masked = hidden(value)
     if masked.any():
-        raise Refused(f"has masked entries, the first at {place(masked, hint)}; what is missing is no number. Leave it out.")
+        raise Missing(f"has masked entries, the first at {place(masked, hint)}; what is missing is no number. Leave it out.")
     try:
         array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)  # a tensor, perhaps one with a gradient
     except (ValueError, TypeError, RuntimeError):
@@ -188,9 +198,19 @@ def _array(value: Any, hint: Any, missing: bool) -> Any:
     axes = hint.dim_str.split()
     if array.ndim != len(axes) and not any(axis.startswith(("*", "...")) for axis in axes):
         raise Refused(f"should be {said(hint)}; it has {array.ndim} axes, {array.shape}.")
-    if not missing and array.dtype.kind in "fc" and not np.isfinite(array).all():
-        raise Refused(f"is not finite, first at {place(~np.isfinite(array), hint)}; what is missing is no number. Leave it out, or fill it in.")
+    absent = _absent(array if isinstance(value, ndarray) or array.dtype.kind not in "US" else np.array(value, dtype=object))
+    if not missing and absent.any():
+        raise Missing(f"is not finite, first at {place(absent, hint)}; {LEFT_OUT}")
     return array
+
+
+def _absent(array: ndarray) -> ndarray:
+    """Return which entries are NaN or infinite; of objects, such as labels, which are numbers that are."""
+    if array.dtype.kind in "fc":
+        return ~np.isfinite(array)
+    if array.dtype.kind != "O":
+        return np.zeros(1, bool)
+    return np.array([isinstance(entry, Real) and not math.isfinite(entry) for entry in array.flat], dtype=bool).reshape(array.shape)
 
 
 def _kind(hint: Any) -> str | None:
@@ -230,9 +250,11 @@ def _gathered(value: Any, origin: Any, inner: tuple[Any, ...], missing: bool) ->
 
 def _part(value: Any, hint: Any, where: str, missing: bool) -> Any:
     try:
+        if hint is object and not missing and isinstance(value, Real) and not math.isfinite(value):
+            raise Missing(f"is not finite; {LEFT_OUT}")
         return brought(value, hint, missing=missing)
     except Refused as problem:
-        raise Refused(f"{where} {problem}") from None
+        raise type(problem)(f"{where} {problem}") from None
 
 
 def positions(chosen: Any, count: int, what: str) -> ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from cortex_sim.runtime._arguments import missing_allowed
 from cortex_sim.runtime._visible import visible
 
 CELL = "padding:.2em .7em;text-align:{};max-width:42em"
@@ -38,6 +39,7 @@ def html_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, caption
     return f"{above}<table>{f'<thead><tr>{head}</tr></thead>' if any(columns) else ''}<tbody>{body}</tbody></table>{below}"
 
 
+@missing_allowed("facts")
 def html_facts(title: str, facts: Mapping[str, object], *more: str) -> str:
     """Return a title, facts by name, and further HTML below them."""
     return html_table(("", ""), [[name, str(value)] for name, value in facts.items()], caption=title) + "".join(more)

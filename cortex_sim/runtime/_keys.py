@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Shaped
 from numpy import ndarray
 
 from cortex_sim.errors import OptionError
+from cortex_sim.runtime._arguments import missing_allowed
 
 CODE = Path(__file__).parents[1]
 Chunk = bytes | memoryview
@@ -37,7 +39,8 @@ def code_key() -> str:
     return content_key({str(path.relative_to(CODE)): path.read_bytes() for path in sorted(CODE.rglob("*.py"))})
 
 
-def read_only(array: ndarray) -> ndarray:
+@missing_allowed("array")
+def read_only(array: Shaped[ndarray, "..."]) -> ndarray:
     """Return an immutable array: the given one if it already is, else a copy."""
     found = np.asarray(array)
     if not found.flags.writeable and (not isinstance(found.base, ndarray) or not found.base.flags.writeable):

@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Shaped
 from numpy import ndarray
 
 from cortex_sim.errors import FileProblem
+from cortex_sim.runtime._arguments import missing_allowed
 from cortex_sim.runtime._left_over import mark, sweep
 from cortex_sim.runtime._visible import warn
 
@@ -88,7 +90,8 @@ def cache_folder() -> Path:
     return Path(os.environ.get("CORTEX_SIM_CACHE") or user_cache_dir("cortex-sim"))
 
 
-def save_arrays(path: Path, arrays: Mapping[str, ndarray]) -> None:
+@missing_allowed("arrays")
+def save_arrays(path: Path, arrays: Mapping[str, Shaped[ndarray, "..."]]) -> None:
     """Write named arrays as safetensors, with a checksum of their content."""
     from safetensors.numpy import save
 

@@ -7,14 +7,19 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from cortex_sim.cards import Model, numpy_mathematics, scale, unit_values
+from cortex_sim.cards import Model, numpy_mathematics, refuse_other_shapes, scale, unit_values
 from cortex_sim.errors import TaskError
 
 ENTRIES, STRETCH, POLISH = 20_001, 6.0, 4  # of the table that inverts a gain
 
+Constants = Mapping[str, float | Float[ndarray, "..."]]
+
 
 def flow(
-    model: Model, arrays: Mapping[str, ndarray], state: Float[ndarray, "... state"], constants: Mapping[str, Any] | None = None
+    model: Model,
+    arrays: Mapping[str, Float[ndarray, "..."]],
+    state: Float[ndarray, "... state"],
+    constants: Constants | None = None,
 ) -> Float[ndarray, "... state"]:
     """Return the time derivative of the state.
 
@@ -29,22 +34,28 @@ def flow(
         The derivative, in SI units per second.
 
     Raises:
+        CardError: the arrays are not those of the model.
         TaskError: the state has the wrong number of entries.
     """
     return flow_function(model, arrays, constants)(state)
 
 
 def flow_function(
-    model: Model, arrays: Mapping[str, ndarray], constants: Mapping[str, Any] | None = None
+    model: Model, arrays: Mapping[str, Float[ndarray, "..."]], constants: Constants | None = None
 ) -> Callable[[Float[ndarray, "... state"]], Float[ndarray, "... state"]]:
     """Return the time derivative as a function of the state, for many calls with the same weights and inputs; see :func:`flow`."""
+    refuse_other_shapes(model, arrays, replaced=constants or ())
     factors = {name: scale(item.unit) for name, item in model.inputs.items()}
     constants = {name: value * factors.get(name, 1.0) for name, value in (dict.fromkeys(model.inputs, 0.0) | dict(constants or {})).items()}
     return _moving(model, arrays, {name: (lambda *_, now=value: now) for name, value in constants.items()})
 
 
 def driven_states(
-    model: Model, arrays: Mapping[str, ndarray], start: Float[ndarray, "trial state"], inputs: Float[ndarray, "trial step unit"], into: str
+    model: Model,
+    arrays: Mapping[str, Float[ndarray, "..."]],
+    start: Float[ndarray, "trial state"],
+    inputs: Float[ndarray, "trial step unit"],
+    into: str,
 ) -> Float[ndarray, "trial step state"]:
     """Return the states of a model at every integration step under an input of its own for each unit and step: Euler's method on plain arrays.
 
@@ -60,6 +71,7 @@ def driven_states(
     """
     if model.integrator != "euler":
         raise TaskError(f"{model.name}: is integrated by {model.integrator!r}; it should be by 'euler'.")
+    refuse_other_shapes(model, arrays)
     courses = inputs * scale(model.inputs[into].unit)
     place = [0]
     silent = {name: (lambda *_: 0.0) for name in model.inputs}
@@ -72,7 +84,7 @@ def driven_states(
     return found
 
 
-def _moving(model: Model, arrays: Mapping[str, ndarray], held: Mapping[str, Callable[..., Any]]) -> Callable[[ndarray], ndarray]:
+def _moving(model: Model, arrays: Mapping[str, Float[ndarray, "..."]], held: Mapping[str, Callable[..., Any]]) -> Callable[[ndarray], ndarray]:
     """Return the time derivative as a function of the state, with inputs and projections that are given as functions."""
     values = _values(model) | {name: arrays[name] for name in model.parsed.parameters} | {"t": 0.0, "i": None}
     values |= {name: (lambda rate, W=arrays[name]: rate @ W.T) for name in model.projections if name in arrays}
@@ -86,7 +98,9 @@ def _moving(model: Model, arrays: Mapping[str, ndarray], held: Mapping[str, Call
     return moving
 
 
-def rate_of(model: Model, state: Float[ndarray, "... state"], arrays: Mapping[str, ndarray] | None = None) -> Float[ndarray, "... unit"]:
+def rate_of(
+    model: Model, state: Float[ndarray, "... state"], arrays: Mapping[str, Float[ndarray, "..."]] | None = None
+) -> Float[ndarray, "... unit"]:
     """Return the rates of units in a given state, for rates that depend on the unit's own state and parameters alone.
 
     Args:
@@ -114,7 +128,7 @@ def gain_of(model: Model) -> Callable[[Float[ndarray, "... unit"], Mapping[str, 
     used = {name for equation in text.equations.values() if equation.code for name in equation.code.co_names}
     values = {name: value for name, value in _values(model).items() if name in used}
 
-    def gain(state: ndarray, arrays: Mapping[str, ndarray]) -> ndarray:
+    def gain(state: ndarray, arrays: Mapping[str, Float[ndarray, "..."]]) -> ndarray:
         return text.subexpressions(values | {name: arrays[name] for name in text.parameters} | {text.state: state}, wanted=model.rate)[model.rate]
 
     return gain
@@ -140,7 +154,7 @@ def _split(model: Model, state: Float[ndarray, "... state"]) -> dict[str, Float[
 
 
 def beginning(
-    model: Model, trials: int, rates: Float[ndarray, "trial unit"] | None = None, arrays: Mapping[str, ndarray] | None = None
+    model: Model, trials: int, rates: Float[ndarray, "trial unit"] | None = None, arrays: Mapping[str, Float[ndarray, "..."]] | None = None
 ) -> Float[ndarray, "trial state"]:
     """Return the state at the start: the variable that sets the rate is inferred from the rates, the others are at their initial values.
 
@@ -168,7 +182,9 @@ def beginning(
     return np.concatenate([variables[name] for name in model.parsed.states], axis=-1)
 
 
-def state_of(model: Model, rates: Float[ndarray, "... unit"], arrays: Mapping[str, ndarray] | None = None) -> Float[ndarray, "... unit"]:
+def state_of(
+    model: Model, rates: Float[ndarray, "... unit"], arrays: Mapping[str, Float[ndarray, "..."]] | None = None
+) -> Float[ndarray, "... unit"]:
     """Return the state that gives these rates, by inverting the model's own gain function.
 
     The solution is bracketed in a table of the gain and refined to round-off by the secant method. Rates beyond the range of the gain are moved
@@ -188,7 +204,9 @@ def state_of(model: Model, rates: Float[ndarray, "... unit"], arrays: Mapping[st
     return _inverted(model, model.parsed.state, rates, arrays)
 
 
-def _inverted(model: Model, name: str, rates: Float[ndarray, "... unit"], arrays: Mapping[str, ndarray] | None) -> Float[ndarray, "... unit"]:
+def _inverted(
+    model: Model, name: str, rates: Float[ndarray, "... unit"], arrays: Mapping[str, Float[ndarray, "..."]] | None
+) -> Float[ndarray, "... unit"]:
     """Return the values of this variable that give the rates, which depend on it and on parameters of the unit alone."""
     if model.rate == name:
         return rates.copy()

@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from numpy import ndarray
 from scipy.stats import binom, binomtest, kstest, norm
 from scipy.stats import t as student_t
@@ -25,7 +25,7 @@ EXACT = 14  # units of which all signs are tried: 2^13 of them, since turning ev
 TIE = 1e-9  # relative: sums that differ by less are the same
 
 Places = Int[ndarray, " drawn"]
-Labels = Sequence[object] | ndarray
+Labels = Shaped[ndarray, " sample"] | Sequence[object]
 
 
 def bootstrapped(

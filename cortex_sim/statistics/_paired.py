@@ -92,7 +92,7 @@ def median_interval(values: Float[ndarray, " network"], level: float = 0.95) -> 
 
 
 def pairwise_distances(
-    samples: Sequence[Sequence[ndarray]], measure: Callable[[ndarray, ndarray], float]
+    samples: Sequence[Sequence[Float[ndarray, "..."]]], measure: Callable[[ndarray, ndarray], float]
 ) -> Float[ndarray, "rule network rule network"]:
     """Return the distances between all networks, by a symmetric measure.
 

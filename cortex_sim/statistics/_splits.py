@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from numpy import ndarray
 
 from cortex_sim.errors import ComparisonError
-from cortex_sim.runtime import stream
+from cortex_sim.runtime import doored, stream
 
-Labels = Sequence[object] | ndarray
+Labels = Shaped[ndarray, " sample"] | Sequence[object]
 
 
 @dataclass(frozen=True)
@@ -158,6 +158,7 @@ def checked(train: Labels, test: Labels) -> None:
         raise ComparisonError(f"splits: {shared[:3]} are in the training part and in the test; a label should be on one side only.")
 
 
+@doored("of")
 @dataclass(frozen=True)
 class Prepared:
     """Means, scales and axes of a training set, to be applied to both sets alike.

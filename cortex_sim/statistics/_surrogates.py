@@ -12,7 +12,7 @@ from numpy import ndarray
 from scipy.linalg import helmert
 
 from cortex_sim.errors import ComparisonError
-from cortex_sim.runtime import stream
+from cortex_sim.runtime import doored, stream
 from cortex_sim.trials import Trials, smoothed_over_time
 
 SPANNED = 1e-10  # of the largest variance of a mode: axes below are left out, as nothing varies along them
@@ -135,6 +135,7 @@ def spike_averages(
     return smoothed_over_time(spikes / (repeats * bin), sd / bin)
 
 
+@doored("of")
 @dataclass(frozen=True)
 class MaximumEntropy:
     r"""The maximum-entropy normal distribution with the means and covariances over conditions, times and units of given data.

@@ -9,11 +9,13 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cortex_sim.errors import ComparisonError
+from cortex_sim.runtime import doored
 
 FEWEST = 10  # trials more than conditions
 QUIET = 0.1  # of the median standard deviation: no unit counts as quieter
 
 
+@doored("of")
 @dataclass(frozen=True)
 class TrialNoise:
     """Scatter of single trials: covariances over bins and over units, whose product is that of two bins of two units.

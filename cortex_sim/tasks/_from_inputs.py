@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from numpy import ndarray
 
 from cortex_sim.errors import TaskError
@@ -20,7 +20,7 @@ def from_inputs(
     *,
     bin: float = BIN,
     start: float = 0.0,
-    condition: Sequence[object] | ndarray | None = None,
+    condition: Shaped[ndarray, " trial"] | Sequence[object] | None = None,
     targets: Float[ndarray, "trial bin output"] | None = None,
     names: Sequence[str] | None = None,
 ) -> Task:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from numpy import ndarray
 
 from cortex_sim.tasks._labelled import targets
@@ -13,7 +13,7 @@ from cortex_sim.tasks._task import BIN, DT, Task
 
 def telling_apart(
     heard: Float[ndarray, "trial time channel"],
-    condition: ndarray,
+    condition: Shaped[ndarray, " trial"],
     *,
     start: float,
     reference: Int[ndarray, " known"] | None = None,

@@ -1,14 +1,14 @@
 """Poisson spikes at given rates."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from numpy import ndarray
 
 from cortex_sim.trials._trials import Trials
 
 
 def poisson_spikes(
-    rates: Float[ndarray, "trial time unit"], time: Float[ndarray, " time"], *, condition: ndarray, rng: np.random.Generator
+    rates: Float[ndarray, "trial time unit"], time: Float[ndarray, " time"], *, condition: Shaped[ndarray, " trial"], rng: np.random.Generator
 ) -> Trials:
     """Draw spikes of Poisson processes whose rates are constant within every bin, each spike uniformly in its bin.
 

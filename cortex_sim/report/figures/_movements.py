@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from matplotlib.figure import Figure
 from numpy import ndarray
 
@@ -20,7 +20,7 @@ FRAME, PIXELS = 0.02, 300  # s between frames of an animation; width of a panel
 
 
 @figure
-def hand_paths(hand: Float[ndarray, "trial time 2"], wanted: Float[ndarray, "trial time 2"], condition: ndarray) -> Figure:
+def hand_paths(hand: Float[ndarray, "trial time 2"], wanted: Float[ndarray, "trial time 2"], condition: Shaped[ndarray, " trial"]) -> Figure:
     """Draw hand paths in cm, beside both coordinates over time, one colour per condition; dashed: the target."""
     figure = Figure(figsize=(WIDTH, 3.6))
     paths, *courses = figure.subplots(1, 3, width_ratios=(1, 1.1, 1.1))

@@ -73,8 +73,8 @@ def activity_pictures(
 
 
 def mechanism_pictures(
-    teacher: Mapping[str, Sequence[ndarray]],
-    students: Mapping[str, Mapping[str, Sequence[ndarray]]],
+    teacher: Mapping[str, Sequence[Float[ndarray, "condition time unit"]]],
+    students: Mapping[str, Mapping[str, Sequence[Float[ndarray, "condition time unit"]]]],
     flows: Mapping[str, Spectrum],
     time: Float[ndarray, " time"],
     spans: Mapping[str, tuple[float, float]],

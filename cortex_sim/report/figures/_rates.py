@@ -128,7 +128,7 @@ def fixed_point_portraits(
 
 @figure
 def portraits(
-    paths: Mapping[str, Float[ndarray, "condition time unit"]], points: Mapping[str, Sequence[tuple[ndarray, int]]], *, unit: str
+    paths: Mapping[str, Float[ndarray, "condition time unit"]], points: Mapping[str, Sequence[tuple[Float[ndarray, " unit"], int]]], *, unit: str
 ) -> Figure:
     """Draw each system's trajectories and fixed points on the first two principal components of the first system.
 

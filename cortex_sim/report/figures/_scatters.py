@@ -91,7 +91,7 @@ def against(panels: Mapping[str, tuple[Float[ndarray, " sample"], Float[ndarray,
 
 
 @figure
-def clouds(panels: Mapping[str, tuple[ndarray, ndarray]], *, xlabel: str, ylabel: str) -> Figure:
+def clouds(panels: Mapping[str, tuple[Float[ndarray, "..."], Float[ndarray, "..."]]], *, xlabel: str, ylabel: str) -> Figure:
     """Draw estimated against true values, one panel each, with the line of equality and the correlation.
 
     Args:

@@ -19,7 +19,11 @@ COMPLETE = 1e-3  # of the spread of the sums: an error that more points should n
 
 
 def integrated_gradients(
-    model: Model, arrays: Mapping[str, ndarray], problem: Problem, output: Float[ndarray, " observed"], baseline: Float[ndarray, " observed"]
+    model: Model,
+    arrays: Mapping[str, Float[ndarray, "..."]],
+    problem: Problem,
+    output: Float[ndarray, " observed"],
+    baseline: Float[ndarray, " observed"],
 ) -> tuple[Float[ndarray, "trial observed"], Float[ndarray, " trial"]]:
     r"""Attribute an output at the last bin to the initial rate of each observed unit.
 

@@ -72,7 +72,7 @@ def _evaluated(velocity: Velocity, states: Float[Tensor, "search state"]) -> tup
     return value, slope
 
 
-def velocity_of(model: Model, arrays: Mapping[str, ndarray], inputs: Mapping[str, Float[ndarray, " unit"]]) -> Velocity:
+def velocity_of(model: Model, arrays: Mapping[str, Float[ndarray, "..."]], inputs: Mapping[str, Float[ndarray, " unit"]]) -> Velocity:
     """Return the time derivative of a model's state as a function of the state, in float64.
 
     Args:

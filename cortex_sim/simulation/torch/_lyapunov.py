@@ -44,7 +44,7 @@ def growths(
             yield R.diagonal().abs().log().numpy()
 
 
-def step_of(model: Model, arrays: Mapping[str, ndarray]) -> Step:
+def step_of(model: Model, arrays: Mapping[str, Float[ndarray, "..."]]) -> Step:
     """Return one undriven step of a model's own integrator, in float64.
 
     Raises:

@@ -68,7 +68,7 @@ def batch_first_of(module: nn.Module) -> bool:
     return all(bool(part.batch_first) for part in module.modules() if isinstance(part, nn.RNNBase))
 
 
-def outputs_of(module: nn.Module, channels: ndarray, *, batch_first: bool = True, seed: int = 0) -> ndarray:
+def outputs_of(module: nn.Module, channels: Float[ndarray, "trial time channel"], *, batch_first: bool = True, seed: int = 0) -> ndarray:
     """Return what a fresh copy of a module makes of channels (trial, bin, channel), as (trial, bin, output).
 
     Args:
@@ -114,7 +114,7 @@ def bin_by_bin(module: nn.Module, inputs: Float[Tensor, "trial bin channel"], un
     return torch.stack(found, dim=1)
 
 
-def tensor(array: ndarray) -> Tensor:
+def tensor(array: Float[ndarray, "..."]) -> Tensor:
     """Return an array as a tensor, in float64."""
     return torch.tensor(array, dtype=torch.float64)
 
@@ -124,7 +124,7 @@ def each(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     return torch.func.vmap(function)
 
 
-def derivative(function: Callable[[Any, Any], Any], x: ndarray, u: ndarray) -> ndarray:
+def derivative(function: Callable[[Any, Any], Any], x: Float[ndarray, "..."], u: Float[ndarray, "..."]) -> ndarray:
     """Return the derivative of a function ``f(x, u)`` of states (trial, state) and channels with respect to one state, (state, state)."""
     at, given = tensor(x), tensor(u)
     return each(torch.func.jacrev(lambda one: function(one[None], given[None])[0]))(at[None])[0].numpy()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+from jaxtyping import Int
 from numpy import ndarray
 from torch import Tensor
 
@@ -20,7 +21,7 @@ def spans(bins: int, length: int) -> list[slice]:
 
 
 def advance(
-    twin: Twin, problem: Problem, span: slice, state: State, noise: Mapping[str, Noise] | None = None, chosen: ndarray | None = None
+    twin: Twin, problem: Problem, span: slice, state: State, noise: Mapping[str, Noise] | None = None, chosen: Int[ndarray, " trial"] | None = None
 ) -> tuple[Run, Mapping[str, Noise]]:
     """Run the bins of a span; the same state and noise give the same run again.
 

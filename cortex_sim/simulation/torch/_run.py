@@ -42,7 +42,7 @@ def run(problem: Problem, device: str = "cpu") -> tuple[Float[ndarray, "trial ti
     return found, BodyTrajectory(*(torch.cat(parts, dim=1).cpu().numpy() for parts in zip(*courses, strict=True)))
 
 
-def linearise(model: Model, arrays: Mapping[str, ndarray], state: Float[ndarray, " state"]) -> Float[ndarray, "state state"]:
+def linearise(model: Model, arrays: Mapping[str, Float[ndarray, "..."]], state: Float[ndarray, " state"]) -> Float[ndarray, "state state"]:
     """Return the Jacobian of one undriven step of the model's own integrator, in float64; dimensionless.
 
     With several variables, all units of the first come first; entries between variables have the ratio of their SI units.
@@ -68,7 +68,7 @@ def gpu() -> str:
 
 
 def own_slopes(
-    model: Model, arrays: Mapping[str, ndarray], state: Float[ndarray, " state"], driven: Sequence[str]
+    model: Model, arrays: Mapping[str, Float[ndarray, "..."]], state: Float[ndarray, " state"], driven: Sequence[str]
 ) -> tuple[Float[ndarray, " state"], Float[ndarray, " state"]]:
     """Return derivatives of the flow with respect to each unit's own state, projections held fixed, and to its drive, in float64.
 
@@ -102,7 +102,7 @@ def own_slopes(
     return torch.cat(leaks).numpy(), torch.cat(driving).numpy()
 
 
-def _held(twin: Twin, arrays: Mapping[str, ndarray]) -> dict[str, Any]:
+def _held(twin: Twin, arrays: Mapping[str, Float[ndarray, "..."]]) -> dict[str, Any]:
     """Return every constant that the equations name, and projections as functions without a derivative."""
     model = twin.model
     fixed = twin.constants | {name: twin.tensor(arrays[name]) for name in model.parsed.parameters} | {"t": 0.0, "i": None}

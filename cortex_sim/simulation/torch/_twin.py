@@ -10,7 +10,7 @@ from numpy import ndarray
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from cortex_sim.cards import MATHEMATICS, Model, first_passage, unit_values
+from cortex_sim.cards import MATHEMATICS, Model, first_passage, refuse_other_shapes, unit_values
 from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation.forms import Gated, Leaky, coefficients, gated, recurrent_of
 from cortex_sim.simulation.torch._constraints import constraint_of
@@ -51,6 +51,7 @@ class Twin(nn.Module):
 
     def __init__(self, model: Model, arrays: Mapping[str, ndarray], *, dtype: torch.dtype = torch.float64, device: str = "cpu") -> None:
         super().__init__()
+        refuse_other_shapes(model, arrays)
         self.model, self.equations, self.dtype, self.device = model, model.parsed, dtype, device
         self._fixed_arrays: dict[str, ndarray] = {}
         self.constants = _mathematics(dtype) | unit_values(self.equations.names) | model.scalars | {"dt": model.dt.si}

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from cortex_sim.runtime import doored
 from cortex_sim.tasks.body._arm import Arm
 from cortex_sim.tasks.body._body import Body, Movement, Posture
 from cortex_sim.tasks.body._load import Load
@@ -22,6 +23,7 @@ class BodyTrajectory(NamedTuple):
     commands: Any
 
 
+@doored("replay")
 class Moving:
     """A body on the steps of a model.
 
