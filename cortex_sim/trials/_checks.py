@@ -17,6 +17,7 @@ SPIKES = ("spike_time", "spike_unit", "spike_trial")
 SEVERAL = 3  # labels that could be directions
 SLOW, LONG = 0.1, 100.0  # Hz, s: units that slow in trials that long are in another unit of time than is asked for
 NUMBER = 24  # bytes of one while it is read: itself, and copies that are made to check and turn it
+COARSE, COARSEST = 0.5, 5.0  # s: bins so wide, in trials longer than LONG or whatever they last, are probably meant in ms
 TURN = 2 * np.pi
 SAME = 1e-6  # of the largest label: numbers nearer than this are one condition, apart by round-off
 
@@ -105,6 +106,18 @@ def check_time(time: Float[ndarray, " time"], coarse: float = 0.0) -> None:
         allowed = 1e-6 * steps.max() + 1e-9 + 2 * max(coarse, float(np.spacing(np.abs(time).max())))
     if not np.isfinite(time).all() or steps.min() <= 0 or np.ptp(steps) > allowed:
         raise TrialsError(f"trials: time steps lie between {steps.min():g} and {steps.max():g} s; bins should be even and rising.")
+
+
+def check_clock(time: Float[ndarray, " time"]) -> None:
+    """Check that times, which are in s, were not given in ms.
+
+    Raises:
+        TrialsError: bins are 5 s wide or wider, or half a second or more in trials of 100 s or more.
+    """
+    step, lasts = float(time[1] - time[0]), float(2 * time[-1] - time[-2] - time[0])
+    if step >= COARSEST or (step >= COARSE and lasts >= LONG):
+        found = f"trials: bins of {step:g} s in trials of {lasts:g} s"
+        raise TrialsError(f"{found} are not plausible; times are probably in ms ({step:g} ms), and should be in s: divide them by 1000.")
 
 
 def bins(found: Any) -> Float[ndarray, " time"]:

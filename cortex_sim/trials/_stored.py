@@ -9,7 +9,7 @@ from numpy import ndarray
 
 from cortex_sim.errors import TrialsError
 from cortex_sim.runtime import content_key
-from cortex_sim.trials._checks import SPIKES, check_labels, check_observed, check_rate, check_spikes, check_time, provenance_of
+from cortex_sim.trials._checks import SPIKES, check_clock, check_labels, check_observed, check_rate, check_spikes, check_time, provenance_of
 
 DIMENSIONS = ("trial", "time", "unit")
 CELLS = 1 << 28  # entries of a dense array of rates beyond which binning is refused: 2 GiB
@@ -57,6 +57,7 @@ class Stored:
                 raise TrialsError(f"trials: rate has dimensions {dataset['rate'].dims}; it should have {DIMENSIONS}.")
             check_rate(dataset["rate"].values, *(self._mask(dataset, name) for name in ("observed", "stop")))
         check_time(dataset["time"].values)
+        check_clock(dataset["time"].values)
         provenance_of(dataset)
         check_labels(dataset["condition"].values)
         if "spike_time" in dataset:

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 import xarray as xr
@@ -46,20 +46,26 @@ class Trials(Stored):
         epochs: pynapple: an IntervalSet, one interval a trial.
         zero: pynapple: times of the session, s, that are 0 on the clocks of the trials; the starts of the intervals if omitted.
         condition: pynapple: one label a trial; numbered from 0 if omitted.
+        *arrays: refused, as are other names: arrays become trials with :meth:`from_arrays` or :meth:`from_spikes`.
 
     Raises:
-        TrialsError: something is missing, has the wrong shape, is not finite or is not evenly spaced.
+        TrialsError: something is missing, has the wrong shape, is not finite or is not evenly spaced, or times are probably in ms.
     """
 
     def __init__(
         self,
         dataset: Any,
-        *,
+        *arrays: Never,
         names: Mapping[str, str] | None = None,
         epochs: Any = None,
         zero: Sequence[float] | ndarray | None = None,
         condition: Sequence[Any] | ndarray | None = None,
+        **others: Never,
     ) -> None:
+        if arrays or others:
+            more = f"argument {next(iter(others))!r}" if others else f"{1 + len(arrays)} arguments"
+            made = "Trials.from_arrays(rate, time) or Trials.from_spikes((times, units, trials), time, units=..., condition=...)"
+            raise TrialsError(f"Trials: takes one object that holds trials (got {more}); arrays become trials with {made}.")
         how = {"names": names, "epochs": epochs, "zero": zero, "condition": condition}
         asked = {name: value for name, value in how.items() if value is not None}
         if asked or not isinstance(dataset, xr.Dataset):
@@ -90,7 +96,7 @@ class Trials(Stored):
             provenance: anything JSON can hold: model, task, seed, versions.
 
         Raises:
-            TrialsError: the shapes disagree, or a number is not finite.
+            TrialsError: the shapes disagree, a number is not finite, or times are probably in ms.
         """
         rate, time = numbers("rate", rate), bins(time)
         if not isinstance(units, str):

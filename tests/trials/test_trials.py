@@ -1,6 +1,7 @@
 """Trials are well formed, and stay what they are through a file."""
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -181,3 +182,34 @@ def spiking(**changes: Any) -> Trials:
 def test_what_is_wrong_in_a_call_of_trials_is_said_in_our_words(what: str) -> None:
     with pytest.raises(CortexSimError):
         WRONG[what]()
+
+
+def _as_array(time: np.ndarray) -> Trials:
+    rate = xr.DataArray(np.ones((2, time.size, 3)), dims=("trial", "time", "unit"), coords={"time": time})
+    return Trials(rate)
+
+
+def _as_spikes(time: np.ndarray) -> Trials:
+    return Trials.from_spikes((time[[1, 2]], [0, 2], [0, 1]), time, units=3, condition=[0, 1])
+
+
+MAKERS = {"arrays": lambda time: Trials.from_arrays(np.ones((2, time.size, 3)), time), "spikes": _as_spikes, "DataArray": _as_array}
+
+
+@pytest.mark.parametrize("step", [1, 2, 5, 10, 20, 50])
+@pytest.mark.parametrize("first", [-100, 0])
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_times_in_ms_are_refused_and_the_same_in_s_are_taken(make: Callable[[np.ndarray], Trials], first: int, step: int) -> None:
+    time = np.arange(first, 400, step)
+    with pytest.raises(TrialsError, match=rf"bins of {step} s in trials of .*probably in ms \({step} ms\), and should be in s: divide them by 1000"):
+        make(time)
+    assert make(time / 1000).bin == pytest.approx(step / 1000)
+
+
+@pytest.mark.parametrize("how", [{"time": np.arange(4)}, {"rate": 1}])
+def test_arrays_given_to_the_class_itself_are_told_where_to_go(how: dict[str, Any]) -> None:
+    for call in (lambda: Trials(np.ones((2, 4, 3)), np.arange(4)), lambda: Trials(np.ones((2, 4, 3)), **how)):
+        with pytest.raises(
+            TrialsError, match=r"^Trials: takes one object .* \(got .*\); arrays become trials with Trials\.from_arrays\(rate, time\)"
+        ):
+            call()
