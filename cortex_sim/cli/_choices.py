@@ -21,6 +21,9 @@ Dims = Annotated[str | None, typer.Option(help="axes of averages, such as condit
 Area = Annotated[list[str] | None, typer.Option(help="area in a MATLAB table of trials whose spikes to read, such as M1; several are combined")]
 Scheduler = Annotated[str | None, typer.Option(help="address of a running Dask scheduler, such as tcp://10.0.0.1:8786, whose workers do the work")]
 Step = Annotated[float | None, typer.Option(help="sampling interval, s, of averages that store no times")]
+Behaviour = Annotated[
+    str | None, typer.Option(help="second .csv, with the hand and muscles beside a .csv of spikes or rates: trial, time, hand_x, ...")
+]
 Target = StrEnum("Target", ["numpy", "cython", "standalone"])
 Device = StrEnum("Device", ["cpu", "cuda"])
 

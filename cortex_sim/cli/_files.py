@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cortex_sim.cli._choices import Align, Area, Bin, Condition, Dims, Json, Step, Table, Unless, Where, Window, chosen
+from cortex_sim.cli._choices import Align, Area, Behaviour, Bin, Condition, Dims, Json, Step, Table, Unless, Where, Window, chosen
 from cortex_sim.cli._output import FAILED, answer
 from cortex_sim.errors import OptionError
 
@@ -47,6 +47,7 @@ def convert(
     dims: Dims = None,
     area: Area = None,
     step: Step = None,
+    behaviour: Behaviour = None,
     as_json: Json = False,
 ) -> None:
     """Convert a recording or simulated trials to NWB, netCDF or CSV.
@@ -58,8 +59,9 @@ def convert(
 
     check_new(out)
     options = chosen(
-        align=align, window=window, condition=condition, where=where, unless=unless, table=table, bin=bin, dims=dims, area=area, step=step
-    )
+        align=align, window=window, condition=condition, where=where, unless=unless, table=table, bin=bin, dims=dims, area=area, step=step,
+        behaviour=behaviour,
+    )  # fmt: skip
     trials = read(recording, **options)
     match out.suffix:
         case ".nwb":

@@ -50,7 +50,7 @@ SPIKING: dict[str, tuple[Any, Any]] = {
 RECORDED: dict[str, tuple[Any, Any]] = {
     "align": (_choices.Align, None), "window": (_choices.Window, None), "condition": (_choices.Condition, None), "where": (_choices.Where, None),
     "unless": (_choices.Unless, None), "table": (_choices.Table, None), "bin": (_choices.Bin, None), "dims": (_choices.Dims, None),
-    "area": (_choices.Area, None), "step": (_choices.Step, None),
+    "area": (_choices.Area, None), "step": (_choices.Step, None), "behaviour": (_choices.Behaviour, None),
 }  # fmt: skip
 LONGEST = 240  # characters of a claim in the help: three lines
 GIVEN = {"recording": "session.nwb", "perturbed": "'opto == 1'"}  # in the example of a protocol that needs them

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PACKAGES = (
     "brian2", "numpy", "scipy", "matplotlib", "torch", "xarray", "pydantic", "h5py", "h5netcdf", "safetensors", "scikit-learn", "joblib", "elephant",
 )  # fmt: skip
-FILES = ("model", "recording", "muscles", "networks", "rig")  # arguments of a run that may be paths
+FILES = ("model", "recording", "behaviour", "muscles", "networks", "rig")  # arguments of a run that may be paths
 CRATE, RUN = "ro-crate-metadata.json", "run.json"
 PROFILE = "https://w3id.org/ro/crate/1.1"
 TYPES = {".nc": "application/x-netcdf", ".safetensors": "application/octet-stream", ".toml": "application/toml"}

@@ -23,6 +23,10 @@ from cortex_sim.trials._trials import Trials
 HAND, MUSCLES = ("hand", "hand_pos", "pos"), ("emg", "muscles")
 X, Y = "xhandposition", "yhandposition"
 SERIES = ("trial", "time", "axis")
+ALONE = (
+    "a table of spikes or rates holds no series; behaviour='hand.csv' (--behaviour) names a second table, a row for each trial and time, "
+    "with the columns trial, time and one for each axis, such as hand_x and hand_y."
+)
 
 
 def behaviour(path: Source, name: str | None = None, **options: Any) -> xr.DataArray:
@@ -35,6 +39,7 @@ def behaviour(path: Source, name: str | None = None, **options: Any) -> xr.DataA
     table of trials (``.mat``)     columns over (time, axis), with as many bins as the spikes
     ``.npz``, ``.mat``, averages   ``hand``, of xhandposition and yhandposition (condition, time); arrays with the axes of firing_rate
     ``.npz``, ``.mat``, spikes     the same, (trial, time) and (axis, time, trial), at the times ``time_ms`` of every trial
+    ``.csv``                       those of a second table, ``behaviour="hand.csv"``: see :func:`.with_behaviour`
     ``.nc``                        variables over (trial, time, another axis) of the dataset
     =============================  =================================================================================================
 
@@ -128,14 +133,16 @@ def _named(path: Source, names: tuple[str, ...], what: str, options: dict[str, A
             return np.asarray(behaviour(path, name, **options).values, dtype=float)
         except NotFound as problem:
             said = str(problem)
-    if len(names) == 1:
+    if len(names) == 1 or said.endswith(ALONE):
         raise NotFound(said)
     cure = " Another series is named by --hand of a protocol (hand= in Python)." if names == HAND else ""
     raise NotFound(f"{path}: has no {what} ({', '.join(names)}{f'; or {X} and {Y}' if names == HAND else ''}).{cure}")
 
 
 def _of_file(source: Recording, name: str | None, choice: Choice) -> xr.DataArray:
-    if source.path.suffix == ".nc":
+    if source.path.suffix == ".csv" and source.options.get("behaviour") is None:
+        raise NotFound(ALONE)
+    if source.path.suffix in (".nc", ".csv"):
         trials = read(source)
         return _chosen(dict(trials.dataset.data_vars), name, trials)
     named, table = opened_arrays(source)

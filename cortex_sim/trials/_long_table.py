@@ -29,7 +29,7 @@ class Column(NamedTuple):
 
 def is_long(columns: Mapping[str, ndarray]) -> bool:
     """Return whether columns are those of a long table of rates, by their names."""
-    return set(NEEDED) <= {role for name in columns if (role := _role(name)[0])}
+    return set(NEEDED) <= {role for name in columns if (role := role_of(name)[0])}
 
 
 def from_long_table(columns: Mapping[str, ndarray], made: Mapping[str, object], names: Mapping[str, str] | None = None) -> Trials:
@@ -47,9 +47,9 @@ def from_long_table(columns: Mapping[str, ndarray], made: Mapping[str, object], 
         NotFound: a column that ``names`` gives does not exist.
     """
     found = _columns(columns, names or {})
-    time = _numbers(found["time"]) * _seconds(found["time"])
-    trials, trial = _places(found["trial"])
-    units, unit = _places(found["unit"])
+    time = numbers_of(found["time"]) * seconds_of(found["time"])
+    trials, trial = places_of(found["trial"])
+    units, unit = places_of(found["unit"])
     _, first, place = np.unique(np.round(time, FINE), return_index=True, return_inverse=True)
     shape = (trials.size, first.size, units.size)
     check_fits(float(np.prod(shape, dtype=float)), f"{shape[0]} trials x {shape[1]} times x {shape[2]} units")
@@ -59,9 +59,14 @@ def from_long_table(columns: Mapping[str, ndarray], made: Mapping[str, object], 
         again = np.argwhere(count > 1)[0]
         raise TrialsError(f"{_where(again, (trials, time[first], units))} has {count.max()} rows; it should have one.")
     rate = np.zeros(int(np.prod(shape)))
-    rate[flat] = _numbers(found["rate"])
+    rate[flat] = numbers_of(found["rate"])
     stop = _stops(found, count, time[first], trial)
     return _trials(rate.reshape(shape), count, (trials, time[first], units), stop, _labels(found, trial, trials), found["rate"].unit, made)
+
+
+def trial_numbers(columns: Mapping[str, ndarray]) -> ndarray:
+    """Return the number or name of each trial of a long table, in the order of :func:`from_long_table`."""
+    return places_of(_columns(columns, {})["trial"])[0]
 
 
 def _trials(
@@ -82,7 +87,7 @@ def _trials(
     return Trials(dataset)
 
 
-def _role(name: str) -> tuple[str, str]:
+def role_of(name: str) -> tuple[str, str]:
     """Return what a column holds by its name, and the unit that stands behind; empty if the name says neither."""
     match = HEADER.fullmatch(str(name).strip())
     role = match["role"].lower() if match else ""
@@ -95,9 +100,9 @@ def _columns(columns: Mapping[str, ndarray], names: Mapping[str, str]) -> dict[s
         raise NotFound(f"names: {unknown[0]!r} is nothing that a long table holds. {suggestion(unknown[0], (*NEEDED, *MORE))}")
     if gone := [name for name in names.values() if name not in columns]:
         raise NotFound(f"names: there is no column {gone[0]!r}. {suggestion(str(gone[0]), map(str, columns))}")
-    found = {role: Column(name, _role(name)[1], columns[name]) for role, name in names.items()}
+    found = {role: Column(name, role_of(name)[1], columns[name]) for role, name in names.items()}
     for name, entries in columns.items():
-        role, unit = _role(name)
+        role, unit = role_of(name)
         if role and role not in names and name not in names.values():
             if role in found:
                 raise TrialsError(f"columns {found[role].name!r} and {name!r} both say {role}; say which by names={{{role!r}: {name!r}}}.")
@@ -109,7 +114,12 @@ def _columns(columns: Mapping[str, ndarray], names: Mapping[str, str]) -> dict[s
     return found
 
 
-def _numbers(column: Column) -> Float[ndarray, " row"]:
+def numbers_of(column: Column) -> Float[ndarray, " row"]:
+    """Return the entries of a column as finite numbers.
+
+    Raises:
+        TrialsError: they are not; the message says in which row.
+    """
     if column.entries.dtype.kind not in "biuf":
         raise TrialsError(f"column {column.name!r} holds {column.entries.dtype}; it should hold numbers.")
     numbers = np.asarray(column.entries, dtype=float)
@@ -120,14 +130,23 @@ def _numbers(column: Column) -> Float[ndarray, " row"]:
     return numbers
 
 
-def _seconds(column: Column) -> float:
+def seconds_of(column: Column) -> float:
+    """Return how many s the unit of a column of times is.
+
+    Raises:
+        TrialsError: it is neither s nor ms.
+    """
     if column.unit not in SECONDS:
         raise TrialsError(f"column {column.name!r} is in {column.unit!r}; times should be in s or ms.")
     return SECONDS[column.unit]
 
 
-def _places(column: Column) -> tuple[ndarray, Int[ndarray, " row"]]:
-    """Return the numbers or names in a column, in order, and which of them each row has."""
+def places_of(column: Column) -> tuple[ndarray, Int[ndarray, " row"]]:
+    """Return the numbers or names in a column, in order, and which of them each row has.
+
+    Raises:
+        TrialsError: a row has none.
+    """
     entries = np.asarray(column.entries)
     entries = entries.astype(str) if entries.dtype.kind not in "biuf" else entries
     if entries.size and (gone := np.asarray(absent(entries))).any():
@@ -141,7 +160,7 @@ def _labels(found: Mapping[str, Column], trial: ndarray, trials: ndarray) -> nda
     """Return the condition of each trial; the trial itself where no column says one."""
     if "condition" not in found:
         return trials
-    known, place = _places(found["condition"])
+    known, place = places_of(found["condition"])
     return known[_one_each(found["condition"], place, trial, trials)]
 
 
@@ -156,7 +175,7 @@ def _one_each(column: Column, entries: ndarray, trial: ndarray, trials: ndarray)
 def _stops(found: Mapping[str, Column], count: Any, time: ndarray, trial: ndarray) -> Float[ndarray, " trial"] | None:
     """Return where each trial ends; None if all have the last bin."""
     if "stop" in found:
-        return _one_each(found["stop"], _numbers(found["stop"]) * _seconds(found["stop"]), trial, np.arange(len(count)))
+        return _one_each(found["stop"], numbers_of(found["stop"]) * seconds_of(found["stop"]), trial, np.arange(len(count)))
     last = time.size - 1 - np.argmax(count.any(axis=2)[:, ::-1], axis=1)
     return None if (last == time.size - 1).all() or time.size < 2 else np.append(time, 2 * time[-1] - time[-2])[last + 1]
 

@@ -1,23 +1,25 @@
 """Reading and writing recordings: condition averages, spike tables and NWB become Trials, as simulations do."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+from numpy import ndarray
 
 from cortex_sim.errors import FileProblem, NotFound, OptionError, TrialsError, suggestion
 from cortex_sim.trials._arrays import SUFFIXES, Named, named_arrays
 from cortex_sim.trials._averages import AVERAGES, DIRECTION, RATES, check_averages, from_averages
+from cortex_sim.trials._behaviour_table import with_behaviour
 from cortex_sim.trials._door import reading
 from cortex_sim.trials._findings import noted
-from cortex_sim.trials._long_table import from_long_table, is_long
+from cortex_sim.trials._long_table import from_long_table, is_long, trial_numbers
 from cortex_sim.trials._nwb import read_nwb
 from cortex_sim.trials._nwb_cut import Choice
 from cortex_sim.trials._nwb_writing import write_nwb
 from cortex_sim.trials._source import Recording, Source
-from cortex_sim.trials._spike_table import SPIKE, SPIKE_TABLE, TRIAL, by_trial, from_spike_table
+from cortex_sim.trials._spike_table import SPIKE, SPIKE_TABLE, TRIAL, by_trial, from_spike_table, rows_kept
 from cortex_sim.trials._trial_table import SPIKES, TRIAL_TABLE, from_trial_table
 from cortex_sim.trials._trials import BIN, Trials
 
@@ -27,8 +29,9 @@ SMOOTHED = 0.025  # s, standard deviation of the Gaussian by which spikes become
 EXPECTED = f"{AVERAGES}; or spikes: {SPIKE_TABLE}; or, in a .mat, {TRIAL_TABLE}"
 TAKES = {
     "NWB": ("align", "window", "condition", "where", "unless", "table", "bin"), "a spike table": ("window", "condition", "where", "unless", "bin"),
+    "a spike table in .csv": ("window", "condition", "where", "unless", "bin", "behaviour"),
     "a table of trials": ("align", "window", "condition", "where", "unless", "table", "bin", "area"),
-    "condition averages": ("window", "dims", "step"), "a long table of rates": ("window",), "saved trials": ("window",),
+    "condition averages": ("window", "dims", "step"), "a long table of rates": ("window", "behaviour"), "saved trials": ("window",),
 }  # fmt: skip
 """Which options apply to which kind of file."""
 
@@ -46,6 +49,7 @@ def read(
     area: str | Sequence[str] | None = None,
     step: float | None = None,
     unless: str | None = None,
+    behaviour: str | Path | None = None,
 ) -> Trials:
     """Return the trials of a recording, or of a simulation that was saved.
 
@@ -77,6 +81,7 @@ def read(
         area: table of trials: the area whose spikes are read, such as "M1", or several; may be omitted if there is only one.
         step: averages without time_ms: sampling interval, s; time then starts at the first sample.
         unless: NWB and tables: which trials are left out, such as ``opto == 1``, with those that do not say.
+        behaviour: ``.csv``: a second ``.csv`` with the hand, muscles and other series, a row for each trial and time: see :func:`.with_behaviour`.
 
     Raises:
         FileProblem: the file does not exist or has none of these formats; nothing in it is executed.
@@ -85,7 +90,7 @@ def read(
         NotFound: a requested column or table is not in the file.
     """
     given = {"align": align, "window": window, "condition": condition, "where": where, "table": None if table == "trials" else table, "bin": bin,
-             "dims": dims, "area": area, "step": step, "unless": unless}  # fmt: skip
+             "dims": dims, "area": area, "step": step, "unless": unless, "behaviour": behaviour}  # fmt: skip
     if isinstance(path, Recording):
         if twice := [name for name, value in given.items() if value is not None]:
             raise OptionError(f"{path}: {', '.join(twice)} is given beside a Recording, which has options of its own; give it there.")
@@ -135,7 +140,9 @@ def _of_arrays(path: Path, given: dict[str, Any]) -> Trials:
     arrays, made, findings = named.arrays, {"recording": path.name}, named.findings()
     if path.suffix == ".csv" and is_long(arrays):
         _check_options("a long table of rates", given)
-        return _windowed(from_long_table(arrays, made), given)
+        trials = from_long_table(arrays, made)
+        return _windowed(_beside(trials, lambda: trial_numbers(arrays), given), given)
+    columns = arrays
     if path.suffix == ".csv":
         arrays, more = by_trial(arrays)
         findings += more
@@ -144,10 +151,11 @@ def _of_arrays(path: Path, given: dict[str, Any]) -> Trials:
         choice = Choice(given["align"], given["window"], given["condition"], given["where"], bin=given["bin"], unless=given["unless"])
         return noted(from_trial_table(named.tables[name], made | {"table": name}, choice, given["area"]), *named.findings(name))
     if "spike_time_ms" in arrays:
-        _check_options("a spike table", given)
+        _check_options("a spike table in .csv" if path.suffix == ".csv" else "a spike table", given)
         _check_plain(path, named, *SPIKE, *TRIAL)
         choice = Choice(condition=given["condition"], where=given["where"], bin=given["bin"], unless=given["unless"])
-        return _windowed(noted(from_spike_table(arrays, made, choice), *findings), given)
+        trials = noted(from_spike_table(arrays, made, choice), *findings)
+        return _windowed(_beside(trials, lambda: np.unique(columns["spike_trial"])[rows_kept(arrays, choice)], given), given)
     _check_plain(path, named, *RATES, "time_ms", "direction_deg")
     for name in ("firing_rate", *(["time_ms"] if given["step"] is None and "emg" not in arrays else [])):
         if name not in arrays and not (name == RATES[0] and RATES[1] in arrays):
@@ -155,6 +163,16 @@ def _of_arrays(path: Path, given: dict[str, Any]) -> Trials:
             raise TrialsError(f"array {name!r} is missing (found {found}); a recording holds {EXPECTED}.")
     _check_options("condition averages", given)
     return _windowed(noted(from_averages(arrays, made, given["dims"], step=given["step"]), *findings), given)
+
+
+def _beside(trials: Trials, numbers: Callable[[], ndarray], given: dict[str, Any]) -> Trials:
+    """Return the trials with the series of the table of behaviour that was asked for."""
+    if given["behaviour"] is None:
+        return trials
+    path = Path(given["behaviour"])
+    if path.suffix != ".csv":
+        raise OptionError(f"behaviour {str(path)!r} should be a .csv, as the table of activity is.")
+    return with_behaviour(trials, numbers(), path)
 
 
 def opened_arrays(source: Recording) -> tuple[Named, str | None]:

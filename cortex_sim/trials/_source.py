@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from cortex_sim.errors import OptionError, suggestion
 
-OPTIONS = ("align", "window", "condition", "where", "table", "bin", "dims", "area", "step", "unless")
+OPTIONS = ("align", "window", "condition", "where", "table", "bin", "dims", "area", "step", "unless", "behaviour")
 
 
 @dataclass(frozen=True)
