@@ -9,7 +9,7 @@ from numpy import ndarray
 from cortex_sim.errors import OptionError, TrialsError
 from cortex_sim.trials._arrays import vectors
 from cortex_sim.trials._checks import labels as labels_of
-from cortex_sim.trials._findings import noted
+from cortex_sim.trials._findings import more_conditions, noted
 from cortex_sim.trials._trials import Trials
 
 MIN_CONDITIONS, MIN_UNITS = 4, 6
@@ -60,10 +60,8 @@ def from_averages(
     units_of = "Hz" if name == RATES[0] else "unit of the file"
     trials = noted(Trials.from_arrays(rate, time, condition=direction, stop=stop, units=units_of, provenance=origin), *findings)
     conditions, _, units = rate.shape
-    if conditions <= units or dims is not None:
-        return trials
-    cure = "dims=('condition', 'time', 'unit')"
-    return noted(trials, f"{units} units x {conditions} conditions: more conditions than units. If it is the other way round, give {cure}.")
+    cure = "If it is the other way round, give dims=('condition', 'time', 'unit')"
+    return trials if dims is not None else noted(trials, *more_conditions(units, conditions, cure))
 
 
 def _ends(rate: Float[ndarray, "condition time unit"], time: Float[ndarray, " time"]) -> tuple[Float[ndarray, " condition"] | None, list[str]]:

@@ -30,3 +30,14 @@ def noted(trials: "Trials", *findings: str) -> "Trials":
             warn(line)
     said = json.dumps(trials.provenance | {FINDINGS: [*known, *new]}, sort_keys=True)
     return type(trials)(trials.dataset.assign_attrs(provenance=said))
+
+
+def more_conditions(units: int, conditions: int, cure: str) -> list[str]:
+    """Return a finding if there are more conditions than units, which may be the other way round or labels of single trials.
+
+    Args:
+        units: number of units.
+        conditions: number of different conditions.
+        cure: what to do if it is so, as the end of a sentence.
+    """
+    return [f"{units} units x {conditions} conditions: more conditions than units. {cure}."] if conditions > units else []

@@ -13,7 +13,7 @@ from cortex_sim.trials._arrays import SUFFIXES, Named, named_arrays
 from cortex_sim.trials._averages import AVERAGES, DIRECTION, RATES, check_averages, from_averages
 from cortex_sim.trials._behaviour_table import with_behaviour
 from cortex_sim.trials._door import reading
-from cortex_sim.trials._findings import noted
+from cortex_sim.trials._findings import more_conditions, noted
 from cortex_sim.trials._long_table import from_long_table, is_long, trial_numbers
 from cortex_sim.trials._nwb import read_nwb
 from cortex_sim.trials._nwb_cut import Choice
@@ -105,14 +105,25 @@ def read(
         with reading(path, "NWB"):
             _check_options("NWB", given)
             found = read_nwb(path, align=align, window=window, condition=condition, where=where, table=table, bin=bin, unless=unless)
-            if "rate" in found.dataset:
-                check_averages(found)
-            return found
+            return _plausible(found)
     with reading(path, "a recording"):
-        trials = _saved(path, given) if path.suffix == ".nc" else _of_arrays(path, given)
-        if "rate" in trials.dataset:
-            check_averages(trials)
+        return _plausible(_saved(path, given) if path.suffix == ".nc" else _of_arrays(path, given))
+
+
+def _plausible(trials: Trials) -> Trials:
+    """Return trials that were checked for what is not plausible, with findings about what is odd.
+
+    Raises:
+        TrialsError: averages have too few conditions or units, or bins of another unit.
+    """
+    if "rate" in trials.dataset:
+        check_averages(trials)
+    if "rate" in trials.dataset or (column := trials.provenance.get("condition")) in (None, "number"):
         return trials
+    conditions = len(set(trials.condition.tolist()))
+    cure = f"If {column} is another for every trial, condition=... names the column of what trials have in common"
+    cure += "; or units and trials are exchanged" if conditions == trials.shape[0] else ""
+    return noted(trials, *more_conditions(trials.shape[2], conditions, cure))
 
 
 def is_nwb(path: Path) -> bool:

@@ -98,6 +98,24 @@ def test_more_conditions_than_units_are_said_prominently(tmp_path: Path, capsys:
     assert read(tmp_path / "t.nc").provenance["findings"] == trials.provenance["findings"]
 
 
+@pytest.mark.parametrize(("conditions", "said"), [(6, False), (7, True), (24, True)])
+@pytest.mark.parametrize("suffix", [".npz", ".mat", ".csv"])
+def test_more_conditions_than_units_are_said_of_spikes_too(tmp_path: Path, suffix: str, conditions: int, said: bool) -> None:
+    """24 trials of six units, of which the conditions are as many, one more, or as many as the trials."""
+    spikes = {"spike_time_ms": np.linspace(1, 390, 288), "spike_unit": np.arange(288) % 6, "spike_trial": np.arange(288) // 12}
+    table = spikes | {"trial_condition": np.arange(24) % conditions * 10, "trial_duration_ms": np.full(24, 400.0)}
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".csv":
+        rows = zip(*spikes.values(), *(table[name][spikes["spike_trial"]] for name in ("trial_condition", "trial_duration_ms")), strict=True)
+        path.write_text("\n".join([",".join(table), *(",".join(map(str, row)) for row in rows)]))
+    else:
+        wrote(path, table)
+    found = [line for line in read(path).provenance.get("findings", []) if "more conditions than units" in line]
+    assert bool(found) == said
+    assert all("If trial_condition is another for every trial, condition=... names the column" in line for line in found)
+    assert all(("or units and trials are exchanged" in line) == (conditions == 24) for line in found)
+
+
 @pytest.mark.parametrize("kind", [np.float32, ">f4", np.int16, np.float64])
 def test_numbers_of_any_type_are_read_alike(tmp_path: Path, kind: Any) -> None:
     made = {name: array.astype(kind) for name, array in AVERAGES.items() if name != "firing_rate"} | {"firing_rate": AVERAGES["firing_rate"]}
