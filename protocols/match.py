@@ -70,9 +70,14 @@ def run(
     """
     if (perturbed is None and pushed is not None) or (recording is None and perturbed is not None):
         raise cs.errors.OptionError("match: perturbed says which trials of a recording are pushed, and pushed when; give both with a recording.")
-    if isinstance(model, cs.SpikingModel) and (recording is not None or students not in ("default", ("default",))):
-        raise cs.errors.OptionError(f"{model.name}: is a spiking circuit, which is matched without --recording and --students.")
-    if isinstance(model, cs.SpikingModel):
+    if isinstance(model, cs.SpikingModel) and perturbed is not None:
+        why = "a push on recorded units cannot be given to them. Leave out --perturbed, or give a model that observes the recorded units"
+        raise cs.errors.OptionError(f"{model.name}: is a spiking circuit, whose neurons are not the recorded ones, so that {why}.")
+    if isinstance(model, cs.SpikingModel) and recording is None:
+        if students not in ("default", ("default",)):
+            raise cs.errors.OptionError(
+                f"{model.name}: is a spiking circuit, which match_spiking matches with its own students. Leave out --students."
+            )
         return cs.run("match_spiking", model, seed=seed, smoke=smoke)
     if recording is not None or model is None:
         how = {"seed": seed, "smoke": smoke, "recording": recording, "students": students}

@@ -24,6 +24,8 @@ TAUGHT = {  # few conditions make one step an epoch; rates tried out on hatsopou
 CHEAP = ("leaky tanh", "hidden units")
 SHUFFLED = cs.Options(epochs=60, rate=5e-3, closed_form=False)
 CONTROLS, REFERENCES = ("untrained", "shuffled"), ("cosine tuning", "mean of the others", "ridge from the first bin")
+NEURONS, SLOWEST = 200, 2.0  # of a spiking circuit that are measured, drawn among those that fire at this rate in Hz or faster
+SMOOTHED, REPEATS = 0.025, 10  # s, and trials of each condition, of a spiking circuit
 BOUND = "bound of this protocol"
 MEASURES = ("R² of rates", "Procrustes angle (rad)", "linear CKA, debiased")
 ABSENT = (
@@ -34,7 +36,7 @@ ABSENT = (
 
 
 def run(
-    model: cs.Model | None = None,
+    model: cs.Model | cs.SpikingModel | None = None,
     *,
     recording: cs.trials.Source,
     seed: int = 0,
@@ -46,7 +48,8 @@ def run(
     Args:
         model: a network or circuit, trained or not, to compare with the recording too: given target and hold, which an untrained network gets
             weights for. It starts from the recording's first bin if its number of units matches; if not, and it hears no channels, currents
-            prepare a state that turns with the direction.
+            prepare a state that turns with the direction. A spiking circuit reaches in the recorded directions, ten trials of each; the spikes of
+            200 of its neurons are smoothed by 25 ms and averaged. None corresponds to a recorded unit, so nothing is compared unit by unit.
         recording: condition averages, or spikes of single trials, which are smoothed by 25 ms and averaged.
         seed: of every random choice.
         smoke: few epochs: shows that everything runs; its numbers mean nothing.
@@ -57,6 +60,7 @@ def run(
         OptionError: students are unknown or cannot be taught.
         TrialsError: the recording lacks the movement.
         TaskError: the model receives no input from the task, or does nothing with it.
+        OptionError: a spiking circuit has no inputs that move it, or the recorded conditions are no directions.
     """
     seconds: dict[str, float] = {}
     path = cs.trials.Recording.of(recording)
@@ -67,7 +71,7 @@ def run(
     task = cs.tasks.recorded_conditions(cortex)
     everyone = np.arange(task.trials)
     training = [cortex.select(np.delete(everyone, fold)) for fold in everyone]
-    made = None if model is None else _made(model, task, cortex.shape[2], seed)
+    made = None if model is None else _made(model, task, cortex.shape[2], seed=seed, smoke=smoke)
     with cs.timed(seconds, "training"):
         cards, jobs = {name: (_sized(name, card), options) for name, (card, options) in asked.items()}, {}
         for fold in everyone:
@@ -105,8 +109,10 @@ def run(
     )  # fmt: skip
 
 
-def _made(model: cs.Model, task: cs.Task, units: int, seed: int) -> cs.Trials:
+def _made(model: cs.Model | cs.SpikingModel, task: cs.Task, units: int, *, seed: int, smoke: bool) -> cs.Trials:
     """Return what a model makes of the task that was recorded; a circuit without channels that cannot start from its rates is prepared instead."""
+    if isinstance(model, cs.SpikingModel):
+        return _spiked(model, task, units, seed=seed, smoke=smoke)
     listens, starts = any(item.listens for item in model.inputs.values()), model.size("observed") == units
     if task.channels is not None and not model.channels and listens:
         model = model.with_arrays({}, channels=task.channels.shape[2])
@@ -116,6 +122,24 @@ def _made(model: cs.Model, task: cs.Task, units: int, seed: int) -> cs.Trials:
     if not np.ptp(made.rate, axis=(0, 1)).any():
         raise cs.errors.TaskError(f"{model.name}: no unit varies over conditions and time in this task, so there is nothing to compare.")
     return made
+
+
+def _spiked(model: cs.SpikingModel, task: cs.Task, units: int, *, seed: int, smoke: bool) -> cs.Trials:
+    """Return condition averages of the smoothed spikes of a spiking circuit's neurons, in the directions that were recorded."""
+    if task.channels is None:
+        raise cs.errors.OptionError(
+            f"{model.name}: the recorded conditions are no directions, so that nothing says what a spiking circuit should do in each. Give a "
+            "recording with direction_deg, or compare a rate circuit with as many units, which starts from the first bin."
+        )
+    span = (task.start - 4 * SMOOTHED, task.stop)
+    reaches = cs.analysis.turned_spiking_reaches(model, task.condition, span=span, repeats=2 if smoke else REPEATS, seed=seed)
+    spikes = cs.simulate(model, reaches, seed=cs.seed_of(seed, "circuit", "spikes beside a recording"))
+    rate = np.bincount(spikes.spikes.unit, minlength=spikes.shape[2]) / spikes.shape[0] / (spikes.stop[0] - spikes.time[0])
+    fast = np.flatnonzero(rate >= SLOWEST)
+    count = min(NEURONS, fast.size)
+    count -= count == units  # neurons correspond to no recorded unit, and sides of as many units would be compared unit by unit
+    chosen = np.sort(cs.stream(seed, "analysis", "neurons beside a recording").choice(fast, count, replace=False))
+    return spikes.units(chosen).smoothed(SMOOTHED).window(task.start, task.stop).averaged()
 
 
 def _averages(whole: cs.Trials, path: cs.trials.Recording) -> cs.Trials:

@@ -19,7 +19,6 @@ UNITS, SLOWEST = 80, 2.0  # neurons that are measured, drawn among those that fi
 SMOOTHED = 0.04  # s, standard deviation of the kernel, on both sides
 HELD, MOVING = 0.3, 0.5  # s before and after the go cue
 WINDOW, TURNING = (0.0, 0.5), (0.0, 0.2)  # s after the go cue: what is matched, and where rotations are looked for
-MIXED, SD = 6, 4.0  # preferred states in a mixture; Hz over groups: strong enough to stand out from the noise of single neurons
 STUDENTS = {
     "leaky tanh": ("leaky_tanh", cs.Options(epochs=600, rate=5e-3, patience=150, closed_form=False)),
     "hidden units": ("leaky_readout", cs.Options(epochs=600, rate=5e-3, patience=150)),
@@ -84,23 +83,15 @@ ABSENT = (
 
 def _tasks(model: cs.SpikingModel, counts: tuple[int, int, int, int], seed: int) -> tuple[cs.Task, cs.Task]:
     """Return training and test conditions, in repeated trials."""
-    inputs = {name for name, part in model.inputs.items() if part.kind == "drive"}
-    if {"hold", "drive"} <= inputs:
-        return _released(model, counts, seed)
-    if {"thalamus", "premotor"} <= inputs:
-        return _directed(model, counts, seed)
-    wanted = "'drive' and 'hold', or 'thalamus' and 'premotor'"
-    raise cs.errors.OptionError(f"{model.name}: match needs inputs that move the circuit, {wanted}; it has {', '.join(sorted(inputs)) or 'none'}.")
+    made = _directed if "thalamus" in cs.analysis.inputs_that_move(model) else _released
+    return made(model, counts, seed)
 
 
 def _released(model: cs.SpikingModel, counts: tuple[int, int, int, int], seed: int) -> tuple[cs.Task, cs.Task]:
     """Return random mixtures of the states that the groups' weights amplify most, held and then released."""
-    groups = next(kind for kind, part in model.neurons.items() if part.threshold is None)
-    directions = cs.cards.evoked_energy(cs.cards.coupling(model, groups))[1][:, :MIXED]
     rng = cs.stream(seed, "task", "mixtures of match_spiking")
-    states = rng.standard_normal((counts[0] + counts[1], MIXED)) @ directions.T
-    states *= SD / np.sqrt((states**2).mean(axis=1, keepdims=True))
-    how = {"time_constant": cs.simulation.silent_time_constant(model, groups), "preparation": HELD, "movement": MOVING}
+    states, time_constant = cs.analysis.amplified_states(model, rng.standard_normal((counts[0] + counts[1], cs.analysis.MIXED)))
+    how = {"time_constant": time_constant, "preparation": HELD, "movement": MOVING}
     data, battery = (cs.tasks.released(part, repeats=repeats, **how) for part, repeats in zip(np.split(states, [counts[0]]), counts[2:], strict=True))
     return data, battery
 
@@ -112,11 +103,7 @@ def _directed(model: cs.SpikingModel, counts: tuple[int, int, int, int], seed: i
     tasks = []
     for turn, repeats in zip(turns, counts[2:], strict=True):
         task = cs.tasks.centre_out(np.repeat(360.0 * (turn % 1.0), repeats), preparation=HELD, movement=MOVING)
-        tuning = 1 + np.cos(np.radians(task.condition)[:, None] - preferred)
-        before = np.exp(np.minimum(task.fine_time, 0) / cs.tasks.CURRENT_RISE) * (task.fine_time < 0)
-        after = (task.fine_time >= 0) * np.exp(-np.maximum(task.fine_time, 0) / cs.tasks.CURRENT_RISE)
-        drives = (cs.tasks.Drive(tuning, before, "premotor", into="premotor"), cs.tasks.Drive(tuning, after, "thalamic", into="thalamus"))
-        tasks.append(replace(task, drives=drives))
+        tasks.append(replace(task, drives=cs.analysis.directed_drives(task, preferred)))
     return tasks[0], tasks[1]
 
 

@@ -285,3 +285,25 @@ def test_the_unit_of_a_recording_changes_no_score(name: str, recording: Path, tm
     wanted, found = (run(name, recording=path, smoke=True).scores for path in paths.values())
     assert [(score.measure, score.student) for score in found] == [(score.measure, score.student) for score in wanted]
     np.testing.assert_allclose([score.estimate for score in found], [score.estimate for score in wanted], rtol=1e-4, atol=1e-4)
+
+
+def test_match_says_what_a_spiking_circuit_cannot_do_beside_a_recording(tmp_path: Path) -> None:
+    circuit, path = load("soc_lif"), tmp_path / "a.npz"
+    with pytest.raises(
+        OptionError, match=r"soc_lif: is a spiking circuit, whose neurons are not the recorded ones, so that a push .* cannot be given"
+    ):
+        run("match", circuit, recording=path, perturbed="light == 1", smoke=True)
+    with pytest.raises(OptionError, match=r"soc_lif: is a spiking circuit, which match_spiking matches with its own students\. Leave out --students"):
+        run("match", circuit, students="all", smoke=True)
+    numbers = {"firing_rate": np.random.default_rng(0).uniform(0, 50, (8, 71, 6)), "time_ms": np.arange(-300, 410, 10)}
+    np.savez(path, **numbers)
+    with pytest.raises(OptionError, match=r"soc_lif: the recorded conditions are no directions, .* Give a recording with direction_deg"):
+        run("match", circuit, recording=path, smoke=True)
+
+
+@pytest.mark.long
+def test_match_puts_a_spiking_circuit_beside_a_recording(shared_data: Path) -> None:
+    report = run("match", "soc_lif", recording=shared_data / "hatsopoulos2007_rs_centerout.npz", smoke=True)
+    found = {score.measure: score.estimate for score in report.scores if score.student == "soc_lif"}
+    assert {"Procrustes angle (rad)", "linear CKA, debiased"} <= found.keys() and "R² of rates" not in found  # no neuron is a recorded one
+    assert 0 < found["linear CKA, debiased"] < 1

@@ -93,6 +93,11 @@ from cortex_sim.analysis._spike_statistics import SpikeSummary as SpikeSummary
 from cortex_sim.analysis._spike_statistics import population_spectrum as population_spectrum
 from cortex_sim.analysis._spike_statistics import population_synchrony as population_synchrony
 from cortex_sim.analysis._spike_statistics import spike_statistics as spike_statistics
+from cortex_sim.analysis._spiking_reaches import MIXED as MIXED
+from cortex_sim.analysis._spiking_reaches import amplified_states as amplified_states
+from cortex_sim.analysis._spiking_reaches import directed_drives as directed_drives
+from cortex_sim.analysis._spiking_reaches import inputs_that_move as inputs_that_move
+from cortex_sim.analysis._spiking_reaches import turned_spiking_reaches as turned_spiking_reaches
 from cortex_sim.analysis._subspaces import PotentAndNull as PotentAndNull
 from cortex_sim.analysis._subspaces import chance_alignment as chance_alignment
 from cortex_sim.analysis._subspaces import potent_and_null as potent_and_null
