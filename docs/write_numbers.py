@@ -434,7 +434,7 @@ def match_spiking(run: Run) -> str:
     return (
         f"the best student, {best}: R² {run.value('R² of rates', best)} on held-out conditions, {run.value(bits, best)} bits per spike of trials; "
         f"ridge regression from the first bin {run.value('R² of rates', ridge)} and {run.value(bits, ridge)}; the circuit run again "
-        f"{run.value('R² of rates', again)} and {run.value(bits, again)}; what knows the rates {ceiling}"
+        f"{run.value('R² of rates', again)} and {run.value(bits, again)}; the smoothed rates without noise {ceiling}"
     )
 
 

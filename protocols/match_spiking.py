@@ -1,8 +1,8 @@
 """Does a network trained on the spikes of a few neurons reproduce the circuit's activity, as well as the noise of its trials allows?
 
 Reproduces  the setting of an experiment: a few neurons of a large circuit, few trials, smoothed spikes; on a spiking circuit whose truth is known.
-Claim       the best student explains more of the held-out condition averages than untrained and shuffled ones, and no more than a model that
-            knew the rates without noise would.
+Claim       the best student explains more of the held-out condition averages than untrained and shuffled ones, and no more than the smoothed
+            rates without noise would.
 """
 
 from collections.abc import Mapping
@@ -56,9 +56,9 @@ def run(model: cs.SpikingModel, *, seed: int = 0, smoke: bool = False) -> cs.Rep
         task = replace(_task_of(battery, teacher, counts[3]), initial=teacher.rate[:, 0])
         rates = {name: cs.simulate(one.model, task, seed=seed) for name, one in fitted.items()}
         copies = rates | {RIDGE: cs.measures.ridge_from_first_bin(training, teacher), AGAIN: sides[AGAIN].averaged()}
-        noiseless = cs.measures.noise_ceiling(sides["test"], training=training, seed=seed)
+        truth = cs.measures.score_of_truth(sides["test"], training=training)
         nulls = 20 if smoke else cs.measures.NULLS
-        scores = _with_ceilings(_compared(teacher, copies, training, seed, nulls), noiseless)
+        scores = _with_ceilings(_compared(teacher, copies, training, seed, nulls), *truth)
         spikes = test.units(chosen).window(*WINDOW)
         scores += cs.measures.compare_bits(spikes, copies, repeats=counts[3], again=AGAIN, seed=seed, nulls=nulls)
     spread = np.ptp(training.rate, axis=(0, 1))
@@ -138,10 +138,11 @@ def _compared(teacher: cs.Trials, copies: Mapping[str, cs.Trials], training: cs.
     return scores
 
 
-def _with_ceilings(scores: cs.Comparison, noiseless: float) -> cs.Comparison:
-    """Return scores with the value of a model that knows the noise-free rates as the ceiling of R²; other ceilings are unknown."""
+def _with_ceilings(scores: cs.Comparison, truth: float, interval: tuple[float, float]) -> cs.Comparison:
+    """Return scores with the R² of the truth, which is the smoothed rates without noise, as the ceiling of R²; other ceilings are unknown."""
     return cs.Comparison(tuple(
-        replace(score, ceiling=noiseless, ceiling_reason="") if score.measure == R2 else replace(score, ceiling_reason=UNKNOWN) for score in scores
+        replace(score, ceiling=truth, ceiling_reason="", settings={**score.settings, "ceiling interval": interval}) if score.measure == R2
+        else replace(score, ceiling_reason=UNKNOWN) for score in scores
     ))  # fmt: skip
 
 
@@ -153,11 +154,12 @@ def _answer(scores: cs.Comparison) -> str:
     r2 = scores.estimates(R2)
     best = scores.of(R2, _best(r2))
     low, high = best.interval or (np.nan, np.nan)
+    least, most = best.settings["ceiling interval"]
     return (
         f"The student {best.student!r} explains held-out condition averages with R² {best.estimate:.2f} (95 % interval {low:.2f} to {high:.2f}; "
         f"untrained {r2['untrained']:.2f}, shuffled {r2['shuffled']:.2f}). Linear regression on the first bin, all that students are told "
-        f"of each, reaches {r2[RIDGE]:.2f}; a model that knew the rates would reach {best.ceiling:.2f}, and the circuit run again, as noisy as "
-        f"its averages, {r2[AGAIN]:.2f}."
+        f"of each, reaches {r2[RIDGE]:.2f}; the smoothed rates without noise, told the same, would reach {best.ceiling:.2f} ({least:.2f} to "
+        f"{most:.2f}), and the circuit run again, as noisy as its averages, {r2[AGAIN]:.2f}."
     )
 
 
@@ -182,9 +184,10 @@ def _methods(counts: tuple[int, int, int, int], fitted: Mapping[str, cs.Fitted])
     were drawn among those that fire at {SLOWEST:g} Hz or faster in training. Their spikes were smoothed with a Gaussian of {SMOOTHED * 1e3:g} ms
     and averaged over the trials of a condition.
 
-    Students start from the averages at the go cue and run freely; their rates are compared with the averages directly. Ceiling of R²: that of a model
-    that knew the rates without noise, from halves of the trials. The circuit run again with other noise is as noisy as the averages, so
-    it scores lower than that; it is in every table.
+    Students start from the averages at the go cue and run freely; their rates are compared with the averages directly, and are taught to be smooth
+    as these are. Ceiling of R²: that of the rates, smoothed alike and without noise, told the first bin as students are; its error and the interval
+    come from contrasts of the trials. Rates that are not smoothed score lower. The circuit run again with other noise is as noisy as the averages, so
+    it scores lower too; it is in every table.
 
     {cs.fitting.summary(fitted)}
     """

@@ -127,6 +127,7 @@ from cortex_sim.comparison._regions import mean_current_correlations as mean_cur
 from cortex_sim.comparison._regions import shares_from_others as shares_from_others
 from cortex_sim.comparison._reliability import noise_ceiling as noise_ceiling
 from cortex_sim.comparison._reliability import reliability as reliability
+from cortex_sim.comparison._reliability import score_of_truth as score_of_truth
 from cortex_sim.comparison._residual_dynamics import residual_distance as residual_distance
 from cortex_sim.comparison._response import left_free as left_free
 from cortex_sim.comparison._response import response_r2 as response_r2

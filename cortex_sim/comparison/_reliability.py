@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
+from scipy.linalg import helmert
+from scipy.special import stdtrit
 
 from cortex_sim.comparison import _prediction as prediction
 from cortex_sim.errors import ComparisonError
@@ -40,6 +42,60 @@ def noise_ceiling(trials: Trials, *, training: Trials | Sequence[Trials] | None 
     noise = noise_variance(trials, splits=splits, seed=seed)
     _check_varying(average)
     return prediction.variance_explained(average.rate, average.rate + np.sqrt(noise), mean=mean, scale=scale)
+
+
+def score_of_truth(trials: Trials, *, training: Trials | None = None, told: bool = True) -> tuple[float, tuple[float, float]]:
+    r"""Return the R² that the truth reaches on condition averages if it is measured as a student is, and its 95 % interval.
+
+    The truth is what the averages would be without noise: for smoothed spikes, the smoothed rates. A student starts from the first bin of the
+    averages, so the truth is told this bin too: it is off by :math:`n(t) - c(t) n(0)` instead of the noise n(t), where c is the regression of the
+    noise in a bin on that in the first one, which lasts as long as the kernel that spikes were smoothed with. The sum of squares of the averages is
+    known; that of the error has the variance :math:`2\,\mathrm{tr}\,\Sigma^2` for noise of covariance :math:`\Sigma`, which orthogonal contrasts of
+    the trials tell without bias. The interval covers the score of the truth on these very averages: a student above it knows their noise.
+
+    Args:
+        trials: rates of single trials in the predicted conditions, at least two per condition and three in all but one.
+        training: condition averages for the mean and scale of each unit, see :func:`.training_reference`; those of ``trials`` if omitted.
+        told: whether students start from the first bin of these averages.
+
+    Raises:
+        ComparisonError: a condition has one trial, there are fewer than two contrasts, or nothing varies.
+    """
+    average = trials.averaged()
+    mean, scale = prediction.training_reference(average if training is None else training)
+    _check_varying(average)
+    parts = [_contrasts(trials, label) / scale for label in dict.fromkeys(trials.condition.tolist())]
+    noise = np.concatenate(parts)
+    if len(noise) < 2:
+        raise ComparisonError("reliability: one condition of two trials; an interval of the ceiling needs three trials, or two conditions.")
+    first = float((noise[:, 0] ** 2).sum())
+    lasting = (noise * noise[:, :1]).sum(axis=(0, 2)) / first if told and first > 0 else np.zeros(noise.shape[1])
+    left = (noise - lasting[:, None] * noise[:, :1]).reshape(len(noise), -1)
+    counts = np.array([len(part) for part in parts])  # one less than the trials
+    each = np.add.reduceat((left**2).sum(axis=1), np.cumsum(counts) - counts) / counts
+    spread = np.sqrt((2 * _squared_trace(left) / ((counts + 1) * counts)).sum())
+    total, error = float((((average.rate - mean) / scale) ** 2).sum()), float((each / (counts + 1)).sum())
+    half = float(stdtrit(len(left), 0.975) * spread / total)
+    return 1 - error / total, (1 - error / total - half, 1 - error / total + half)
+
+
+def _contrasts(trials: Trials, label: object) -> Float[ndarray, "contrast time unit"]:
+    """Return orthogonal contrasts of the trials of a condition: independent noise of the variance of single trials, one fewer than trials.
+
+    Raises:
+        ComparisonError: the condition has one trial.
+    """
+    repeats = trials.rate[trials.condition == label]
+    if len(repeats) < 2:
+        raise ComparisonError(f"reliability: condition {label!r} has one trial; a ceiling needs at least 2 of each, before they are averaged.")
+    return np.asarray(np.tensordot(helmert(len(repeats)), repeats, axes=1))
+
+
+def _squared_trace(noise: Float[ndarray, "sample axis"]) -> float:
+    """Return the trace of the squared covariance of independent samples of mean 0, unbiased for normal ones; it is 0 or more."""
+    count = len(noise)
+    products = noise @ noise.T / count
+    return max(0.0, count**2 / ((count - 1) * (count + 2)) * float((products**2).sum() - np.trace(products) ** 2 / count))
 
 
 def reliability(trials: Trials, *, splits: int = SPLITS, seed: int = 0) -> Float[ndarray, " unit"]:

@@ -12,6 +12,7 @@ from cortex_sim.errors import OptionError
 DEGREES, SPAN = np.arange(8) * 45.0, (-0.2, 0.3)
 
 
+@pytest.mark.long
 def test_held_states_lie_on_a_circle_in_two_directions() -> None:
     model = cs.load("soc_lif")
     task = turned_spiking_reaches(model, DEGREES, span=SPAN, repeats=3, seed=0)
@@ -22,6 +23,7 @@ def test_held_states_lie_on_a_circle_in_two_directions() -> None:
     assert np.array_equal(turned_spiking_reaches(model, DEGREES, span=SPAN, repeats=1, seed=0).drives[0].pattern, task.drives[0].pattern[::3])
 
 
+@pytest.mark.long
 def test_amplified_states_have_their_spread() -> None:
     states, time_constant = amplified_states(cs.load("soc_lif"), np.random.default_rng(0).standard_normal((5, MIXED)))
     np.testing.assert_allclose(np.sqrt((states**2).mean(axis=1)), 4.0)

@@ -1,12 +1,14 @@
 """Noise ceilings: with planted signal and noise they are 1/(1 + s²/n), and what a model that knows the truth reaches."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from cortex_sim.comparison._prediction import training_reference, variance_explained
-from cortex_sim.comparison._reliability import noise_ceiling, noise_variance, reliability
+from cortex_sim.comparison._reliability import noise_ceiling, noise_variance, reliability, score_of_truth
 from cortex_sim.errors import ComparisonError
-from cortex_sim.trials._trials import Trials
+from cortex_sim.trials import Trials, poisson_spikes
 
 CONDITIONS, BINS, UNITS = 20, 25, 24
 
@@ -133,3 +135,62 @@ def test_single_repeats_and_flat_rates_are_refused() -> None:
             measure(once)
         with pytest.raises(ComparisonError, match="no unit varies over conditions and time, so there is nothing to be reliable"):
             measure(Trials.from_arrays(np.ones((4, 5, 2)), 0.01 * np.arange(5), condition=[0, 0, 1, 1]))
+
+
+def kept(draw: Callable[[int], tuple[float, tuple[float, float]]], draws: int) -> float:
+    """Share of draws in which the interval covers the score of the truth."""
+    return float(np.mean([low <= reached <= high for reached, (low, high) in map(draw, range(draws))]))
+
+
+@pytest.mark.parametrize(("s2", "repeats"), [(1.0, 2), (2.0, 3), (4.0, 8)])
+def test_the_interval_covers_the_score_of_the_truth(s2: float, repeats: int) -> None:
+    """Noise that differs between bins, so that the first bin tells nothing: the truth reaches the ceiling, and stays within its interval."""
+
+    def draw(seed: int) -> tuple[float, tuple[float, float]]:
+        truth, trials = planted(s2, repeats, seed=seed)
+        average = trials.averaged()
+        mean, scale = training_reference(average)
+        return variance_explained(average.rate, truth, mean=mean, scale=scale), score_of_truth(trials, told=False)[1]
+
+    draws = 60
+    assert kept(draw, draws) >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / draws)
+
+
+def blurred(repeats: int, seed: int) -> tuple[dict[str, float], tuple[float, tuple[float, float]]]:
+    """Scores, on averages of smoothed Poisson spikes, of the rates, of smoothed rates, and of the latter told the first bin; and the ceiling."""
+    rng, sd, width = np.random.default_rng(seed), 0.04, 0.01
+    time, condition = np.round(np.arange(-0.2, 0.7, width), 9), np.repeat(np.arange(8), repeats)
+    phase, frequency = rng.uniform(0, 2 * np.pi, (8, 1, 20)), rng.uniform(2, 8, 20)
+    rates = 30 + 15 * np.sin(2 * np.pi * frequency * time[:, None] + phase)
+    smooth = poisson_spikes(rates[condition], time, condition=condition, rng=rng).smoothed(sd).window(0, 0.5)
+    kernel = np.exp(-((np.arange(-20, 21) * width / sd) ** 2) / 2)
+    truth = np.apply_along_axis(np.convolve, 1, rates, kernel / kernel.sum(), "same")[:, 20:70]
+    average = smooth.averaged()
+    known = np.exp(-(((average.time - average.time[0]) / sd) ** 2) / 4)[:, None]  # correlation of white noise that was smoothed
+    found = {"rates": rates[:, 20:70], "smoothed": truth, "told": truth + known * (average.rate[:, :1] - truth[:, :1])}
+    mean, scale = training_reference(average)
+    scores = {name: variance_explained(average.rate, part, mean=mean, scale=scale) for name, part in found.items()}
+    return scores, score_of_truth(smooth)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("repeats", [3, 12])
+def test_on_smoothed_spikes_no_truth_exceeds_the_ceiling_and_the_smoothed_one_reaches_it(repeats: int) -> None:
+    draws = [blurred(repeats, seed) for seed in range(120)]
+    tolerance = 3 * np.sqrt(0.95 * 0.05 / len(draws))
+    inside = np.mean([low <= scores["told"] <= high for scores, (_, (low, high)) in draws])
+    assert 0.95 - tolerance <= inside
+    for name in ("rates", "smoothed"):  # which know less than a student is told
+        assert np.mean([scores[name] > high for scores, (_, (_, high)) in draws]) <= 0.025 + 3 * np.sqrt(0.025 / len(draws))
+    assert np.mean([scores["rates"] for scores, _ in draws]) < np.mean([low for _, (_, (low, _)) in draws])  # not what is taught
+    if repeats == 12:
+        apart = np.array([scores["told"] - estimate for scores, (estimate, _) in draws])
+        assert abs(apart.mean()) < 0.01 + 3 * apart.std() / np.sqrt(len(draws))
+
+
+def test_a_ceiling_needs_trials_that_repeat() -> None:
+    _, trials = planted(1.0, 2)
+    with pytest.raises(ComparisonError, match="has one trial; a ceiling needs at least 2 of each"):
+        score_of_truth(trials.select(np.arange(1, 40)))
+    with pytest.raises(ComparisonError, match="one condition of two trials; an interval of the ceiling needs three trials, or two conditions"):
+        score_of_truth(trials.select([0, 1]))
