@@ -132,7 +132,7 @@ def _accuracies(told: cs.analysis.Told, spikes: cs.Trials, seed: int, draws: int
         cs.Score(f"{ACCURACY}, {told.question}", name, f"{len(told.condition)} trials, {cs.analysis.DECODING_FOLDS} folds", better="higher",
                  identical=1.0, null=null if name == LINEAR else None, surrogate="spikes of trials permuted" if name == LINEAR else UNTESTED,
                  ceiling_reason="how much the spikes tell is what is asked", settings={"by chance": chance},
-                 **cs.statistics.mean_over("trials", told.right(name).astype(float)))
+                 **cs.statistics.share_over("trials", told.right(name)))
         for name in told.taken
     ]  # fmt: skip
 

@@ -132,7 +132,7 @@ def _beside(
     return {
         "scores": cs.Picture(
             cs.figures.score_panels(scores, list(dict.fromkeys(score.measure for score in scores))), "Statistics side by side",
-            "Dots: mean over units, or Fano factor of their summed count; lines: 95 % jackknife interval over units, or trials; grey bands: 95 % of "
+            "Dots: mean over units, or Fano factor of their summed count; lines: 95 % jackknife interval over units and trials; grey bands: 95 % of "
             f"the surrogates ({cs.measures.POISSON}); dashed: {reference}.",
         ),
         "distributions": cs.Picture(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
+from scipy.special import stdtrit
 
 from cortex_sim.analysis import ALL_UNITS, DECODING_FOLDS, SpikeStatistics, co_smoothing, population_synchrony, spike_statistics
 from cortex_sim.runtime import seed_of
@@ -21,6 +22,7 @@ NO_SURROGATE = "no unit of the surrogates has one"
 SAME = "a surrogate of the same rates has the same rate"
 NO_CEILING = "nothing is predicted trial by trial; the recording's own value is given with its interval"
 SMOOTHED_NULLS = 10  # of co-smoothing
+TENTHS = 10  # parts of the trials that are omitted in turn
 
 
 def spike_estimates(found: SpikeStatistics) -> dict[str, float]:
@@ -29,7 +31,10 @@ def spike_estimates(found: SpikeStatistics) -> dict[str, float]:
 
 
 def spike_scores(name: str, trials: Trials, found: SpikeStatistics, *, wanted: Mapping[str, float], draws: int, seed: int) -> list[Score]:
-    """Return the statistics of some units as scores; intervals omit units or trials in turn.
+    """Return the statistics of some units as scores; intervals are over units and trials, that of synchrony over trials.
+
+    All units were recorded in the same trials, whose gain they share, so that omitting units alone gives too narrow an interval. Errors from omitting
+    units, and tenths of the trials, add up as their squares do, which is slightly too wide: both hold what is peculiar to a unit in a trial.
 
     A statistic that no unit has, there or in what it is compared with, has no score; surrogates where no unit has it are left out of the null.
 
@@ -42,7 +47,7 @@ def spike_scores(name: str, trials: Trials, found: SpikeStatistics, *, wanted: M
         seed: of the surrogates, and of the choice of units for correlations.
     """
     null = [spike_estimates(spike_statistics(_surrogate(trials, seed, draw), seed=seed)) for draw in range(draws)]
-    scores = []
+    scores, by_trials = [], _over_trials(trials, seed)
     for label, estimate in spike_estimates(found).items():
         if label not in wanted or not np.isfinite([estimate, wanted[label]]).all():
             continue
@@ -50,10 +55,15 @@ def spike_scores(name: str, trials: Trials, found: SpikeStatistics, *, wanted: M
         values = np.array([drawn[label] for drawn in null])
         surrogates = values[np.isfinite(values)] if label != RATE and np.isfinite(values).any() else None
         interval = jackknifed(evaluate, having) if having >= 3 else None
+        if interval and over == "units" and by_trials:
+            reach = float(np.hypot((interval[1] - interval[0]) / 2, by_trials[label]))
+            interval, over_both = (estimate - reach, estimate + reach), "units and trials"
+        else:
+            over_both = over
         drawn_from = POISSON if surrogates is not None else SAME if label == RATE else NO_SURROGATE
         scores.append(Score(
             label, name, f"{trials.shape[0]} trials of {trials.time.size * trials.bin * 1e3:g} ms", estimate, "closer", wanted[label],
-            surrogates, drawn_from, interval, over if interval else f"{having} {over} have one; 3 are needed",
+            surrogates, drawn_from, interval, over_both if interval else f"{having} {over} have one; 3 are needed",
             ceiling_reason=NO_CEILING, settings={"drawn": trials.shape[2], over: having},
         ))  # fmt: skip
     return scores
@@ -109,6 +119,20 @@ def co_smoothing_scores(sides: Mapping[str, Trials], recording: str, *, seed: in
 
 def _surrogate(trials: Trials, seed: int, draw: int) -> Trials:
     return poisson_surrogate(trials, seed=seed_of(seed, "null", "surrogates of spike_statistics", draw))
+
+
+def _over_trials(trials: Trials, seed: int) -> dict[str, float]:
+    """Return half the width of the interval of every statistic over tenths of the trials of each condition; empty with fewer than three trials."""
+    order = np.argsort(np.unique(trials.condition, return_inverse=True)[1], kind="stable")
+    parts = min(TENTHS, len(order))
+    if parts < 3:
+        return {}
+    part = np.empty(len(order), dtype=int)
+    part[order] = np.arange(len(order)) % parts
+    without = [spike_estimates(spike_statistics(trials.select(np.flatnonzero(part != left)), seed=seed)) for left in range(parts)]
+    values = {label: np.array([found[label] for found in without]) for label in without[0]}
+    reach = float(stdtrit(parts - 1, 0.975))
+    return {label: reach * float(np.sqrt((parts - 1) * np.nanvar(each))) if np.isfinite(each).any() else 0.0 for label, each in values.items()}
 
 
 def _left_out(label: str, trials: Trials, found: SpikeStatistics) -> tuple[str, int, Callable[[Int[ndarray, " kept"]], float]]:

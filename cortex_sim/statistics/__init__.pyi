@@ -45,6 +45,7 @@ from cortex_sim.statistics._summaries import estimates as estimates
 from cortex_sim.statistics._summaries import mean_interval as mean_interval
 from cortex_sim.statistics._summaries import mean_over as mean_over
 from cortex_sim.statistics._summaries import named as named
+from cortex_sim.statistics._summaries import share_over as share_over
 from cortex_sim.statistics._surrogates import MaximumEntropy as MaximumEntropy
 from cortex_sim.statistics._surrogates import condition_orders as condition_orders
 from cortex_sim.statistics._surrogates import half_inverted as half_inverted

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypedDict
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
-from scipy.special import stdtrit
+from scipy.special import ndtri, stdtrit
 
 from cortex_sim.statistics._score import Score, jackknifed, subsampled, subsets
 
@@ -48,6 +48,25 @@ def estimated_over(
 def mean_over(what: str, values: Float[ndarray, " member"], *, otherwise: str | None = None) -> Estimated:
     """Return the mean of a sample with its 95 % jackknife interval, as fields of a score; see :func:`estimated_over`."""
     return estimated_over(what, len(values), lambda kept: float(values[kept].mean()), otherwise=otherwise)
+
+
+def share_over(what: str, hits: Bool[ndarray, " member"]) -> Estimated:
+    r"""Return the share of members of which something is true, with Wilson's 95 % interval, as fields of a score.
+
+    With k of n and z = 1.96 the bounds are :math:`(k + z^2/2 \pm z\sqrt{k(n-k)/n + z^2/4})/(n + z^2)`. Unlike an interval from the spread of the
+    sample, it has a width where all members are alike: a decoder that is right in all of 60 trials may well err in one of a hundred.
+
+    Args:
+        what: name of the members.
+        hits: of each, whether it is true.
+
+    Source:
+        Wilson (1927) J Am Stat Assoc 22:209.
+    """
+    count, k, z = len(hits), float(np.sum(hits)), float(ndtri(0.975))
+    reach, middle = z * np.sqrt(k * (count - k) / count + z**2 / 4), k + z**2 / 2
+    interval = (float((middle - reach) / (count + z**2)), float((middle + reach) / (count + z**2)))
+    return {"estimate": k / count, "interval": interval, "interval_over": f"{what} (Wilson's)"}
 
 
 def mean_interval(values: Sequence[float] | Float[ndarray, " member"]) -> tuple[float, float] | None:
