@@ -185,12 +185,12 @@ def _gone_on(
         raise OptionError(f"{model.name}: is wrapped and learns by back-propagation, without checkpoints (got {found}).")
     began, chosen = time.monotonic(), split(trials, options.validation, seed)
     with _threads(model.units), track(f"training {model.name}") as progress:
-        trained, history = go_on(model, trials, task, chosen, options=options, seed=seed, report=report or progress)
+        trained, history, origin = go_on(model, trials, task, chosen, options=options, seed=seed, report=report or progress)
     if history.interrupted and run_cache():
         raise KeyboardInterrupt
     sizes, seconds = (len(chosen[0]), len(chosen[1])), time.monotonic() - began
     models = cast(Model, trained), cast(Model, model)
-    return Fitted(*models, history.train, history.validation, sizes, seconds, history.interrupted, None, "its weights", history.diverged)
+    return Fitted(*models, history.train, history.validation, sizes, seconds, history.interrupted, None, origin, history.diverged)
 
 
 def _check(trials: Trials, task: Task, rule: str, options: Options, checkpoint: Path | None) -> None:

@@ -25,12 +25,14 @@ from cortex_sim.trials import Trials
 TAKEN = ("epochs", "batch", "rate", "patience", "validation", "start", "loss", "optimiser", "momentum", "weight_decay", "clip")
 NOTHING_TO_DO = ("closed_form", "segment")  # weights are there already; a segment without ``through``, which is refused, is refused by Options
 
+OWN_UNIT = "moved in the unit of the targets, which decides what is learned: no linear layer alone makes its outputs"
+
 
 def go_on(
     model: Wrapped, trials: Trials, task: Task, chosen: tuple[np.ndarray, np.ndarray], *, options: Options, seed: int,
     report: Callable[[float, str], None],
-) -> tuple[Model | Wrapped, TrainingHistory]:  # fmt: skip
-    """Return a wrapped module, trained on from its present weights, with the history of training; as a card if it has become one.
+) -> tuple[Model | Wrapped, TrainingHistory, str]:  # fmt: skip
+    """Return a wrapped module, trained on from its present weights; as a card if it has become one; the history of training, and what it began from.
 
     Args:
         model: a module of torch that was wrapped.
@@ -64,8 +66,10 @@ def go_on(
     wanted = torch.tensor(trials.rate, dtype=kind)
     weights = torch.ones(wanted.shape[:2], dtype=kind) if task.mask is None else torch.tensor(task.mask, dtype=kind)
     weights = (weights / weights.mean())[..., None]
-    if options.loss == "squared" and (readout := _readout(model, module, inputs)) is not None:
+    readout = _readout(model, module, inputs) if options.loss == "squared" else None
+    if readout is not None:
         _move_in_own_scale(readout, scale)
+    began = "its weights" if readout is not None or options.loss != "squared" else f"its weights, {OWN_UNIT}"
 
     def loss(part: np.ndarray) -> Tensor:
         return error(_forward(model, module, inputs[part]), wanted[part], scale, weights[part], options.loss)
@@ -76,7 +80,7 @@ def go_on(
         _learn(model.name, module, loss, chosen, history, options, seed, lambda line: report(history.epoch / options.epochs, line))
     best = copy.deepcopy(model.origin)
     best.load_state_dict({name: torch.tensor(array, dtype=best.state_dict()[name].dtype) for name, array in history.arrays.items()})
-    return wrap(best, **model.made_with), history
+    return wrap(best, **model.made_with), history, began
 
 
 def _learn(

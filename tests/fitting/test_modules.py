@@ -1,5 +1,7 @@
 """A network that was wrapped goes on learning from the weights that it has."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from torch import nn
 
 import cortex_sim as cs
 from cortex_sim.errors import OptionError, TaskError
+from cortex_sim.trials import Trials
 from tests.simulation.adapters.test_wrap import HIDDEN, Causal, Leaky, Reader
 
 TRIALS, BINS = 24, 10
@@ -54,6 +57,26 @@ def test_unit_of_targets_changes_nothing_that_a_module_with_a_linear_readout_lea
         found.append((cs.simulate(taught, TASK).rate - constant) / size)
         assert {name for name, _ in taught.origin.named_parameters()} == {name for name, _ in module.named_parameters()}
     assert np.abs(found[1] - found[0]).max() < 2e-3 * TARGETS.std()
+
+
+class Squashed(nn.Module):
+    """A module whose outputs no linear layer makes alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.out = nn.Linear(3, 2)
+
+    def forward(self, channels: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(self.out(channels))
+
+
+def test_a_module_that_learns_in_the_unit_of_its_targets_says_so() -> None:
+    how: dict[str, Any] = {"start": "rest", "epochs": 2, "rate": 1e-2, "validation": 0.25, "batch": 8}
+    trials = Trials.from_arrays(TARGETS, TASK.time, condition=TASK.condition)
+    for module, said in ((Squashed(), True), (nn.Linear(3, 2), False)):
+        fitted = cs.fitting.train(cs.wrap(module), trials, TASK, options=cs.Options(**how))
+        assert fitted.began.startswith("its weights") and ("moved in the unit of the targets" in fitted.began) == said
+        assert (fitted.began in str(fitted)) and fitted.began in cs.fitting.summary({"mine": fitted})
 
 
 def test_parametrisations_of_a_module_stay_as_they_were() -> None:

@@ -186,16 +186,23 @@ def test_a_student_cannot_start_from_a_bin_that_does_not_count() -> None:
         began(own_class(circuit()), rates, task)
 
 
-@pytest.mark.parametrize("card", ["leaky_tanh", "leaky_dale"])
-def test_reaches_of_few_dimensions_are_learned_from_a_good_start(card: str) -> None:
+@pytest.mark.parametrize(
+    ("card", "options", "least"),
+    [
+        ("leaky_tanh", Options(epochs=25, rate=5e-3), 0.98), ("leaky_dale", Options(epochs=25, rate=5e-3), 0.97),
+        pytest.param("leaky_dale", Options(epochs=200, rate=1e-2), 0.98, marks=pytest.mark.long),
+    ],
+)  # fmt: skip
+def test_reaches_of_few_dimensions_are_learned_from_a_good_start(card: str, options: Options, least: float) -> None:
+    """Under Dale's law the start is not as good, 0.957, and descent, which the sign of each weight confines, is slower: it takes 100 epochs to 0.98."""
     teacher = circuit(units=20, dt={"value": 1, "unit": "ms", "meaning": "step"})
     shown, held_out = delayed_reaches(teacher, (120, 27), seed=0)
     student = with_time_constant_of(catalogue.load(card), teacher)
-    fitted = train(student, shown.trials, shown.task, options=Options(epochs=25, rate=5e-3))
+    fitted = train(student, shown.trials, shown.task, options=options)
     truth, mean = held_out.trials.rate, shown.trials.rate.mean(axis=(0, 1))
     rates = [simulate(model, held_out.task).rate for model in (fitted.start, fitted.model)]
     start, trained = (1 - ((rate - truth) ** 2).sum() / ((truth - mean) ** 2).sum() for rate in rates)
-    assert start > 0.9 and trained > (0.98 if card == "leaky_tanh" else 0.96) and fitted.began.startswith("closed-form regression")
+    assert start > 0.9 and trained > least and fitted.began.startswith("closed-form regression")
 
 
 def test_a_start_that_runs_worse_than_the_untrained_one_is_dropped_and_that_is_said(capfd: pytest.CaptureFixture[str]) -> None:
