@@ -73,9 +73,11 @@ def checked(function: Callable[..., Any], label: str | None = None) -> Callable[
             raise OptionError(f"{label}: {problem}; it takes {takes}.") from None
         hints, missing = _hints(function), getattr(function, MISSING_ALLOWED, ())
         for name, value in bound.arguments.items():
-            if name in hints and signature.parameters[name].kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
+            kind, hint = signature.parameters[name].kind, hints.get(name)
+            several = kind is inspect.Parameter.VAR_POSITIONAL and isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray)
+            if hint is not None and (several or kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)):
                 try:
-                    bound.arguments[name] = brought(value, hints[name], missing=name in missing)
+                    bound.arguments[name] = brought(value, tuple[hint, ...] if several else hint, missing=name in missing)
                 except Refused as problem:
                     raise OptionError(f"{label}: {name} {problem}") from None
         return function(*bound.args, **bound.kwargs)

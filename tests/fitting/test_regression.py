@@ -194,7 +194,7 @@ def test_a_student_cannot_start_from_a_bin_that_does_not_count() -> None:
     ],
 )  # fmt: skip
 def test_reaches_of_few_dimensions_are_learned_from_a_good_start(card: str, options: Options, least: float) -> None:
-    """Under Dale's law the start is not as good, 0.957, and descent, which the sign of each weight confines, is slower: it takes 100 epochs to 0.98."""
+    """Under Dale's law the start is not as good, 0.957, and descent, which the sign of each weight confines, is slower: 0.98 takes 100 epochs."""
     teacher = circuit(units=20, dt={"value": 1, "unit": "ms", "meaning": "step"})
     shown, held_out = delayed_reaches(teacher, (120, 27), seed=0)
     student = with_time_constant_of(catalogue.load(card), teacher)

@@ -114,6 +114,13 @@ def axes_of(hint: Any) -> bool:
     return not any(mark in found[0] for mark in ("*", "..."))
 
 
+def call_with(function: Callable[..., Any], name: str, leaf: Callable[[Any], Any]) -> Any:
+    """Call a function with arguments that are all allowed but for the arrays of one, which are those of ``leaf``."""
+    named = given(function, name, leaf)
+    several = inspect.signature(function).parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
+    return function(specimen(_hints(function)[name], leaf), **named) if several else function(**named)
+
+
 def given(function: Callable[..., Any], name: str, leaf: Callable[[Any], Any]) -> dict[str, Any]:
     """Return arguments that are all allowed but for the arrays of one, which are those of ``leaf``."""
     needed = {p.name: p for p in inspect.signature(function).parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
@@ -144,7 +151,7 @@ def test_what_is_missing_is_refused_with_its_place(label: str) -> None:
     if name in getattr(function, MISSING_ALLOWED, ()):
         return
     with pytest.raises(OptionError, match=rf"^{function.__name__}: {name} ") as caught:
-        function(**given(function, name, with_nan))
+        call_with(function, name, with_nan)
     found = str(caught.value)
     if "is not finite" not in found:  # nothing can be missing in these
         assert re.search(r"should be an array of (True and False|whole numbers)", found), found
@@ -157,7 +164,7 @@ def test_arrays_of_other_dimensions_are_refused(label: str) -> None:
     function, name, hint = ARRAYS[label]
     if axes_of(hint):
         with pytest.raises(OptionError, match=rf"^{function.__name__}: {name} .*should be an array of .*; it has \d axes, "):
-            function(**given(function, name, lambda leaf: whole(leaf)[None, None]))
+            call_with(function, name, lambda leaf: whole(leaf)[None, None])
 
 
 @pytest.mark.parametrize("label", ARRAYS)
