@@ -276,7 +276,7 @@ def _passed(states: Float[ndarray, "condition time state"], task: Task) -> list[
 def _fixed(model: Model, states: Float[ndarray, "condition time state"], seed: int) -> tuple[Float[ndarray, "point unit"], int]:
     """Return the observed rates at the fixed points near visited states, and the number of stable points."""
     found = fixed_points(model, states.reshape(-1, states.shape[2]), searches=SEARCHES, seed=seed).fixed
-    return observed_rates(model, np.array([point.state for point in found]).reshape(len(found), -1)), sum(not point.unstable for point in found)
+    return observed_rates(model, np.array([point.state for point in found]).reshape(-1, states.shape[2])), sum(not point.unstable for point in found)
 
 
 def _sent(model: Model, rates: Float[ndarray, "condition time unit"]) -> Currents | None:

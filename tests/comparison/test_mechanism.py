@@ -1,5 +1,6 @@
 """A circuit held against itself is itself by every truth, and against another it is off by what is known of the two."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -189,3 +190,9 @@ def test_beside_students_stand_units_without_connections_and_pushes_where_activi
         within, units = (one.drives[-1].pattern for one in (task, anywhere))
         np.testing.assert_allclose(within @ axes @ axes.T, within, atol=1e-9 * np.abs(within).max())
         assert np.sqrt((within**2).mean()) == pytest.approx(np.sqrt((units**2).mean()), rel=0.3)  # units differ in what moves them by 2 s.d.
+
+
+def test_a_student_without_a_fixed_point_is_infinitely_far_by_them(circuit: Model, side: Side, linear_circuit: Callable[..., Model]) -> None:
+    known = CircuitTruths.of(circuit, side.task, side.trials.rate, seed=0)
+    drifting = linear_circuit(np.zeros((UNITS, UNITS)), rate="x", equations="dx/dt = (1*Hz + 0*x + 0*W(x) + drive(t, i))/tau : Hz")
+    assert known.apart(drifting, side.task, simulate(drifting, side.task).rate, seed=0)[FIXED] == np.inf
