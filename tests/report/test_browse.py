@@ -1,5 +1,6 @@
 """Many runs as one page: it holds what their files hold, works without a server, and trusts no text in them."""
 
+import html
 import json
 import re
 import shutil
@@ -60,20 +61,60 @@ def test_text_in_a_run_is_text_on_the_page(tmp_path: Path) -> None:
     assert TRICK not in page.read_text(encoding="utf-8") and data(page)[0]["claims"][0]["text"] == TRICK
 
 
+def opened(address: str, tmp_path: Path) -> str:
+    """The page as a browser leaves it after its scripts have run."""
+    shell = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", address]
+    return subprocess.run(shell, capture_output=True, text=True, timeout=120, check=True).stdout
+
+
+DONE = """<script>
+{ const order = () => [...document.querySelectorAll("#runs tbody a")].map(a => a.textContent), found = {};
+const by = name => [...document.querySelectorAll("#runs thead button")].find(b => b.textContent.startsWith(name)).click();
+by("seed"); found.rising = order(); by("seed"); found.falling = order();
+const field = document.getElementById("search"); field.value = "unlike"; field.oninput();
+found.searched = [order(), document.getElementById("count").textContent];
+field.value = ""; field.oninput();
+[...document.querySelectorAll("#runs input")].slice(0, 2).forEach((_, place) => document.querySelectorAll("#runs input")[place].click());
+found.two = !document.getElementById("compare").disabled;
+const paper = () => getComputedStyle(document.body).backgroundColor, before = paper(), mode = document.getElementById("mode");
+mode.click(); const after = paper(); mode.click(); found.modes = [before !== after, before === paper()];
+document.body.dataset.found = JSON.stringify(found); }
+</script>"""
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
-def test_a_browser_lists_and_compares_the_runs(runs: Path, tmp_path: Path) -> None:
-    write(runs / "third", seed=5, text=TRICK)
+def test_a_browser_sorts_searches_picks_and_darkens(runs: Path, tmp_path: Path) -> None:
+    write(runs / "third", seed=2, text="unlike the others")
     page = browse([runs], tmp_path / "all.html")
+    page.write_text(page.read_text(encoding="utf-8").replace("</body>", DONE + "</body>"), encoding="utf-8")
+    said = re.search(r'data-found="([^"]*)"', opened(page.as_uri(), tmp_path))
+    assert said
+    found = json.loads(html.unescape(said[1]))
+    assert found["rising"] == ["first", "third", "second"] and found["falling"] == found["rising"][::-1]
+    assert found["searched"] == [["third"], "1 of 3 runs"] and found["two"] and found["modes"] == [True, True]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_a_browser_prints_the_page(runs: Path, tmp_path: Path) -> None:
+    page, paper = browse([runs], tmp_path / "all.html"), tmp_path / "all.pdf"
     shell = [
         CHROMIUM,
         "--headless",
         "--no-sandbox",
         "--disable-gpu",
         f"--user-data-dir={tmp_path / 'profile'}",
-        "--dump-dom",
-        f"{page.as_uri()}#compare",
+        f"--print-to-pdf={paper}",
+        page.as_uri(),
     ]
-    shown = subprocess.run(shell, capture_output=True, text=True, timeout=120, check=True).stdout
+    subprocess.run(shell, capture_output=True, timeout=120, check=True)
+    assert paper.read_bytes().startswith(b"%PDF") and paper.stat().st_size > 5000
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_a_browser_lists_and_compares_the_runs(runs: Path, tmp_path: Path) -> None:
+    write(runs / "third", seed=5, text=TRICK)
+    page = browse([runs], tmp_path / "all.html")
+    shown = opened(f"{page.as_uri()}#compare", tmp_path)
     assert "3 of 3 runs" in shown and "0 of 1 hold" in shown and "<title>Runs</title>" in shown
     assert re.search(
         r"R² of rates \| tanh \| ten</td><td class=\"number\">0\.5</td><td class=\"number\">0\.8</td><td class=\"number\">0\.3</td>", shown
