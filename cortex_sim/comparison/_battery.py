@@ -11,7 +11,7 @@ from numpy import ndarray
 from cortex_sim.analysis import Preferred, Side, delayed_reaches, spanning_runs
 from cortex_sim.cards import Model
 from cortex_sim.comparison._comparison import Comparison
-from cortex_sim.comparison._response import response_score, responses
+from cortex_sim.comparison._response import answered, response_score, responses
 from cortex_sim.runtime import seed_of, stream, workers
 from cortex_sim.simulation import push_amplitude
 from cortex_sim.tasks import Task
@@ -57,6 +57,9 @@ class Battery:
             sides: training and test conditions.
             draws: number of draws of each kind.
             seed: of the draws, and of the circuit's noise if it has any.
+
+        Raises:
+            ComparisonError: the circuit does not respond to one of them at all.
         """
         training, test = sides
         amplitude, silent = push_amplitude(circuit, MOVED, PUSHED), circuit.silent.si if circuit.silent else 0.0
@@ -69,7 +72,10 @@ class Battery:
             pushes[WITHIN].append(push_along(task, within, amplitude=float(size), start=WHEN, duration=PUSHED))
             pushes["silencing"].append(silence(task, units, seed=drawn, rate=silent, fraction=SHARES["silencing"], start=WHEN, duration=SILENCED))
         battery = cls(split, training, test, pushes, {})
-        return replace(battery, responses=battery.respond(circuit, seed))
+        found = battery.respond(circuit, seed)
+        for kind, drawn_so in pushes.items():
+            answered(kind, found[kind], task=task, pushed=drawn_so)
+        return replace(battery, responses=found)
 
     def respond(self, model: Model, seed: int) -> Responses:
         """Return a model's response to every draw: rates minus unperturbed rates."""

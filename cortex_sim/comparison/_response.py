@@ -59,6 +59,26 @@ def left_free(task: Task, pushed: Task, units: int) -> Bool[ndarray, " unit"]:
     return free
 
 
+def answered(
+    perturbation: str, teacher: Sequence[Float[ndarray, "condition time unit"]], *, task: Task, pushed: Sequence[Task]
+) -> list[Bool[ndarray, " unit"]]:
+    """Return which units each draw of a perturbation leaves free, after a check that some of them respond to one.
+
+    Args:
+        perturbation: its name.
+        teacher: its responses.
+        task: the unperturbed task.
+        pushed: draws of the perturbed task.
+
+    Raises:
+        ComparisonError: no unit does.
+    """
+    free = [left_free(task, draw, response.shape[2]) for draw, response in zip(pushed, teacher, strict=True)]
+    if not any(response[:, :, kept].any() for response, kept in zip(teacher, free, strict=True)):
+        raise ComparisonError(f"responses to {perturbation}: the teacher does not respond at all; push harder, or where it listens.")
+    return free
+
+
 @threadpool_limits.wrap(limits=1)
 def response_score(
     perturbation: str, teacher: Sequence[Rates], student: Sequence[Rates], *, task: Task, pushed: Sequence[Task], name: str, split: str,
@@ -88,10 +108,8 @@ def response_score(
         raise ComparisonError(
             f"responses to {perturbation}: teacher has {shapes[0]}, student {shapes[1]}, of {len(pushed)} draws; they should match."
         )
-    free = [left_free(task, draw, response.shape[2]) for draw, response in zip(pushed, teacher, strict=True)]
+    free = answered(perturbation, teacher, task=task, pushed=pushed)
     a, b = ([response[:, :, kept] for response, kept in zip(side, free, strict=True)] for side in (teacher, student))
-    if not any(response.any() for response in a):
-        raise ComparisonError(f"responses to {perturbation}: the teacher does not respond at all; push harder, or where it listens.")
     rng, alike = stream(seed, "null", "orders of responses"), all(_same_in_all(task, draw) for draw in pushed)
     fit, count = Explained(a, b), len(a[0])
     by_unit = [Explained([x.transpose(2, 1, 0)], [y.transpose(2, 1, 0)]) for x, y in zip(a, b, strict=True)] if alike else []

@@ -14,6 +14,7 @@ from cortex_sim.comparison._battery import LEADING, SPANS, WITHIN, Battery, reac
 from cortex_sim.comparison._examined import Examination
 from cortex_sim.comparison._prediction import variance_explained
 from cortex_sim.comparison._reference import ridge_from_first_bin
+from cortex_sim.errors import ComparisonError
 from cortex_sim.simulation import flow
 from cortex_sim.trials import Trials
 
@@ -44,6 +45,12 @@ def test_the_circuit_answers_as_itself_and_unconnected_units_by_their_own_leak_a
     x = np.random.default_rng(1).normal(size=(3, 12))
     np.testing.assert_allclose(flow(alone, alone.arrays(), x), -x / 0.2, rtol=1e-12)  # tau 200 ms
     assert all(score.estimate < 1 for score in battery.scores(battery.respond(alone, 0), name="alone", seed=0, nulls=3))
+
+
+def test_a_circuit_that_does_not_answer_is_refused_before_anything_is_trained(linear_circuit: Callable[..., Model]) -> None:
+    deaf = linear_circuit(np.zeros((12, 12)))  # silencing some units is not felt by the others
+    with pytest.raises(ComparisonError, match="responses to silencing: the teacher does not respond at all; push harder, or where it listens"):
+        Battery.of(deaf, "runs", spanning_runs(deaf, (30, 8), seed=0), draws=1, seed=0)
 
 
 def test_ridge_from_the_first_bin_is_perfect_for_a_linear_system_and_useless_where_the_first_bin_tells_nothing() -> None:
