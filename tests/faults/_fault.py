@@ -4,13 +4,14 @@ from typing import NamedTuple
 
 
 class Fault(NamedTuple):
-    """What is wrong, where, and the tests that should say so."""
+    """What is wrong, where, the tests that should say so, and why they may not."""
 
     name: str
     file: str
     right: str
     wrong: str
     tests: str
+    argued: str = ""
 
 
 COMPARISON = "tests/comparison/"
