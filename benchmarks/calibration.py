@@ -19,7 +19,7 @@ DRAWS, UNITS, BINS, SMOOTHED = 40, 30, 60, (4, 8)  # bins: of the Gaussian kerne
 SAMPLES = 30  # independent ones, of the biased estimator
 CONDITIONS = 27  # of rotations and linear images
 PAGES = [Path(__file__).parents[1] / "docs" / name for name in ("scores.md", "why-pushes.md")]
-BLOCK = re.compile(r"(<!-- calibration: (\w+) -->).*?(<!-- end -->)")
+BLOCK = re.compile(r"(<!-- calibration: (\w+) -->).*?(<!-- told -->)")
 
 
 def smooth(rng: np.random.Generator, shape: tuple[int, ...], sd: float) -> ndarray:

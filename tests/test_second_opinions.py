@@ -4,6 +4,7 @@
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ from cortex_sim.comparison._reconstruction import spectral_distance, state_space
 from cortex_sim.comparison._shape import shape_distance
 from cortex_sim.simulation import trajectory
 from cortex_sim.simulation._problem import Problem
-from cortex_sim.statistics import folds, set_aside
+from cortex_sim.statistics import Split, folds, order_by_content, set_aside
 from cortex_sim.tasks import Task
 from cortex_sim.trials import Trials, smoothed_over_time
 
@@ -110,10 +111,16 @@ def test_tangling_is_that_of_a_double_loop() -> None:
     np.testing.assert_allclose(tangling(X, dt).ravel()[::23], found, rtol=1e-8)
 
 
+def conditions_apart(*sides: np.ndarray) -> Iterator[Split]:
+    """The folds of conditions that measures use."""
+    order = order_by_content(*sides)
+    return (each.within(order) for each in folds(range(9), count=4, seed=0))
+
+
 def test_held_out_canonical_correlations_are_those_of_the_textbook() -> None:
     """Principal components of the training part, canonical directions by the generalised eigenvalue problem, correlations of what was left out."""
     found = []
-    for split in folds(range(9), count=4, seed=0):
+    for split in conditions_apart(X, Y):
         parts = []
         for side in (X, Y):
             train = side[split.train].reshape(-1, side.shape[2])
@@ -145,7 +152,7 @@ def test_predictivity_and_cycle_consistency_are_those_of_nested_loops_over_sciki
     a, b = X, Y + 2 * np.random.default_rng(7).normal(size=Y.shape)  # noise, so that the penalty matters
     for source, target in ((a, b), (b, a)):
         missed = total = cycled = whole = 0.0
-        for split in folds(range(9), count=4, seed=0):
+        for split in conditions_apart(source, target):
             inner = [split.train[part.test] for part in folds(range(len(split.train)), count=2, seed=0)]
             there, back = ridge(source, target, inner), ridge(target, source, inner)
             made = there.predict(source[split.test].reshape(-1, source.shape[2]))
@@ -160,7 +167,7 @@ def test_predictivity_and_cycle_consistency_are_those_of_nested_loops_over_sciki
 
 def test_local_flow_is_that_of_loops_over_the_nearest_places() -> None:
     along = sizes = 0.0
-    for split in folds(range(9), count=4, seed=0):
+    for split in conditions_apart(X, Y):
         x, y = (side[split.train].reshape(-1, side.shape[2]) for side in (Y, X))
         fitted = Ridge(alpha=1e-6 * ((x - x.mean(axis=0)) ** 2).sum() / x.shape[1]).fit(x, y)
         image = np.stack([fitted.predict(condition) for condition in Y[split.test]])
@@ -179,7 +186,7 @@ def test_co_smoothing_is_that_of_loops_over_scikit_learn() -> None:
     counts = rng.poisson(common[:, :, None] * np.array([1.0, 0.5, 1.5, 0.7]) * 0.02).astype(float)
     trial, place, unit = (np.repeat(index.ravel(), counts.ravel().astype(int)) for index in np.indices(counts.shape))
     trials = Trials.from_spikes((0.02 * (place + 0.5), unit, trial), 0.02 * np.arange(25), units=4, condition=np.zeros(20, int))
-    units = set_aside(range(4), 0.25, seed=0)
+    units, order = set_aside(range(4), 0.25, seed=0).within(order_by_content(counts.T)), order_by_content(counts)
     heard, wanted = smoothed_over_time(counts[..., units.train], 2.0), counts[..., units.test]
     rates = np.empty_like(wanted)
 
@@ -193,7 +200,8 @@ def test_co_smoothing_is_that_of_loops_over_scikit_learn() -> None:
         return float(poisson.logpmf(truth, np.maximum(found, 2e-5)).sum())
 
     strata = np.zeros(20, int).tolist()
-    for split in folds(range(20), count=5, strata=strata, seed=0):
+    for each in folds(range(20), count=5, strata=strata, seed=0):
+        split = each.within(order)
         inner = set_aside(range(16), 0.2, strata=strata[:16], seed=0).within(split.train)
         tried = [told(predicted(inner.train, inner.test, penalty), wanted[inner.test]) for penalty in (0.1, 1.0, 10.0)]
         rates[split.test] = predicted(split.train, split.test, (0.1, 1.0, 10.0)[int(np.argmax(tried))])

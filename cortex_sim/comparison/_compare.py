@@ -99,6 +99,9 @@ def compare(
     if window is None:
         window = (float(teacher.time[0]), float(teacher.time[-1] + teacher.bin))
         notes.append(f"rotations: looked for in all of the time, {window[0]:g} to {window[1]:g} s")
+    elif window[0] < teacher.time[0] - teacher.bin or window[1] > teacher.time[-1] + 2 * teacher.bin:
+        span = f"{teacher.time[0]:g} to {teacher.time[-1] + teacher.bin:g} s"
+        raise ComparisonError(f"compare: the window {window[0]:g} to {window[1]:g} s reaches beyond the trials, {span}; give it in s.")
     if not np.ptp(teacher.rate, axis=(0, 1)).any():
         raise ComparisonError("teacher: no unit varies over conditions and time; there is nothing to match.")
     if training is None:
@@ -139,6 +142,9 @@ def _sides(teacher: Activity, student: Activity, bin: float | None, notes: list[
     found = []
     for label, side in (("teacher", teacher), ("student", student)):
         if isinstance(side, Trials):
+            if len(set(side.condition.tolist())) < len(side.condition):
+                cure = "conditions are compared, of which trials are no independent samples: average them first, trials.averaged()"
+                raise ComparisonError(f"{label}: {len(side.condition)} trials of {len(set(side.condition.tolist()))} conditions; {cure}.")
             found.append(side)
             continue
         array = _array(side, label)

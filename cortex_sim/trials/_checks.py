@@ -19,7 +19,9 @@ SLOW, LONG = 0.1, 100.0  # Hz, s: units that slow in trials that long are in ano
 NUMBER = 24  # bytes of one while it is read: itself, and copies that are made to check and turn it
 COARSE, COARSEST = 0.5, 5.0  # s: bins so wide, in trials longer than LONG or whatever they last, are probably meant in ms
 TURN = 2 * np.pi
-SAME = 1e-6  # of the largest label: numbers nearer than this are one condition, apart by round-off
+NOTHING = 1e-12  # of the largest label: a number below is 0 up to round-off
+UNSAID = ("", "#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "NaT", "None", "n/a", "nan", "null")
+SAME = 1e-6  # of two labels: numbers nearer than this are one condition, apart by round-off
 
 
 def check_fits(numbers: float, what: str) -> None:
@@ -261,6 +263,8 @@ def labels(found: Any) -> ndarray:
     """
     if masked := int(hidden(found).sum()):
         raise TrialsError(f"condition: {masked} labels are masked; leave out the trials that have none.")
+    if isinstance(found, list | tuple) and (lost := [place for place, label in enumerate(found) if label is None or label != label]):  # noqa: PLR0124
+        raise TrialsError(f"trials: {len(lost)} trials have no condition, first trial {lost[0]}; leave them out.")
     try:
         array = read_only(np.asarray(found))
     except ValueError:
@@ -273,6 +277,8 @@ def labels(found: Any) -> ndarray:
         return array
     values, first, place = np.unique(array, return_index=True, return_inverse=True)
     group = _groups(values)
+    if np.array_equal(values, np.round(values)):  # whole numbers, such as dates, have no round-off
+        return array
     if group.max() + 1 == values.size:
         return array
     earliest = np.full(group.max() + 1, array.size)
@@ -282,8 +288,9 @@ def labels(found: Any) -> ndarray:
 
 def _groups(values: Float[ndarray, " value"]) -> Int[ndarray, " value"]:
     """Return a number for each of these rising values: the same for those that differ by round-off or, within a turn, by 2 pi."""
-    apart = SAME * np.abs(values).max()
-    group = np.concatenate([[0], np.cumsum(np.diff(values) > apart)])
+    apart, size = SAME * np.abs(values).max(), np.abs(values)
+    fine = apart if values.dtype.itemsize < np.dtype(float).itemsize else NOTHING * size.max()
+    group = np.concatenate([[0], np.cumsum(np.diff(values) > np.maximum(SAME * np.maximum(size[1:], size[:-1]), fine))])
     if values[-1] - values[0] <= TURN + apart:
         group[values >= values[0] + TURN - apart] = 0
     return group
@@ -298,14 +305,19 @@ def storable(texts: ndarray) -> ndarray:
 
 
 def absent(labels: ndarray) -> Bool[ndarray, " trial"]:
-    """Return which labels are missing: NaN, NaT, None or an empty text."""
+    """Return which labels are missing: NaN, NaT, None, an empty text, or one of the texts by which tables say so (:data:`UNSAID`)."""
     if labels.dtype.kind in "fc":
         return np.isnan(labels)
     if labels.dtype.kind in "mM":
         return np.isnat(labels)
     if labels.dtype.kind == "O":
-        return np.array([label is None or label == "" or (isinstance(label, float) and np.isnan(label)) for label in labels], dtype=bool)
-    return labels == "" if labels.dtype.kind in "US" else np.zeros(labels.shape, dtype=bool)
+        return np.array(
+            [label is None or (isinstance(label, str) and label in UNSAID) or (isinstance(label, float) and np.isnan(label)) for label in labels],
+            dtype=bool,
+        )
+    if labels.dtype.kind == "S":
+        labels = np.char.decode(labels, "utf-8", "replace")
+    return np.isin(labels, UNSAID) if labels.dtype.kind == "U" else np.zeros(labels.shape, dtype=bool)
 
 
 def check_labels(labels: ndarray) -> None:

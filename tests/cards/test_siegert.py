@@ -115,12 +115,13 @@ def siegert_inputs() -> tuple[ndarray, ndarray]:
 
 def test_siegert_is_the_same_number_in_torch_and_numpy() -> None:
     mu, sigma = siegert_inputs()
-    function = Twin(catalogue.load("leaky_tanh"), {}).constants["siegert"]
+    card = catalogue.load("leaky_tanh")
+    function = Twin(card, card.arrays()).constants["siegert"]
     found = function(torch.tensor(mu), torch.tensor(sigma), *BRUNEL.values())
     exact = siegert(mu, sigma, **BRUNEL)
     assert exact.min() < 1e-200 and exact.max() > 200
     np.testing.assert_allclose(found.numpy(), exact, rtol=1e-12, atol=0)
-    single = Twin(catalogue.load("leaky_tanh"), {}, dtype=torch.float32).constants["siegert"](torch.tensor([0.02]), 0.005, *BRUNEL.values())
+    single = Twin(card, card.arrays(), dtype=torch.float32).constants["siegert"](torch.tensor([0.02]), 0.005, *BRUNEL.values())
     assert single.dtype == torch.float32
     assert single.item() == pytest.approx(float(siegert(0.02, 0.005, **BRUNEL)), rel=1e-4)
 

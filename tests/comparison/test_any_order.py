@@ -74,3 +74,21 @@ def test_scores_of_held_out_trials_units_and_conditions_do_not_depend_on_their_o
     told = co_smoothing(with_spikes(counts)).bits
     mixed = 2 * rng.permutation(10)[:, None] + [0, 1]  # of trials within conditions, which alternate
     assert co_smoothing(with_spikes(counts[mixed.ravel()][..., units])).bits == pytest.approx(told, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name in MEASURES if name != "DSA, Procrustes"])
+def test_conditions_that_mirror_one_another_or_stand_in_the_middle_have_an_order_too(name: str) -> None:
+    one, other = sides(4)
+    still = np.zeros((1, BINS, UNITS))
+    teacher, student = (np.concatenate([side, -side, still]) for side in (one, other))
+    expected = MEASURES[name](teacher, student, 0.01)
+    for seed in range(4):
+        order = np.random.default_rng(seed).permutation(len(teacher))
+        assert MEASURES[name](teacher[order], student[order], 0.01) == pytest.approx(expected, rel=ROUND_OFF, abs=ROUND_OFF)
+
+
+def test_few_spikes_tell_trials_and_units_apart() -> None:
+    rng = np.random.default_rng(5)
+    counts = rng.poisson(0.04, (40, 10, 8))
+    told = co_smoothing(with_spikes(counts)).bits
+    assert co_smoothing(with_spikes(counts[..., rng.permutation(8)])).bits == pytest.approx(told, rel=1e-6)

@@ -333,3 +333,11 @@ def test_no_score_is_without_a_surrogate(nulls: int) -> None:
         compare(a, b, nulls=nulls)
     with pytest.raises(ComparisonError, match=r"^compare: 2 conditions; at least 3 are needed"):
         compare(a[:2], b[:2])
+
+
+def test_trials_of_one_condition_and_a_window_in_ms_are_refused() -> None:
+    twice = Trials.from_arrays(TEACHER.rate, TEACHER.time, condition=np.arange(CONDITIONS) // 2)
+    with pytest.raises(ComparisonError, match=r"teacher: 15 trials of 8 conditions; .* average them first, trials\.averaged\(\)"):
+        compare(twice, twice)
+    with pytest.raises(ComparisonError, match=r"the window 0 to 200 s reaches beyond the trials, 0 to 0\.3 s; give it in s"):
+        compare(TEACHER, STUDENT, window=(0.0, 200.0))

@@ -173,3 +173,10 @@ def test_the_silhouette_is_the_margin_to_the_nearest_other_group() -> None:
     assert silhouette(np.zeros((4, 4)), [0, 0, 1, 1]) == 0
     with pytest.raises(ComparisonError, match=r"^silhouette: 1 group of places; there should be two or more\.$"):
         silhouette(far, [0, 0, 0])
+
+
+def test_what_is_no_number_is_never_significant() -> None:
+    assert all(
+        np.isnan(p_value(estimate, np.array(null))) for estimate, null in ((np.nan, [0.0] * 19), (np.inf, [0.0] * 19), (1.0, [np.nan] + [0.0] * 18))
+    )
+    assert p_value(0.1, np.array([np.inf] + [5.0] * 18), better="lower") == 1 / 20

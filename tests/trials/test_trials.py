@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from cortex_sim.errors import CortexSimError, FileProblem, TrialsError
+from cortex_sim.errors import CortexSimError, FileProblem, OptionError, TrialsError
 from cortex_sim.trials._trials import Trials
 
 
@@ -213,3 +213,27 @@ def test_arrays_given_to_the_class_itself_are_told_where_to_go(how: dict[str, An
             TrialsError, match=r"^Trials: takes one object .* \(got .*\); arrays become trials with Trials\.from_arrays\(rate, time\)"
         ):
             call()
+
+
+@pytest.mark.parametrize(
+    "given", [["left", np.nan, "right", "left"], ["left", None, "right", "left"], ["left", "NaN", "right", "left"], ["a", "NA", "b", "a"]]
+)
+def test_a_label_that_is_missing_is_no_category(given: list[object]) -> None:
+    with pytest.raises(TrialsError, match="trials: 1 trials have no condition, first trial 1; leave them out"):
+        Trials.from_arrays(np.ones((4, 5, 2)), 0.01 * np.arange(5), condition=given)
+
+
+@pytest.mark.parametrize(("given", "count"), [
+    (20240101001.0 + np.arange(4), 4), ([0.0, 1.0, 2.0, 1e7], 4), ([1e-9, 1e-8, 1e-7, 1e-1], 4), (1.7e9 + 600.0 * np.arange(3), 3),
+    (np.array([0.0, 1.2e-16, np.pi / 4, np.pi / 4 * (1 + 1e-9)]), 2), (np.array([-2e-8, 0.0, 0.7853982, 0.7853981], "f4"), 2),
+])  # fmt: skip
+def test_labels_are_one_only_up_to_round_off(given: object, count: int) -> None:
+    labels = Trials.from_arrays(np.ones((len(given), 5, 2)), 0.01 * np.arange(5), condition=given).condition  # type: ignore[arg-type]
+    assert len(np.unique(labels)) == count
+
+
+def test_a_mask_of_numbers_is_not_taken_for_positions() -> None:
+    trials = Trials.from_arrays(np.ones((2, 5, 3)), 0.01 * np.arange(5))
+    with pytest.raises(OptionError, match=r"3 times 0 or 1 is a mask of numbers .* give \.astype\(bool\)"):
+        trials.units(np.array([1, 0, 1], "u1"))
+    assert trials.units(np.array([1, 0], "u1")).shape == (2, 5, 2)

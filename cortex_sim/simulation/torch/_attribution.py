@@ -8,7 +8,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from cortex_sim.cards import Model
-from cortex_sim.errors import OptionError
+from cortex_sim.errors import OptionError, TaskError
 from cortex_sim.simulation._problem import Problem
 from cortex_sim.simulation.torch._inputs import Inputs
 from cortex_sim.simulation.torch._twin import Twin
@@ -47,6 +47,7 @@ def integrated_gradients(
 
     Raises:
         OptionError: captum is not installed.
+        TaskError: attributions are not finite.
 
     Source:
         Sundararajan, Taly & Yan (2017) ICML, as captum computes it.
@@ -60,26 +61,28 @@ def integrated_gradients(
     alone = model.initial is None and (model.readout is None or model.projections[model.readout.weights].rule == "diagonal")
 
     def final(given: Float[Tensor, "trial place"], trial: Tensor) -> Float[Tensor, " trial"]:
-        state = given if alone else _started(twin, problem, given)
+        state = given if alone else _started(twin, problem, given, arrays)
         return twin.observe(twin.unroll(state, Inputs(twin, problem, trial.numpy()), problem).rates[:, -1:])[:, 0] @ weights
 
     wanted, origin = (torch.tensor(array, dtype=twin.dtype) for array in (problem.task.initial, baseline))
     origin = origin.expand_as(wanted)
     if alone:
-        wanted, origin = (_started(twin, problem, rates).detach() for rates in (wanted, origin))
+        wanted, origin = (_started(twin, problem, rates, arrays).detach() for rates in (wanted, origin))
     points = STEPS
     while True:
         found, missed = IntegratedGradients(final).attribute(
             wanted, origin, additional_forward_args=torch.arange(len(wanted)), n_steps=points, internal_batch_size=AT_ONCE,
             return_convergence_delta=True,
         )  # fmt: skip
+        if not torch.isfinite(found).all():
+            raise TaskError(f"{model.name}: its attributions are not finite, since its activity or their gradient is not.")
         spread = float(found.detach().sum(dim=1).std(correction=0))
         if points >= MOST or float(missed.detach().abs().max()) <= COMPLETE * spread:
             return found.detach().numpy(), missed.detach().numpy()
         points *= 2
 
 
-def _started(twin: Twin, problem: Problem, observed: Float[Tensor, "trial observed"]) -> Float[Tensor, "trial state"]:
+def _started(twin: Twin, problem: Problem, observed: Float[Tensor, "trial observed"], arrays: Mapping[str, ndarray]) -> Float[Tensor, "trial state"]:
     """Return the differentiable state for observed rates; where the gain is inverted, its derivative is one over the gain's slope.
 
     A rate beyond the range of the gain starts at the end of that range, whatever its value, so its derivative is 0.
@@ -94,9 +97,9 @@ def _started(twin: Twin, problem: Problem, observed: Float[Tensor, "trial observ
         given = observed.detach().numpy()
     from cortex_sim.simulation._dynamics import state_of
 
-    state = torch.as_tensor(state_of(twin.model, given), dtype=twin.dtype)
+    state = torch.as_tensor(state_of(twin.model, given, arrays), dtype=twin.dtype)
     with torch.no_grad():
         rate, slope = torch.func.jvp(twin.rate, (state,), (torch.ones_like(state),))
     missed = observed - rate
-    reached = missed.detach().abs() <= REACHED * (1 + rate.abs())
+    reached = (missed.detach().abs() <= REACHED * (1 + rate.abs())) & (slope != 0)
     return state + torch.where(reached, missed / torch.where(reached, slope, 1.0), 0.0)

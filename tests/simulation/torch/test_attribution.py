@@ -62,3 +62,15 @@ def test_without_captum_the_message_says_what_to_install(monkeypatch: pytest.Mon
     monkeypatch.setitem(__import__("sys").modules, "captum.attr", None)
     with pytest.raises(OptionError, match=r"^integrated gradients need captum, which is not installed; pip install 'cortex-sim\[explain\]'\.$"):
         attributed(linear_circuit(np.eye(UNITS)), states(), np.ones(UNITS), np.zeros(UNITS))
+
+
+def test_a_flat_gain_gives_no_nan_and_weights_that_are_handed_over_are_the_ones_inverted() -> None:
+    rng = np.random.default_rng(4)
+    flat = catalogue.load("michaels_2020").with_arrays({}, units=12, observed=UNITS)
+    found, _, _ = attributed(flat, 0.5 * states(), np.ones(UNITS), np.zeros(UNITS))
+    assert np.isfinite(found).all()
+    card = catalogue.load("leaky_gain").with_arrays({"C": np.eye(UNITS), "g": np.ones(UNITS)}, units=UNITS, observed=UNITS)
+    arrays, task = dict(card.arrays()) | {"g": np.full(UNITS, 2.0)}, free_run(0.3 * rng.normal(size=(TRIALS, UNITS)), 0.1)
+    given, own = ((one, Problem(one, arrays, task)) for one in (card, card.with_arrays({"g": arrays["g"]})))
+    sums = [integrated_gradients(one, arrays, problem, np.ones(UNITS), np.zeros(UNITS))[0] for one, problem in (given, own)]
+    np.testing.assert_allclose(*sums, rtol=1e-9)
