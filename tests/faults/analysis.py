@@ -85,6 +85,6 @@ FAULTS = (
           "tests/statistics/test_trial_noise.py"),
     Fault("the averages take noise away", "statistics/_trial_noise.py", "* np.sqrt(len(rates) / free)", "* 1.0", "tests/statistics/test_trial_noise.py"),
     Fault("partial tau without the third ranking of the other", "statistics/_ranks.py", "left = (1 - across**2) * (1 - beside**2)", "left = (1 - across**2) ** 2", BENCHMARK + "test_scored.py"),
-    Fault("an order by distance, which what is measured decides", "statistics/_order.py", '_digest(f"{value:.{DIGITS}g}".encode())', 'f"{value:020.9f}".encode()', "tests/statistics/test_order.py " + COMPARISON + "test_kernels.py"),
+    Fault("an order by distance, which what is measured decides", "statistics/_order.py", "[_digest(each) for each in np.round(distance, DIGITS)]", '[f"{each:020.9f}".encode() for each in distance]', "tests/statistics/test_order.py " + COMPARISON + "test_kernels.py"),
     Fault("units held out by position", "analysis/_co_smoothing.py", "seed=seed).within(order_by_content(counts.T))", "seed=seed)", COMPARISON + "test_any_order.py"),
 )  # fmt: skip
