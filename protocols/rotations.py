@@ -170,7 +170,8 @@ def _answer(turning: Mapping[str, cs.measures.Turning]) -> str:
     return (
         f"R²(M_skew) found, left when every unit has but one time course, and of tensor maximum entropy surrogates: {'; '.join(map(told, names))}. "
         f"Where the second is as large as the first, rotation is no evidence of dynamics. That units are independent (conditions permuted) has "
-        f"p ≤ {largest[cs.measures.SHUFFLED]:.2g} for all, that conditions are normal draws alike forwards and backwards p ≤ {largest[cs.measures.REVERSED]:.2g}."
+        f"p ≤ {largest[cs.measures.SHUFFLED]:.2g} for all, that conditions are normal draws, alike forwards and backwards, "
+        f"p ≤ {largest[cs.measures.REVERSED]:.2g}."
     )
 
 
