@@ -120,7 +120,7 @@ def _claims(value: Mapping[tuple[str, str], float], scores: list[cs.Score], miss
     largest = {row: max(p[name, f"{MEASURE}, {row}"] for name in missed) for row in (UNIT, SENSES)}
     return [
         *(cs.Claim(f"{name}: largest distance from the target (cm)", far, 0.0, 1.0, GOAL) for name, far in missed.items()),
-        *(cs.Claim(f"{row}: largest p-value of R²(M_skew), reversed in time", each, 0.0, 0.05, f"{PUBLISHED}: they rotate; p of designed targets is low, see docs/nulls.md")
+        *(cs.Claim(f"{row}: largest p-value of R²(M_skew), reversed in time", each, 0.0, 0.05, f"{PUBLISHED}: they rotate; p is low, docs/nulls.md")
           for row, each in largest.items()),
         cs.Claim("units: R²(M_skew) without recurrent connections over that with", value[WITHOUT, UNIT] / value[RECURRENT, UNIT], 0.5, np.inf, OWN),
         *(cs.Claim(f"{name}: R²(M_skew) of units minus that of muscles", value[name, UNIT] - value[name, MUSCLES], 0.0, 1.0,
