@@ -131,7 +131,7 @@ def fixed_points(
     rng = stream(seed, "analysis", "starts of fixed-point searches")
     starts = visited[rng.integers(0, len(visited), searches)]
     starts = starts + JITTER * spread / np.sqrt(model.dimension) * rng.standard_normal(starts.shape)
-    flow = _velocity(model, inputs)
+    flow = _velocity(model, inputs, np.maximum(visited.std(axis=0), ROUND_OFF * spread))
     tolerance = ROUND_OFF * spread / np.sqrt(model.dimension) / 10
     states, velocity, slope = search(flow, starts, tolerance=tolerance)
     speed, middle = np.linalg.norm(velocity, axis=1) / spread, visited.mean(axis=0)
@@ -162,7 +162,9 @@ def _states_in(trials: Trials, model: Model | Wrapped) -> Float[ndarray, "sample
         raise ComparisonError(f"{problem} So {cure}.") from None
 
 
-def _velocity(model: Model | Wrapped, inputs: Mapping[str, Float[ndarray, " unit"]] | Float[ndarray, " channel"] | None) -> Any:
+def _velocity(
+    model: Model | Wrapped, inputs: Mapping[str, Float[ndarray, " unit"]] | Float[ndarray, " channel"] | None, sizes: Float[ndarray, " state"]
+) -> Any:
     """Return the time derivative of a state in torch, with these inputs."""
     from cortex_sim.simulation.torch import velocity_of
 
@@ -171,7 +173,7 @@ def _velocity(model: Model | Wrapped, inputs: Mapping[str, Float[ndarray, " unit
     if isinstance(model, Wrapped):
         if isinstance(inputs, Mapping):
             raise ComparisonError(f"{model.name}: is wrapped; its inputs are constant channels, an array of {model.channels}.")
-        return model.velocity_in_torch(inputs)
+        return model.velocity_in_torch(inputs, sizes)
     arrays = model.arrays()
     if inputs is not None and not isinstance(inputs, Mapping):
         inputs = {name: arrays[str(item.weights)] @ inputs for name, item in model.inputs.items() if item.listens}

@@ -251,20 +251,20 @@ def _function(
     made = read(np.tile(begin, (trials, 1)))
     if made.ndim != 2 or len(made) != trials:
         raise CardError(f"{name}: observe should give (trial, output) for (trial, state); for {trials} trials it gives shape {made.shape}.")
-    moved = (lambda x, u: function(x[None], u[None])[0]) if in_torch else _differenced(call)
-    velocity = moved if flow else (lambda x, u: (moved(x, u) - x) / step)
+    moved = (lambda x, u, scale=None: function(x[None], u[None])[0]) if in_torch else _differenced(call)
+    velocity = moved if flow else (lambda x, u, scale=None: (moved(x, u, scale) - x) / step)
     system = System(begin, move, read, velocity, _carrier(read, begin))
     source = f"function, {'flow' if flow else 'map'}"
     return Wrapped(name, made.shape[1], channels, step, system=system, after=not flow, code=_code(function) + _code(observe), source=source)
 
 
-def _differenced(call: Callable[[ndarray, ndarray], ndarray]) -> Callable[[Any, Any], Any]:
+def _differenced(call: Callable[[ndarray, ndarray], ndarray]) -> Callable[..., Any]:
     """Return a function of NumPy as one of one state and its constant channels in torch, whose derivatives are central differences."""
 
-    def moved(x: Any, u: Any) -> Any:
+    def moved(x: Any, u: Any, scale: Any = None) -> Any:
         from cortex_sim.simulation.torch import differenced
 
-        return differenced(call)(x, u)
+        return differenced(call)(x, u, scale)
 
     return moved
 

@@ -30,7 +30,8 @@ class System:
         start: state at the start of every trial.
         step: the state one step later, of (trial, state) and (trial, channel).
         observe: (trial, state) to (trial, output).
-        velocity: the derivative of a state, or the change of a step divided by its duration, as a function of one state and its channels, in torch.
+        velocity: the derivative of a state, or the change of a step divided by its duration, as a function of one state, its channels and its scale,
+            in torch.
             None where outputs are no linear function of the state of a stepped module.
         carrier: smallest change of state for a change of the outputs, (state, output); None if outputs are no linear function of the state.
     """
@@ -38,7 +39,7 @@ class System:
     start: Float[ndarray, " state"]
     step: Callable[[ndarray, ndarray], ndarray]
     observe: Callable[[ndarray], ndarray]
-    velocity: Callable[[Any, Any], Any] | None
+    velocity: Callable[..., Any] | None
     carrier: Float[ndarray, "state output"] | None
 
 
@@ -148,8 +149,14 @@ class Wrapped:
         self._check(task)
         return self._moved(task, _on_steps(task, self.dt), self._every(task), lambda state: state)
 
-    def velocity_in_torch(self, channels: Float[ndarray, " channel"] | None = None) -> Callable[[Any], Any]:
+    def velocity_in_torch(
+        self, channels: Float[ndarray, " channel"] | None = None, scale: Float[ndarray, " state"] | None = None
+    ) -> Callable[[Any], Any]:
         """Return the time derivative of a state, with constant channels, 0 if None, in torch; for a map, its change by a step over the step.
+
+        Args:
+            channels: constant; 0 if omitted.
+            scale: by how much each number of the state varies, for derivatives of a function of NumPy; 1 and the largest of them if omitted.
 
         Raises:
             TaskError: only its outputs are known, or they are no linear function of its state.
@@ -160,7 +167,8 @@ class Wrapped:
         from cortex_sim.simulation.torch import tensor
 
         u = tensor(np.zeros(self.channels) if channels is None else channels)
-        return lambda x: velocity(x, u)
+        size = None if scale is None else tensor(scale)
+        return lambda x: velocity(x, u, size)
 
     def step_in_torch(self) -> Callable[[Any], Any]:
         """Return what takes states (direction, state) one step on, with channels of 0, in torch.

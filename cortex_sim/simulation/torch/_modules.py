@@ -174,7 +174,7 @@ def _system(module: nn.Module, units: int, channels: int, bin: float, *, alone: 
         made = module(u, x[:, :units])
         return (made, made) if alone else (made[0], made[1])
 
-    def velocity(x: Tensor, u: Tensor) -> Tensor:
+    def velocity(x: Tensor, u: Tensor, scale: Tensor | None = None) -> Tensor:  # noqa: ARG001 - torch derives it
         return (after(x[None], u[None])[1][0] - x) / bin
 
     both = in_numpy(lambda x, u: torch.cat(after(x, u), dim=1))

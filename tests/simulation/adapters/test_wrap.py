@@ -326,6 +326,16 @@ def test_fixed_points_and_exponents_of_a_function_are_those_of_its_equation(tanh
     np.testing.assert_allclose(settled.values, np.log(1 + model.dt * slope) / model.dt, rtol=1e-7)
 
 
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e4])
+def test_derivatives_of_numpy_know_the_scale_of_the_state(size: float) -> None:
+    model = cs.wrap(lambda x, u: (-x + size * np.tanh(2 * np.asarray(x) / size)) / 0.02, units=2)
+    visited = size * np.random.default_rng(0).normal(size=(200, 2))
+    found = cs.analysis.fixed_points(model, visited, searches=128).fixed
+    root = brentq(lambda x: -x + np.tanh(2 * x), 0.1, 2)
+    slopes = 50.0, (-1 + 2 * (1 - np.tanh(2 * root) ** 2)) / 0.02
+    np.testing.assert_allclose(sorted({round(float(point.eigenvalues.real.max()), 3) for point in found}), sorted(slopes), atol=1e-3)
+
+
 def test_constant_channels_are_inputs_to_every_gate() -> None:
     model, u = cs.wrap(Reader("gru", batch_first=True)), X[0, 3].double().numpy()
     arrays = model.arrays()
