@@ -36,6 +36,7 @@ WEIGHT_SHUFFLES: int = 20
 FEWEST = 3  # conditions, for intervals
 COURSES = 30  # of time, of which the states of more than 200 units are made for surrogates
 FREQUENCY = "jPCA frequency (Hz)"
+AXES = ("condition", "time", "unit")
 DEFAULT = ("R² of rates", "Procrustes angle (rad)", "linear CKA, debiased")
 
 
@@ -156,10 +157,15 @@ def _sides(teacher: Activity, student: Activity, bin: float | None, notes: list[
         if bin is None and known is None:
             notes.append(f"bins of plain arrays: taken as {width * 1e3:g} ms; say otherwise with bin=")
     prediction.check_matched(*found)
+    units = [str(side.dataset["rate"].attrs.get("units", "")) for side in found]
+    if isinstance(teacher, Trials) and isinstance(student, Trials) and units[0] != units[1]:
+        notes.append(f"units: the teacher's rates are in {units[0]}, the student's in {units[1]}; they are compared as numbers")
     return found[0], found[1]
 
 
 def _array(side: Any, label: str) -> Float[ndarray, "condition time unit"]:
+    if {"time", "unit"} <= set(names := getattr(side, "dims", ())) and len(names) == len(AXES):
+        side = side.transpose(..., "time", "unit")
     try:
         array = np.asarray(side, dtype=float)
     except (TypeError, ValueError):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 from numpy import ndarray
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import t as student_t
@@ -341,3 +342,11 @@ def test_trials_of_one_condition_and_a_window_in_ms_are_refused() -> None:
         compare(twice, twice)
     with pytest.raises(ComparisonError, match=r"the window 0 to 200 s reaches beyond the trials, 0 to 0\.3 s; give it in s"):
         compare(TEACHER, STUDENT, window=(0.0, 200.0))
+
+
+def test_names_of_axes_are_honoured_and_unlike_units_are_said() -> None:
+    turned = [xr.DataArray(side.rate.transpose(2, 1, 0), dims=("unit", "time", "condition")) for side in (TEACHER, STUDENT)]
+    found, plain = (next(iter(compare(*sides, measures=[PREDICTION], bin=0.01))).estimate for sides in (turned, (TEACHER.rate, STUDENT.rate)))
+    assert found == plain
+    other = Trials.from_arrays(STUDENT.rate, STUDENT.time, units="1")
+    assert any("teacher's rates are in Hz, the student's in 1" in note for note in compare(TEACHER, other, measures=[PREDICTION]).notes)
