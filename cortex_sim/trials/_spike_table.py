@@ -112,6 +112,8 @@ def _odd(arrays: Mapping[str, ndarray], first: float) -> list[str]:
         listed = ", ".join(map(str, never[:FEW])) + ", …" * (never.size > FEW)
         cure = "; if units are numbered from 1, subtract 1" if never.tolist() == [0] else "; 'n_units' says how many there are"
         findings.append(f"no spike is of unit {listed}, which {'are' if never.size > 1 else 'is'} taken for silent{cure}.")
+    if np.setdiff1d(np.arange(len(arrays[TRIAL[1]])), trial).tolist() == [0]:
+        findings.append("no spike is in trial 0, which is kept without any; if trials are numbered from 1, subtract 1.")
     order = np.lexsort((when, unit, trial))
     again = sum((np.diff(column[order]) == 0).astype(int) for column in (when, unit, trial)) == len(SPIKE)
     return findings + ([f"{int(np.sum(again))} spikes are there more than once; each counts."] if np.any(again) else [])

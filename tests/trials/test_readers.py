@@ -203,3 +203,13 @@ def test_an_option_that_does_not_choose_is_refused(tmp_path: Path, arrays: dict[
     read(path).save(tmp_path / "a.nc")
     with pytest.raises(OptionError, match=rf"a.nc: {next(iter(options))} does not apply to saved trials; it takes window"):
         read(tmp_path / "a.nc", **options)
+
+
+def test_trials_that_may_be_numbered_from_one_are_said(tmp_path: Path) -> None:
+    rng, trial = np.random.default_rng(0), np.repeat(np.arange(1, 8), 30)
+    table = {"spike_time_ms": rng.uniform(0, 500, trial.size), "spike_unit": np.arange(trial.size) % 6, "spike_trial": trial,
+             "trial_condition": np.arange(8) % 4, "trial_duration_ms": np.full(8, 500.0)}  # fmt: skip
+    np.savez(tmp_path / "from_one.npz", **table)
+    assert any("if trials are numbered from 1, subtract 1" in said for said in read(tmp_path / "from_one.npz").provenance["findings"])
+    np.savez(tmp_path / "from_zero.npz", **table | {"spike_trial": np.where(trial == 7, 0, trial)})
+    assert not any("numbered from 1" in said for said in read(tmp_path / "from_zero.npz").provenance.get("findings", ()))
