@@ -83,9 +83,9 @@ def verdict(row: dict[str, Any]) -> str:
     """Return in how many seeds the claim holds, the share of all seeds that this leaves possible at least, and whether it is one."""
     held, count = sum(row["holds"]), len(row["holds"])
     said = f"{held} of {count}"
-    if len(set(row["found"])) == 1 < count:
-        return f"{said}, the same number at each"
-    return f"{said}; no claim" if not is_claim(row) else f"{said}; at least {stats.beta.ppf(0.05, held, 1):.0%}"
+    if not is_claim(row):
+        return f"{said}; no claim"
+    return f"{said}, the same number at each" if len(set(row["found"])) == 1 else f"{said}; at least {stats.beta.ppf(0.05, held, 1):.0%}"
 
 
 def is_claim(row: dict[str, Any]) -> bool:

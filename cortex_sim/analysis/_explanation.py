@@ -51,8 +51,7 @@ class Questions:
         ablated: units to silence, one at a time, for the whole task.
         silent: rate of a silenced unit.
         seed: of the fixed-point searches.
-        baseline: rates relative to which initial rates are attributed, one for all units or one each; all systems should be able to reach them, since
-            at the end of a gain's range shares miss their sum.
+        baseline: rates relative to which initial rates are attributed, one for all units or one each.
     """
 
     task: Task

@@ -277,8 +277,8 @@ def positions(chosen: Any, count: int, what: str) -> ndarray:
     array = array.astype(int) if array.size == 0 else array
     if array.dtype.kind == "b" and array.shape == (count,):
         return np.flatnonzero(array)
-    if array.dtype.kind in "iu" and array.shape == (count,) and count > 2 and array.min() >= 0 and array.max() <= 1:
-        raise OptionError(f"{what}: {count} times 0 or 1 is a mask of numbers or the same positions over and over; for a mask, give .astype(bool).")
+    if array.dtype.kind in "iu" and array.dtype.itemsize == 1 and array.shape == (count,) and count > 2 and array.min() >= 0 and array.max() <= 1:
+        raise OptionError(f"{what}: {count} times 0 or 1 in bytes is a mask or the same positions over and over; give .astype(bool) or .astype(int).")
     if array.dtype.kind not in "iu" or array.ndim != 1:
         raise OptionError(f"{what}: should be positions from 0 to {count - 1}, or {count} times True or False (got {shown(chosen)}).")
     if array.size and not (array.min() >= 0 and array.max() < count):

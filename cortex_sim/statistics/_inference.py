@@ -135,10 +135,10 @@ def p_value(estimate: float, null: Float[ndarray, " surrogate"], *, better: str 
     Source:
         Phipson & Smyth (2010) Stat Appl Genet Mol Biol 9:39.
     """
-    if np.isnan(null).any() or not np.isfinite(estimate):
-        return float("nan")
     if better not in ("higher", "lower") or not len(null):
         raise ComparisonError(f"p-value: better is {better!r} and there are {len(null)} surrogates; it should be 'higher' or 'lower', of some.")
+    if np.isnan(null).any() or not np.isfinite(estimate):
+        return float("nan")
     sign = 1.0 if better == "higher" else -1.0
     slack = TIE * max(abs(estimate), float(np.abs(null[np.isfinite(null)]).max(initial=0.0)))
     return float((1 + (sign * (null - estimate) >= -slack).sum()) / (1 + len(null)))

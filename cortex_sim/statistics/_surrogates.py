@@ -66,7 +66,7 @@ def reversed_contrasts(states: Rates, rng: np.random.Generator) -> Rates:
     """Return rates with each contrast of the conditions reversed in time with probability 1/2 (:func:`_changed_contrasts`).
 
     Covariances over units and over conditions are kept, whatever they are, and so are principal components. An exact null where activity is as
-    likely forwards as backwards, as it is if nothing rotates in a direction that conditions share.
+    likely forwards as backwards in draws from one normal distribution; conditions that share a few courses are not (docs/nulls.md).
     """
     return _changed_contrasts(states, rng, lambda courses: courses[:, ::-1])
 

@@ -276,9 +276,9 @@ def labels(found: Any) -> ndarray:
     if array.dtype.kind != "f" or array.ndim != 1 or not array.size or not np.isfinite(array).all():
         return array
     values, first, place = np.unique(array, return_index=True, return_inverse=True)
-    group = _groups(values)
     if np.array_equal(values, np.round(values)):  # whole numbers, such as dates, have no round-off
         return array
+    group = _groups(values)
     if group.max() + 1 == values.size:
         return array
     earliest = np.full(group.max() + 1, array.size)

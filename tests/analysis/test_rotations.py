@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from numpy import ndarray
 from scipy.linalg import block_diag
+from scipy.ndimage import gaussian_filter1d
+from scipy.stats import binom
 
 from cortex_sim.analysis._preparation import mixtures, preferred_states
-from cortex_sim.analysis._rotations import Rotations, jpca, principal_components, rotation_intervals, skew_flow, soft_normalised
+from cortex_sim.analysis._rotations import Rotations, jpca, principal_components, rotation_intervals, rotations_and_null, skew_flow, soft_normalised
 from cortex_sim.cards import catalogue
 from cortex_sim.comparison._planted import peak_sequence, planted_rotation, random_decay, smooth_noise, velocity_tuned
 from cortex_sim.errors import Undetermined
@@ -214,3 +216,19 @@ def test_intervals_do_not_depend_on_a_course_that_all_conditions_share() -> None
     plain, shared = (rotation_intervals(rates, 0.01, readings) for rates in (states, states + course))
     for name, reading in readings.items():
         assert shared[name] == pytest.approx(plain[name], rel=1e-9) and plain[name][0] < reading(of(states)) < plain[name][1]
+
+
+def test_reversed_contrasts_suppose_that_conditions_share_no_course() -> None:
+    """Of two random courses that all conditions mix, no direction of time is preferred either; p-values are far too small, as docs/nulls.md says."""
+    angle, found = 2 * np.pi * np.arange(8) / 8, {}
+    for design in ("courses of their own", "shared, drawn", "shared, on a circle"):
+        p = []
+        for seed in range(60):
+            rng = np.random.default_rng(seed)
+            courses = gaussian_filter1d(rng.standard_normal((8, 60, 6)), 3, axis=1)[:, 20:40]
+            mixing = np.stack([np.cos(angle), np.sin(angle)], axis=1) if "circle" in design else rng.standard_normal((8, 2))
+            turning, null = rotations_and_null(np.tensordot(mixing, courses[:2], axes=1) if "shared" in design else courses, 0.01, rng=rng, draws=19)
+            p.append((1 + (null >= turning.r2_skew * (1 - 1e-9)).sum()) / 20)
+        found[design] = np.mean(np.array(p) <= 0.05)
+    assert found["courses of their own"] <= binom.ppf(0.9987, 60, 0.05) / 60
+    assert found["shared, drawn"] > 0.3 and found["shared, on a circle"] > 0.3

@@ -234,6 +234,7 @@ def test_labels_are_one_only_up_to_round_off(given: object, count: int) -> None:
 
 def test_a_mask_of_numbers_is_not_taken_for_positions() -> None:
     trials = Trials.from_arrays(np.ones((2, 5, 3)), 0.01 * np.arange(5))
-    with pytest.raises(OptionError, match=r"3 times 0 or 1 is a mask of numbers .* give \.astype\(bool\)"):
+    with pytest.raises(OptionError, match=r"3 times 0 or 1 in bytes is a mask .* give \.astype\(bool\)"):
         trials.units(np.array([1, 0, 1], "u1"))
     assert trials.units(np.array([1, 0], "u1")).shape == (2, 5, 2)
+    assert trials.units(np.array([1, 0, 1])).shape == (2, 5, 3)  # drawn with repeats
