@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy import ndarray
-from scipy.stats import binom
 
 import cortex_sim as cs
 from cortex_sim.analysis import co_smoothing, spike_statistics
@@ -19,6 +18,7 @@ from cortex_sim.statistics import jackknifed, mean_over, median_interval, pairwi
 from cortex_sim.studies.tuning._folds import Answers
 from cortex_sim.studies.tuning._report import _test as tuned_score
 from cortex_sim.trials import Trials
+from tests.covered import assert_covered
 
 Interval = tuple[float, float]
 Drawn = dict[str, tuple[float, Interval]]
@@ -165,15 +165,10 @@ INTERVALS: dict[str, tuple[Callable[[int], Drawn], int]] = {
 TRUTHS = {"0.5": 0.5, "0.9": 0.9, "0.99": 0.99, "median": 1.0, "means": 1.0, "folds": 1.0}
 
 
-def coverage(draw: Callable[[int], Drawn], draws: int) -> dict[str, tuple[int, int]]:
-    """How many intervals hold the truth, or the mean estimate where nothing else is known, and how many there are."""
+def coverage(draw: Callable[[int], Drawn], draws: int) -> dict[str, list[tuple[float, Interval]]]:
+    """Estimates and intervals of all draws, by name."""
     found = [draw(seed) for seed in range(draws)]
-    shares = {}
-    for name in found[0]:
-        pairs = [one[name] for one in found if name in one]
-        wanted = TRUTHS.get(name.split(" ")[0].rstrip(","), float(np.mean([estimate for estimate, _ in pairs])))
-        shares[name] = sum(low <= wanted <= high for _, (low, high) in pairs), len(pairs)
-    return shares
+    return {name: [one[name] for one in found if name in one] for name in found[0]}
 
 
 LONG = {"spike statistics", "synchrony", "co-smoothing", "silhouette", "decode", "tuning"}
@@ -181,10 +176,10 @@ LONG = {"spike statistics", "synchrony", "co-smoothing", "silhouette", "decode",
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.long] * (name in LONG)) for name in INTERVALS])
 def test_intervals_cover(name: str) -> None:
-    """Three standard errors of the share among so many draws are allowed beyond 90 and 98 %; order statistics are wide where members are few."""
-    for label, (held, draws) in coverage(*INTERVALS[name]).items():
-        most = 1.0 if label.startswith("median") else 0.98
-        assert binom.ppf(0.0013, draws, 0.90) <= held <= binom.ppf(0.9987, draws, most), f"{label}: {held} of {draws}"
+    """Order statistics are wide where members are few."""
+    for label, draws in coverage(*INTERVALS[name]).items():
+        free = {"most": 1.0, "widest": np.inf} if label.startswith("median") else {}
+        assert_covered({label: draws}, truth=TRUTHS.get(label.split(" ")[0].rstrip(",")), **free)
 
 
 MAKERS = {"estimated_over", "mean_over", "matched_over", "share_over", "mean_interval", "median_interval", "jackknifed", "bootstrapped", "subsampled",

@@ -112,6 +112,7 @@ def compare(
     mean, scale = prediction.training_reference(reference)
     if common:
         a, b = ((trials.rate - mean) / scale for trials in (teacher, student))
+        notes += [said] if (said := prediction.said_of_quiet_units(a, b)) else []
     elif not student.rate.std():
         raise ComparisonError(f"student {name!r}: no unit varies over conditions and time, so it has no scale to be compared by.")
     else:

@@ -12,6 +12,8 @@ from cortex_sim.fitting import QUIET_FLOOR, unit_scale
 from cortex_sim.statistics import Explained
 from cortex_sim.trials import Trials
 
+SHIFT, MANY = 0.05, 5  # of R², from which on quiet units are named; how many are
+
 
 def variance_explained(
     wanted: Float[ndarray, "condition time unit"],
@@ -54,6 +56,29 @@ def units_that_vary(systems: Mapping[str, Trials], training: Trials) -> str:
     """Return the fraction of units that vary in each system (:func:`active_share`), for the facts of a report."""
     shares = {name: active_share(trials, training) for name, trials in systems.items()}
     return ", ".join(f"{name} {share:.0%}" for name, share in shares.items() if share < 1) or "all, on every side"
+
+
+def said_of_quiet_units(wanted: Float[ndarray, "condition time unit"], found: Float[ndarray, "condition time unit"]) -> str:
+    """Return what units that hardly vary in the teacher do to R² of rates, in words; empty if they do not move it by 0.05.
+
+    A student that varies where its teacher rests is wrong there, by up to a hundred times what a unit of the median deviation can be.
+
+    Args:
+        wanted: the teacher's rates, centred and in units of :func:`training_reference`.
+        found: the student's, likewise.
+    """
+    deviation = wanted.std(axis=(0, 1))
+    quiet = deviation < float(np.median(deviation)) / 2  # units at or above the floor have a deviation of about 1
+    if not quiet.any():
+        return ""
+    missed, varied = (((wanted - found) ** 2).sum(axis=(0, 1)), (wanted**2).sum(axis=(0, 1)))
+    whole, without = (1 - float(missed[kept].sum() / varied[kept].sum()) for kept in (np.ones_like(quiet), ~quiet))
+    if abs(whole - without) < SHIFT:
+        return ""
+    places = np.flatnonzero(quiet)
+    named = ", ".join(map(str, places[:MANY])) + (f" and {len(places) - MANY} more" if len(places) > MANY else "")
+    which = f"unit {named} hardly varies" if len(places) == 1 else f"units {named} hardly vary"
+    return f"{which} in the teacher but in the student: R² of rates is {whole:.2f} with and {without:.2f} without, and other measures may move as much"
 
 
 def check_matched(teacher: Trials, student: Trials) -> None:

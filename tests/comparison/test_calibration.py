@@ -1,6 +1,6 @@
 """Statistics are what they are called: p-values of nothing are uniform, intervals cover, and what should not matter does not."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +28,7 @@ from cortex_sim.tasks import Task, free_run
 from cortex_sim.tasks._centre_out import centre_out
 from cortex_sim.tasks.perturbations._pushes import push, silence
 from cortex_sim.trials import Trials
+from tests.covered import assert_covered
 
 DT, BINS, UNITS = 0.08, 25, 12
 DRAWS, REPORTED = 80, 120  # of measures, and of what protocols report
@@ -60,19 +61,6 @@ class Planted:
         a, b = (np.stack([start @ step.T for step in flow], axis=1) @ C for flow, C in zip(self.flows, self.seen, strict=True))
         b = b + NOISE * rng.normal(size=b.shape)
         return (a + NOISE * rng.normal(size=a.shape) if self.alike else a), b
-
-
-def assert_covered(found: Mapping[str, Sequence[tuple[float, Any]]], *, truth: float | None = None) -> None:
-    """Nominal 95 %: 90 to 98 % are wanted, and three standard errors of the share among so many draws are allowed: with up to 300 draws, all of them.
-
-    Args:
-        found: by name, the estimate and the interval of each draw.
-        truth: what intervals should cover, the mean estimate if omitted.
-    """
-    for name, draws in found.items():
-        wanted = np.mean([estimate for estimate, _ in draws]) if truth is None else truth
-        covered = sum(low <= wanted <= high for _, (low, high) in draws)
-        assert binom.ppf(0.0013, len(draws), 0.90) <= covered <= binom.ppf(0.9987, len(draws), 0.98), f"{name}: {covered} of {len(draws)}"
 
 
 @pytest.mark.long

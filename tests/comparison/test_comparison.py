@@ -350,3 +350,18 @@ def test_names_of_axes_are_honoured_and_unlike_units_are_said() -> None:
     assert found == plain
     other = Trials.from_arrays(STUDENT.rate, STUDENT.time, units="1")
     assert any("teacher's rates are in Hz, the student's in 1" in note for note in compare(TEACHER, other, measures=[PREDICTION]).notes)
+
+
+@pytest.mark.parametrize(("quiet", "named"), [([4], "unit 4 hardly varies"), ([2, 7], "units 2, 7 hardly vary"), ([], "")])
+def test_units_that_rest_in_the_teacher_and_vary_in_the_student_are_named(quiet: list[int], named: str) -> None:
+    """A unit a tenth of whose deviation counts is wrong by a hundred times its share; where the student rests too, nothing is said."""
+    true, made = rates(1), rates(1) + np.random.default_rng(5).normal(0, 1, (CONDITIONS, BINS, UNITS))
+    true[..., quiet] = 20.0
+    told = [note for note in compare(true, made, measures=[PREDICTION], nulls=2).notes if "hardly" in note]
+    assert len(told) == bool(quiet) and all(note.startswith(named) for note in told)
+    if told:
+        without = np.setdiff1d(np.arange(UNITS), quiet)
+        alone = compare(true[..., without], made[..., without], measures=[PREDICTION], nulls=2).estimates(PREDICTION)["student"]
+        assert f"{alone:.2f} without" in told[0]
+    made[..., quiet] = 20.0
+    assert not any("hardly" in note for note in compare(true, made, measures=[PREDICTION], nulls=2).notes)
