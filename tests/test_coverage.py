@@ -50,10 +50,9 @@ def synchronous(seed: int) -> Drawn:
 
 
 def predicted(seed: int) -> Drawn:
-    """Bits of units that share a slow signal; the units are the same in every draw."""
-    rng, fixed = np.random.default_rng(seed), np.random.default_rng(0)
-    load, trials = fixed.normal(0, 0.8, (2, 12)), 40
-    slow = np.cumsum(rng.normal(0, 0.25, (trials, 60, 2)), axis=1)
+    """Bits of units that share a slow signal alike: which of them are held out depends on what they do, and does not matter here."""
+    rng, load, trials = np.random.default_rng(seed), np.full((1, 12), 0.8), 40
+    slow = np.cumsum(rng.normal(0, 0.25, (trials, 60, 1)), axis=1)
     rates = 15 * np.exp(np.clip(slow @ load, -3, 1.5))
     told = co_smoothing(cs.trials.poisson_spikes(rates, 0.01 * np.arange(60), condition=np.zeros(trials, int), rng=rng))
     return {"bits": (told.bits, jackknifed(told.of, len(told.gain)))}
@@ -82,10 +81,11 @@ def decoded(seed: int) -> Drawn:
     rng, decode = np.random.default_rng(seed), catalogue.protocol("decode")
     condition = np.arange(60) % 2
     taken = {str(p): np.where(rng.random(60) < p, condition, 1 - condition) for p in (0.5, 0.9, 0.99)}
-    scores = decode._accuracies(cs.analysis.Told("two", condition, taken, []), 0)
+    spikes = cs.trials.poisson_spikes(np.full((60, 20, 3), 20.0), 0.01 * np.arange(20), condition=condition, rng=rng)
+    scores = decode._accuracies(cs.analysis.Told("two", condition, taken, []), spikes, 0, 1)
     velocity = rng.gamma(4, 0.25, (60, 1, 1)) * rng.normal(0, 1, (60, 20, 2))
     made = velocity + rng.gamma(4, 0.1, (60, 1, 1)) * rng.normal(0, 1, velocity.shape)
-    moving = decode._velocity_score("ridge", made, (made, velocity, "cm/s"), 0)
+    moving = decode._velocity_score("ridge", made, (made, velocity, "cm/s"), 0, 1)
     return {score.student: (score.estimate, score.interval) for score in (*scores, moving)}
 
 

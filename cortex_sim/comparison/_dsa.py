@@ -151,17 +151,18 @@ def _aligned(A: ndarray, B: ndarray, entering: ndarray, C: ndarray, steps: int) 
     return C
 
 
-def _operator(rates: Float[ndarray, "condition time unit"], _: float) -> Float[ndarray, "axis axis"] | None:
+def _operator(rates: Float[ndarray, "condition time unit"], _: float, axes: int | None = None) -> Float[ndarray, "axis axis"] | None:
     """Return the operator of delay embeddings of the deviations from the mean over conditions."""
     x = departures(rates)
-    return delay_operator(x, delays=DELAYS, rank=min(RANK, _spanned(x))) if np.ptp(x, axis=(0, 1)).any() else None
+    return delay_operator(x, delays=DELAYS, rank=axes or _spanned(rates)) if np.ptp(x, axis=(0, 1)).any() else None
 
 
 def _spanned(rates: Float[ndarray, "condition time unit"]) -> int:
-    """Return the number of axes of a delay embedding that hold 99 % of its variance, so that weak noise adds none."""
-    embedded = np.concatenate([rates[:, DELAYS - 1 - k : rates.shape[1] - k] for k in range(DELAYS)], axis=2)
+    """Return the number of axes of a delay embedding of these deviations that hold 99 % of its variance, so that weak noise adds none; at most 10."""
+    x = departures(rates)
+    embedded = np.concatenate([x[:, DELAYS - 1 - k : x.shape[1] - k] for k in range(DELAYS)], axis=2)
     values = np.linalg.eigvalsh(np.cov(embedded.reshape(-1, embedded.shape[2]), rowvar=False))
-    return int((np.cumsum(np.maximum(values, 0.0)) > LOST * values.sum()).sum())
+    return min(RANK, int((np.cumsum(np.maximum(values, 0.0)) > LOST * values.sum()).sum()))
 
 
 def _filled(one: ndarray | None, other: ndarray | None) -> tuple[ndarray, ndarray] | None:
@@ -173,13 +174,14 @@ def _filled(one: ndarray | None, other: ndarray | None) -> tuple[ndarray, ndarra
     return first, second
 
 
-@measure("DSA, eigenvalues", better="lower", identical=0.0, read=_operator, about="eigenvalues of linear operators of delay embeddings")
+@measure("DSA, eigenvalues", better="lower", identical=0.0, read=_operator, axes=_spanned,
+         about="eigenvalues of linear operators of delay embeddings")  # fmt: skip
 def _eigenvalues_apart(one: ndarray | None, other: ndarray | None) -> float:
     pair = _filled(one, other)
     return eigenvalue_distance(*pair) if pair else np.inf
 
 
-@measure("DSA, Procrustes", better="lower", identical=0.0, read=_operator,
+@measure("DSA, Procrustes", better="lower", identical=0.0, read=_operator, axes=_spanned,
          about="the operators after the best rotation, both of norm 1, so blind to a common change of decay")  # fmt: skip
 def _operators_apart(one: ndarray | None, other: ndarray | None) -> float:
     pair = _filled(one, other)

@@ -46,16 +46,22 @@ def linear_cka(a: Float[ndarray, "sample unit"], b: Float[ndarray, "sample other
     return found.alignment
 
 
-def principal_part(samples: Float[ndarray, "... unit"], lost: float = LOST) -> Float[ndarray, "... axis"]:
+def principal_part(samples: Float[ndarray, "... unit"], lost: float = LOST, *, axes: int | None = None) -> Float[ndarray, "... axis"]:
     """Return samples rotated to the principal components that hold all of their variance but a millionth, or another fraction.
 
     Rotation-invariant measures change by less than the square root of that fraction, and become much cheaper.
+
+    Args:
+        samples: of any unit.
+        lost: fraction of the variance that may be lost.
+        axes: number of leading components in place of it.
     """
     flat = samples.reshape(-1, samples.shape[-1])
     centred = flat - flat.mean(axis=0)
-    values, axes = np.linalg.eigh(centred.T @ centred)
-    kept = np.cumsum(np.maximum(values, 0.0)) > lost * max(values.sum(), np.finfo(float).tiny)
-    return (centred @ axes[:, kept]).reshape(*samples.shape[:-1], -1)
+    values, directions = np.linalg.eigh(centred.T @ centred)
+    held = np.cumsum(np.maximum(values, 0.0)) > lost * max(values.sum(), np.finfo(float).tiny)
+    kept = held if axes is None else np.arange(len(values)) >= len(values) - axes
+    return (centred @ directions[:, kept]).reshape(*samples.shape[:-1], -1)
 
 
 def leading_courses(

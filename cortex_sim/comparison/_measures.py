@@ -43,6 +43,8 @@ class Measure:
         learns: whether it fits maps to some conditions and tests them on others. Fewer conditions lower it, so its interval uses larger subsets.
         signed: whether the function returns a difference, of which the measure is the absolute value. Its interval comes from the difference.
         selects: whether it is of one of several features, which other conditions may select otherwise; its interval then holds what they give.
+        axes: number of axes along which ``read`` analyses a side, if it chooses one by the variance that they hold. That of all conditions is
+            kept on subsets of them, since an axis more on one side alone is a difference in itself.
     """
 
     name: str
@@ -52,11 +54,12 @@ class Measure:
     identical: float
     unlike: float | None = None
     same_units: bool = False
-    read: Callable[[Any, float], Any] | None = None
+    read: Callable[..., Any] | None = None
     joint: Callable[[Any, Any], Any] | None = None
     learns: bool = False
     signed: bool = False
     selects: bool = False
+    axes: Callable[[Any], int] | None = None
 
     def __call__(self, teacher: Rates, student: Rates, dt: float, training: Float[ndarray, "known time unit"] | None = None) -> float:
         """Return the measure for two sides with the same conditions, bins and units.
@@ -90,13 +93,23 @@ class Measure:
             first, second = reduced(first), reduced(second)
         return self.between(*self.analysed(first, second, dt))
 
-    def analysed(self, a: Rates, b: Float[ndarray, "condition time other"], dt: float) -> tuple[Any, ...]:
-        """Return what the function takes, of two sides that are already scaled and reduced; nothing if the student does not vary."""
+    def analysed(self, a: Rates, b: Float[ndarray, "condition time other"], dt: float, whole: tuple[Rates, Rates] | None = None) -> tuple[Any, ...]:
+        """Return what the function takes, of two sides that are already scaled and reduced; nothing if the student does not vary.
+
+        Args:
+            a: rates.
+            b: rates.
+            dt: width of a bin, s.
+            whole: both sides in all conditions, if these are some of them.
+        """
         if self.unlike is not None and not np.ptp(b, axis=(0, 1)).any():
             return ()
         if self.joint:
             return (self.joint(a, b).at(np.arange(len(b))),)
-        return (self.read(a, dt), self.read(b, dt)) if self.read else (a, b, dt)
+        if not self.read:
+            return (a, b, dt)
+        one, other = ((self.axes(side),) for side in whole) if whole and self.axes else ((), ())
+        return self.read(a, dt, *one), self.read(b, dt, *other)
 
     def between(self, *analysed: Any) -> float:
         """Return the measure for what :meth:`analysed` returns."""
@@ -123,16 +136,17 @@ def measure(
     about: str,
     unlike: float | None = None,
     same_units: bool = False,
-    read: Callable[[Any, float], Any] | None = None,
+    read: Callable[..., Any] | None = None,
     joint: Callable[[Any, Any], Any] | None = None,
     learns: bool = False,
     signed: bool = False,
     selects: bool = False,
+    axes: Callable[[Any], int] | None = None,
 ) -> Callable[[Callable[..., float]], Callable[..., float]]:
     """Return a decorator that makes a function a measure; see :class:`Measure`."""
 
     def enter(function: Callable[..., float]) -> Callable[..., float]:
-        _registered[name] = Measure(name, about, function, better, identical, unlike, same_units, read, joint, learns, signed, selects)
+        _registered[name] = Measure(name, about, function, better, identical, unlike, same_units, read, joint, learns, signed, selects, axes)
         return function
 
     return enter
@@ -201,6 +215,6 @@ def images(one: Rates, other: Float[ndarray, "condition time other"]) -> tuple[R
     return first, second
 
 
-def reduced(rates: Rates, lost: float = LOST) -> Float[ndarray, "condition time axis"]:
-    """Return the principal components that hold all of the variance but a fraction; rates that do not vary as they are."""
-    return geometry.principal_part(rates, lost) if np.ptp(rates, axis=(0, 1)).any() else rates
+def reduced(rates: Rates, lost: float = LOST, *, axes: int | None = None) -> Float[ndarray, "condition time axis"]:
+    """Return the principal components that hold all of the variance but a fraction, or so many; rates that do not vary as they are."""
+    return geometry.principal_part(rates, lost, axes=axes) if np.ptp(rates, axis=(0, 1)).any() else rates

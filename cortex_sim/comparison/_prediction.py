@@ -78,7 +78,9 @@ def said_of_quiet_units(wanted: Float[ndarray, "condition time unit"], found: Fl
     places = np.flatnonzero(quiet)
     named = ", ".join(map(str, places[:MANY])) + (f" and {len(places) - MANY} more" if len(places) > MANY else "")
     which = f"unit {named} hardly varies" if len(places) == 1 else f"units {named} hardly vary"
-    return f"{which} in the teacher but in the student: R² of rates is {whole:.2f} with and {without:.2f} without, and other measures may move as much"
+    return (
+        f"{which} in the teacher but in the student: R² of rates is {whole:.2f} with and {without:.2f} without, and other measures may move as much"
+    )
 
 
 def check_matched(teacher: Trials, student: Trials) -> None:

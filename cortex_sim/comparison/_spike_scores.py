@@ -112,7 +112,7 @@ def co_smoothing_scores(sides: Mapping[str, Trials], recording: str, *, seed: in
              for name, trials in enough.items()}  # fmt: skip
     return [
         Score(CO_SMOOTHING, name, f"{len(told.gain)} trials", told.bits, "closer", wanted, nulls[name], POISSON,
-              jackknifed(told.of, len(told.gain)), "trials", ceiling_reason="other units' spikes are no model of the rates")
+              jackknifed(told.of, len(told.gain)), "trials, for the quarter held out", ceiling_reason="other units' spikes are no model of the rates")
         for name, told in found.items()
     ]  # fmt: skip
 

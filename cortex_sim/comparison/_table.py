@@ -117,17 +117,26 @@ def scores_of(
 
     few, held = zip(*(_leading(side) for side in (teacher, student)), strict=True)
 
-    def sides_of(kept: Int[ndarray, " kept"]) -> Callable[[bool], tuple[Rates, Rates]]:
-        return cache(lambda same_units: (teacher[kept], student[kept]) if same_units else (reduced(few[0][kept], lost), reduced(few[1][kept], lost)))
+    whole = cache(lambda same_units: (teacher, student) if same_units else (reduced(few[0], lost), reduced(few[1], lost)))
 
-    whole = sides_of(everyone)
+    def sides_of(kept: Int[ndarray, " kept"]) -> Callable[[bool], tuple[Rates, Rates]]:
+        """Return both sides in some conditions, reduced to as many components as in all of them."""
+
+        def some(same_units: bool) -> tuple[Rates, Rates]:
+            if same_units:
+                return teacher[kept], student[kept]
+            one, other = (reduced(side[kept], axes=every.shape[2]) for side, every in zip(few, whole(False), strict=True))
+            return one, other
+
+        return cache(some)
+
     known = {group[0].name: group[0].analysed(*whole(group[0].same_units), dt) for group in groups.values()}
     joint = {group[0].name: group[0].joint(*whole(group[0].same_units)) for group in groups.values() if group[0].joint and known[group[0].name]}
 
     def apart(learns: bool, kept: Int[ndarray, " kept"]) -> dict[str, float]:
         """Return measures of some of the conditions, with their signs."""
         sides, asked = sides_of(kept), [group for group in groups.values() if group[0].learns == learns]
-        analysed = [group[0].analysed(*sides(group[0].same_units), dt) for group in asked]
+        analysed = [group[0].analysed(*sides(group[0].same_units), dt, whole(group[0].same_units)) for group in asked]
         return {one.name: one.difference(*found) for group, found in zip(asked, analysed, strict=True) for one in group}
 
     def by_chance(draw: int) -> dict[str, float]:

@@ -106,4 +106,6 @@ FAULTS = (
     Fault("halves of crossnobis by position", "comparison/_kernels.py", "strata=trials.condition[order], seed=seed)).within(order)", "strata=trials.condition, seed=seed))", COMPARISON + "test_any_order.py"),
     Fault("signs of delay coordinates as they come", "comparison/_dsa.py", "np.where((coordinates**3).sum(axis=0) < 0, -1, 1)", "1", COMPARISON + "test_any_order.py"),
     Fault("conditions paired by their first trials", "comparison/_residuals.py", "if first == second or set(first) != set(second):", "if True:", COMPARISON + "test_any_order.py"),
+    Fault("axes of DSA counted anew in subsets", "comparison/_table.py", "dt, whole(group[0].same_units)) for group", "dt) for group", COMPARISON + "test_calibration.py"),
+    Fault("units at rest are not named", "comparison/_compare.py", "notes += [said] if (said :=", "notes += [] if (said :=", COMPARISON + "test_comparison.py"),
 )  # fmt: skip
