@@ -33,6 +33,13 @@ def kinds_of_attractors(seed: int, build: Build) -> list[Score]:
     return [catalogue.protocol("attractors")._score("distance", far, np.repeat(["a", "b", "c"], 4), 10, seed)]
 
 
+@nothing("uniform preferred torques")
+def torques_of_limb_preferences(seed: int, build: Build) -> list[Score]:
+    """Units whose preferred torques lie in any direction."""
+    rng, module = np.random.default_rng(seed), catalogue.protocol("limb_preferences")
+    return [module._score("network", list(rng.normal(size=(3, 40, 2))), None, seed)]
+
+
 @nothing("permuted populations of microcircuit")
 def order_of_microcircuit(seed: int, build: Build) -> list[Score]:
     module, rng = catalogue.protocol("microcircuit"), np.random.default_rng(seed)

@@ -195,7 +195,8 @@ MADE = {
     "adaptation": "adaptation", "layered_motor_cortex": "layered_motor_cortex", "architectures": MEANS, "published": MEANS,
     "optimal_preparation": MEANS, "optimised_circuit": MEANS, "explain": "adaptation", "tangling": CALIBRATED, "discriminate_recording": MEANS,
     "recipes": MEANS, "false_connections": "false_connections", "few_shot": MEANS, "decode": "decode", "force": MEANS, "attractors": "silhouette",
-    "subspaces": CALIBRATED, "microcircuit": "adaptation", "reach": MEANS, "match_spiking": "tests/comparison/test_reliability.py",
+    "subspaces": CALIBRATED, "limb_preferences": MEANS, "partial_observation": MEANS,
+    "microcircuit": "adaptation", "reach": MEANS, "match_spiking": "tests/comparison/test_reliability.py",
 }  # fmt: skip
 """By file that makes intervals, what tries them: an entry of this file (of the same kind, a mean, a ratio or a correlation), or another test."""
 
