@@ -2,12 +2,15 @@
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+import cortex_sim as cs
 
 ROOT = Path(__file__).parents[1]
 
@@ -72,3 +75,16 @@ def test_it_runs_as_a_script_and_leaves_pages_without_runs_as_they_were(numbers:
     said = subprocess.run(command, capture_output=True, text=True, check=True, encoding="utf-8").stdout
     assert said.count("left as it was") == len(numbers.TEXTS)
     assert [(ROOT / page).read_bytes() for page in numbers.PAGES] == before
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "page"), [("match", "README.md"), ("preparation", "docs/findings.md"), ("few_shot", "docs/findings.md")])
+def test_pages_say_what_runs_find(numbers: ModuleType, tmp_path: Path, name: str, page: str) -> None:
+    """Of runs at seed 0 that need no recording and little time; on another machine the last digit may be another."""
+    cs.run(name, seed=0).write(tmp_path / name, command="test")
+    before = (ROOT / page).read_text(encoding="utf-8")
+    after, _ = numbers.written(before, tmp_path)
+    told = [re.findall(r"−?\d+(?:\.\d+)?", found[2]) for text in (before, after) for found in numbers.BLOCK.findall(text)]
+    half = len(told) // 2
+    for then, now in zip(told[:half], told[half:], strict=True):
+        assert [float(one.replace("−", "-")) for one in now] == pytest.approx([float(one.replace("−", "-")) for one in then], abs=0.02)
