@@ -14,16 +14,17 @@ ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/findings.md", "docs/scores.md")
 BLOCK = re.compile(r"(<!-- numbers: (\w+) -->)(.*?)(<!-- end -->)", re.DOTALL)
 AVERAGES, DELAY, EMG = "hatsopoulos2007_rs_centerout.npz", "shenoy_delay_spikes.npz", "liang_emg_centerout.npz"
-RUNS = {  # name of a block and of its folder: what follows `cortex-sim run`, where that is not the name itself
-    "match_all": "match --students all",
-    "rotations": f"rotations --recording {AVERAGES}",
-    "tangling": f"tangling --recording {AVERAGES}",
-    "tangling_muscles": f"tangling --recording {AVERAGES} --muscles {EMG} --step 0.001",
-    "muscles_recorded": f"muscles --recording {EMG} --step 0.001",
-    "subspaces": f"subspaces --recording {AVERAGES}",
-    "spike_statistics": f"spike_statistics --recording {DELAY}",
-    "decode_delay": f"decode --recording {DELAY}",
-    "decode_averages": f"decode --recording {AVERAGES}",
+RUNS = {  # name of a block and of its folder: what follows `cortex-sim`, where that is not `run` and the name itself
+    "match_all": "run match --students all",
+    "benchmark": "benchmark run --all",
+    "rotations": f"run rotations --recording {AVERAGES}",
+    "tangling": f"run tangling --recording {AVERAGES}",
+    "tangling_muscles": f"run tangling --recording {AVERAGES} --muscles {EMG} --step 0.001",
+    "muscles_recorded": f"run muscles --recording {EMG} --step 0.001",
+    "subspaces": f"run subspaces --recording {AVERAGES}",
+    "spike_statistics": f"run spike_statistics --recording {DELAY}",
+    "decode_delay": f"run decode --recording {DELAY}",
+    "decode_averages": f"run decode --recording {AVERAGES}",
 }
 
 
@@ -48,6 +49,11 @@ class Run:
     def facts(self) -> dict[str, str]:
         """What the report states beside its scores."""
         return json.loads((self._folder / "run.json").read_text(encoding="utf-8"))["facts"]
+
+    @property
+    def results(self) -> list[dict]:
+        """Results of measures, of a run of the benchmark."""
+        return [json.loads(path.read_text(encoding="utf-8")) for path in sorted((self._folder / "results").glob("*.json"))]
 
     def score(self, measure: str, student: str, split: str = "") -> dict:
         """The only score of a measure and a student; all may be given by their beginning where no name equals them."""
@@ -330,6 +336,45 @@ def few_shot(run: Run) -> str:
     )
 
 
+def benchmark(run: Run) -> str:
+    measures = run.results
+    active = {one["name"]: one["numbers"]["views"][one["numbers"]["activity"]] for one in measures}
+    pushed = {one["name"]: one["numbers"]["views"]["responses to pushes"] for one in measures}
+    blind = max(abs(one["numbers"]["chance"]["d"]) for one in measures)
+    ranks = {one["name"]: one["numbers"]["ranks"]["all kinds"] for one in measures if "all kinds" in one["numbers"]["ranks"]}
+
+    def best(of: dict, key: str, interval: str = "interval") -> str:
+        name = max(of, key=lambda one: of[one][key])
+        low, high = of[name][interval]
+        return f"{name} with {number(of[name][key], 2)} [{number(low, 2)}, {number(high, 2)}]"
+
+    view = next(one["numbers"]["activity"] for one in measures if one["name"] == max(active, key=lambda name: active[name]["slope"]))
+    return (
+        f"over {measures[0]['circuits']} circuits of seven classes, {len(measures)} measures of averages are at chance where two mechanisms make the "
+        f"same averages (|d′| at most {number(blind, 2)}); of {view} {best(active, 'slope')} tells them best (d′ from one mechanism to the other), "
+        f"of responses to pushes {best(pushed, 'slope')}. Which of networks that fit equally well works like the circuit is told best by "
+        f"{best(ranks, 'partial', 'partial_interval')} (partial τ given R² of rates)"
+    )
+
+
+def partial_observation(run: Run) -> str:
+    largest, few = "largest eigenvalue of the connections (real part)", "5% of the units"
+    return (
+        "not if they are few: fitted to a twentieth of the units of a feed-forward integrator, whose connections have no eigenvalue but 0, a "
+        f"network has one of {run.between(largest, f'feed-forward, {few}')} ({run.value(largest, 'feed-forward, 100% of the units')} from all "
+        f"units; of a line attractor with 0.95 {run.value(largest, f'line attractor, {few}')}), and yet follows held-out pulses with R² "
+        f"{run.value('R² of responses to held-out pulses', f'feed-forward, {few}')}"
+    )
+
+
+def limb_preferences(run: Run) -> str:
+    bias = "bias of preferred torques (resultant length of doubled angles)"
+    whole, without = (run.between(bias, name) for name in ("six muscles", "no biarticular muscles"))
+    theory = run.score(bias, "six muscles", "16")["settings"]["least effort"]
+    asked = f"least effort asks for {number(theory, 2)} with them"
+    return f"bias of preferred torques {whole} with and {without} without muscles that cross both joints; {asked}"
+
+
 def attractors(run: Run) -> str:
     kinds = "silhouette of the kinds of attractors"
     return (
@@ -489,9 +534,10 @@ def muscles(run: Run, recorded: Run) -> str:
 TEXTS: dict[str, Callable[..., str]] = {
     text.__name__: text
     for text in (
-        match, headline, hidden, pushes, architectures, optimised_circuit, gain_groups, layered_motor_cortex, spikes_and_rates,
+        match, headline, hidden, benchmark, pushes, architectures, optimised_circuit, gain_groups, layered_motor_cortex, spikes_and_rates,
         spike_statistics, match_spiking, explain, learning_rules, force, decode, long_sequences, inferred_connectivity, mechanism,
-        discriminate, muscles, identity, attractors, adaptation, cued_variability, false_connections, few_shot, recipes, rotations,
+        discriminate, muscles, identity, attractors, adaptation, cued_variability, false_connections, few_shot, partial_observation,
+        limb_preferences, recipes, rotations,
         tangling, subspaces, reach, feedback_rotations, preparation, optimal_preparation,
     )
 }  # fmt: skip
@@ -529,7 +575,7 @@ def main(runs: Path) -> None:
         text, absent = written((ROOT / page).read_text(encoding="utf-8"), runs)
         (ROOT / page).write_text(text, encoding="utf-8")
         for name in absent:
-            wanted = "; ".join(f"cortex-sim run {RUNS.get(run, run)} --out {runs / run}" for run in READS.get(name, (name,)))
+            wanted = "; ".join(f"cortex-sim {RUNS.get(run, f'run {run}')} --out {runs / run}" for run in READS.get(name, (name,)))
             sys.stdout.write(f"{page}, {name}: left as it was; {wanted}\n")
 
 
