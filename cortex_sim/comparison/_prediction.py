@@ -53,9 +53,9 @@ def active_share(trials: Trials, training: Trials) -> float:
 
 
 def units_that_vary(systems: Mapping[str, Trials], training: Trials) -> str:
-    """Return the fraction of units that vary in each system (:func:`active_share`), for the facts of a report."""
-    shares = {name: active_share(trials, training) for name, trials in systems.items()}
-    return ", ".join(f"{name} {share:.0%}" for name, share in shares.items() if share < 1) or "all, on every side"
+    """Return how many units vary in each system (:func:`active_share`), for the facts of a report."""
+    units = {name: (round(active_share(trials, training) * trials.rate.shape[2]), trials.rate.shape[2]) for name, trials in systems.items()}
+    return ", ".join(f"{name} {some} of {every}" for name, (some, every) in units.items() if some < every) or "all, on every side"
 
 
 def said_of_quiet_units(wanted: Float[ndarray, "condition time unit"], found: Float[ndarray, "condition time unit"]) -> str:
