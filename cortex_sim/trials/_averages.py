@@ -8,8 +8,8 @@ from numpy import ndarray
 
 from cortex_sim.errors import OptionError, TrialsError
 from cortex_sim.trials._arrays import vectors
-from cortex_sim.trials._checks import labels as labels_of
 from cortex_sim.trials._findings import more_conditions, noted
+from cortex_sim.trials._labels import labels as labels_of
 from cortex_sim.trials._trials import Trials
 
 MIN_CONDITIONS, MIN_UNITS = 4, 6

@@ -9,7 +9,8 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from cortex_sim.errors import NotFound, TrialsError, suggestion
-from cortex_sim.trials._checks import absent, check_fits
+from cortex_sim.trials._checks import check_fits
+from cortex_sim.trials._labels import absent
 from cortex_sim.trials._trials import Trials
 
 NEEDED, MORE = ("trial", "time", "unit", "rate"), ("condition", "stop")

@@ -15,9 +15,10 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from cortex_sim.errors import FileProblem, TrialsError
-from cortex_sim.trials._checks import LONG, SLOW, check_fits, likely_radians
+from cortex_sim.trials._checks import LONG, SLOW, check_fits
 from cortex_sim.trials._door import hdf5, reading, whole
 from cortex_sim.trials._findings import noted
+from cortex_sim.trials._labels import likely_radians
 from cortex_sim.trials._nwb_cut import Choice, Cut, asked_of, cut_trials, note_of, said, spike_times, text, values
 from cortex_sim.trials._nwb_rates import NOTED, as_written, rates_of
 from cortex_sim.trials._nwb_zarr import LEFT, zarr_as_hdf5

@@ -10,9 +10,10 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from cortex_sim.errors import NotFound, OptionError, TrialsError, suggestion
-from cortex_sim.trials._checks import absent, check_fits
-from cortex_sim.trials._checks import labels as labels_of
+from cortex_sim.trials._checks import check_fits
 from cortex_sim.trials._door import check_whole, in_parts, whole
+from cortex_sim.trials._labels import absent
+from cortex_sim.trials._labels import labels as labels_of
 from cortex_sim.trials._nwb_stimuli import stimuli, stimulus_names
 from cortex_sim.trials._rows import joined, selected
 from cortex_sim.trials._trials import BIN

@@ -9,7 +9,7 @@ from jaxtyping import Bool
 from numpy import ndarray
 
 from cortex_sim.errors import OptionError
-from cortex_sim.trials._checks import absent
+from cortex_sim.trials._labels import absent
 
 COMPARED = {"==": operator.eq, "!=": operator.ne, "<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
 PART = re.compile(r"\s*(\w+)\s*(==|!=|<=|>=|<|>)\s*(.+?)\s*")

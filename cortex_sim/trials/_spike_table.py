@@ -8,8 +8,9 @@ from numpy import ndarray
 
 from cortex_sim.errors import NotFound, TrialsError, suggestion
 from cortex_sim.trials._arrays import vectors
-from cortex_sim.trials._checks import LONG, SLOW, absent, check_fits, likely_radians
+from cortex_sim.trials._checks import LONG, SLOW, check_fits
 from cortex_sim.trials._findings import noted
+from cortex_sim.trials._labels import absent, likely_radians
 from cortex_sim.trials._nwb_cut import Choice, asked_of
 from cortex_sim.trials._rows import joined, selected
 from cortex_sim.trials._trials import BIN, Trials

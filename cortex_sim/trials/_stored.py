@@ -9,7 +9,8 @@ from numpy import ndarray
 
 from cortex_sim.errors import TrialsError
 from cortex_sim.runtime import content_key
-from cortex_sim.trials._checks import SPIKES, check_clock, check_labels, check_observed, check_rate, check_spikes, check_time, provenance_of
+from cortex_sim.trials._checks import SPIKES, check_clock, check_observed, check_rate, check_spikes, check_time, provenance_of
+from cortex_sim.trials._labels import check_labels
 
 DIMENSIONS = ("trial", "time", "unit")
 CELLS = 1 << 28  # entries of a dense array of rates beyond which binning is refused: 2 GiB

@@ -10,9 +10,9 @@ from numpy import ndarray
 
 from cortex_sim.errors import NotFound, OptionError, TrialsError, suggestion
 from cortex_sim.trials._averages import LONGEST, SHORTEST
-from cortex_sim.trials._checks import absent
-from cortex_sim.trials._checks import labels as labels_of
 from cortex_sim.trials._findings import noted
+from cortex_sim.trials._labels import absent
+from cortex_sim.trials._labels import labels as labels_of
 from cortex_sim.trials._mat_structs import Columns, single
 from cortex_sim.trials._nwb_cut import CONDITIONS, Choice, asked_of, broken_off, usable
 from cortex_sim.trials._rows import joined, selected

@@ -12,10 +12,11 @@ from numpy import ndarray
 
 from cortex_sim.errors import TrialsError
 from cortex_sim.runtime import doored, positions, write_bytes
-from cortex_sim.trials._checks import bins, check_fits, check_places, check_time, ends, numbers, one_each, storable, three, whole_number, written
-from cortex_sim.trials._checks import labels as labels_of
+from cortex_sim.trials._checks import bins, check_fits, check_places, check_time, ends, numbers, one_each, three, whole_number, written
 from cortex_sim.trials._door import netcdf, reading
 from cortex_sim.trials._findings import noted
+from cortex_sim.trials._labels import labels as labels_of
+from cortex_sim.trials._labels import storable
 from cortex_sim.trials._moments import smoothed_at_edges
 from cortex_sim.trials._shown import shown
 from cortex_sim.trials._stored import DIMENSIONS, Spikes, Stored, lasting
