@@ -19,7 +19,7 @@ import cortex_sim as cs
 QUESTION = __doc__.split("\n")[0]
 MODEL = "leaky_readout"
 UNITS, NETWORKS, DIRECTIONS, SMALL = 100, 6, 16, 0.05  # of each network; networks of each limb; of the force; scale of input weights at first
-OPTIONS = cs.Options(epochs=200, batch=DIRECTIONS, rate=5e-3, patience=200, validation=0)
+OPTIONS = cs.Options(epochs=400, batch=DIRECTIONS, rate=5e-3, patience=400, validation=0)
 SETTLED = 0.3  # s, the last of a trial, in which the force is held
 WHOLE, WITHOUT, RAW = "six muscles", "no biarticular muscles", "six muscles, untrained"
 BIAS = "bias of preferred torques (resultant length of doubled angles)"
@@ -187,4 +187,5 @@ def _methods() -> str:
     Tried before, at seed 0: networks that learn all of their weights, from inputs of full size, with activity of units (0.1) and of muscles (1)
     penalised, keep the preferences of their random inputs (bias 0.52 with and 0.50 without biarticular muscles; 0.56 before training); networks
     that hold the limb still against loads with delayed senses (cs.tasks.posture) left the hand 1.5 cm off after 150 epochs, which is no test.
+    After 200 epochs of this training the worst network was 0.26 N off.
     """
