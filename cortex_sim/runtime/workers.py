@@ -3,27 +3,24 @@
 import importlib
 import json
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
-
-from threadpoolctl import threadpool_limits
 
 from cortex_sim.errors import CortexSimError, FileProblem
 from cortex_sim.runtime._cluster import on_cluster, submitted
 from cortex_sim.runtime._progress import Report, say_once, track
 from cortex_sim.runtime._storage import cache_folder, run_cache, temporary_folder, write_text
 from cortex_sim.runtime._streams import note_streams, streams_used
+from cortex_sim.runtime._threads import one_thread
 from cortex_sim.runtime._visible import warn
 
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 Streams = Mapping[str, list[str]]
 TOGETHER = 10.0  # s that a process waits for others that are to start with it
 LOOK = 0.5  # s between looks at how far the jobs are, and whether the process that asked for them lives
@@ -188,56 +185,6 @@ def _end_with(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-@dataclass
-class _Limit:
-    """The limit of this process to one thread, and the number of blocks that need it."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    held: ExitStack = field(default_factory=ExitStack)
-    blocks: int = 0
-
-
-_limit = _Limit()
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let linear algebra and torch use one thread while the block runs: sums divided among threads are rounded differently.
-
-    The limit applies to the process: if blocks in several threads overlap, the first sets it and the last removes it.
-    """
-    with _limit.lock:
-        if not _limit.blocks:
-            _limit.held.enter_context(_limited())
-        _limit.blocks += 1
-    try:
-        yield
-    finally:
-        with _limit.lock:
-            _limit.blocks -= 1
-            if not _limit.blocks:
-                _limit.held.close()
-
-
-@contextmanager
-def _limited() -> Iterator[None]:
-    known: Any = sys.modules.get("torch")
-    before, variables = known.get_num_threads() if known else 0, {name: os.environ.get(name) for name in THREADS}
-    os.environ |= dict.fromkeys(THREADS, "1")  # for what is loaded meanwhile
-    with threadpool_limits(1):
-        try:
-            if known:
-                known.set_num_threads(1)
-            yield
-        finally:
-            for name, value in variables.items():
-                os.environ.pop(name)
-                os.environ |= {name: value} if value else {}
-            if torch := sys.modules.get("torch"):
-                asked = (variables["OMP_NUM_THREADS"] or "").split(",")[0]
-                torch.set_num_threads(before or (int(asked) if asked.isdigit() and int(asked) else os.cpu_count() or 1))
 
 
 @contextmanager
