@@ -6,6 +6,7 @@ import sysconfig
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -31,6 +32,13 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "doctor": _files.doctor, "tune": _many.tune, "sweep": _many.sweep, "reproduce": _many.reproduce, "new": _cards.new,
     "import": _files.import_, "export": _cards.export, "convert": _files.convert, "animate": _animate.animate,
 }  # fmt: skip
+UsageError: Any = typer.BadParameter.__base__  # of all that is wrong with what was typed; typer has no public name for it
+WORDS = {
+    "Input should be a valid integer, unable to parse string as an integer": "should be a whole number",
+    "Input should be a valid number, unable to parse string as a number": "should be a number",
+    "Input should be": "should be", "Value error, ": "",
+}  # fmt: skip
+"""What typer says of a value, and what is said instead."""
 for _name, _command in COMMANDS.items():
     app.command(_name, cls=Run if _command is _run.run else None)(_command)
 bench.command("run")(_benchmark.benchmark_run)
@@ -41,18 +49,23 @@ def main() -> None:
     """Run the command line: every error is one message on standard error and exit code 2, never a traceback."""
     prepare_terminal(INTERRUPTED)
     with _messages():
-        app()
+        sys.exit(app(standalone_mode=False) or 0)
 
 
 @contextlib.contextmanager
 def _messages() -> Iterator[None]:
     try:
         yield
-    except SystemExit as ended:
-        if not isinstance(ended.__context__, BrokenPipeError):
-            raise
+    except BrokenPipeError:
         unread(sys.stdout)  # of help, which typer prints
         sys.exit(0)
+    except typer.Abort:
+        sys.exit(INTERRUPTED)
+    except UsageError as problem:
+        for technical, plain in WORDS.items():
+            problem.message = problem.message.replace(technical, plain)
+        problem.show()
+        sys.exit(BAD_INPUT)
     except CortexSimError as problem:
         warn(f"cortex-sim: {problem}")
         sys.exit(BAD_INPUT)

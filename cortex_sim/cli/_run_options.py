@@ -72,8 +72,8 @@ class OfProtocol(TyperCommand):
         return super().parse_args(ctx, args)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """Return the usage, with the name of the protocol."""
-        return [self.protocol.name, "[OPTIONS]"]
+        """Return the usage; the name of the protocol stands in the command's."""
+        return ["[OPTIONS]"]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options under headings: those of the protocol first."""
@@ -99,7 +99,7 @@ class Run(TyperCommand):
             if extra.get("resilient_parsing"):  # names are completed, and nothing is said
                 return super().make_context(info_name, args, parent, **extra)
             raise
-        return command.make_context(info_name, args, parent, **extra)
+        return command.make_context(f"{info_name} {name}", args, parent, **extra)
 
 
 def signature(function: Callable[..., None], extra: dict[str, tuple[Any, Any]]) -> Callable[..., None]:

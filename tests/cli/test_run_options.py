@@ -143,3 +143,16 @@ def test_completion_can_be_installed(tmp_path: Path) -> None:
     code = "import sys; sys.argv = ['cortex-sim', '--show-completion', 'bash']; from cortex_sim.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code], env=os.environ | said, capture_output=True, text=True, check=False)
     assert "_CORTEX_SIM_COMPLETE=complete_bash" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "match", "--seed", "abc"], "'--seed': should be a whole number"),
+        (["run", "rotations", "--window", "3"], "'--window': should be a number"),
+        (["run", "match", "--seed", "-3"], "'--seed': should be greater than or equal to 0"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused_in_plain_words_and_the_help_is_that_of_the_protocol(words: list[str], said: str) -> None:
+    message = refusal(*words)
+    assert said in message and f"run {words[1]} -h' for help" in message and "Input" not in message
