@@ -149,7 +149,7 @@ def test_completion_can_be_installed(tmp_path: Path) -> None:
     ("words", "said"),
     [
         (["run", "match", "--seed", "abc"], "'--seed': should be a whole number"),
-        (["run", "rotations", "--window", "3"], "'--window': should be a number"),
+        (["run", "rotations", "--window", "0", "late"], "'--window': should be a number"),
         (["run", "match", "--seed", "-3"], "'--seed': should be greater than or equal to 0"),
     ],
 )
