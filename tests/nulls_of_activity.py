@@ -67,8 +67,17 @@ def tuning_ratios_of_subspaces(seed: int, build: Build) -> list[Drawn]:
 
 @nothing("permuted movements of preparation", long=True)
 def movements_of_preparation(seed: int, build: Build) -> list[Any]:
+    return missed_and_unrelated("preparation", seed)
+
+
+@nothing("permuted movements of thalamic_loop", long=True)
+def movements_of_thalamic_loop(seed: int, build: Build) -> list[Any]:
+    return missed_and_unrelated("thalamic_loop", seed)
+
+
+def missed_and_unrelated(protocol: str, seed: int) -> list[Any]:
     """Ends at other targets than those that were wanted, and epochs in unrelated directions."""
-    module, rng = catalogue.protocol("preparation"), np.random.default_rng(seed)
+    module, rng = catalogue.protocol(protocol), np.random.default_rng(seed)
     hand, time, epochs = rng.normal(size=(8, 3, 2)), np.arange(-0.3, 0.35 - 1e-9, 0.01), unrelated_epochs(rng)
     rate = np.zeros((8, len(time), 24))
     rate[:, :10], rate[:, -10:] = epochs.preparation, epochs.movement

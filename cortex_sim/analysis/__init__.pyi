@@ -106,6 +106,12 @@ from cortex_sim.analysis._subspaces import tuning_ratio as tuning_ratio
 from cortex_sim.analysis._subspaces import variance_shares as variance_shares
 from cortex_sim.analysis._tangling import Tangled as Tangled
 from cortex_sim.analysis._tangling import tangling as tangling
+from cortex_sim.analysis._thalamic_loop import ThalamicLoop as ThalamicLoop
+from cortex_sim.analysis._trained_reaches import Released as Released
+from cortex_sim.analysis._trained_reaches import Trained as Trained
+from cortex_sim.analysis._trained_reaches import Wanted as Wanted
+from cortex_sim.analysis._trained_reaches import train_reaches as train_reaches
+from cortex_sim.analysis._trained_reaches import train_states as train_states
 from cortex_sim.analysis._velocity import DECODERS as DECODERS
 from cortex_sim.analysis._velocity import decoded as decoded
 from cortex_sim.analysis._velocity import each_by_itself as each_by_itself
