@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cortex_sim.analysis import Explanation, Questions, flow_modes, spectrum
+from cortex_sim.analysis import Explanation, GainedCircuit, Questions, flow_modes, spectrum
 from cortex_sim.analysis._fixed_points import Portrait
 from cortex_sim.cards import catalogue
 from cortex_sim.cards.edit import with_values
@@ -47,6 +47,19 @@ def order_of_microcircuit(seed: int, build: Build) -> list[Score]:
     unit = np.repeat(np.arange(16), rng.permutation(8).repeat(2) + 1)
     spikes = (rng.uniform(0, 1, unit.size), unit, np.zeros(unit.size, dtype=int))
     return [module._order_score(Trials.from_spikes(spikes, np.arange(0, 1, 0.01), units=16, condition=[0], population=population), seed)]
+
+
+@nothing("permuted units of gain_primitives")
+def halves_of_gain_primitives(seed: int, build: Build) -> list[Score]:
+    """Gains that were drawn without regard to units, and outputs that nothing made."""
+    module, rng, pairs = catalogue.protocol("gain_primitives"), np.random.default_rng(seed), np.array([[0, 1], [2, 3], [1, 2]])
+    draws = []
+    for _ in range(2):
+        circuit = GainedCircuit(1.5 * rng.normal(size=(8, 8)) / np.sqrt(8), rng.normal(size=8), 0.1, 2, 10, rng.normal(size=(1, 8)), np.zeros(1))
+        with few(module):
+            found = module._halves(circuit, rng.uniform(0.5, 1.5, (4, 8)), pairs, wanted=rng.normal(size=(3, 10, 1)), rng=rng)
+        draws.append(SimpleNamespace(pairs=pairs, combined=found[0], permuted=found[1]))
+    return [module._combined(draws)]
 
 
 @nothing("shifted patterns")

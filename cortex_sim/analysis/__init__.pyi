@@ -35,6 +35,11 @@ from cortex_sim.analysis._fixed_points import Point as Point
 from cortex_sim.analysis._fixed_points import fixed_points as fixed_points
 from cortex_sim.analysis._fixed_points import points_distance as points_distance
 from cortex_sim.analysis._followed import drives_along as drives_along
+from cortex_sim.analysis._gain_patterns import GainedCircuit as GainedCircuit
+from cortex_sim.analysis._gain_patterns import convex_weights as convex_weights
+from cortex_sim.analysis._gain_patterns import gain_errors as gain_errors
+from cortex_sim.analysis._gain_patterns import learned_gains as learned_gains
+from cortex_sim.analysis._gain_patterns import outputs_with_gains as outputs_with_gains
 from cortex_sim.analysis._group_rates import group_rates as group_rates
 from cortex_sim.analysis._group_rates import groups_of as groups_of
 from cortex_sim.analysis._interval_rates import interval_rates as interval_rates
