@@ -192,7 +192,7 @@ MADE = {
     "_scored": "tests/statistics/test_inference.py", "_ranked": "tests/statistics/test_inference.py", "_results": MEANS, "_gathered": MEANS,
     "_ranking": MEANS, "_recall": MEANS, "_courses": MEANS, "driven": "layered_motor_cortex", "cued_variability": MEANS, "discriminate": MEANS,
     "spikes_and_rates": "adaptation", "muscles": MEANS, "inferred_connectivity": MEANS, "gain_groups": MEANS, "preparation": CALIBRATED,
-    "thalamic_loop": CALIBRATED, "gain_primitives": MEANS,
+    "thalamic_loop": CALIBRATED, "gain_primitives": MEANS, "motif_loops": MEANS,
     "adaptation": "adaptation", "layered_motor_cortex": "layered_motor_cortex", "architectures": MEANS, "published": MEANS,
     "optimal_preparation": MEANS, "optimised_circuit": MEANS, "explain": "adaptation", "tangling": CALIBRATED, "discriminate_recording": MEANS,
     "recipes": MEANS, "false_connections": "false_connections", "few_shot": MEANS, "decode": "decode", "force": MEANS, "attractors": "silhouette",

@@ -49,6 +49,10 @@ from cortex_sim.analysis._linear_system import likelihood_gain as likelihood_gai
 from cortex_sim.analysis._lyapunov import Exponents as Exponents
 from cortex_sim.analysis._lyapunov import lyapunov as lyapunov
 from cortex_sim.analysis._memory import told_by_the_past as told_by_the_past
+from cortex_sim.analysis._motif_loops import MotifLoop as MotifLoop
+from cortex_sim.analysis._motif_loops import fitted_modes as fitted_modes
+from cortex_sim.analysis._motif_loops import motif_loop as motif_loop
+from cortex_sim.analysis._motif_loops import preparatory_loop as preparatory_loop
 from cortex_sim.analysis._network_decoding import Told as Told
 from cortex_sim.analysis._network_decoding import network_decoding as network_decoding
 from cortex_sim.analysis._population_rates import population_rates as population_rates
