@@ -471,6 +471,41 @@ def preparation(run: Run) -> str:
     )
 
 
+def thalamic_loop(run: Run) -> str:
+    left, miss = "prospective error after 100 ms, relative to none", "distance of the hand from the target after 300 ms of preparation (cm)"
+    names = ("thalamic loop", "feedback without relays (LQR)", "naive (constant input)")
+    later = run.claim("loop: ms to an error below a tenth, minus those of feedback without relays", 0)
+    errors, hands = (" and ".join(run.value(what, name, digits) for name in names[::2]) for what, digits in ((left, 3), (miss, 1)))
+    trained = run.claim("trained readout: distance of the hand from the target, from prepared states (cm)")
+    turned = ", ".join(run.value("alignment of preparation with movement", name) for name in names)
+    return (
+        f"the loop takes {later} ms longer than feedback without relays to take nine tenths of the error away; loop and constant input leave "
+        f"{errors} of it after 100 ms, and after 300 ms the hand misses by {hands} cm (by {trained} cm from the prepared states); alignment of "
+        f"preparation with movement: loop, feedback, constant input {turned}"
+    )
+
+
+def gain_primitives(run: Run) -> str:
+    measure, fresh = "error of combined gains, relative to combined outputs", "error of new movements"
+    libraries = ", ".join(f"{run.value(fresh, f'{n} patterns')} with {n} patterns ({number(run.score(fresh, f'{n} patterns')['ceiling'], 2)} the fit)"
+                          for n in (5, 10, 20))  # fmt: skip
+    return (
+        f"half of each of two patterns misses half of each of their outputs by {run.value(measure, 'two patterns', 3)} of the variance, with units "
+        f"permuted by {run.null(measure, 'two patterns')}; new movements are missed by {libraries}"
+    )
+
+
+def motif_loops(run: Run) -> str:
+    measure = "R² of a motif that follows another, after {} ms of preparation"
+    looped, alone = ({ms: run.value(measure.format(ms), name) for ms in (50, 100, 200)} for name in ("preparatory loop", "cortex alone"))
+    after = "; ".join(f"{found} after {ms} ms ({alone[ms]} without it)" for ms, found in looped.items())
+    return (
+        f"by one unit each, motifs have an R² of {run.claim('motifs through one unit: smallest R² of the output', 3)} or more, with noise of a "
+        f"twentieth of the states {run.claim('motifs, noise of a twentieth of the states: median R²', 3)} (median); after any other, by the one "
+        f"preparatory loop, {after}"
+    )
+
+
 def match_spiking(run: Run) -> str:
     again, bits, ridge = "the circuit again", "bits per spike", "ridge from the first bin"
     taught = run.students - {again, ridge, "untrained", "shuffled"}
@@ -538,7 +573,8 @@ TEXTS: dict[str, Callable[..., str]] = {
         spike_statistics, match_spiking, explain, learning_rules, force, decode, long_sequences, inferred_connectivity, mechanism,
         discriminate, muscles, identity, attractors, adaptation, cued_variability, false_connections, few_shot, partial_observation,
         limb_preferences, recipes, rotations,
-        tangling, subspaces, reach, feedback_rotations, preparation, optimal_preparation,
+        tangling, subspaces, reach, feedback_rotations, preparation, optimal_preparation, thalamic_loop,
+        gain_primitives, motif_loops,
     )
 }  # fmt: skip
 READS = {
