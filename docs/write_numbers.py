@@ -472,26 +472,28 @@ def preparation(run: Run) -> str:
 
 
 def thalamic_loop(run: Run) -> str:
-    left, miss = "prospective error after 100 ms, relative to none", "distance of the hand from the target after 300 ms of preparation (cm)"
-    names = ("thalamic loop", "feedback without relays (LQR)", "naive (constant input)")
+    left, miss = "prospective error after 100 ms, relative to none", "distance of the hand from the target after {} ms of preparation (cm)"
+    names = ("thalamic loop", "direct feedback", "constant input")
     later = run.claim("loop: ms to an error below a tenth, minus those of feedback without relays", 0)
-    errors, hands = (" and ".join(run.value(what, name, digits) for name in names[::2]) for what, digits in ((left, 3), (miss, 1)))
+    measures = (left, 3), (miss.format(100), 1), (miss.format(300), 1)
+    errors, early, late = (" and ".join(run.value(what, name, digits) for name in names[::2]) for what, digits in measures)
     trained = run.claim("trained readout: distance of the hand from the target, from prepared states (cm)")
     turned = ", ".join(run.value("alignment of preparation with movement", name) for name in names)
     return (
         f"the loop takes {later} ms longer than feedback without relays to take nine tenths of the error away; loop and constant input leave "
-        f"{errors} of it after 100 ms, and after 300 ms the hand misses by {hands} cm (by {trained} cm from the prepared states); alignment of "
+        f"{errors} of it after 100 ms, when the hand misses by {early} cm, by {late} after 300 ms ({trained} from the prepared states); alignment of "
         f"preparation with movement: loop, feedback, constant input {turned}"
     )
 
 
 def gain_primitives(run: Run) -> str:
-    measure, fresh = "error of combined gains, relative to combined outputs", "error of new movements"
-    libraries = ", ".join(f"{run.value(fresh, f'{n} patterns')} with {n} patterns ({number(run.score(fresh, f'{n} patterns')['ceiling'], 2)} the fit)"
-                          for n in (5, 10, 20))  # fmt: skip
+    measure, fresh, kinds = "error of combined gains, relative to combined outputs", "error of new movements", ("gains near 1", "free gains")
+    halves, permuted = (" and ".join(read(measure, kind) for kind in kinds) for read in (run.value, run.null))
+    made = " and ".join(run.value(fresh, f"{kind}, 20 patterns") for kind in kinds)
+    fit = " and ".join(number(run.score(fresh, f"{kind}, 20 patterns")["ceiling"], 2) for kind in kinds)
     return (
-        f"half of each of two patterns misses half of each of their outputs by {run.value(measure, 'two patterns', 3)} of the variance, with units "
-        f"permuted by {run.null(measure, 'two patterns')}; new movements are missed by {libraries}"
+        f"half of each of two patterns misses half of each of their outputs by {halves} of the variance (gains near 1, free gains), with units "
+        f"permuted by {permuted}; combined from 20 patterns new movements are missed by {made}, by the fit itself by {fit}"
     )
 
 

@@ -106,10 +106,8 @@ def _circuit(size: Mapping[str, int], seed: int, number: int) -> Circuit:
     units, rng = size["units"], cs.stream(seed, "circuit", "cortices of motif_loops", number)
     J, readout = rng.standard_normal((units, units)), rng.standard_normal(units) / np.sqrt(units)
     J *= ABSCISSA / cs.cards.spectral_abscissa(J)
-    steps, time = round(LASTS / TAU / SHARE), TAU * SHARE * np.arange(round(LASTS / TAU / SHARE))
-    root = np.linalg.cholesky(np.exp(-(np.subtract.outer(time, time) ** 2) / (2 * WIDTH**2)) + 1e-6 * np.eye(steps))
-    wanted = cs.stream(seed, "task", "motifs of motif_loops", number).standard_normal((size["motifs"], steps)) @ root.T
-    wanted /= wanted.std(axis=1, keepdims=True)
+    time = TAU * SHARE * np.arange(round(LASTS / TAU / SHARE))
+    wanted = cs.tasks.smooth_courses(time, size["motifs"], width=WIDTH, rng=cs.stream(seed, "task", "motifs of motif_loops", number))
     modes = [cs.analysis.fitted_modes(each, MODES, share=SHARE, rng=rng) for each in wanted]
     loops = [cs.analysis.motif_loop(J, readout, each, rng=rng, steps=size["steps"]) for each in modes]
     values = [np.linalg.eigvals(J + np.outer(loop.out, loop.into)) for loop in loops]
@@ -216,5 +214,5 @@ def _methods() -> str:
     random at first, are optimised against noise of the initial state that is in proportion to the states of the motif. The preparatory loop goes
     through a tenth as many units as the cortex has, with weights of length 1, and minimises the squared state, integrated over time and averaged over
     all states that it may begin from; a smooth output meanwhile is not asked for. While it acts, a constant input makes the next motif's initial
-    state the place of rest; so without the loop.
+    state the place of rest; so without the loop. The card has another time constant, of which steps are the same share.
     """

@@ -18,7 +18,7 @@ import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "kao_2021"
-LOOP, FEEDBACK, NAIVE = "thalamic loop", "feedback without relays (LQR)", "naive (constant input)"
+LOOP, FEEDBACK, NAIVE = "thalamic loop", "direct feedback", "constant input"
 DIRECTIONS = np.linspace(-36.0, 216.0, 8)  # deg
 HOME = (0.0, 0.1991)  # m from the shoulder
 DISTANCE, LASTS, SPEEDY = 0.20, 0.6, 0.14  # m, s, and the time in the speed profile (t/0.14)^2 exp(-(t/0.14)^2/2)
@@ -193,7 +193,7 @@ def _answer(errors: Mapping[str, ndarray], missed: ndarray, scores: list[cs.Scor
 
 def _pictures(errors: Mapping[str, ndarray], moved: Mapping[str, Moved], side: Side, hand: ndarray) -> dict[str, cs.Picture]:
     time, (model, _, holding, _) = 1e3 * cs.tasks.BIN * np.arange(errors[LOOP].shape[1]), side
-    rows = {name: {f"{1e3 * lasts:g} ms": movement for lasts, movement in each.items()} for name, each in moved.items()}
+    rows = {name: {f"{1e3 * lasts:g} ms": movement for lasts, movement in list(each.items())[1::2]} for name, each in moved.items()}
     task = cs.tasks.held_then_moving(holding, preparation=0.3, movement=0.3, course=BUMP, hold=True)
     lines = {name: cs.hidden(model, task, of=of).rate.mean(axis=(0, 2)) for name, of in (("cortex", "r"), ("layer 4", "y"), ("thalamus", "z"))}
     means = {"none": np.ones(len(time))} | {name: error.mean(axis=0) for name, error in errors.items()}
@@ -201,7 +201,7 @@ def _pictures(errors: Mapping[str, ndarray], moved: Mapping[str, Moved], side: S
         "error": cs.Picture(cs.figures.curves(time, means, xlabel="time of preparation (ms)", ylabel="prospective error", log=True),
                             "Prospective error of the movement", "Relative to no preparation; mean over reaches."),
         "stations": cs.Picture(cs.figures.curves(1e3 * task.time, lines, xlabel="time from the go cue (ms)", ylabel="mean rate"),
-                               "Rates of the loop", "Mean over units and reaches; the loop is closed at -300 ms and opened at the go cue."),
+                               "Rates of the loop", "Mean over units and reaches; closed at -300 ms, opened at the go cue."),
         "paths": cs.Picture(cs.figures.pushed(rows, 100 * (hand - np.array(HOME))[:, :: round(cs.tasks.BIN / cs.tasks.DT)]),
                             "Where the hand goes after so much preparation", "One colour per reach; dashed: target."),
     }  # fmt: skip
@@ -216,5 +216,5 @@ def _methods(first: float, second: float) -> str:
     cells of layer 4, each heard with a probability of {DENSITY:g}; the feedback from thalamus is optimal for lambda = {RELAYED:g}, summed over
     all directions of all three stations, and split into positive weights onto thalamus, and positive and negative ones onto cortex. At the go
     cue layer 4 no longer hears the cortex. Since what is on the way still arrives, prepared states of the loop are trained further (error left:
-    {second:.2g}). Feedback without relays: lambda = {DIRECT:g}. Rates are rectified in all stations, each a card simulated as written.
+    {second:.2g}). Direct feedback, without relays (LQR): lambda = {DIRECT:g}. Rates are rectified in all stations, each a card simulated as written.
     """

@@ -59,7 +59,7 @@ def halves_of_gain_primitives(seed: int, build: Build) -> list[Score]:
         with few(module):
             found = module._halves(circuit, rng.uniform(0.5, 1.5, (4, 8)), pairs, wanted=rng.normal(size=(3, 10, 1)), rng=rng)
         draws.append(SimpleNamespace(pairs=pairs, combined=found[0], permuted=found[1]))
-    return [module._combined(draws)]
+    return [module._combined("gains", draws)]
 
 
 @nothing("shifted patterns")

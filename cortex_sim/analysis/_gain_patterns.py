@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
-from scipy.optimize import OptimizeResult, minimize, nnls
+from scipy.optimize import Bounds, OptimizeResult, minimize, nnls
 from threadpoolctl import threadpool_limits
 
 from cortex_sim.runtime import track
@@ -77,7 +77,9 @@ def gain_errors(circuit: GainedCircuit, gains: Gains, wanted: Outputs) -> tuple[
 
 
 @threadpool_limits.wrap(limits=1)
-def learned_gains(circuit: GainedCircuit, wanted: Outputs, *, groups: Int[ndarray, " unit"], enough: float, steps: int = 200) -> Gains:
+def learned_gains(
+    circuit: GainedCircuit, wanted: Outputs, *, groups: Int[ndarray, " unit"], enough: float, within: float | None = None, steps: int = 200
+) -> Gains:
     """Return patterns of gains whose outputs come near the wanted ones, by L-BFGS from gains of 1.
 
     Args:
@@ -85,6 +87,7 @@ def learned_gains(circuit: GainedCircuit, wanted: Outputs, *, groups: Int[ndarra
         wanted: one output for each pattern, at every bin.
         groups: of each unit, from 0; units of a group share a gain.
         enough: mean error over patterns at which learning ends, relative to variance.
+        within: how far a gain may depart from 1, if not freely.
         steps: maximum number of steps.
     """
     shape = len(wanted), int(groups.max()) + 1
@@ -94,6 +97,7 @@ def learned_gains(circuit: GainedCircuit, wanted: Outputs, *, groups: Int[ndarra
         errors, slope = gain_errors(circuit, entries.reshape(shape)[:, groups], wanted)
         return float(errors.mean()), (slope @ member).ravel() / len(errors)
 
+    bounds = None if within is None else Bounds(1 - within, 1 + within)
     with track("learning gains") as report:
         taken = iter(range(1, steps + 1))
 
@@ -103,7 +107,7 @@ def learned_gains(circuit: GainedCircuit, wanted: Outputs, *, groups: Int[ndarra
                 raise StopIteration
 
         found = minimize(cost, np.ones(shape).ravel(), jac=True, method="L-BFGS-B", callback=settled,
-                         options={"maxiter": steps, "maxfun": 2 * steps, "maxcor": MEMORY})  # fmt: skip
+                         bounds=bounds, options={"maxiter": steps, "maxfun": 2 * steps, "maxcor": MEMORY})  # fmt: skip
     return np.asarray(found.x.reshape(shape)[:, groups])
 
 

@@ -6,6 +6,7 @@ from numpy import ndarray
 from scipy.special import erf
 
 Course = Float[ndarray, " time"]
+JITTER = 1e-6  # variance added at every time, without which the covariance of many times has no Cholesky factor
 
 
 def bell_shaped_path(time: Course, *, distance: float, lasts: float, width: float) -> Course:
@@ -35,6 +36,20 @@ def rise_and_decay(time: Course, *, rise: float, decay: float, size: float) -> C
     course = np.where(time >= 0, np.exp(-np.maximum(time, 0) / decay) - np.exp(-np.maximum(time, 0) / rise), 0.0)
     peak = np.log(decay / rise) * rise * decay / (decay - rise)
     return size * course / (np.exp(-peak / decay) - np.exp(-peak / rise))
+
+
+def smooth_courses(time: Course, count: int, *, width: float, rng: np.random.Generator) -> Float[ndarray, "course time"]:
+    r"""Return random courses drawn from a Gaussian process of covariance :math:`e^{-(t-s)^2/2w^2}`, each scaled to s.d. 1 over time.
+
+    Args:
+        time: s.
+        count: number of courses.
+        width: w, s.
+        rng: of the draw.
+    """
+    root = np.linalg.cholesky(np.exp(-(np.subtract.outer(time, time) ** 2) / (2 * width**2)) + JITTER * np.eye(len(time)))
+    found = rng.standard_normal((count, len(time))) @ root.T
+    return np.asarray(found / found.std(axis=1, keepdims=True))
 
 
 def _gone(s: ndarray) -> ndarray:

@@ -44,6 +44,8 @@ def test_planted_patterns_of_groups_make_their_outputs_again() -> None:
     found = learned_gains(CIRCUIT, outputs_with_gains(CIRCUIT, planted), groups=groups, enough=1e-6)
     assert gain_errors(CIRCUIT, found, outputs_with_gains(CIRCUIT, planted))[0].max() < 1e-4
     assert all(np.ptp(found[:, groups == each], axis=1).max() == 0 for each in range(4))
+    near = learned_gains(CIRCUIT, outputs_with_gains(CIRCUIT, planted), groups=groups, enough=0.0, within=0.05)
+    assert np.abs(near - 1).max() <= 0.05 + 1e-12 and np.abs(planted - 1).max() > 0.1
     assert gain_errors(CIRCUIT, np.ones_like(planted), outputs_with_gains(CIRCUIT, planted))[0].min() > 1e-3
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cortex_sim.tasks._courses import bell_shaped_path, rise_and_decay
+from cortex_sim.tasks._courses import bell_shaped_path, rise_and_decay, smooth_courses
 from cortex_sim.tasks._held_then_moving import held_then_moving
 
 
@@ -33,3 +33,13 @@ def test_each_trial_is_held_by_its_own_input_until_all_move_alike() -> None:
     assert (current[:, before] == holding[:, None]).all() and (current[:, ~before] == 2.0).all()
     np.testing.assert_array_equal(task.channels.values[0, :, 0], before)
     assert held_then_moving(holding, preparation=0.1, movement=0.2, course=np.zeros_like).channels is None
+
+
+def test_smooth_courses_are_correlated_over_their_width_and_scaled() -> None:
+    time, width = 0.01 * np.arange(400), 0.05
+    courses = smooth_courses(time, 500, width=width, rng=np.random.default_rng(0))
+    np.testing.assert_allclose(courses.std(axis=1), 1)
+    for lag in (1, 5, 10, 20):
+        found = (courses[:, lag:] * courses[:, :-lag]).mean()
+        # 500 courses of about 4 s / (sqrt(pi) 0.05 s) = 45 independent parts; scaling and its mean take about 1/45 of the correlation
+        assert abs(found - np.exp(-((0.01 * lag) ** 2) / (2 * width**2))) < 4 / np.sqrt(500 * 45) + 1.5 / 45
