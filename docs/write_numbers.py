@@ -491,9 +491,11 @@ def gain_primitives(run: Run) -> str:
     halves, permuted = (" and ".join(read(measure, kind) for kind in kinds) for read in (run.value, run.null))
     made = " and ".join(run.value(fresh, f"{kind}, 20 patterns") for kind in kinds)
     fit = " and ".join(number(run.score(fresh, f"{kind}, 20 patterns")["ceiling"], 2) for kind in kinds)
+    learned = " and ".join(run.claim(f"{kind}: mean error of the movements of a library, largest over readouts") for kind in kinds)
     return (
-        f"half of each of two patterns misses half of each of their outputs by {halves} of the variance (gains near 1, free gains), with units "
-        f"permuted by {permuted}; combined from 20 patterns new movements are missed by {made}, by the fit itself by {fit}"
+        f"gains within 0.3 of 1 combine and do not learn the movements, free gains learn them and do not combine: movements are missed by {learned} "
+        f"of the variance (mean of the worst of three readouts), half of each of two patterns misses half of each of their outputs by {halves}, with "
+        f"units permuted by {permuted}; combined from 20 patterns new movements are missed by {made}, by the fit itself by {fit}"
     )
 
 
