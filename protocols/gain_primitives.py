@@ -84,11 +84,11 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     return cs.Report(
         title=QUESTION, question=f"{model.title} with fixed connections; {largest} patterns of gains, {size['draws']} readouts.",
         answer=" ".join(f"{kind.capitalize()} miss the movements that they learn by {np.median([draw.errors for draw in each]):.2f} of the variance "
-                        f"(median); half of each of two patterns misses half of their outputs by {value[COMBINED, kind]:.2f}; with "
-                        f"{largest} patterns new movements are missed by {value[FRESH, f'{kind}, {largest} patterns']:.2f}, by the fit itself by {np.median(_pooled(each, largest)[0]):.2f}."
-                        for kind, each in draws.items()), claims=_claims(draws, scores, apart, smoke), scores=scores,
-        pictures=_pictures(draws), methods=_methods(tau), models={"half of each of two": network}, trials={"half of each of two": output},
-        smoke=smoke, seed=seed, seconds=seconds,
+                        f"(median), half of each of two patterns half of their outputs by {value[COMBINED, kind]:.2f}, {largest} patterns new "
+                        f"movements by {value[FRESH, f'{kind}, {largest} patterns']:.2f} (the fit by {np.median(_pooled(each, largest)[0]):.2f})."
+                        for kind, each in draws.items()),
+        claims=_claims(draws, scores, apart, smoke), scores=scores, pictures=_pictures(draws), methods=_methods(tau),
+        models={"half of each of two": network}, trials={"half of each of two": output}, smoke=smoke, seed=seed, seconds=seconds,
     )  # fmt: skip
 
 

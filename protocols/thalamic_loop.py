@@ -216,5 +216,5 @@ def _methods(first: float, second: float) -> str:
     cells of layer 4, each heard with a probability of {DENSITY:g}; the feedback from thalamus is optimal for lambda = {RELAYED:g}, summed over
     all directions of all three stations, and split into positive weights onto thalamus, and positive and negative ones onto cortex. At the go
     cue layer 4 no longer hears the cortex. Since what is on the way still arrives, prepared states of the loop are trained further (error left:
-    {second:.2g}). Direct feedback, without relays (LQR): lambda = {DIRECT:g}. Rates are rectified in all stations, each a card simulated as written.
+    {second:.2g}). Direct feedback, without relays (LQR): lambda = {DIRECT:g}; naive: a constant input. All simulated as cards, rectified.
     """
