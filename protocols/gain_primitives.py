@@ -83,9 +83,9 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     value, largest = cs.statistics.estimates(scores), size["library"][-1]
     return cs.Report(
         title=QUESTION, question=f"{model.title} with fixed connections; {largest} patterns of gains, {size['draws']} readouts.",
-        answer=" ".join(f"{kind.capitalize()} miss the movements that they learn by {np.median([draw.errors for draw in each]):.2f} of the variance "
-                        f"(median), half of each of two patterns half of their outputs by {value[COMBINED, kind]:.2f}, {largest} patterns new "
-                        f"movements by {value[FRESH, f'{kind}, {largest} patterns']:.2f} (the fit by {np.median(_pooled(each, largest)[0]):.2f})."
+        answer=" ".join(f"With {kind}, learned movements are missed by {np.median([draw.errors for draw in each]):.2f} of the variance (median). The "
+                        f"mean of two patterns misses the mean of their outputs by {value[COMBINED, kind]:.2f}; {largest} patterns miss new ones "
+                        f"by {value[FRESH, f'{kind}, {largest} patterns']:.2f}, the fit by {np.median(_pooled(each, largest)[0]):.2f}."
                         for kind, each in draws.items()),
         claims=_claims(draws, scores, apart, smoke), scores=scores, pictures=_pictures(draws), methods=_methods(tau),
         models={"half of each of two": network}, trials={"half of each of two": output}, smoke=smoke, seed=seed, seconds=seconds,
