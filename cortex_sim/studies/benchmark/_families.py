@@ -180,7 +180,7 @@ def noisy(found: Family) -> Family:
     """Return the family with noise as strong as asked: that of single trials about their average, in the mean over units.
 
     Raises:
-        ComparisonError: no noise is so strong.
+        ComparisonError: no noise is so strong, or none so weak: trials leave the average however little disturbs them.
     """
     conditions = len(found.path)
     rates, each = found.circuit.rates(found.path), -(-PROBED // conditions)
@@ -189,7 +189,11 @@ def noisy(found: Family) -> Family:
     def respond(dose: float) -> Float[ndarray, "trial step unit"]:
         return found.circuit.rates(found.circuit.states(dose * noise, each)) - np.repeat(rates, each, axis=0)
 
-    return replace(found, dose=matched_dose(respond, NOISE * float(rates.std(axis=(0, 1)).mean()), most=most, tolerance=SHARP))
+    dose = matched_dose(respond, NOISE * float(rates.std(axis=(0, 1)).mean()), most=most, tolerance=SHARP)
+    if not dose > 0:
+        why = "noise however weak takes its trials further from their average than is asked, so that it has no family; take another draw"
+        raise ComparisonError(f"{found.drawn.place}: {why}.")
+    return replace(found, dose=dose)
 
 
 def _stays(found: Family) -> bool:

@@ -8,8 +8,9 @@ import pytest
 from cortex_sim import simulate
 from cortex_sim.analysis import drives_along
 from cortex_sim.errors import ComparisonError
-from cortex_sim.studies.benchmark._circuits import KINDS, LAYERED, OPTIMISED, PLAIN, Drawn, Place, drawn
-from cortex_sim.studies.benchmark._families import EVERY, GRADES, NOISE, Family, family, still
+from cortex_sim.studies.benchmark._circuits import KINDS, LAYERED, OPTIMISED, PLAIN, Drawn, Place, Set, drawn
+from cortex_sim.studies.benchmark._families import EVERY, GRADES, NOISE, Family, family, noisy, still
+from cortex_sim.studies.benchmark._sizes import FULL, UNSOUND
 
 UNITS = 12
 SMALL = tuple(kind for kind in KINDS if kind != OPTIMISED)  # an optimised circuit of few units may not exist
@@ -31,6 +32,14 @@ def test_averages_of_a_family_are_equal_to_round_off(small: Family) -> None:
     for s in GRADES:
         assert np.abs(small.at(s).states() - small.path).max() < 1e-9 * scale, s
         assert np.abs(small.at(s).arrays[small.drawn.recurrent] - small.circuit.arrays[small.drawn.recurrent]).max() > 0 or s == 0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("kind", "of"), UNSOUND)
+def test_draws_that_are_left_out_are_those_that_no_noise_is_too_weak_to_disturb(kind: str, of: Set) -> None:
+    for draw in UNSOUND[kind, of]:
+        with pytest.raises(ComparisonError, match=rf"^{kind} {draw}: noise however weak takes its trials further from their average"):
+            noisy(still(drawn(Place(kind, draw, of)), FULL.conditions))
 
 
 def test_the_input_is_that_of_feedback_linearisation() -> None:

@@ -11,10 +11,10 @@ import pytest
 from cortex_sim.errors import ComparisonError, CortexSimError
 from cortex_sim.studies import benchmark
 from cortex_sim.studies.benchmark import _run
-from cortex_sim.studies.benchmark._circuits import Place
+from cortex_sim.studies.benchmark._circuits import KINDS, Place
 from cortex_sim.studies.benchmark._results import read_result
 from cortex_sim.studies.benchmark._run import HELD, check_held, put_to_test
-from cortex_sim.studies.benchmark._sizes import FULL, HELD_DRAWS, SMOKE, VERSION
+from cortex_sim.studies.benchmark._sizes import FULL, HELD_DRAWS, SMOKE, UNSOUND, VERSION
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "benchmarks" / "examples"
@@ -76,7 +76,11 @@ def test_results_do_not_depend_on_how_many_circuits_there_are_and_the_test_set_i
     assert replace(FULL, draws=3).key == FULL.key != replace(FULL, trials=3).key
     assert {place.of for place in FULL.places("development")} == {"development"}
     assert put_to_test.__kwdefaults__["of"] == "development"
-    assert len(FULL.places("test")) == 20 * 7
+    for of in ("development", "test"):
+        places = FULL.places(of)
+        assert len(places) == len(set(places)) == 20 * 7 and [place.kind for place in places[:7]] == list(KINDS)
+        assert not any(place.draw in UNSOUND.get((place.kind, place.of), ()) for place in places)
+    assert [place.draw for place in FULL.places("development") if place.kind == "layered"] == [*range(18), 19, 20]
 
 
 @pytest.mark.long
