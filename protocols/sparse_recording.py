@@ -25,6 +25,7 @@ START, LASTS, JUMP, PUSHES = 0.1, 0.02, 4.0, 4  # s after the go cue; s; Hz that
 RIDGE = 1e-3  # of the map from a network's units to the components, relative to their mean square
 OPTIONS = cs.Options(epochs=60, patience=60, rate=5e-3, hidden_start=True)
 RATES, RESPONSES = "R² of leading components in held-out reaches", "R² of their change after pushes of taught units"
+OBSERVED = "R² of the change of taught units and outputs after these pushes"  # by the network's own readout
 PUBLISHED, OWN = "Salatiello & Giese (2020), as a bound of this protocol, set beforehand", "bound of this protocol, set beforehand"
 Values = Mapping[tuple[str, float], Float[ndarray, " circuit"]]
 
@@ -62,15 +63,21 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         found = {share: [_read(circuit, network, pair, S, order[: round(share * UNITS)], own)
                          for circuit, network, pair, S, order, own in zip(circuits, networks[share], sides, each, orders, seeds, strict=True)]
                  for share, each in seen.items()}  # fmt: skip
-    values = {(what, share): np.array([one[place] for one in each]) for share, each in found.items() for place, what in enumerate((RATES, RESPONSES))}
-    values.pop((RESPONSES, SHARES[0]))  # nothing to push
-    control = min(one[2] for each in found.values() for one in each)
+    values = {
+        (what, share): np.array([one[place] for one in each])
+        for share, each in found.items()
+        for place, what in enumerate((RATES, RESPONSES, OBSERVED))
+    }
+    for what in (RESPONSES, OBSERVED):
+        values.pop((what, SHARES[0]))  # nothing to push
+    control = min(one[3] for each in found.values() for one in each)
     told = {key: f"{each.mean():.2f}" for key, each in values.items()}
     return cs.Report(
         title=QUESTION, question=f"{len(circuits)} circuits of {UNITS} units; networks of as many units, taught {OUTPUTS} outputs and some units.",
         answer=f"Of {AXES} leading components of all units in held-out reaches networks explain R² = {told[RATES, 0.0]} if taught outputs alone, "
         f"and {', '.join(f'{told[RATES, share]} with {100 * share:g} %' for share in SHARES[1:])} of the units; of their "
-        f"change after pushes, {', '.join(f'{told[RESPONSES, share]} with {100 * share:g} %' for share in SHARES[1:])}.",
+        f"change after pushes, {', '.join(f'{told[RESPONSES, share]} with {100 * share:g} %' for share in SHARES[1:])}; of "
+        f"that of the taught units and outputs themselves, {', '.join(told[OBSERVED, share] for share in SHARES[1:])}.",
         claims=_claims(values, control, smoke), scores=[_score(*key, each) for key, each in values.items()], pictures=_pictures(values),
         models={"circuit": circuits[0], "network": networks[SHARES[1]][0]}, trials={"circuit": sides[0][1].trials}, methods=_methods(),
         smoke=smoke, seed=seed, seconds=seconds,
@@ -86,10 +93,10 @@ def _heard(side: cs.analysis.Side, S: Float[ndarray, "observed unit"]) -> tuple[
 
 def _read(
     circuit: cs.Model, network: cs.Model, sides: list[cs.analysis.Side], S: Float[ndarray, "observed unit"], units: ndarray, seed: int
-) -> tuple[float, float, float]:
+) -> tuple[float, float, float, float]:
     """Return R² of components, read linearly from the units of a network, in held-out reaches and of their change after pushes.
 
-    The third value is the least of both if they are read from the units of the circuit itself.
+    The third value is R² of the change of what the network was taught; the last is the least of the first two for the circuit's own units.
     """
     (_, heard), (_, asked) = (_heard(side, S) for side in sides)
     taught, held_out = (side.trials.rate for side in sides)
@@ -100,16 +107,18 @@ def _read(
     _, own = _regressed(taught, (taught - mean) @ axes)
     rates, control = (_explained((held_out - mean) @ axes, part) for part in ((still - middle) @ B, (held_out - mean) @ own))
     if not len(units):
-        return rates, np.nan, control
+        return rates, np.nan, np.nan, control
     many, after = np.repeat(np.arange(ASKED), PUSHES), round((START + LASTS) / cs.tasks.BIN)
     currents = np.zeros((len(many), UNITS))
     currents[:, units] = cs.stream(seed, "task", "pushes of sparse_recording").standard_normal((len(many), len(units)))
     currents *= float(np.median(cs.simulation.push_amplitude(circuit, JUMP, LASTS)))
     span = (START, START + LASTS)
     true = cs.simulate(circuit, cs.perturb.inject(sides[1].task.select(many), currents, span=span)).rate - held_out[many]
-    found = cs.hidden(network, cs.perturb.inject(asked.select(many), currents @ S.T, span=span)).rate - still[many]
+    task = cs.perturb.inject(asked.select(many), currents @ S.T, span=span)
+    found = cs.hidden(network, task).rate - still[many]
+    seen = _explained((true @ S.T)[:, after:], (cs.simulate(network, task).rate - cs.simulate(network, asked).rate[many])[:, after:])
     pushed, itself = (_explained(true[:, after:] @ axes, part[:, after:]) for part in (found @ B, true @ own))
-    return rates, pushed, min(control, itself)
+    return rates, pushed, seen, min(control, itself)
 
 
 def _regressed(hidden: Float[ndarray, "trial bin unit"], wanted: Float[ndarray, "trial bin axis"]) -> tuple[ndarray, Float[ndarray, "unit axis"]]:
@@ -152,7 +161,7 @@ def _claims(values: Values, control: float, smoke: bool) -> list[cs.Claim]:
 
 
 def _pictures(values: Values) -> dict[str, cs.Picture]:
-    shares = {what: [share for name, share in values if name == what] for what in (RATES, RESPONSES)}
+    shares = {what: [share for name, share in values if name == what] for what in (RATES, RESPONSES, OBSERVED)}
     lines = {what: {"networks": ([100 * share for share in each], np.maximum(np.array([values[what, share] for share in each]).T, -1.0))}
              for what, each in shares.items()}  # fmt: skip
     drawn = cs.figures.over_settings(lines, xlabel="share of the units that is taught (%)", even=True)
