@@ -375,6 +375,37 @@ def limb_preferences(run: Run) -> str:
     return f"bias of preferred torques {whole} with and {without} without muscles that cross both joints; {asked}"
 
 
+def stimulation(run: Run) -> str:
+    after, told = "r.m.s. change of the hand's velocity after the push (cm/s)", "excited units: R² of the change of velocity by a component"
+    texts = []
+    for name in ("stability-optimised", "low-dimensional"):
+        off, within = (run.value(after, f"{name}, {where} the task's components", 1) for where in ("off", "within"))
+        texts.append(
+            f"in {name} circuits pushes off the task's components change the hand by {off} cm/s, equal ones within them by {within}, and the "
+            f"component within them explains R² {run.between(told, f'{name}, the task')} of what excited units change"
+        )
+    return "; ".join(texts)
+
+
+def sparse_recording(run: Run) -> str:
+    what = ("R² of leading components in held-out reaches", "R² of the change of what is taught")
+    rates, pushed = (", ".join(run.value(name, f"{share} % of units") for share in (5, 10, 20, 50)) for name in what)
+    return (
+        f"R² of the components of all units in held-out reaches is {rates} if 5, 10, 20, 50 % are taught, {run.value(what[0], '0 % of units')} if "
+        f"outputs alone; of the responses of what is taught to pushes, {pushed}"
+    )
+
+
+def universality(run: Run) -> str:
+    points = {name: run.value("stable fixed points", name, 1) for name in ("gru", "lstm", "leaky_readout")}
+    share = {name: run.percent("share of transitions", name) for name in points}
+    return (
+        f"SVCCA distance from other architectures is {run.between('SVCCA distance', 'all architectures')} above that within, and was "
+        f"{run.null('SVCCA distance', 'all architectures')} before training; of 8 stable points networks have "
+        f"{', '.join(f'{count} ({name}, {share[name]} % of transitions as in the task)' for name, count in points.items())}"
+    )
+
+
 def attractors(run: Run) -> str:
     kinds = "silhouette of the kinds of attractors"
     return (
@@ -579,6 +610,8 @@ TEXTS: dict[str, Callable[..., str]] = {
         limb_preferences, recipes, rotations,
         tangling, subspaces, reach, feedback_rotations, preparation, optimal_preparation, thalamic_loop,
         gain_primitives, motif_loops,
+        discriminate, muscles, identity, attractors, adaptation, cued_variability, false_connections, few_shot, recipes, rotations,
+        stimulation, sparse_recording, universality, tangling, subspaces, reach, feedback_rotations, preparation, optimal_preparation,
     )
 }  # fmt: skip
 READS = {

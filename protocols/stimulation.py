@@ -72,16 +72,15 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     after = {name: {kind: _changed(each, kind, SPANS["after"]) for kind in each[0].course} for name, each in found.items()}
     explained = {name: {space: np.array([one.explained[space] for one in each]) for space in each[0].explained}
                  for name, each in found.items()}  # fmt: skip
-    told = "; ".join(
-        f"{name}: {after[name][WITHIN].mean():.1f} cm/s within the task's {AXES} components, {after[name][OFF].mean():.1f} off them, "
-        f"{after[name][READ].mean():.1f} along the readout, {after[name][EXCITED].mean():.1f} of excited units, of which the component within the "
-        f"task's components explains R² = {each[TASK].mean():.2f}, that within as many random directions {each[OTHER].mean():.2f}, and that within "
-        f"the most observable ones {each[SEEN].mean():.2f}"
+    told = " ".join(
+        f"In {name} circuits pushes {OFF} change it by {after[name][OFF].mean():.1f}, those {WITHIN} by {after[name][WITHIN].mean():.1f}, those "
+        f"{READ} by {after[name][READ].mean():.1f} cm/s. If units are excited, the component within the task's explains R² = {each[TASK].mean():.2f} "
+        f"of the change, within random directions {each[OTHER].mean():.2f}, within the most observable ones {each[SEEN].mean():.2f}."
         for name, each in explained.items()
     )
     return cs.Report(
         title=QUESTION, question=f"{len(circuits)} circuits of {UNITS} units of two kinds, {len(DIRECTIONS)} reaches, four kinds of equal pushes.",
-        answer=f"Change of the hand's velocity after the push (r.m.s.), {told}.",
+        answer=f"Of the velocity of the hand after the push (r.m.s.): {told}",
         claims=_claims(after, explained, smoke), scores=[score for name, each in found.items() for score in _scores(name, each)],
         pictures=_pictures(found), models={name: one for name, (one, _) in pair.items()},
         trials={name: each[0].trials for name, each in found.items()}, methods=_methods(), smoke=smoke, seed=seed, seconds=seconds,

@@ -87,8 +87,8 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         title=QUESTION, question=f"{len(seeds)} networks of {UNITS} units of each of {len(found)} architectures, trained to hold {BITS} bits.",
         answer=f"The stable fixed points and their transitions are those of the task in "
         f"{', '.join(f'{count} of {len(seeds)} {name}' for name, count in agree.items())}. By SVCCA networks are {np.trace(means) / len(means):.2f} "
-        f"from others of their architecture and {means[~np.eye(len(means), dtype=bool)].mean():.2f} from those of other architectures; before "
-        f"training the difference was {untrained:.2f}.",
+        f"from others of their architecture and {means[~np.eye(len(means), dtype=bool)].mean():.2f} from those of other architectures; the "
+        f"difference was {untrained:.2f} before training.",
         claims=_claims(found, score, smoke), scores=[*_scores(found), score], pictures=_pictures(list(found), means, found),
         models={name: each[0].model for name, each in fitted.items()},
         trials={"wanted": battery.wanted} | {name: cs.simulate(each[0].model, battery) for name, each in fitted.items()},
@@ -209,8 +209,8 @@ def _pictures(names: list[str], means: Float[ndarray, "kind other"], found: Mapp
 def _methods() -> str:
     return f"""
     {SEEDS} networks of {UNITS} units of each architecture ({", ".join(NETWORKS)}) learn to hold {BITS} bits, set by pulses of {1e3 * PULSE:g} ms on a
-    channel each, in {TAUGHT} trials of {LASTS:g} s: Adam at {OPTIONS.rate:g}, at most {OPTIONS.epochs} epochs. Fixed points without input are searched
-    {SEARCHES} times from noisy visited states; stable are those without an unstable direction. Each pattern of bits is set, held for {HOLD:g} s,
+    channel each, in {TAUGHT} trials of {LASTS:g} s: Adam at {OPTIONS.rate:g}, at most {OPTIONS.epochs} epochs. Fixed points without input are
+    searched {SEARCHES} times from noisy visited states; stable are those without an unstable direction. Each pattern of bits is set, held for {HOLD:g} s,
     followed by one pulse of either sign on one channel, and held again; states at both ends are assigned to the nearest stable point. The
     transitions of a network are those of the task if patterns have stable points of their own and each trial ends at that of its last pattern.
 
