@@ -209,9 +209,9 @@ def _pictures(names: list[str], means: Float[ndarray, "kind other"], found: Mapp
 def _methods() -> str:
     return f"""
     {SEEDS} networks of {UNITS} units of each architecture ({", ".join(NETWORKS)}) learn to hold {BITS} bits, set by pulses of {1e3 * PULSE:g} ms on a
-    channel each, in {TAUGHT} trials of {LASTS:g} s: Adam at {OPTIONS.rate:g}, at most {OPTIONS.epochs} epochs. Fixed points without input are
-    searched {SEARCHES} times from noisy visited states; stable are those without an unstable direction. Each pattern of bits is set, held for {HOLD:g} s,
-    followed by one pulse of either sign on one channel, and held again; states at both ends are assigned to the nearest stable point. The
+    channel each, in {TAUGHT} trials of {LASTS:g} s: Adam at {OPTIONS.rate:g}, at most {OPTIONS.epochs} epochs. Fixed points without input are found
+    by {SEARCHES} searches from noisy visited states; stable are those without an unstable direction. Each pattern of bits is set, held for {HOLD:g}
+    s, followed by one pulse of either sign on one channel, and held again; states at both ends are assigned to the nearest stable point. The
     transitions of a network are those of the task if patterns have stable points of their own and each trial ends at that of its last pattern.
 
     Distance: 1 minus the mean canonical correlation of leading components of hidden activity, fitted to other trials (held-out SVCCA), in {ASKED}
