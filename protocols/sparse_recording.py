@@ -18,7 +18,8 @@ import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
 MODEL = "hennequin_2014"
-UNITS, CIRCUITS, OUTPUTS = 100, 4, 2  # of a circuit and of each network; draws of the circuit; random sums of its units, as muscles
+UNITS, SMALL = 100, 60  # of a circuit and of each network, and in a smoke run
+CIRCUITS, OUTPUTS = 4, 2  # draws of the circuit; random sums of its units, as muscles
 TAUGHT, ASKED, AXES = 48, 16, 10  # reaches that are taught; held out; leading components of all units
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.5)  # of the units that are taught beside the outputs
 START, LASTS, JUMP, PUSHES = 0.1, 0.02, 4.0, 4  # s after the go cue; s; Hz that a push moves a taught unit by (r.m.s.); pushes in each reach
@@ -36,7 +37,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     Args:
         model: circuit of observed units whose connections a rule draws anew.
         seed: of circuits, reaches, units, networks and pushes.
-        smoke: two circuits, few epochs: its numbers mean nothing.
+        smoke: two small circuits, few epochs: its numbers mean nothing.
 
     Raises:
         OptionError: the circuit has several recurrent projections, or none.
@@ -45,24 +46,24 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     if len(recurrent) != 1 or model.readout:
         raise cs.errors.OptionError(f"{model.name}: should be a circuit of observed units with one recurrent projection, such as {MODEL}.")
     seconds: dict[str, float] = {}
-    options = replace(OPTIONS, epochs=2) if smoke else OPTIONS
+    options, units = (replace(OPTIONS, epochs=2), SMALL) if smoke else (OPTIONS, UNITS)
     with cs.timed(seconds, "circuits"):
         seeds = [cs.seed_of(seed, "circuit", "circuits of sparse_recording", draw) for draw in range(2 if smoke else CIRCUITS)]
-        circuits = [model.made_anew(recurrent[0]).with_arrays({}, units=UNITS, seed=own) for own in seeds]
+        circuits = [model.made_anew(recurrent[0]).with_arrays({}, units=units, seed=own) for own in seeds]
         sides = [cs.analysis.delayed_reaches(one, (TAUGHT, ASKED), seed=own) for one, own in zip(circuits, seeds, strict=True)]
-    orders = [cs.stream(own, "student", "units of sparse_recording").permutation(UNITS) for own in seeds]
-    readouts = [cs.stream(own, "task", "outputs of sparse_recording").standard_normal((OUTPUTS, UNITS)) / np.sqrt(UNITS) for own in seeds]
-    seen = {share: [np.vstack([np.eye(UNITS)[order[: round(share * UNITS)]], R]) for order, R in zip(orders, readouts, strict=True)]
+    orders = [cs.stream(own, "student", "units of sparse_recording").permutation(units) for own in seeds]
+    readouts = [cs.stream(own, "task", "outputs of sparse_recording").standard_normal((OUTPUTS, units)) / np.sqrt(units) for own in seeds]
+    seen = {share: [np.vstack([np.eye(units)[order[: round(share * units)]], R]) for order, R in zip(orders, readouts, strict=True)]
             for share in SHARES}  # fmt: skip
-    student = cs.load("leaky_readout").with_arrays({}, units=UNITS)
+    student = cs.load("leaky_readout").with_arrays({}, units=units)
     with cs.timed(seconds, "networks"):
         jobs = {share: [cs.fitting.Job(student, *_heard(side[0], S), own, options) for side, S, own in zip(sides, each, seeds, strict=True)]
                 for share, each in seen.items()}  # fmt: skip
         trained = cs.fitting.train_groups(jobs)
         networks = {share: [fitted.model for fitted in each] for share, each in trained.items()}
     with cs.timed(seconds, "pushes"):
-        found = {share: [_read(circuit, network, pair, S, order[: round(share * UNITS)], own)
-                         for circuit, network, pair, S, order, own in zip(circuits, networks[share], sides, each, orders, seeds, strict=True)]
+        found = {share: [_read(circuit, network, pair, S, seed=own)
+                         for circuit, network, pair, S, own in zip(circuits, networks[share], sides, each, seeds, strict=True)]
                  for share, each in seen.items()}  # fmt: skip
     values = {
         (what, share): np.array([one[place] for one in each])
@@ -74,7 +75,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     control = min(one[3] for each in found.values() for one in each)
     told = {key: f"{each.mean():.2f}" for key, each in values.items()}
     return cs.Report(
-        title=QUESTION, question=f"{len(circuits)} circuits of {UNITS} units; networks of as many units, taught {OUTPUTS} outputs and some units.",
+        title=QUESTION, question=f"{len(circuits)} circuits of {units} units; networks of as many units, taught {OUTPUTS} outputs and some units.",
         answer=f"Of {AXES} leading components of all units in held-out reaches networks explain R² = {told[RATES, 0.0]} if taught outputs alone, "
         f"and {', '.join(f'{told[RATES, share]} with {100 * share:g} %' for share in SHARES[1:])} of the units; of their "
         f"change after pushes (0: no response), {', '.join(f'{told[RESPONSES, share]} with {100 * share:g} %' for share in SHARES[1:])}; of "
@@ -95,16 +96,17 @@ def _heard(side: cs.analysis.Side, S: Float[ndarray, "observed unit"]) -> tuple[
 
 
 def _read(
-    circuit: cs.Model, network: cs.Model, sides: list[cs.analysis.Side], S: Float[ndarray, "observed unit"], units: ndarray, seed: int
+    circuit: cs.Model, network: cs.Model, sides: list[cs.analysis.Side], S: Float[ndarray, "observed unit"], *, seed: int
 ) -> tuple[float, float, float, float]:
     """Return R² of components, read linearly from the units of a network, in held-out reaches and of their change after pushes.
 
     The third value is R² of the change of what the network was taught; the last is the least of the first two for the circuit's own units.
     """
+    units = S[:-OUTPUTS].argmax(axis=1)
     (_, heard), (_, asked) = (_heard(side, S) for side in sides)
     taught, held_out = (side.trials.rate for side in sides)
     mean = taught.mean(axis=(0, 1))
-    axes = np.linalg.svd((taught - mean).reshape(-1, UNITS), full_matrices=False)[2][:AXES].T
+    axes = np.linalg.svd((taught - mean).reshape(-1, S.shape[1]), full_matrices=False)[2][:AXES].T
     hidden, still = cs.hidden(network, heard).rate, cs.hidden(network, asked).rate
     middle, B = _regressed(hidden, (taught - mean) @ axes)
     _, own = _regressed(taught, (taught - mean) @ axes)
@@ -112,7 +114,7 @@ def _read(
     if not len(units):
         return rates, np.nan, np.nan, control
     many, after = np.repeat(np.arange(ASKED), PUSHES), round((START + LASTS) / cs.tasks.BIN)
-    currents = np.zeros((len(many), UNITS))
+    currents = np.zeros((len(many), S.shape[1]))
     currents[:, units] = cs.stream(seed, "task", "pushes of sparse_recording").standard_normal((len(many), len(units)))
     currents *= float(np.median(cs.simulation.push_amplitude(circuit, JUMP, LASTS)))
     span = (START, START + LASTS)

@@ -58,7 +58,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     recurrent = [name for name, part in model.projections.items() if part.rule == "stability_optimised"]
     if len(recurrent) != 1:
         raise cs.errors.OptionError(f"{model.name}: should have connections by the rule stability_optimised, such as {MODEL}.")
-    seconds, torque, found = dict[str, float](), _torques(), {name: list[Reading]() for name in (RESERVOIR, SHAPED)}
+    seconds, found = dict[str, float](), {name: list[Reading]() for name in (RESERVOIR, SHAPED)}
     with cs.timed(seconds, "circuits"):
         seeds = [cs.seed_of(seed, "circuit", "circuits of stimulation", draw) for draw in range(2 if smoke else CIRCUITS)]
         circuits = [model.made_anew(recurrent[0]).with_arrays({}, units=UNITS, seed=own) for own in seeds]
@@ -67,7 +67,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
             own = cs.seed_of(seed, "task", "pushes of stimulation", draw)
             whole = cs.analysis.turned_reaches(circuit, DIRECTIONS, preparation=HELD, movement=MOVED, seed=own)
             for name, (one, task) in (pair := _pair(circuit, recurrent[0], whole)).items():
-                found[name].append(_read(name, one, recurrent[0], task, torque, own))
+                found[name].append(_read(name, one, task, seed=own, random=1 if smoke else RANDOM))
             shown((draw + 1) / len(circuits), f"circuit {draw + 1}")
     after = {name: {kind: _changed(each, kind, SPANS["after"]) for kind in each[0].course} for name, each in found.items()}
     explained = {name: {space: np.array([one.explained[space] for one in each]) for space in each[0].explained}
@@ -114,17 +114,17 @@ def _components(rate: Float[ndarray, "reach bin unit"]) -> tuple[float, Axes]:
     return float(variance[-AXES:].sum() / variance.sum()), axes[:, -AXES:]
 
 
-def _observable(circuit: cs.Model, projection: str, C: Float[ndarray, "output unit"]) -> Axes:
+def _observable(circuit: cs.Model, C: Float[ndarray, "output unit"]) -> Axes:
     """Return the directions of states from which a linear circuit at rest drives its outputs most until the end of the movement."""
-    tau = float(np.median(cs.simulation.time_constant(circuit)))
-    step, seen, Q = np.eye(UNITS) + cs.tasks.BIN / tau * (circuit.arrays()[projection] - np.eye(UNITS)), C, np.zeros((UNITS, UNITS))
+    tau, W = float(np.median(cs.simulation.time_constant(circuit))), circuit.arrays()[cs.simulation.recurrent_projections(circuit)[0]]
+    step, seen, Q = np.eye(UNITS) + cs.tasks.BIN / tau * (W - np.eye(UNITS)), C, np.zeros((UNITS, UNITS))
     for _ in range(round((MOVED - PUSHED[1]) / cs.tasks.BIN)):
         Q, seen = Q + seen.T @ seen, seen @ step
     return np.linalg.eigh(Q)[1][:, -AXES:]
 
 
-def _read(name: str, circuit: cs.Model, projection: str, task: cs.Task, torque: Float[ndarray, "reach bin 2"], seed: int) -> Reading:
-    still = cs.simulate(circuit, task)
+def _read(name: str, circuit: cs.Model, task: cs.Task, *, seed: int, random: int) -> Reading:
+    still, torque = cs.simulate(circuit, task), _torques()
     held, axes = _components(still.rate)
     C = cs.analysis.blind_readout(still.rate, torque, axes @ axes.T if name == SHAPED else np.eye(UNITS), ridge=NOISE**2)
     rng, count, many = cs.stream(seed, "task", "directions of stimulation"), len(DIRECTIONS) * DRAWS, np.repeat(np.arange(len(DIRECTIONS)), DRAWS)
@@ -145,8 +145,8 @@ def _read(name: str, circuit: cs.Model, projection: str, task: cs.Task, torque: 
         predicted = _velocity(np.concatenate([kept[:, :ends], later], axis=1) @ C.T) - home
         return float(1 - ((changed[EXCITED] - predicted) ** 2).sum() / (changed[EXCITED] ** 2).sum())
 
-    chance = np.mean([explained(np.linalg.qr(rng.standard_normal((UNITS, AXES)))[0]) for _ in range(RANDOM)])
-    spaces = {TASK: axes, SEEN: _observable(circuit, projection, C), ALL: np.eye(UNITS)}
+    chance = np.mean([explained(np.linalg.qr(rng.standard_normal((UNITS, AXES)))[0]) for _ in range(random)])
+    spaces = {TASK: axes, SEEN: _observable(circuit, C), ALL: np.eye(UNITS)}
     return Reading(
         {kind: (each**2).mean(axis=(0, 2)) for kind, each in changed.items()},
         {name: explained(basis) for name, basis in spaces.items()} | {OTHER: float(chance)},
