@@ -384,7 +384,7 @@ def stimulation(run: Run) -> str:
             f"in {name} circuits pushes off the task's components change the hand by {off} cm/s, equal ones within them by {within}, and the "
             f"component within them explains R² {run.between(told, f'{name}, the task')} of what excited units change"
         )
-    return "; ".join(texts)
+    return "; ".join(texts) + " (a control, built to hold nothing but the task's components)"
 
 
 def sparse_recording(run: Run) -> str:
