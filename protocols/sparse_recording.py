@@ -181,5 +181,5 @@ def _methods() -> str:
     {AXES} leading components of all units in these reaches are read from a network's units by ridge regression on the same reaches; R² is of
     {ASKED} reaches that were held out. Pushes are currents of {1e3 * LASTS:g} ms {1e3 * START:g} ms after the go cue into all taught units, random in
     size and sign, which would move them by {JUMP:g} Hz (r.m.s.) without leak; they reach the network through its readout, with their direct effect
-    on outputs. Intervals are over circuits.
+    on outputs. Intervals are over circuits. R² of what is taught was added after the first run.
     """

@@ -18,13 +18,12 @@ from numpy import ndarray
 import cortex_sim as cs
 
 QUESTION = __doc__.split("\n")[0]
-MODEL = "hennequin_2014"
+MODEL, RESERVOIR, SHAPED = "hennequin_2014", "stability-optimised", "low-dimensional"
 UNITS, CIRCUITS, AXES = 60, 6, 6  # of a circuit; draws of it; leading components of the rates of the reaches
 HOME, DISTANCE, SPEEDY, MOVED, HELD = (0.0, 0.1991), 0.20, 0.14, 0.6, 0.5  # m, m, s: reaches of Kao et al. (2021); s after and before the go cue
 DIRECTIONS = np.linspace(-36.0, 216.0, 8)  # deg
 PUSHED, JUMP, DRAWS, SHARE = (0.1, 0.15), 0.5, 8, 0.2  # s after the go cue; Hz; pushes of a kind in each reach; of excitatory units that are excited
 NOISE, RANDOM = 0.3, 8  # of a rate over its standard deviation, against which the readout is fitted; random subspaces
-RESERVOIR, SHAPED = "stability-optimised", "low-dimensional"
 WITHIN, OFF, READ, EXCITED = "within the task's components", "off the task's components", "along the readout", "excited units"
 TASK, SEEN, OTHER, ALL = "the task's components", "most observable directions", "random directions", "all directions"
 CHANGE, EXPLAINED = "r.m.s. change of the hand's velocity {} the push (cm/s)", "excited units: R² of the change of velocity by a component"
@@ -63,11 +62,11 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
         seeds = [cs.seed_of(seed, "circuit", "circuits of stimulation", draw) for draw in range(2 if smoke else CIRCUITS)]
         circuits = [model.made_anew(recurrent[0]).with_arrays({}, units=UNITS, seed=own) for own in seeds]
     with cs.timed(seconds, "pushes"), cs.track("pushes") as shown:
-        pushes = [cs.seed_of(seed, "task", "pushes of stimulation", draw) for draw in range(len(circuits))]
-        for draw, (circuit, own) in enumerate(zip(circuits, pushes, strict=True)):
+        for draw, circuit in enumerate(circuits):
+            own = cs.seed_of(seed, "task", "pushes of stimulation", draw)
             whole = cs.analysis.turned_reaches(circuit, DIRECTIONS, preparation=HELD, movement=MOVED, seed=own)
             for name, (one, task) in (pair := _pair(circuit, recurrent[0], whole)).items():
-                found[name].append(_read(name, one, task, seed=own, random=1 if smoke else RANDOM))
+                found[name] += [_read(name, one, task, seed=own, random=1 if smoke else RANDOM)]
             shown((draw + 1) / len(circuits), f"circuit {draw + 1}")
     after = {name: {kind: _changed(each, kind, SPANS["after"]) for kind in each[0].course} for name, each in found.items()}
     explained = {name: {space: np.array([one.explained[space] for one in each]) for space in each[0].explained}
@@ -129,9 +128,8 @@ def _read(name: str, circuit: cs.Model, task: cs.Task, *, seed: int, random: int
     C = cs.analysis.blind_readout(still.rate, torque, axes @ axes.T if name == SHAPED else np.eye(UNITS), ridge=NOISE**2)
     rng, count, many = cs.stream(seed, "task", "directions of stimulation"), len(DIRECTIONS) * DRAWS, np.repeat(np.arange(len(DIRECTIONS)), DRAWS)
     free, two = rng.standard_normal((2, count, UNITS)), rng.standard_normal((count, len(C)))
-    excited = np.argsort(rng.random((count, UNITS // 2)), axis=1) < SHARE * UNITS // 2
-    directions = {WITHIN: free[0] @ axes @ axes.T, OFF: free[1] - free[1] @ axes @ axes.T, READ: two @ C}
-    directions[EXCITED] = np.pad(excited, ((0, 0), (0, UNITS // 2))).astype(float)
+    excited = np.pad(np.argsort(rng.random((count, UNITS // 2)), axis=1) < SHARE * UNITS // 2, ((0, 0), (0, UNITS // 2))).astype(float)
+    directions = {WITHIN: free[0] @ axes @ axes.T, OFF: free[1] - free[1] @ axes @ axes.T, READ: two @ C, EXCITED: excited}
     size = float(np.median(cs.simulation.push_amplitude(circuit, JUMP, PUSHED[1] - PUSHED[0])))
     each, ends, home, last = task.select(many), SPANS["after"].start, _velocity(still.rate[many] @ C.T), PUSHED[1] - PUSHED[0]
     pushed = {kind: cs.perturb.push_along(each, along, amplitude=size, start=PUSHED[0], duration=last) for kind, along in directions.items()}
@@ -195,12 +193,11 @@ def _claims(after: Mapping[str, Kinds], explained: Mapping[str, Kinds], smoke: b
 
 
 def _pictures(found: Mapping[str, list[Reading]]) -> dict[str, cs.Picture]:
-    drawn, told = {}, f"Pushes of equal strength from {1e3 * PUSHED[0]:g} to {1e3 * PUSHED[1]:g} ms; from the go cue; mean over circuits."
+    drawn, told = {}, f"Pushes of equal strength from {1e3 * PUSHED[0]:g} to {1e3 * PUSHED[1]:g} ms; mean over circuits."
     for name, each in found.items():
         mean = {kind: np.sqrt(np.mean([one.course[kind] for one in each], axis=0)) for kind in each[0].course}
-        lines = cs.figures.curves(
-            1e3 * np.arange(len(mean[WITHIN])) * cs.tasks.BIN, mean, xlabel="time (ms)", ylabel="r.m.s. change of velocity (cm/s)"
-        )
+        time = 1e3 * np.arange(len(mean[WITHIN])) * cs.tasks.BIN
+        lines = cs.figures.curves(time, mean, xlabel="time from the go cue (ms)", ylabel="r.m.s. change of velocity (cm/s)")
         drawn[name] = cs.Picture(lines, f"Change of the movement by kind of push, {name}", told)
     return drawn
 

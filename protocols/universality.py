@@ -215,5 +215,5 @@ def _methods() -> str:
     transitions of a network are those of the task if patterns have stable points of their own and each trial ends at that of its last pattern.
 
     Distance: 1 minus the mean canonical correlation of leading components of hidden activity, fitted to other trials (held-out SVCCA), in {ASKED}
-    held-out trials of {LONG:g} s. Its interval omits one network at a time.
+    held-out trials of {LONG:g} s. Its interval omits one network at a time. Epochs were chosen by the error alone, for time.
     """
