@@ -197,6 +197,7 @@ MADE = {
     "optimal_preparation": MEANS, "optimised_circuit": MEANS, "explain": "adaptation", "tangling": CALIBRATED, "discriminate_recording": MEANS,
     "recipes": MEANS, "false_connections": "false_connections", "few_shot": MEANS, "decode": "decode", "force": MEANS, "attractors": "silhouette",
     "subspaces": CALIBRATED, "limb_preferences": MEANS, "partial_observation": MEANS,
+    "stimulation": MEANS, "sparse_recording": MEANS, "universality": MEANS,
     "microcircuit": "adaptation", "reach": MEANS, "match_spiking": "tests/comparison/test_reliability.py",
 }  # fmt: skip
 """By file that makes intervals, what tries them: an entry of this file (of the same kind, a mean, a ratio or a correlation), or another test."""
