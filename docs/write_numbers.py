@@ -609,9 +609,7 @@ TEXTS: dict[str, Callable[..., str]] = {
         discriminate, muscles, identity, attractors, adaptation, cued_variability, false_connections, few_shot, partial_observation,
         limb_preferences, recipes, rotations,
         tangling, subspaces, reach, feedback_rotations, preparation, optimal_preparation, thalamic_loop,
-        gain_primitives, motif_loops,
-        discriminate, muscles, identity, attractors, adaptation, cued_variability, false_connections, few_shot, recipes, rotations,
-        stimulation, sparse_recording, universality, tangling, subspaces, reach, feedback_rotations, preparation, optimal_preparation,
+        gain_primitives, motif_loops, stimulation, sparse_recording, universality,
     )
 }  # fmt: skip
 READS = {
