@@ -1,4 +1,4 @@
-"""Write the numbers of README.md, docs/findings.md and docs/scores.md from finished runs: `python docs/write_numbers.py RUNS_FOLDER`.
+"""Write the numbers of README.md and of pages in docs from finished runs: `python docs/write_numbers.py RUNS_FOLDER`.
 
 RUNS_FOLDER holds one folder a run, named as in RUNS, as `cortex-sim run ... --out RUNS_FOLDER/NAME` leaves them. A block of a page between
 `<!-- numbers: NAME -->` and `<!-- end -->` is written anew from the run NAME, with what claims fail in it; where the run is absent its text stays.
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/findings.md", "docs/scores.md")
+PAGES = ("README.md", "docs/findings.md", "docs/scores.md", "docs/benchmark.md")
 BLOCK = re.compile(r"(<!-- numbers: (\w+) -->)(.*?)(<!-- end -->)", re.DOTALL)
 AVERAGES, DELAY, EMG = "hatsopoulos2007_rs_centerout.npz", "shenoy_delay_spikes.npz", "liang_emg_centerout.npz"
 RUNS = {  # name of a block and of its folder: what follows `cortex-sim`, where that is not `run` and the name itself
@@ -351,10 +351,25 @@ def benchmark(run: Run) -> str:
     view = next(one["numbers"]["activity"] for one in measures if one["name"] == max(active, key=lambda name: active[name]["slope"]))
     return (
         f"over {measures[0]['circuits']} circuits of seven classes, {len(measures)} measures of averages are at chance where two mechanisms make the "
-        f"same averages (|d′| at most {number(blind, 2)}); of {view} {best(active, 'slope')} tells them best (d′ from one mechanism to the other), "
+        f"same averages (|d′| at most {number(blind, 2)}); of {view} {best(active, 'slope')} tells them best (d′ from one mechanism to another), "
         f"of responses to pushes {best(pushed, 'slope')}. Which of networks that fit equally well works like the circuit is told best by "
         f"{best(ranks, 'partial', 'partial_interval')} (partial τ given R² of rates)"
     )
+
+
+def benchmark_found(run: Run) -> str:
+    from cortex_sim.studies.benchmark import findings
+
+    found = findings([one for one in run.results if one["kind"] == "measure"], [])
+    return "\n\n" + "\n".join(f"* **{heading}.** {text}" for heading, text in found.items()) + "\n\n"
+
+
+def benchmark_costs(run: Run) -> str:
+    spent = sorted((one["numbers"]["seconds"], one["name"]) for one in run.results)
+    (least, cheap), (most, dear) = spent[0], spent[-1]
+    middle = spent[len(spent) // 2][0]
+    usual = f"{middle / 60:.0f} minutes (half of them take less)"
+    return f"on a busy machine {least:.0f} s ({cheap}), {usual} to {most / 60:.0f} ({dear}), over all circuits"
 
 
 def partial_observation(run: Run) -> str:
@@ -604,7 +619,8 @@ def muscles(run: Run, recorded: Run) -> str:
 TEXTS: dict[str, Callable[..., str]] = {
     text.__name__: text
     for text in (
-        match, headline, hidden, benchmark, pushes, architectures, optimised_circuit, gain_groups, layered_motor_cortex, spikes_and_rates,
+        match, headline, hidden, benchmark, benchmark_found, benchmark_costs,
+        pushes, architectures, optimised_circuit, gain_groups, layered_motor_cortex, spikes_and_rates,
         spike_statistics, match_spiking, explain, learning_rules, force, decode, long_sequences, inferred_connectivity, mechanism,
         discriminate, muscles, identity, attractors, adaptation, cued_variability, false_connections, few_shot, partial_observation,
         limb_preferences, recipes, rotations,
@@ -618,6 +634,8 @@ READS = {
     "decode": ("decode_delay", "decode_averages"),
     "pushes": ("match",),
     "headline": ("match",),
+    "benchmark_found": ("benchmark",),
+    "benchmark_costs": ("benchmark",),
     "hidden": ("match_all",),
 }  # runs that a block is written from, where not that of its name
 

@@ -13,4 +13,5 @@ from cortex_sim.studies.benchmark._recipes import impossible as impossible
 from cortex_sim.studies.benchmark._recipes import taught as taught
 from cortex_sim.studies.benchmark._results import read_result as read_result
 from cortex_sim.studies.benchmark._run import put_to_test as put_to_test
+from cortex_sim.studies.benchmark._said import findings as findings
 from cortex_sim.studies.benchmark._sizes import VERSION as VERSION
