@@ -76,7 +76,7 @@ def _reaches() -> tuple[np.ndarray, np.ndarray]:
 def _circuits(model: cs.Model, torque: np.ndarray, seed: int) -> tuple[np.ndarray, dict[str, cs.analysis.Controlled]]:
     """Return the states to prepare, (reach, unit), and the circuit controlled for a random readout and for one fitted to the torques."""
     parts, units, E = cs.analysis.feedback_parts(model), model.units, round(EXCITATORY * model.units)
-    rest = 1 + RESTED * cs.stream(seed, "circuit", "spontaneous state").standard_normal(units)
+    rest = cs.analysis.spontaneous_state(units, spread=RESTED, seed=seed)
     model = model.with_arrays({parts.x_rest: rest, parts.W_hold: np.ones((units, 1))})
     rng = cs.stream(seed, "task", "prepared states")
     readouts = {RANDOM: np.zeros((2, units)), FITTED: np.zeros((2, units))}

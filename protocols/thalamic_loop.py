@@ -53,7 +53,7 @@ def run(model: cs.Model, *, seed: int = 0, smoke: bool = False) -> cs.Report:
     model = cs.edit.with_argument(model.with_arrays({}, units=SMALL_UNITS), parts.W, abscissa=SMALL_ABSCISSA) if smoke else model
     hand, torque = _reaches()
     wanted = cs.analysis.Wanted(torque[:, :: round(cs.tasks.BIN / cs.tasks.DT)], np.array(WEIGHTS), cs.tasks.BIN)
-    rest = 1 + RESTED * cs.stream(seed, "circuit", "spontaneous state").standard_normal(model.units)
+    rest = cs.analysis.spontaneous_state(model.units, spread=RESTED, seed=seed)
     begun = {model.parsed.state: {"value": rest.tolist(), "unit": "1", "meaning": "at rest", "over": "units"}}
     model = model.with_arrays({parts.x_rest: rest, parts.W_hold: np.ones((model.units, 1))}, initial_values=begun)
     with cs.timed(seconds, "training"):

@@ -30,6 +30,7 @@ from cortex_sim.analysis._feedback import FeedbackParts as FeedbackParts
 from cortex_sim.analysis._feedback import blind_readout as blind_readout
 from cortex_sim.analysis._feedback import feedback_parts as feedback_parts
 from cortex_sim.analysis._feedback import seen_directions as seen_directions
+from cortex_sim.analysis._feedback import spontaneous_state as spontaneous_state
 from cortex_sim.analysis._feedback import unseen as unseen
 from cortex_sim.analysis._fixed_points import Point as Point
 from cortex_sim.analysis._fixed_points import fixed_points as fixed_points

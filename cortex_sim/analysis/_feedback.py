@@ -10,7 +10,7 @@ from numpy import ndarray
 from cortex_sim.analysis._control import cost_without_feedback, lqr, observability
 from cortex_sim.cards import Model, dimensions
 from cortex_sim.errors import OptionError
-from cortex_sim.runtime import doored
+from cortex_sim.runtime import doored, stream
 from cortex_sim.simulation import flow, recurrent_projections, trajectories_from
 from cortex_sim.tasks import Task
 
@@ -44,6 +44,17 @@ def feedback_parts(model: Model) -> FeedbackParts:
     found = f"it has {len(rest)} parameters of every unit in the state's unit, {len(recurrent)} projections and {len(hold)} inputs with weights"
     needed = "preparation needs a spontaneous state, connections, and feedback that an input lets act"
     raise OptionError(f"{model.name}: {needed}; {found}, where kao_2021 has 1, 2 and 1.")
+
+
+def spontaneous_state(units: int, *, spread: float, seed: int) -> Float[ndarray, " unit"]:
+    """Return a random state of rest about 1, as of kao_2021.
+
+    Args:
+        units: number of units.
+        spread: standard deviation over units.
+        seed: the same one gives the same state wherever it is asked for.
+    """
+    return 1 + spread * stream(seed, "circuit", "spontaneous state").standard_normal(units)
 
 
 @doored("of")

@@ -56,7 +56,9 @@ def main() -> None:
 def _messages() -> Iterator[None]:
     try:
         yield
-    except BrokenPipeError:
+    except SystemExit as ended:
+        if not isinstance(ended.__context__, BrokenPipeError):
+            raise
         unread(sys.stdout)  # of help, which typer prints
         sys.exit(0)
     except typer.Abort:
@@ -64,7 +66,10 @@ def _messages() -> Iterator[None]:
     except UsageError as problem:
         for technical, plain in WORDS.items():
             problem.message = problem.message.replace(technical, plain)
-        problem.show()
+        try:
+            problem.show()
+        except BrokenPipeError:
+            unread(sys.stderr)
         sys.exit(BAD_INPUT)
     except CortexSimError as problem:
         warn(f"cortex-sim: {problem}")

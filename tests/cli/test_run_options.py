@@ -124,7 +124,7 @@ def test_the_help_of_a_protocol_loads_no_simulator_and_does_not_run_it(tmp_path:
         ("show rota", {"rotations"}),
         ("check br", {"brunel_2000"}),
         ("run mat", {"match", "match_pushed_recording", "match_recording", "match_spiking"}),
-        ("run match --model kao", {"kao_2021"}),
+        ("run match --model kao", {"kao_2021", "kao_2021_loop"}),
         ("run match --stu", {"--students"}),
         ("run decode --stu", set()),
         ("run no_such --see", {"--seed"}),
