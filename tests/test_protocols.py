@@ -23,6 +23,7 @@ from tests.test_house import ROOT
 from tests.test_meaning import renamed, spread
 
 PROTOCOLS = sorted(catalogue.protocols())
+SLOW = {"recipes"}  # 40 s, of networks that tests/studies/benchmark/test_recipes.py trains too
 SCORE = {"measure", "student", "split", "estimate", "null_mean", "null_sd", "null", "ceiling", "interval", "better"}
 
 
@@ -73,7 +74,7 @@ def _needed(name: str, recording: Path, spikes: Path) -> dict[str, Any]:
     )
 
 
-@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.long] * (name in SLOW)) for name in PROTOCOLS])
 def test_a_smoke_run_writes_a_whole_report_whose_claims_hold(name: str, tmp_path: Path, recording: Path, spikes: Path) -> None:
     report = run(name, seed=1, smoke=True, **_needed(name, recording, spikes))
     assert report.holds, [claim for claim in report.claims if not claim.holds]
