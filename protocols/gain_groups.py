@@ -76,7 +76,7 @@ def _with_readout(W: Float[ndarray, "unit unit"], tau: float, rng: np.random.Gen
     bins = round(LASTS / cs.tasks.BIN)
     task = cs.tasks.from_inputs(np.zeros((1, bins, 1)), bin=cs.tasks.BIN)
     rates = cs.simulate(plain.with_arrays({"C": np.eye(units), "d": np.zeros(units)}, observed=units), task).rate[0]
-    own, other = _movement(bins, rng), _movement(bins, rng)
+    own, other = cs.tasks.smooth_courses(cs.tasks.BIN * np.arange(bins), 2, width=WIDTH, rng=rng)
     design = rates[:, :half] - rates[:, :half].mean(axis=0)
     U, S, V = np.linalg.svd(design, full_matrices=False)
     weights = V.T @ (S / (S**2 + PENALTY * S[0] ** 2) * (U.T @ (own - own.mean())))
@@ -85,14 +85,6 @@ def _with_readout(W: Float[ndarray, "unit unit"], tau: float, rng: np.random.Gen
     made = cs.simulate(ready, task).rate[0, :, 0]
     wanted = cs.Trials.from_arrays(other[None, :, None], task.time, condition=np.zeros(1, int), units="1")
     return ready, task, wanted, float(((made - own) ** 2).sum() / ((own - own.mean()) ** 2).sum())
-
-
-def _movement(bins: int, rng: np.random.Generator) -> Float[ndarray, " time"]:
-    """Return a smooth random output of standard deviation 1."""
-    time = cs.tasks.BIN * np.arange(bins)
-    root = np.linalg.cholesky(np.exp(-(np.subtract.outer(time, time) ** 2) / (2 * WIDTH**2)) + 1e-9 * np.eye(bins))
-    found = root @ rng.standard_normal(bins)
-    return found / found.std()
 
 
 def _left(errors: Float[ndarray, "network try"]) -> Float[ndarray, " network"]:

@@ -137,7 +137,7 @@ def _readouts(trials: cs.Trials, rng: np.random.Generator) -> Float[ndarray, " d
     half, every = trials.rate.shape[2] // 2, round(cs.tasks.BIN / (trials.time[1] - trials.time[0]))
     moving = trials.time < trials.time[0] + MOVING
     rates, time = trials.rate[:, moving, :half][:, ::every], trials.time[moving][::every]
-    root = np.linalg.cholesky(np.exp(-(np.subtract.outer(time, time) ** 2) / (2 * WIDTH**2)) + 1e-9 * np.eye(len(time)))
+    root = cs.tasks.smooth_root(time, WIDTH)
     design = rates.reshape(-1, half) - rates.mean(axis=(0, 1))
     U, S, _ = np.linalg.svd(design, full_matrices=False)
     hat = (U * (S**2 / (S**2 + PENALTY * S[0] ** 2))) @ U.T

@@ -11,12 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
-from scipy.optimize import Bounds, OptimizeResult, minimize, nnls
+from scipy.optimize import Bounds, nnls
 from threadpoolctl import threadpool_limits
 
-from cortex_sim.runtime import track
-
-MEMORY = 20  # steps that the Hessian is estimated from
+from cortex_sim.analysis._descended import descended
 
 Gains = Float[ndarray, "pattern unit"]
 Outputs = Float[ndarray, "pattern bin output"]
@@ -98,17 +96,8 @@ def learned_gains(
         return float(errors.mean()), (slope @ member).ravel() / len(errors)
 
     bounds = None if within is None else Bounds(1 - within, 1 + within)
-    with track("learning gains") as report:
-        taken = iter(range(1, steps + 1))
-
-        def settled(intermediate_result: OptimizeResult) -> None:
-            report(next(taken) / steps, f"error {intermediate_result.fun:.3f}")
-            if intermediate_result.fun < enough:
-                raise StopIteration
-
-        found = minimize(cost, np.ones(shape).ravel(), jac=True, method="L-BFGS-B", callback=settled,
-                         bounds=bounds, options={"maxiter": steps, "maxfun": 2 * steps, "maxcor": MEMORY})  # fmt: skip
-    return np.asarray(found.x.reshape(shape)[:, groups])
+    found = descended(cost, np.ones(shape), steps=steps, label="learning gains", enough=lambda _, now: now < enough, bounds=bounds)
+    return found.reshape(shape)[:, groups]
 
 
 def convex_weights(parts: Float[ndarray, "part sample"], whole: Float[ndarray, " sample"]) -> Float[ndarray, " part"]:

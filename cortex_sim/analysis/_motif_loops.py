@@ -13,18 +13,17 @@ import numpy as np
 from jaxtyping import Complex, Float
 from numpy import ndarray
 from scipy.linalg import schur
-from scipy.optimize import least_squares, minimize
+from scipy.optimize import least_squares
 from threadpoolctl import threadpool_limits
 
+from cortex_sim.analysis._descended import descended
 from cortex_sim.analysis._output_feedback import Plant, feedback_cost
 from cortex_sim.errors import Undetermined
-from cortex_sim.runtime import track
 
 SLOWEST, FASTEST, TURNING = 0.005, 0.5, 0.6  # least and largest decay of a mode, and its largest frequency in radians, per time constant
 SMALL = 1e-3  # penalty of squared amplitudes, relative to the squared output
 STARTS = 5
 REFUSED = 10.0  # above the logarithm of the error at first: what the search is told of a loop that makes the circuit unstable
-MEMORY = 20  # steps that the Hessian is estimated from
 
 Square = Float[ndarray, "unit unit"]
 
@@ -171,10 +170,7 @@ def motif_loop(J: Square, readout: Float[ndarray, " unit"], modes: Modes, *, rng
         return min(found, begun + REFUSED), slope
 
     if steps:
-        with track("motif loop") as report:
-            taken = iter(range(1, steps + 1))
-            u = minimize(cost, u, jac=True, method="L-BFGS-B", callback=lambda _: report(next(taken) / steps, "optimising"),
-                         options={"maxiter": steps, "maxfun": 2 * steps, "maxcor": MEMORY}).x  # fmt: skip
+        u = descended(cost, u, steps=steps, label="motif loop")
     return motif.loop(u / np.linalg.norm(u))
 
 
@@ -215,9 +211,5 @@ def preparatory_loop(J: Square, units: int, *, steps: int = 200) -> tuple[ndarra
     if not np.isfinite(begun := cost(start)[0]):
         raise Undetermined("preparatory_loop: the circuit is not stable with the loop that the search starts from; give it weaker connections.")
     refused = 1e3 * begun
-    with track("preparatory loop") as report:
-        taken = iter(range(1, steps + 1))
-        found = minimize(cost, start, jac=True, method="L-BFGS-B", callback=lambda _: report(next(taken) / steps, "optimising"),
-                         options={"maxiter": steps, "maxfun": 2 * steps, "maxcor": MEMORY})  # fmt: skip
-    U, V, _ = parts(found.x)
+    U, V, _ = parts(descended(cost, start, steps=steps, label="preparatory loop"))
     return U, V

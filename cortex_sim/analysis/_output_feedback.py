@@ -15,13 +15,11 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.linalg import schur
 from scipy.linalg.lapack import dtrsyl
-from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
+from cortex_sim.analysis._descended import descended
 from cortex_sim.errors import Undetermined
-from cortex_sim.runtime import track
 
-MEMORY = 20  # steps that the Hessian is estimated from
 REFUSED = 1e3  # times the cost without feedback: what the search is told of feedback that makes the system unstable
 SHRINK = 0.1  # penalty of factors, relative to their number of entries
 BEGUN = 0.1  # s.d. of the roots of factors at first
@@ -100,11 +98,7 @@ def output_feedback(plant: Plant, Q: Float[ndarray, "state state"], *, penalty: 
         found, gradient = feedback_cost(plant, Q, entries.reshape(shape), penalty=penalty)
         return (found if np.isfinite(found) else REFUSED * alone), gradient.ravel()
 
-    with track("output feedback") as report:
-        taken = iter(range(1, steps + 1))
-        found = minimize(cost, np.zeros(shape).ravel(), jac=True, method="L-BFGS-B", callback=lambda _: report(next(taken) / steps, "optimising"),
-                         options={"maxiter": steps, "maxfun": 2 * steps, "maxcor": MEMORY})  # fmt: skip
-    return np.asarray(found.x.reshape(shape))
+    return descended(cost, np.zeros(shape), steps=steps, label="output feedback").reshape(shape)
 
 
 class Factors(NamedTuple):
@@ -147,7 +141,7 @@ def signed_factors(K: Feedback, units: int, *, rng: np.random.Generator, steps: 
         return float(value), np.concatenate([(2 * first * sign * by_out).ravel(), (2 * second * by_into).ravel()])
 
     start = BEGUN * rng.standard_normal(units * (rows + seen))
-    roots = minimize(cost, start, jac=True, method="L-BFGS-B", options={"maxiter": steps, "maxfun": 2 * steps, "maxcor": MEMORY, "ftol": 1e-7}).x
+    roots = descended(cost, start, steps=steps, label="signed weights", ftol=1e-7)
     out, into = sign * roots[: rows * units].reshape(rows, units) ** 2, roots[rows * units :].reshape(units, seen) ** 2
     scale = np.sqrt(np.linalg.norm(out) / np.linalg.norm(into))
     return Factors(out / scale, into * scale, float(((out @ into - K) ** 2).sum() / size))

@@ -7,21 +7,18 @@ Source:
     The code of Kao, Sadabadi & Hennequin (2021) Neuron 109:1567 (setup.ml, dynamic_setup.ml); derivatives there by automatic differentiation.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from scipy.optimize import OptimizeResult, minimize
 from threadpoolctl import threadpool_limits
 
+from cortex_sim.analysis._descended import Cost, descended
 from cortex_sim.analysis._feedback import unseen
-from cortex_sim.runtime import track
 
 SETTLED, REACHED = 1e-4, 5e-4  # relative change of the cost, and error of the outputs, at which training ends: code of Kao et al. (2021)
 BEGUN = 0.1  # s.d. of the readout at first, times the root of the number of units
-MEMORY = 20  # steps that the Hessian is estimated from
 
 States = Float[ndarray, "condition unit"]
 
@@ -162,7 +159,7 @@ def train_reaches(circuit: Released, wanted: Wanted, *, read: int, spread: float
         return error + float((readout**2).sum()) / readout.size, np.concatenate([by_entries.ravel(), (by_readout @ blind).ravel()])
 
     start = BEGUN / np.sqrt(units) * rng.standard_normal(first + outputs * read)
-    states, free, silent = unpack(_descended(cost, start, steps))
+    states, free, silent = unpack(_trained(cost, start, steps))
     readout = free @ unseen(silent)
     return Trained(states, readout, movement_error(circuit, states, readout, wanted=wanted)[0])
 
@@ -178,7 +175,7 @@ def train_states(circuit: Released, wanted: Wanted, before: Trained, *, spread: 
         error, by_state, _ = movement_error(circuit, circuit.rest + _scaled(free, spread), before.readout, wanted=wanted)
         return error, (_unscaled(free, by_state, spread) @ hidden).ravel()
 
-    found = _descended(cost, (before.states - circuit.rest).ravel(), steps).reshape(count, units) @ hidden
+    found = _trained(cost, (before.states - circuit.rest).ravel(), steps).reshape(count, units) @ hidden
     states = circuit.rest + _scaled(found, spread)
     return Trained(states, before.readout, movement_error(circuit, states, before.readout, wanted=wanted)[0])
 
@@ -194,17 +191,5 @@ def _unscaled(free: States, slope: States, spread: float) -> States:
 
 
 @threadpool_limits.wrap(limits=1)
-def _descended(cost: Callable[[ndarray], tuple[float, ndarray]], start: ndarray, steps: int) -> ndarray:
-    values = [np.inf]
-    with track("training reaches") as report:
-
-        def settled(intermediate_result: OptimizeResult) -> None:
-            values.append(float(intermediate_result.fun))
-            report(len(values) / steps, f"cost {values[-1]:.2e}")
-            if values[-1] < REACHED or values[-2] - values[-1] < SETTLED * values[-1]:
-                raise StopIteration
-
-        found = minimize(
-            cost, start, jac=True, method="L-BFGS-B", callback=settled, options={"maxiter": steps, "maxfun": 2 * steps, "maxcor": MEMORY}
-        )
-    return np.asarray(found.x)
+def _trained(cost: Cost, start: ndarray, steps: int) -> ndarray:
+    return descended(cost, start, steps=steps, label="training reaches", enough=lambda before, now: now < REACHED or before - now < SETTLED * now)

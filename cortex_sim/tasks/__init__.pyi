@@ -6,6 +6,7 @@ from cortex_sim.tasks._centre_out import minimum_jerk as minimum_jerk
 from cortex_sim.tasks._courses import bell_shaped_path as bell_shaped_path
 from cortex_sim.tasks._courses import rise_and_decay as rise_and_decay
 from cortex_sim.tasks._courses import smooth_courses as smooth_courses
+from cortex_sim.tasks._courses import smooth_root as smooth_root
 from cortex_sim.tasks._cycling import cycling as cycling
 from cortex_sim.tasks._delayed_match import delayed_match as delayed_match
 from cortex_sim.tasks._flip_flop import flip_flop as flip_flop

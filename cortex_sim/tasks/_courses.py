@@ -6,7 +6,7 @@ from numpy import ndarray
 from scipy.special import erf
 
 Course = Float[ndarray, " time"]
-JITTER = 1e-6  # variance added at every time, without which the covariance of many times has no Cholesky factor
+JITTER = 1e-9  # variance added at every time, without which the covariance of many times has no Cholesky factor
 
 
 def bell_shaped_path(time: Course, *, distance: float, lasts: float, width: float) -> Course:
@@ -38,18 +38,28 @@ def rise_and_decay(time: Course, *, rise: float, decay: float, size: float) -> C
     return size * course / (np.exp(-peak / decay) - np.exp(-peak / rise))
 
 
+def smooth_root(time: Course, width: float) -> Float[ndarray, "time time"]:
+    r"""Return the Cholesky factor of the covariance :math:`e^{-(t-s)^2/2w^2}`: times white noise it is a draw from that Gaussian process.
+
+    Args:
+        time: s.
+        width: w, s.
+    """
+    return np.linalg.cholesky(np.exp(-(np.subtract.outer(time, time) ** 2) / (2 * width**2)) + JITTER * np.eye(len(time)))
+
+
 def smooth_courses(time: Course, count: int, *, width: float, rng: np.random.Generator) -> Float[ndarray, "course time"]:
-    r"""Return random courses drawn from a Gaussian process of covariance :math:`e^{-(t-s)^2/2w^2}`, each scaled to s.d. 1 over time.
+    """Return random courses drawn from a Gaussian process (:func:`smooth_root`), each scaled to s.d. 1 over time.
 
     Args:
         time: s.
         count: number of courses.
-        width: w, s.
+        width: time over which they are correlated, s.
         rng: of the draw.
     """
-    root = np.linalg.cholesky(np.exp(-(np.subtract.outer(time, time) ** 2) / (2 * width**2)) + JITTER * np.eye(len(time)))
-    found = rng.standard_normal((count, len(time))) @ root.T
-    return np.asarray(found / found.std(axis=1, keepdims=True))
+    root = smooth_root(time, width)
+    found = [root @ rng.standard_normal(len(time)) for _ in range(count)]
+    return np.array([course / course.std() for course in found])
 
 
 def _gone(s: ndarray) -> ndarray:
