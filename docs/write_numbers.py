@@ -361,7 +361,8 @@ def benchmark_found(run: Run) -> str:
     from cortex_sim.studies.benchmark import findings
 
     found = findings([one for one in run.results if one["kind"] == "measure"], [])
-    return "\n\n" + "\n".join(f"* **{heading}.** {text}" for heading, text in found.items()) + "\n\n"
+    held = f"{len(run.claims) - len(run.failed)} of {len(run.claims)} claims hold, on {run.results[0]['circuits']} circuits."
+    return "\n\n" + "\n".join([held, "", *(f"* **{heading}.** {text}" for heading, text in found.items())]) + "\n\n"
 
 
 def benchmark_costs(run: Run) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.linalg import solve_continuous_lyapunov
 
 from cortex_sim import Model, Report, load, run, simulate
 from cortex_sim.analysis._followed import drives_along
@@ -19,6 +20,7 @@ from cortex_sim.comparison._cells import JUMP, in_whole, pushes
 from cortex_sim.errors import CortexSimError, OptionError
 from cortex_sim.simulation._dynamics import flow
 from cortex_sim.tasks._task import BIN
+from cortex_sim.tasks.body import REACHING
 from tests.test_house import ROOT
 from tests.test_meaning import renamed, spread
 
@@ -308,3 +310,29 @@ def test_match_puts_a_spiking_circuit_beside_a_recording(shared_data: Path) -> N
     found = {score.measure: score.estimate for score in report.scores if score.student == "soc_lif"}
     assert {"Procrustes angle (rad)", "linear CKA, debiased"} <= found.keys() and "R² of rates" not in found  # no neuron is a recorded one
     assert 0 < found["linear CKA, debiased"] < 1
+
+
+def test_the_bias_of_least_effort_is_that_of_networks_of_random_weights() -> None:
+    """Preferred torques are the columns of the pseudo-inverse of the torques of units, which drive muscles at random."""
+    protocol, rng = catalogue.protocol("limb_preferences"), np.random.default_rng(0)
+    for body in (REACHING, protocol._without_biarticular(REACHING)):
+        muscles, q = body.muscles, body.arm.joints(np.array(body.home))
+        M = np.array([muscles.torque(np.eye(muscles.count)[[m]], q[None], np.zeros((1, 2)))[0] for m in range(muscles.count)]).T
+        slopes = np.concatenate([np.linalg.pinv(M @ rng.standard_normal((muscles.count, 4000))) for _ in range(5)])
+        bias, axis = protocol.least_effort(body)
+        assert protocol._bias(slopes) == pytest.approx(bias, abs=4 / np.sqrt(2 * len(slopes)))
+        if bias > 0.1:
+            assert protocol._axis(slopes) == pytest.approx(axis, abs=np.degrees(4 / np.sqrt(2 * len(slopes)) / bias / 2))
+
+
+def test_what_regression_infers_of_few_units_is_that_of_the_stationary_covariance() -> None:
+    """Against the Lyapunov equation in continuous time, of which bins of a thousandth of a time constant are near; of all units it is W."""
+    protocol, rng, tau = catalogue.protocol("partial_observation"), np.random.default_rng(0), 1000 * catalogue.protocol("partial_observation").BIN
+    W, heard = 0.6 * rng.standard_normal((7, 7)) / np.sqrt(7), rng.standard_normal((7, 1))
+    A, steps = W - np.eye(7), protocol.BIN / tau
+    assert np.linalg.eigvals(A).real.max() < 0
+    C = solve_continuous_lyapunov(A, -(2 * protocol.OWN**2 * np.eye(7) + protocol.COMMON**2 / steps * heard @ heard.T))
+    seen, hidden = np.array([1, 4, 5]), np.array([0, 2, 3, 6])
+    wanted = W[np.ix_(seen, seen)] + W[np.ix_(seen, hidden)] @ C[np.ix_(hidden, seen)] @ np.linalg.inv(C[np.ix_(seen, seen)])
+    np.testing.assert_allclose(protocol._expected(W, heard, seen, tau), wanted, atol=0.01 * np.abs(wanted).max())
+    np.testing.assert_array_equal(protocol._expected(W, heard, np.arange(7), tau), W)

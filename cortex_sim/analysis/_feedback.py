@@ -47,7 +47,7 @@ def feedback_parts(model: Model) -> FeedbackParts:
 
 
 def spontaneous_state(units: int, *, spread: float, seed: int) -> Float[ndarray, " unit"]:
-    """Return a random state of rest about 1, as of kao_2021.
+    """Return a state of rest that scatters about 1 over units (Kao et al. 2021).
 
     Args:
         units: number of units.
