@@ -25,7 +25,7 @@ from tests.test_house import ROOT
 from tests.test_meaning import renamed, spread
 
 PROTOCOLS = sorted(catalogue.protocols())
-SLOW = {"recipes"}  # 40 s, of networks that tests/studies/benchmark/test_recipes.py trains too
+SLOW = {"recipes", "gain_primitives", "universality"}  # 14 to 40 s each; what they are made of has tests of its own
 SCORE = {"measure", "student", "split", "estimate", "null_mean", "null_sd", "null", "ceiling", "interval", "better"}
 
 
