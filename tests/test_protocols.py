@@ -25,7 +25,7 @@ from tests.test_house import ROOT
 from tests.test_meaning import renamed, spread
 
 PROTOCOLS = sorted(catalogue.protocols())
-SLOW = {"recipes", "gain_primitives", "universality"}  # 14 to 40 s each; what they are made of has tests of its own
+SLOW = {"recipes", "mechanism", "spikes_and_rates", "identity", "gain_primitives", "universality"}  # 14 to 42 s; their parts have tests of their own
 SCORE = {"measure", "student", "split", "estimate", "null_mean", "null_sd", "null", "ceiling", "interval", "better"}
 
 
