@@ -25,7 +25,15 @@ from tests.test_house import ROOT
 from tests.test_meaning import renamed, spread
 
 PROTOCOLS = sorted(catalogue.protocols())
-SLOW = {"recipes", "mechanism", "spikes_and_rates", "identity", "gain_primitives", "universality"}  # 14 to 42 s; their parts have tests of their own
+SLOW = {
+    "recipes",
+    "mechanism",
+    "spikes_and_rates",
+    "identity",
+    "gain_primitives",
+    "sparse_recording",
+    "universality",
+}  # 14 to 42 s; their parts have tests of their own
 SCORE = {"measure", "student", "split", "estimate", "null_mean", "null_sd", "null", "ceiling", "interval", "better"}
 
 
